@@ -1,0 +1,42 @@
+# The newcomer's two commands are `make serve` and `make test`; both build what they need into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+LISTEN ?= tcp:8080:interface=127.0.0.1
+TYPED := cors_service twisted/plugins/cors_service_plugin.py
+
+.PHONY: serve test lint unit bench clean
+
+serve: .venv/serve
+	$(BIN)/twist cors --policies etc/policies.toml --listen $(LISTEN)
+
+test: lint unit
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(TYPED)
+
+unit: .venv/test
+	$(BIN)/python -m pytest --cov --cov-report=term-missing --cov-fail-under=95
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/decide.py
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/serve: .venv/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[regex]"
+	touch $@
+
+.venv/test: .venv/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[test,lint]"
+	touch $@ .venv/serve
+
+.venv/bench: .venv/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[bench]"
+	touch $@

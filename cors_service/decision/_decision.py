@@ -1,0 +1,73 @@
+"""What is answered: allowed or not, why, and the exact headers."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+Kind = Literal["preflight", "actual", "same-origin", "no-origin"]
+Headers = tuple[tuple[str, str], ...]
+
+REASONS: Final = frozenset(
+    {
+        "allowed",
+        "no-origin",
+        "same-origin",
+        # this origin has no access at all
+        "multiple-origins",
+        "origin-malformed",
+        "origin-not-allowed",
+        # this origin may not do this
+        "method-malformed",
+        "method-not-allowed",
+        "header-malformed",
+        "header-not-allowed",
+        "too-many-headers",
+    }
+)
+"""The closed set of reason codes."""
+
+
+class Reason(Struct, frozen=True, gc=False):
+    """Why a decision is as it is.
+
+    Attributes:
+        code: One of REASONS.
+        message: A sentence that names the offending value and the rule; not part of the API.
+    """
+
+    code: str
+    message: str
+
+    @property
+    def is_about_origin(self) -> bool:
+        """Whether the origin has no access at all, as opposed to: may not do this."""
+        return self.code in _ABOUT_ORIGIN
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """The answer to a query.
+
+    Attributes:
+        kind: What the request was.
+        allowed: Whether the page may send this request and read the answer; None where no page is involved.
+        status: What to answer a preflight with; None where the service answers as it would.
+        reason: Why.
+        headers: The exact headers to emit, in order, as names and values.
+        policy: The name of the policy that decided.
+        rule: The number of the rule that decided, from 1; None if none covers the origin or none was needed.
+        revision: Of the policy set that decided.
+    """
+
+    kind: Kind
+    allowed: bool | None
+    status: int | None
+    reason: Reason
+    headers: Headers
+    policy: str
+    rule: int | None
+    revision: str
+
+
+_ABOUT_ORIGIN: Final = frozenset({"multiple-origins", "origin-malformed", "origin-not-allowed"})

@@ -1,0 +1,186 @@
+"""Finds the rule that speaks for an origin, at a cost that does not grow with the number of patterns.
+
+Exact origins lie in a hash table. Hosts with wildcards or port ranges lie in a tree of labels, last label
+first, one tree a scheme: it is walked along the labels of the origin, which are bounded in number. The ports
+of a node are intervals, searched by bisection. All regular expressions are matched by RE2 in one pass.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Final
+
+from cors_service.policy._origin import NO_PORT, Origin, is_label, parse_origin
+from cors_service.policy._pattern import (
+    ANY,
+    NULL,
+    REGEX,
+    OriginPattern,
+    expand_pattern,
+    is_exact,
+    is_insecure_origin,
+    parse_pattern,
+    regex_set,
+)
+
+NOT_COVERED: Final = -1
+MALFORMED: Final = -2
+_NONE: Final = 1 << 30  # behind every rule
+
+
+class OriginIndex:
+    """The origin patterns of a policy, compiled; it does not change once it is built."""
+
+    def __init__(self, rules: Iterable[tuple[Iterable[str], bool]]) -> None:
+        """Compile patterns.
+
+        Args:
+            rules: For each rule its valid patterns, sets resolved, and whether its regular expressions may
+                speak for insecure origins.
+        """
+        self._exact: dict[str, int] = {}
+        self._trees: dict[str, _Node] = {}
+        self._any = _NONE
+        regexes: list[tuple[str, int, bool]] = []
+        for index, (patterns, insecure) in enumerate(rules):
+            for pattern in patterns:
+                if pattern == ANY:
+                    self._any = min(self._any, index)
+                elif pattern.startswith(REGEX):
+                    regexes.append((pattern, index, insecure))
+                elif pattern == NULL or (is_exact(pattern) and not set(pattern) & _WILD):
+                    self._exact.setdefault(pattern, index)
+                else:
+                    self._add_wild(pattern, index)
+        self._regexes = [(index, insecure) for _, index, insecure in regexes]
+        self._regex_set = regex_set([pattern for pattern, _, _ in regexes]) if regexes else None
+        for root in self._trees.values():
+            root.seal()
+        self._settle()
+
+    def find(self, origin: str) -> int:
+        """Find the first rule that covers an origin.
+
+        Args:
+            origin: The value of an `Origin` header.
+
+        Returns:
+            The index of the rule, NOT_COVERED, or MALFORMED if no browser serialises an origin so.
+        """
+        found = self._exact.get(origin)
+        if found is not None:
+            return found
+        if origin == NULL:
+            return self._any if self._any != _NONE else NOT_COVERED
+        try:
+            parsed = parse_origin(origin.encode("ascii"))
+        except UnicodeEncodeError:
+            return MALFORMED
+        if parsed is None:
+            return MALFORMED
+        best = min(self._find_wild(origin, parsed), self._any)
+        return best if best != _NONE else NOT_COVERED
+
+    def _add_wild(self, pattern: str, index: int) -> None:
+        for alternative in expand_pattern(pattern):
+            parsed = parse_pattern(alternative)
+            if is_exact(alternative) and not parsed.subdomains:
+                self._exact.setdefault(alternative, index)
+            else:
+                self._trees.setdefault(parsed.scheme, _Node()).add(parsed, index)
+
+    def _settle(self) -> None:
+        """Give each exact origin to the wildcard of an earlier rule, if there is one, so that `find` need not look."""
+        if not self._trees and self._regex_set is None:
+            return
+        for origin, index in self._exact.items():
+            parsed = parse_origin(origin.encode("ascii"))
+            if index and parsed is not None:
+                self._exact[origin] = min(index, self._find_wild(origin, parsed))
+
+    def _find_wild(self, origin: str, parsed: Origin) -> int:
+        tree = self._trees.get(parsed.scheme)
+        best = _NONE if tree is None else tree.find(parsed)
+        if self._regex_set is not None:
+            for position in self._regex_set.Match(origin) or ():
+                index, insecure = self._regexes[position]
+                if index < best and (insecure or not is_insecure_origin(origin)):
+                    best = index
+        return best
+
+
+_WILD: Final = frozenset("*?{}")
+
+
+class _Node:
+    """What is known of one suffix: who speaks for itself, for one label before it, for one or more."""
+
+    __slots__ = ("_children", "_found", "_ports")
+
+    def __init__(self) -> None:
+        self._children: dict[str, _Node] = {}
+        self._found: dict[str, list[tuple[int, int, int]]] = {}
+        self._ports: dict[str, _Ports] = {}
+
+    def add(self, pattern: OriginPattern, index: int) -> None:
+        node = self
+        for label in _labels(pattern.host):
+            node = node._children.setdefault(label, _Node())
+        node._found.setdefault(pattern.subdomains, []).append((pattern.low, pattern.high, index))
+
+    def seal(self) -> None:
+        """Turn what was added into tables, for the whole tree."""
+        nodes = [self]
+        while nodes:
+            node = nodes.pop()
+            node._ports = {subdomains: _Ports(found) for subdomains, found in node._found.items()}
+            node._found = {}
+            nodes.extend(node._children.values())
+
+    def find(self, origin: Origin) -> int:
+        labels = _labels(origin.host)
+        # A wildcard stands for whole labels of plain characters; those of the suffix are plain in any case.
+        plain = is_label(origin.host.replace(".", "").encode("ascii"))
+        best, node = _NONE, self
+        for depth, label in enumerate(labels, start=1):
+            child = node._children.get(label)
+            if child is None:
+                return best
+            node = child
+            if depth == len(labels):
+                best = min(best, node._rule("", origin.port))
+            elif plain and node._ports and "" not in labels[depth:]:
+                best = min(best, node._rule("*", origin.port))
+                if depth == len(labels) - 1:
+                    best = min(best, node._rule("?", origin.port))
+        return best
+
+    def _rule(self, subdomains: str, port: int) -> int:
+        ports = self._ports.get(subdomains)
+        return _NONE if ports is None else ports.find(port)
+
+
+class _Ports:
+    """Disjoint intervals of ports, each with the first rule that speaks for it."""
+
+    __slots__ = ("_rules", "_starts")
+
+    def __init__(self, found: list[tuple[int, int, int]]) -> None:
+        borders = sorted({NO_PORT, *(low for low, _, _ in found), *(high + 1 for _, high, _ in found)})
+        self._starts = borders
+        self._rules = [
+            min((index for low, high, index in found if low <= start <= high), default=_NONE) for start in borders
+        ]
+
+    def find(self, port: int) -> int:
+        return self._rules[bisect_right(self._starts, port) - 1]
+
+
+def _labels(host: str) -> list[str]:
+    """The labels of a host, the last first; an address is one label."""
+    if host[0] == "[":
+        return [host]
+    labels = host.split(".")
+    labels.reverse()
+    return labels

@@ -1,0 +1,27 @@
+"""What an organisation allows: origins, patterns, rules, policies, and the documents that hold them.
+
+Pure: values in, values out. Nothing here imports Twisted, reads a clock, opens a policy file or logs.
+"""
+
+from cors_service.policy._document import read_document, read_sources, revision, write_document
+from cors_service.policy._errors import CODES, InvalidPolicies, PolicyError, dotted, shown
+from cors_service.policy._model import Policy, PolicySet, Rule
+from cors_service.policy._report import Source
+from cors_service.policy._structure import SCHEMA
+
+__all__ = [
+    "CODES",
+    "SCHEMA",
+    "InvalidPolicies",
+    "Policy",
+    "PolicyError",
+    "PolicySet",
+    "Rule",
+    "Source",
+    "dotted",
+    "read_document",
+    "read_sources",
+    "revision",
+    "shown",
+    "write_document",
+]

@@ -1,0 +1,158 @@
+"""What is wrong with a policy document, as values that a program can handle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+Path = tuple[str | int, ...]
+
+CODES: Final = frozenset(
+    {
+        # the document as a text and as a structure
+        "document-unreadable",
+        "syntax",
+        "duplicate-key",
+        "missing-key",
+        "unknown-key",
+        "wrong-type",
+        "wrong-value",
+        "name-malformed",
+        "rules-and-flat-keys",
+        # the set as a whole
+        "no-policies",
+        "policy-duplicate",
+        "origin-set-duplicate",
+        "origin-set-nested",
+        "origin-set-unknown",
+        "origin-set-unused",
+        "match-malformed",
+        "match-ambiguous",
+        # origins
+        "no-origins",
+        "origin-malformed",
+        "origin-uppercase",
+        "origin-unicode-host",
+        "origin-default-port",
+        "origin-path",
+        "origin-trailing-slash",
+        "origin-userinfo",
+        "origin-ipv4-not-canonical",
+        "origin-ipv6-not-canonical",
+        "scheme-forbidden",
+        "wildcard-misplaced",
+        "alternatives-malformed",
+        "alternatives-too-many",
+        "regex-malformed",
+        "regex-unavailable",
+        # what a rule grants
+        "any-origin-with-credentials",
+        "null-origin",
+        "insecure-origin",
+        "public-suffix-subdomains",
+        "method-malformed",
+        "method-forbidden",
+        "request-header-malformed",
+        "request-header-forbidden",
+        "expose-header-malformed",
+        "expose-header-forbidden",
+        "any-header-with-credentials",
+        "max-age-out-of-range",
+        "rule-unreachable",
+    }
+)
+"""The closed set of reason codes. Codes are API; messages are not."""
+
+
+class PolicyError(Exception):
+    """One mistake in a policy document.
+
+    Attributes:
+        code: One of `CODES`.
+        message: What is wrong, a sentence for people.
+        hint: What to write instead, or the empty string where nothing better can be said.
+        path: Where in the document, such as `("policies", "catalogue", "rules", 1, "origins", 0)`.
+        value: The offending value as it was read, or None.
+        file: The name of the document, or None if it has none.
+        line: The 1-based line in the file, or None where it can't be known.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        path: Path = (),
+        value: object = None,
+        file: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        assert code in CODES, code
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.path = path
+        self.value = value
+        self.file = file
+        self.line = line
+
+    @property
+    def where(self) -> str:
+        """The document's path as people write it: `policies.catalogue.rules[1].origins[0]`."""
+        return dotted(self.path)
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        parts = [part for part in (place, self.where, self.message) if part]
+        return f"{': '.join(parts)}{' ' + self.hint if self.hint else ''} [{self.code}]"
+
+    def as_dict(self) -> dict[str, object]:
+        """The error as JSON types, for logs and `/v1/status`."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "path": self.where,
+            "value": self.value if isinstance(self.value, str | int | float | bool) else None,
+            "file": self.file,
+            "line": self.line,
+        }
+
+
+class InvalidPolicies(ExceptionGroup[PolicyError]):
+    """Everything that is wrong with a policy set, all at once; `exceptions` holds `PolicyError`s."""
+
+    def __new__(cls, errors: Sequence[PolicyError]) -> Self:
+        count = len(errors)
+        return super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in the policies", errors)
+
+    def __init__(self, errors: Sequence[PolicyError]) -> None:
+        super().__init__(str(self), errors)
+
+    def derive(self, excs: Sequence[PolicyError]) -> InvalidPolicies:  # type: ignore[override]
+        """Keep the type when `split` and `subgroup` take errors apart."""
+        return InvalidPolicies(excs)
+
+    def report(self) -> str:
+        """One line a mistake and a closing line that counts them."""
+        return "\n".join([*map(str, self.exceptions), f"{self.message}."])
+
+
+def dotted(path: Path) -> str:
+    """Write a path as people do: keys joined by dots, indices in brackets, odd keys quoted."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            bare = part.isascii() and part.replace("-", "_").isidentifier()
+            text += f"{'.' if text else ''}{part if bare else repr(part)}"
+    return text
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value for a message: escaped to ASCII and cut, so that no input can forge a log line."""
+    text = ascii(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,0 +1,120 @@
+"""`match` prefixes, and the paths of URLs: compared segment by segment, or refused, never guessed at."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NoReturn
+
+from msgspec import Struct
+
+from cors_service.policy._errors import PolicyError, shown
+from cors_service.policy._origin import canonical_ipv6, is_label, parse_port
+
+# What a segment of a match may hold. `%` and `;` have no single reading, `*` would look like a wildcard.
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,=:@-]+")
+# What a path on the wire may hold (RFC 3986, 3.3), and some that browsers leave as they are in paths.
+_PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]|%[0-9A-Fa-f]{2})*")
+# An encoded slash, backslash or dot, or a character that no client has a reason to encode: whoever decodes
+# `%61dmin` sees another path than we do, and which of the two the service serves can't be known from here.
+_SMUGGLED: Final = re.compile(r"%(?:2[DEFdef]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[CFcf]|00)")
+# Characters of a match that clients may encode; folded before the comparison (RFC 3986, 6.2.2.2).
+_FOLDED: Final = re.compile(r"%(?:2[146789BCbc]|3[ADad]|40|7[Ee])")
+
+
+class Match(Struct, frozen=True):
+    """A URL prefix that finds a policy.
+
+    Attributes:
+        host: Lower-case; `*` for any, `*.suffix` for one or more labels before the suffix.
+        port: The port, or None where none is written: the default of the URL's scheme, any port if host is `*`.
+        path: Begins and ends with a slash.
+    """
+
+    host: str
+    port: int | None
+    path: str
+
+
+def parse_match(text: str) -> Match:
+    """Read `host[:port]/path/`.
+
+    Raises:
+        PolicyError: It is not one; the hint says what to write.
+    """
+    if "://" in text:
+        _refuse(text, "has a scheme; a match is for both http and https.", f'Write "{text.partition("://")[2]}".')
+    authority, slash, rest = text.partition("/")
+    if not slash:
+        _refuse(text, "has no path.", f'Write "{text}/" for all of the host.')
+    if not text.endswith("/"):
+        _refuse(
+            text,
+            "does not end in a slash; a match is a prefix of whole segments.",
+            f'Write "{text.removesuffix("*").rstrip("/")}/".',
+        )
+    host, port = _split_authority(text, authority)
+    segments = rest.split("/")[:-1]
+    for segment in segments:
+        if segment in {"", ".", ".."} or not _SEGMENT.fullmatch(segment):
+            _refuse(
+                text,
+                f"has a path segment, {shown(segment)}, that is empty, a dot segment, or holds other characters than "
+                "letters, digits and ._~!$&'()+,=:@-",
+                "Write the path as the service sees it, decoded; everything beneath it is covered.",
+            )
+    return Match(host, port, f"/{rest}")
+
+
+def fold_path(path: str) -> str | None:
+    """Bring the raw path of a URL into the form that matches are compared with.
+
+    Args:
+        path: Begins with a slash; no query, no fragment.
+
+    Returns:
+        The path, or None if it can be read in more than one way: dot segments, also with parameters behind
+        (`..;x`), empty segments before the last, encoded separators, encoded letters, digits or dots, a
+        malformed escape, or a character that has no place in a path.
+    """
+    if not _PATH.fullmatch(path) or "//" in path:
+        return None
+    if "/." in path and any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/")):
+        return None
+    if "%" not in path:
+        return path
+    if _SMUGGLED.search(path):
+        return None
+    return _FOLDED.sub(lambda escape: chr(int(escape[0][1:], 16)), path)
+
+
+def is_host_name(host: str) -> bool:
+    """Say whether this is a lower-case host of ASCII labels or a canonical IPv6 address in brackets."""
+    if not host.isascii():
+        return False
+    raw = host.encode("ascii")
+    if raw[:1] == b"[":
+        return canonical_ipv6(raw) == raw
+    return all(map(is_label, raw.removesuffix(b".").split(b".")))
+
+
+def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
+    host, colon, digits = authority, "", ""
+    if not authority.endswith("]"):
+        host, colon, digits = authority.rpartition(":") if ":" in authority else (authority, "", "")
+    port = parse_port(digits.encode("ascii", "replace")) if colon else None
+    if colon and port is None:
+        _refuse(text, "has no valid port, a number from 0 to 65535.")
+    if host != "*" and not is_host_name(host.removeprefix("*.")):
+        lower = host.lower()
+        _refuse(
+            text,
+            "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains.",
+            f'Write "{text.replace(host, lower, 1)}".'
+            if host != lower and is_host_name(lower.removeprefix("*."))
+            else "",
+        )
+    return host, port
+
+
+def _refuse(text: str, what: str, hint: str = "") -> NoReturn:
+    raise PolicyError("match-malformed", f"{shown(text)} {what}", hint=hint, value=text)

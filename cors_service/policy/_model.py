@@ -1,0 +1,81 @@
+"""The words of a policy document as immutable values; they are made by reading a document, which checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+DEFAULT_METHODS: Final = ("GET", "HEAD", "POST")
+# From the most to the least restrictive (Fetch, #cross-origin-resource-policy-header).
+RESOURCE_POLICIES: Final = ("same-origin", "same-site", "cross-origin")
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """The origins that a rule speaks for, and what it grants them.
+
+    Attributes:
+        origins: Origin patterns as written, `@name` for the patterns of a set.
+        methods: Normalised; `("*",)` for every method that is not forbidden; HEAD stands behind GET.
+        request_headers: Lower-case names, `prefix-*`, or `*`.
+        expose_headers: Lower-case names, or `*`.
+        credentials: Whether pages may send cookies and the like.
+        max_age: Seconds for which a browser may keep a preflight's answer; None to send no such header.
+        timing: Whether pages may read resource timing.
+        resource_policy: One of RESOURCE_POLICIES, or None to send no such header.
+        dangerously_allow: The refusals that the rule's author has lifted.
+    """
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = DEFAULT_METHODS
+    request_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age: int | None = None
+    timing: bool = False
+    resource_policy: str | None = None
+    dangerously_allow: tuple[str, ...] = ()
+
+    @property
+    def is_anonymous_any(self) -> bool:
+        """Whether the rule speaks for every origin, `null` too, without credentials."""
+        return "*" in self.origins and not self.credentials
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """A name and an ordered list of rules.
+
+    Attributes:
+        name: Unique in its set.
+        rules: At least one; the first that covers an origin decides.
+        match: URL prefixes that find this policy, as written.
+        preflight_status: The status of an allowed preflight, 204 or 200.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    match: tuple[str, ...] = ()
+    preflight_status: int = 204
+
+
+class PolicySet(Struct, frozen=True, kw_only=True):
+    """Everything that a service decides by.
+
+    Attributes:
+        policies: By name, in the order of the names.
+        origin_sets: Lists of origin patterns by name, in the order of the names.
+    """
+
+    policies: Mapping[str, Policy]
+    origin_sets: Mapping[str, tuple[str, ...]]
+
+    def patterns(self, rule: Rule) -> list[str]:
+        """The origin patterns of a rule of this set, `@name` replaced by what it stands for."""
+        written: list[str] = []
+        for pattern in rule.origins:
+            if pattern[:1] == "@":
+                written.extend(self.origin_sets[pattern[1:]])
+            else:
+                written.append(pattern)
+        return written

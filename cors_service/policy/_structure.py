@@ -1,0 +1,194 @@
+"""From a text to a structure that the schema accepts: what is not as it must be is reported and left out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any, Final, cast
+
+import jsonschema_rs
+
+from cors_service.policy._errors import Path, PolicyError, shown
+from cors_service.policy._report import Place, Source
+
+SCHEMA: Final[dict[str, Any]] = json.loads(
+    files("cors_service.policy").joinpath("schema.json").read_text(encoding="utf-8")
+)
+"""The JSON Schema (2020-12) of a policy document."""
+
+_VALIDATOR: Final = jsonschema_rs.Draft202012Validator(SCHEMA)
+_ARTICLES: Final = {
+    "array": "a list",
+    "object": "a table",
+    "string": "a string",
+    "integer": "an integer",
+    "boolean": "true or false",
+}
+_DEEPEST: Final = 16
+Document = dict[str, Any]
+
+
+def parse_text(source: Source, place: Place) -> Document | None:
+    """Read TOML (v1.0.0) or JSON (RFC 8259); what does not parse is reported, and is None."""
+    try:
+        document = (
+            tomllib.loads(source.text)
+            if source.format == "toml"
+            else json.loads(source.text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        )
+    except json.JSONDecodeError as error:
+        _refuse_syntax(place, source.format, f"{error.msg} in column {error.colno}", error.lineno)
+    except _RepeatedKey as error:
+        message = f"The key {shown(str(error))} stands twice in one object."
+        place.refuse(PolicyError("duplicate-key", message, hint="Remove or rename one of them.", value=str(error)))
+    except RecursionError:
+        _refuse_syntax(place, source.format, "it is nested too deeply")
+    except ValueError as error:  # a TOMLDecodeError, or a number too long to be read
+        found = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
+        what = f"{str(error)[: found.start()]} in column {found[2]}" if found else str(error)
+        _refuse_syntax(place, source.format, what, int(found[1]) if found else None)
+    else:
+        return cast(Document, document)
+    return None
+
+
+def check_structure(document: object, place: Place) -> Document:
+    """Hold a document against the schema, report everything that does not fit, and give what is left.
+
+    Args:
+        document: What was parsed; it is not changed.
+        place: Its root, which takes the mistakes.
+
+    Returns:
+        A structure of the types that the schema gives, without the parts that it refuses.
+    """
+    mistakes: list[jsonschema_rs.ValidationError] = []
+    try:
+        mistakes = list(_VALIDATOR.iter_errors(document))
+    except ValueError:  # a type that JSON does not have, such as a date of TOML; or too deep
+        document = _without_foreign_types(document, place)
+        mistakes = list(_VALIDATOR.iter_errors(document))
+    bad: set[Path] = set()
+    for mistake in mistakes:
+        for path, error in _translate(mistake):
+            bad.add(path)
+            # A foreign type was reported before it was replaced.
+            if not place.at(*path).is_refused:
+                place.at(*path).refuse(error)
+    if not isinstance(document, Mapping):
+        return {}
+    return cast(Document, _pruned(document, (), bad) if bad else document)
+
+
+class _RepeatedKey(Exception):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        seen: set[str] = set()
+        raise _RepeatedKey(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return table
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) -> None:
+    place.refuse(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", line=line))
+
+
+def _translate(mistake: jsonschema_rs.ValidationError) -> Iterable[tuple[Path, PolicyError]]:
+    """Turn a finding of the schema into our own, at the place that has to be changed."""
+    path: Path = tuple(mistake.instance_path)
+    kind, value = mistake.kind.as_dict(), mistake.instance
+    match mistake.kind.name:
+        case "additionalProperties":
+            for key in kind["unexpected"]:
+                yield (*path, key), _unknown_key(mistake, key)
+        case "required":
+            name = kind["property"]
+            hint = "Write version = 1 at the top." if name == "version" else ""
+            yield path, PolicyError("missing-key", f"The key {name} is missing.", hint=hint)
+        case "type":
+            wanted = _ARTICLES.get(kind["types"][0], kind["types"][0])
+            yield path, PolicyError("wrong-type", f"{shown(value)} is not {wanted}.", value=value)
+        case "maximum" | "minimum":
+            message = f"{shown(value)} is not a number of seconds from 0 to 86400."
+            hint = "Leave max_age out to send no such header, or write 0 to have each request asked for."
+            yield path, PolicyError("max-age-out-of-range", message, hint=hint, value=value)
+        case "propertyNames":
+            name = kind["error"].instance
+            message = f"{shown(name)} is no name: letters, digits and ._- are allowed, 128 characters at most."
+            yield (*path, name), PolicyError("name-malformed", message, value=name)
+        case "minItems":
+            yield path, _empty_list(path)
+        case _:
+            choices = kind.get("options") or [kind.get("expected_value")]
+            words = " or ".join(json.dumps(choice) for choice in choices)
+            yield path, PolicyError("wrong-value", f"{shown(value)} is not {words}.", value=value)
+
+
+def _empty_list(path: Path) -> PolicyError:
+    if path[0] == "origin_sets":
+        return PolicyError(
+            "no-origins", "The origin set is empty.", hint="List at least one origin, or remove the set."
+        )
+    if path[-1] == "rules":
+        return PolicyError("no-origins", "The policy has no rules.", hint="Give it at least one rule with origins.")
+    return PolicyError("wrong-value", "The list is empty.", hint="Leave the key out for the default.")
+
+
+def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str) -> PolicyError:
+    schema: Any = SCHEMA
+    for step in mistake.schema_path[:-1]:
+        schema = schema[step]
+        while "$ref" in schema:
+            schema = _resolved(schema["$ref"])
+    known = list(schema["properties"])
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    hint = f"Did you mean {close[0]}?" if close else f"The keys here are {', '.join(sorted(known))}."
+    return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
+
+
+def _resolved(reference: str) -> Any:
+    schema: Any = SCHEMA
+    for step in reference.removeprefix("#/").split("/"):
+        schema = schema[step]
+    return schema
+
+
+def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:
+    """Copy a structure without its bad parts. The depth is that of the schema: what lies deeper is bad itself."""
+    if isinstance(node, Mapping):
+        return {key: _pruned(value, (*path, key), bad) for key, value in node.items() if (*path, key) not in bad}
+    if isinstance(node, list):
+        # None keeps the places of the items behind it.
+        return [
+            None if (*path, index) in bad else _pruned(item, (*path, index), bad) for index, item in enumerate(node)
+        ]
+    return node
+
+
+def _without_foreign_types(node: Any, place: Place) -> Any:
+    """Report what JSON has no type for, and put null in its place."""
+    if len(place.path) > _DEEPEST:
+        place.refuse(PolicyError("wrong-type", "The document is nested too deeply."))
+        return None
+    if isinstance(node, Mapping):
+        return {str(key): _without_foreign_types(value, place.at(str(key))) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_without_foreign_types(item, place.at(index)) for index, item in enumerate(node)]
+    if node is None or isinstance(node, bool | int) or (isinstance(node, float) and math.isfinite(node)):
+        return node
+    if isinstance(node, str) and not any("\ud800" <= char <= "\udfff" for char in node):
+        return node
+    place.refuse(PolicyError("wrong-type", f"{shown(node)} is of a type that no key takes."))
+    return None
