@@ -8,6 +8,7 @@ from cors_service.policy._errors import CODES, InvalidPolicies, PolicyError, dot
 from cors_service.policy._model import Policy, PolicySet, Rule
 from cors_service.policy._report import Source
 from cors_service.policy._structure import SCHEMA
+from cors_service.policy._summary import summarize
 
 __all__ = [
     "CODES",
@@ -23,5 +24,6 @@ __all__ = [
     "read_sources",
     "revision",
     "shown",
+    "summarize",
     "write_document",
 ]

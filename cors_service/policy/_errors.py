@@ -131,6 +131,11 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
     def __init__(self, errors: Sequence[PolicyError]) -> None:
         super().__init__(str(self), errors)
 
+    @property
+    def mistakes(self) -> tuple[PolicyError, ...]:
+        """What is wrong; the same as `exceptions` of a group that was not taken apart."""
+        return tuple(error for error in self.exceptions if isinstance(error, PolicyError))
+
     def derive(self, excs: Sequence[PolicyError]) -> InvalidPolicies:  # type: ignore[override]
         """Keep the type when `split` and `subgroup` take errors apart."""
         return InvalidPolicies(excs)

@@ -1,0 +1,525 @@
+"""What a decision costs in process, beside the middleware of Starlette, Flask and Django; README.md explains the rows.
+
+Rounds alternate between everybody who is measured, and each figure is the median of its rounds: what else the
+machine does in the meantime falls on all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import platform
+import random
+import resource
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import cycle, islice, permutations, product
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+from cors_service.decision import ActivePolicies, Decision, Query
+from cors_service.policy import Source, read_document, read_sources
+
+METHODS: Final = ["DELETE", "PATCH", "POST", "PUT"]
+NAMES: Final = [f"x-name-{letter}" for letter in "abcdefghij"]
+EXPOSED: Final = ["x-total", "x-page"]
+MAX_AGE: Final = 600
+ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
+
+# A policy of one origin can't be asked about 20,000 of them, so its queries have to differ in something else; and to
+# be comparable, all queries differ in that: in the method, and in which four of ten header names are asked for, in
+# which order. All of them are listed in the policy, and each choice is the same work. Only preflights have such a
+# list, in truth; to pass over it in an actual request costs us a little, and the peers nothing.
+VARIANTS: Final = [
+    (method.encode(), ",".join(names).encode()) for method, names in product(METHODS, permutations(NAMES, 4))
+]
+# Origins that no policy has start here; what is written is of one length everywhere.
+FOREIGN: Final = 1_000_000
+# Requests of a round of what is one request, time and again.
+REPEATS: Final = 5_000
+# Microseconds that a round of a peer takes, roughly, and the requests that it has at least.
+PEER_ROUND: Final = 40_000
+PEER_REQUESTS: Final = 32
+
+
+class Plan(NamedTuple):
+    """How much is measured.
+
+    Attributes:
+        many: Origins of the largest policy.
+        pool: Distinct requests of a round. Decisions are remembered, up to 8,192 of them: each request of a larger
+            pool has been forgotten when its turn comes again.
+        rounds: Of which the median is taken.
+    """
+
+    many: int
+    pool: int
+    rounds: int
+
+
+FULL: Final = Plan(1_000_000, 20_000, 15)
+QUICK: Final = Plan(10_000, 9_000, 2)
+
+
+class Request(NamedTuple):
+    """What is received, as a server has it; there are no headers but those of CORS."""
+
+    method: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+class Kind(NamedTuple):
+    """A kind of decision."""
+
+    preflight: bool
+    allowed: bool
+
+    def __str__(self) -> str:
+        return f"{'allowed' if self.allowed else 'refused'} {'preflight' if self.preflight else 'actual'}"
+
+
+KINDS: Final = [Kind(preflight, allowed) for preflight in (True, False) for allowed in (True, False)]
+
+
+class Size(NamedTuple):
+    """How many origin patterns a policy has, and of which form."""
+
+    count: int
+    wild: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.count:,} {'wildcards' if self.wild else 'exact'}"
+
+    def patterns(self) -> list[str]:
+        """The policy's origins, as every contender takes them (the peers: where they are exact)."""
+        return [f"https://{'*.' if self.wild else ''}site{number:07}.example" for number in range(self.count)]
+
+    def origin(self, number: int) -> bytes:
+        """An origin, that of the policy's pattern of that number if there are so many."""
+        return b"https://%ssite%07d.example" % (b"www." if self.wild else b"", number)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Somebody who decides.
+
+    Attributes:
+        prepare: Turns requests into what `decide` takes; not timed.
+        decide: Decides about one of them; timed.
+        allows: The value of Access-Control-Allow-Origin in what `decide` returned, or None.
+    """
+
+    prepare: Callable[[Sequence[Request]], list[Any]]
+    decide: Callable[[Any], Any]
+    allows: Callable[[Any], str | None]
+
+
+# The contenders. Each gets the same origins, methods, header names and maximum age, and credentials. Of the peers'
+# work only that is timed which they do for CORS itself, as directly as their public functions allow.
+
+
+def ours(patterns: Iterable[str]) -> Contender:
+    """This project: `ActivePolicies.decide` with a query that names its policy."""
+    return Contender(_queries, _active(patterns).decide, _allows)
+
+
+def starlette(origins: Sequence[str], kind: Kind) -> Contender:
+    """Starlette's middleware: its two methods that answer a preflight and amend the start of another answer.
+
+    The coroutine of the latter is driven by hand: there is no event loop, application or server.
+    """
+    from starlette.datastructures import Headers
+    from starlette.middleware.cors import CORSMiddleware
+
+    async def ignore(*_: Any) -> None:
+        pass
+
+    middleware = CORSMiddleware(
+        ignore,
+        allow_origins=origins,
+        allow_methods=METHODS,
+        allow_headers=NAMES,
+        allow_credentials=True,
+        expose_headers=EXPOSED,
+        max_age=MAX_AGE,
+    )
+
+    def prepare(requests: Sequence[Request]) -> list[Any]:
+        return [({"type": "http.response.start", "headers": []}, Headers(raw=request.headers)) for request in requests]
+
+    def amend(prepared: Any) -> Any:
+        message, headers = prepared
+        try:
+            middleware.send(message, ignore, headers).send(None)
+        except StopIteration:
+            return message
+
+    if kind.preflight:
+        return Contender(
+            lambda requests: [headers for _, headers in prepare(requests)],
+            middleware.preflight_response,
+            lambda response: response.headers.get(ALLOW_ORIGIN),
+        )
+    return Contender(prepare, amend, lambda message: Headers(raw=message["headers"]).get(ALLOW_ORIGIN))
+
+
+def flask_cors(origins: Sequence[str], _: Kind) -> Contender:
+    """Flask-CORS: `get_cors_headers`, which its extension calls; adding what it returns to a response is not timed."""
+    from flask import Flask
+    from flask_cors.core import get_cors_headers, get_cors_options
+    from werkzeug.datastructures import EnvironHeaders
+
+    options = get_cors_options(
+        Flask("benchmark"),
+        {
+            "origins": origins,
+            "methods": METHODS,
+            "allow_headers": NAMES,
+            "supports_credentials": True,
+            "expose_headers": EXPOSED,
+            "max_age": MAX_AGE,
+        },
+    )
+
+    def prepare(requests: Sequence[Request]) -> list[Any]:
+        return [(EnvironHeaders(_environ(request)), request.method.decode()) for request in requests]
+
+    return Contender(
+        prepare,
+        lambda prepared: get_cors_headers(options, *prepared),
+        lambda headers: headers.get(ALLOW_ORIGIN),
+    )
+
+
+def django_cors_headers(origins: Sequence[str], _: Kind) -> Contender:
+    """Django-cors-headers: its middleware is called; the response that it amends is made beforehand."""
+    from operator import attrgetter
+
+    from corsheaders.middleware import CorsMiddleware
+    from django.conf import settings
+    from django.http import HttpResponse
+    from django.test import RequestFactory
+
+    if not settings.configured:
+        # Even what is as by default: each setting that is not written costs the middleware an exception.
+        settings.configure(
+            ALLOWED_HOSTS=["*"],
+            CORS_ALLOW_ALL_ORIGINS=False,
+            CORS_ALLOWED_ORIGIN_REGEXES=[],
+            CORS_ALLOW_CREDENTIALS=True,
+            CORS_ALLOW_HEADERS=NAMES,
+            CORS_ALLOW_METHODS=METHODS,
+            CORS_ALLOW_PRIVATE_NETWORK=False,
+            CORS_EXPOSE_HEADERS=EXPOSED,
+            CORS_PREFLIGHT_MAX_AGE=MAX_AGE,
+            CORS_URLS_REGEX=r"^.*$",
+        )
+    requests_made = RequestFactory()
+
+    def prepare(requests: Sequence[Request]) -> list[Any]:
+        # Settings are the process's, and these requests are decided about next.
+        settings.CORS_ALLOWED_ORIGINS = origins
+        return [prepared(request) for request in requests]
+
+    def prepared(request: Request) -> Any:
+        made = requests_made.generic(request.method.decode(), "/", **_environ(request))
+        made.benchmark_response = HttpResponse()
+        made.headers.get("origin")  # parsed at the first use, once a request, for whoever asks
+        return made
+
+    middleware = CorsMiddleware(attrgetter("benchmark_response"))
+    return Contender(prepare, middleware, lambda response: response.get(ALLOW_ORIGIN))
+
+
+PEERS: Final = {"starlette": starlette, "flask-cors": flask_cors, "django-cors-headers": django_cors_headers}
+FRESH: Final = "ours, fresh"
+REPEATED: Final = "ours, repeated"
+
+
+def _active(patterns: Iterable[str]) -> ActivePolicies:
+    return ActivePolicies(read_document(_document(patterns)))
+
+
+def _document(patterns: Iterable[str]) -> dict[str, Any]:
+    policy = {
+        "origins": list(patterns),
+        "methods": METHODS,
+        "request_headers": NAMES,
+        "expose_headers": EXPOSED,
+        "credentials": True,
+        "max_age": MAX_AGE,
+    }
+    return {"version": 1, "policies": {"p": policy}}
+
+
+def _queries(requests: Sequence[Request]) -> list[Query]:
+    return [_query(*lines) for lines in _lines(requests)]
+
+
+def _query(method: str, headers: Iterable[tuple[str, str]]) -> Query:
+    return Query.received(method, headers, policy="p")
+
+
+def _lines(requests: Iterable[Request]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [
+        (request.method.decode(), [(name.decode(), value.decode()) for name, value in request.headers])
+        for request in requests
+    ]
+
+
+def _allows(decision: Decision) -> str | None:
+    return dict(decision.headers).get(ALLOW_ORIGIN)
+
+
+def _environ(request: Request) -> dict[str, str]:
+    return {f"HTTP_{name.decode().upper().replace('-', '_')}": value.decode() for name, value in request.headers}
+
+
+# What is asked. Everything is made anew for each round, as it would be by a server: a string that was used before
+# knows its hash, and is found by identity where a new one has to be compared.
+
+
+def fresh(kind: Kind, size: Size, count: int) -> list[Request]:
+    """Distinct requests, their origins spread evenly over those of the policy, in an order that no cache foresees."""
+    numbers = [number * size.count // count if kind.allowed else FOREIGN + number for number in range(count)]
+    random.Random(0).shuffle(numbers)
+    return [_request(kind, size.origin(number), *variant) for number, variant in zip(numbers, VARIANTS, strict=False)]
+
+
+def repeated(kind: Kind, size: Size, count: int) -> list[Request]:
+    """One request, time and again."""
+    return [_request(kind, size.origin(0 if kind.allowed else FOREIGN), *VARIANTS[0]) for _ in range(count)]
+
+
+def _request(kind: Kind, origin: bytes, method: bytes, names: bytes) -> Request:
+    headers = [(b"origin", origin), (b"access-control-request-headers", names)]
+    if not kind.preflight:
+        return Request(method, headers)
+    return Request(b"OPTIONS", [*headers, (b"access-control-request-method", method)])
+
+
+# 8 KiB of header names from people who mean no good, as the lines in which they come.
+HOSTILE: Final = {
+    "commas": [b"," * 8192],
+    "spaces": [b" " * 8192],
+    "one name": [b"x" * 8192],
+    "1,365 names": [b",".join(b"x%04d" % number for number in range(1365))],
+    # With their own names, these lines are the 16 KiB of headers that Twisted's server takes.
+    "240 lines": [b"x-name-%027d" % number for number in range(240)],
+}
+# The most that is read before a preflight is refused for its length.
+LONGEST: Final = [b",".join([b"x-name-a" + b" " * 55] * 64)]
+
+
+def asking_for(lines: list[bytes], count: int) -> list[Request]:
+    """Preflights from an origin that is allowed, with these lines of header names."""
+    fixed = [(b"origin", Size(1).origin(0)), (b"access-control-request-method", b"PUT")]
+    asked = [(b"access-control-request-headers", line) for line in lines]
+    return [Request(b"OPTIONS", fixed + asked) for _ in range(count)]
+
+
+# Measuring.
+
+
+class Task(NamedTuple):
+    """A figure that is wanted: the requests of one round, and who decides about them."""
+
+    requests: Callable[[int], list[Request]]
+    contender: Contender
+    count: int
+
+    def microseconds(self) -> float:
+        """Measure one round."""
+        prepared = self.contender.prepare(self.requests(self.count))
+        decide = self.contender.decide
+        # The collector runs, as it does in a service, but does not go through what the benchmark itself keeps.
+        gc.collect()
+        gc.freeze()
+        start = perf_counter()
+        for one in prepared:
+            decide(one)
+        return (perf_counter() - start) / self.count * 1e6
+
+    def fitted(self) -> Task:
+        """The same with so many requests that a round takes PEER_ROUND, but no more than it has."""
+        count = int(PEER_ROUND / self._replace(count=PEER_REQUESTS).microseconds())
+        return self._replace(count=max(PEER_REQUESTS, min(count, self.count)))
+
+
+Key = tuple[Any, ...]
+Figures = dict[Key, float]
+
+
+def decision_tasks(sizes: Iterable[Size], peer_sizes: Iterable[Size], pool: int) -> Iterator[tuple[Key, Task]]:
+    """Each kind of decision at each size, by everybody; all are checked."""
+    active = {size: ours(size.patterns()) for size in sizes}
+    origins = {size: size.patterns() for size in peer_sizes}
+    for kind, size in product(KINDS, active):
+        check(active[size], kind, size, FRESH)
+        yield (kind, size, FRESH), Task(partial(fresh, kind, size), active[size], pool)
+        yield (kind, size, REPEATED), Task(partial(repeated, kind, size), active[size], REPEATS)
+        for name, peer in PEERS.items() if size in origins else ():
+            contender = peer(origins[size], kind)
+            check(contender, kind, size, name)
+            yield (kind, size, name), Task(partial(fresh, kind, size), contender, pool).fitted()
+
+
+def other_tasks() -> Iterator[tuple[Key, Task]]:
+    """Long preflights, and what it takes to make a query."""
+    one = Size(1)
+    contender = ours(one.patterns())
+    for shape, lines in HOSTILE.items():
+        yield ("hostile", shape), Task(partial(asking_for, lines), contender, 500)
+    yield ("longest",), Task(partial(asking_for, LONGEST), contender, 500)
+    received = Contender(_lines, lambda lines: _query(*lines), str)
+    yield ("query",), Task(partial(fresh, KINDS[0], one), received, REPEATS)
+
+
+def check(contender: Contender, kind: Kind, size: Size, name: str) -> None:
+    """Make sure that what is measured is a decision, and the right one.
+
+    Raises:
+        AssertionError: It is another.
+    """
+    requests = fresh(kind, size, 50)
+    for request, prepared in zip(requests, contender.prepare(requests), strict=True):
+        expected = dict(request.headers)[b"origin"].decode() if kind.allowed else None
+        answer = contender.allows(contender.decide(prepared))
+        assert expected == answer, f"{name}: {kind} at {size}: {answer}"
+
+
+def measured(tasks: dict[Key, Task], rounds: int) -> Figures:
+    """Measure every task in every round, one after the other; give the medians in microseconds."""
+    found: dict[Key, list[float]] = defaultdict(list)
+    for key, task in islice(cycle(tasks.items()), rounds * len(tasks)):
+        found[key].append(task.microseconds())
+    return {key: median(figures) for key, figures in found.items()}
+
+
+def load(count: int) -> dict[str, float]:
+    """Read a policy of so many origins from JSON and compile it, as at the start of a service."""
+    text = json.dumps(_document(Size(count).patterns()))
+    start = perf_counter()
+    ActivePolicies(read_sources([Source("big.json", "json", text)]))
+    seconds = perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, but bytes on macOS
+    return {"seconds": seconds, "MiB": peak / (2**20 if sys.platform == "darwin" else 2**10)}
+
+
+def load_in_child(count: int) -> dict[str, float]:
+    """The same in a process of its own.
+
+    A child's peak begins with the size of its parent, so this is done before the parent has grown.
+    """
+    command = [sys.executable, __file__, "--load", str(count)]
+    found: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return found
+
+
+# Reporting.
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table in Markdown, and the empty line behind it."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return [*(f"| {' | '.join(line)} |" for line in lines), ""]
+
+
+def decision_rows(figures: Figures, sizes: Sequence[Size]) -> Iterator[list[str]]:
+    """The rows of the first table; a dash where nobody was measured."""
+    for kind, size in product(KINDS, sizes):
+        columns = [figures.get((kind, size, name)) for name in (FRESH, REPEATED, *PEERS)]
+        ratios = [peer and peer / figures[kind, size, FRESH] for peer in columns[2:]]
+        yield [
+            f"{kind}, {size}",
+            *("–" if figure is None else f"{figure:.2f}" for figure in columns),
+            *("–" if ratio is None else f"{ratio:.1f}" for ratio in ratios),
+        ]
+
+
+def target(what: str, figures: dict[str, float], limit: float, unit: str, *, at_least: bool = False) -> str:
+    """One line: a target, whether it is reached, and the figure that is furthest from it."""
+    where, figure = (min if at_least else max)(figures.items(), key=lambda item: item[1])
+    reached = figure > limit if at_least else figure <= limit
+    sign = ">" if at_least else "≤"
+    return f"- {'reached' if reached else 'NOT REACHED'}: {what} {sign} {limit:,} {unit}: {figure:.2f} ({where})"
+
+
+def targets(figures: Figures, loaded: dict[str, float], many: Size) -> Iterator[str]:
+    """A line for each target."""
+
+    def of(name: str, **wanted: object) -> dict[str, float]:
+        """The figures of one column, of some kinds or sizes."""
+        return {
+            f"{kind}, {size}": figures[kind, size, column]
+            for kind, size, column in (key for key in figures if len(key) == 3)
+            if column == name and all(getattr(kind, key, getattr(size, key, None)) == wanted[key] for key in wanted)
+        }
+
+    flat = {str(kind): figures[kind, many, FRESH] / figures[kind, Size(1), FRESH] for kind in KINDS}
+    yield target(f"{many} beside 1, fresh", flat, 1.3, "times")
+    yield target("an exact origin not seen before", of(FRESH, preflight=False, allowed=True, wild=False), 2, "µs")
+    yield target("a repeated query", of(REPEATED), 1, "µs")
+    for name in PEERS:
+        ratios = {where: figure / of(FRESH)[where] for where, figure in of(name).items()}
+        yield target(f"{name} beside ours, fresh", ratios, 1, "times", at_least=True)
+    hostile = {shape: figures["hostile", shape] for shape in HOSTILE}
+    yield target("8 KiB of Access-Control-Request-Headers", hostile, 20, "µs")
+    yield target("loading", {str(many): loaded["seconds"]}, 15, "s")
+    yield target("its peak of memory", {str(many): loaded["MiB"]}, 1024, "MiB")
+
+
+def report(plan: Plan) -> str:
+    """Measure everything and write it down."""
+    loaded = load_in_child(plan.many)
+    one, thousand, many = Size(1), Size(1000), Size(plan.many)
+    sizes = [one, thousand, many, Size(1000, wild=True)]
+    figures = measured(dict(decision_tasks(sizes, [one, thousand], plan.pool)) | dict(other_tasks()), plan.rounds)
+    others = {
+        **{f"a hostile preflight: 8 KiB, {shape}": figures["hostile", shape] for shape in HOSTILE},
+        "the longest preflight that is read: 4 KiB, 64 names": figures["longest",],
+        "making a query of header lines": figures["query",],
+    }
+    versions = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    lines = [
+        f"Python {platform.python_version()} on {platform.machine()}, {versions}; median of {plan.rounds} rounds.",
+        "",
+        *table(
+            ["µs a decision", FRESH, REPEATED, *PEERS, *(f"{name} / {FRESH}" for name in PEERS)],
+            decision_rows(figures, sizes),
+        ),
+        *table(["µs", "ours"], ([what, f"{figure:.2f}"] for what, figure in others.items())),
+        *table(["loading from JSON", "s", "MiB"], [[str(many), f"{loaded['seconds']:.2f}", f"{loaded['MiB']:.0f}"]]),
+        "Targets, each with the figure that is furthest from it:",
+        "",
+        *targets(figures, loaded, many),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, and 10,000 origins for 1,000,000")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report to this file, too")
+    parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.load is not None:
+        print(json.dumps(load(arguments.load)))
+        return
+    text = report(QUICK if arguments.quick else FULL)
+    print(text, end="")
+    if arguments.output is not None:
+        arguments.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The CORS-preflight cache: https://fetch.spec.whatwg.org/#cors-preflight-cache."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ._browsers import CHROMIUM_MAX_AGE_CAP, Behaviour
+from ._checks import NON_WILDCARD_NAME, allowed_methods, preflight_check
+from ._headers import HeaderLines, byte_lowercase, extract_list, values_of
+from ._request import Request, is_safelisted_method, needs_preflight, unsafe_request_header_names
+
+DEFAULT_MAX_AGE = 5
+"""For how long an answer without a well-formed Access-Control-Max-Age is kept, in seconds."""
+
+_DELTA_SECONDS = re.compile(r"[0-9]+")  # RFC 9111, section 1.2.2
+_CHROMIUM_INTEGER = re.compile(r"[+-]?[0-9]+")  # base::StringToInt64
+_INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One thing that a preflight allowed.
+
+    The network partition key is left out: whoever compares entries compares them within one partition.
+
+    Attributes:
+        origin: The serialised origin of the page.
+        url: The URL that was asked for.
+        credentials: Whether the request that caused the preflight had the credentials mode "include".
+        max_age: For how many seconds the entry lives.
+        method: The method allowed, ``*`` for any, or None.
+        header_name: The lower-case header name allowed, ``*`` for any but ``authorization``, or None.
+    """
+
+    origin: str
+    url: str
+    credentials: bool
+    max_age: int
+    method: str | None = None
+    header_name: str | None = None
+
+
+def preflight_max_age(
+    headers: HeaderLines,
+    cap: int = CHROMIUM_MAX_AGE_CAP,
+    behaviour: Behaviour = Behaviour.STANDARD,
+) -> int:
+    """Read Access-Control-Max-Age: https://fetch.spec.whatwg.org/#cors-preflight-fetch-0, steps 7.8 to 7.10.
+
+    Args:
+        headers: The (name, value) lines of the answer to a preflight.
+        cap: The longest that the browser keeps an answer, in seconds.
+        behaviour: Whose behaviour to model.
+
+    Returns:
+        Seconds, from 0 to ``cap``; 5 if the value is missing, malformed or repeated.
+    """
+    values = values_of(headers, "access-control-max-age")
+    syntax = _CHROMIUM_INTEGER if behaviour is Behaviour.CHROMIUM else _DELTA_SECONDS
+    # Of a single-valued header, two lines are a failure: #extract-header-list-values, step 2.
+    if len(values) != 1 or not syntax.fullmatch(values[0]):
+        return min(DEFAULT_MAX_AGE, cap)
+    digits = values[0].lstrip("+-").lstrip("0")
+    if len(digits) > len(str(_INT64_MAX)) or int(digits or "0") > _INT64_MAX:
+        return min(DEFAULT_MAX_AGE, cap) if behaviour is Behaviour.CHROMIUM else cap
+    return 0 if values[0].startswith("-") else min(int(digits or "0"), cap)
+
+
+def preflight_cache_entries(
+    request: Request,
+    status: int,
+    headers: HeaderLines,
+    cap: int = CHROMIUM_MAX_AGE_CAP,
+    behaviour: Behaviour = Behaviour.STANDARD,
+) -> tuple[CacheEntry, ...]:
+    """List what a browser keeps of one preflight: #cors-preflight-fetch-0, steps 7.8 to 7.15.
+
+    Args:
+        request: The page's request, which the preflight asked for.
+        status: The status of the answer.
+        headers: The (name, value) lines of the answer.
+        cap: The longest that the browser keeps an answer, in seconds.
+        behaviour: Whose behaviour to model.
+
+    Returns:
+        An entry for each method and each header name listed, asked for or not; none if the preflight fails
+        (https://fetch.spec.whatwg.org/#main-fetch, step 12, even clears what was there).
+    """
+    if not preflight_check(request, status, headers, behaviour).allowed:
+        return ()
+    methods = allowed_methods(request, headers, behaviour)
+    names = extract_list(headers, "access-control-allow-headers") or ()
+    max_age = preflight_max_age(headers, cap, behaviour)
+    key = (request.origin, request.url, request.credentials, max_age)
+    return (
+        *(CacheEntry(*key, method=method) for method in dict.fromkeys(methods)),
+        *(CacheEntry(*key, header_name=name) for name in dict.fromkeys(map(byte_lowercase, names))),
+    )
+
+
+def satisfied_by_cache(
+    request: Request,
+    entries: Collection[CacheEntry],
+    age: float = 0.0,
+    behaviour: Behaviour = Behaviour.STANDARD,
+) -> bool:
+    """Say whether a request goes without a new preflight.
+
+    https://fetch.spec.whatwg.org/#http-fetch, step 4.1.
+
+    In the standard a ``*`` that was cached with credentials matches any method and name later on, although it
+    is a literal for the preflight that fetched it (#concept-cache-match-method, #concept-cache-match-header).
+
+    Args:
+        request: The later request.
+        entries: What the cache holds.
+        age: How many seconds ago the entries were stored.
+        behaviour: Whose behaviour to model.
+
+    Returns:
+        Whether the entries allow it, or it needs no preflight in the first place.
+    """
+    if not needs_preflight(request):
+        return True
+    live = [
+        entry
+        for entry in entries
+        if age < entry.max_age
+        and (entry.origin, entry.url) == (request.origin, request.url)
+        and (entry.credentials or not request.credentials)
+    ]
+    wildcards = [entry for entry in live if behaviour is Behaviour.STANDARD or not entry.credentials]
+    any_method = any(entry.method == "*" for entry in wildcards)
+    method_matches = any_method or request.method in {entry.method for entry in live}
+    if not method_matches and (request.use_cors_preflight or not is_safelisted_method(request.method)):
+        return False
+    names = {entry.header_name for entry in live}
+    any_name = any(entry.header_name == "*" for entry in wildcards)
+    return all(
+        name in names or (any_name and name != NON_WILDCARD_NAME)
+        for name in unsafe_request_header_names(request.headers)
+    )

@@ -1,0 +1,93 @@
+"""The `cors-service` command: check documents, print the schema, ask for a decision without a server."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cors_service import __version__
+from cors_service.decision import ActivePolicies, BadQuery, Decision
+from cors_service.policy import SCHEMA, InvalidPolicies, summarize
+from cors_service.store import read_policies
+from cors_service.wire import DEFAULT_TTL, FORM_FIELDS, read_form, write_decision
+
+ALLOWED, FAILED, REFUSED = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Those behind the command's name; from the process by default.
+
+    Returns:
+        The exit status: 0 for success, and for a decision that allows; 1 for an error; 2 for a refusal.
+    """
+    options = _parser().parse_args(arguments)
+    status: int = options.run(options)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cors-service", description="Check CORS policies, and ask them.")
+    parser.add_argument("--version", action="version", version=f"cors-service {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="report every mistake in policy documents")
+    check.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a document or a directory of documents")
+    check.set_defaults(run=_check)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of policy documents")
+    schema.set_defaults(run=_schema)
+
+    decide = commands.add_parser("decide", help="decide about one request; exit status 0 if allowed, 2 if refused")
+    decide.add_argument("--policies", required=True, type=Path, metavar="PATH", help="a document or a directory")
+    decide.add_argument("--policy", metavar="NAME", help="the policy to decide by")
+    decide.add_argument("--url", metavar="URL", help="the URL of the request, to find the policy by")
+    decide.add_argument("--origin", metavar="ORIGIN", help="the Origin of the request")
+    decide.add_argument("--method", metavar="M", help="the method; GET, or OPTIONS with --request-method")
+    decide.add_argument("--request-method", metavar="M", help="Access-Control-Request-Method")
+    decide.add_argument("--request-headers", metavar="H", help="Access-Control-Request-Headers")
+    decide.add_argument("--json", action="store_true", help="print the decision as the API gives it")
+    decide.set_defaults(run=_decide)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    status = ALLOWED
+    for path in options.paths:
+        try:
+            print(summarize(read_policies(path)))
+        except InvalidPolicies as invalid:
+            print(invalid.report(), file=sys.stderr)
+            status = FAILED
+    return status
+
+
+def _schema(_: argparse.Namespace) -> int:
+    print(json.dumps(SCHEMA, indent=2))
+    return ALLOWED
+
+
+def _decide(options: argparse.Namespace) -> int:
+    given = {name: [value] for name in FORM_FIELDS if (value := getattr(options, name)) is not None}
+    try:
+        decision = ActivePolicies(read_policies(options.policies)).decide(read_form(given))
+    except InvalidPolicies as invalid:
+        print(invalid.report(), file=sys.stderr)
+        return FAILED
+    except BadQuery as error:
+        print(f"cors-service: {error.message}", file=sys.stderr)
+        return FAILED
+    print(write_decision(decision, DEFAULT_TTL).decode("ascii") if options.json else _for_people(decision))
+    return REFUSED if decision.allowed is False else ALLOWED
+
+
+def _for_people(decision: Decision) -> str:
+    verdict = {True: "allowed", False: "refused", None: "no CORS request"}[decision.allowed]
+    status = f", status {decision.status}" if decision.status else ""
+    lines = [f"{verdict} ({decision.kind}{status}): {decision.reason.message} [{decision.reason.code}]"]
+    return "\n".join([*lines, *(f"{name}: {value}" for name, value in decision.headers)])

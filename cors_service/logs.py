@@ -1,0 +1,36 @@
+"""Logs for machines: each event as one JSON object on a line of its own."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TextIO
+
+from twisted.logger import ILogObserver, LogEvent, formatEvent
+from zope.interface import implementer
+
+
+@implementer(ILogObserver)
+class JSONLines:
+    """Writes time, level, namespace and text of each event, its traceback, and its values if they are plain."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event."""
+        line: dict[str, object] = {
+            key: value
+            for key, value in event.items()
+            if not key.startswith("log_") and isinstance(value, str | int | float | bool)
+        }
+        line |= {
+            "time": datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds"),
+            "level": event["log_level"].name if "log_level" in event else "info",
+            "logger": event.get("log_namespace", ""),
+            "message": formatEvent(event),
+        }
+        if "log_failure" in event:
+            line["traceback"] = event["log_failure"].getTraceback()
+        self._file.write(f"{json.dumps(line)}\n")
+        self._file.flush()

@@ -1,0 +1,24 @@
+"""What is in a policy set, in a few lines for people."""
+
+from __future__ import annotations
+
+from cors_service.policy._model import Policy, PolicySet
+
+
+def summarize(policy_set: PolicySet) -> str:
+    """Give a line for each policy, and one that counts them."""
+    count = len(policy_set.policies)
+    lines = [_line(policy, policy_set) for policy in policy_set.policies.values()]
+    return "\n".join([*lines, f"{_counted(count, 'policy', 'policies')}, no mistakes."])
+
+
+def _line(policy: Policy, policy_set: PolicySet) -> str:
+    patterns = sum(len(policy_set.patterns(rule)) for rule in policy.rules)
+    parts = [_counted(len(policy.rules), "rule", "rules"), _counted(patterns, "origin pattern", "origin patterns")]
+    if policy.match:
+        parts.append(f"matches {' '.join(policy.match)}")
+    return f"{policy.name}: {', '.join(parts)}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

@@ -1,0 +1,175 @@
+"""The one place that holds the active policies, and swaps them in one assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from cors_service.decision import ActivePolicies
+from cors_service.policy import InvalidPolicies, PolicyError, PolicySet
+from cors_service.store._interfaces import IPolicies, IPolicyStore
+from cors_service.store._snapshot import Snapshot
+from cors_service.store._status import Status
+
+
+@implementer(IPolicies)
+class LivePolicies(Service):
+    """Keeps the policies of a store active: loads, watches, and never gives up a good set for a bad one.
+
+    Attributes:
+        active: The compiled policies that decide now, or None before any could be loaded. Read it once for
+            each request: it changes between two reads.
+    """
+
+    _log: Final = Logger()
+
+    def __init__(
+        self,
+        store: IPolicyStore,
+        clock: IReactorTime,
+        *,
+        snapshot: Snapshot | None = None,
+        in_thread: Callable[..., Deferred[Any]] = deferToThread,
+    ) -> None:
+        """Make a holder, without policies.
+
+        Args:
+            store: Where policies come from.
+            clock: The reactor.
+            snapshot: Keeps each good set for a start while the store is down.
+            in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
+        """
+        self.active: ActivePolicies | None = None
+        self._store = store
+        self._clock = clock
+        self._snapshot = snapshot
+        self._in_thread = in_thread
+        self._generation = 0
+        self._loaded_at: float | None = None
+        self._last_attempt: float | None = None
+        self._mistakes: InvalidPolicies | None = None
+        self._loading: Deferred[None] | None = None
+        self._again = False
+        self._unwatch: Callable[[], None] | None = None
+
+    def activate(self, policy_set: PolicySet, loaded_at: float | None = None) -> None:
+        """Make a policy set active at once, as at the start of a program.
+
+        Args:
+            policy_set: What shall decide.
+            loaded_at: When it was read from its store, if that was not now, in seconds since 1970.
+        """
+        self._swap(ActivePolicies(policy_set), self._clock.seconds() if loaded_at is None else loaded_at)
+
+    def reload(self) -> Deferred[None]:
+        """Load what the store holds now, and make it active if it is good.
+
+        Returns:
+            A Deferred that fires when that is done, well or badly: what was bad is in the log and the status.
+            Calls while a load is under way are served by one more load behind it.
+        """
+        if self._loading is not None:
+            self._again = True
+            return self._loading
+        self._loading = Deferred.fromCoroutine(self._reload())
+        if self._loading.called:  # a store without I/O is done at once
+            self._loading = None
+            return succeed(None)
+        return self._loading
+
+    def startService(self) -> None:
+        """Begin to watch the store; load it if nothing is active yet."""
+        super().startService()
+        if self.active is None:
+            self.reload()
+        self._unwatch = self._store.watch(self.reload)
+
+    def stopService(self) -> Deferred[None]:
+        """Watch no longer; wait for a load that is under way."""
+        super().stopService()
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        return self._loading if self._loading is not None else succeed(None)
+
+    @property
+    def status(self) -> Status:
+        """What there is to say now."""
+        mistakes = self._mistakes.mistakes if self._mistakes else ()
+        return Status(
+            source=self._store.name,
+            revision=self.active.revision if self.active else None,
+            policies=len(self.active.policy_set.policies) if self.active else 0,
+            generation=self._generation,
+            loaded_at=self._loaded_at,
+            last_attempt=self._last_attempt,
+            mistakes=tuple(mistake.as_dict() for mistake in mistakes),
+            stale=self._mistakes is not None,
+        )
+
+    async def _reload(self) -> None:
+        again = True
+        while again:
+            self._again = False
+            self._last_attempt = self._clock.seconds()
+            try:
+                policy_set = await self._store.load()
+                self._loaded(await self._in_thread(ActivePolicies, policy_set))
+            except InvalidPolicies as invalid:
+                self._failed(invalid)
+            except Exception as error:  # noqa: BLE001 - whatever a store does, the last good set stays
+                self._log.failure("Can't load {source}", source=self._store.name)
+                message = f"The store can't be read: {error}."
+                self._failed(InvalidPolicies([PolicyError("document-unreadable", message, file=self._store.name)]))
+            again = self._again
+        self._loading = None
+
+    def _loaded(self, active: ActivePolicies) -> None:
+        if self._mistakes is not None:
+            self._log.info("The policies of {source} are good again", source=self._store.name)
+        self._mistakes = None
+        self._swap(active, self._last_attempt or self._clock.seconds())
+
+    def _swap(self, active: ActivePolicies, loaded_at: float) -> None:
+        self._loaded_at = loaded_at
+        if self.active is not None and self.active.revision == active.revision:
+            self._log.info(
+                "{source} is still at revision {revision}", source=self._store.name, revision=active.revision
+            )
+            return
+        self.active = active
+        self._generation += 1
+        self._log.info(
+            "Revision {revision} of {source} is active: {count} policies",
+            revision=active.revision,
+            source=self._store.name,
+            count=len(active.policy_set.policies),
+        )
+        if self._snapshot is not None:
+            saving = self._in_thread(self._snapshot.save, active.policy_set, loaded_at)
+            saving.addErrback(lambda failure: self._log.failure("Can't write the snapshot", failure=failure))
+
+    def _failed(self, invalid: InvalidPolicies) -> None:
+        known = self._mistakes is not None and self._mistakes.report() == invalid.report()
+        self._mistakes = invalid
+        kept = self.active.revision if self.active else "no policies"
+        if known:
+            self._log.error(
+                "{source} still has the same mistakes; {kept} stays active", source=self._store.name, kept=kept
+            )
+            return
+        for mistake in invalid.mistakes:
+            self._log.error("{mistake}", mistake=str(mistake), code=mistake.code)
+        self._log.error(
+            "{count} mistakes in {source}; {kept} stays active",
+            count=len(invalid.mistakes),
+            source=self._store.name,
+            kept=kept,
+        )

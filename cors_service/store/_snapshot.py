@@ -1,0 +1,55 @@
+"""The last good policy set, kept in a file for a start while the store can't be read."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from cors_service.policy import PolicySet, read_document, write_document
+
+
+class Snapshot:
+    """A file that holds the last good policy set and when it was loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def save(self, policy_set: PolicySet, loaded_at: float) -> None:
+        """Replace the file, so that it is whole at any moment.
+
+        Args:
+            policy_set: What is now active.
+            loaded_at: Seconds since 1970.
+
+        Raises:
+            OSError: The file can't be written.
+        """
+        text = json.dumps({"loaded_at": loaded_at, "document": write_document(policy_set)})
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink()
+            raise
+
+    def load(self) -> tuple[PolicySet, float]:
+        """Read the file.
+
+        Returns:
+            The policy set, and when it was loaded from its store, in seconds since 1970.
+
+        Raises:
+            OSError: There is none.
+            ValueError: The file holds something else.
+        """
+        kept = json.loads(self._path.read_text(encoding="utf-8"))
+        try:
+            return read_document(kept["document"]), float(kept["loaded_at"])
+        except (KeyError, TypeError, ExceptionGroup) as error:
+            raise ValueError(f"{self._path} is not a snapshot of policies") from error

@@ -1,0 +1,29 @@
+"""What a service says about its policies."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What a service says about its policies. Times are in seconds since 1970.
+
+    Attributes:
+        source: The name of the store.
+        revision: Of the active policies; None before there are any.
+        policies: Their number.
+        generation: How often other policies became active since the start.
+        loaded_at: When the active policies were read from the store.
+        last_attempt: When the store was read last, with or without success.
+        mistakes: What kept the last attempt from becoming active; empty if nothing did.
+        stale: Whether the active policies are not those of the last attempt.
+    """
+
+    source: str
+    revision: str | None
+    policies: int
+    generation: int
+    loaded_at: float | None
+    last_attempt: float | None
+    mistakes: tuple[dict[str, object], ...]
+    stale: bool

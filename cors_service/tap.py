@@ -1,0 +1,184 @@
+"""`twist cors` and `twistd cors`: the options, and the service that wires a store to a site."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any, ClassVar, Final, TextIO, cast
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
+from twisted.logger import globalLogPublisher
+from twisted.python import usage
+
+from cors_service.logs import JSONLines
+from cors_service.policy import InvalidPolicies, PolicySet, summarize
+from cors_service.store import FilePolicyStore, LivePolicies, Snapshot, read_policies
+from cors_service.web import DecisionServer, DecisionSite, Limits, decision_resource
+
+DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
+
+
+class Options(usage.Options):
+    """The options of the plugin."""
+
+    synopsis = "[options] --policies PATH"
+    longdesc = (
+        "Decides about CORS: other services ask it which headers to emit. Policies are read from PATH, a TOML or JSON "
+        "file or a directory of them, and again on SIGHUP and whenever they change; a set with mistakes never "
+        "replaces a good one. It listens on tcp:8080:interface=127.0.0.1 unless told otherwise. Ask it with: curl 'http://127.0.0.1:8080/v1/decision?policy=NAME&origin=ORIGIN'"
+    )
+    optParameters: ClassVar = [
+        ["policies", "p", None, "The policy document, or a directory of *.toml and *.json documents. Required."],
+        ["decision-ttl", None, 5, "Seconds for which callers may use a decision again; 0 for never.", int],
+        ["max-body", None, 1048576, "Bytes that the body of a request may have.", int],
+        ["idle-timeout", None, 60, "Seconds after which a silent connection is closed.", float],
+        ["drain-timeout", None, 10, "Seconds that requests in flight have to end after SIGTERM.", float],
+        ["snapshot", None, None, "A file that keeps the last good policies for a start while PATH can't be read."],
+        ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
+        ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
+    ]
+    optFlags: ClassVar = [["check", None, "Report what is wrong with the policies, or what is in them, and exit."]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """Listen on this endpoint, such as tcp:8080 or unix:/run/cors.sock; repeatable."""
+        self["listen"].append(description)
+
+    opt_l = opt_listen
+
+    def postOptions(self) -> None:
+        """Check everything that can be wrong, so that it is told in a line and not in a traceback."""
+        if self["policies"] is None:
+            raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
+        for name in ("decision-ttl", "max-body", "idle-timeout", "drain-timeout"):
+            if not 0 <= self[name] < float("inf"):
+                raise usage.UsageError(f"--{name} must be a number from 0 on.")
+        self["policy set"], self["loaded at"] = self._read_policies()
+        if self["check"]:
+            raise SystemExit(0)
+        self["endpoints"] = [(text, _endpoint(text)) for text in self["listen"] or [DEFAULT_LISTEN]]
+        self["json log"] = self._open_json_log()
+
+    def _read_policies(self) -> tuple[PolicySet, float | None]:
+        """Read what the service starts with.
+
+        Raises:
+            SystemExit: It has mistakes, which are on standard error.
+        """
+        try:
+            policy_set = read_policies(Path(self["policies"]))
+        except InvalidPolicies as invalid:
+            kept = self._read_snapshot(invalid)
+            if kept is not None:
+                return kept
+            sys.stderr.write(f"{invalid.report()}\n")
+            raise SystemExit(1) from None
+        if self["check"]:
+            sys.stdout.write(f"{summarize(policy_set)}\n")
+        return policy_set, None
+
+    def _read_snapshot(self, invalid: InvalidPolicies) -> tuple[PolicySet, float] | None:
+        """Read the last good set, if it is only that the policies can't be read."""
+        readable = [mistake for mistake in invalid.mistakes if mistake.code != "document-unreadable"]
+        if self["snapshot"] is None or self["check"] or readable:
+            return None
+        try:
+            return Snapshot(Path(self["snapshot"])).load()
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"cors-service: no help from the snapshot: {error}\n")
+            return None
+
+    def _open_json_log(self) -> TextIO | None:
+        if self["json-log"] in {None, "-"}:
+            return None if self["json-log"] is None else sys.stdout
+        try:
+            return Path(self["json-log"]).open("a", encoding="utf-8")
+        except OSError as error:
+            raise usage.UsageError(f"--json-log can't be opened: {error}") from None
+
+
+def makeService(options: Options) -> IService:
+    """Wire a store to a site.
+
+    Args:
+        options: Parsed.
+
+    Returns:
+        A service that keeps the policies active, listens, and reloads on SIGHUP.
+    """
+    from twisted.internet import reactor
+
+    clock = cast(IReactorTime, reactor)
+    store = FilePolicyStore(Path(options["policies"]), clock)
+    snapshot = None if options["snapshot"] is None else Snapshot(Path(options["snapshot"]))
+    policies = LivePolicies(store, clock, snapshot=snapshot)
+    policies.activate(options["policy set"], options["loaded at"])
+    limits = Limits(ttl=options["decision-ttl"], body=options["max-body"])
+    tree = decision_resource(policies, limits=limits, clock=clock)
+    site = DecisionSite(
+        tree,
+        clock,
+        max_body=limits.body,
+        idle_timeout=options["idle-timeout"],
+        access_log=options["access-log"],
+    )
+    services = MultiService()
+    if options["json log"] is not None:
+        # Not a service: it would be stopped before the requests in flight are answered.
+        globalLogPublisher.addObserver(JSONLines(options["json log"]))
+    policies.setServiceParent(services)
+    DecisionServer(site, options["endpoints"], drain_timeout=options["drain-timeout"]).setServiceParent(services)
+    ReloadOnHangup(policies, reactor).setServiceParent(services)
+    return services
+
+
+class ReloadOnHangup(Service):
+    """Reloads policies on SIGHUP, the sign for it since there are daemons."""
+
+    def __init__(self, policies: LivePolicies, reactor: Any) -> None:
+        self._policies = policies
+        self._reactor = reactor
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Handle the signal as soon as the reactor runs, which installs handlers of its own."""
+        super().startService()
+        if hasattr(signal, "SIGHUP"):
+            cast(IReactorCore, self._reactor).callWhenRunning(self._install)
+
+    def stopService(self) -> None:
+        """Restore what was there before."""
+        super().stopService()
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+            self._before = None
+
+    def _install(self) -> None:
+        self._before = signal.signal(signal.SIGHUP, self._reload)
+
+    def _reload(self, *_: object) -> None:
+        # A signal can come between any two instructions, so the reactor is asked to do it in its own time.
+        cast(IReactorFromThreads, self._reactor).callFromThread(self._policies.reload)
+
+
+def _endpoint(description: str) -> Any:
+    from twisted.internet import reactor
+
+    try:
+        endpoint = serverFromString(reactor, description)
+        port = getattr(endpoint, "_port", 0)
+    except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
+        detail = f"{type(error).__name__}: {error}"
+    else:
+        if not isinstance(port, int) or 0 <= port <= 65535:
+            return endpoint
+        detail = "the port is not a number from 0 to 65535"
+    raise usage.UsageError(
+        f"--listen {description} is not an endpoint ({detail}); write something like {DEFAULT_LISTEN}."
+    )

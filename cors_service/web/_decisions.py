@@ -1,0 +1,122 @@
+"""The endpoints that decide: one query, a form, a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.web.iweb import IRequest
+
+from cors_service.decision import ActivePolicies, BadQuery
+from cors_service.store import IPolicies
+from cors_service.web._endpoint import JSON, NO_STORE, Answer, DecisionIds, Endpoint, Problem
+from cors_service.wire import DEFAULT_TTL, parse_json, read_form, read_query, write_decision, write_json
+
+RETRY_SECONDS: Final = 1
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What callers can count on, and what they can't exceed.
+
+    Attributes:
+        ttl: Seconds for which a decision may be used again; 0 for never.
+        body: Bytes of a request's body.
+        batch: Queries in a batch.
+    """
+
+    ttl: int = DEFAULT_TTL
+    body: int = 1024 * 1024
+    batch: int = 1000
+
+
+class Deciding(Endpoint):
+    """An endpoint that needs active policies."""
+
+    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits) -> None:
+        super().__init__(ids)
+        self._policies = policies
+        self._limits = limits
+
+    def _active(self) -> ActivePolicies:
+        """The policies for the whole of one answer.
+
+        Raises:
+            Problem: There are none yet.
+        """
+        active: ActivePolicies | None = self._policies.active
+        if active is None:
+            detail = "No policies are active yet; the log of the service says why."
+            raise Problem(503, "no-policies", detail, {"Retry-After": str(RETRY_SECONDS)})
+        return active
+
+    def _json(self, request: IRequest) -> Any:
+        """The JSON of a request's body.
+
+        Raises:
+            Problem: It is too large, or not said to be JSON.
+            BadQuery: It is not JSON.
+        """
+        body = request.content.read(self._limits.body + 1)
+        if len(body) > self._limits.body:
+            raise Problem(413, "body-too-large", f"The body is larger than {self._limits.body} bytes.")
+        media_type = (request.getHeader(b"content-type") or b"application/json").partition(b";")[0].strip().lower()
+        if media_type != b"application/json" and not media_type.endswith(b"+json"):
+            detail = "The body must be JSON: send it with Content-Type: application/json."
+            raise Problem(415, "not-json", detail, {"Accept": JSON})
+        return parse_json(body)
+
+
+class DecisionEndpoint(Deciding):
+    """`/v1/decision`: one decision, asked for by JSON or by a form."""
+
+    def answer_POST(self, request: IRequest) -> Answer:
+        """Decide about the query in the body."""
+        active = self._active()
+        decision = active.decide(read_query(self._json(request)))
+        return 200, JSON, write_decision(decision, self._limits.ttl), {"Cache-Control": NO_STORE}
+
+    def answer_GET(self, request: IRequest) -> Answer:
+        """Decide about the query in the URL; the answer may be kept, and asked about with If-None-Match."""
+        active = self._active()
+        # What is not UTF-8 becomes a character that no origin, method or name has.
+        parameters = {
+            name.decode("utf-8", "replace"): [value.decode("utf-8", "replace") for value in values]
+            for name, values in request.args.items()
+        }
+        body = write_decision(active.decide(read_form(parameters)), self._limits.ttl)
+        ttl = self._limits.ttl
+        return validated(request, body, f"max-age={ttl}" if ttl else NO_STORE)
+
+
+class DecisionsEndpoint(Deciding):
+    """`/v1/decisions`: a batch, decided by one revision."""
+
+    def answer_POST(self, request: IRequest) -> Answer:
+        """Decide about each query in the body; one that is bad is a problem in its place."""
+        active = self._active()
+        fields = self._json(request)
+        queries = fields.get("queries") if isinstance(fields, dict) else None
+        if not isinstance(queries, list):
+            raise BadQuery("query-malformed", "The field queries must be a list of queries.")
+        if len(queries) > self._limits.batch:
+            raise BadQuery("too-many-queries", f"A batch has at most {self._limits.batch} queries.")
+        answers = b",".join(self._decide(active, query) for query in queries)
+        return 200, JSON, b'{"decisions":[%b]}' % answers, {"Cache-Control": NO_STORE}
+
+    def _decide(self, active: ActivePolicies, fields: object) -> bytes:
+        try:
+            return write_decision(active.decide(read_query(fields)), self._limits.ttl)
+        except BadQuery as error:
+            return write_json({"error": Problem.of(error).as_dict()})
+
+
+def validated(request: IRequest, body: bytes, cache_control: str) -> Answer:
+    """Answer with an ETag of the body, or with 304 where the client holds that body (RFC 9110, 13.1.2)."""
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": cache_control}
+    held = b",".join(request.requestHeaders.getRawHeaders(b"if-none-match") or ())
+    tags = {one.strip().removeprefix(b"W/") for one in held.split(b",")}
+    if tag.encode("ascii") in tags or b"*" in tags:
+        return 304, JSON, b"", headers
+    return 200, JSON, body, headers

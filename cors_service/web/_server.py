@@ -1,0 +1,91 @@
+"""Listens on endpoints, and stops without losing an answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cors_service.web._site import DecisionSite
+
+
+class DecisionServer(Service):
+    """Serves a site on endpoints.
+
+    Attributes:
+        ports: What is listened on now.
+    """
+
+    _log: Final = Logger()
+
+    def __init__(
+        self,
+        site: DecisionSite,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        *,
+        drain_timeout: float,
+    ) -> None:
+        """Make a server.
+
+        Args:
+            site: What is served.
+            endpoints: Where, each with its description.
+            drain_timeout: Seconds that requests in flight have to end when the server stops.
+        """
+        self.ports: list[IListeningPort] = []
+        self._site = site
+        self._endpoints = endpoints
+        self._drain_timeout = drain_timeout
+        self._asked = False
+
+    def privilegedStartService(self) -> None:
+        """Listen while the process may still bind to any port."""
+        super().privilegedStartService()
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen.
+
+        Raises:
+            SystemExit: An endpoint can't be had; the reason is on standard error.
+        """
+        super().startService()
+        self._listen()
+
+    def stopService(self) -> Deferred[Any]:
+        """Accept no more connections, answer what was asked, close."""
+        super().stopService()
+        ports, self.ports = self.ports, []
+        closing = gatherResults([maybeDeferred(port.stopListening) for port in ports])
+        return closing.addCallback(lambda _: self._site.drain(self._drain_timeout))
+
+    def _listen(self) -> None:
+        if self._asked:
+            return
+        self._asked = True
+        failures: list[str] = []
+        for description, endpoint in self._endpoints:
+            listening: Deferred[IListeningPort] = endpoint.listen(self._site)
+            listening.addCallbacks(
+                self._listens, lambda failure, what=description: failures.append(_why(what, failure))
+            )
+        if failures:
+            sys.stderr.write("".join(f"cors-service: {failure}\n" for failure in failures))
+            raise SystemExit(1)
+
+    def _listens(self, port: IListeningPort) -> None:
+        self.ports.append(port)
+        self._log.info("Listening on {address}", address=port.getHost())
+
+
+def _why(description: str, failure: Failure) -> str:
+    error = failure.value
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    return f"cannot listen on {description}: {cause.strerror or cause if isinstance(cause, OSError) else cause}"

@@ -1,0 +1,76 @@
+"""The resource tree, to be put under any path of a site."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from twisted.internet.interfaces import IReactorTime
+
+from cors_service.policy import PolicySet
+from cors_service.store import FixedPolicies, IPolicies, IPolicyStore, LivePolicies
+from cors_service.web._about import (
+    LiveEndpoint,
+    OpenAPIEndpoint,
+    PoliciesEndpoint,
+    ReadyEndpoint,
+    StatusEndpoint,
+)
+from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint, Limits
+from cors_service.web._endpoint import DecisionIds, NotFound
+
+
+class DecisionTree(NotFound):
+    """The root of the tree; itself it is nothing.
+
+    Attributes:
+        policies: Who holds the policies that it decides by.
+        ready: The resource that tells whether the service can be asked.
+    """
+
+    def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime) -> None:
+        ids = DecisionIds()
+        super().__init__(ids)
+        self.policies = policies
+        self.ready = ReadyEndpoint(ids, policies, limits)
+        self.putChild(b"livez", LiveEndpoint(ids))
+        self.putChild(b"readyz", self.ready)
+        self.putChild(b"openapi.json", OpenAPIEndpoint(ids))
+        api = NotFound(ids)
+        self.putChild(b"v1", api)
+        api.putChild(b"decision", DecisionEndpoint(ids, policies, limits))
+        api.putChild(b"decisions", DecisionsEndpoint(ids, policies, limits))
+        api.putChild(b"policies", PoliciesEndpoint(ids, policies, limits))
+        api.putChild(b"status", StatusEndpoint(ids, policies, clock))
+
+
+def decision_resource(
+    policies: PolicySet | IPolicies | IPolicyStore,
+    *,
+    limits: Limits | None = None,
+    clock: IReactorTime | None = None,
+) -> DecisionTree:
+    """Make the resource tree of the decision service.
+
+    Args:
+        policies: What decides: a policy set that never changes, a store, which is loaded and watched from
+            now on, or a provider of `IPolicies`.
+        limits: The lifetime of decisions and the sizes of requests.
+        clock: Tells the time; the reactor by default.
+
+    Returns:
+        A resource for any path of a Twisted site, with whatever else stands beside it. What is a server's
+        business (time limits, sizes of headers, draining) is that site's.
+    """
+    if clock is None:
+        from twisted.internet import reactor
+
+        clock = cast(IReactorTime, reactor)
+    if isinstance(policies, PolicySet):
+        holder: IPolicies = FixedPolicies(policies)
+    elif IPolicyStore.providedBy(policies):
+        live = LivePolicies(policies, clock)
+        live.startService()
+        holder = live
+    else:
+        holder = policies
+    return DecisionTree(holder, limits or Limits(), clock)

@@ -1,0 +1,138 @@
+"""How queries and decisions are written as JSON and as query strings: what web and client have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from cors_service.decision import BadQuery, Decision, Query
+
+FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
+"""The parameters of the GET form."""
+
+DEFAULT_TTL: Final = 5
+"""Seconds for which a decision may be used again, unless a service says otherwise."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON (RFC 8259) as strictly as it is written: no repeated keys, no NaN, no lone surrogates.
+
+    Raises:
+        BadQuery: With the code `body-malformed`.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            _encode(value)  # refuses half a character, which JSON can spell but nothing can mean
+    except RecursionError:
+        raise BadQuery("body-malformed", "The body is nested too deeply.") from None
+    except ValueError as error:
+        raise BadQuery("body-malformed", f"The body is not JSON: {error}.") from None
+    return value
+
+
+def read_query(fields: object) -> Query:
+    """Make a query of the object that `POST /v1/decision` takes.
+
+    Args:
+        fields: What was parsed; unknown fields are ignored.
+
+    Raises:
+        BadQuery: A field is missing, of the wrong type, or contradicts another (`query-malformed`).
+    """
+    if not isinstance(fields, dict):
+        _refuse("A query is a JSON object.")
+    method = fields.get("method")
+    if not isinstance(method, str):
+        _refuse("The field method must be a string: the method of the request that was received.")
+    policy, url, origin = (_optional_string(fields, name) for name in ("policy", "url", "origin"))
+    query = Query.received(method, _header_lines(fields.get("headers")), policy=policy, url=url)
+    if origin is None:
+        return query
+    if query.origins and query.origins != (origin,):
+        _refuse("The field origin contradicts the Origin in headers.")
+    return msgspec.structs.replace(query, origins=(origin,))
+
+
+def read_form(parameters: Mapping[str, Sequence[str]]) -> Query:
+    """Make a query of the parameters of `GET /v1/decision`.
+
+    An empty parameter counts as absent, so that a template can name all of them. The method is GET if none is
+    given, or OPTIONS where a request_method is asked about.
+
+    Raises:
+        BadQuery: A parameter other than request_headers is repeated (`query-malformed`).
+    """
+    given = {name: [value for value in parameters.get(name, ()) if value] for name in FORM_FIELDS}
+    for name, values in given.items():
+        if len(values) > 1 and name != "request_headers":
+            _refuse(f"The parameter {name} stands more than once.")
+    first = {name: values[0] if values else None for name, values in given.items()}
+    return Query(
+        method=first["method"] or ("OPTIONS" if first["request_method"] else "GET"),
+        policy=first["policy"],
+        url=first["url"],
+        origins=tuple(given["origin"]),
+        request_methods=tuple(given["request_method"]),
+        request_headers=tuple(given["request_headers"]),
+    )
+
+
+def write_decision(decision: Decision, ttl: int) -> bytes:
+    """Write a decision as the JSON of the API.
+
+    Args:
+        decision: What was decided.
+        ttl: For how many seconds a caller may use it again.
+    """
+    return b'%b,"ttl":%d}' % (_encode(decision)[:-1], ttl)
+
+
+def write_json(value: object) -> bytes:
+    """Write JSON types as compact JSON, in UTF-8."""
+    return _encode(value)
+
+
+def _header_lines(headers: object) -> Iterable[tuple[str, str]]:
+    """The lines of the three forms that `headers` can have."""
+    if headers is None:
+        return []
+    lines: list[tuple[Any, Any]] = []
+    if isinstance(headers, dict):
+        for name, values in headers.items():
+            lines += [(name, value) for value in (values if isinstance(values, list) else [values])]
+    elif isinstance(headers, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in headers):
+        lines = [(name, value) for name, value in headers]
+    else:
+        _refuse("The field headers must be an object of names and values, or a list of [name, value] pairs.")
+    if not all(isinstance(name, str) and isinstance(value, str) for name, value in lines):
+        _refuse("The names and values of headers must be strings.")
+    return lines
+
+
+def _optional_string(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        _refuse(f"The field {name} must be a string.")
+    return value
+
+
+def _refuse(message: str) -> NoReturn:
+    raise BadQuery("query-malformed", message)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return table
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a value")
