@@ -49,7 +49,7 @@ class OriginIndex:
                     self._any = min(self._any, index)
                 elif pattern.startswith(REGEX):
                     regexes.append((pattern, index, insecure))
-                elif pattern == NULL or (is_exact(pattern) and not set(pattern) & _WILD):
+                elif pattern == NULL or is_exact(pattern):
                     self._exact.setdefault(pattern, index)
                 else:
                     self._add_wild(pattern, index)
@@ -85,7 +85,7 @@ class OriginIndex:
     def _add_wild(self, pattern: str, index: int) -> None:
         for alternative in expand_pattern(pattern):
             parsed = parse_pattern(alternative)
-            if is_exact(alternative) and not parsed.subdomains:
+            if is_exact(alternative):
                 self._exact.setdefault(alternative, index)
             else:
                 self._trees.setdefault(parsed.scheme, _Node()).add(parsed, index)
@@ -108,9 +108,6 @@ class OriginIndex:
                 if index < best and (insecure or not is_insecure_origin(origin)):
                     best = index
         return best
-
-
-_WILD: Final = frozenset("*?{}")
 
 
 class _Node:

@@ -37,6 +37,8 @@ SET: Final = "@"
 
 # Schemes whose traffic anybody on the way can read and forge.
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
+# Nearly every origin of nearly every policy: documents with a million of them are checked by this alone.
+_COMMON: Final = re.compile(r"https://(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*")
 # Stands for a host that no author of a pattern had in mind.
 _STRANGER: Final = "cors-service-canary-7f3a9c"
 
@@ -75,6 +77,8 @@ def is_exact(pattern: str) -> bool:
     The hosts of a policy are narrower than those of browsers: letters, digits, `.`, `-` and `_`, so that
     a slip of the pen (`https://a.example,b.example`) is refused and the characters of patterns stay free.
     """
+    if len(pattern) <= MAX_ORIGIN and _COMMON.fullmatch(pattern):
+        return True
     try:
         raw = pattern.encode("ascii")
     except UnicodeEncodeError:

@@ -89,6 +89,8 @@ def read_rule(body: Mapping[str, Any], place: Place, sets: OriginSets, lifted: I
 
 def check_reachable(rules: Sequence[tuple[Rule, Place]], sets: OriginSets) -> None:
     """Note every rule whose origins are all spoken for by earlier rules."""
+    if len(rules) == 1:
+        return
     covered = Coverage()
     for number, (rule, place) in enumerate(rules, start=1):
         patterns = [pattern for pattern in _resolved(rule, sets) if _pattern_problem(pattern) is None]
@@ -122,7 +124,7 @@ def _check_origins(body: Mapping[str, Any], rule: Rule, place: Place, sets: Orig
 
 def _pattern_problem(pattern: str) -> PolicyError | None:
     """What is wrong with a pattern wherever it stands."""
-    if pattern in {ANY, NULL} or (is_exact(pattern) and not set(pattern) & set("*?{}")):
+    if pattern in {ANY, NULL} or is_exact(pattern):
         return None
     try:
         if pattern.startswith(REGEX):
