@@ -16,9 +16,11 @@ from twisted.python import usage
 from cors_service.logs import JSONLines
 from cors_service.policy import InvalidPolicies, PolicySet, summarize
 from cors_service.store import FilePolicyStore, LivePolicies, Snapshot, read_policies
-from cors_service.web import DecisionServer, DecisionSite, Limits, decision_resource
+from cors_service.web import DecisionServer, DecisionSite, Limits, ServerLimits, decision_resource
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
+
+_MAY_BE_ZERO: Final = frozenset({"decision-ttl", "drain-timeout"})
 
 
 class Options(usage.Options):
@@ -30,17 +32,23 @@ class Options(usage.Options):
         "file or a directory of them, and again on SIGHUP and whenever they change; a set with mistakes never "
         "replaces a good one. It listens on tcp:8080:interface=127.0.0.1 unless told otherwise. Ask it with: curl 'http://127.0.0.1:8080/v1/decision?policy=NAME&origin=ORIGIN'"
     )
-    optParameters: ClassVar = [
+    optParameters: ClassVar[list[list[Any]]] = [
         ["policies", "p", None, "The policy document, or a directory of *.toml and *.json documents. Required."],
         ["decision-ttl", None, 5, "Seconds for which callers may use a decision again; 0 for never.", int],
         ["max-body", None, 1048576, "Bytes that the body of a request may have.", int],
+        ["max-head", None, 16384, "Bytes that the first line and the headers of a request may have.", int],
+        ["max-head-lines", None, 100, "Headers that a request may have.", int],
+        ["max-connections", None, 900, "Open connections; one more closes the one that is idle for longest.", int],
+        ["request-timeout", None, 10, "Seconds that a request may take from its first byte to its last.", float],
         ["idle-timeout", None, 60, "Seconds after which a silent connection is closed.", float],
         ["drain-timeout", None, 10, "Seconds that requests in flight have to end after SIGTERM.", float],
         ["snapshot", None, None, "A file that keeps the last good policies for a start while PATH can't be read."],
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
     ]
-    optFlags: ClassVar = [["check", None, "Report what is wrong with the policies, or what is in them, and exit."]]
+    optFlags: ClassVar[list[list[Any]]] = [
+        ["check", None, "Report what is wrong with the policies, or what is in them, and exit."]
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,9 +64,10 @@ class Options(usage.Options):
         """Check everything that can be wrong, so that it is told in a line and not in a traceback."""
         if self["policies"] is None:
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
-        for name in ("decision-ttl", "max-body", "idle-timeout", "drain-timeout"):
-            if not 0 <= self[name] < float("inf"):
-                raise usage.UsageError(f"--{name} must be a number from 0 on.")
+        for name, _, _, _, *kind in self.optParameters:
+            least = 0 if name in _MAY_BE_ZERO else 1
+            if kind and not least <= self[name] < float("inf"):
+                raise usage.UsageError(f"--{name} must be a number from {least} on.")
         self["policy set"], self["loaded at"] = self._read_policies()
         if self["check"]:
             raise SystemExit(0)
@@ -121,13 +130,15 @@ def makeService(options: Options) -> IService:
     policies.activate(options["policy set"], options["loaded at"])
     limits = Limits(ttl=options["decision-ttl"], body=options["max-body"])
     tree = decision_resource(policies, limits=limits, clock=clock)
-    site = DecisionSite(
-        tree,
-        clock,
-        max_body=limits.body,
+    server_limits = ServerLimits(
+        body=options["max-body"],
+        head=options["max-head"],
+        head_lines=options["max-head-lines"],
+        connections=options["max-connections"],
+        request_timeout=options["request-timeout"],
         idle_timeout=options["idle-timeout"],
-        access_log=options["access-log"],
     )
+    site = DecisionSite(tree, clock, limits=server_limits, access_log=options["access-log"])
     services = MultiService()
     if options["json log"] is not None:
         # Not a service: it would be stopped before the requests in flight are answered.

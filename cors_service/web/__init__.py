@@ -2,7 +2,7 @@
 
 from cors_service.web._decisions import Limits
 from cors_service.web._server import DecisionServer
-from cors_service.web._site import DecisionSite
+from cors_service.web._site import DecisionSite, ServerLimits
 from cors_service.web._tree import DecisionTree, decision_resource
 
-__all__ = ["DecisionServer", "DecisionSite", "DecisionTree", "Limits", "decision_resource"]
+__all__ = ["DecisionServer", "DecisionSite", "DecisionTree", "Limits", "ServerLimits", "decision_resource"]

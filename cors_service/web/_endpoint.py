@@ -95,6 +95,7 @@ class Endpoint(Resource):
         """Answer a request. The answer is written before this returns, so pipelined answers keep their order."""
         method = request.method.decode("ascii", "replace")
         try:
+            _check_origins(request)
             answer = self._answerer(method)(request)
         except BadQuery as error:
             answer = Problem.of(error).answer()
@@ -140,6 +141,12 @@ class Endpoint(Resource):
         # An empty write sends the headers; Twisted leaves out the bodies of HEAD and 304, but complains in its log.
         request.write(b"" if request.method == b"HEAD" else body)
         request.finish()
+
+
+def _check_origins(request: IRequest) -> None:
+    # Nobody who asks us honestly sends one, leave alone two, of which each reader may believe another.
+    if len(request.requestHeaders.getRawHeaders(b"origin") or ()) > 1:
+        raise Problem(400, "request-malformed", "The request has more than one Origin.")
 
 
 class NotFound(Endpoint):

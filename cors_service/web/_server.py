@@ -63,6 +63,9 @@ class DecisionServer(Service):
         """Accept no more connections, answer what was asked, close."""
         super().stopService()
         ports, self.ports = self.ports, []
+        for port in ports:
+            # Connections that the system has accepted for us would be reset with what was asked over them.
+            getattr(port, "doRead", _nothing)()
         closing = gatherResults([maybeDeferred(port.stopListening) for port in ports])
         return closing.addCallback(lambda _: self._site.drain(self._drain_timeout))
 
@@ -83,6 +86,10 @@ class DecisionServer(Service):
     def _listens(self, port: IListeningPort) -> None:
         self.ports.append(port)
         self._log.info("Listening on {address}", address=port.getHost())
+
+
+def _nothing() -> None:
+    """What a port does that takes its connections from elsewhere."""
 
 
 def _why(description: str, failure: Failure) -> str:

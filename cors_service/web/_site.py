@@ -5,124 +5,49 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime, ITCPTransport
-from twisted.internet.protocol import connectionDone
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.server import Request, Site
+from twisted.web.server import Site
 
-from cors_service.web._endpoint import Answer, Problem
+from cors_service.web._channel import DecisionChannel, DecisionRequest
 from cors_service.web._tree import DecisionTree
 
-LINGER_SECONDS: Final = 2
-"""How long a client that was refused may go on sending, so that it reads why before the connection breaks."""
+GRACE_SECONDS: Final = 0.5
+"""How long a stop waits for requests that are on their way over connections that look idle."""
 
 
-class DecisionRequest(Request):
-    """A request whose body is bounded before it is stored."""
+class ServerLimits(Struct, frozen=True, kw_only=True):
+    """What a client can't exceed.
 
-    channel: DecisionChannel
-    defaultContentType = None
+    Attributes:
+        body: Bytes of a request's body.
+        head: Bytes of a request's first line and headers.
+        head_lines: Headers of a request.
+        request_timeout: Seconds from the first byte of a request to its last, however steadily they come.
+        idle_timeout: Seconds after which a connection without a request is closed.
+        connections: Open at the same time; one more closes the one that has been idle for longest.
+    """
 
-    def gotLength(self, length: int | None) -> None:
-        """Refuse a body that says it is too long."""
-        self._room = self.channel.site.max_body
-        super().gotLength(length)
-        if length is not None and length > self._room:
-            self._refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Refuse a body that turns out to be too long."""
-        self._room -= len(data)
-        if self._room < 0:
-            self._refuse()
-        else:
-            super().handleContentChunk(data)
-
-    def process(self) -> None:
-        """Answer, unless that was done already."""
-        if not self.channel.is_refused:
-            super().process()
-
-    def setHeader(self, name: Any, value: Any) -> None:
-        """Set a header, but not the one that Twisted sets to tell its version."""
-        if name != b"Server":
-            super().setHeader(name, value)
-
-    def _refuse(self) -> None:
-        detail = f"The body is larger than {self.channel.site.max_body} bytes."
-        self.channel.refuse(Problem(413, "body-too-large", detail).answer())
-
-
-class DecisionChannel(http.HTTPChannel):
-    """A client's connection."""
-
-    site: DecisionSite
-    transport: ITCPTransport
-    is_refused = False
-    """Whether the connection got its last answer before its request was read."""
-
-    def connectionMade(self) -> None:
-        """Take note of the connection, so that it can be drained."""
-        super().connectionMade()
-        self.site.channels.add(self)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget the connection."""
-        super().connectionLost(reason)
-        self.site.forget(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Read on, unless the client was refused."""
-        if not self.is_refused:
-            super().dataReceived(data)
-
-    def checkPersistence(self, request: Request, version: bytes) -> bool:
-        """Close behind this answer if the service is about to stop."""
-        if self.site.draining:
-            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-            return False
-        return bool(super().checkPersistence(request, version))
-
-    def refuse(self, answer: Answer) -> None:
-        """Answer a request that is not read any further, and close."""
-        if self.is_refused:
-            return
-        self.is_refused = True
-        status, media_type, body, headers = answer
-        lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            f"Content-Type: {media_type}",
-            f"Content-Length: {len(body)}",
-            "X-Content-Type-Options: nosniff",
-            *(f"{name}: {value}" for name, value in headers.items()),
-            "Connection: close",
-            "\r\n",
-        ]
-        self.transport.write("\r\n".join(lines).encode("ascii") + body)
-        # A close while the client sends would reset the connection, and the answer might be lost with it.
-        self.transport.loseWriteConnection()
-        self.abortTimeout = 0
-        self.setTimeout(LINGER_SECONDS)
-
-    def drain(self) -> None:
-        """Close the connection, at once if nothing is asked, else behind the answer."""
-        if not self.requests:
-            self.loseConnection()
+    body: int = 1024 * 1024
+    head: int = 16 * 1024
+    head_lines: int = 100
+    request_timeout: float = 10.0
+    idle_timeout: float = 60.0
+    connections: int = 900
 
 
 class DecisionSite(Site):
     """Serves a tree.
 
     Attributes:
-        channels: The open connections.
+        channels: The open connections, the one whose last request is longest ago first.
         draining: Whether the service is about to stop.
-        max_body: Bytes that a request's body may have.
+        limits: What clients can't exceed.
     """
 
     protocol = DecisionChannel  # type: ignore[assignment]
@@ -134,8 +59,7 @@ class DecisionSite(Site):
         tree: DecisionTree,
         clock: IReactorTime,
         *,
-        max_body: int,
-        idle_timeout: float = 60.0,
+        limits: ServerLimits | None = None,
         access_log: str | None = None,
     ) -> None:
         """Make a site.
@@ -143,16 +67,17 @@ class DecisionSite(Site):
         Args:
             tree: What `decision_resource` gave.
             clock: The reactor.
-            max_body: Bytes that a request's body may have.
-            idle_timeout: Seconds after which a silent connection is closed.
+            limits: What clients can't exceed.
             access_log: A file for a line on each request, `-` for the log of the process, None for none.
         """
+        self.limits = limits or ServerLimits()
         path = None if access_log in {None, "-"} else access_log
-        super().__init__(tree, timeout=idle_timeout, reactor=clock, logPath=path, parsePOSTFormSubmission=False)
+        super().__init__(
+            tree, timeout=self.limits.idle_timeout, reactor=clock, logPath=path, parsePOSTFormSubmission=False
+        )
         self.displayTracebacks = False
-        self.channels: set[DecisionChannel] = set()
+        self.channels: dict[DecisionChannel, None] = {}
         self.draining = False
-        self.max_body = max_body
         self._tree = tree
         self._access_log = access_log
         self._clock = clock
@@ -167,6 +92,30 @@ class DecisionSite(Site):
         if self._access_log is not None:
             super().log(request)
 
+    def next_id(self) -> str:
+        """A name for an answer that no resource gives."""
+        return self._tree.ids.next()
+
+    def admit(self, channel: DecisionChannel) -> None:
+        """Take note of a new connection; make room for it if there are too many."""
+        if len(self.channels) >= self.limits.connections:
+            idle = (other for other in self.channels if other.is_idle)
+            next(idle, next(iter(self.channels))).transport.abortConnection()
+        self.channels[channel] = None
+
+    def touch(self, channel: DecisionChannel) -> None:
+        """Take note that a connection got a whole request."""
+        if channel in self.channels:
+            del self.channels[channel]
+            self.channels[channel] = None
+
+    def forget(self, channel: DecisionChannel) -> None:
+        """Take note that a connection is closed."""
+        self.channels.pop(channel, None)
+        if self._drained is not None and not self.channels:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
     def drain(self, timeout: float) -> Deferred[None]:
         """Answer what was asked, then close all connections.
 
@@ -178,25 +127,25 @@ class DecisionSite(Site):
         """
         self.draining = True
         self._tree.ready.draining = True
-        for channel in list(self.channels):
-            channel.drain()
         if not self.channels:
             return succeed(None)
         self._drained = Deferred()
-        cutting = self._clock.callLater(timeout, self._cut)
+        calls = [
+            self._clock.callLater(min(GRACE_SECONDS, timeout), self._close_idle),
+            self._clock.callLater(timeout, self._cut),
+        ]
 
         def done(result: None) -> None:
-            if cutting.active():
-                cutting.cancel()
+            for call in calls:
+                if call.active():
+                    call.cancel()
 
         return self._drained.addCallback(done)
 
-    def forget(self, channel: DecisionChannel) -> None:
-        """Take note that a connection is closed."""
-        self.channels.discard(channel)
-        if self._drained is not None and not self.channels:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
+    def _close_idle(self) -> None:
+        for channel in list(self.channels):
+            if channel.is_idle:
+                channel.loseConnection()
 
     def _cut(self) -> None:
         self._log.warn("Cutting {count} connections that did not come to an end", count=len(self.channels))

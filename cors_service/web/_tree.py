@@ -23,12 +23,13 @@ class DecisionTree(NotFound):
     """The root of the tree; itself it is nothing.
 
     Attributes:
+        ids: Names its answers.
         policies: Who holds the policies that it decides by.
         ready: The resource that tells whether the service can be asked.
     """
 
     def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime) -> None:
-        ids = DecisionIds()
+        self.ids = ids = DecisionIds()
         super().__init__(ids)
         self.policies = policies
         self.ready = ReadyEndpoint(ids, policies, limits)

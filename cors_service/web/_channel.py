@@ -1,0 +1,227 @@
+"""One client's connection: reads requests more strictly than Twisted does, and within bounds.
+
+Twisted's channel takes requests without Host or with two of them, `Transfer-Encoding: identity`, header lines that are
+folded into one value, and one byte a minute for as long as somebody cares to send them. Between a proxy that reads such
+a request in one way and a service that reads it in another lies what an attacker looks for, so all of it is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.interfaces import IDelayedCall, ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.server import Request
+
+from cors_service.web._endpoint import Problem
+
+if TYPE_CHECKING:
+    from cors_service.web._site import DecisionSite
+
+LINGER_SECONDS: Final = 2.0
+"""How long a client that was refused may go on sending, so that it reads why before the connection breaks."""
+
+# https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority, as far as no two readers can disagree about it.
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+
+
+class DecisionChannel(http.HTTPChannel):
+    """A connection of `DecisionSite`.
+
+    Attributes:
+        site: What it belongs to.
+        is_refused: Whether it got its last answer before its request was read.
+    """
+
+    site: DecisionSite
+    transport: ITCPTransport
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_refused = False
+        self._head_bytes = 0
+        self._head_lines = 0
+        self._deadline: IDelayedCall | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request was received that is not answered yet."""
+        return not self.requests and not self._buffer
+
+    def connectionMade(self) -> None:
+        """Take part in the site's count of connections."""
+        super().connectionMade()
+        self.MAX_LENGTH = self.site.limits.head
+        self.site.admit(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Leave nothing behind."""
+        self._cancel_deadline()
+        super().connectionLost(reason)
+        self.site.forget(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read on, unless the client was refused; what is begun must be complete in time."""
+        if self.is_refused:
+            return
+        super().dataReceived(data)
+        if self.is_idle or self.is_refused:
+            return
+        if self.line_mode and b"\n" in self._buffer:
+            # A line of the head that ends in a bare LF would be waited for until the deadline.
+            self._refuse(400, "request-malformed", "The lines of a request end in CR LF.")
+        elif self._deadline is None:
+            # Most requests come in one piece and need no timer.
+            self._deadline = self.callLater(self.site.limits.request_timeout, self._late)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of the head of a request."""
+        if self.is_refused:
+            return
+        self._head_bytes += len(line) + len(self.delimiter)
+        if self._head_bytes > self.site.limits.head:
+            self._refuse_head()
+        elif line[:1] in {b" ", b"\t"}:
+            # https://www.rfc-editor.org/rfc/rfc9112#section-5.2: no continuation lines.
+            self._refuse(400, "request-malformed", "A line of the request begins with white space.")
+        else:
+            self._head_lines += 1
+            # Behind the request line and with the empty line at the end.
+            if self._head_lines > self.site.limits.head_lines + 2:
+                self._refuse_head()
+            else:
+                super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a line that is longer than a whole head may be."""
+        self._refuse_head()
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header; one that Twisted stumbles over is malformed."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a Content-Length of more digits than Python reads
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    def allHeadersReceived(self) -> None:
+        """Refuse what proxies and servers are known to read in different ways (RFC 9112, 3.2 and 6.1)."""
+        headers = self.requests[-1].requestHeaders
+        hosts = headers.getRawHeaders(b"host") or []
+        encodings = headers.getRawHeaders(b"transfer-encoding") or []
+        modern = self._version == b"HTTP/1.1"
+        if len(hosts) > 1 or (modern and not hosts) or not all(map(_HOST.fullmatch, hosts)):
+            self._refuse(400, "request-malformed", "The request must have exactly one valid Host.")
+        elif encodings and (not modern or [one.lower() for one in encodings] != [b"chunked"]):
+            self._refuse(400, "request-malformed", "The one Transfer-Encoding that is understood is chunked.")
+        else:
+            super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        """Answer a request that is complete."""
+        self._head_bytes = self._head_lines = 0
+        self._cancel_deadline()
+        if not self.is_refused:
+            self.site.touch(self)
+            super().allContentReceived()
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """Close behind this answer if the service is about to stop."""
+        if self.site.draining:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer a request that is not read any further, and close.
+
+        Args:
+            problem: Why.
+        """
+        if self.is_refused:
+            return
+        self.is_refused = True
+        self._cancel_deadline()
+        self.setTimeout(None)
+        self._buffer = b""
+        status, media_type, body, headers = problem.answer()
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            f"Content-Type: {media_type}",
+            f"Content-Length: {len(body)}",
+            "X-Content-Type-Options: nosniff",
+            f"Cors-Decision-Id: {self.site.next_id()}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "Connection: close",
+            "\r\n",
+        ]
+        self.transport.write("\r\n".join(lines).encode("ascii") + body)
+        # To close while the client sends would reset the connection, and the answer might be lost with it.
+        half_close = getattr(self.transport, "loseWriteConnection", None)
+        if half_close is None:  # TLS knows no such thing
+            self.loseConnection()
+            return
+        half_close()
+        self._deadline = self.callLater(LINGER_SECONDS, self._abort)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # What Twisted itself refuses, and would answer without a word.
+        self._refuse(400, "request-malformed", "The request is not valid HTTP/1.1.")
+
+    def _refuse(self, status: int, code: str, detail: str) -> None:
+        self.refuse(Problem(status, code, detail))
+
+    def _refuse_head(self) -> None:
+        limits = self.site.limits
+        detail = f"The head of the request is larger than {limits.head} bytes or {limits.head_lines} headers."
+        self._refuse(431, "head-too-large", detail)
+
+    def _late(self) -> None:
+        self._deadline = None
+        self._refuse(
+            408, "request-timeout", f"The request took more than {self.site.limits.request_timeout:g} seconds."
+        )
+
+    def _abort(self) -> None:
+        self._deadline = None
+        self.transport.abortConnection()
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class DecisionRequest(Request):
+    """A request of `DecisionSite`, whose body is bounded before it is stored."""
+
+    channel: DecisionChannel
+    defaultContentType = None
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body that says it is too long."""
+        self._room = self.channel.site.limits.body
+        super().gotLength(length)
+        if length is not None and length > self._room:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Refuse a body that turns out to be too long."""
+        self._room -= len(data)
+        if self._room < 0:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)
+
+    def setHeader(self, name: str | bytes, value: str | bytes) -> None:
+        """Set a header, but not the one that Twisted sets to tell its version."""
+        if name != b"Server":
+            super().setHeader(name, value)
+
+    def _refuse(self) -> None:
+        detail = f"The body is larger than {self.channel.site.limits.body} bytes."
+        self.channel.refuse(Problem(413, "body-too-large", detail))
