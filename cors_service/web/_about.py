@@ -14,8 +14,9 @@ from twisted.web.resource import Resource
 import cors_service
 from cors_service.policy import shown, write_document
 from cors_service.store import IPolicies, Status
-from cors_service.web._decisions import Deciding, Limits, validated
+from cors_service.web._decisions import Deciding, validated
 from cors_service.web._endpoint import JSON, NO_STORE, Answer, DecisionIds, Endpoint, NotFound, Problem
+from cors_service.web._limits import Limits
 from cors_service.wire import write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.internet.protocol import connectionDone
@@ -18,15 +18,32 @@ from twisted.web import http
 from twisted.web.server import Request
 
 from cors_service.web._endpoint import Problem
-
-if TYPE_CHECKING:
-    from cors_service.web._site import DecisionSite
+from cors_service.web._limits import ServerLimits
 
 LINGER_SECONDS: Final = 2.0
 """How long a client that was refused may go on sending, so that it reads why before the connection breaks."""
 
 # https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority, as far as no two readers can disagree about it.
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+
+
+class Connections(Protocol):
+    """What a connection needs of the site that it belongs to; `DecisionSite` has it."""
+
+    limits: ServerLimits
+    draining: bool
+
+    def admit(self, channel: DecisionChannel) -> None:
+        """Take note of a new connection."""
+
+    def touch(self, channel: DecisionChannel) -> None:
+        """Take note that a connection got a whole request."""
+
+    def forget(self, channel: DecisionChannel) -> None:
+        """Take note that a connection is closed."""
+
+    def next_id(self) -> str:
+        """A name for an answer that no resource gives."""
 
 
 class DecisionChannel(http.HTTPChannel):
@@ -37,7 +54,7 @@ class DecisionChannel(http.HTTPChannel):
         is_refused: Whether it got its last answer before its request was read.
     """
 
-    site: DecisionSite
+    site: Connections
     transport: ITCPTransport
 
     def __init__(self) -> None:

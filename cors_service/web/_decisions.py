@@ -5,29 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from msgspec import Struct
 from twisted.web.iweb import IRequest
 
 from cors_service.decision import ActivePolicies, BadQuery
 from cors_service.store import IPolicies
 from cors_service.web._endpoint import JSON, NO_STORE, Answer, DecisionIds, Endpoint, Problem
-from cors_service.wire import DEFAULT_TTL, parse_json, read_form, read_query, write_decision, write_json
+from cors_service.web._limits import Limits
+from cors_service.wire import parse_json, read_form, read_query, write_decision, write_json
 
 RETRY_SECONDS: Final = 1
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """What callers can count on, and what they can't exceed.
-
-    Attributes:
-        ttl: Seconds for which a decision may be used again; 0 for never.
-        body: Bytes of a request's body.
-        batch: Queries in a batch.
-    """
-
-    ttl: int = DEFAULT_TTL
-    body: int = 1024 * 1024
-    batch: int = 1000
 
 
 class Deciding(Endpoint):

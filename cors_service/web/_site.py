@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -15,30 +14,11 @@ from twisted.web import http
 from twisted.web.server import Site
 
 from cors_service.web._channel import DecisionChannel, DecisionRequest
+from cors_service.web._limits import ServerLimits
 from cors_service.web._tree import DecisionTree
 
 GRACE_SECONDS: Final = 0.5
 """How long a stop waits for requests that are on their way over connections that look idle."""
-
-
-class ServerLimits(Struct, frozen=True, kw_only=True):
-    """What a client can't exceed.
-
-    Attributes:
-        body: Bytes of a request's body.
-        head: Bytes of a request's first line and headers.
-        head_lines: Headers of a request.
-        request_timeout: Seconds from the first byte of a request to its last, however steadily they come.
-        idle_timeout: Seconds after which a connection without a request is closed.
-        connections: Open at the same time; one more closes the one that has been idle for longest.
-    """
-
-    body: int = 1024 * 1024
-    head: int = 16 * 1024
-    head_lines: int = 100
-    request_timeout: float = 10.0
-    idle_timeout: float = 60.0
-    connections: int = 900
 
 
 class DecisionSite(Site):

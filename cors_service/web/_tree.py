@@ -15,8 +15,9 @@ from cors_service.web._about import (
     ReadyEndpoint,
     StatusEndpoint,
 )
-from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint, Limits
+from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._endpoint import DecisionIds, NotFound
+from cors_service.web._limits import Limits
 
 
 class DecisionTree(NotFound):

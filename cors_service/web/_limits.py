@@ -1,0 +1,41 @@
+"""How much is enough: the bounds of what callers may ask, and of what clients may send."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cors_service.wire import DEFAULT_TTL
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What callers can count on, and what they can't exceed.
+
+    Attributes:
+        ttl: Seconds for which a decision may be used again; 0 for never.
+        body: Bytes of a request's body.
+        batch: Queries in a batch.
+    """
+
+    ttl: int = DEFAULT_TTL
+    body: int = 1024 * 1024
+    batch: int = 1000
+
+
+class ServerLimits(Struct, frozen=True, kw_only=True):
+    """What a client can't exceed.
+
+    Attributes:
+        body: Bytes of a request's body.
+        head: Bytes of a request's first line and headers.
+        head_lines: Headers of a request.
+        request_timeout: Seconds from the first byte of a request to its last, however steadily they come.
+        idle_timeout: Seconds after which a connection without a request is closed.
+        connections: Open at the same time; one more closes the one that has been idle for longest.
+    """
+
+    body: int = 1024 * 1024
+    head: int = 16 * 1024
+    head_lines: int = 100
+    request_timeout: float = 10.0
+    idle_timeout: float = 60.0
+    connections: int = 900
