@@ -7,7 +7,7 @@ TYPED := cors_service twisted/plugins/cors_service_plugin.py
 .PHONY: serve test lint unit bench clean
 
 serve: .venv/serve
-	$(BIN)/twist cors --policies etc/policies.toml --listen $(LISTEN)
+	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
 
 test: lint unit
 

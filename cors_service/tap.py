@@ -15,11 +15,13 @@ from twisted.python import usage
 
 from cors_service.logs import JSONLines
 from cors_service.policy import InvalidPolicies, PolicySet, summarize
-from cors_service.store import FilePolicyStore, LivePolicies, Snapshot, read_policies
+from cors_service.store import FilePolicyStore, LivePolicies, Snapshot
 from cors_service.web import DecisionServer, DecisionSite, Limits, ServerLimits, decision_resource
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
 
+# What a service starts with: policies; from a snapshot, also when they were loaded and what was wrong with the newer.
+_Initial = tuple[PolicySet, float | None, InvalidPolicies | None]
 _MAY_BE_ZERO: Final = frozenset({"decision-ttl", "drain-timeout"})
 
 
@@ -68,20 +70,23 @@ class Options(usage.Options):
             least = 0 if name in _MAY_BE_ZERO else 1
             if kind and not least <= self[name] < float("inf"):
                 raise usage.UsageError(f"--{name} must be a number from {least} on.")
-        self["policy set"], self["loaded at"] = self._read_policies()
+        from twisted.internet import reactor
+
+        self["store"] = FilePolicyStore(Path(self["policies"]), cast(IReactorTime, reactor))
+        self["initial"] = self._read_policies()
         if self["check"]:
             raise SystemExit(0)
         self["endpoints"] = [(text, _endpoint(text)) for text in self["listen"] or [DEFAULT_LISTEN]]
         self["json log"] = self._open_json_log()
 
-    def _read_policies(self) -> tuple[PolicySet, float | None]:
+    def _read_policies(self) -> _Initial:
         """Read what the service starts with.
 
         Raises:
             SystemExit: It has mistakes, which are on standard error.
         """
         try:
-            policy_set = read_policies(Path(self["policies"]))
+            policy_set: PolicySet = self["store"].read()
         except InvalidPolicies as invalid:
             kept = self._read_snapshot(invalid)
             if kept is not None:
@@ -90,18 +95,19 @@ class Options(usage.Options):
             raise SystemExit(1) from None
         if self["check"]:
             sys.stdout.write(f"{summarize(policy_set)}\n")
-        return policy_set, None
+        return policy_set, None, None
 
-    def _read_snapshot(self, invalid: InvalidPolicies) -> tuple[PolicySet, float] | None:
+    def _read_snapshot(self, invalid: InvalidPolicies) -> _Initial | None:
         """Read the last good set, if it is only that the policies can't be read."""
         readable = [mistake for mistake in invalid.mistakes if mistake.code != "document-unreadable"]
         if self["snapshot"] is None or self["check"] or readable:
             return None
         try:
-            return Snapshot(Path(self["snapshot"])).load()
+            policy_set, loaded_at = Snapshot(Path(self["snapshot"])).load()
         except (OSError, ValueError) as error:
             sys.stderr.write(f"cors-service: no help from the snapshot: {error}\n")
             return None
+        return policy_set, loaded_at, invalid
 
     def _open_json_log(self) -> TextIO | None:
         if self["json-log"] in {None, "-"}:
@@ -124,10 +130,10 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     clock = cast(IReactorTime, reactor)
-    store = FilePolicyStore(Path(options["policies"]), clock)
     snapshot = None if options["snapshot"] is None else Snapshot(Path(options["snapshot"]))
-    policies = LivePolicies(store, clock, snapshot=snapshot)
-    policies.activate(options["policy set"], options["loaded at"])
+    policies = LivePolicies(options["store"], clock, snapshot=snapshot)
+    policy_set, loaded_at, instead_of = options["initial"]
+    policies.activate(policy_set, loaded_at=loaded_at, instead_of=instead_of)
     limits = Limits(ttl=options["decision-ttl"], body=options["max-body"])
     tree = decision_resource(policies, limits=limits, clock=clock)
     server_limits = ServerLimits(

@@ -23,18 +23,20 @@ _RULE_KEYS: Final = frozenset(field.name for field in structs.fields(Rule))
 _Named = tuple[Place, Any]
 
 
-def read_sources(sources: Sequence[Source]) -> PolicySet:
+def read_sources(sources: Sequence[Source], *, unreadable: Iterable[PolicyError] = ()) -> PolicySet:
     """Read the documents that together make up a policy set.
 
     Names are shared: a policy of one document may use the origin set of another.
 
     Args:
-        sources: The texts, in the order in which mistakes shall be reported.
+        sources: The texts.
+        unreadable: A mistake for each document whose text could not be had; nothing is said to be missing
+            that may stand in one of them.
 
     Raises:
-        InvalidPolicies: With every mistake of every document.
+        InvalidPolicies: With every mistake of every document, in the order of their names and lines.
     """
-    report = Report()
+    report = Report(unreadable)
     documents: list[tuple[Place, Document]] = []
     for source in sources:
         place = Place(report, source)

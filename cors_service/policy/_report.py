@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -37,9 +37,10 @@ class Report:
         complete: Whether every document could be parsed; if not, what is missing may stand in one that couldn't.
     """
 
-    def __init__(self) -> None:
-        self.complete = True
-        self._found: list[tuple[Source | None, PolicyError]] = []
+    def __init__(self, unreadable: Iterable[PolicyError] = ()) -> None:
+        """Begin with what is known of documents that could not even be read."""
+        self._found: list[tuple[Source | None, PolicyError]] = [(None, error) for error in unreadable]
+        self.complete = not self._found
         self._refused: set[tuple[int, Path]] = set()
 
     def add(self, source: Source | None, path: Path, error: PolicyError) -> None:

@@ -21,7 +21,7 @@ _FORMATS: Final = {".toml": "toml", ".json": "json"}
 _log: Final = Logger()
 
 # Of each document its name and what tells that it was replaced or written to.
-_State = tuple[tuple[str, int, int, int], ...]
+_State = tuple[tuple[str | int, ...], ...]
 
 
 def read_policies(path: Path) -> PolicySet:
@@ -50,7 +50,7 @@ def read_policies(path: Path) -> PolicySet:
             unreadable.append(_unreadable(document, error))
         else:
             sources.append(Source(str(document), _FORMATS.get(document.suffix, "toml"), text))
-    return _read_all(sources, unreadable)
+    return read_sources(sources, unreadable=unreadable)
 
 
 @implementer(IPolicyStore)
@@ -85,15 +85,26 @@ class FilePolicyStore:
         self._in_thread = in_thread
         self._seen: _State | None = None
 
+    def read(self) -> PolicySet:
+        """Read the documents that are there now, in this thread.
+
+        Raises:
+            InvalidPolicies: With every mistake of every file, one that can't be read among them.
+        """
+        # The state is taken first: what changes while we read is found by the next look.
+        self._seen = _state(self._path)
+        return read_policies(self._path)
+
     def load(self) -> Deferred[PolicySet]:
         """Read the documents that are there now."""
-        return self._in_thread(self._load)
+        return self._in_thread(self.read)
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
         """Look at the documents now and then."""
 
         def compare(state: _State) -> None:
-            if state != self._seen:
+            # A look may still be under way when the watch ends.
+            if state != self._seen and looking.running:
                 self._seen = state
                 changed()
 
@@ -107,11 +118,6 @@ class FilePolicyStore:
         looking.clock = self._clock
         looking.start(self._interval, now=self._seen is None)
         return looking.stop
-
-    def _load(self) -> PolicySet:
-        # The state is taken first: what changes while we read is found by the next look.
-        self._seen = _state(self._path)
-        return read_policies(self._path)
 
 
 def _documents(path: Path) -> list[Path]:
@@ -131,25 +137,15 @@ def _state(path: Path) -> _State:
     return tuple(_state_of(document) for document in documents)
 
 
-def _state_of(document: Path) -> tuple[str, int, int, int]:
+def _state_of(document: Path) -> tuple[str | int, ...]:
     try:
         status = document.stat()
     except OSError:
-        return (str(document), -1, -1, -1)
-    return (str(document), status.st_ino, status.st_mtime_ns, status.st_size)
+        return (str(document),)
+    # The time of modification can be put back, as tar and rsync do; that of the change of the entry can't.
+    return (str(document), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
 def _unreadable(path: Path, error: Exception) -> PolicyError:
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=str(path))
-
-
-def _read_all(sources: list[Source], unreadable: list[PolicyError]) -> PolicySet:
-    """Read what could be read, so that its mistakes are reported along with the files that could not."""
-    try:
-        policy_set = read_sources(sources)
-    except InvalidPolicies as invalid:
-        raise InvalidPolicies([*unreadable, *invalid.mistakes]) from None
-    if unreadable:
-        raise InvalidPolicies(unreadable)
-    return policy_set

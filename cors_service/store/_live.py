@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
-from cors_service.policy import InvalidPolicies, PolicyError, PolicySet
+from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, shown
 from cors_service.store._interfaces import IPolicies, IPolicyStore
 from cors_service.store._snapshot import Snapshot
 from cors_service.store._status import Status
@@ -55,18 +56,25 @@ class LivePolicies(Service):
         self._loaded_at: float | None = None
         self._last_attempt: float | None = None
         self._mistakes: InvalidPolicies | None = None
-        self._loading: Deferred[None] | None = None
+        self._loading = False
         self._again = False
+        self._waiting: list[Deferred[None]] = []
+        self._saving = DeferredLock()
         self._unwatch: Callable[[], None] | None = None
 
-    def activate(self, policy_set: PolicySet, loaded_at: float | None = None) -> None:
+    def activate(
+        self, policy_set: PolicySet, *, loaded_at: float | None = None, instead_of: InvalidPolicies | None = None
+    ) -> None:
         """Make a policy set active at once, as at the start of a program.
 
         Args:
             policy_set: What shall decide.
-            loaded_at: When it was read from its store, if that was not now, in seconds since 1970.
+            loaded_at: When it was read from its store, in seconds since 1970; now by default.
+            instead_of: What is wrong with the policies that should be active, if these come from a snapshot.
         """
-        self._swap(ActivePolicies(policy_set), self._clock.seconds() if loaded_at is None else loaded_at)
+        self._last_attempt = self._clock.seconds()
+        self._mistakes = instead_of
+        self._swap(ActivePolicies(policy_set), self._last_attempt if loaded_at is None else loaded_at)
 
     def reload(self) -> Deferred[None]:
         """Load what the store holds now, and make it active if it is good.
@@ -75,14 +83,14 @@ class LivePolicies(Service):
             A Deferred that fires when that is done, well or badly: what was bad is in the log and the status.
             Calls while a load is under way are served by one more load behind it.
         """
-        if self._loading is not None:
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        if self._loading:
             self._again = True
-            return self._loading
-        self._loading = Deferred.fromCoroutine(self._reload())
-        if self._loading.called:  # a store without I/O is done at once
-            self._loading = None
-            return succeed(None)
-        return self._loading
+        else:
+            self._loading = True
+            Deferred.fromCoroutine(self._reload())
+        return waiting
 
     def startService(self) -> None:
         """Begin to watch the store; load it if nothing is active yet."""
@@ -91,13 +99,18 @@ class LivePolicies(Service):
             self.reload()
         self._unwatch = self._store.watch(self.reload)
 
-    def stopService(self) -> Deferred[None]:
-        """Watch no longer; wait for a load that is under way."""
+    def stopService(self) -> Deferred[Any]:
+        """Watch no longer; wait for what is under way."""
         super().stopService()
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
-        return self._loading if self._loading is not None else succeed(None)
+        loading: Deferred[None] = Deferred()
+        if self._loading:
+            self._waiting.append(loading)
+        else:
+            loading.callback(None)
+        return loading.addCallback(lambda _: self._saving.run(lambda: None))
 
     @property
     def status(self) -> Status:
@@ -124,12 +137,15 @@ class LivePolicies(Service):
                 self._loaded(await self._in_thread(ActivePolicies, policy_set))
             except InvalidPolicies as invalid:
                 self._failed(invalid)
-            except Exception as error:  # noqa: BLE001 - whatever a store does, the last good set stays
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
                 self._log.failure("Can't load {source}", source=self._store.name)
-                message = f"The store can't be read: {error}."
+                message = f"The store can't be read: {shown(str(error), limit=300)}."
                 self._failed(InvalidPolicies([PolicyError("document-unreadable", message, file=self._store.name)]))
             again = self._again
-        self._loading = None
+        self._loading = False
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(None)
 
     def _loaded(self, active: ActivePolicies) -> None:
         if self._mistakes is not None:
@@ -153,7 +169,8 @@ class LivePolicies(Service):
             count=len(active.policy_set.policies),
         )
         if self._snapshot is not None:
-            saving = self._in_thread(self._snapshot.save, active.policy_set, loaded_at)
+            # One after the other, so that the newest is the one that stays.
+            saving = self._saving.run(self._in_thread, self._snapshot.save, active.policy_set, loaded_at)
             saving.addErrback(lambda failure: self._log.failure("Can't write the snapshot", failure=failure))
 
     def _failed(self, invalid: InvalidPolicies) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cors_service.policy import PolicySet, read_document, write_document
+from cors_service.policy import InvalidPolicies, PolicySet, read_document, write_document
 
 
 class Snapshot:
@@ -48,8 +49,11 @@ class Snapshot:
             OSError: There is none.
             ValueError: The file holds something else.
         """
-        kept = json.loads(self._path.read_text(encoding="utf-8"))
+        text = self._path.read_bytes()
         try:
-            return read_document(kept["document"]), float(kept["loaded_at"])
-        except (KeyError, TypeError, ExceptionGroup) as error:
-            raise ValueError(f"{self._path} is not a snapshot of policies") from error
+            kept = json.loads(text)
+            policy_set, loaded_at = read_document(kept["document"]), float(kept["loaded_at"])
+            datetime.fromtimestamp(loaded_at, UTC)
+        except (ArithmeticError, LookupError, TypeError, ValueError, OSError, RecursionError, InvalidPolicies):
+            raise ValueError(f"{str(self._path)!r} is not a snapshot of policies") from None
+        return policy_set, loaded_at
