@@ -12,7 +12,7 @@ from cors_service import __version__
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.policy import SCHEMA, InvalidPolicies, summarize
 from cors_service.store import read_policies
-from cors_service.wire import DEFAULT_TTL, FORM_FIELDS, read_form, write_decision
+from cors_service.wire import DEFAULT_TTL, FORM_FIELDS, make_query, write_decision
 
 ALLOWED, FAILED, REFUSED = 0, 1, 2
 
@@ -73,9 +73,9 @@ def _schema(_: argparse.Namespace) -> int:
 
 
 def _decide(options: argparse.Namespace) -> int:
-    given = {name: [value] for name in FORM_FIELDS if (value := getattr(options, name)) is not None}
+    given = {name: [value] if (value := getattr(options, name)) else [] for name in FORM_FIELDS}
     try:
-        decision = ActivePolicies(read_policies(options.policies)).decide(read_form(given))
+        decision = ActivePolicies(read_policies(options.policies)).decide(make_query(given))
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -15,6 +16,8 @@ FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "re
 
 DEFAULT_TTL: Final = 5
 """Seconds for which a decision may be used again, unless a service says otherwise."""
+
+_MAX_PARAMETERS: Final = 100
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -60,16 +63,36 @@ def read_query(fields: object) -> Query:
     return msgspec.structs.replace(query, origins=(origin,))
 
 
-def read_form(parameters: Mapping[str, Sequence[str]]) -> Query:
-    """Make a query of the parameters of `GET /v1/decision`.
+def read_form(query_string: bytes) -> Query:
+    """Make a query of the query string of `GET /v1/decision`.
 
     An empty parameter counts as absent, so that a template can name all of them. The method is GET if none is
-    given, or OPTIONS where a request_method is asked about.
+    given, or OPTIONS where a request_method is asked about. What is not UTF-8 becomes a character that no
+    origin, method or name has.
+
+    Args:
+        query_string: What stands behind the question mark (URL, #concept-urlencoded-parser).
 
     Raises:
-        BadQuery: A parameter other than request_headers is repeated (`query-malformed`).
+        BadQuery: A parameter other than request_headers is repeated, or there are very many (`query-malformed`).
     """
-    given = {name: [value for value in parameters.get(name, ()) if value] for name in FORM_FIELDS}
+    given: dict[str, list[str]] = {name: [] for name in FORM_FIELDS}
+    try:
+        pairs = parse_qsl(query_string.decode("utf-8", "replace"), errors="replace", max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        _refuse(f"There are more than {_MAX_PARAMETERS} parameters.")
+    for name, value in pairs:
+        if name in given:
+            given[name].append(value)
+    return make_query(given)
+
+
+def make_query(given: Mapping[str, Sequence[str]]) -> Query:
+    """Make a query of the values of each of FORM_FIELDS; what is absent has none.
+
+    Raises:
+        BadQuery: A field other than request_headers has several values (`query-malformed`).
+    """
     for name, values in given.items():
         if len(values) > 1 and name != "request_headers":
             _refuse(f"The parameter {name} stands more than once.")

@@ -17,7 +17,7 @@ MAX_URL: Final = 8192
 """Characters."""
 
 # The scheme, the authority and the path; what is behind `?` or `#` finds no policy.
-_URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\@]+)([^?#]*)")
+_URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
 _PARAMETERS: Final = re.compile(r";[^/]*")
 
 
@@ -46,7 +46,7 @@ def parse_url(text: str) -> URL:
         BadQuery: It is not an absolute http(s) URL (`url-malformed`), or its path can be read in more than
             one way (`url-ambiguous`).
     """
-    parts = _URL.match(text) if len(text) <= MAX_URL else None
+    parts = _URL.fullmatch(text) if len(text) <= MAX_URL else None
     if parts is None:
         raise BadQuery("url-malformed", f"{shown(text)} is not an absolute http or https URL.")
     scheme, authority, path = parts[1].lower(), parts[2], parts[3] or "/"

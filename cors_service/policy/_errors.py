@@ -115,7 +115,7 @@ class PolicyError(Exception):
             "message": self.message,
             "hint": self.hint,
             "path": self.where,
-            "value": self.value if isinstance(self.value, str | int | float | bool) else None,
+            "value": None if self.value is None else _plain(self.value),
             "file": self.file,
             "line": self.line,
         }
@@ -143,6 +143,13 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
     def report(self) -> str:
         """One line a mistake and a closing line that counts them."""
         return "\n".join([*map(str, self.exceptions), f"{self.message}."])
+
+
+def _plain(value: object) -> str | int | bool:
+    """A value that every reader of JSON can read."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value if isinstance(value, int) and abs(value) < 1 << 53 else shown(value)
 
 
 def dotted(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, Final
 
 from twisted.web.iweb import IRequest
@@ -14,6 +15,9 @@ from cors_service.web._limits import Limits
 from cors_service.wire import parse_json, read_form, read_query, write_decision, write_json
 
 RETRY_SECONDS: Final = 1
+
+# An entity tag in a list of them, compared weakly (RFC 9110, 8.8.3): a comma may stand in it.
+_TAG: Final = re.compile(rb'(?<![^\s,])(?:W/)?("[!#-~\x80-\xff]*")')
 
 
 class Deciding(Endpoint):
@@ -65,12 +69,8 @@ class DecisionEndpoint(Deciding):
     def answer_GET(self, request: IRequest) -> Answer:
         """Decide about the query in the URL; the answer may be kept, and asked about with If-None-Match."""
         active = self._active()
-        # What is not UTF-8 becomes a character that no origin, method or name has.
-        parameters = {
-            name.decode("utf-8", "replace"): [value.decode("utf-8", "replace") for value in values]
-            for name, values in request.args.items()
-        }
-        body = write_decision(active.decide(read_form(parameters)), self._limits.ttl)
+        query = read_form(request.uri.partition(b"?")[2])
+        body = write_decision(active.decide(query), self._limits.ttl)
         ttl = self._limits.ttl
         return validated(request, body, f"max-age={ttl}" if ttl else NO_STORE)
 
@@ -102,7 +102,6 @@ def validated(request: IRequest, body: bytes, cache_control: str) -> Answer:
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": cache_control}
     held = b",".join(request.requestHeaders.getRawHeaders(b"if-none-match") or ())
-    tags = {one.strip().removeprefix(b"W/") for one in held.split(b",")}
-    if tag.encode("ascii") in tags or b"*" in tags:
+    if held.strip() == b"*" or tag.encode("ascii") in _TAG.findall(held):
         return 304, JSON, b"", headers
     return 200, JSON, body, headers

@@ -1,0 +1,117 @@
+"""The setting of these tests: the service, the application that asks it, and the browser that asks that."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from itertools import groupby
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from .cases import LOGGED_IN, Case
+from .prediction import Service
+from .processes import running, running_service
+from .webdriver import Chromium
+
+_POLICIES = Path(__file__).with_name("policies.toml")
+_TESTS = str(Path(__file__).parents[1])
+_PORTS = "abcd"  # their names in the policies
+_ATTEMPT = "const done = arguments[2]; attemptAllIn(arguments[0], arguments[1]).then(done)"
+
+Entry = dict[str, Any]
+"""What the application logged of one request; see application.py."""
+
+
+class Application:
+    """The running application.
+
+    Attributes:
+        ports: On which it serves pages and answers, ascending.
+    """
+
+    def __init__(self, control: int, ports: Sequence[int]) -> None:
+        self._control = control
+        self.ports = ports
+
+    def change(self, **settings: str) -> None:
+        """Change ``service`` (the URL to ask) or ``fault`` (what to do wrong)."""
+        self._ask("PUT", json.dumps(settings))
+
+    def take_log(self) -> list[Entry]:
+        """Take what it received since the last call."""
+        log: list[Entry] = json.loads(self._ask("GET"))
+        return log
+
+    def _ask(self, method: str, body: str | None = None) -> bytes:
+        with closing(HTTPConnection("127.0.0.1", self._control, timeout=30)) as connection:
+            connection.request(method, "/", body)
+            return connection.getresponse().read()
+
+
+@contextmanager
+def running_application(directory: Path) -> Iterator[tuple[Application, Service]]:
+    """Run the application and the service that it asks, until the block ends.
+
+    Args:
+        directory: Where logs and policies may lie; empty.
+    """
+    arguments = [sys.executable, "-m", "browser.application", str(len(_PORTS))]
+    path = os.pathsep.join([_TESTS, *filter(None, [os.environ.get("PYTHONPATH")])])
+    with running(arguments, directory / "application.log", {"PYTHONPATH": path}) as process:
+        control, *ports = json.loads(process.said(r"ports (.*)\n")[1])
+        document = directory / "policies.toml"
+        numbers = dict(zip(_PORTS, ports, strict=True))
+        document.write_text(Template(_POLICIES.read_text(encoding="utf-8")).substitute(numbers), encoding="utf-8")
+        application = Application(control, ports)
+        with running_service(document, directory) as port, closing(Service(port)) as service:
+            application.change(service=f"http://127.0.0.1:{port}/v1/decision")
+            yield application, service
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case.
+
+    Attributes:
+        result: What the script saw; see harness.js.
+        received: What reached the application.
+        console: What the browser printed about it.
+    """
+
+    result: dict[str, Any]
+    received: list[Entry]
+    console: list[str]
+
+
+def attempt(chromium: Chromium, application: Application, cases: Sequence[Case]) -> Iterator[Outcome]:
+    """Let the browser try cases, one page after another.
+
+    Args:
+        chromium: The browser.
+        application: What it asks.
+        cases: In any order, but a page is loaded again wherever it is not that of the case before.
+
+    Yields:
+        An outcome for each case, in order.
+    """
+    chromium.open(f"http://{LOGGED_IN}:{application.ports[0]}/_login")
+    application.take_log()
+    chromium.console()
+    for (page, context), group in groupby(cases, key=lambda case: (case.page, case.context)):
+        chromium.open(f"{page}/_page")
+        tried = list(group)
+        results = chromium.run(_ATTEMPT, context, [_request(case) for case in tried])
+        log, console = application.take_log(), chromium.console()
+        for case, result in zip(tried, results, strict=True):
+            own = [entry for entry in log if entry["url"] in case.urls]
+            yield Outcome(result, own, [message for message in console if f"'{case.urls[0]}'" in message])
+
+
+def _request(case: Case) -> dict[str, Any]:
+    return {"url": case.urls[0], "method": case.method, "headers": case.headers, "credentials": case.credentials}

@@ -1,0 +1,61 @@
+"""Pages embed and measure what the decided Cross-Origin-Resource-Policy and Timing-Allow-Origin let them."""
+
+from __future__ import annotations
+
+import pytest
+
+from cors_service.browser import actual_headers, corp_check, cors_check, tao_check
+
+from .cases import SITE, Case, Table
+from .prediction import Service, origin_of, request_of
+from .setting import Application
+from .webdriver import Chromium
+
+HOSTS = ("app.corp.localhost", "admin.corp.localhost", "api.corp.localhost", "localhost", "evil.localhost")
+POLICIES = ("session", "public-wide", "embedded", "exact", "public")
+EMBEDS = "embeds(arguments[0]).then(arguments[1])"
+MEASURES = "measures(arguments[0]).then(arguments[1])"
+
+
+@pytest.fixture
+def cases(application: Application) -> dict[tuple[str, str], Case]:
+    """For each page and policy a request."""
+    table = Table(application.ports, "embedding")
+    for host in HOSTS:
+        for policy in POLICIES:
+            table.add("embedding", policy, table.at(host))
+    places = [(host, policy) for host in HOSTS for policy in POLICIES]
+    return dict(zip(places, table.cases, strict=True))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_pages_embed_what_the_decision_lets_them(
+    host: str, cases: dict[tuple[str, str], Case], chromium: Chromium, service: Service
+) -> None:
+    """The answer to a request without Origin is of use to the pages that the model names."""
+    expected, actual = {}, {}
+    for policy in POLICIES:
+        case = cases[host, policy]
+        url = f"{case.urls[0]}&embedded"
+        headers = service.decide(url, "GET", [])["headers"]
+        expected[policy] = corp_check(case.page, origin_of(url), headers, same_site=host.endswith(f".{SITE}"))
+        chromium.open(f"{case.page}/_page")
+        actual[policy] = chromium.run(EMBEDS, url)
+    assert expected == actual
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_pages_measure_what_the_decision_lets_them(
+    host: str, cases: dict[tuple[str, str], Case], chromium: Chromium, service: Service
+) -> None:
+    """The timing of an answer that a page reads is visible where the model says so."""
+    expected, actual = {}, {}
+    for policy in POLICIES:
+        case = cases[host, policy]
+        request = request_of(case)
+        headers = service.decide(request.url, "GET", actual_headers(request))["headers"]
+        reads = request.same_origin or cors_check(request, headers).allowed
+        expected[policy] = tao_check(request, headers) if reads else None
+        chromium.open(f"{case.page}/_page")
+        actual[policy] = chromium.run(MEASURES, request.url)
+    assert expected == actual

@@ -1,0 +1,106 @@
+"""A client of the WebDriver protocol (https://www.w3.org/TR/webdriver2/), as much of it as is needed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from .processes import DEADLINE, running
+
+_SWITCHES = [
+    "--headless",
+    "--no-sandbox",  # which Chromium can't set up in containers
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP *.localhost 127.0.0.1",  # for names with characters that are not resolved otherwise
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--disable-features=IsolateSandboxedIframes",  # the driver misses what those print to the console
+    "--metrics-recording-only",
+]
+
+
+class Chromium:
+    """A running browser.
+
+    Attributes:
+        version: Of the browser.
+    """
+
+    def __init__(self, driver: HTTPConnection, session: str, version: str) -> None:
+        self._driver = driver
+        self._session = session
+        self.version = version
+
+    def open(self, url: str) -> None:
+        """Load a page."""
+        self._command("POST", "url", {"url": url})
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """Run the body of a function in the page.
+
+        Args:
+            script: JavaScript; its last argument is the function to call with the result.
+            arguments: Its first arguments.
+        """
+        return self._command("POST", "execute/async", {"script": script, "args": arguments})
+
+    def console(self) -> list[str]:
+        """Take what was printed to the console since the last call."""
+        return [entry["message"] for entry in self._command("POST", "se/log", {"type": "browser"})]
+
+    def _command(self, method: str, name: str, parameters: object) -> Any:
+        return command(self._driver, method, f"/session/{self._session}/{name}", parameters)
+
+
+def command(driver: HTTPConnection, method: str, path: str, parameters: object = None) -> Any:
+    """Send one command to the driver.
+
+    Raises:
+        AssertionError: The driver answered with an error.
+    """
+    body = None if parameters is None else json.dumps(parameters)
+    driver.request(method, path, body, {"Content-Type": "application/json"})
+    response = driver.getresponse()
+    value = json.loads(response.read())["value"]
+    assert response.status == 200, f"{path}: {value.get('error')}: {value.get('message')}"
+    return value
+
+
+@contextmanager
+def running_chromium(chromium: str, chromedriver: str, directory: Path) -> Iterator[Chromium]:
+    """Run a headless browser with an empty profile until the block ends.
+
+    Args:
+        chromium: The path of the browser.
+        chromedriver: The path of its driver.
+        directory: Where profile and log may lie; empty.
+    """
+    (profile := directory / "profile").mkdir()
+    # Whatever it wants to write beside its profile goes to the same place.
+    environment = {name: str(directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR")}
+    # Started here and not by the driver, which would leave it behind if the tests were killed.
+    arguments = [chromium, *_SWITCHES, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    with ExitStack() as stack:
+        browser = stack.enter_context(running(arguments, directory / "chromium.log", environment))
+        address = browser.said(r"DevTools listening on ws://([^/]+)/")[1]
+        process = stack.enter_context(running([chromedriver, "--port=0"], directory / "driver.log", environment))
+        port = int(process.said(r"started successfully on port (\d+)")[1])
+        driver = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=DEADLINE + 60)))
+        wanted = {
+            "goog:chromeOptions": {"debuggerAddress": address},
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "timeouts": {"script": 60_000, "pageLoad": 30_000},
+        }
+        session = command(driver, "POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        yield Chromium(driver, session["sessionId"], session["capabilities"]["browserVersion"])
