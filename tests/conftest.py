@@ -11,6 +11,12 @@ from twisted.internet import reactor
 from twisted.logger import LogEvent, globalLogPublisher
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the collections that follow each test: it is most of what there is."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[list[LogEvent]]:
     """Fail a test behind which a failure was logged, or a delayed call or a reader is left in the reactor.

@@ -10,7 +10,7 @@ from cors_service.decision._memo import Memo
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
 from cors_service.decision._query import BadQuery, Query
 from cors_service.decision._urls import Router, parse_url
-from cors_service.policy import Policy, PolicySet, revision, shown
+from cors_service.policy import Policy, PolicySet, cut, revision, shown
 from cors_service.policy._model import RESOURCE_POLICIES
 from cors_service.policy._tokens import normalize_method
 
@@ -38,7 +38,7 @@ class ActivePolicies:
             name: _CompiledPolicy(policy, policy_set, self.revision) for name, policy in policy_set.policies.items()
         }
         self._router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
-        self._memo: Memo[Query, Decision] = Memo()
+        self._memo: Memo[Query, Decision] = Memo(_is_small)
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request.
@@ -55,8 +55,7 @@ class ActivePolicies:
         decision = self._memo.get(query)
         if decision is None:
             decision = self._decide(query)
-            if _is_small(query):
-                self._memo.put(query, decision)
+            self._memo.offer(query, decision)
         return decision
 
     def _decide(self, query: Query) -> Decision:
@@ -79,7 +78,10 @@ class _CompiledPolicy:
         self._name = policy.name
         self._revision = revision
         self._preflight_status = policy.preflight_status
-        self._grants = [Grant(number, rule) for number, rule in enumerate(policy.rules, start=1)]
+        self._grants = [
+            Grant(number, rule, anonymous=policy_set.is_for_everybody(rule))
+            for number, rule in enumerate(policy.rules, start=1)
+        ]
         self._origins = OriginIndex(
             (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
             for rule in policy.rules
@@ -92,7 +94,8 @@ class _CompiledPolicy:
         # browsers check it where they send no Origin at all (Fetch, #cross-origin-resource-policy-check).
         sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]
         strictest = min(sent, key=RESOURCE_POLICIES.index, default=None)
-        self._resource_policy: Headers = (("Cross-Origin-Resource-Policy", strictest),) if strictest else ()
+        corp: Headers = (("Cross-Origin-Resource-Policy", strictest),) if strictest else ()
+        self._uncovered = corp + self._vary
 
     def decide(self, query: Query, own_origin: str | None) -> Decision:
         origins = query.origins
@@ -107,7 +110,7 @@ class _CompiledPolicy:
         return self._actual(origins, query.method)
 
     def _without_page(self, kind: Kind, allowed: bool | None, reason: Reason, method: str) -> Decision:
-        headers = self._resource_policy + self._vary
+        headers = self._uncovered
         if self._public is not None:
             # The same headers as with any Origin, since no Vary tells them apart.
             headers = self._actual(("null",), method).headers
@@ -133,7 +136,7 @@ class _CompiledPolicy:
         else:
             allow, timing = ((_ALLOW_ORIGIN, origin),), ((_TIMING, origin),) if grant.timing else ()
         headers = allow + grant.credentials + grant.exposed + timing + grant.resource_policy + self._vary
-        return self._allow("actual", None, headers, grant, f"{method} from {shown(origin)}")
+        return self._allow("actual", None, headers, grant, f"{cut(method)} from {shown(origin)}")
 
     def _preflight(self, origin: str, method: str, lines: tuple[str, ...]) -> Decision:
         grant = self._public
@@ -148,7 +151,7 @@ class _CompiledPolicy:
             return self._refuse("preflight", self._not_this(error, origin, method, grant), grant)
         allow = _ANY_ORIGIN if grant.anonymous else ((_ALLOW_ORIGIN, origin),)
         headers = allow + grant.credentials + granted + self._preflight_vary
-        return self._allow("preflight", self._preflight_status, headers, grant, f"{method} from {shown(origin)}")
+        return self._allow("preflight", self._preflight_status, headers, grant, f"{cut(method)} from {shown(origin)}")
 
     def _allow(self, kind: Kind, status: int | None, headers: Headers, grant: Grant, what: str) -> Decision:
         reason = Reason("allowed", f"Rule {grant.number} of policy {self._name} allows {what}.")
@@ -158,7 +161,7 @@ class _CompiledPolicy:
         if kind == "preflight":
             status, headers = 403, self._preflight_vary
         else:
-            status, headers = None, (grant.resource_policy if grant else self._resource_policy) + self._vary
+            status, headers = None, grant.resource_policy + self._vary if grant else self._uncovered
         number = grant.number if grant else None
         return Decision(kind, False, status, reason, headers, self._name, number, self._revision)
 
@@ -166,7 +169,8 @@ class _CompiledPolicy:
         if index == MALFORMED:
             return Reason("origin-malformed", f"{shown(origin)} is not an origin as browsers serialise it.")
         assert index == NOT_COVERED
-        return Reason("origin-not-allowed", f"No rule of policy {self._name} covers the origin {shown(origin)}.")
+        # It is well-formed, so it can be shown as it is.
+        return Reason("origin-not-allowed", f"No rule of policy {self._name} covers the origin '{origin}'.")
 
     def _not_this(self, error: NotGranted, origin: str, method: str, grant: Grant) -> Reason:
         rule = f"Rule {grant.number} of policy {self._name} covers {shown(origin)}"
@@ -181,5 +185,5 @@ def _is_small(query: Query) -> bool:
     total = len(query.policy or "") + len(query.url or "") + len(query.method)
     for lines in (query.origins, query.request_methods, query.request_headers):
         for line in lines:
-            total += len(line)
+            total += len(line) + 8  # the place of a line takes memory, too
     return total <= 1024

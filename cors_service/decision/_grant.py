@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cors_service.decision._decision import Headers
-from cors_service.policy import Rule, shown
+from cors_service.policy import Rule, cut, shown
 from cors_service.policy._tokens import is_forbidden_method, is_token, normalize_method
 
 MAX_HEADER_NAMES: Final = 64
@@ -57,9 +57,9 @@ class Grant:
         "timing",
     )
 
-    def __init__(self, number: int, rule: Rule) -> None:
+    def __init__(self, number: int, rule: Rule, *, anonymous: bool) -> None:
         self.number = number
-        self.anonymous = rule.is_anonymous_any
+        self.anonymous = anonymous
         self.timing = rule.timing
         self.credentials: Headers = (("Access-Control-Allow-Credentials", "true"),) if rule.credentials else ()
         self.exposed: Headers = _header("Access-Control-Expose-Headers", ", ".join(sorted(rule.expose_headers)))
@@ -124,7 +124,7 @@ class Grant:
         if len(members) > MAX_HEADER_NAMES:
             raise NotGranted("too-many-headers", f"that asks for more than {MAX_HEADER_NAMES} headers")
         if self._headers.issuperset(members):
-            return tuple(members)  # as browsers write it: lower case, sorted, unique, no spaces
+            return tuple(dict.fromkeys(members))  # as browsers write it: lower case, no spaces
         names: dict[str, None] = {}
         for member in members:
             name = member.strip(_OWS)
@@ -148,9 +148,9 @@ class Grant:
     def _methods_in_words(self, method: str) -> str:
         if self._any_method:
             return "which no rule can allow"
-        words = f"but the rule allows {self._method_list}"
+        words = f"but the rule allows {cut(self._method_list, 200)}"
         if method.upper() in self._methods:
-            words += f" (methods are case-sensitive: the page must send {method.upper()})"
+            words += f" (methods are case-sensitive: the page must send {cut(method.upper())})"
         return words
 
 

@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
 
-Key = TypeVar("Key")
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 _SIZE: Final = 4096
+_SLOTS: Final = 1024
 
 
 class Memo(Generic[Key, Value]):
-    """Remembers the answers that were asked for lately: between SIZE and twice as many.
+    """Remembers the answers that were asked for lately, between SIZE and twice as many, if they were asked for twice.
 
-    Two dictionaries, the older of which is dropped when the younger is full: a stream of unique questions costs
-    each of them one insertion, and what is asked again before SIZE others came is kept.
+    Two dictionaries, the older of which is dropped when the younger is full, so that what is asked again before
+    SIZE others came is kept. A question is kept only where the last one that fell into its slot was the same:
+    a stream of unique questions costs next to nothing, and drives out nothing.
     """
 
-    __slots__ = ("_old", "_size", "_young")
+    __slots__ = ("_is_worth", "_last", "_old", "_size", "_young")
 
-    def __init__(self, size: int = _SIZE) -> None:
+    def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE) -> None:
+        """Make an empty memory.
+
+        Args:
+            is_worth: Says whether a question is small enough to be kept.
+            size: The number of answers.
+        """
+        self._is_worth = is_worth
         self._size = size
         self._young: dict[Key, Value] = {}
         self._old: dict[Key, Value] = {}
+        self._last = [0] * _SLOTS
 
     def get(self, key: Key) -> Value | None:
         """Look up the answer to a question, or None."""
         value = self._young.get(key)
-        if value is None:
+        if value is None and self._old:
             value = self._old.get(key)
             if value is not None:
-                self.put(key, value)
+                self._keep(key, value)
         return value
 
-    def put(self, key: Key, value: Value) -> None:
-        """Remember an answer."""
+    def offer(self, key: Key, value: Value) -> None:
+        """Remember an answer, if the question was asked before and is worth it."""
+        hashed = hash(key)
+        slot = hashed & (_SLOTS - 1)
+        if self._last[slot] != hashed:
+            self._last[slot] = hashed
+        elif self._is_worth(key):
+            self._keep(key, value)
+
+    def _keep(self, key: Key, value: Value) -> None:
         if len(self._young) >= self._size:
             self._old = self._young
             self._young = {}

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
-from cors_service.policy._origin import NO_PORT, Origin, is_label, parse_origin
+from cors_service.policy._origin import NO_PORT, Origin, is_common, is_label, read_origin
 from cors_service.policy._pattern import (
     ANY,
     NULL,
@@ -39,7 +39,7 @@ class OriginIndex:
             rules: For each rule its valid patterns, sets resolved, and whether its regular expressions may
                 speak for insecure origins.
         """
-        self._exact: dict[str, int] = {}
+        exact: dict[str, int] = {}
         self._trees: dict[str, _Node] = {}
         self._any = _NONE
         regexes: list[tuple[str, int, bool]] = []
@@ -50,14 +50,22 @@ class OriginIndex:
                 elif pattern.startswith(REGEX):
                     regexes.append((pattern, index, insecure))
                 elif pattern == NULL or is_exact(pattern):
-                    self._exact.setdefault(pattern, index)
+                    exact.setdefault(pattern, index)
                 else:
-                    self._add_wild(pattern, index)
+                    self._add_wild(pattern, index, exact)
         self._regexes = [(index, insecure) for _, index, insecure in regexes]
         self._regex_set = regex_set([pattern for pattern, _, _ in regexes]) if regexes else None
         for root in self._trees.values():
             root.seal()
-        self._settle()
+        self._settle(exact)
+        # The hash and the key lie side by side in a set, and not in a dictionary: with a million origins, what a
+        # look-up costs is the memory that it has to fetch.
+        self._exact = frozenset(exact)
+        numbers = set(exact.values())
+        self._exact_rule = numbers.pop() if len(numbers) == 1 else None
+        self._exact_rules = exact if self._exact_rule is None else {}
+        self._otherwise = self._any if self._any != _NONE else NOT_COVERED
+        self._is_plain = not self._trees and self._regex_set is None
 
     def find(self, origin: str) -> int:
         """Find the first rule that covers an origin.
@@ -68,36 +76,32 @@ class OriginIndex:
         Returns:
             The index of the rule, NOT_COVERED, or MALFORMED if no browser serialises an origin so.
         """
-        found = self._exact.get(origin)
-        if found is not None:
-            return found
-        if origin == NULL:
-            return self._any if self._any != _NONE else NOT_COVERED
-        try:
-            parsed = parse_origin(origin.encode("ascii"))
-        except UnicodeEncodeError:
-            return MALFORMED
+        if origin in self._exact:
+            return self._exact_rules[origin] if self._exact_rule is None else self._exact_rule
+        if (self._is_plain and is_common(origin)) or origin == NULL:
+            return self._otherwise
+        parsed = read_origin(origin)
         if parsed is None:
             return MALFORMED
         best = min(self._find_wild(origin, parsed), self._any)
         return best if best != _NONE else NOT_COVERED
 
-    def _add_wild(self, pattern: str, index: int) -> None:
+    def _add_wild(self, pattern: str, index: int, exact: dict[str, int]) -> None:
         for alternative in expand_pattern(pattern):
             parsed = parse_pattern(alternative)
             if is_exact(alternative):
-                self._exact.setdefault(alternative, index)
+                exact.setdefault(alternative, index)
             else:
                 self._trees.setdefault(parsed.scheme, _Node()).add(parsed, index)
 
-    def _settle(self) -> None:
+    def _settle(self, exact: dict[str, int]) -> None:
         """Give each exact origin to the wildcard of an earlier rule, if there is one, so that `find` need not look."""
         if not self._trees and self._regex_set is None:
             return
-        for origin, index in self._exact.items():
-            parsed = parse_origin(origin.encode("ascii"))
+        for origin, index in exact.items():
+            parsed = read_origin(origin)
             if index and parsed is not None:
-                self._exact[origin] = min(index, self._find_wild(origin, parsed))
+                exact[origin] = min(index, self._find_wild(origin, parsed))
 
     def _find_wild(self, origin: str, parsed: Origin) -> int:
         tree = self._trees.get(parsed.scheme)

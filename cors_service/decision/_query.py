@@ -22,7 +22,7 @@ class BadQuery(Exception):
         self.message = message
 
 
-class Query(Struct, frozen=True):
+class Query(Struct, frozen=True, cache_hash=True):
     """The facts of one received request that decide about CORS, as they came over the wire.
 
     Attributes:

@@ -15,6 +15,8 @@ from cors_service.policy._origin import DEFAULT_PORTS, parse_port
 
 MAX_URL: Final = 8192
 """Characters."""
+MAX_HOST: Final = 255
+"""Characters: no name in the DNS has more."""
 
 # The scheme, the authority and the path; what is behind `?` or `#` finds no policy.
 _URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
@@ -56,7 +58,7 @@ def parse_url(text: str) -> URL:
     default = DEFAULT_PORTS[scheme]
     port = parse_port(digits.encode("ascii", "replace")) if colon else default
     # str.lower maps the Kelvin sign to `k`, so ASCII comes first.
-    if port is None or not host.isascii() or not is_host_name(host := host.lower()):
+    if port is None or len(host) > MAX_HOST or not host.isascii() or not is_host_name(host := host.lower()):
         raise BadQuery("url-malformed", f"{shown(text)} has no host and port that can be compared.")
     folded = fold_path(path)
     if folded is None:

@@ -4,7 +4,7 @@ Pure: values in, values out. Nothing here imports Twisted, reads a clock, opens 
 """
 
 from cors_service.policy._document import read_document, read_sources, revision, write_document
-from cors_service.policy._errors import CODES, InvalidPolicies, PolicyError, dotted, shown
+from cors_service.policy._errors import CODES, InvalidPolicies, PolicyError, cut, dotted, shown
 from cors_service.policy._model import Policy, PolicySet, Rule
 from cors_service.policy._report import Source
 from cors_service.policy._structure import SCHEMA
@@ -19,6 +19,7 @@ __all__ = [
     "PolicySet",
     "Rule",
     "Source",
+    "cut",
     "dotted",
     "read_document",
     "read_sources",

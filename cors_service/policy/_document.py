@@ -113,7 +113,7 @@ def _write_rule(rule: Rule) -> Document:
 def _read(documents: Sequence[tuple[Place, Document]], report: Report) -> PolicySet:
     sets = _collect(documents, "origin_sets", "origin-set-duplicate")
     bodies = _collect(documents, "policies", "policy-duplicate")
-    origin_sets = {name: tuple(check_set(name, body, place)) for name, (place, body) in sorted(sets.items())}
+    origin_sets = {name: check_set(name, body, place) for name, (place, body) in sorted(sets.items())}
     policies: dict[str, Policy] = {}
     for name, (place, body) in sorted(bodies.items()):
         policy = _read_policy(name, body, place, origin_sets)
@@ -127,7 +127,8 @@ def _read(documents: Sequence[tuple[Place, Document]], report: Report) -> Policy
             hint = 'The smallest: [policies.public] and under it origins = ["*"]'
             place.refuse(PolicyError("no-policies", "There are no policies.", hint=hint))
     report.raise_if_any()
-    return PolicySet(policies=MappingProxyType(policies), origin_sets=MappingProxyType(origin_sets))
+    named = {name: origin_set.patterns for name, origin_set in origin_sets.items()}
+    return PolicySet(policies=MappingProxyType(policies), origin_sets=MappingProxyType(named))
 
 
 def _collect(documents: Sequence[tuple[Place, Document]], key: str, code: str) -> dict[str, _Named]:

@@ -166,5 +166,9 @@ def dotted(path: Path) -> str:
 
 def shown(value: object, limit: int = 80) -> str:
     """A value for a message: escaped to ASCII and cut, so that no input can forge a log line."""
-    text = ascii(value)
+    return cut(ascii(value), limit)
+
+
+def cut(text: str, limit: int = 80) -> str:
+    """A text of a message, no longer than the limit."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

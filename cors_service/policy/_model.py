@@ -37,11 +37,6 @@ class Rule(Struct, frozen=True, kw_only=True):
     resource_policy: str | None = None
     dangerously_allow: tuple[str, ...] = ()
 
-    @property
-    def is_anonymous_any(self) -> bool:
-        """Whether the rule speaks for every origin, `null` too, without credentials."""
-        return "*" in self.origins and not self.credentials
-
 
 class Policy(Struct, frozen=True, kw_only=True):
     """A name and an ordered list of rules.
@@ -79,3 +74,7 @@ class PolicySet(Struct, frozen=True, kw_only=True):
             else:
                 written.append(pattern)
         return written
+
+    def is_for_everybody(self, rule: Rule) -> bool:
+        """Say whether a rule of this set speaks for every origin, `null` too, without credentials."""
+        return not rule.credentials and "*" in self.patterns(rule)

@@ -22,9 +22,10 @@ from cors_service.policy._origin import (
     ends_in_number,
     is_canonical_ipv4,
     is_canonical_ipv6,
+    is_common,
     is_label,
-    parse_origin,
     parse_port,
+    read_origin,
 )
 
 MAX_ALTERNATIVES: Final = 256
@@ -37,8 +38,6 @@ SET: Final = "@"
 
 # Schemes whose traffic anybody on the way can read and forge.
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
-# Nearly every origin of nearly every policy: documents with a million of them are checked by this alone.
-_COMMON: Final = re.compile(r"https://(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*")
 # Stands for a host that no author of a pattern had in mind.
 _STRANGER: Final = "cors-service-canary-7f3a9c"
 
@@ -77,13 +76,9 @@ def is_exact(pattern: str) -> bool:
     The hosts of a policy are narrower than those of browsers: letters, digits, `.`, `-` and `_`, so that
     a slip of the pen (`https://a.example,b.example`) is refused and the characters of patterns stay free.
     """
-    if len(pattern) <= MAX_ORIGIN and _COMMON.fullmatch(pattern):
+    if is_common(pattern):
         return True
-    try:
-        raw = pattern.encode("ascii")
-    except UnicodeEncodeError:
-        return False
-    origin = parse_origin(raw)
+    origin = read_origin(pattern)
     return origin is not None and (origin.host[0] == "[" or _is_host(origin.host.encode("ascii")))
 
 
@@ -331,7 +326,7 @@ def _split_ports(pattern: str, scheme: str, authority: str) -> tuple[str, int, i
     if not colon:
         return host, default, default
     if port == "*":
-        return host, NO_PORT, 65535
+        return host, min(default, 0), 65535  # from NO_PORT where there is no default
     low, dash, high = port.partition("-")
     ends = [parse_port(end.encode("ascii")) for end in ((low, high) if dash else (low,))]
     if None in ends or ends[0] > ends[-1]:  # type: ignore[operator]

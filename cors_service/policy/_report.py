@@ -54,6 +54,10 @@ class Report:
         """Say whether a mistake was noted at this very path."""
         return (id(source), path) in self._refused
 
+    def has_beneath(self, source: Source | None, path: Path) -> bool:
+        """Say whether a mistake was noted at this path or anywhere beneath it."""
+        return any(key == id(source) and known[: len(path)] == path for key, known in self._refused)
+
     def raise_if_any(self) -> None:
         """Raise everything that was noted.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from cors_service.policy._coverage import Coverage
 from cors_service.policy._errors import PolicyError, shown
 from cors_service.policy._model import DEFAULT_METHODS, Rule
@@ -29,15 +31,24 @@ from cors_service.policy._tokens import (
     normalize_method,
 )
 
-OriginSets = Mapping[str, Sequence[str]]
 
+class OriginSet(Struct, frozen=True):
+    """A named list of origin patterns.
 
-def check_set(name: str, patterns: Sequence[str | None], place: Place) -> list[str]:
-    """Check the patterns of an origin set, as far as that is possible without the rules that use it.
-
-    Returns:
-        Those that are patterns.
+    Attributes:
+        patterns: Those of it that are patterns.
+        is_whole: Whether all of them are.
     """
+
+    patterns: tuple[str, ...]
+    is_whole: bool
+
+
+OriginSets = Mapping[str, OriginSet]
+
+
+def check_set(name: str, patterns: Sequence[str | None], place: Place) -> OriginSet:
+    """Check the patterns of an origin set, as far as that is possible without the rules that use it."""
     good: list[str] = []
     for index, pattern in enumerate(patterns):
         if pattern is None:
@@ -52,7 +63,7 @@ def check_set(name: str, patterns: Sequence[str | None], place: Place) -> list[s
             good.append(pattern)
         else:
             place.at(index).refuse(error)
-    return good
+    return OriginSet(tuple(good), is_whole=len(good) == len(patterns))
 
 
 def read_rule(body: Mapping[str, Any], place: Place, sets: OriginSets, lifted: Iterable[str]) -> Rule:
@@ -88,18 +99,18 @@ def read_rule(body: Mapping[str, Any], place: Place, sets: OriginSets, lifted: I
 
 
 def check_reachable(rules: Sequence[tuple[Rule, Place]], sets: OriginSets) -> None:
-    """Note every rule whose origins are all spoken for by earlier rules."""
+    """Note every rule whose origins are all spoken for by earlier rules; of one with mistakes nothing is said."""
     if len(rules) == 1:
         return
     covered = Coverage()
-    for number, (rule, place) in enumerate(rules, start=1):
-        patterns = [pattern for pattern in _resolved(rule, sets) if _pattern_problem(pattern) is None]
-        if patterns and number > 1 and all(map(covered.covers, _expanded(patterns))):
+    for rule, place in rules:
+        patterns = _resolved(rule, sets, place)
+        if patterns is not None and all(map(covered.covers, _expanded(patterns))):
+            number = int(place.path[-1]) + 1
             message = f"Rule {number} never decides: earlier rules cover each of its origins."
             place.refuse(PolicyError("rule-unreachable", message, hint="Move it up, or remove it."))
-        if number < len(rules):
-            for pattern in _expanded(patterns):
-                covered.add(pattern)
+        for pattern in _expanded(patterns or ()):
+            covered.add(pattern)
 
 
 def _check_origins(body: Mapping[str, Any], rule: Rule, place: Place, sets: OriginSets) -> None:
@@ -118,7 +129,7 @@ def _check_origins(body: Mapping[str, Any], rule: Rule, place: Place, sets: Orig
             hint = f"The sets are: {known}."
             origins.at(index).refuse(PolicyError("origin-set-unknown", message, hint=hint, value=pattern))
         else:
-            problems = (_grant_problem(member, rule) for member in sets.get(pattern[1:], ()))
+            problems = (_grant_problem(member, rule) for member in _members(pattern, sets))
             _note(next(filter(None, problems), None), origins.at(index))
 
 
@@ -250,12 +261,24 @@ def _names(written: Iterable[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.lower() if name.isascii() else name for name in _strings(written)))
 
 
-def _resolved(rule: Rule, sets: OriginSets) -> Iterable[str]:
+def _members(pattern: str, sets: OriginSets) -> tuple[str, ...]:
+    named = sets.get(pattern[1:])
+    return named.patterns if named is not None else ()
+
+
+def _resolved(rule: Rule, sets: OriginSets, place: Place) -> list[str] | None:
+    """The patterns of a rule, or None if one of them, or a set that it uses, has a mistake."""
+    if not rule.origins or place.report.has_beneath(place.source, (*place.path, "origins")):
+        return None
+    patterns: list[str] = []
     for pattern in rule.origins:
-        if pattern[:1] == "@":
-            yield from sets.get(pattern[1:], ())
+        if pattern[:1] != "@":
+            patterns.append(pattern)
+        elif pattern[1:] in sets and sets[pattern[1:]].is_whole:
+            patterns += sets[pattern[1:]].patterns
         else:
-            yield pattern
+            return None
+    return patterns
 
 
 def _expanded(patterns: Iterable[str]) -> Iterable[str]:

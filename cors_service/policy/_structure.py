@@ -41,6 +41,11 @@ def parse_text(source: Source, place: Place) -> Document | None:
             if source.format == "toml"
             else json.loads(source.text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         )
+        if source.format == "json" and "\\u" in source.text:
+            # Half of a surrogate pair can be spelled in JSON, but means no character (RFC 8259, 8.2).
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        _refuse_syntax(place, source.format, "it holds half of a surrogate pair")
     except json.JSONDecodeError as error:
         _refuse_syntax(place, source.format, f"{error.msg} in column {error.colno}", error.lineno)
     except _RepeatedKey as error:
@@ -183,12 +188,20 @@ def _without_foreign_types(node: Any, place: Place) -> Any:
         place.refuse(PolicyError("wrong-type", "The document is nested too deeply."))
         return None
     if isinstance(node, Mapping):
-        return {str(key): _without_foreign_types(value, place.at(str(key))) for key, value in node.items()}
+        for key in node:
+            if not _is_text(key):
+                place.refuse(PolicyError("wrong-type", f"{shown(key)} is no key of a document."))
+        return {key: _without_foreign_types(value, place.at(key)) for key, value in node.items() if _is_text(key)}
     if isinstance(node, list | tuple):
         return [_without_foreign_types(item, place.at(index)) for index, item in enumerate(node)]
     if node is None or isinstance(node, bool | int) or (isinstance(node, float) and math.isfinite(node)):
         return node
-    if isinstance(node, str) and not any("\ud800" <= char <= "\udfff" for char in node):
+    if _is_text(node):
         return node
     place.refuse(PolicyError("wrong-type", f"{shown(node)} is of a type that no key takes."))
     return None
+
+
+def _is_text(node: object) -> bool:
+    """Say whether this is a string of whole characters."""
+    return isinstance(node, str) and not any("\ud800" <= char <= "\udfff" for char in node)
