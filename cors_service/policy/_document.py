@@ -15,7 +15,7 @@ from cors_service.policy._match import Match, parse_match
 from cors_service.policy._model import Policy, PolicySet, Rule
 from cors_service.policy._report import Place, Report, Source
 from cors_service.policy._rules import OriginSets, check_reachable, check_set, read_rule
-from cors_service.policy._structure import Document, check_structure, parse_text
+from cors_service.policy._structure import UNPARSED, Document, check_structure, parse_text
 
 VERSION: Final = 1
 _RULE_KEYS: Final = frozenset(field.name for field in structs.fields(Rule))
@@ -41,7 +41,7 @@ def read_sources(sources: Sequence[Source], *, unreadable: Iterable[PolicyError]
     for source in sources:
         place = Place(report, source)
         parsed = parse_text(source, place)
-        if parsed is None:
+        if parsed is UNPARSED:
             report.complete = False
         else:
             documents.append((place, check_structure(parsed, place)))
@@ -151,7 +151,6 @@ def _read_policy(name: str, body: Document, place: Place, sets: OriginSets) -> P
         message = f"The policy has rules, and {', '.join(flat)} beside them."
         error = PolicyError("rules-and-flat-keys", message, hint="Move these keys into a rule.", value=flat[0])
         place.at(flat[0]).refuse(error)
-        return None
     if place.at("rules").is_refused:
         return None
     # dangerously_allow of a policy holds for all its rules; that of a flat one is the rule's own.
@@ -198,7 +197,7 @@ def _check_used(sets: Mapping[str, Place], bodies: Mapping[str, _Named]) -> None
             origins = (rule or {}).get("origins", ())
             used.update(pattern[1:] for pattern in origins if pattern is not None and pattern[:1] == "@")
     for name, place in sorted(sets.items()):
-        if name not in used:
+        if name not in used and not place.is_refused:
             message = f"No policy uses the origin set {shown(name)}."
             hint = f'Use it in a rule as "@{name}", or remove it.'
             place.refuse(PolicyError("origin-set-unused", message, hint=hint, value=name))

@@ -64,6 +64,9 @@ CODES: Final = frozenset(
 """The closed set of reason codes. Codes are API; messages are not."""
 
 
+_LONGEST_HINT: Final = 400
+
+
 class PolicyError(Exception):
     """One mistake in a policy document.
 
@@ -92,7 +95,8 @@ class PolicyError(Exception):
         assert code in CODES, code
         self.code = code
         self.message = message
-        self.hint = hint
+        # What can't be typed, or read in a line, is no help; and a hint repeats what it mends, so it could forge lines.
+        self.hint = hint if hint.isascii() and hint.isprintable() and len(hint) <= _LONGEST_HINT else ""
         self.path = path
         self.value = value
         self.file = file
@@ -104,7 +108,8 @@ class PolicyError(Exception):
         return dotted(self.path)
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        file = self.file if self.file is None or self.file.isprintable() else ascii(self.file)
+        place = ":".join(str(part) for part in (file, self.line) if part is not None)
         parts = [part for part in (place, self.where, self.message) if part]
         return f"{': '.join(parts)}{' ' + self.hint if self.hint else ''} [{self.code}]"
 
@@ -115,7 +120,7 @@ class PolicyError(Exception):
             "message": self.message,
             "hint": self.hint,
             "path": self.where,
-            "value": None if self.value is None else _plain(self.value),
+            "value": _plain(self.value),
             "file": self.file,
             "line": self.line,
         }
@@ -145,11 +150,13 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
         return "\n".join([*map(str, self.exceptions), f"{self.message}."])
 
 
-def _plain(value: object) -> str | int | bool:
-    """A value that every reader of JSON can read."""
+def _plain(value: object) -> str | int | None:
+    """A value that every reader of JSON can read; what JSON has no scalar for, or not for sure, is shown as text."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value if isinstance(value, int) and abs(value) < 1 << 53 else shown(value)
+    if value is None or (isinstance(value, int) and abs(value) < 1 << 53):
+        return value
+    return shown(value)
 
 
 def dotted(path: Path) -> str:
@@ -166,7 +173,10 @@ def dotted(path: Path) -> str:
 
 def shown(value: object, limit: int = 80) -> str:
     """A value for a message: escaped to ASCII and cut, so that no input can forge a log line."""
-    return cut(ascii(value), limit)
+    try:
+        return cut(ascii(value), limit)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
 
 
 def cut(text: str, limit: int = 80) -> str:

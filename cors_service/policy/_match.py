@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from msgspec import Struct
 
 from cors_service.policy._errors import PolicyError, shown
-from cors_service.policy._origin import canonical_ipv6, is_label, parse_port
+from cors_service.policy._origin import canonical_ipv6, ends_in_number, is_label, parse_port
 
 # What a segment of a match may hold. `%` and `;` have no single reading, `*` would look like a wildcard.
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,=:@-]+")
@@ -42,16 +42,12 @@ def parse_match(text: str) -> Match:
         PolicyError: It is not one; the hint says what to write.
     """
     if "://" in text:
-        _refuse(text, "has a scheme; a match is for both http and https.", f'Write "{text.partition("://")[2]}".')
+        _refuse(text, "has a scheme; a match is for both http and https.")
     authority, slash, rest = text.partition("/")
     if not slash:
-        _refuse(text, "has no path.", f'Write "{text}/" for all of the host.')
+        _refuse(text, "has no path.")
     if not text.endswith("/"):
-        _refuse(
-            text,
-            "does not end in a slash; a match is a prefix of whole segments.",
-            f'Write "{text.removesuffix("*").rstrip("/")}/".',
-        )
+        _refuse(text, "does not end in a slash; a match is a prefix of whole segments.")
     host, port = _split_authority(text, authority)
     segments = rest.split("/")[:-1]
     for segment in segments:
@@ -60,7 +56,6 @@ def parse_match(text: str) -> Match:
                 text,
                 f"has a path segment, {shown(segment)}, that is empty, a dot segment, or holds other characters than "
                 "letters, digits and ._~!$&'()+,=:@-",
-                "Write the path as the service sees it, decoded; everything beneath it is covered.",
             )
     return Match(host, port, f"/{rest}")
 
@@ -104,17 +99,29 @@ def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
     port = parse_port(digits.encode("ascii", "replace")) if colon else None
     if colon and port is None:
         _refuse(text, "has no valid port, a number from 0 to 65535.")
-    if host != "*" and not is_host_name(host.removeprefix("*.")):
-        lower = host.lower()
+    name = host.removeprefix("*.")
+    if host != "*" and not is_host_name(name):
         _refuse(
-            text,
-            "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains.",
-            f'Write "{text.replace(host, lower, 1)}".'
-            if host != lower and is_host_name(lower.removeprefix("*."))
-            else "",
+            text, "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains."
         )
+    if host != name and (name[0] == "[" or ends_in_number(name.encode("ascii"))):
+        _refuse(text, "asks for the sub-domains of an address, which has none.")
     return host, port
 
 
-def _refuse(text: str, what: str, hint: str = "") -> NoReturn:
-    raise PolicyError("match-malformed", f"{shown(text)} {what}", hint=hint, value=text)
+def _suggestion(text: str) -> str:
+    """Say what the author will have meant, or nothing: what is suggested must itself be right."""
+    authority, _, path = text.rpartition("://")[2].partition("/")
+    path = path.removesuffix("*").strip("/")
+    candidate = f"{authority.lower()}/{path}/" if path else f"{authority.lower()}/"
+    if candidate == text:
+        return ""  # nothing was mended
+    try:
+        parse_match(candidate)
+    except PolicyError:
+        return ""
+    return f'Write "{candidate}".'
+
+
+def _refuse(text: str, what: str) -> NoReturn:
+    raise PolicyError("match-malformed", f"{shown(text)} {what}", hint=_suggestion(text), value=text)

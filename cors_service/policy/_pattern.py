@@ -6,11 +6,12 @@ import itertools
 import re
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import idna
 from msgspec import Struct
-from publicsuffixlist import PublicSuffixList
+from publicsuffixlist import PSLFILE, PublicSuffixList, encode_idn
 
 from cors_service.policy._errors import PolicyError, shown
 from cors_service.policy._origin import (
@@ -67,7 +68,10 @@ class OriginPattern(Struct, frozen=True, gc=False):
     def spans_registrants(self) -> bool:
         """Whether the sub-domains meant can belong to strangers (publicsuffix.org)."""
         host = self.host.removesuffix(".")
-        return bool(self.subdomains) and not _is_loopback(host) and _public_suffixes().is_public(host)
+        if not self.subdomains or _is_loopback(host):
+            return False
+        # `*` reaches beneath the suffixes that lie beneath the host: *.amazonaws.com those of s3.amazonaws.com.
+        return _public_suffixes().is_public(host) or (self.subdomains == "*" and host in _above_public_suffixes())
 
 
 def is_exact(pattern: str) -> bool:
@@ -213,10 +217,23 @@ def _is_host(host: bytes) -> bool:
     return all(map(is_label, host.removesuffix(b".").split(b".")))
 
 
+# The list lies inside the library: constant data, as that of an import, and only credentialed wildcards need it.
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    # The list lies inside the library: constant data of an import, and only credentialed wildcards need it.
     return PublicSuffixList()
+
+
+@cache
+def _above_public_suffixes() -> frozenset[str]:
+    """The domains that have public suffixes beneath them without being one (https://publicsuffix.org/list/)."""
+    above: set[str] = set()
+    for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines():
+        rule = line.split("//", maxsplit=1)[0].strip().removeprefix("!")
+        parent = encode_idn(rule).partition(".")[2]
+        while "." in parent:
+            above.add(parent)
+            parent = parent.partition(".")[2]
+    return frozenset(above)
 
 
 def _refuse(code: str, pattern: str, what: str, hint: str = "") -> NoReturn:

@@ -34,7 +34,7 @@ class Report:
     """The mistakes found so far.
 
     Attributes:
-        complete: Whether every document could be parsed; if not, what is missing may stand in one that couldn't.
+        complete: Whether all of every document could be read; if not, what is missing may stand in the rest.
     """
 
     def __init__(self, unreadable: Iterable[PolicyError] = ()) -> None:
@@ -107,4 +107,5 @@ class Place(Struct, frozen=True):
     @property
     def name(self) -> str:
         """What people call the document."""
-        return (self.source and self.source.name) or "the document"
+        name = (self.source and self.source.name) or "the document"
+        return name if name.isprintable() else ascii(name)

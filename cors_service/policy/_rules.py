@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from cors_service.policy._pattern import (
     regex_spans_registrants,
 )
 from cors_service.policy._report import Place
+from cors_service.policy._structure import MAX_AGE, max_age_error
 from cors_service.policy._tokens import (
     is_forbidden_exposed_header,
     is_forbidden_method,
@@ -76,6 +78,10 @@ def read_rule(body: Mapping[str, Any], place: Place, sets: OriginSets, lifted: I
         lifted: What `dangerously_allow` of the policy names.
     """
     max_age = body.get("max_age")
+    if max_age is not None and not 0 <= max_age <= MAX_AGE:
+        # The schema says so, too; its validator lets numbers of thousands of digits pass.
+        place.at("max_age").refuse(max_age_error(max_age))
+        max_age = None
     rule = Rule(
         origins=tuple(_strings(body.get("origins", ()))),
         methods=_methods(_strings(body.get("methods", DEFAULT_METHODS))),
@@ -124,13 +130,13 @@ def _check_origins(body: Mapping[str, Any], rule: Rule, place: Place, sets: Orig
         if pattern[:1] != "@":
             _note(_pattern_problem(pattern) or _grant_problem(pattern, rule), origins.at(index))
         elif pattern[1:] not in sets and place.report.complete:
-            known = ", ".join(f"@{name}" for name in sorted(sets)) or "none"
+            close = difflib.get_close_matches(pattern[1:], sets, n=1)
             message = f"There is no origin set {shown(pattern[1:])}."
-            hint = f"The sets are: {known}."
+            hint = f"Did you mean @{close[0]}?" if close else "Define it in [origin_sets]."
             origins.at(index).refuse(PolicyError("origin-set-unknown", message, hint=hint, value=pattern))
         else:
-            problems = (_grant_problem(member, rule) for member in _members(pattern, sets))
-            _note(next(filter(None, problems), None), origins.at(index))
+            for member in _members(pattern, sets):
+                _note(_grant_problem(member, rule), origins.at(index))
 
 
 def _pattern_problem(pattern: str) -> PolicyError | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final, cast
 
@@ -29,14 +28,21 @@ _ARTICLES: Final = {
     "integer": "an integer",
     "boolean": "true or false",
 }
+MAX_AGE: Final[int] = SCHEMA["$defs"]["rule"]["properties"]["max_age"]["maximum"]
+"""Seconds: the longest max_age of any browser."""
+UNPARSED: Final = object()
+"""Stands for the structure of a text that has none; `null` is one."""
+
 _DEEPEST: Final = 16
+# No key takes a number that is anywhere near. Infinity is not below it, and neither is NaN.
+_LARGEST: Final = 1 << 53
 Document = dict[str, Any]
 
 
-def parse_text(source: Source, place: Place) -> Document | None:
-    """Read TOML (v1.0.0) or JSON (RFC 8259); what does not parse is reported, and is None."""
+def parse_text(source: Source, place: Place) -> object:
+    """Read TOML (v1.0.0) or JSON (RFC 8259); what does not parse is reported, and is UNPARSED."""
     try:
-        document = (
+        document: object = (
             tomllib.loads(source.text)
             if source.format == "toml"
             else json.loads(source.text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
@@ -47,7 +53,7 @@ def parse_text(source: Source, place: Place) -> Document | None:
     except UnicodeEncodeError:
         _refuse_syntax(place, source.format, "it holds half of a surrogate pair")
     except json.JSONDecodeError as error:
-        _refuse_syntax(place, source.format, f"{error.msg} in column {error.colno}", error.lineno)
+        _refuse_syntax(place, source.format, f"{error.msg.removesuffix(' at')} in column {error.colno}", error.lineno)
     except _RepeatedKey as error:
         message = f"The key {shown(str(error))} stands twice in one object."
         place.refuse(PolicyError("duplicate-key", message, hint="Remove or rename one of them.", value=str(error)))
@@ -58,8 +64,8 @@ def parse_text(source: Source, place: Place) -> Document | None:
         what = f"{str(error)[: found.start()]} in column {found[2]}" if found else str(error)
         _refuse_syntax(place, source.format, what, int(found[1]) if found else None)
     else:
-        return cast(Document, document)
-    return None
+        return document
+    return UNPARSED
 
 
 def check_structure(document: object, place: Place) -> Document:
@@ -72,16 +78,22 @@ def check_structure(document: object, place: Place) -> Document:
     Returns:
         A structure of the types that the schema gives, without the parts that it refuses.
     """
-    mistakes: list[jsonschema_rs.ValidationError] = []
     try:
         mistakes = list(_VALIDATOR.iter_errors(document))
-    except ValueError:  # a type that JSON does not have, such as a date of TOML; or too deep
+    except ValueError:  # a type that JSON does not have, such as a date of TOML
+        is_json = False
+    else:
+        is_json = not mistakes and (place.source is not None or _is_json(document))
+    if not is_json:
+        # Infinity, which the validator takes for null, may be one of the mistakes, too.
         document = _without_foreign_types(document, place)
         mistakes = list(_VALIDATOR.iter_errors(document))
     bad: set[Path] = set()
     for mistake in mistakes:
-        for path, error in _translate(mistake):
-            bad.add(path)
+        for path, error in _translate(mistake, document):
+            if error.code != "name-malformed":  # what stands under a bad name is read all the same
+                bad.add(path)
+            place.report.complete &= not _is_consequential(path, error)
             # A foreign type was reported before it was replaced.
             if not place.at(*path).is_refused:
                 place.at(*path).refuse(error)
@@ -110,9 +122,43 @@ def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) 
     place.refuse(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", line=line))
 
 
-def _translate(mistake: jsonschema_rs.ValidationError) -> Iterable[tuple[Path, PolicyError]]:
+def _is_consequential(path: Path, error: PolicyError) -> bool:
+    """Say whether what is left out at a path could have defined a name or used one."""
+    if error.code in {"unknown-key", "name-malformed", "missing-key"}:
+        return False
+    return len(path) <= 2 or "origins" in path or path[-1] == "rules" or path[-2] == "rules"
+
+
+def _path_of(steps: Sequence[str | int], node: Any, instance: object) -> Path | None:
+    """Find the path as the document has it.
+
+    The validator gives paths without empty keys, and keys of digits as numbers; of the keys that may be meant, the
+    one is right that leads to the instance.
+    """
+    if not steps and node == instance:
+        return ()
+    for key, rest in _next_keys(steps, node):
+        found = _path_of(rest, node[key], instance)
+        if found is not None:
+            return (key, *found)
+    return None
+
+
+def _next_keys(steps: Sequence[str | int], node: Any) -> Iterator[tuple[Any, Sequence[str | int]]]:
+    if isinstance(node, Mapping):
+        if steps and str(steps[0]) in node:
+            yield str(steps[0]), steps[1:]
+        if "" in node:
+            yield "", steps
+        if steps and isinstance(steps[0], int):
+            yield from ((key, steps[1:]) for key in node if re.fullmatch(r"\+?[0-9]+", key) and int(key) == steps[0])
+    elif steps and isinstance(node, list | tuple):
+        yield steps[0], steps[1:]
+
+
+def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iterable[tuple[Path, PolicyError]]:
     """Turn a finding of the schema into our own, at the place that has to be changed."""
-    path: Path = tuple(mistake.instance_path)
+    path = _path_of(mistake.instance_path, document, mistake.instance) or ()
     kind, value = mistake.kind.as_dict(), mistake.instance
     match mistake.kind.name:
         case "additionalProperties":
@@ -126,9 +172,7 @@ def _translate(mistake: jsonschema_rs.ValidationError) -> Iterable[tuple[Path, P
             wanted = _ARTICLES.get(kind["types"][0], kind["types"][0])
             yield path, PolicyError("wrong-type", f"{shown(value)} is not {wanted}.", value=value)
         case "maximum" | "minimum":
-            message = f"{shown(value)} is not a number of seconds from 0 to 86400."
-            hint = "Leave max_age out to send no such header, or write 0 to have each request asked for."
-            yield path, PolicyError("max-age-out-of-range", message, hint=hint, value=value)
+            yield path, max_age_error(value)
         case "propertyNames":
             name = kind["error"].instance
             message = f"{shown(name)} is no name: letters, digits and ._- are allowed, 128 characters at most."
@@ -139,6 +183,13 @@ def _translate(mistake: jsonschema_rs.ValidationError) -> Iterable[tuple[Path, P
             choices = kind.get("options") or [kind.get("expected_value")]
             words = " or ".join(json.dumps(choice) for choice in choices)
             yield path, PolicyError("wrong-value", f"{shown(value)} is not {words}.", value=value)
+
+
+def max_age_error(value: object) -> PolicyError:
+    """A `max_age` that is out of range."""
+    message = f"{shown(value)} is not a number of seconds from 0 to {MAX_AGE}."
+    hint = "Leave max_age out to send no such header, or write 0 to have each request asked for."
+    return PolicyError("max-age-out-of-range", message, hint=hint, value=value)
 
 
 def _empty_list(path: Path) -> PolicyError:
@@ -194,12 +245,21 @@ def _without_foreign_types(node: Any, place: Place) -> Any:
         return {key: _without_foreign_types(value, place.at(key)) for key, value in node.items() if _is_text(key)}
     if isinstance(node, list | tuple):
         return [_without_foreign_types(item, place.at(index)) for index, item in enumerate(node)]
-    if node is None or isinstance(node, bool | int) or (isinstance(node, float) and math.isfinite(node)):
+    if node is None or (isinstance(node, bool | int | float) and abs(node) < _LARGEST):
         return node
     if _is_text(node):
         return node
     place.refuse(PolicyError("wrong-type", f"{shown(node)} is of a type that no key takes."))
     return None
+
+
+def _is_json(document: object) -> bool:
+    """Say whether a structure that a program made can be written as JSON; that of a text can."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_text(node: object) -> bool:

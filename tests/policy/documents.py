@@ -1,9 +1,10 @@
 """Short ways to write policy documents, and to read what is wrong with them."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, read_sources
+from cors_service.policy import CODES, InvalidPolicies, PolicyError, Source, read_document, read_sources
 
 
 def toml(text: str, name: str | None = "cors.toml") -> Source:
@@ -44,6 +45,19 @@ def codes_of(*sources: Source) -> list[str]:
 def codes_in(document: Any) -> list[str]:
     """The reason codes of what is wrong with a structure."""
     return [mistake.code for mistake in mistakes_in(document)]
+
+
+def suggested(mistake: PolicyError) -> str | None:
+    """What the hint of a mistake says to write, where it says so."""
+    _, found, rest = mistake.hint.partition('Write "')
+    return rest.rpartition('"')[0] if found else None
+
+
+def is_fine(mistake: PolicyError) -> bool:
+    """Whether a mistake has a closed code, is a short line that forges no other, and can be written as JSON."""
+    json.dumps(mistake.as_dict(), allow_nan=False)
+    text = f"{mistake.message}{mistake.hint}"
+    return mistake.code in CODES and text.isprintable() and len(text) < 1000 and str(mistake).isprintable()
 
 
 def _mistakes(read: Callable[[], object]) -> list[PolicyError]:

@@ -145,8 +145,7 @@ TOML_CASES: dict[str, tuple[str, dict[Path, int]]] = {
     ),
     "multi-line string as an element": ('a = [\n"""\n1,\n2""",\n3]', {("a", 0): 2, ("a", 1): 5}),
     "dates and times": (
-        "a = 1979-05-27 07:32:00.5-07:00 # c\n"
-        "b = [1979-05-27T07:32:00Z,\n1979-05-27 07:32:00 ,\n07:32:00]\nc = 1",
+        ("a = 1979-05-27 07:32:00.5-07:00 # c\nb = [1979-05-27T07:32:00Z,\n1979-05-27 07:32:00 ,\n07:32:00]\nc = 1"),
         {("b",): 2, ("b", 1): 3, ("b", 2): 4, ("c",): 5},
     ),
     "numbers and booleans": (
@@ -255,9 +254,7 @@ def test_toml_document(document: dict[str, Any], multiline: bool, line_end: str)
             mark = str(part if isinstance(part, str) else value)[:9]
             expected = next(number for number, row in enumerate(rows, 1) if mark in row)
             # tomli_w puts the text of a multi-line string below the quotes that open it
-            below_quotes = (
-                isinstance(part, int) and isinstance(value, str) and rows[expected - 2].endswith('"""')
-            )
+            below_quotes = isinstance(part, int) and isinstance(value, str) and rows[expected - 2].endswith('"""')
             assert expected - below_quotes == line
         else:
             assert rows[line - 1].lstrip(" ")[0] in ("[{" if isinstance(value, dict) else "[")

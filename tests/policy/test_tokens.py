@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cors_service.policy import Rule, read_document
@@ -20,6 +20,7 @@ from tests.policy.documents import codes_in, mistakes_in, rule
 TOKEN_CHARS = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(TOKEN_CHARS) | st.characters(max_codepoint=0x250), max_size=4))
 def test_token(text: str) -> None:
     """A token is one or more of the characters that RFC 9110 lists, and nothing else."""
@@ -59,15 +60,50 @@ def test_forbidden_method(method: str, *, expected: bool) -> None:
 
 
 # Fetch, #forbidden-request-header.
-FORBIDDEN_REQUEST_HEADERS = """
-    accept-charset accept-encoding access-control-request-headers access-control-request-method connection
-    content-length cookie cookie2 date dnt expect host keep-alive origin referer set-cookie te trailer
-    transfer-encoding upgrade via proxy- proxy-authorization sec- sec-fetch-mode sec-websocket-key
-""".split()
-REQUEST_HEADERS = """
-    accept accept-language authorization content-language content-type range x-requested-with if-none-match
-    user-agent cookies x-cookie x-sec-y proxyx security
-""".split()
+FORBIDDEN_REQUEST_HEADERS = [
+    "accept-charset",
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "date",
+    "dnt",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "proxy-",
+    "proxy-authorization",
+    "sec-",
+    "sec-fetch-mode",
+    "sec-websocket-key",
+]
+REQUEST_HEADERS = [
+    "accept",
+    "accept-language",
+    "authorization",
+    "content-language",
+    "content-type",
+    "range",
+    "x-requested-with",
+    "if-none-match",
+    "user-agent",
+    "cookies",
+    "x-cookie",
+    "x-sec-y",
+    "proxyx",
+    "security",
+]
 
 
 @pytest.mark.parametrize(
@@ -124,8 +160,8 @@ def test_methods_of_a_rule(written: list[str], expected: tuple[str, ...]) -> Non
 def test_names_of_a_rule() -> None:
     """Header names are compared in lower case, so each is kept once, in lower case, in the order written."""
     read = read_rule(request_headers=["X-B", "x-a", "X-A", "X-P-*", "*"], expose_headers=["ETag", "*", "etag"])
-    assert ("x-b", "x-a", "x-p-*", "*") == read.request_headers
-    assert ("etag", "*") == read.expose_headers
+    assert read.request_headers == ("x-b", "x-a", "x-p-*", "*")
+    assert read.expose_headers == ("etag", "*")
 
 
 def test_defaults_of_a_rule() -> None:

@@ -1,0 +1,152 @@
+"""Decisions that are held to what docs/decisions.md promises, by a reading of it that shares no code with ours."""
+
+from __future__ import annotations
+
+import json
+
+from cors_service.decision import REASONS, ActivePolicies, Decision, Query
+from cors_service.policy import Policy, PolicySet, Rule
+from cors_service.wire import write_decision
+from tests import naive
+
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_UPPER_CASED = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
+_FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
+_ACAO, _ACAC = "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"
+_ACAM, _ACAH = "Access-Control-Allow-Methods", "Access-Control-Allow-Headers"
+_ON_ACTUAL = frozenset({_ACAO, _ACAC, "Access-Control-Expose-Headers", "Timing-Allow-Origin"})
+_ON_PREFLIGHTS = frozenset({_ACAO, _ACAC, _ACAM, _ACAH, "Access-Control-Max-Age"})
+_ON_ALL = frozenset({"Cross-Origin-Resource-Policy", "Vary"})
+
+
+def decide(active: ActivePolicies, query: Query) -> Decision:
+    """Decide, and check the decision.
+
+    Raises:
+        BadQuery: There is none.
+        AssertionError: It is not as it must be.
+    """
+    decision = active.decide(query)
+    assert active._decide(query) == active.decide(query) == decision, "what is remembered is what was decided"
+    policy_set = active.policy_set
+    policy = policy_set.policies[decision.policy]
+    headers = dict(decision.headers)
+    _check_form(decision, headers)
+    public = len(policy.rules) == 1 and _is_for_everybody(policy.rules[0], policy_set)
+    assert ("Origin" in headers.get("Vary", "").split(", ")) != public
+    if decision.kind == "no-origin":
+        assert query.origins == ()
+    if decision.kind in {"actual", "preflight"} and not public:
+        _check_origin(decision, headers, query, policy_set)
+    if decision.allowed and decision.kind in {"actual", "preflight"}:
+        rule = policy.rules[(decision.rule or 0) - 1]
+        _check_grant(decision, headers, query, rule)
+    elif decision.kind == "preflight":
+        assert set(headers) == {"Vary"}
+    elif not public:
+        assert set(headers) <= _ON_ALL
+    return decision
+
+
+def is_granted(rule: Rule, name: str) -> bool:
+    """Whether a rule grants a request header: by its name, by a prefix, or by `*`."""
+    name = name.lower()
+    listed = {header for header in rule.request_headers if not header.endswith("*")}
+    prefixes = [header[:-1] for header in rule.request_headers if header.endswith("*")]
+    if name in listed:
+        return True
+    return name not in {"authorization", "*"} and any(name.startswith(prefix) for prefix in prefixes)
+
+
+def is_token(text: str) -> bool:
+    """Whether this can be the name of a method or a header (RFC 9110, 5.6.2)."""
+    return text != "" and set(text) <= _TOKEN
+
+
+def members(lines: tuple[str, ...]) -> list[str]:
+    """The members of a list that is spread over lines, the empty ones too (RFC 9110, 5.6.1)."""
+    return [member.strip(" \t") for line in lines for member in line.split(",")]
+
+
+def _check_form(decision: Decision, headers: dict[str, str]) -> None:
+    """A decision is of one of few shapes, is fit for a log and the wire, and a refusal gives nothing away."""
+    assert decision.reason.code in REASONS
+    assert decision.reason.message.isprintable()
+    assert decision.reason.message.isascii()
+    assert len(headers) == len(decision.headers), "no header stands twice"
+    assert set(headers) <= _ON_ALL | (_ON_PREFLIGHTS if decision.kind == "preflight" else _ON_ACTUAL)
+    for value in headers.values():
+        assert value != ""
+        assert all(" " <= character <= "~" for character in value)
+    if decision.allowed is False:
+        assert not [name for name in headers if name.startswith("Access-Control-") or name == "Timing-Allow-Origin"]
+    assert (decision.allowed is None) == (decision.kind == "no-origin")
+    assert (decision.status is None) == (decision.kind != "preflight")
+    assert decision.status in ({None, 200, 204} if decision.allowed in {True, None} else {None, 403})
+    written = json.loads(write_decision(decision, 5))
+    assert written["headers"] == [list(header) for header in decision.headers]
+    assert (written["allowed"], written["status"], written["ttl"]) == (decision.allowed, decision.status, 5)
+
+
+def _check_origin(decision: Decision, headers: dict[str, str], query: Query, policy_set: PolicySet) -> None:
+    """The first rule that covers the one origin decides, and no origin is answered but the one that asked."""
+    policy = policy_set.policies[decision.policy]
+    if len(query.origins) != 1:
+        assert (decision.rule, decision.reason.code) == (None, "multiple-origins")
+        return
+    origin = query.origins[0]
+    assert decision.rule == _first_rule(policy, policy_set, origin)
+    if decision.rule is None:
+        assert decision.reason.code == ("origin-not-allowed" if naive.is_origin(origin) else "origin-malformed")
+    elif decision.allowed:
+        everybody = _is_for_everybody(policy.rules[decision.rule - 1], policy_set)
+        assert headers[_ACAO] == ("*" if everybody else origin)
+
+
+def _check_grant(decision: Decision, headers: dict[str, str], query: Query, rule: Rule) -> None:
+    """What is allowed is granted: the method and each header, and nothing by a literal `*`."""
+    assert (headers.get(_ACAC) == "true") == rule.credentials
+    assert headers[_ACAO] != "*" or not rule.credentials
+    preflight = decision.kind == "preflight"
+    method = query.request_methods[0] if preflight else query.method
+    if method.isascii() and method.upper() in _UPPER_CASED:
+        method = method.upper()
+    assert is_token(method)
+    if "*" in rule.methods:
+        assert method != "*"
+        assert method.upper() not in _FORBIDDEN_METHODS
+    else:
+        assert method in rule.methods
+    if preflight:
+        asked = {name.lower() for name in members(query.request_headers) if name}
+        assert all(is_token(name) and is_granted(rule, name) for name in asked)
+        allowed_methods, allowed_headers = (headers.get(name, "").split(", ") for name in (_ACAM, _ACAH))
+        assert method in allowed_methods
+        assert all(map(is_token, allowed_methods))
+        assert asked <= set(allowed_headers)
+        assert len(allowed_headers) == len(set(allowed_headers))
+        assert "*" not in allowed_methods + allowed_headers
+        assert allowed_headers == [""] or all(is_token(name) and is_granted(rule, name) for name in allowed_headers)
+
+
+def _is_for_everybody(rule: Rule, policy_set: PolicySet) -> bool:
+    return not rule.credentials and "*" in policy_set.patterns(rule)
+
+
+def _first_rule(policy: Policy, policy_set: PolicySet, origin: str) -> int | None:
+    """The number of the rule that decides about an origin."""
+    for number, rule in enumerate(policy.rules, start=1):
+        patterns = policy_set.patterns(rule)
+        if rule.credentials and "insecure-origins" not in rule.dangerously_allow and _is_insecure(origin):
+            # docs/document.md, Dangers: of regular expressions it is the origin that is looked at.
+            patterns = [pattern for pattern in patterns if not pattern.startswith("re:")]
+        if naive.any_covers(patterns, origin):
+            return number
+    return None
+
+
+def _is_insecure(origin: str) -> bool:
+    scheme, _, authority = origin.partition("://")
+    host = authority.rpartition(":")[0] if authority[-1:].isdigit() and ":" in authority else authority
+    loopback = host in {"localhost", "[::1]"} or host.endswith(".localhost") or host.startswith("127.")
+    return scheme in {"http", "ws", "ftp"} and not loopback

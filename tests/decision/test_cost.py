@@ -1,0 +1,219 @@
+"""Tests of what a decision costs: the instructions of Python are counted, no time is taken.
+
+What is done in C escapes the count (a look-up in a dictionary, a bisection, RE2); none of it is a scan of patterns.
+"""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from cors_service.decision import ActivePolicies, BadQuery, Query
+from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
+from cors_service.decision._urls import MAX_URL, Router, _candidates, parse_url
+from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
+
+
+def instructions(work: Callable[[], object]) -> int:
+    """Count the instructions of Python that a piece of work executes."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_instructions_are_counted() -> None:
+    """The yardstick of these tests shows a loop that grows."""
+    few, many = (instructions(lambda n=n: [None for _ in range(n)]) for n in (10, 1000))  # type: ignore[misc]
+    assert 50 * few < many
+
+
+def numbered(pattern: str) -> Callable[[int], list[list[str]]]:
+    """Make one rule of as many patterns as wanted, with a number in each."""
+    return lambda count: [[pattern.format(number) for number in range(1, count + 1)]]
+
+
+def one_rule_each(pattern: str) -> Callable[[int], list[list[str]]]:
+    """Make as many rules as wanted of one pattern each."""
+    return lambda count: [[each] for rule in numbered(pattern)(count) for each in rule]
+
+
+FINDS: dict[str, tuple[Callable[[int], list[list[str]]], str, int]] = {
+    "an exact origin": (numbered("https://n{}.example.com"), "https://n7.example.com", 0),
+    "no exact origin": (numbered("https://n{}.example.com"), "https://other.example.com", NOT_COVERED),
+    "one origin a rule": (one_rule_each("https://n{}.example.com"), "https://n7.example.com", 6),
+    "a wildcard": (numbered("https://*.n{}.example.com"), "https://a.n7.example.com", 0),
+    "a wildcard far below": (numbered("https://*.n{}.example.com"), "https://d.c.b.a.n7.example.com", 0),
+    "no wildcard": (numbered("https://*.n{}.example.com"), "https://a.other.example.com", NOT_COVERED),
+    "one wildcard a rule": (one_rule_each("https://*.n{}.example.com"), "https://a.n7.example.com", 6),
+    "one label": (numbered("https://?.n{}.example.com"), "https://a.n7.example.com", 0),
+    "any port": (numbered("http://n{}.example.com:*"), "http://n7.example.com:8080", 0),
+    "a range of ports": (numbered("http://n{}.example.com:8000-8999"), "http://n7.example.com:8080", 0),
+    "alternatives": (numbered("http://{{a,*}}.n{}.example.com:{{1,2}}"), "http://b.n7.example.com:2", 0),
+    "addresses": (numbered("http://[::{:x}]:*"), "http://[::7]", 0),
+    "wildcards of many schemes": (numbered("a{}://*.example.com"), "a7://a.example.com", 0),
+    "no origin": (numbered("https://*.n{}.example.com"), "https://A.n7.example.com", MALFORMED),
+}
+
+
+@pytest.mark.parametrize(("rules", "origin", "found"), FINDS.values(), ids=FINDS)
+def test_find(rules: Callable[[int], list[list[str]]], origin: str, found: int) -> None:
+    """Finding the rule for an origin takes as many instructions among 10,000 patterns as among 10."""
+    few, many = (OriginIndex((patterns, True) for patterns in rules(count)) for count in (10, 10_000))
+    assert (found, found) == (few.find(origin), many.find(origin))
+    assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
+
+
+def test_find_among_ports() -> None:
+    """Finding the rule for a port takes as many instructions among 1,000 intervals as among 10."""
+    few, many = (OriginIndex([(numbered("app://*.example.com:{}")(n)[0], True)]) for n in (10, 1000))
+    origin = "app://a.example.com:7"
+    assert (few.find(origin), many.find(origin)) == (0, 0)
+    assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
+
+
+def test_find_among_expressions() -> None:
+    """Finding the rule for an origin takes as many instructions among 300 regular expressions as among 10."""
+    few, many = (OriginIndex([(numbered(r"re:https://pr-[0-9]+\.n{}\.example\.com")(n)[0], True)]) for n in (10, 300))
+    origin = "https://pr-1.n7.example.com"
+    assert (few.find(origin), many.find(origin)) == (0, 0)
+    assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
+
+
+def test_find_of_any_length() -> None:
+    """An origin that is longer than any browser's costs the same however long it is."""
+    index = OriginIndex([(["https://*.example.com", "re:.*"], True)])
+    long, longer = (f"https://{'a.' * length}example.com" for length in (200, 200_000))
+    assert instructions(lambda: index.find(long)) == instructions(lambda: index.find(longer))
+
+
+def policies(count: int) -> ActivePolicies:
+    """Compile this many policies, each with URLs of its own."""
+    return active(
+        **{
+            f"p{number}": {"origins": [PAGE], "match": [f"n{number}.example/v1/", f"api.example/n{number}/"]}
+            for number in range(count)
+        }
+    )
+
+
+SELECTORS = {
+    "by name": {"policy": "p7"},
+    "by host": {"url": "https://n7.example/v1/x"},
+    "by path": {"url": "https://api.example/n7/x/y/z"},
+    "by both": {"policy": "p7", "url": "https://api.example/n7/x/y/z"},
+}
+
+
+@pytest.mark.parametrize("selector", SELECTORS.values(), ids=SELECTORS)
+def test_policies(selector: dict[str, str]) -> None:
+    """A decision takes as many instructions among 3,000 policies as among 10."""
+    few, many = policies(10), policies(3_000)
+    query = Query("GET", origins=(PAGE,), **selector)  # type: ignore[arg-type]
+    assert few.decide(query).headers == many.decide(query).headers
+    other = Query("HEAD", origins=(PAGE,), **selector)  # type: ignore[arg-type]
+    assert instructions(lambda: few.decide(other)) == instructions(lambda: many.decide(other))
+
+
+def test_lists_of_a_rule() -> None:
+    """A preflight takes as many instructions where a rule lists 3,000 methods and headers as where it lists 10."""
+    few, many = (
+        flat(methods=[f"M{n}" for n in range(count)], request_headers=[f"x-{n}" for n in range(count)])
+        for count in (10, 3_000)
+    )
+    query = asked(PAGE, "M7", "X-3,x-1", "x-7")
+    assert instructions(lambda: few.decide(query)) == instructions(lambda: many.decide(query))
+
+
+def test_names_asked_for() -> None:
+    """A preflight's cost grows with the header names asked for no faster than their number."""
+    any_header = flat(request_headers=["x-*"])
+    few, many = (asked(PAGE, "GET", ",".join(f"X-{n}" for n in range(count))) for count in (8, 64))
+    assert instructions(lambda: any_header.decide(many)) < 8 * instructions(lambda: any_header.decide(few))
+
+
+FLOODS: dict[str, Callable[[int], tuple[str, ...]]] = {
+    "commas": lambda size: ("," * size,),
+    "blanks": lambda size: (" \t" * size,),
+    "a long name": lambda size: ("a" * size,),
+    "names": lambda size: ("a," * size,),
+    "names outside ASCII": lambda size: ("\u212a," * size,),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_flood_of_names(flood: Callable[[int], tuple[str, ...]]) -> None:
+    """What asks for more header names than browsers do costs the same however much more it asks for."""
+    any_header = flat(request_headers=["*"])
+    much, more = (asked(PAGE, "GET", *flood(size)) for size in (5_000, 500_000))
+    assert any_header.decide(much).reason.code == any_header.decide(more).reason.code == "too-many-headers"
+    again = ruled({"origins": [PAGE], "request_headers": ["*"]})
+    assert instructions(lambda: again.decide(much)) == instructions(lambda: again.decide(more))
+
+
+def test_flood_of_lines() -> None:
+    """The cost of many lines grows no faster than their number."""
+    any_header = flat(request_headers=["*"])
+    much, more = (asked(PAGE, "GET", *("a",) * size) for size in (400, 4_000))
+    assert instructions(lambda: any_header.decide(more)) < 11 * instructions(lambda: any_header.decide(much))
+
+
+def test_flood_of_origins() -> None:
+    """The cost of many Origin lines grows no faster than their number."""
+    closed = flat()
+    much, more = (sent(*(PAGE,) * size) for size in (400, 4_000))
+    assert instructions(lambda: closed.decide(more)) < 11 * instructions(lambda: closed.decide(much))
+
+
+URLS = {
+    "a path of many segments": "https://api.example/" + "a/" * 4_000,
+    "a path of many parameters": "https://api.example/" + ";a" * 4_000,
+    "a path of many escapes": "https://api.example/" + "%21" * 2_700,
+    "a host of many labels": "https://" + "a." * 4_000 + "example/",
+}
+
+
+@pytest.mark.parametrize("text", URLS.values(), ids=URLS)
+def test_characters_looked_up(text: str) -> None:
+    """All the keys that are looked up for a URL have few times the characters that a URL may have."""
+    router = Router([("a", ["api.example/catalogue/v1/"]), ("b", ["*/"])])
+    assert len(text) <= MAX_URL
+    try:
+        url = parse_url(text)
+    except BadQuery:
+        return  # nothing is looked up
+    assert router.find(url) == "b"
+    assert sum(map(len, _candidates(url))) < 10 * MAX_URL
+
+
+def test_long_url() -> None:
+    """A URL that is longer than any service takes costs the same however long it is."""
+    closed = flat()
+    long, longer = (sent_to(f"https://api.example/{'a/' * size}") for size in (5_000, 500_000))
+    assert instructions(lambda: refused(closed, long)) == instructions(lambda: refused(closed, longer))
+
+
+def sent_to(url: str) -> Query:
+    """A request for a URL."""
+    return Query("GET", url=url, origins=(PAGE,))
+
+
+def refused(compiled: ActivePolicies, query: Query) -> str:
+    """The code of the mistake in a query."""
+    with pytest.raises(BadQuery) as caught:
+        compiled.decide(query)
+    return caught.value.code

@@ -1,0 +1,236 @@
+"""Tests of the router of URLs to policies: by tables, and against a naive one that compares lists of segments."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cors_service.decision import BadQuery
+from cors_service.decision._urls import Router, parse_url
+
+pytestmark = pytest.mark.timeout(600)  # for thousands of examples, where coverage is measured
+
+
+def policy_of(matches: Sequence[str], text: str) -> str:
+    """The name of the policy that is found, which is its match, or the code of the mistake."""
+    try:
+        return Router((match, [match]) for match in matches).find(parse_url(text))
+    except BadQuery as error:
+        return error.code
+
+
+NO_POLICY = "no-policy-for-url"
+HOSTS = (
+    "api.example.com:8443/",
+    "api.example.com/",
+    "*.example.com:8443/",
+    "*.example.com/",
+    "*.com:8443/",
+    "*.com/",
+    "*:8443/",
+    "*/",
+)
+CATALOGUE = ("api.example.com/catalogue/",)
+
+ROUTES: dict[str, tuple[Sequence[str], str, str]] = {
+    "no matches": ((), "https://api.example.com/", NO_POLICY),
+    "all of a host": (("api.example.com/",), "https://api.example.com/a/b", "api.example.com/"),
+    "a path": (CATALOGUE, "https://api.example.com/catalogue/x", CATALOGUE[0]),
+    "the path itself": (CATALOGUE, "https://api.example.com/catalogue/", CATALOGUE[0]),
+    "the path without its slash": (CATALOGUE, "https://api.example.com/catalogue", CATALOGUE[0]),
+    "the path without its slash, and a query": (CATALOGUE, "https://api.example.com/catalogue?x", CATALOGUE[0]),
+    "more than a segment": (CATALOGUE, "https://api.example.com/catalogues", NO_POLICY),
+    "more than a segment, and another": (CATALOGUE, "https://api.example.com/catalogues/x", NO_POLICY),
+    "less than a segment": (CATALOGUE, "https://api.example.com/catalogu/", NO_POLICY),
+    "another case": (CATALOGUE, "https://api.example.com/Catalogue/", NO_POLICY),
+    "the segment elsewhere": (CATALOGUE, "https://api.example.com/x/catalogue/", NO_POLICY),
+    "a host in upper case": (CATALOGUE, "https://API.example.com/catalogue/", CATALOGUE[0]),
+    "a path in a query": (CATALOGUE, "https://api.example.com/?/catalogue/", NO_POLICY),
+    "a longer path": (
+        ("api.example.com/a/", "api.example.com/a/b/", "api.example.com/"),
+        "https://api.example.com/a/b/c",
+        "api.example.com/a/b/",
+    ),
+    "a longer path that does not fit": (
+        ("api.example.com/a/", "api.example.com/a/b/", "api.example.com/"),
+        "https://api.example.com/a/bc/",
+        "api.example.com/a/",
+    ),
+    "no longer path": (
+        ("api.example.com/a/", "api.example.com/a/b/", "api.example.com/"),
+        "https://api.example.com/b/",
+        "api.example.com/",
+    ),
+    "a longer path of a wider host": (("api.example.com/", "*/a/"), "https://api.example.com/a/b", "*/a/"),
+    "a longer path of another host": (
+        ("api.example.com/", "*.example.org/a/"),
+        "https://api.example.com/a",
+        "api.example.com/",
+    ),
+    "a host and its port": (HOSTS, "https://api.example.com:8443/", "api.example.com:8443/"),
+    "a host": (HOSTS, "https://api.example.com/", "api.example.com/"),
+    "a suffix and its port": (HOSTS, "https://www.example.com:8443/", "*.example.com:8443/"),
+    "a suffix": (HOSTS, "https://www.example.com/", "*.example.com/"),
+    "a suffix, labels above": (HOSTS, "https://c.b.a.example.com/", "*.example.com/"),
+    "a shorter suffix and its port": (HOSTS, "https://example.com:8443/", "*.com:8443/"),
+    "a shorter suffix": (HOSTS, "https://example.com/", "*.com/"),
+    "any host and a port": (HOSTS, "https://com:8443/", "*:8443/"),
+    "any host": (HOSTS, "https://com/", "*/"),
+    "any host, any port": (HOSTS, "https://com:1/", "*/"),
+    "any host before none of the port": (HOSTS, "https://api.example.com:1/", "*/"),
+    "a suffix and its port before a host without": (
+        ("api.example.com/", "*.com:8443/"),
+        "https://api.example.com:8443/",
+        "*.com:8443/",
+    ),
+    "the default port, written in the match": (
+        ("api.example.com:443/", "api.example.com/"),
+        "https://api.example.com/",
+        "api.example.com:443/",
+    ),
+    "the default port, written in the match, of the other scheme": (
+        ("api.example.com:443/", "api.example.com/"),
+        "http://api.example.com/",
+        "api.example.com/",
+    ),
+    "the default port, written in both": (
+        ("api.example.com:443/",),
+        "https://api.example.com:443/",
+        "api.example.com:443/",
+    ),
+    "the default port, written in the URL": (("api.example.com/",), "http://api.example.com:80/", "api.example.com/"),
+    "the default port of the other scheme": (("api.example.com/",), "http://api.example.com:443/", NO_POLICY),
+    "another port": (("api.example.com/",), "https://api.example.com:8443/", NO_POLICY),
+    "another port of a suffix": (("*.example.com/",), "https://api.example.com:8443/", NO_POLICY),
+    "no port": (("api.example.com:8443/",), "https://api.example.com/", NO_POLICY),
+    "another port than any host's": (("*:8443/",), "https://api.example.com/", NO_POLICY),
+    "a suffix is no bare domain": (("*.example.com/",), "https://example.com/", NO_POLICY),
+    "a suffix is whole labels": (("*.example.com/",), "https://notexample.com/", NO_POLICY),
+    "a trailing dot is another host": (("api.example.com/",), "https://api.example.com./", NO_POLICY),
+    "a suffix with a trailing dot": (("*.com./",), "https://api.example.com./", "*.com./"),
+    "an IPv6 address": (("[::1]:8080/", "*/"), "http://[::1]:8080/", "[::1]:8080/"),
+    "another IPv6 address": (("[::1]/",), "http://[::2]/", NO_POLICY),
+    "a reserved character, encoded in the URL": (("a.example/b:c/",), "https://a.example/b%3Ac/d", "a.example/b:c/"),
+    "a letter that is encoded is refused": (("a.example/b/",), "https://a.example/%62/", "url-ambiguous"),
+    "parameters of what is beneath": (("a.example/b/",), "https://a.example/b/c;v=1/d", "a.example/b/"),
+    "parameters beneath all": (("a.example/",), "https://a.example/c;v=1", "a.example/"),
+    "parameters that hide a segment": (("a.example/b/", "a.example/"), "https://a.example/b;v=1/c", "url-ambiguous"),
+    "parameters that hide the only match": (("a.example/b/",), "https://a.example/b;v=1", "url-ambiguous"),
+    "an empty parameter that hides a segment": (("a.example/b/",), "https://a.example/b;/c", "url-ambiguous"),
+    "parameters that hide the second segment": (
+        ("a.example/b/", "a.example/b/c/"),
+        "https://a.example/b/c;v=1",
+        "url-ambiguous",
+    ),
+    "a parameter that looks like a segment": (("a.example/b/",), "https://a.example/x;/b/", NO_POLICY),
+    "a parameter alone, of no consequence": (("a.example/b/",), "https://a.example/b/;v=1", "a.example/b/"),
+    "a parameter alone, before a segment": (
+        ("a.example/b/", "a.example/"),
+        "https://a.example/;v=1/b/c",
+        "url-ambiguous",
+    ),
+    "a parameter alone, between segments": (
+        ("a.example/a/b/", "a.example/a/"),
+        "https://a.example/a/;v=1/b",
+        "url-ambiguous",
+    ),
+    "parameters where nothing matches": (("a.example/b/",), "https://a.example/c;v=1", NO_POLICY),
+    "parameters where no host matches": (("a.example/b/",), "https://b.example/b;v=1", NO_POLICY),
+}
+
+
+@pytest.mark.parametrize(("matches", "text", "found"), ROUTES.values(), ids=ROUTES)
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
+def test_route(matches: Sequence[str], text: str, found: str, order: int) -> None:
+    """The longest path wins, then the most specific host, in whatever order the matches are written."""
+    assert found == policy_of(matches[::order], text)
+
+
+def test_several_matches() -> None:
+    """Each of a policy's matches finds it, and a policy without any is found by none."""
+    router = Router([("a", ["a.example/", "b.example/x/"]), ("b", ["b.example/"]), ("c", [])])
+    urls = ("https://a.example/x", "https://b.example/x/y", "https://b.example/y")
+    assert [router.find(parse_url(url)) for url in urls] == ["a", "a", "b"]
+
+
+class Route(NamedTuple):
+    """A match, taken apart."""
+
+    host: str
+    port: int | None
+    segments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.host}{port}/{''.join(f'{segment}/' for segment in self.segments)}"
+
+
+class Target(NamedTuple):
+    """A URL, taken apart; segments with their parameters, as they stand once escapes are folded."""
+
+    scheme: str
+    host: str
+    port: int | None
+    segments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        port = "" if self.port is None else f":{self.port}"
+        path = "/".join(segment.replace("!", "%21") for segment in self.segments)
+        return f"{self.scheme}://{self.host}{port}/{path}"
+
+
+def fits(route: Route, target: Target, segments: tuple[str, ...]) -> bool:
+    """Say whether a match fits a URL with these segments, by comparing lists."""
+    labels, wanted = target.host.split("."), route.host.removeprefix("*.").split(".")
+    default = {"http": 80, "https": 443}[target.scheme]
+    port = default if target.port is None else target.port
+    if route.host.startswith("*."):
+        host_fits = len(labels) > len(wanted) and labels[-len(wanted) :] == wanted
+    else:
+        host_fits = route.host == "*" or labels == wanted
+    port_fits = port == route.port or (route.port is None and (route.host == "*" or port == default))
+    return host_fits and port_fits and list(segments[: len(route.segments)]) == list(route.segments)
+
+
+def rank(route: Route) -> tuple[int, int, int, bool]:
+    """How good a match is that fits: by its path, then its host, then its port."""
+    kind = 0 if route.host == "*" else 1 if route.host.startswith("*.") else 2
+    return len(route.segments), kind, len(route.host.split(".")), route.port is not None
+
+
+def naive_policy(routes: Sequence[Route], target: Target) -> str:
+    """What the router has to find: the best of all matches that fit, unless parameters make a difference."""
+    plain = tuple(segment.partition(";")[0] for segment in target.segments)
+    best = [
+        max((route for route in routes if fits(route, target, segments)), key=rank, default=None)
+        for segments in (target.segments, plain)
+    ]
+    if best[0] != best[1]:
+        return "url-ambiguous"
+    return str(best[0]) if best[0] else NO_POLICY
+
+
+# Few parts and short paths above all, so that several matches fit what is drawn, and others nearly do.
+ALL_ROUTES = tuple(
+    Route(host, port, segments)
+    for segments in ((), (), ("a",), ("a",), ("a", "b"), ("b",), ("ab",), ("A",), ("a!", "b"))
+    for port in (None, None, 443, 8443)
+    for host in ("*", "*.example", "*.a.example", "a.example", "b.a.example", "xa.example")
+)
+SEVERAL_ROUTES = st.tuples(*[st.sampled_from(ALL_ROUTES)] * 10).map(dict.fromkeys).map(list)
+TARGETS = st.builds(
+    Target,
+    st.sampled_from(["https", "http"]),
+    st.sampled_from(["a.example", "b.a.example", "a.a.example", "xa.example", "example"]),
+    st.sampled_from([None, None, 443, 80, 8443]),
+    st.lists(st.sampled_from(["a", "b", "a", "b", "ab", "A", "a!", "a;x", "b;", "ab;a=b"]), max_size=4).map(tuple),
+)
+
+
+@settings(max_examples=5_000, deadline=None)
+@given(SEVERAL_ROUTES, TARGETS)
+def test_router_agrees_with_a_naive_one(routes: list[Route], target: Target) -> None:
+    """The policy that is found is that of the best of all matches that fit, segment by segment."""
+    assert naive_policy(routes, target) == policy_of(list(map(str, routes)), str(target))

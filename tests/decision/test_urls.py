@@ -1,0 +1,211 @@
+"""Tests of the reading of URLs."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cors_service.decision import BadQuery
+from cors_service.decision._urls import MAX_URL, URL, parse_url
+
+URLS: dict[str, tuple[str, URL]] = {
+    "https": ("https://a.example/x", URL("https://a.example", "a.example", 443, True, "/x")),
+    "http": ("http://a.example/x", URL("http://a.example", "a.example", 80, True, "/x")),
+    "a port": ("https://a.example:8443/x", URL("https://a.example:8443", "a.example", 8443, False, "/x")),
+    "the default port": ("https://a.example:443/x", URL("https://a.example", "a.example", 443, True, "/x")),
+    "the default port of http": ("http://a.example:80/", URL("http://a.example", "a.example", 80, True, "/")),
+    "the default port of https": ("http://a.example:443/", URL("http://a.example:443", "a.example", 443, False, "/")),
+    "port 0": ("http://a.example:0/", URL("http://a.example:0", "a.example", 0, False, "/")),
+    "upper case": ("HTTPS://A.Example/X", URL("https://a.example", "a.example", 443, True, "/X")),
+    "no path": ("https://a.example", URL("https://a.example", "a.example", 443, True, "/")),
+    "no path but a port": ("https://a.example:1", URL("https://a.example:1", "a.example", 1, False, "/")),
+    "a query": ("https://a.example/x?../;%2f", URL("https://a.example", "a.example", 443, True, "/x")),
+    "a query and no path": ("https://a.example?/x", URL("https://a.example", "a.example", 443, True, "/")),
+    "a fragment": ("https://a.example/x#/../", URL("https://a.example", "a.example", 443, True, "/x")),
+    "a fragment and no path": ("https://a.example#@b", URL("https://a.example", "a.example", 443, True, "/")),
+    "user information in a query": ("https://a.example?@b", URL("https://a.example", "a.example", 443, True, "/")),
+    "a sign of user information in the path": (
+        "https://a.example/@b",
+        URL("https://a.example", "a.example", 443, True, "/@b"),
+    ),
+    "a colon in the path": ("https://a.example/b:c", URL("https://a.example", "a.example", 443, True, "/b:c")),
+    "an IPv4 address": ("http://127.0.0.1:1/", URL("http://127.0.0.1:1", "127.0.0.1", 1, False, "/")),
+    "an IPv6 address": ("http://[::1]/", URL("http://[::1]", "[::1]", 80, True, "/")),
+    "an IPv6 address and a port": ("http://[::1]:1/", URL("http://[::1]:1", "[::1]", 1, False, "/")),
+    "an upper-case IPv6 address": ("http://[FE80::1]/", URL("http://[fe80::1]", "[fe80::1]", 80, True, "/")),
+    "a trailing dot": ("https://a.example./", URL("https://a.example.", "a.example.", 443, True, "/")),
+    "an underscore": ("https://a_b/", URL("https://a_b", "a_b", 443, True, "/")),
+    "parameters": ("https://a.example/x;y=1", URL("https://a.example", "a.example", 443, True, "/x;y=1")),
+    "dots that are no dot segments": (
+        "https://a.example/.../.a/a./..a/a..b",
+        URL("https://a.example", "a.example", 443, True, "/.../.a/a./..a/a..b"),
+    ),
+    "a trailing slash": ("https://a.example/x/", URL("https://a.example", "a.example", 443, True, "/x/")),
+    "reserved characters": (
+        "https://a.example/!$&'()*+,=:@~|^[]",
+        URL("https://a.example", "a.example", 443, True, "/!$&'()*+,=:@~|^[]"),
+    ),
+    "reserved characters, encoded": (
+        "https://a.example/%21%24%26%27%28%29%2B%2C%3D%3A%40%7E",
+        URL("https://a.example", "a.example", 443, True, "/!$&'()+,=:@~"),
+    ),
+    "the same in lower case": (
+        "https://a.example/%2b%2c%3d%3a%7e",
+        URL("https://a.example", "a.example", 443, True, "/+,=:~"),
+    ),
+    "escapes that stay": (
+        "https://a.example/%20%22%25%2A%3B%3F%23%c3%a9%0a",
+        URL("https://a.example", "a.example", 443, True, "/%20%22%25%2A%3B%3F%23%c3%a9%0a"),
+    ),
+    "an escaped escape": ("https://a.example/%252e", URL("https://a.example", "a.example", 443, True, "/%252e")),
+    "the longest": (
+        "https://a.example/" + "a" * (MAX_URL - 18),
+        URL("https://a.example", "a.example", 443, True, "/" + "a" * (MAX_URL - 18)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "url"), URLS.values(), ids=URLS)
+def test_url(text: str, url: URL) -> None:
+    """Of a URL the origin as browsers serialise it is known, and its path, folded, in the case it came in."""
+    assert url == parse_url(text)
+
+
+NO_URLS = {
+    "nothing": "",
+    "a path": "/catalogue/",
+    "a host": "api.example/catalogue/",
+    "no scheme": "//api.example/",
+    "another scheme": "ftp://api.example/",
+    "a scheme of sockets": "wss://api.example/",
+    "a scheme within another": "xhttps://api.example/",
+    "a scheme that is longer": "httpss://api.example/",
+    "one slash": "https:/api.example/",
+    "three slashes": "https:///api.example/",
+    "backslashes": "https:\\\\api.example/",
+    "a blank before": " https://api.example/",
+    "a line end before": "\nhttps://api.example/",
+    "no host": "https://",
+    "no host but a path": "https:///",
+    "no host but a query": "https://?x",
+    "no host but a port": "https://:443/",
+    "no host but user information": "https://@/",
+    "a user": "https://user@api.example/",
+    "a user and a password": "https://user:8080@api.example/",
+    "a user that looks like a host": "https://app.example@api.example/",
+    "a user and no path": "https://app.example@api.example",
+    "an empty user": "https://@api.example/",
+    "two users": "https://a@b@api.example/",
+    "a blank in the host": "https://api .example/",
+    "a blank behind the host": "https://api.example /",
+    "a tab in the host": "https://api.exa\tmple/",
+    "a line end behind the host": "https://api.example\n",
+    "a NUL in the host": "https://api\0.example/",
+    "an escape in the host": "https://api%2eexample/",
+    "a host that is not ASCII": "https://\u00e4pi.example/",
+    "a letter that lower-cases into ASCII": "https://\u212a.example/",
+    "a full stop that is not ASCII": "https://api\u3002example/",
+    "an empty label": "https://api..example/",
+    "a dot first": "https://.example/",
+    "a dot alone": "https://./",
+    "a wildcard": "https://*.example/",
+    "a comma": "https://a,b/",
+    "two hosts": "https://a.example, b.example/",
+    "an empty port": "https://api.example:/",
+    "a port of letters": "https://api.example:http/",
+    "a port with a zero before": "https://api.example:0443/",
+    "a port with a sign": "https://api.example:+443/",
+    "a negative port": "https://api.example:-1/",
+    "a port that is too large": "https://api.example:65536/",
+    "a port of digits that are not ASCII": "https://api.example:\u0664\u0664\u0663/",
+    "two ports": "https://api.example:443:443/",
+    "an IPv6 address without brackets": "https://::1/",
+    "an open bracket": "https://[::1/",
+    "a name in brackets": "https://[api.example]/",
+    "a name behind brackets": "https://[::1]api.example/",
+    "a long IPv6 address": "https://[0:0:0:0:0:0:0:1]/",
+    "an IPv6 zone": "https://[fe80::1%25eth0]/",
+    "one character too many": "https://a.example/" + "a" * (MAX_URL - 17),
+    "far too many": "https://" + "a" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("text", NO_URLS.values(), ids=NO_URLS)
+def test_no_url(text: str) -> None:
+    """What is not an absolute http or https URL, with a host that can be compared, is refused."""
+    with pytest.raises(BadQuery) as caught:
+        parse_url(text)
+    assert caught.value.code == "url-malformed"
+
+
+AMBIGUOUS = {
+    "a dot segment": "/a/./b",
+    "a dot segment first": "/./a",
+    "a dot segment last": "/a/.",
+    "two dots": "/a/../b",
+    "two dots first": "/../a",
+    "two dots last": "/a/..",
+    "two dots with a parameter": "/a/..;x/b",
+    "two dots with an empty parameter": "/a/..;/b",
+    "one dot with a parameter": "/a/.;x=1/b",
+    "two slashes": "/a//b",
+    "two slashes first": "//a",
+    "two slashes last": "/a//",
+    "an encoded dot": "/a/%2e/b",
+    "encoded dots": "/a/%2E%2e/b",
+    "one of two dots encoded": "/a/.%2e/b",
+    "an encoded slash": "/a%2fb",
+    "an encoded slash in upper case": "/a%2Fb",
+    "an encoded backslash": "/a%5cb",
+    "an encoded backslash in upper case": "/a%5Cb",
+    "a backslash": "/a\\b",
+    "a backslash first": "\\a",
+    "a backslash, then what looks like user information": "\\@api.example/",
+    "an encoded NUL": "/a%00",
+    "an encoded letter": "/%61",
+    "an encoded capital": "/%41",
+    "the last letter, encoded": "/%7a",
+    "an encoded digit": "/%30",
+    "an encoded hyphen": "/a%2db",
+    "an encoded underscore": "/a%5fb",
+    "half an escape": "/a%2",
+    "a percent sign": "/a%",
+    "an escape that is none": "/a%zz",
+    "an escape of Unicode": "/a%u002f",
+    "an escape of other digits": "/a%\u0662\u0661",
+    "a blank": "/a b",
+    "a tab": "/a\tb",
+    "a line end": "/a\n",
+    "a line end alone": "/\n",
+    "a carriage return": "/a\rb",
+    "a NUL": "/a\0",
+    "a DEL": "/a\x7f",
+    "a letter that is not ASCII": "/\u00e9",
+    "a slash that is not ASCII": "/a\uff0fb",
+    "half a character": "/\ud800",
+    "braces": "/{a}",
+    "angle brackets": "/<a>",
+    "a quote": '/"a"',
+    "a backtick": "/`a`",
+}
+
+
+@pytest.mark.parametrize("path", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_ambiguous_path(path: str) -> None:
+    """A path that can be read in more than one way is refused, never guessed at."""
+    with pytest.raises(BadQuery) as caught:
+        parse_url(f"https://a.example{path}")
+    assert caught.value.code in {"url-ambiguous", "url-malformed"}
+    assert path.startswith("\\") or caught.value.code == "url-ambiguous"
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(st.text() | st.text("a./:@%;?#[]\\2eEfF5cC*-_ \t\n", max_size=30).map("https://a".__add__))
+def test_any_text(text: str) -> None:
+    """No text whatever makes the parser fail; what it reads has an origin that is written like the URL's."""
+    try:
+        url = parse_url(text)
+    except BadQuery:
+        return
+    assert url.path.startswith("/")
+    assert text.lower().startswith(url.origin.removesuffix(f":{url.port}"))
+    assert parse_url(f"{url.origin}/") == URL(url.origin, url.host, url.port, url.is_default, "/")

@@ -1,0 +1,360 @@
+"""Tests of the mistakes of documents: all at once, each with its place, none that is not one."""
+
+import json
+import tomllib
+from datetime import date
+from typing import Any
+
+import pytest
+
+from cors_service.policy import InvalidPolicies, PolicyError, Source, read_sources
+from tests.policy.documents import codes_in, codes_of, json_text, mistakes_in, mistakes_of, policy, rule, toml
+
+TEN_MISTAKES = """\
+version = 1
+origin_set = {}
+
+[origin_sets]
+partners = [
+  "https://fine.example",
+  "https://Partner.example",
+]
+unused = ["https://unused.example"]
+
+[policies.catalogue]
+match = ["api.example.com/catalogue"]
+preflight_status = 201
+
+[[policies.catalogue.rules]]
+origins = ["@partners", "http://a.example"]
+credentials = true
+max_age = -1
+
+[[policies.catalogue.rules]]
+origins = ["https://b.example", 'https://c.example/']
+methods = [
+  "GET",
+  "TRACE",
+]
+
+[[policies.catalogue.rules]]
+origins = ["https://d.example"]
+request_headers = ["x-fine", "Cookie"]
+"""
+RULES = ("policies", "catalogue", "rules")
+EXPECTED: list[tuple[int, str, tuple[str | int, ...], object]] = [
+    (2, "unknown-key", ("origin_set",), "origin_set"),
+    (7, "origin-uppercase", ("origin_sets", "partners", 1), "https://Partner.example"),
+    (9, "origin-set-unused", ("origin_sets", "unused"), "unused"),
+    (12, "match-malformed", ("policies", "catalogue", "match", 0), "api.example.com/catalogue"),
+    (13, "wrong-value", ("policies", "catalogue", "preflight_status"), 201),
+    (16, "insecure-origin", (*RULES, 0, "origins", 1), "http://a.example"),
+    (18, "max-age-out-of-range", (*RULES, 0, "max_age"), -1),
+    (21, "origin-trailing-slash", (*RULES, 1, "origins", 1), "https://c.example/"),
+    (24, "method-forbidden", (*RULES, 1, "methods", 1), "TRACE"),
+    (29, "request-header-forbidden", (*RULES, 2, "request_headers", 1), "Cookie"),
+]
+
+
+def test_ten_mistakes() -> None:
+    """Ten mistakes of all kinds are reported at once, each with its place and value, in order of lines."""
+    found = mistakes_of(toml(TEN_MISTAKES, "cors.toml"))
+    assert [(one.line, one.code, one.path, one.value) for one in found] == EXPECTED
+    assert {one.file for one in found} == {"cors.toml"}
+    assert all(one.hint for one in found if one.code != "wrong-value")
+
+
+def test_ten_mistakes_with_other_line_ends() -> None:
+    """The lines are the same where they end in CR LF."""
+    found = mistakes_of(toml(TEN_MISTAKES.replace("\n", "\r\n")))
+    assert [one.line for one in found] == [line for line, *_ in EXPECTED]
+
+
+def test_ten_mistakes_in_json() -> None:
+    """The same structure in JSON has the same mistakes, on the lines where they are written there."""
+    text = json.dumps(tomllib.loads(TEN_MISTAKES), indent=1)
+    found = mistakes_of(json_text(text))
+    assert {(one.code, one.path, one.value) for one in found} == {expected[1:] for expected in EXPECTED}
+    assert sorted(one.line or 0 for one in found) == [one.line for one in found]
+    lines = text.splitlines()
+    assert [one for one in found if json.dumps(one.value) not in lines[(one.line or 0) - 1]] == []
+
+
+def test_ten_mistakes_of_a_structure() -> None:
+    """A structure without a text has the same mistakes, without file and line."""
+    found = mistakes_in(tomllib.loads(TEN_MISTAKES))
+    assert {(one.code, one.path, one.value) for one in found} == {expected[1:] for expected in EXPECTED}
+    assert {(one.file, one.line) for one in found} == {(None, None)}
+
+
+def test_report_of_ten_mistakes() -> None:
+    """The report has a line for each mistake, which begins with the file and the line, and a line that counts them."""
+    with pytest.raises(InvalidPolicies) as raised:
+        read_sources([toml(TEN_MISTAKES, "etc/cors.toml")])
+    *lines, last = raised.value.report().split("\n")
+    assert [line.partition(": ")[0] for line in lines] == [f"etc/cors.toml:{line}" for line, *_ in EXPECTED]
+    assert last == "10 mistakes in the policies."
+
+
+def test_order_of_documents() -> None:
+    """Mistakes are reported in the order of the names of documents, and of lines in each, whatever the order given."""
+    text = 'version = 1\n[policies.{0}]\norigins = ["{0}"]\nmax_age = -1'
+    sources = [toml(text.format(name[0]), name) for name in ("z.toml", "a.toml", "m.toml")]
+    expected = [(name, line) for name in ("a.toml", "m.toml", "z.toml") for line in (3, 4)]
+    assert [(one.file, one.line) for one in mistakes_of(*sources)] == expected
+
+
+def test_unreadable_documents() -> None:
+    """Documents that could not be had are mistakes; what may stand in them is not missed in the others."""
+    text = 'version = 1\n[policies.a]\norigins = ["@s", "x"]\n[origin_sets]\nt = ["https://t.example"]'
+    gone = [PolicyError("document-unreadable", "It is gone.", file=name) for name in ("z.toml", "a.toml")]
+    with pytest.raises(InvalidPolicies) as raised:
+        read_sources([toml(text, "m.toml")], unreadable=iter(gone))
+    expected = ["document-unreadable", "origin-malformed", "document-unreadable"]
+    assert [one.code for one in raised.value.mistakes] == expected
+    assert gone == [raised.value.mistakes[2], raised.value.mistakes[0]]
+
+
+def test_nothing_but_unreadable_documents() -> None:
+    """Where no document could be had, nothing is said about policies."""
+    gone = PolicyError("document-unreadable", "It is gone.", file="a.toml")
+    with pytest.raises(InvalidPolicies) as raised:
+        read_sources([], unreadable=[gone])
+    assert raised.value.mistakes == (gone,)
+
+
+def test_duplicates_name_the_other_document() -> None:
+    """What two documents define is refused in the second, and the message names the first."""
+    text = 'version = 1\n[policies.a]\norigins = ["@s"]\n[origin_sets]\ns = ["https://s.example"]'
+    found = mistakes_of(toml(text, "a.toml"), toml(text, "b.toml"))
+    expected = [("policy-duplicate", "b.toml", 2), ("origin-set-duplicate", "b.toml", 5)]
+    assert [(one.code, one.file, one.line) for one in found] == expected
+    assert all("a.toml" in one.message for one in found)
+
+
+def test_duplicates_without_names() -> None:
+    """Documents without names can be told of as well."""
+    text = 'version = 1\n[policies.a]\norigins = ["*"]'
+    (mistake,) = mistakes_of(toml(text, None), toml(text, None))
+    assert "the document" in mistake.message
+
+
+def test_name_of_a_document_forges_a_line() -> None:
+    """No name of a document can forge a line of a log."""
+    text = 'version = 1\n[policies.a]\norigins = ["*"]'
+    (mistake,) = mistakes_of(toml(text, "a\n[forged]"), toml(text, "b\x1b[2J"))
+    assert str(mistake).isprintable()
+
+
+def test_other_documents_of_an_unreadable_one() -> None:
+    """What may stand in a document that does not parse is not missed elsewhere; other mistakes are reported."""
+    text = 'version = 1\n[policies.a]\norigins = ["@s", "x"]\n[origin_sets]\nt = ["https://t.example"]'
+    found = mistakes_of(toml(text, "a.toml"), toml("[", "b.toml"))
+    assert [(one.code, one.file) for one in found] == [("origin-malformed", "a.toml"), ("syntax", "b.toml")]
+
+
+def test_no_policies_in_several_documents() -> None:
+    """Where several documents have no policies, the mistake is that of none of them."""
+    (mistake,) = mistakes_of(toml("version = 1", "a.toml"), toml("version = 1", "b.toml"))
+    assert (mistake.code, mistake.file, mistake.path) == ("no-policies", None, ())
+
+
+def test_no_policies_in_one_document() -> None:
+    """Where the only document has no policies, the mistake is its own."""
+    mistake = one_mistake(toml("version = 1", "a.toml"))
+    assert (mistake.code, mistake.file, mistake.path) == ("no-policies", "a.toml", ())
+
+
+def test_no_documents() -> None:
+    """No documents are no policies."""
+    assert codes_of() == ["no-policies"]
+
+
+ORIGINS = ["https://a.example"]
+SETS = {"s": ["https://s.example"]}
+# Documents with one mistake, and nothing but its consequences beside it.
+ONE_MISTAKE: dict[str, tuple[dict[str, Any], str]] = {
+    "a policy with a malformed name is one": (
+        {"version": 1, "policies": {"a b": {"origins": ORIGINS}}},
+        "name-malformed",
+    ),
+    "a policy with a malformed name uses its set": (
+        {"version": 1, "policies": {"a b": {"origins": ["@s"]}, "a": {"origins": ORIGINS}}, "origin_sets": SETS},
+        "name-malformed",
+    ),
+    "a policy that is no table is one": ({"version": 1, "policies": {"a": 5}}, "wrong-type"),
+    "a set with a malformed name exists": (
+        {**rule("@s t"), "origin_sets": {"s t": ["https://s.example"]}},
+        "name-malformed",
+    ),
+    "a set in a string in place of a list is used": (
+        {**policy(origins="@s"), "origin_sets": SETS},
+        "wrong-type",
+    ),
+    "a set beside what is no string is used": (
+        {**policy(origins=[5, "@s"]), "origin_sets": SETS},
+        "wrong-type",
+    ),
+    "rules in place of a list": (policy(rules={"origins": ORIGINS}), "wrong-type"),
+    "a rule that is no table": (policy(rules=[5]), "wrong-type"),
+    "no rules": (policy(rules=[]), "no-origins"),
+    "a rule without origins behind another": (
+        policy(rules=[{"origins": ORIGINS}, {"origins": []}]),
+        "no-origins",
+    ),
+    "a date": (rule("*", max_age=date(1979, 5, 27)), "wrong-type"),
+    "a date among origins": (rule("*", date(1979, 5, 27)), "wrong-type"),  # type: ignore[arg-type]
+    "origins that are no list": (policy(origins=5), "wrong-type"),
+    "origins that are no strings": (policy(origins=[5]), "wrong-type"),
+    "an empty set": ({**rule("@s"), "origin_sets": {"s": []}}, "no-origins"),
+    "a set that is no list": ({**rule("@s"), "origin_sets": {"s": 5}}, "wrong-type"),
+    "a set of what are no strings": ({**rule("@s"), "origin_sets": {"s": [5]}}, "wrong-type"),
+    "a set of what are no origins": ({**rule("@s"), "origin_sets": {"s": ["x"]}}, "origin-malformed"),
+    "credentials that are no boolean": (rule("*", credentials="yes", expose_headers=["*"]), "wrong-type"),
+    "no methods": (rule("*", methods=[]), "wrong-value"),
+    "a flag that does not exist": (rule("*", dangerously_allow=["everything"]), "wrong-value"),
+    "a flag that is no string": (rule("*", dangerously_allow=[5]), "wrong-value"),
+}
+
+
+@pytest.mark.parametrize(("document", "code"), ONE_MISTAKE.values(), ids=ONE_MISTAKE)
+def test_one_mistake(document: dict[str, Any], code: str) -> None:
+    """One mistake is reported as one, without others that are not true or merely follow from it."""
+    assert codes_in(document) == [code]
+
+
+@pytest.mark.parametrize("name", ["a", "1", "01", "2024"])
+def test_places_beneath_a_name(name: str) -> None:
+    """The place of a mistake is right whatever the name of its policy or set, digits too."""
+    text = (
+        f"version = 1\n[policies.{name}]\nmax_age = -1\nfoo = 1\nrules = [\n"
+        f'{{origins = 5}},\n{{origins = ["*"], max_age = "x"}}]\n[origin_sets]\n{name} = 5'
+    )
+    expected: list[tuple[str, tuple[str | int, ...], int]] = [
+        ("max-age-out-of-range", ("policies", name, "max_age"), 3),
+        ("unknown-key", ("policies", name, "foo"), 4),
+        ("wrong-type", ("policies", name, "rules", 0, "origins"), 6),
+        ("wrong-type", ("policies", name, "rules", 1, "max_age"), 7),
+        ("wrong-type", ("origin_sets", name), 9),
+    ]
+    assert [(one.code, one.path, one.line) for one in mistakes_of(toml(text))] == expected
+
+
+# Documents whose second mistake must not hide behind the first.
+SEVERAL: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "in the rules of a policy with keys beside them": (
+        policy(methods=["PUT"], rules=[{"origins": ["https://A.example"]}]),
+        {"rules-and-flat-keys", "origin-uppercase"},
+    ),
+    "in a policy with a malformed name": (
+        {"version": 1, "policies": {"a b": {"origins": ["https://A.example"]}}},
+        {"name-malformed", "origin-uppercase"},
+    ),
+    "beside an unknown key": (rule("https://A.example", foo=1), {"unknown-key", "origin-uppercase"}),
+    "beside a missing version": (
+        {"policies": {"a": {"origins": ["https://A.example"]}}},
+        {"missing-key", "origin-uppercase"},
+    ),
+    "behind what is no string": (rule(5, "https://A.example"), {"wrong-type", "origin-uppercase"}),  # type: ignore[arg-type]
+    "behind a rule that is no table": (
+        policy(rules=[5, {"origins": ["https://A.example"]}]),
+        {"wrong-type", "origin-uppercase"},
+    ),
+    "behind a match that is no string": (rule("*", match=[5, "a"]), {"wrong-type", "match-malformed"}),
+    "behind a method that is no string": (rule("*", methods=[5, "TRACE"]), {"wrong-type", "method-forbidden"}),
+    "two of one origin in one rule": (
+        rule("null", credentials=True, expose_headers=["*"]),
+        {"null-origin", "any-header-with-credentials"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "codes"), SEVERAL.values(), ids=SEVERAL)
+def test_several_mistakes(document: dict[str, Any], codes: set[str]) -> None:
+    """No mistake hides another."""
+    assert set(codes_in(document)) == codes
+
+
+def one_mistake(text: str | Source) -> PolicyError:
+    """The only mistake of a document."""
+    (mistake,) = mistakes_of(toml(text) if isinstance(text, str) else text)
+    return mistake
+
+
+SYNTAX = {
+    "TOML": (toml('version = 1\n[policies.a]\norigins = ["*"'), None, "TOML"),
+    "TOML with a line": (toml("version = 1\n[policies.a\n"), 2, "TOML"),
+    "TOML, a table twice": (toml("version = 1\n[policies.a]\n[policies.a]"), 3, "TOML"),
+    "TOML, a number too long": (toml(f"version = 1{'0' * 5000}"), None, "TOML"),
+    "JSON": (json_text('{"version": 1,\n}'), 2, "JSON"),
+    "JSON, nothing": (json_text(""), 1, "JSON"),
+    "JSON, a byte order mark": (json_text("\ufeff{}"), 1, "JSON"),
+    "JSON, NaN": (json_text('{"version": NaN}'), None, "NaN"),
+    "JSON, Infinity": (json_text('{"version": -Infinity}'), None, "-Infinity"),
+    "JSON, a number too long": (json_text(f'{{"version": 1{"0" * 5000}}}'), None, "JSON"),
+    "JSON, nested too deeply": (json_text("[" * 100_000), None, "too deeply"),
+}
+
+
+@pytest.mark.parametrize(("source", "line", "words"), SYNTAX.values(), ids=SYNTAX)
+def test_syntax(source: Source, line: int | None, words: str) -> None:
+    """What does not parse is one mistake, with its line where the parser tells it."""
+    mistake = one_mistake(source)
+    assert (mistake.code, mistake.line, mistake.path) == ("syntax", line, ())
+    assert words in mistake.message
+
+
+def test_wording_of_syntax() -> None:
+    """The message reads well whichever way the parser puts it."""
+    assert "at in" not in one_mistake(json_text('{"a": "\n"}')).message
+
+
+def test_key_twice() -> None:
+    """A key that stands twice in one object is refused, and not decided by which comes last."""
+    mistake = one_mistake(
+        json_text('{"version": 1, "policies": {"a": {"origins": [], "timing": true, "origins": ["*"]}}}')
+    )
+    assert (mistake.code, mistake.value) == ("duplicate-key", "origins")
+
+
+HINTS = {
+    "a close key": ('version = 1\n[policies.a]\norigins = ["*"]\nmax-age = 5', "Did you mean max_age?"),
+    "a close key in capitals": ('version = 1\n[policies.a]\norigins = ["*"]\nMAX-AGE = 5', "Did you mean max_age?"),
+    "a close key of the root": ('version = 1\n[policy.a]\n[policies.a]\norigins = ["*"]', "Did you mean policies?"),
+    "a close key of a rule": ("version = 1\n[policies.a]\nrules = [{Origins = []}]", "Did you mean origins?"),
+    "a key like no other": (
+        'version = 1\nxyz = 1\n[policies.a]\norigins = ["*"]',
+        "$schema, origin_sets, policies, version",
+    ),
+    "a version that is missing": ('[policies.a]\norigins = ["*"]', "version = 1"),
+    "a set that does not exist, but almost": (
+        'version = 1\n[policies.a]\norigins = ["@parners", "@partners"]\n[origin_sets]\npartners = ["app://a"]',
+        "@partners",
+    ),
+    "a set like no other": ('version = 1\n[policies.a]\norigins = ["@t"]', "[origin_sets]"),
+    "a set that is not used": (
+        'version = 1\n[policies.a]\norigins = ["*"]\n[origin_sets]\ns = ["https://a.example"]',
+        '"@s"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), HINTS.values(), ids=HINTS)
+def test_hint(text: str, words: str) -> None:
+    """A hint says what there is, or what was probably meant."""
+    assert words in mistakes_of(toml(text))[0].hint
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_number_that_json_does_not_have(number: str) -> None:
+    """A number that JSON does not have is refused, and shown as what it is."""
+    mistake = one_mistake(f'version = 1\n[policies.a]\norigins = ["*"]\nmax_age = {number}')
+    assert (mistake.path, mistake.line) == (("policies", "a", "max_age"), 4)
+    assert number in mistake.message
+
+
+def test_number_beyond_all_bounds() -> None:
+    """A number that overflows is refused, and shown as what it is read as."""
+    mistake = one_mistake(json_text('{"version": 1, "policies": {"a": {"origins": ["*"], "max_age": 1e400}}}'))
+    assert mistake.path == ("policies", "a", "max_age")
+    assert "inf" in mistake.message

@@ -1,0 +1,228 @@
+"""Tests of origin patterns: how they are read, how alternatives expand, what is refused and why."""
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from cors_service.policy import PolicyError
+from cors_service.policy._origin import NO_PORT
+from cors_service.policy._pattern import (
+    MAX_ALTERNATIVES,
+    OriginPattern,
+    expand_pattern,
+    is_exact,
+    parse_pattern,
+)
+from cors_service.testing import _strategies as strategies
+from tests import naive
+from tests.policy.documents import codes_in, mistakes_in, rule
+
+PATTERNS = {
+    "an exact origin": ("https://a.example", OriginPattern("https", "", "a.example", 443, 443)),
+    "a port": ("http://localhost:3000", OriginPattern("http", "", "localhost", 3000, 3000)),
+    "a scheme without a default port": ("app://bundle", OriginPattern("app", "", "bundle", NO_PORT, NO_PORT)),
+    "an IPv4 address": ("http://127.0.0.1", OriginPattern("http", "", "127.0.0.1", 80, 80)),
+    "an IPv6 address": ("http://[::1]:8080", OriginPattern("http", "", "[::1]", 8080, 8080)),
+    "an underscore and hyphens": ("https://-a_b-.c", OriginPattern("https", "", "-a_b-.c", 443, 443)),
+    "a trailing dot": ("https://a.", OriginPattern("https", "", "a.", 443, 443)),
+    "an opaque host that looks like a number": ("app://127.1", OriginPattern("app", "", "127.1", NO_PORT, NO_PORT)),
+    "sub-domains": ("https://*.a.example", OriginPattern("https", "*", "a.example", 443, 443)),
+    "one label": ("https://?.a.example", OriginPattern("https", "?", "a.example", 443, 443)),
+    "sub-domains of a label": ("http://*.localhost", OriginPattern("http", "*", "localhost", 80, 80)),
+    "sub-domains on a port": ("https://*.a.example:8443", OriginPattern("https", "*", "a.example", 8443, 8443)),
+    "any port, which takes in the default": ("http://a:*", OriginPattern("http", "", "a", 0, 65535)),
+    "any port, none too": ("app://a:*", OriginPattern("app", "", "a", NO_PORT, 65535)),
+    "any port of an address": ("http://[::1]:*", OriginPattern("http", "", "[::1]", 0, 65535)),
+    "a range of ports": ("http://localhost:8000-8999", OriginPattern("http", "", "localhost", 8000, 8999)),
+    "a range of one port": ("http://localhost:1-1", OriginPattern("http", "", "localhost", 1, 1)),
+    "every port by number": ("https://a:0-65535", OriginPattern("https", "", "a", 0, 65535)),
+    "sub-domains on any port": ("https://?.a:*", OriginPattern("https", "?", "a", 0, 65535)),
+}
+
+
+@pytest.mark.parametrize(("pattern", "expected"), PATTERNS.values(), ids=PATTERNS)
+def test_pattern(pattern: str, expected: OriginPattern) -> None:
+    """A pattern is a scheme, a host or the sub-domains of one, and a range of effective ports."""
+    assert expected == parse_pattern(pattern)
+
+
+@settings(deadline=None)
+@given(strategies.patterns())
+def test_valid_pattern(pattern: str) -> None:
+    """Each alternative of what the design calls a pattern can be read, and a document may list the whole."""
+    for alternative in expand_pattern(pattern):
+        parse_pattern(alternative)
+    assert codes_in(rule(pattern)) == []
+
+
+REFUSED = {
+    "nothing": ("", "origin-malformed"),
+    "a host alone": ("a.example", "origin-malformed"),
+    "a host and a port": ("localhost:3000", "origin-malformed"),
+    "no scheme": ("//a.example", "origin-malformed"),
+    "one slash": ("https:/a.example", "origin-malformed"),
+    "an empty scheme": ("://a.example", "origin-malformed"),
+    "a scheme that begins with a digit": ("1a://a", "origin-malformed"),
+    "a scheme with an underscore": ("a_b://a", "origin-malformed"),
+    "a blank before": (" https://a.example", "origin-malformed"),
+    "a blank behind": ("https://a.example ", "origin-malformed"),
+    "a line end behind": ("https://a.example\n", "origin-malformed"),
+    "a tab inside": ("https://a\t.example", "origin-malformed"),
+    "no host": ("https://", "origin-malformed"),
+    "no host but a port": ("https://:80", "origin-malformed"),
+    "two origins in one item": ("https://a.example,b.example", "origin-malformed"),
+    "an empty label": ("https://a..b", "origin-malformed"),
+    "a dot first": ("https://.a", "origin-malformed"),
+    "sub-domains of nothing": ("https://*.", "origin-malformed"),
+    "a host that browsers send but no policy may list": ("https://a~b", "origin-malformed"),
+    "an encoded host": ("https://%61.example", "origin-malformed"),
+    "too long": ("https://" + "a" * 343, "origin-malformed"),
+    "an empty port": ("https://a:", "origin-malformed"),
+    "a port that is too large": ("https://a:65536", "origin-malformed"),
+    "a zero before the port": ("https://a:080", "origin-malformed"),
+    "a sign before the port": ("https://a:+80", "origin-malformed"),
+    "a range that runs backwards": ("https://a:9-8", "origin-malformed"),
+    "a range of three": ("https://a:1-2-3", "origin-malformed"),
+    "a range without an end": ("https://a:1-", "origin-malformed"),
+    "a range without a start": ("https://a:-1", "origin-malformed"),
+    "a name behind an IPv6 address": ("https://[::1]a", "origin-malformed"),
+    "an upper-case scheme": ("HTTPS://a.example", "origin-uppercase"),
+    "an upper-case host": ("https://A.example", "origin-uppercase"),
+    "an upper-case IPv6 address": ("https://[FE80::1]", "origin-uppercase"),
+    "an upper-case wildcard": ("https://*.A.example:*", "origin-uppercase"),
+    "a Unicode host": ("https://bücher.example", "origin-unicode-host"),
+    "a Unicode wildcard": ("https://*.bücher.example", "origin-unicode-host"),
+    "a Unicode host that is none": ("https://é..a", "origin-unicode-host"),
+    "digits of another script": ("https://a:٣", "origin-unicode-host"),
+    "the default port": ("https://a.example:443", "origin-default-port"),
+    "the default port of ws": ("ws://a:80", "origin-default-port"),
+    "the default port of an address": ("http://[::1]:80", "origin-default-port"),
+    "the default port of a wildcard": ("https://*.a.example:443", "origin-default-port"),
+    "a trailing slash": ("https://a.example/", "origin-trailing-slash"),
+    "a path": ("https://a.example/x", "origin-path"),
+    "two slashes": ("https://a.example//", "origin-path"),
+    "a query": ("https://a.example?x=1", "origin-path"),
+    "a query behind a wildcard": ("https://?.a.example?x", "origin-path"),
+    "a question mark alone": ("https://a.example?", "origin-path"),
+    "a fragment": ("https://a.example#x", "origin-path"),
+    "a backslash": ("https://a.example\\x", "origin-path"),
+    "a user": ("https://u@a.example", "origin-userinfo"),
+    "a user and a password": ("https://u:p@a.example", "origin-userinfo"),
+    "a short IPv4 address": ("https://127.1", "origin-ipv4-not-canonical"),
+    "an IPv4 address as a number": ("https://2130706433", "origin-ipv4-not-canonical"),
+    "a hexadecimal IPv4 address": ("https://0x7f.1", "origin-ipv4-not-canonical"),
+    "an octal IPv4 address": ("https://127.0.0.01", "origin-ipv4-not-canonical"),
+    "an IPv4 address out of range": ("https://1.2.3.256", "origin-ipv4-not-canonical"),
+    "an IPv4 address with a trailing dot": ("https://1.2.3.4.", "origin-ipv4-not-canonical"),
+    "sub-domains of an IPv4 address": ("https://*.1.2.3.4", "origin-ipv4-not-canonical"),
+    "a name that ends in a number": ("https://a.1", "origin-ipv4-not-canonical"),
+    "a long IPv6 address": ("https://[0:0:0:0:0:0:0:1]", "origin-ipv6-not-canonical"),
+    "a dotted IPv6 address": ("https://[::127.0.0.1]", "origin-ipv6-not-canonical"),
+    "an IPv6 zone": ("https://[fe80::1%25eth0]", "origin-ipv6-not-canonical"),
+    "an IPv6 address cut off": ("https://[::1", "origin-ipv6-not-canonical"),
+    "sub-domains in brackets": ("https://*.[a]", "origin-ipv6-not-canonical"),
+    "a file": ("file:///x", "scheme-forbidden"),
+    "a file on a host": ("file://host", "scheme-forbidden"),
+    "a file in upper case": ("FILE:///x", "scheme-forbidden"),
+    "file, without slashes": ("file:x", "scheme-forbidden"),
+    "a wildcard for a scheme": ("*://a.example", "wildcard-misplaced"),
+    "a wildcard in a scheme": ("http?://a.example", "wildcard-misplaced"),
+    "a wildcard for a host": ("https://*", "wildcard-misplaced"),
+    "a wildcard in a label": ("https://a*.example", "wildcard-misplaced"),
+    "a wildcard that is not the first label": ("https://a.*.example", "wildcard-misplaced"),
+    "a wildcard that is the last label": ("https://a.*", "wildcard-misplaced"),
+    "two wildcards": ("https://*.*.example", "wildcard-misplaced"),
+    "two kinds of wildcards": ("https://*.?.example", "wildcard-misplaced"),
+    "one label that is not the first": ("https://a.?.example", "wildcard-misplaced"),
+    "a double star": ("https://**.example", "wildcard-misplaced"),
+    "a wildcard in a port": ("https://a:80*", "wildcard-misplaced"),
+    "a brace that opens": ("https://{a", "alternatives-malformed"),
+    "a brace that closes": ("https://a}", "alternatives-malformed"),
+    "braces the wrong way round": ("https://}a,b{", "alternatives-malformed"),
+    "braces without a choice": ("https://{a}.example", "alternatives-malformed"),
+    "empty braces": ("https://{}a", "alternatives-malformed"),
+    "alternatives in alternatives": ("https://{a,{b,c}}", "alternatives-malformed"),
+    "a good and a bad alternative": ("https://{a,B}.example", "origin-uppercase"),
+    "a star among alternatives": ("{*,https://a.example}", "origin-malformed"),
+    "257 alternatives": ("https://{" + ",".join(map(str, range(257))) + "}.example", "alternatives-too-many"),
+    "alternatives that multiply": ("https://" + "{a,b}" * 9, "alternatives-too-many"),
+    "alternatives by the thousand": ("https://" + "{a,b}" * 20_000, "alternatives-too-many"),
+}
+
+
+@pytest.mark.parametrize(("pattern", "code"), REFUSED.values(), ids=REFUSED)
+def test_refused(pattern: str, code: str) -> None:
+    """What is no pattern is refused with the code of its most telling mistake, and with what was written."""
+    found = mistakes_in(rule("https://fine.example", pattern))
+    expected = [(code, ("policies", "a", "origins", 1), pattern)]
+    assert expected == [(mistake.code, mistake.path, mistake.value) for mistake in found]
+
+
+@pytest.mark.parametrize(("pattern", "code"), REFUSED.values(), ids=REFUSED)
+def test_refused_in_a_set(pattern: str, code: str) -> None:
+    """An origin set may hold what a rule may list, and is refused for the same reasons, where it is written."""
+    found = mistakes_in({**rule("@s"), "origin_sets": {"s": ["https://fine.example", pattern]}})
+    expected = [(code, ("origin_sets", "s", 1), pattern)]
+    assert expected == [(mistake.code, mistake.path, mistake.value) for mistake in found]
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("a.*?:/[]{},-@#1hé "), max_size=12) | st.text(max_size=8).map("https://".__add__))
+def test_any_pattern(pattern: str) -> None:
+    """No text whatever makes the reader fail otherwise than by refusing it, once."""
+    if not pattern.startswith("@"):
+        assert len(mistakes_in(rule(pattern))) <= 1
+
+
+@settings(deadline=None)
+@given(strategies.patterns().flatmap(strategies.near_misses))
+def test_exact_agrees_with_the_oracle(text: str) -> None:
+    """An exact pattern is an origin whose host is made of letters, digits, dots, hyphens and underscores."""
+    assume(not text.startswith("file:"))
+    host = text.partition("://")[2].partition(":")[0].removesuffix(".")
+    plain = "[" in text or all(label and set(label) <= PLAIN for label in host.split("."))
+    assert (text != "null" and naive.is_origin(text) and plain) == is_exact(text)
+
+
+PLAIN = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+EXPANSIONS = {
+    "no braces": ("https://a", ["https://a"]),
+    "labels": ("https://{en,de}.a", ["https://en.a", "https://de.a"]),
+    "schemes": ("{http,https}://a", ["http://a", "https://a"]),
+    "an empty alternative": ("https://{www.,}a", ["https://www.a", "https://a"]),
+    "only empty alternatives": ("https://a{,}", ["https://a"]),
+    "each once": ("https://{a,b,a}", ["https://a", "https://b"]),
+    "two lists, the last turns fastest": ("{a,b}://{c,d}", ["a://c", "a://d", "b://c", "b://d"]),
+    "two lists side by side": ("{a,b}{c,d}", ["ac", "ad", "bc", "bd"]),
+    "ports": ("http://a:{1,2-3,*}", ["http://a:1", "http://a:2-3", "http://a:*"]),
+    "wildcards": ("https://{*.,?.,}a", ["https://*.a", "https://?.a", "https://a"]),
+    "whole origins": ("{https://a,http://b}", ["https://a", "http://b"]),
+}
+
+
+@pytest.mark.parametrize(("pattern", "expected"), EXPANSIONS.values(), ids=EXPANSIONS)
+def test_expansion(pattern: str, expected: list[str]) -> None:
+    """Alternatives are written out in order, each combination once."""
+    assert expected == expand_pattern(pattern)
+
+
+@settings(deadline=None)
+@given(strategies.alternative_patterns())
+def test_expansion_agrees_with_the_oracle(pattern: str) -> None:
+    """What a pattern expands to is what the oracle writes out."""
+    assert set(naive.expansions(pattern)) == set(expand_pattern(pattern))
+
+
+def test_most_alternatives() -> None:
+    """A pattern may stand for 256 origins."""
+    pattern = "https://{" + ",".join(map(str, range(16))) + "}-{" + ",".join(map(str, range(16))) + "}.example"
+    assert len(expand_pattern(pattern)) == MAX_ALTERNATIVES
+    assert codes_in(rule(pattern)) == []
+
+
+def test_count_of_alternatives() -> None:
+    """A pattern with too many alternatives is told how many there are, and how many may be."""
+    with pytest.raises(PolicyError, match=r"stands for 512 origins; 256 is the most") as raised:
+        expand_pattern("https://" + "{a,b}" * 9)
+    assert raised.value.code == "alternatives-too-many"

@@ -1,0 +1,79 @@
+"""Tests of the summary of a policy set, and of its words as values."""
+
+from typing import Any
+
+import pytest
+
+from cors_service.policy import read_document, summarize
+from tests.policy.documents import rule
+
+
+def test_summary() -> None:
+    """A summary has a line for each policy, in order of names, and one that counts them."""
+    document = {
+        "version": 1,
+        "origin_sets": {"s": ["https://s.example", "https://t.example"]},
+        "policies": {
+            "status": {"origins": ["*"]},
+            "catalogue": {
+                "match": ["a.example/", "b.example/x/"],
+                "rules": [{"origins": ["@s", "https://a.example"]}, {"origins": ["*"]}],
+            },
+        },
+    }
+    expected = (
+        "catalogue: 2 rules, 4 origin patterns, matches a.example/ b.example/x/\n"
+        "status: 1 rule, 1 origin pattern\n"
+        "2 policies, no mistakes."
+    )
+    assert expected == summarize(read_document(document))
+
+
+def test_summary_of_one() -> None:
+    """One policy is not counted as several."""
+    assert summarize(read_document(rule("*"))) == "a: 1 rule, 1 origin pattern\n1 policy, no mistakes."
+
+
+def test_patterns() -> None:
+    """The patterns of a rule are those it lists, in order, each set replaced by its members."""
+    document = {
+        **rule("https://a.example", "@s", "*"),
+        "origin_sets": {"s": ["https://s.example", "https://t.example"]},
+    }
+    policy_set = read_document(document)
+    expected = ["https://a.example", "https://s.example", "https://t.example", "*"]
+    assert expected == policy_set.patterns(policy_set.policies["a"].rules[0])
+
+
+ANYBODY = {
+    "everybody": (["*"], False, True),
+    "everybody, and somebody": (["https://a.example", "*"], False, True),
+    "everybody, in a set": (["https://a.example", "@s"], False, True),
+    "somebody": (["https://a.example"], False, False),
+    "somebody, in a set": (["@t"], False, False),
+    "somebody, with credentials": (["https://a.example"], True, False),
+}
+
+
+@pytest.mark.parametrize(("origins", "credentials", "expected"), ANYBODY.values(), ids=ANYBODY)
+def test_for_everybody(origins: list[str], *, credentials: bool, expected: bool) -> None:
+    """A rule speaks for everybody if it lists `*`, or a set that does, and never with credentials."""
+    document = rule(*origins, credentials=credentials)
+    document["policies"]["b"] = {"origins": ["@s", "@t"]}
+    policy_set = read_document({**document, "origin_sets": {"s": ["*"], "t": ["https://t.example"]}})
+    assert expected == policy_set.is_for_everybody(policy_set.policies["a"].rules[0])
+
+
+def test_immutable() -> None:
+    """Nothing of a policy set can be changed once it is read."""
+    policy_set: Any = read_document({**rule("@s"), "origin_sets": {"s": ["*"]}})
+    with pytest.raises(AttributeError):
+        policy_set.policies = {}
+    with pytest.raises(TypeError):
+        policy_set.policies["b"] = policy_set.policies["a"]
+    with pytest.raises(TypeError):
+        policy_set.origin_sets["t"] = ()
+    with pytest.raises(AttributeError):
+        policy_set.policies["a"].rules = ()
+    with pytest.raises(AttributeError):
+        policy_set.policies["a"].rules[0].credentials = True

@@ -1,0 +1,477 @@
+"""Tests of policies in a file, or in all files of a directory, and of how a change is noticed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_texts import document, now, toml
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, execute, fail
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent
+
+from cors_service.policy import InvalidPolicies, PolicyError
+from cors_service.store import FilePolicyStore, read_policies
+
+
+def mistakes(path: Path) -> list[PolicyError]:
+    """Read policies that have mistakes, and give them."""
+    with pytest.raises(InvalidPolicies) as caught:
+        read_policies(path)
+    return list(caught.value.mistakes)
+
+
+# What is read.
+
+
+def test_toml_file(tmp_path: Path) -> None:
+    """A file is read as TOML."""
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    assert list(read_policies(path).policies) == ["one"]
+
+
+def test_json_file(tmp_path: Path) -> None:
+    """A file whose name ends in .json is read as JSON."""
+    path = tmp_path / "policies.json"
+    path.write_text(json.dumps(document("one")))
+    assert list(read_policies(path).policies) == ["one"]
+
+
+def test_other_name(tmp_path: Path) -> None:
+    """A file of any other name is read as TOML if it was named itself."""
+    path = tmp_path / "policies"
+    path.write_text(toml("one"))
+    assert list(read_policies(path).policies) == ["one"]
+
+
+def test_byte_order_mark(tmp_path: Path) -> None:
+    """A byte order mark at the beginning, as some editors write it, is none of the document."""
+    path = tmp_path / "policies.toml"
+    path.write_bytes(toml("one").encode("utf-8-sig"))
+    assert list(read_policies(path).policies) == ["one"]
+
+
+def test_directory(tmp_path: Path) -> None:
+    """The documents of a directory are one set, in which one may use the origin sets of another."""
+    (tmp_path / "a.toml").write_text('version = 1\n[origin_sets]\nours = ["https://our.example"]\n')
+    (tmp_path / "b.toml").write_text('version = 1\n[policies.b]\norigins = ["@ours"]\n')
+    (tmp_path / "c.json").write_text(json.dumps(document("c")))
+    policy_set = read_policies(tmp_path)
+    assert (list(policy_set.policies), dict(policy_set.origin_sets)) == (["b", "c"], {"ours": ("https://our.example",)})
+
+
+def test_directory_ignores(tmp_path: Path) -> None:
+    """Hidden files, files of other names, and directories are not looked at."""
+    (tmp_path / "a.toml").write_text(toml("one"))
+    for name in (".hidden.toml", ".#a.toml", "a.toml~", "a.toml.orig", "README.md"):
+        (tmp_path / name).write_text("nonsense")
+    (tmp_path / "sub.toml").mkdir()
+    (tmp_path / "sub.toml" / "b.toml").write_text("nonsense")
+    assert list(read_policies(tmp_path).policies) == ["one"]
+
+
+def test_defined_twice(tmp_path: Path) -> None:
+    """A name that two documents define is a mistake that names both."""
+    for name in ("a.toml", "b.toml"):
+        (tmp_path / name).write_text(toml("shared"))
+    [mistake] = mistakes(tmp_path)
+    assert mistake.code == "policy-duplicate"
+    assert str(mistake).startswith(f"{tmp_path / 'b.toml'}:2: ")
+    assert f"{tmp_path / 'a.toml'} already" in str(mistake)
+
+
+def test_all_mistakes_of_all_files(tmp_path: Path) -> None:
+    """The mistakes of every document are reported, each with its file."""
+    (tmp_path / "a.toml").write_text(toml("a").replace("example", "example/"))
+    (tmp_path / "b.toml").write_text("version = 1\nnonsense")
+    (tmp_path / "c.toml").write_bytes(b"\xff")
+    (tmp_path / "d.toml").write_text(toml("fine"))
+    found = {(mistake.code, Path(mistake.file or "").name) for mistake in mistakes(tmp_path)}
+    assert {("origin-trailing-slash", "a.toml"), ("syntax", "b.toml"), ("document-unreadable", "c.toml")} == found
+
+
+def test_empty_directory(tmp_path: Path) -> None:
+    """A directory without documents is a mistake that says so and names it."""
+    [mistake] = mistakes(tmp_path)
+    assert ("no-policies", str(tmp_path)) == (mistake.code, mistake.file)
+
+
+def absent(path: Path) -> Path:
+    """Name a file that is not there."""
+    return path / "policies.toml"
+
+
+def absent_directory(path: Path) -> Path:
+    """Name a file in a directory that is not there."""
+    return path / "absent" / "policies.toml"
+
+
+def beneath_a_file(path: Path) -> Path:
+    """Name a file beneath what is no directory."""
+    (path / "file").touch()
+    return path / "file" / "policies.toml"
+
+
+def loop(path: Path) -> Path:
+    """Make a symbolic link that leads to itself."""
+    (path / "loop.toml").symlink_to("loop.toml")
+    return path / "loop.toml"
+
+
+def dangling(path: Path) -> Path:
+    """Make a symbolic link that leads nowhere."""
+    (path / "link.toml").symlink_to("absent.toml")
+    return path / "link.toml"
+
+
+def no_utf8(path: Path) -> Path:
+    """Write a file in Latin-1."""
+    (path / "latin.toml").write_bytes("# Käse\n".encode("latin-1") + toml("one").encode())
+    return path / "latin.toml"
+
+
+def utf16(path: Path) -> Path:
+    """Write a file in UTF-16."""
+    (path / "utf16.toml").write_text(toml("one"), encoding="utf-16")
+    return path / "utf16.toml"
+
+
+UNREADABLE = [absent, absent_directory, beneath_a_file, loop, dangling, no_utf8, utf16]
+
+
+@pytest.mark.parametrize("make", UNREADABLE)
+def test_unreadable(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    """A file that can't be read is one mistake of one line, which names the file."""
+    path = make(tmp_path)
+    found = mistakes(path)
+    assert [("document-unreadable", str(path))] == [(mistake.code, mistake.file) for mistake in found]
+    assert "\n" not in str(found[0])
+
+
+@pytest.mark.parametrize("make", [loop, dangling, no_utf8, utf16])
+def test_unreadable_in_directory(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    """A document that can't be read is the only mistake where others are right, whatever they share with it."""
+    path = make(tmp_path)
+    (tmp_path / "sets.toml").write_text('version = 1\n[origin_sets]\nours = ["https://our.example"]\n')
+    (tmp_path / "uses.toml").write_text('version = 1\n[policies.one]\norigins = ["@theirs"]\n')
+    found = mistakes(tmp_path)
+    assert [("document-unreadable", str(path))] == [(mistake.code, mistake.file) for mistake in found]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_forbidden(tmp_path: Path) -> None:
+    """A directory that may not be listed is one mistake."""
+    tmp_path.chmod(0)
+    try:
+        assert [mistake.code for mistake in mistakes(tmp_path)] == ["document-unreadable"]
+    finally:
+        tmp_path.chmod(0o700)
+
+
+# The store, and how it notices changes.
+
+
+class Watched:
+    """A store that is loaded and watched, and what it says.
+
+    Attributes:
+        path: What it reads.
+        changes: How often it said that there may be something new.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.changes = 0
+        self.clock = Clock()
+        self.store = FilePolicyStore(path, self.clock, interval=1, in_thread=execute)
+        self.load()
+        self.end = self.store.watch(self._changed)
+
+    def load(self) -> list[str]:
+        """Give the names of the policies that are there now."""
+        return list(now(self.store.load()).policies)
+
+    def look(self) -> int:
+        """Let the time of the next look come; give how often a change was told since the last."""
+        before = self.changes
+        self.clock.advance(1)
+        return self.changes - before
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Callable[[Path], Watched]]:
+    """Give a function that watches a path; what it began ends with the test."""
+    begun: list[Watched] = []
+
+    def begin(path: Path) -> Watched:
+        begun.append(Watched(path))
+        return begun[-1]
+
+    yield begin
+    for watched in begun:
+        watched.end()
+        assert watched.clock.getDelayedCalls() == []
+
+
+@pytest.fixture
+def file(tmp_path: Path, watch: Callable[[Path], Watched]) -> Watched:
+    """Give a store of a file with the policy `one`."""
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    return watch(path)
+
+
+def test_name(tmp_path: Path) -> None:
+    """People call the store by its path."""
+    assert str(tmp_path) == FilePolicyStore(tmp_path, Clock()).name
+
+
+def test_load_fails(tmp_path: Path) -> None:
+    """A load of what can't be read fails its Deferred, and raises nothing at once."""
+    loading = FilePolicyStore(tmp_path, Clock(), in_thread=execute).load()
+    with pytest.raises(InvalidPolicies):
+        now(loading)
+
+
+def test_nothing_changed(file: Watched) -> None:
+    """Nothing is told where nothing changes."""
+    assert [file.look() for _ in range(3)] == [0, 0, 0]
+
+
+def test_interval(tmp_path: Path) -> None:
+    """Changes are looked for once in each interval."""
+    clock = Clock()
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    changes: list[float] = []
+    store = FilePolicyStore(path, clock, interval=5, in_thread=execute)
+    now(store.load())
+    end = store.watch(lambda: changes.append(clock.seconds()))
+    path.write_text(toml("one", "two"))
+    clock.pump([1] * 12)
+    end()
+    assert changes == [5]
+
+
+def test_written_in_place(file: Watched) -> None:
+    """A file that is written to is a change, which is told once."""
+    file.path.write_text(toml("one", "two"))
+    assert (file.look(), file.load(), file.look()) == (1, ["one", "two"], 0)
+
+
+def test_written_in_place_of_the_same_size(file: Watched) -> None:
+    """A file that is written to is a change, also if its size stays."""
+    before = file.path.stat()
+    file.path.write_text(toml("two"))
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert (before.st_size, 1, ["two"]) == (file.path.stat().st_size, file.look(), file.load())
+
+
+def test_written_in_place_with_the_same_times(file: Watched) -> None:
+    """A file that is written to is a change, also if its size stays and its time is put back, as tar and rsync do."""
+    before = file.path.stat()
+    file.path.write_text(toml("two"))
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.look() == 1
+
+
+def test_replaced_by_rename(file: Watched) -> None:
+    """A file that another one replaces is a change, also if size and time are the same."""
+    before = file.path.stat()
+    other = file.path.with_suffix(".new")
+    other.write_text(toml("two"))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(file.path)
+    assert (file.look(), file.load(), file.look()) == (1, ["two"], 0)
+
+
+def test_deleted_and_restored(file: Watched) -> None:
+    """A file that disappears is a change, and so is the same file when it is there again."""
+    aside = file.path.with_suffix(".aside")
+    file.path.rename(aside)
+    assert (file.look(), file.look()) == (1, 0)
+    aside.rename(file.path)
+    assert (file.look(), file.load(), file.look()) == (1, ["one"], 0)
+
+
+def test_directory_members(tmp_path: Path, watch: Callable[[Path], Watched]) -> None:
+    """A document that comes to a directory, is renamed, or goes from it, is a change; a hidden file is none."""
+    (tmp_path / "a.toml").write_text(toml("a"))
+    directory = watch(tmp_path)
+    (tmp_path / ".b.toml").write_text(toml("b"))
+    (tmp_path / "README").write_text("b")
+    assert directory.look() == 0
+    (tmp_path / ".b.toml").rename(tmp_path / "b.toml")
+    assert (directory.look(), directory.load()) == (1, ["a", "b"])
+    (tmp_path / "b.toml").rename(tmp_path / "c.toml")
+    assert directory.look() == 1
+    (tmp_path / "c.toml").unlink()
+    assert (directory.look(), directory.load(), directory.look()) == (1, ["a"], 0)
+
+
+def test_directory_deleted_and_restored(tmp_path: Path, watch: Callable[[Path], Watched]) -> None:
+    """A directory that disappears is a change, and so is the same directory when it is there again."""
+    path = tmp_path / "policies"
+    path.mkdir()
+    (path / "a.toml").write_text(toml("a"))
+    directory = watch(path)
+    path.rename(tmp_path / "aside")
+    assert (directory.look(), directory.look()) == (1, 0)
+    (tmp_path / "aside").rename(path)
+    assert (directory.look(), directory.load(), directory.look()) == (1, ["a"], 0)
+
+
+def config_map(path: Path, version: str, *names: str) -> None:
+    """Fill a directory as Kubernetes does for a ConfigMap: `a.toml` -> `..data/a.toml`, `..data` -> `..VERSION`."""
+    (path / f"..{version}").mkdir()
+    (path / f"..{version}" / "a.toml").write_text(toml(*names))
+    (path / "..data_tmp").symlink_to(f"..{version}")
+    (path / "..data_tmp").replace(path / "..data")
+
+
+@pytest.mark.parametrize("name", ["", "a.toml"], ids=["the directory", "a file of it"])
+def test_config_map(tmp_path: Path, watch: Callable[[Path], Watched], name: str) -> None:
+    """An update of a ConfigMap, which swaps one symbolic link, is one change, and nothing is read twice."""
+    config_map(tmp_path, "2026_01", "one")
+    (tmp_path / "a.toml").symlink_to("..data/a.toml")
+    watched = watch(tmp_path / name)
+    config_map(tmp_path, "2026_02", "two")
+    shutil.rmtree(tmp_path / "..2026_01")
+    assert (watched.look(), watched.load(), watched.look()) == (1, ["two"], 0)
+
+
+def test_first_look(tmp_path: Path) -> None:
+    """Where nothing was loaded before, the first look comes at once, and what is there is a change."""
+    (tmp_path / "a.toml").write_text(toml("a"))
+    changes: list[str] = []
+    end = FilePolicyStore(tmp_path, Clock(), in_thread=execute).watch(lambda: changes.append("told"))
+    end()
+    assert changes == ["told"]
+
+
+def test_read_at_the_start(tmp_path: Path) -> None:
+    """What was read at the start is not told as a change; what changed since then is, by the first look."""
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    clock = Clock()
+    store = FilePolicyStore(path, clock, in_thread=execute)
+    assert list(store.read().policies) == ["one"]
+    changes: list[str] = []
+    end = store.watch(lambda: changes.append("told"))
+    clock.advance(1)
+    assert changes == []
+    path.write_text(toml("one", "two"))
+    clock.advance(1)
+    end()
+    assert changes == ["told"]
+
+
+class Slow:
+    """A thread that takes its time: what it has to do is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Take something to do."""
+        deferred: Deferred[Any] = Deferred()
+        self.waiting.append((deferred, function, arguments))
+        return deferred
+
+    def go_on(self) -> None:
+        """Do what came first."""
+        deferred, function, arguments = self.waiting.pop(0)
+        execute(function, *arguments).chainDeferred(deferred)
+
+
+def test_change_while_loading(tmp_path: Path) -> None:
+    """A change that comes before a load has ended is told by the next look: it may or may not be in that load."""
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    clock, thread = Clock(), Slow()
+
+    def read_slowly(function: Callable[..., Any], *arguments: Any) -> Any:
+        result = function(*arguments)
+        path.write_text(toml("one", "two"))
+        return result
+
+    store = FilePolicyStore(
+        path, clock, in_thread=lambda function, *arguments: thread(read_slowly, function, *arguments)
+    )
+    loading = store.load()
+    thread.go_on()
+    assert list(now(loading).policies) == ["one"]
+    changes: list[str] = []
+    end = store.watch(lambda: changes.append("told"))
+    clock.advance(1)
+    thread.go_on()
+    end()
+    assert changes == ["told"]
+
+
+def test_slow_look(tmp_path: Path) -> None:
+    """While a look takes its time, no other begins."""
+    clock, thread = Clock(), Slow()
+    end = FilePolicyStore(tmp_path, clock, in_thread=thread).watch(lambda: None)
+    clock.pump([1] * 5)
+    assert len(thread.waiting) == 1
+    thread.go_on()
+    clock.advance(1)
+    assert len(thread.waiting) == 1
+    end()
+
+
+def test_look_under_way_at_the_end(tmp_path: Path) -> None:
+    """Nothing is told behind the end, also by a look that was under way."""
+    thread = Slow()
+    changes: list[str] = []
+    end = FilePolicyStore(tmp_path, Clock(), in_thread=thread).watch(lambda: changes.append("told"))
+    end()
+    thread.go_on()
+    assert changes == []
+
+
+def test_look_fails(tmp_path: Path, nothing_left_behind: list[LogEvent]) -> None:
+    """A look that fails is in the log, and the next comes all the same."""
+    (tmp_path / "a.toml").write_text(toml("a"))
+    clock = Clock()
+    fails = [True, False]
+
+    def in_thread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        return fail(OSError("No threads today")) if fails.pop(0) else execute(function, *arguments)
+
+    store = FilePolicyStore(tmp_path, clock, in_thread=in_thread)
+    changes: list[str] = []
+    end = store.watch(lambda: changes.append("told"))
+    [event] = nothing_left_behind
+    assert OSError is event["log_failure"].type
+    nothing_left_behind.clear()
+    clock.advance(1)
+    end()
+    assert changes == ["told"]
+
+
+async def test_in_threads_of_the_reactor(tmp_path: Path) -> None:
+    """Unless told otherwise the store reads and looks in a thread, and tells what it found in that of the reactor."""
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    store = FilePolicyStore(path, reactor, interval=0.01)
+    assert list((await store.load()).policies) == ["one"]
+    told: Deferred[None] = Deferred()
+    end = store.watch(lambda: told.called or told.callback(None))
+    try:
+        path.write_text(toml("one", "two"))
+        await told.addTimeout(10, reactor)
+    finally:
+        end()
+    assert list((await store.load()).policies) == ["one", "two"]

@@ -1,0 +1,278 @@
+"""Tests of the `cors-service` command: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+import cors_service
+from cors_service.cli import main
+from cors_service.decision import ActivePolicies, Query
+from cors_service.store import read_policies
+from cors_service.wire import DEFAULT_TTL, write_decision
+
+EXAMPLE = Path(__file__).parents[1] / "etc" / "policies.toml"
+COMMAND = Path(sys.executable).with_name("cors-service")
+
+Captured = pytest.CaptureFixture[str]
+
+
+def status_of(*arguments: str | Path) -> int:
+    """Run the command, and give its exit status however it ends."""
+    with pytest.raises(SystemExit) as end:
+        sys.exit(main([str(argument) for argument in arguments]))
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """Give a document without mistakes."""
+    path = tmp_path / "good.toml"
+    path.write_text('version = 1\n[policies.one]\norigins = ["https://one.example"]\nmethods = ["GET", "PUT"]\n')
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """Give a document with three mistakes."""
+    path = tmp_path / "bad.toml"
+    path.write_text('nonsense = 1\n[policies.one]\norigins = ["https://one.example/"]\n')
+    return path
+
+
+# check
+
+
+def test_check(good: Path, capsys: Captured) -> None:
+    """Of a document without mistakes it says what is in it."""
+    assert status_of("check", good) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("one: 1 rule, 1 origin pattern\n1 policy, no mistakes.\n", "")
+
+
+def test_check_example(capsys: Captured) -> None:
+    """The example that is delivered has no mistakes, and each of its policies is a line."""
+    assert status_of("check", EXAMPLE) == 0
+    lines = capsys.readouterr().out.splitlines()
+    policies = read_policies(EXAMPLE).policies
+    assert list(policies) == [line.partition(":")[0] for line in lines[:-1]]
+    assert f"{len(policies)} policies, no mistakes." == lines[-1]
+
+
+def test_check_fails(bad: Path, capsys: Captured) -> None:
+    """Every mistake of a document is a line on standard error that begins with its place, and a line counts them."""
+    assert status_of("check", bad) == 1
+    out, err = capsys.readouterr()
+    *lines, count = err.splitlines()
+    assert (out, count) == ("", "3 mistakes in the policies.")
+    assert {"missing-key", "unknown-key", "origin-trailing-slash"} == {
+        line[line.rindex("[") + 1 : -1] for line in lines
+    }
+    assert all(line.startswith(f"{bad}:") for line in lines)
+    assert sum(line.startswith(f"{bad}:1: nonsense: ") for line in lines) == 1
+    assert sum(line.startswith(f"{bad}:3: policies.one.origins[0]: ") for line in lines) == 1
+
+
+def test_check_several(good: Path, bad: Path, capsys: Captured) -> None:
+    """Each path is a set of its own; all are checked, whatever is wrong with those before."""
+    assert status_of("check", bad, good, bad) == 1
+    out, err = capsys.readouterr()
+    assert (out.count("no mistakes."), err.count("3 mistakes in the policies.")) == (1, 2)
+
+
+def test_check_directory(good: Path, capsys: Captured) -> None:
+    """The documents of a directory are one set."""
+    good.with_name("more.toml").write_text('version = 1\n[policies.two]\norigins = ["*"]\n')
+    assert status_of("check", good.parent) == 0
+    assert capsys.readouterr().out.endswith("2 policies, no mistakes.\n")
+
+
+def test_check_directory_fails(good: Path, bad: Path, capsys: Captured) -> None:
+    """A name that two documents of a directory define is a mistake that names both."""
+    assert status_of("check", good.parent) == 1
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "policy-duplicate" in line]
+    assert str(good) in line
+    assert str(bad) in line
+
+
+def test_check_absent(tmp_path: Path, capsys: Captured) -> None:
+    """A path that is not there is one mistake."""
+    assert status_of("check", tmp_path / "absent.toml") == 1
+    [line, count] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path / 'absent.toml'}: ")
+    assert count == "1 mistake in the policies."
+
+
+# schema
+
+
+def test_schema(capsys: Captured) -> None:
+    """It prints the schema that the package has and that documents are held against."""
+    assert status_of("schema") == 0
+    printed = json.loads(capsys.readouterr().out)
+    packaged = json.loads(files("cors_service.policy").joinpath("schema.json").read_text(encoding="utf-8"))
+    assert packaged == printed
+    assert jsonschema_rs.meta.is_valid(printed)
+    assert jsonschema_rs.Draft202012Validator(printed).is_valid({"version": 1, "policies": {"a": {"origins": ["*"]}}})
+
+
+# decide
+
+
+def test_decide_allows(good: Path, capsys: Captured) -> None:
+    """A decision that allows is told to people with its reason and the headers to emit, and is success."""
+    assert status_of("decide", "--policies", good, "--policy", "one", "--origin", "https://one.example") == 0
+    first, *headers = capsys.readouterr().out.splitlines()
+    assert first.startswith("allowed (actual): ")
+    assert first.endswith(" [allowed]")
+    assert headers == ["Access-Control-Allow-Origin: https://one.example", "Vary: Origin"]
+
+
+def test_decide_preflight(good: Path, capsys: Captured) -> None:
+    """Where a method is asked about, the request is a preflight, and its status is told."""
+    query = ["--policy", "one", "--origin", "https://one.example", "--request-method", "PUT"]
+    assert status_of("decide", "--policies", good, *query) == 0
+    first, *headers = capsys.readouterr().out.splitlines()
+    assert first.startswith("allowed (preflight, status 204): ")
+    assert "Access-Control-Allow-Methods: GET, HEAD, PUT" in headers
+
+
+def test_decide_refuses(good: Path, capsys: Captured) -> None:
+    """A decision that refuses is told with the same care, and has an exit status of its own."""
+    assert status_of("decide", "--policies", good, "--policy", "one", "--origin", "https://evil.example") == 2
+    out, err = capsys.readouterr()
+    first, *headers = out.splitlines()
+    assert first.startswith("refused (actual): ")
+    assert first.endswith(" [origin-not-allowed]")
+    assert (headers, err) == (["Vary: Origin"], "")
+
+
+def test_decide_without_origin(good: Path, capsys: Captured) -> None:
+    """A request that is none of CORS is nothing to refuse."""
+    assert status_of("decide", "--policies", good, "--policy", "one") == 0
+    assert capsys.readouterr().out.startswith("no CORS request (no-origin): ")
+
+
+def test_decide_same_origin(capsys: Captured) -> None:
+    """The URL finds the policy, and says which origin is the service's own."""
+    query = ["--url", "https://app.example.com/api/things", "--origin", "https://app.example.com"]
+    assert status_of("decide", "--policies", EXAMPLE, *query) == 0
+    assert capsys.readouterr().out.startswith("allowed (same-origin): ")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://one.example", 0), ("https://evil.example", 2)], ids=["allows", "refuses"]
+)
+def test_decide_json(good: Path, capsys: Captured, origin: str, status: int) -> None:
+    """For programs it prints what the API answers, on one line."""
+    assert status == status_of("decide", "--json", "--policies", good, "--policy", "one", "--origin", origin)
+    decision = ActivePolicies(read_policies(good)).decide(Query("GET", policy="one", origins=(origin,)))
+    assert f"{write_decision(decision, DEFAULT_TTL).decode()}\n" == capsys.readouterr().out
+
+
+def test_decide_all_options(capsys: Captured) -> None:
+    """Each option is a fact of the request."""
+    query = {
+        "--policy": "catalogue",
+        "--url": "https://api.example.com/catalogue/7",
+        "--origin": "https://shop.reseller.example.net",
+        "--method": "OPTIONS",
+        "--request-method": "DELETE",
+        "--request-headers": "x-catalogue-id,authorization",
+    }
+    assert status_of("decide", "--json", "--policies", EXAMPLE, *(word for pair in query.items() for word in pair)) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["kind"], printed["allowed"], printed["status"], printed["rule"]) == ("preflight", True, 204, 1)
+    assert dict(printed["headers"])["Access-Control-Allow-Headers"] == "x-catalogue-id, authorization"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        ["--policy", "absent"],
+        ["--origin", "https://one.example"],
+        ["--url", "https://nowhere.example/"],
+        ["--url", "nonsense"],
+        ["--url", "https://one.example/a/../b"],
+    ],
+    ids=" ".join,
+)
+def test_decide_bad_query(good: Path, capsys: Captured, query: list[str]) -> None:
+    """A question to which no decision exists is an error, told in a line on standard error."""
+    assert status_of("decide", "--policies", good, *query) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), err[:14]) == ("", 1, "cors-service: ")
+
+
+def test_decide_bad_documents(bad: Path, capsys: Captured) -> None:
+    """Documents with mistakes are an error; nothing is decided by them."""
+    assert status_of("decide", "--policies", bad, "--policy", "one", "--origin", "https://one.example") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[-1]) == ("", "3 mistakes in the policies.")
+
+
+def test_decide_absent_documents(tmp_path: Path, capsys: Captured) -> None:
+    """Documents that are not there are an error."""
+    assert status_of("decide", "--policies", tmp_path / "absent", "--policy", "one") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[-1]) == ("", "1 mistake in the policies.")
+
+
+# The command itself.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["check"],
+        ["schema", "nonsense"],
+        ["decide"],
+        ["decide", "--policies", "good.toml", "--nonsense"],
+        ["decide", "--policies", "good.toml", "--origin"],
+        ["--nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments(capsys: Captured, arguments: list[str]) -> None:
+    """Arguments that are not understood are an error, which is not the exit status of a refusal."""
+    assert status_of(*arguments) == 1
+    out, err = capsys.readouterr()
+    assert (out, err[:19]) == ("", "usage: cors-service")
+
+
+def test_version(capsys: Captured) -> None:
+    """It tells its version."""
+    assert status_of("--version") == 0
+    assert f"cors-service {cors_service.__version__}\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["schema"], ["decide"]], ids=" ".join)
+def test_help(capsys: Captured, command: list[str]) -> None:
+    """It and its commands tell what they do."""
+    assert status_of(*command, "--help") == 0
+    assert capsys.readouterr().out.startswith("usage: cors-service")
+
+
+def test_installed(bad: Path) -> None:
+    """The command that is installed is this one, and its exit status arrives."""
+    done = subprocess.run([COMMAND, "check", bad], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (1, "", "3 mistakes in the policies.")
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["check", str(EXAMPLE)]], ids=["schema", "check"])
+def test_reader_goes_away(arguments: list[str]) -> None:
+    """A reader that goes away, such as head, is no reason for a traceback."""
+    process = subprocess.Popen([COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert err == b""

@@ -1,0 +1,124 @@
+"""Each provider of an interface keeps what the interface promises: names, attributes, arguments."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.application.service import IService, IServiceMaker
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver
+from twisted.plugin import IPlugin, getPlugins
+from twisted.web.resource import IResource
+from zope.interface import Interface, implementedBy
+from zope.interface.interface import InterfaceClass
+from zope.interface.verify import verifyClass, verifyObject
+
+import cors_service
+from cors_service.logs import JSONLines
+from cors_service.policy import read_document
+from cors_service.store import (
+    FilePolicyStore,
+    FixedPolicies,
+    IPolicies,
+    IPolicyStore,
+    LivePolicies,
+    MemoryPolicyStore,
+)
+from cors_service.tap import ReloadOnHangup
+from cors_service.web import DecisionServer, DecisionSite, decision_resource
+
+POLICIES = read_document({"version": 1, "policies": {"open": {"origins": ["*"]}}})
+
+
+def live() -> LivePolicies:
+    """Make a holder of policies."""
+    return LivePolicies(MemoryPolicyStore({}), Clock())
+
+
+def site() -> DecisionSite:
+    """Make a site."""
+    return DecisionSite(decision_resource(POLICIES, clock=Clock()), Clock())
+
+
+# The interfaces that a class declares itself, and one of its objects. A new provider belongs here.
+PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
+    FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
+    FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),
+    JSONLines: (ILogObserver, lambda: JSONLines(io.StringIO())),
+    LivePolicies: (IPolicies, live),
+    MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
+}
+# What others make of it: the interfaces of Twisted that a class has from its base.
+INHERITED: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
+    DecisionServer: (IService, lambda: DecisionServer(site(), [], drain_timeout=0)),
+    LivePolicies: (IService, live),
+    ReloadOnHangup: (IService, lambda: ReloadOnHangup(live(), None)),
+    type(decision_resource(POLICIES, clock=Clock())): (
+        IResource,
+        lambda: decision_resource(POLICIES, clock=Clock()),
+    ),
+}
+CASES = [
+    pytest.param(provider, interface, make, id=f"{provider.__name__}-{interface.__name__}")
+    for providers in (PROVIDERS, INHERITED)
+    for provider, (interface, make) in providers.items()
+]
+
+
+def everything() -> list[Any]:
+    """Give everything that the modules of the package define."""
+    names = [module.name for module in pkgutil.walk_packages(cors_service.__path__, "cors_service.")]
+    modules = [importlib.import_module(name) for name in names]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if getattr(value, "__module__", None) == module.__name__
+    ]
+
+
+def test_every_provider_is_listed() -> None:
+    """Each class of the package that declares an interface is among those that are tested here."""
+    declared = {
+        (value, interface)
+        for value in everything()
+        if inspect.isclass(value)
+        for interface in implementedBy(value).declared
+    }
+    assert {(provider, interface) for provider, (interface, _) in PROVIDERS.items()} == declared
+
+
+def test_every_interface_has_a_provider() -> None:
+    """Each interface of the package has a provider, and one that is in memory or null."""
+    interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
+    assert {IPolicies, IPolicyStore} == interfaces
+    assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
+
+
+@pytest.mark.parametrize(("provider", "interface", "make"), CASES)
+def test_class(provider: type, interface: InterfaceClass, make: Callable[[], Any]) -> None:
+    """The class has the methods of the interface, with arguments that fit."""
+    assert verifyClass(interface, provider)
+
+
+@pytest.mark.parametrize(("provider", "interface", "make"), CASES)
+def test_object(provider: type, interface: InterfaceClass, make: Callable[[], Any]) -> None:
+    """An object of the class has the attributes of the interface as well."""
+    made = make()
+    assert isinstance(made, provider)
+    assert verifyObject(interface, made)
+
+
+def test_plugin() -> None:
+    """The plugin that twist and twistd list is what they take for one, and is there once."""
+    [maker] = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == "cors"]
+    assert verifyObject(IServiceMaker, maker)
+    assert verifyObject(IPlugin, maker)
+    assert maker.module == "cors_service.tap"

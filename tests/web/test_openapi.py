@@ -1,0 +1,163 @@
+"""Tests that the description of the API is valid, whole, and has the words of the code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from msgspec import structs
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from twisted.web.resource import Resource
+from twisted.web.test.requesthelper import DummyRequest
+
+import cors_service
+from cors_service.decision import REASONS, BadQuery, Decision, Reason
+from cors_service.decision._decision import Kind
+from cors_service.policy import SCHEMA, Rule
+from cors_service.web import Limits
+from cors_service.web._endpoint import Endpoint, Problem
+from cors_service.wire import FORM_FIELDS
+from tests.web.asking import caller, tree
+from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations, resolved
+
+SCHEMAS: dict[str, Any] = COMPONENTS["schemas"]
+EVERYWHERE = {"MethodNotAllowed", "NotFound", "RequestMalformed", "RequestTimeout", "HeadTooLarge", "BodyTooLarge"}
+"""What can be the answer on any path; the text of the description says when."""
+
+
+def test_valid() -> None:
+    """The description is OpenAPI 3.1."""
+    assert DESCRIPTION["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(DESCRIPTION).validate()
+
+
+def test_nothing_is_left_over() -> None:
+    """Every component is referred to, or named in the text as what can happen on any path."""
+    document, text = json.dumps(DESCRIPTION), DESCRIPTION["info"]["description"]
+    unused = {
+        name for kind, parts in COMPONENTS.items() for name in parts if f'"#/components/{kind}/{name}"' not in document
+    }
+    assert unused <= EVERYWHERE
+    assert {name for name in EVERYWHERE if f"`{name}`" in text} == EVERYWHERE
+
+
+def routes(resource: Resource, path: str = "") -> Iterator[str]:
+    """The paths of a tree at which there is more than a 404; `{}` stands for any name."""
+    if any(name.startswith("answer_") for name in dir(resource)):
+        yield path
+    for name, child in resource.children.items():
+        yield from routes(child, f"{path}/{name.decode('ascii')}")
+    if type(resource).getChild is not Endpoint.getChild:
+        yield from routes(resource.getChild(b"any", DummyRequest([])), f"{path}/{{}}")
+
+
+def test_routes() -> None:
+    """Every path and method of the tree is described, and every one that is described is there."""
+    asked = caller()
+    there = {
+        f"{method} {path}"
+        for path in routes(tree())
+        for method in (asked.ask("PROPFIND", path.replace("{}", "any")).header("Allow") or "").split(", ")
+    }
+    told = {re.sub(r"\{[^}]*\}", "{}", operation) for operation, _ in operations()}
+    # HEAD is described in words: it is answered wherever GET is.
+    assert there == told | {operation.replace("GET", "HEAD") for operation in told if operation.startswith("GET ")}
+
+
+def test_operations_have_names() -> None:
+    """Every operation has a name of its own, for the programs that make clients of descriptions, and a summary."""
+    names = [operation["operationId"] for _, operation in operations()]
+    assert len(set(names)) == len(names)
+    assert all(operation["summary"] for _, operation in operations())
+
+
+def test_reasons() -> None:
+    """The description lists the reasons and kinds of decisions that there are, no more and no fewer."""
+    assert sorted(REASONS) == sorted(SCHEMAS["Reason"]["properties"]["code"]["enum"])
+    assert sorted(get_args(Kind)) == sorted(SCHEMAS["Decision"]["properties"]["kind"]["enum"])
+
+
+def test_fields() -> None:
+    """The description lists the fields of decisions, rules and forms that there are."""
+    decision = {field.name for field in structs.fields(Decision)} | {"ttl"}
+    assert decision == set(SCHEMAS["Decision"]["properties"]) == set(SCHEMAS["Decision"]["required"])
+    assert {field.name for field in structs.fields(Reason)} == set(SCHEMAS["Reason"]["properties"])
+    assert {field.name for field in structs.fields(Rule)} == set(SCHEMAS["Rule"]["properties"])
+    parameters = [resolved(parameter) for parameter in dict(operations())["GET /v1/decision"]["parameters"]]
+    assert tuple(parameter["name"] for parameter in parameters if parameter["in"] == "query") == FORM_FIELDS
+
+
+@pytest.mark.parametrize("field", ["dangerously_allow", "resource_policy"])
+def test_words_of_rules(field: str) -> None:
+    """Fields of rules that take certain words alone are described with those that documents may have."""
+    told, taken = (rule["properties"][field] for rule in (SCHEMAS["Rule"], SCHEMA["$defs"]["rule"]))
+    assert set(taken.get("items", taken)["enum"]) == set(told.get("items", told)["enum"])
+
+
+def test_limit_of_batches() -> None:
+    """The description has the limit of batches that the service has."""
+    for name, field in (("Batch", "queries"), ("Decisions", "decisions")):
+        assert Limits().batch == SCHEMAS[name]["properties"][field]["maxItems"]
+
+
+def raised() -> dict[int, set[str]]:
+    """The codes of all problems that the source makes, by the status of the answers that they become."""
+    codes: dict[int, set[str]] = defaultdict(set)
+    for path in Path(cors_service.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            made = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+            values = [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args]
+            match made, values:
+                case "BadQuery", [str(code), *_]:
+                    codes[Problem.of(BadQuery(code, "")).status].add(code)
+                case "Problem" | "_refuse", [int(status), str(code), *_]:
+                    codes[status].add(code)
+                case "BadQuery" | "Problem", _:
+                    # A name passes on what callers write out; what is computed could not be found here.
+                    assert all(isinstance(argument, ast.Name) for argument in node.args[:2]), f"{path}:{node.lineno}"
+    return codes
+
+
+def status_of(problem: dict[str, Any]) -> int:
+    """The status that a problem is described with."""
+    schema = problem["content"]["application/problem+json"]["schema"]
+    status: int = schema["allOf"][1]["properties"]["status"]["const"]
+    return status
+
+
+def test_problem_codes() -> None:
+    """The description lists the codes of problems that there are, each with the status that it comes with."""
+    told: dict[int, set[str]] = defaultdict(set)
+    for response in [
+        *COMPONENTS["responses"].values(),
+        *(response for _, operation in operations() for response in operation["responses"].values()),
+    ]:
+        if codes_of(resolved(response)) != [""]:
+            told[status_of(resolved(response))] |= set(codes_of(resolved(response)))
+    assert raised() == told
+    assert {code for codes in told.values() for code in codes} == set(SCHEMAS["Problem"]["properties"]["code"]["enum"])
+
+
+@pytest.mark.parametrize("name", COMPONENTS["responses"])
+def test_problems_stand_with_their_status(name: str) -> None:
+    """A problem is described with the status under which it is listed."""
+    statuses = {
+        int(status)
+        for _, operation in operations()
+        for status, response in operation["responses"].items()
+        if response == {"$ref": f"#/components/responses/{name}"}
+    }
+    response = COMPONENTS["responses"][name]
+    if codes_of(response) != [""]:
+        constant = response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["status"][
+            "const"
+        ]
+        assert statuses <= {constant}

@@ -1,0 +1,249 @@
+"""Tests that the service answers as its description says, status by status and code by code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent
+from twisted.python.failure import Failure
+
+from cors_service.web import DecisionSite, DecisionTree
+from tests.web.asking import Answer, Caller, broken, live, tree, tree_of
+from tests.web.description import COMPONENTS, DESCRIPTION, check, codes_of, operations, resolved, response_of
+
+POLICIES: dict[str, Any] = response_of("GET /v1/policies", 200)["content"]["application/json"]["examples"]["all"][
+    "value"
+]
+"""What the examples are decided by."""
+
+
+def ready() -> DecisionTree:
+    """A tree that decides by the policies of the examples."""
+    return tree(POLICIES)
+
+
+def empty() -> DecisionTree:
+    """A tree without policies."""
+    return tree_of(live(POLICIES, Clock())[1])
+
+
+def draining() -> DecisionTree:
+    """A tree of a service that is about to stop."""
+    root = ready()
+    root.ready.draining = True
+    return root
+
+
+class Exchange(NamedTuple):
+    """A request, and what the description has to say about its answer.
+
+    Attributes:
+        operation: Method and path as the description has them.
+        status: Of the answer.
+        code: Of the problem that the answer is; empty if it is none.
+        path: As it goes over the wire; the operation's if empty.
+        body: Of the request.
+        lines: Header lines of the request.
+        root: Makes the tree that is asked.
+    """
+
+    operation: str
+    status: int
+    code: str = ""
+    path: str = ""
+    body: bytes | None = None
+    lines: tuple[tuple[str, str], ...] = ()
+    root: Callable[[], DecisionTree] = ready
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.operation, str(self.status), self.code)))
+
+    def send(self, method: str | None = None) -> Answer:
+        """Send the request, by another method if one is given."""
+        usual, path = self.operation.split()
+        return Caller(self.root()).ask(method or usual, self.path or path, self.body, self.lines)
+
+
+def form(**parameters: str | list[str]) -> str:
+    """The path of a form."""
+    return f"/v1/decision?{urlencode(parameters, doseq=True)}"
+
+
+def query(**fields: Any) -> bytes:
+    """A query as a body."""
+    return json.dumps({"method": "GET"} | fields).encode("ascii")
+
+
+GET, POST, BATCH = "GET /v1/decision", "POST /v1/decision", "POST /v1/decisions"
+ALL, ONE, STATUS = "GET /v1/policies", "GET /v1/policies/{name}", "GET /v1/status"
+LIVE, READY, SELF = "GET /livez", "GET /readyz", "GET /openapi.json"
+HELD = (("If-None-Match", "*"),)
+TEXT = (("Content-Type", "text/plain"),)
+TWICE = (("Origin", "https://a.test"), ("Origin", "https://b.test"))
+LARGE = b" " * (1024 * 1024 + 1)
+DOTS, NOWHERE = "https://api.example.com/catalogue/../admin", "https://www.example.com/"
+
+EXCHANGES = [
+    Exchange(GET, 200, path=form(policy="catalogue", origin="null")),
+    Exchange(GET, 304, path=form(policy="catalogue"), lines=HELD),
+    Exchange(GET, 400, "request-malformed", form(policy="catalogue"), lines=TWICE),
+    Exchange(GET, 400, "query-malformed", form(policy="catalogue", origin=["null", "null"])),
+    Exchange(GET, 400, "no-selector"),
+    Exchange(GET, 400, "url-malformed", form(url="/catalogue/7")),
+    Exchange(GET, 400, "url-ambiguous", form(url=DOTS)),
+    Exchange(GET, 404, "unknown-policy", form(policy="nothing")),
+    Exchange(GET, 404, "no-policy-for-url", form(url=NOWHERE)),
+    Exchange(GET, 500, "internal", form(policy="catalogue"), root=broken),
+    Exchange(GET, 503, "no-policies", form(policy="catalogue"), root=empty),
+    Exchange(POST, 200, body=query(policy="catalogue", origin="null")),
+    Exchange(POST, 400, "request-malformed", body=query(policy="catalogue"), lines=TWICE),
+    Exchange(POST, 400, "body-malformed", body=b'{"method": "GET", "method": "GET"}'),
+    Exchange(POST, 400, "query-malformed", body=query(policy="catalogue", origin="null", headers={"Origin": "a"})),
+    Exchange(POST, 400, "no-selector", body=query()),
+    Exchange(POST, 400, "url-malformed", body=query(url="/catalogue/7")),
+    Exchange(POST, 400, "url-ambiguous", body=query(url=DOTS)),
+    Exchange(POST, 404, "unknown-policy", body=query(policy="nothing")),
+    Exchange(POST, 404, "no-policy-for-url", body=query(url=NOWHERE)),
+    Exchange(POST, 413, "body-too-large", body=LARGE),
+    Exchange(POST, 415, "not-json", body=query(policy="catalogue"), lines=TEXT),
+    Exchange(POST, 500, "internal", body=query(policy="catalogue"), root=broken),
+    Exchange(POST, 503, "no-policies", body=query(policy="catalogue"), root=empty),
+    Exchange(BATCH, 200, body=b'{"queries": [{"policy": "catalogue", "method": "GET"}, null]}'),
+    Exchange(BATCH, 400, "request-malformed", body=b'{"queries": []}', lines=TWICE),
+    Exchange(BATCH, 400, "body-malformed", body=b""),
+    Exchange(BATCH, 400, "query-malformed", body=b"{}"),
+    Exchange(BATCH, 400, "too-many-queries", body=b'{"queries": [%b0]}' % (b"0," * 1000)),
+    Exchange(BATCH, 413, "body-too-large", body=LARGE),
+    Exchange(BATCH, 415, "not-json", body=b'{"queries": []}', lines=TEXT),
+    Exchange(BATCH, 500, "internal", body=b'{"queries": []}', root=broken),
+    Exchange(BATCH, 503, "no-policies", body=b'{"queries": []}', root=empty),
+    Exchange(ALL, 200),
+    Exchange(ALL, 304, lines=HELD),
+    Exchange(ALL, 400, "request-malformed", lines=TWICE),
+    Exchange(ALL, 500, "internal", root=broken),
+    Exchange(ALL, 503, "no-policies", root=empty),
+    Exchange(ONE, 200, path="/v1/policies/catalogue"),
+    Exchange(ONE, 304, path="/v1/policies/status", lines=HELD),
+    Exchange(ONE, 400, "request-malformed", "/v1/policies/status", lines=TWICE),
+    Exchange(ONE, 404, "unknown-policy", "/v1/policies/nothing"),
+    Exchange(ONE, 500, "internal", "/v1/policies/status", root=broken),
+    Exchange(ONE, 503, "no-policies", "/v1/policies/status", root=empty),
+    Exchange(STATUS, 200),
+    Exchange(STATUS, 400, "request-malformed", lines=TWICE),
+    Exchange(STATUS, 500, "internal", root=broken),
+    Exchange(LIVE, 200),
+    Exchange(LIVE, 400, "request-malformed", lines=TWICE),
+    Exchange(READY, 200),
+    Exchange(READY, 400, "request-malformed", lines=TWICE),
+    Exchange(READY, 500, "internal", root=broken),
+    Exchange(READY, 503, "no-policies", root=empty),
+    Exchange(READY, 503, "draining", root=draining),
+    Exchange(SELF, 200),
+    Exchange(SELF, 304, lines=HELD),
+    Exchange(SELF, 400, "request-malformed", lines=TWICE),
+]
+"""An exchange for each answer that the description knows."""
+
+
+def test_every_described_answer_is_asked_for() -> None:
+    """The table above has every operation with every status and code that it is described with, and no other."""
+    told = {
+        (name, int(status), code)
+        for name, operation in operations()
+        for status, response in operation["responses"].items()
+        for code in codes_of(resolved(response))
+    }
+    assert told == {exchange[:3] for exchange in EXCHANGES}
+
+
+def is_example(answer: Answer, response: dict[str, Any]) -> bool:
+    """Whether a problem is the example of its code, if there is one; titles depend on the version of Python."""
+    (media,) = response["content"].values()
+    told = media["examples"].get(answer.json["code"])
+    return told is None or answer.json | {"title": ""} == told["value"] | {"title": ""}
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+def test_answers(exchange: Exchange, nothing_left_behind: list[LogEvent]) -> None:
+    """Each answer has the status, the headers, the media type and the body that the description says, and no others."""
+    response = response_of(exchange.operation, exchange.status)
+    check(exchange._replace(lines=(*exchange.lines, ("X-Request-ID", "a"))).send(), response)
+    answer = exchange.send()
+    assert exchange.status == answer.status
+    check(answer, response)
+    if exchange.code:
+        assert (exchange.status, exchange.code) == answer.problem
+        assert is_example(answer, response)
+    if exchange.root is broken:
+        nothing_left_behind.clear()
+
+
+@pytest.mark.parametrize("exchange", [one for one in EXCHANGES if one.operation.startswith("GET")], ids=str)
+def test_answers_to_head(exchange: Exchange, nothing_left_behind: list[LogEvent]) -> None:
+    """HEAD gets the status and the headers that the description says of GET, and no body."""
+    answer = exchange.send("HEAD")
+    assert exchange.status == answer.status
+    check(answer, response_of(exchange.operation, exchange.status), head=True)
+    if exchange.root is broken:
+        nothing_left_behind.clear()
+
+
+@pytest.mark.parametrize("path", [*DESCRIPTION["paths"], "/v1/policies/status"])
+def test_method_not_allowed(path: str) -> None:
+    """A method that is not described is a 405 as described for every path."""
+    answer = Caller(ready()).ask("DELETE", path)
+    assert answer.status == 405
+    check(answer, COMPONENTS["responses"]["MethodNotAllowed"])
+    assert is_example(answer, COMPONENTS["responses"]["MethodNotAllowed"])
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/decision/", "/openapi.yaml"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_not_found(path: str, method: str) -> None:
+    """A path that is not described is a 404 as described for every path, whatever the method."""
+    answer = Caller(ready()).ask(method, path)
+    assert answer.status == 404
+    check(answer, COMPONENTS["responses"]["NotFound"])
+    assert is_example(answer, COMPONENTS["responses"]["NotFound"])
+
+
+class Transport(StringTransport):
+    """A transport whose one direction can be closed."""
+
+    def loseWriteConnection(self) -> None:
+        """Nothing is sent behind the answer."""
+
+
+SERVER: dict[str, tuple[str, int, bytes]] = {
+    "not HTTP": ("RequestMalformed", 400, b"GET /livez\r\n\r\n"),
+    "no Host": ("RequestMalformed", 400, b"GET /livez HTTP/1.1\r\n\r\n"),
+    "too slow": ("RequestTimeout", 408, b"GET /livez HTTP/1.1\r\n"),
+    "a large body": ("BodyTooLarge", 413, b"POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n"),
+    "a long line": ("HeadTooLarge", 431, b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 16384)),
+    "many headers": ("HeadTooLarge", 431, b"GET /livez HTTP/1.1\r\nHost: a\r\n%b\r\n" % (b"A: b\r\n" * 100)),
+}
+
+
+@pytest.mark.parametrize(("name", "status", "sent"), SERVER.values(), ids=SERVER)
+def test_server(name: str, status: int, sent: bytes) -> None:
+    """What the service's own server refuses, on any path, is answered as described for every path."""
+    clock = Clock()
+    channel, transport = DecisionSite(ready(), clock).buildProtocol(None), Transport()
+    channel.makeConnection(transport)
+    channel.dataReceived(sent)
+    clock.advance(10)
+    channel.connectionLost(Failure(ConnectionDone()))
+    head, _, body = bytes(transport.value()).partition(b"\r\n\r\n")
+    start, *lines = head.decode("ascii").split("\r\n")
+    answer = Answer(int(start.split()[1]), tuple((line.split(": ")[0], line.split(": ")[1]) for line in lines), body)
+    assert status == answer.status
+    check(answer, COMPONENTS["responses"][name])
+    if name != "RequestMalformed":  # which has several causes
+        assert is_example(answer, COMPONENTS["responses"][name])
