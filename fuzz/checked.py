@@ -34,8 +34,9 @@ def decide(active: ActivePolicies, query: Query) -> Decision:
     _check_form(decision, headers)
     public = len(policy.rules) == 1 and _is_for_everybody(policy.rules[0], policy_set)
     assert ("Origin" in headers.get("Vary", "").split(", ")) != public
-    if decision.kind == "no-origin":
-        assert query.origins == ()
+    assert (decision.kind == "no-origin") == (query.origins == ())
+    if decision.kind in {"actual", "preflight"}:
+        assert (decision.kind == "preflight") == _is_preflight(query)
     if decision.kind in {"actual", "preflight"} and not public:
         _check_origin(decision, headers, query, policy_set)
     if decision.allowed and decision.kind in {"actual", "preflight"}:
@@ -88,6 +89,14 @@ def _check_form(decision: Decision, headers: dict[str, str]) -> None:
     assert (written["allowed"], written["status"], written["ttl"]) == (decision.allowed, decision.status, 5)
 
 
+def _normal(method: str) -> str:
+    return method.upper() if method.isascii() and method.upper() in _UPPER_CASED else method
+
+
+def _is_preflight(query: Query) -> bool:
+    return _normal(query.method) == "OPTIONS" and len(query.origins) == len(query.request_methods) == 1
+
+
 def _check_origin(decision: Decision, headers: dict[str, str], query: Query, policy_set: PolicySet) -> None:
     """The first rule that covers the one origin decides, and no origin is answered but the one that asked."""
     policy = policy_set.policies[decision.policy]
@@ -108,9 +117,7 @@ def _check_grant(decision: Decision, headers: dict[str, str], query: Query, rule
     assert (headers.get(_ACAC) == "true") == rule.credentials
     assert headers[_ACAO] != "*" or not rule.credentials
     preflight = decision.kind == "preflight"
-    method = query.request_methods[0] if preflight else query.method
-    if method.isascii() and method.upper() in _UPPER_CASED:
-        method = method.upper()
+    method = _normal(query.request_methods[0] if preflight else query.method)
     assert is_token(method)
     if "*" in rule.methods:
         assert method != "*"

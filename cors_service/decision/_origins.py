@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
+from cors_service.policy import PolicyError
 from cors_service.policy._origin import NO_PORT, Origin, is_common, is_label, read_origin
 from cors_service.policy._pattern import (
     ANY,
@@ -29,6 +30,10 @@ MALFORMED: Final = -2
 _NONE: Final = 1 << 30  # behind every rule
 
 
+# A pattern, the index of its rule, and whether it may speak for insecure origins.
+_Regex = tuple[str, int, bool]
+
+
 class OriginIndex:
     """The origin patterns of a policy, compiled; it does not change once it is built."""
 
@@ -42,7 +47,7 @@ class OriginIndex:
         exact: dict[str, int] = {}
         self._trees: dict[str, _Node] = {}
         self._any = _NONE
-        regexes: list[tuple[str, int, bool]] = []
+        regexes: list[_Regex] = []
         for index, (patterns, insecure) in enumerate(rules):
             for pattern in patterns:
                 if pattern == ANY:
@@ -53,8 +58,7 @@ class OriginIndex:
                     exact.setdefault(pattern, index)
                 else:
                     self._add_wild(pattern, index, exact)
-        self._regexes = [(index, insecure) for _, index, insecure in regexes]
-        self._regex_set = regex_set([pattern for pattern, _, _ in regexes]) if regexes else None
+        self._regexes = _compiled(regexes)
         for root in self._trees.values():
             root.seal()
         self._settle(exact)
@@ -65,7 +69,7 @@ class OriginIndex:
         self._exact_rule = numbers.pop() if len(numbers) == 1 else None
         self._exact_rules = exact if self._exact_rule is None else {}
         self._otherwise = self._any if self._any != _NONE else NOT_COVERED
-        self._is_plain = not self._trees and self._regex_set is None
+        self._is_plain = not self._trees and not self._regexes
 
     def find(self, origin: str) -> int:
         """Find the first rule that covers an origin.
@@ -96,7 +100,7 @@ class OriginIndex:
 
     def _settle(self, exact: dict[str, int]) -> None:
         """Give each exact origin to the wildcard of an earlier rule, if there is one, so that `find` need not look."""
-        if not self._trees and self._regex_set is None:
+        if not self._trees and not self._regexes:
             return
         for origin, index in exact.items():
             parsed = read_origin(origin)
@@ -106,12 +110,25 @@ class OriginIndex:
     def _find_wild(self, origin: str, parsed: Origin) -> int:
         tree = self._trees.get(parsed.scheme)
         best = _NONE if tree is None else tree.find(parsed)
-        if self._regex_set is not None:
-            for position in self._regex_set.Match(origin) or ():
-                index, insecure = self._regexes[position]
+        for automaton, meant in self._regexes:
+            for position in automaton.Match(origin) or ():
+                _, index, insecure = meant[position]
                 if index < best and (insecure or not is_insecure_origin(origin)):
                     best = index
         return best
+
+
+def _compiled(regexes: list[_Regex]) -> list[tuple[Any, list[_Regex]]]:
+    """Compile expressions into one automaton, or into several where one would be larger than RE2 allows."""
+    if not regexes:
+        return []
+    try:
+        return [(regex_set([pattern for pattern, _, _ in regexes]), regexes)]
+    except PolicyError:
+        if len(regexes) == 1:
+            raise
+    half = len(regexes) // 2
+    return _compiled(regexes[:half]) + _compiled(regexes[half:])
 
 
 class _Node:

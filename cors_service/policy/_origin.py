@@ -152,7 +152,8 @@ def canonical_ipv4(host: str) -> str | None:
 def _ipv4_number(piece: str) -> int:
     """Read one part of an address: decimal, octal behind `0`, hexadecimal behind `0x` (URL, #ipv4-number-parser)."""
     digits, base = (piece[2:] or "0", 16) if piece[:2] in {"0x", "0X"} else (piece, 8 if piece[:1] == "0" else 10)
-    if not digits.isascii() or not digits.isalnum():
+    # int() takes prefixes, signs, underscores and digits of every script.
+    if not digits or not set(digits) <= set("0123456789abcdefABCDEF"):
         raise ValueError(piece)
     return int(digits, base)
 

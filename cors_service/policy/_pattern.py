@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -32,6 +33,8 @@ from cors_service.policy._origin import (
 MAX_ALTERNATIVES: Final = 256
 """Origins that one pattern may expand to."""
 
+_COUNTED: Final = 1_000_000
+
 ANY: Final = "*"
 NULL: Final = "null"
 REGEX: Final = "re:"
@@ -39,8 +42,13 @@ SET: Final = "@"
 
 # Schemes whose traffic anybody on the way can read and forge.
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
-# Stands for a host that no author of a pattern had in mind.
-_STRANGER: Final = "cors-service-canary-7f3a9c"
+# One of them in a regular expression, other than in front of a loopback host.
+_CLEARTEXT_WRITTEN: Final = re.compile(
+    r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\?\[::1))"
+)
+# Stands for a host that no author of a pattern had in mind, under suffixes where anybody can register it.
+_STRANGER: Final = "cqzjxkwvpy"
+_OPEN_SUFFIXES: Final = ("com", "net", "org", "io", "dev", "app", "de", "co.uk", "com.au", "github.io", "web.app")
 
 
 class OriginPattern(Struct, frozen=True, gc=False):
@@ -83,7 +91,11 @@ def is_exact(pattern: str) -> bool:
     if is_common(pattern):
         return True
     origin = read_origin(pattern)
-    return origin is not None and (origin.host[0] == "[" or _is_host(origin.host.encode("ascii")))
+    return (
+        origin is not None
+        and origin.scheme != "file"
+        and (origin.host[0] == "[" or _is_host(origin.host.encode("ascii")))
+    )
 
 
 def expand_pattern(pattern: str) -> list[str]:
@@ -106,13 +118,12 @@ def expand_pattern(pattern: str) -> list[str]:
                 value=pattern,
             )
         choices += [group[1].split(","), [group[3]]]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
+    count = math.prod(map(len, choices))
     if count > MAX_ALTERNATIVES:
+        written = count if count < _COUNTED else f"more than {_COUNTED}"
         raise PolicyError(
             "alternatives-too-many",
-            f"{shown(pattern)} stands for {count} origins; {MAX_ALTERNATIVES} is the most.",
+            f"{shown(pattern)} stands for {written} origins; {MAX_ALTERNATIVES} is the most.",
             hint="Split the pattern, or use a wildcard such as https://*.example.com.",
             value=pattern,
         )
@@ -167,33 +178,32 @@ def regex_set(patterns: Sequence[str]) -> Any:
     options = re2.Options()
     options.log_errors = False
     automaton = re2.Set.FullMatchSet(options)
-    for pattern in patterns:
-        try:
+    pattern = patterns[0]
+    try:
+        for pattern in patterns:
             automaton.Add(pattern.removeprefix(REGEX))
-        except re2.error as error:
-            detail = error.args[0] if error.args else ""
-            detail = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else detail
-            raise PolicyError(
-                "regex-malformed",
-                f"{shown(pattern)} is no regular expression that RE2 can read: {detail}.",
-                hint="RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax",
-                value=pattern,
-            ) from None
-    automaton.Compile()
+        automaton.Compile()
+    except re2.error as error:
+        detail = error.args[0] if error.args else ""
+        detail = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else detail
+        raise PolicyError(
+            "regex-malformed",
+            f"{shown(pattern)} is no regular expression that RE2 can compile: {detail}.",
+            hint="RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax",
+            value=pattern,
+        ) from None
     return automaton
 
 
 def regex_spans_registrants(expression: Any) -> bool:
     """Say whether a compiled expression covers hosts that nobody can have meant: any name under a public suffix."""
-    return any(expression.Match(f"https://{_STRANGER}.{suffix}") for suffix in ("com", "co.uk", "github.io", "dev"))
+    strangers = (f"https://{_STRANGER}.{suffix}{port}" for suffix in _OPEN_SUFFIXES for port in ("", ":8443"))
+    return any(map(expression.Match, strangers))
 
 
 def regex_is_insecure(pattern: str, expression: Any) -> bool:
     """Say whether `re:...` is written for origins in clear text, or covers any of a stranger."""
-    written = pattern.removeprefix(REGEX).lstrip("^(?:")
-    return (written.startswith("http") and not written.startswith("https:")) or bool(
-        expression.Match(f"http://{_STRANGER}.com")
-    )
+    return _CLEARTEXT_WRITTEN.search(pattern) is not None or bool(expression.Match(f"http://{_STRANGER}.com"))
 
 
 def is_insecure_origin(origin: str) -> bool:
@@ -245,33 +255,37 @@ def _suggestion(pattern: str) -> str:
     scheme, separator, authority = pattern.lower().partition("://")
     if not separator:
         scheme, authority = "https", scheme
-    authority = re.split(r"[/#\\]|(?<=.)\?", authority, maxsplit=1)[0].rpartition("@")[2]
+    if authority == NULL:
+        return ""
+    authority = re.split(r"[/#\\]|(?<=.)\?(?!\.)", authority, maxsplit=1)[0].rpartition("@")[2]
     host, bracket, port = authority.rpartition("]") if authority[:1] == "[" else ("", "", authority)
     name, colon, number = port.partition(":")
     if colon and number == str(DEFAULT_PORTS.get(scheme)):
         colon = number = ""
-    candidate = f"{scheme}://{_canonical_host(host + bracket + name)}{colon}{number}"
-    if candidate == pattern:
-        return ""  # nothing was mended
+    candidate = f"{scheme}://{_canonical_host(host + bracket + name, scheme in DEFAULT_PORTS)}{colon}{number}"
+    # Unless nothing was mended.
+    return f'Write "{candidate}".' if candidate != pattern and _is_pattern(candidate) else ""
+
+
+def _is_pattern(text: str) -> bool:
     try:
-        parse_pattern(candidate)
+        parse_pattern(text)
     except PolicyError:
-        return ""
-    return f'Write "{candidate}".'
+        return False
+    return True
 
 
-def _canonical_host(host: str) -> str:
+def _canonical_host(host: str, special: bool) -> str:
     """Write a host as browsers do, as far as that can be known; what can't be mended is left as it is."""
     if host[:1] == "[":
         return (canonical_ipv6(host.encode("ascii", "replace")) or b"?").decode("ascii")
     prefix = host[:2] if host[:2] in {"*.", "?."} else ""
     host = host.removeprefix(prefix)
     try:
-        return prefix + (
-            canonical_ipv4(host) or (host if host.isascii() else idna.encode(host, uts46=True).decode("ascii"))
-        )
+        host = host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return prefix + host
+    return prefix + ((canonical_ipv4(host) if special else None) or host)
 
 
 def _check_frame(pattern: str, scheme: str, separator: str, authority: str) -> None:
@@ -291,7 +305,7 @@ def _check_frame(pattern: str, scheme: str, separator: str, authority: str) -> N
             "wildcard-misplaced",
             pattern,
             "has a wildcard in its scheme.",
-            f'Write "{{http,https}}://{authority}".',
+            f'Write "{{http,https}}://{authority}".' if _is_pattern(f"https://{authority}") else "",
         )
     _check_no_path(pattern, authority)
     if "@" in authority:
@@ -318,13 +332,12 @@ def _check_frame(pattern: str, scheme: str, separator: str, authority: str) -> N
 
 
 def _check_no_path(pattern: str, authority: str) -> None:
-    for mark in "/?#\\":
-        _, found, rest = authority.partition(mark)
-        # A question mark in front of a dot is the wildcard for one label.
-        if found and not (mark == "?" and authority.startswith("?.") and "?" not in rest):
-            trailing = mark == "/" and rest == ""
-            code, what = ("origin-trailing-slash", "ends in a slash") if trailing else ("origin-path", "has a path")
-            _refuse(code, pattern, f"{what}; an origin is scheme, host and port alone.")
+    # A question mark in front of a dot is the wildcard for one label, if perhaps in the wrong place.
+    found = re.search(r"[/#\\]|\?(?!\.)", authority)
+    if found:
+        trailing = found[0] == "/" and found.end() == len(authority)
+        code, what = ("origin-trailing-slash", "ends in a slash") if trailing else ("origin-path", "has a path")
+        _refuse(code, pattern, f"{what}; an origin is scheme, host and port alone.")
 
 
 def _split_ports(pattern: str, scheme: str, authority: str) -> tuple[str, int, int]:

@@ -151,6 +151,8 @@ def _pattern_problem(pattern: str) -> PolicyError | None:
                 parse_pattern(alternative)
     except PolicyError as error:
         error.value = pattern
+        if "{" in pattern and error.hint.startswith("Write "):
+            error.hint = ""  # it mends one alternative, and would drop the others
         return error
     return None
 

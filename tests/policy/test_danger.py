@@ -40,6 +40,7 @@ SPANNING = {
     "another scheme": "app://*.com",
     "one of several": "https://*.{a.example,com}",
     "a domain above public suffixes": "https://*.amazonaws.com",
+    "a domain above public suffixes, a trailing dot": "https://*.amazonaws.com.",
     "a domain two labels above a public suffix": "https://*.windows.net",
 }
 SAFE = {

@@ -147,6 +147,15 @@ def test_many_ports_of_one_host() -> None:
     assert time.perf_counter() - start < 5
 
 
+def test_many_malformed_names() -> None:
+    """A thousand malformed names are a thousand mistakes, found in a moment."""
+    body = {"origins": ["https://a.example"]}
+    start = time.perf_counter()
+    found = mistakes_in({"version": 1, "policies": {"a": body, **{f"a {number}": body for number in range(1000)}}})
+    assert time.perf_counter() - start < 3
+    assert [mistake.code for mistake in found] == ["name-malformed"] * 1000
+
+
 def test_many_unknown_sets() -> None:
     """What is said about a set that does not exist is short, however many sets there are."""
     sets = {f"s{number}": ["https://a.example"] for number in range(1000)}

@@ -240,6 +240,22 @@ def test_places_beneath_a_name(name: str) -> None:
     assert [(one.code, one.path, one.line) for one in mistakes_of(toml(text))] == expected
 
 
+def test_place_beneath_one_of_two_names() -> None:
+    """Names that are the same number are not the same."""
+    names = ["1", "01", "001"]
+    for name in names:
+        bodies = {each: {"origins": ["*"], "max_age": -1 if each == name else 1} for each in names}
+        (mistake,) = mistakes_in({"version": 1, "policies": bodies})
+        assert mistake.path == ("policies", name, "max_age")
+
+
+def test_place_beneath_an_empty_name() -> None:
+    """What stands beneath an empty name has its place there."""
+    found = mistakes_in({"version": 1, "policies": {"": {"origins": ["*"], "max_age": -1, "foo": 1}}})
+    assert ("max-age-out-of-range", ("policies", "", "max_age")) in [(one.code, one.path) for one in found]
+    assert ("unknown-key", ("policies", "", "foo")) in [(one.code, one.path) for one in found]
+
+
 # Documents whose second mistake must not hide behind the first.
 SEVERAL: dict[str, tuple[dict[str, Any], set[str]]] = {
     "in the rules of a policy with keys beside them": (

@@ -140,7 +140,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             if draw(st.booleans()):
                 sets[f"s{host}"], origins = origins, [f"@s{host}", f"https://{host}"]
             rules.append({"origins": origins, "dangerously_allow": FLAGS, **draw(GRANTS)})
-        body = dict(rules[0]) if len(rules) == 1 and draw(st.booleans()) else {"rules": rules}
+        body: dict[str, Any] = dict(rules[0]) if len(rules) == 1 and draw(st.booleans()) else {"rules": rules}
         if draw(st.booleans()):
             body["match"] = [f"a.example/p{number}/"]
         if draw(st.booleans()):
@@ -176,7 +176,7 @@ def test_formats(document: dict[str, Any], ascii_only: bool) -> None:
 @given(documents(), st.randoms(use_true_random=False))
 def test_order_of_everything(document: dict[str, Any], choices: Any) -> None:
     """The revision does not depend on how policies and sets are spread over documents, nor on any order."""
-    parts = [("policies", item) for item in document["policies"].items()]
+    parts: list[tuple[str, tuple[str, Any]]] = [("policies", item) for item in document["policies"].items()]
     parts += [("origin_sets", item) for item in document["origin_sets"].items()]
     choices.shuffle(parts)
     pieces: list[dict[str, Any]] = [{"version": 1} for _ in range(3)]

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from cors_service.policy import InvalidPolicies, PolicyError
+from cors_service.policy import InvalidPolicies, PolicyError, PolicySet
 from cors_service.store import FilePolicyStore, read_policies
 
 
@@ -394,27 +394,23 @@ class Slow:
         execute(function, *arguments).chainDeferred(deferred)
 
 
-def test_change_while_loading(tmp_path: Path) -> None:
-    """A change that comes before a load has ended is told by the next look: it may or may not be in that load."""
+def test_change_while_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that comes while the documents are read is told by the next look: it may or may not be among them."""
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
-    clock, thread = Clock(), Slow()
 
-    def read_slowly(function: Callable[..., Any], *arguments: Any) -> Any:
-        result = function(*arguments)
+    def read_slowly(path: Path) -> PolicySet:
+        policy_set = read_policies(path)
         path.write_text(toml("one", "two"))
-        return result
+        return policy_set
 
-    store = FilePolicyStore(
-        path, clock, in_thread=lambda function, *arguments: thread(read_slowly, function, *arguments)
-    )
-    loading = store.load()
-    thread.go_on()
-    assert list(now(loading).policies) == ["one"]
+    monkeypatch.setattr("cors_service.store._files.read_policies", read_slowly)
+    clock = Clock()
+    store = FilePolicyStore(path, clock, in_thread=execute)
+    assert list(now(store.load()).policies) == ["one"]
     changes: list[str] = []
     end = store.watch(lambda: changes.append("told"))
     clock.advance(1)
-    thread.go_on()
     end()
     assert changes == ["told"]
 

@@ -168,10 +168,10 @@ def test_no_request_is_lost(stops: list[Stop]) -> None:
 
 
 def test_connections_are_taken_up_until_nobody_listens(stops: list[Stop]) -> None:
-    """Next to no new connection is reset because the process has stopped to take any up and still listens."""
-    not_taken_up = sum(one.outcomes[NOT_TAKEN_UP] for one in stops)
-    # No system call closes a port only if nobody waits, so there are microseconds in which a connection is lost.
-    assert not_taken_up <= 2, f"of {3 * ROUNDS} that could be"
+    """New connections are not reset because the process takes none up any more and still listens."""
+    losses = [one.outcomes[NOT_TAKEN_UP] for one in stops]
+    # No system call closes a port on condition that nobody waits: in the microseconds between, a connection can be lost.
+    assert sum(map(bool, losses)) <= 1, losses
 
 
 def test_the_process_ends_in_time(stops: list[Stop]) -> None:
