@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -244,6 +245,11 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def renamed(path: Path, name: bytes) -> Path:
+    """Give a file another name."""
+    return path.rename(path.with_name(os.fsdecode(name)))
+
+
 def absent(path: Path) -> None:
     """Remove the document."""
     path.unlink()
@@ -431,6 +437,14 @@ async def test_serves(start: Start, policies: Path) -> None:
     assert (str(policies), 1, 1, False, []) == tuple(
         status[name] for name in ("source", "policies", "generation", "stale", "mistakes")
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are texts elsewhere")
+async def test_path_that_is_no_text(start: Start, policies: Path) -> None:
+    """A path that is not UTF-8, which Linux allows, can be served, and the status names it as far as it can."""
+    path = renamed(policies, b"policies\xff.toml")
+    service = start("--policies", path, *LISTEN)
+    assert (await ask(service, "/v1/status"))["source"].startswith(str(policies.with_suffix("")))
 
 
 async def test_stops(start: Start, policies: Path) -> None:

@@ -42,6 +42,7 @@ class Report:
         self._found: list[tuple[Source | None, PolicyError]] = [(None, error) for error in unreadable]
         self.complete = not self._found
         self._refused: set[tuple[int, Path]] = set()
+        self._above: set[tuple[int, Path]] = set()
 
     def add(self, source: Source | None, path: Path, error: PolicyError) -> None:
         """Note a mistake at a path of a document."""
@@ -49,6 +50,7 @@ class Report:
         error.file = source.name if source else None
         self._found.append((source, error))
         self._refused.add((id(source), path))
+        self._above.update((id(source), path[:length]) for length in range(len(path) + 1))
 
     def has(self, source: Source | None, path: Path) -> bool:
         """Say whether a mistake was noted at this very path."""
@@ -56,7 +58,7 @@ class Report:
 
     def has_beneath(self, source: Source | None, path: Path) -> bool:
         """Say whether a mistake was noted at this path or anywhere beneath it."""
-        return any(key == id(source) and known[: len(path)] == path for key, known in self._refused)
+        return (id(source), path) in self._above
 
     def raise_if_any(self) -> None:
         """Raise everything that was noted.

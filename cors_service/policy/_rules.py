@@ -29,6 +29,7 @@ from cors_service.policy._tokens import (
     is_forbidden_exposed_header,
     is_forbidden_method,
     is_forbidden_request_header,
+    is_forbidden_request_prefix,
     is_token,
     normalize_method,
 )
@@ -221,7 +222,8 @@ def _request_header_problem(name: str) -> PolicyError | None:
         message = f"{shown(name)} is not a header name."
         hint = "Write a name, prefix-*, or *; one item for each."
         return PolicyError("request-header-malformed", message, hint=hint, value=name)
-    if is_forbidden_request_header(bare.lower()):
+    is_forbidden = is_forbidden_request_prefix if name[-1] == "*" and name != "*" else is_forbidden_request_header
+    if is_forbidden(bare.lower()):
         message = f"{shown(name)} is not a header that a page can set."
         return PolicyError("request-header-forbidden", message, hint="Remove it.", value=name)
     return None

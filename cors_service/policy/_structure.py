@@ -20,7 +20,18 @@ SCHEMA: Final[dict[str, Any]] = json.loads(
 )
 """The JSON Schema (2020-12) of a policy document."""
 
-_VALIDATOR: Final = jsonschema_rs.Draft202012Validator(SCHEMA)
+# Names are checked by hand: for each that is malformed the validator would copy the whole table.
+_NAMED: Final = ("origin_sets", "policies")
+_NAME: Final = re.compile(SCHEMA["properties"]["policies"]["propertyNames"]["pattern"].removesuffix("$"))
+_VALIDATOR: Final = jsonschema_rs.Draft202012Validator(
+    SCHEMA
+    | {
+        "properties": {
+            key: {word: value for word, value in schema.items() if word != "propertyNames"}
+            for key, schema in SCHEMA["properties"].items()
+        }
+    }
+)
 _ARTICLES: Final = {
     "array": "a list",
     "object": "a table",
@@ -91,15 +102,25 @@ def check_structure(document: object, place: Place) -> Document:
     bad: set[Path] = set()
     for mistake in mistakes:
         for path, error in _translate(mistake, document):
-            if error.code != "name-malformed":  # what stands under a bad name is read all the same
-                bad.add(path)
+            bad.add(path)
             place.report.complete &= not _is_consequential(path, error)
             # A foreign type was reported before it was replaced.
             if not place.at(*path).is_refused:
                 place.at(*path).refuse(error)
     if not isinstance(document, Mapping):
         return {}
+    _check_names(document, place)
     return cast(Document, _pruned(document, (), bad) if bad else document)
+
+
+def _check_names(document: Mapping[str, Any], place: Place) -> None:
+    """Note every malformed name; what stands under it is read all the same."""
+    for table in _NAMED:
+        body = document.get(table)
+        for name in body if isinstance(body, Mapping) else ():
+            if not _NAME.fullmatch(name):
+                message = f"{shown(name)} is no name: letters, digits and ._- are allowed, 128 characters at most."
+                place.at(table, name).refuse(PolicyError("name-malformed", message, value=name))
 
 
 class _RepeatedKey(Exception):
@@ -124,21 +145,33 @@ def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) 
 
 def _is_consequential(path: Path, error: PolicyError) -> bool:
     """Say whether what is left out at a path could have defined a name or used one."""
-    if error.code in {"unknown-key", "name-malformed", "missing-key"}:
+    if error.code in {"unknown-key", "missing-key"}:
         return False
     return len(path) <= 2 or "origins" in path or path[-1] == "rules" or path[-2] == "rules"
 
 
-def _path_of(steps: Sequence[str | int], node: Any, instance: object) -> Path | None:
+def _path_of(mistake: jsonschema_rs.ValidationError, document: object) -> Path:
     """Find the path as the document has it.
 
     The validator gives paths without empty keys, and keys of digits as numbers; of the keys that may be meant, the
-    one is right that leads to the instance.
+    one is right that leads to the instance. Most documents have no such keys, and instances are costly to have.
     """
+    steps = mistake.instance_path
+    node: Any = document
+    for step in steps:
+        if isinstance(node, Mapping) and (isinstance(step, int) or "" in node):
+            return _search(steps, document, mistake.instance) or ()
+        node = node[step]
+    if isinstance(node, Mapping) and "" in node:
+        return _search(steps, document, mistake.instance) or ()
+    return tuple(steps)
+
+
+def _search(steps: Sequence[str | int], node: Any, instance: object) -> Path | None:
     if not steps and node == instance:
         return ()
     for key, rest in _next_keys(steps, node):
-        found = _path_of(rest, node[key], instance)
+        found = _search(rest, node[key], instance)
         if found is not None:
             return (key, *found)
     return None
@@ -158,8 +191,8 @@ def _next_keys(steps: Sequence[str | int], node: Any) -> Iterator[tuple[Any, Seq
 
 def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iterable[tuple[Path, PolicyError]]:
     """Turn a finding of the schema into our own, at the place that has to be changed."""
-    path = _path_of(mistake.instance_path, document, mistake.instance) or ()
-    kind, value = mistake.kind.as_dict(), mistake.instance
+    path = _path_of(mistake, document)
+    kind = mistake.kind.as_dict()
     match mistake.kind.name:
         case "additionalProperties":
             for key in kind["unexpected"]:
@@ -170,19 +203,16 @@ def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iter
             yield path, PolicyError("missing-key", f"The key {name} is missing.", hint=hint)
         case "type":
             wanted = _ARTICLES.get(kind["types"][0], kind["types"][0])
-            yield path, PolicyError("wrong-type", f"{shown(value)} is not {wanted}.", value=value)
+            yield path, PolicyError("wrong-type", f"{shown(mistake.instance)} is not {wanted}.", value=mistake.instance)
         case "maximum" | "minimum":
-            yield path, max_age_error(value)
-        case "propertyNames":
-            name = kind["error"].instance
-            message = f"{shown(name)} is no name: letters, digits and ._- are allowed, 128 characters at most."
-            yield (*path, name), PolicyError("name-malformed", message, value=name)
+            yield path, max_age_error(mistake.instance)
         case "minItems":
             yield path, _empty_list(path)
         case _:
             choices = kind.get("options") or [kind.get("expected_value")]
             words = " or ".join(json.dumps(choice) for choice in choices)
-            yield path, PolicyError("wrong-value", f"{shown(value)} is not {words}.", value=value)
+            message = f"{shown(mistake.instance)} is not {words}."
+            yield path, PolicyError("wrong-value", message, value=mistake.instance)
 
 
 def max_age_error(value: object) -> PolicyError:
@@ -206,19 +236,10 @@ def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str) -> PolicyErro
     schema: Any = SCHEMA
     for step in mistake.schema_path[:-1]:
         schema = schema[step]
-        while "$ref" in schema:
-            schema = _resolved(schema["$ref"])
     known = list(schema["properties"])
     close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]}?" if close else f"The keys here are {', '.join(sorted(known))}."
     return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
-
-
-def _resolved(reference: str) -> Any:
-    schema: Any = SCHEMA
-    for step in reference.removeprefix("#/").split("/"):
-        schema = schema[step]
-    return schema
 
 
 def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:

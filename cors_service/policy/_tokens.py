@@ -76,8 +76,13 @@ def is_forbidden_method(method: str) -> bool:
 
 
 def is_forbidden_request_header(name: str) -> bool:
-    """Say whether no page can set this lower-case request header name, or every name under this prefix."""
-    return name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(_FORBIDDEN_REQUEST_PREFIXES)
+    """Say whether no page can set this lower-case request header name."""
+    return name in _FORBIDDEN_REQUEST_HEADERS or is_forbidden_request_prefix(name)
+
+
+def is_forbidden_request_prefix(prefix: str) -> bool:
+    """Say whether no page can set any request header whose lower-case name begins so."""
+    return prefix.startswith(_FORBIDDEN_REQUEST_PREFIXES)
 
 
 def is_forbidden_exposed_header(name: str) -> bool:

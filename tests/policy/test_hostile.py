@@ -1,6 +1,5 @@
 """Tests of input that nobody writes on purpose: whatever it is, it is refused as a document is, or read."""
 
-import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -140,19 +139,15 @@ def test_structure(document: Any) -> None:
 
 
 def test_many_ports_of_one_host() -> None:
-    """Ten thousand ports of one host take no longer than as many hosts."""
+    """Ten thousand ports of one host are no trouble: in quadratic time this test would run into its time limit."""
     ports = [f"https://a.example:{port}" for port in range(1000, 11_000)]
-    start = time.perf_counter()
     assert codes_in(policy(rules=[{"origins": ports}, {"origins": [*ports, "https://b.example"]}])) == []
-    assert time.perf_counter() - start < 5
 
 
 def test_many_malformed_names() -> None:
-    """A thousand malformed names are a thousand mistakes, found in a moment."""
+    """A thousand malformed names are a thousand mistakes."""
     body = {"origins": ["https://a.example"]}
-    start = time.perf_counter()
     found = mistakes_in({"version": 1, "policies": {"a": body, **{f"a {number}": body for number in range(1000)}}})
-    assert time.perf_counter() - start < 3
     assert [mistake.code for mistake in found] == ["name-malformed"] * 1000
 
 

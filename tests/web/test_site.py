@@ -562,6 +562,15 @@ async def test_access_log_cannot_be_forged(serve: Serve, tmp_path: Path) -> None
     assert text[:-1].isprintable()
 
 
+async def test_access_log_of_a_refusal(serve: Serve, tmp_path: Path) -> None:
+    """A request whose body is too long is a request, which whoever looks for the reason of a 413 finds."""
+    path = tmp_path / "access.log"
+    client = await serve(access_log=str(path)).connect()
+    await client.ask(post(b"", length=10**9))
+    await client.until(lambda: client.ended)
+    assert path.read_text().count('"POST /v1/decision HTTP/1.1" 413') == 1
+
+
 async def test_access_log_while_draining(serve: Serve, tmp_path: Path) -> None:
     """A request that is answered while the service comes to its end is in the access log too."""
     path = tmp_path / "access.log"

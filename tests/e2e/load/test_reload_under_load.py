@@ -25,6 +25,7 @@ from load.service import Service, running
 REPLACEMENTS = 1000
 DECISIONS = 1_000_000
 WARM_DECISIONS = 10_000
+LOOK_SECONDS = 1
 
 _REVISION = re.compile(rb'"revision":"([^"]+)"')
 
@@ -257,3 +258,23 @@ def test_pipelined_requests_with_bodies_are_answered_in_order(tmp_path: Path) ->
     with running(policies) as service, service.connect() as connection:
         stream = PipelinedBodyStream("one", 20, service, {document.revision: document}, Event())
         stream.ask(connection, Batch("one", 20))
+
+
+def test_a_document_that_is_being_written_is_not_taken(tmp_path: Path) -> None:
+    """A document that still changes from one look to the next is not made active, even though it is a good document
+    as far as it goes: what is missing may be what restricts it.
+    """
+    policies = tmp_path / "policies.toml"
+    policies.write_text(GoodDocument(1).text, encoding="ascii")
+    with running(policies) as service, service.connect() as connection:
+        before = connection.get("/v1/status").json["revision"]
+        with policies.open("w", encoding="ascii", buffering=1) as file:
+            file.write('version = 1\n[policies.catalogue]\norigins = ["https://partner.example"]\n')
+            ends = time.monotonic() + 3 * LOOK_SECONDS
+            while time.monotonic() < ends:
+                file.write("# a slow writer\n")
+                assert connection.get("/v1/status").json["revision"] == before
+            file.write('methods = ["GET"]\n')
+        wait_for(lambda: connection.get("/v1/status").json["revision"] != before, "the whole document")
+        decision = connection.get("/v1/decision?policy=catalogue&origin=https://partner.example&method=POST").json
+        assert decision["reason"]["code"] == "method-not-allowed"

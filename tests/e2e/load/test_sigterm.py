@@ -170,7 +170,7 @@ def test_no_request_is_lost(stops: list[Stop]) -> None:
 def test_connections_are_taken_up_until_nobody_listens(stops: list[Stop]) -> None:
     """New connections are not reset because the process takes none up any more and still listens."""
     losses = [one.outcomes[NOT_TAKEN_UP] for one in stops]
-    # No system call closes a port on condition that nobody waits: in the microseconds between, a connection can be lost.
+    # No system call closes a port on condition that nobody waits: for some microseconds, a connection can be lost.
     assert sum(map(bool, losses)) <= 1, losses
 
 
