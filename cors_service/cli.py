@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from cors_service import __version__
 from cors_service.decision import ActivePolicies, BadQuery, Decision
@@ -27,12 +29,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 for success, and for a decision that allows; 1 for an error; 2 for a refusal.
     """
     options = _parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough. What Python flushes at its end goes nowhere, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors have the status of errors, since 2 is that of a refusal."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(FAILED, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cors-service", description="Check CORS policies, and ask them.")
+    parser = _Parser(prog="cors-service", description="Check CORS policies, and ask them.")
     parser.add_argument("--version", action="version", version=f"cors-service {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

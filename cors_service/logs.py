@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -20,9 +21,7 @@ class JSONLines:
     def __call__(self, event: LogEvent) -> None:
         """Write an event."""
         line: dict[str, object] = {
-            key: value
-            for key, value in event.items()
-            if not key.startswith("log_") and isinstance(value, str | int | float | bool)
+            key: value for key, value in event.items() if not key.startswith("log_") and _is_plain(value)
         }
         line |= {
             "time": datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds"),
@@ -34,3 +33,8 @@ class JSONLines:
             line["traceback"] = event["log_failure"].getTraceback()
         self._file.write(f"{json.dumps(line)}\n")
         self._file.flush()
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether JSON has a value of this kind; it has no infinity."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, TextIO, cast
 
@@ -22,7 +23,25 @@ DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
 
 # What a service starts with: policies; from a snapshot, also when they were loaded and what was wrong with the newer.
 _Initial = tuple[PolicySet, float | None, InvalidPolicies | None]
-_MAY_BE_ZERO: Final = frozenset({"decision-ttl", "drain-timeout"})
+
+
+_MOST: Final = 1 << 31
+
+
+def _number(name: str, kind: type[int | float], least: int) -> Callable[[str], float]:
+    """Make what reads the value of an option that is a number."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = -1
+        if not least <= value < _MOST:
+            what = "whole number" if kind is int else "number"
+            raise ValueError(f"--{name} must be a {what} from {least} to {_MOST - 1}, and not {text!r}")
+        return value
+
+    return read
 
 
 class Options(usage.Options):
@@ -36,14 +55,50 @@ class Options(usage.Options):
     )
     optParameters: ClassVar[list[list[Any]]] = [
         ["policies", "p", None, "The policy document, or a directory of *.toml and *.json documents. Required."],
-        ["decision-ttl", None, 5, "Seconds for which callers may use a decision again; 0 for never.", int],
-        ["max-body", None, 1048576, "Bytes that the body of a request may have.", int],
-        ["max-head", None, 16384, "Bytes that the first line and the headers of a request may have.", int],
-        ["max-head-lines", None, 100, "Headers that a request may have.", int],
-        ["max-connections", None, 900, "Open connections; one more closes the one that is idle for longest.", int],
-        ["request-timeout", None, 10, "Seconds that a request may take from its first byte to its last.", float],
-        ["idle-timeout", None, 60, "Seconds after which a silent connection is closed.", float],
-        ["drain-timeout", None, 10, "Seconds that requests in flight have to end after SIGTERM.", float],
+        [
+            "decision-ttl",
+            None,
+            5,
+            "Seconds for which callers may use a decision again; 0 for never.",
+            _number("decision-ttl", int, 0),
+        ],
+        ["max-body", None, 1048576, "Bytes that the body of a request may have.", _number("max-body", int, 1)],
+        [
+            "max-head",
+            None,
+            16384,
+            "Bytes that the first line and the headers of a request may have.",
+            _number("max-head", int, 1),
+        ],
+        ["max-head-lines", None, 100, "Headers that a request may have.", _number("max-head-lines", int, 1)],
+        [
+            "max-connections",
+            None,
+            900,
+            "Open connections; one more closes the one that is idle for longest.",
+            _number("max-connections", int, 1),
+        ],
+        [
+            "request-timeout",
+            None,
+            10,
+            "Seconds that a request may take from its first byte to its last.",
+            _number("request-timeout", float, 1),
+        ],
+        [
+            "idle-timeout",
+            None,
+            60,
+            "Seconds after which a silent connection is closed.",
+            _number("idle-timeout", float, 1),
+        ],
+        [
+            "drain-timeout",
+            None,
+            10,
+            "Seconds that requests in flight have to end after SIGTERM.",
+            _number("drain-timeout", float, 0),
+        ],
         ["snapshot", None, None, "A file that keeps the last good policies for a start while PATH can't be read."],
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
@@ -66,10 +121,6 @@ class Options(usage.Options):
         """Check everything that can be wrong, so that it is told in a line and not in a traceback."""
         if self["policies"] is None:
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
-        for name, _, _, _, *kind in self.optParameters:
-            least = 0 if name in _MAY_BE_ZERO else 1
-            if kind and not least <= self[name] < float("inf"):
-                raise usage.UsageError(f"--{name} must be a number from {least} on.")
         from twisted.internet import reactor
 
         self["store"] = FilePolicyStore(Path(self["policies"]), cast(IReactorTime, reactor))
@@ -77,7 +128,12 @@ class Options(usage.Options):
         if self["check"]:
             raise SystemExit(0)
         self["endpoints"] = [(text, _endpoint(text)) for text in self["listen"] or [DEFAULT_LISTEN]]
-        self["json log"] = self._open_json_log()
+        self["json log"] = self._open_log("json-log")
+        access_log = self._open_log("access-log")
+        if access_log not in {None, sys.stdout}:
+            access_log.close()  # it can be opened, which is for the site to do
+        if self["snapshot"] is not None and not Path(self["snapshot"]).absolute().parent.is_dir():
+            raise usage.UsageError(f"--snapshot {self['snapshot']!a} is in no directory.")
 
     def _read_policies(self) -> _Initial:
         """Read what the service starts with.
@@ -109,13 +165,13 @@ class Options(usage.Options):
             return None
         return policy_set, loaded_at, invalid
 
-    def _open_json_log(self) -> TextIO | None:
-        if self["json-log"] in {None, "-"}:
-            return None if self["json-log"] is None else sys.stdout
+    def _open_log(self, name: str) -> TextIO | None:
+        if self[name] in {None, "-"}:
+            return None if self[name] is None else sys.stdout
         try:
-            return Path(self["json-log"]).open("a", encoding="utf-8")
-        except OSError as error:
-            raise usage.UsageError(f"--json-log can't be opened: {error}") from None
+            return Path(self[name]).open("a", encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise usage.UsageError(f"--{name} can't be opened: {error}") from None
 
 
 def makeService(options: Options) -> IService:
@@ -193,9 +249,11 @@ def _endpoint(description: str) -> Any:
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
         detail = f"{type(error).__name__}: {error}"
     else:
-        if not isinstance(port, int) or 0 <= port <= 65535:
+        if isinstance(port, int) and not 0 <= port <= 65535:
+            detail = "the port is not a number from 0 to 65535"
+        elif getattr(endpoint, "_address", None) == "":
+            detail = "the path is missing"
+        else:
             return endpoint
-        detail = "the port is not a number from 0 to 65535"
-    raise usage.UsageError(
-        f"--listen {description} is not an endpoint ({detail}); write something like {DEFAULT_LISTEN}."
-    )
+    what, why = (ascii(text)[1:-1] for text in (description, detail))
+    raise usage.UsageError(f"--listen {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")

@@ -41,7 +41,7 @@ def read_policies(path: Path) -> PolicySet:
         raise InvalidPolicies([_unreadable(path, error)]) from None
     if not documents:
         message = "There is no *.toml and no *.json file in the directory."
-        raise InvalidPolicies([PolicyError("no-policies", message, file=str(path))])
+        raise InvalidPolicies([PolicyError("no-policies", message, file=_name(path))])
     for document in documents:
         try:
             # Some editors begin a file with a byte order mark.
@@ -49,7 +49,7 @@ def read_policies(path: Path) -> PolicySet:
         except (OSError, UnicodeDecodeError) as error:
             unreadable.append(_unreadable(document, error))
         else:
-            sources.append(Source(str(document), _FORMATS.get(document.suffix, "toml"), text))
+            sources.append(Source(_name(document), _FORMATS.get(document.suffix, "toml"), text))
     return read_sources(sources, unreadable=unreadable)
 
 
@@ -78,7 +78,7 @@ class FilePolicyStore:
             interval: Seconds between two looks.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
-        self.name = str(path)
+        self.name = _name(path)
         self._path = path
         self._clock = clock
         self._interval = interval
@@ -148,4 +148,9 @@ def _state_of(document: Path) -> tuple[str | int, ...]:
 
 def _unreadable(path: Path, error: Exception) -> PolicyError:
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=str(path))
+    return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=_name(path))
+
+
+def _name(path: Path) -> str:
+    """A path for people and for JSON: bytes that are no text are written out."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -45,6 +45,9 @@ class Connections(Protocol):
     def next_id(self) -> str:
         """A name for an answer that no resource gives."""
 
+    def log(self, request: http.Request) -> None:
+        """Write a line on a request, if that was wanted."""
+
 
 class DecisionChannel(http.HTTPChannel):
     """A connection of `DecisionSite`.
@@ -86,7 +89,8 @@ class DecisionChannel(http.HTTPChannel):
         if self.is_refused:
             return
         super().dataReceived(data)
-        if self.is_idle or self.is_refused:
+        # Inside of itself, behind a request with a body, it has only put by what follows.
+        if self._busyReceiving or self.is_idle or self.is_refused:
             return
         if self.line_mode and b"\n" in self._buffer:
             # A line of the head that ends in a bare LF would be waited for until the deadline.
@@ -140,11 +144,12 @@ class DecisionChannel(http.HTTPChannel):
 
     def allContentReceived(self) -> None:
         """Answer a request that is complete."""
+        if self.is_refused:
+            return
         self._head_bytes = self._head_lines = 0
         self._cancel_deadline()
-        if not self.is_refused:
-            self.site.touch(self)
-            super().allContentReceived()
+        self.site.touch(self)
+        super().allContentReceived()
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         """Close behind this answer if the service is about to stop."""
@@ -152,6 +157,12 @@ class DecisionChannel(http.HTTPChannel):
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
             return False
         return bool(super().checkPersistence(request, version))
+
+    def close_behind_answer(self) -> None:
+        """Close behind the answer to what was received in part."""
+        if self.requests:
+            self.persistent = False
+            self.requests[-1].responseHeaders.setRawHeaders(b"Connection", [b"close"])
 
     def refuse(self, problem: Problem) -> None:
         """Answer a request that is not read any further, and close.
@@ -177,13 +188,26 @@ class DecisionChannel(http.HTTPChannel):
             "\r\n",
         ]
         self.transport.write("\r\n".join(lines).encode("ascii") + body)
+        self._log_refusal(status, len(body))
         # To close while the client sends would reset the connection, and the answer might be lost with it.
-        half_close = getattr(self.transport, "loseWriteConnection", None)
-        if half_close is None:  # TLS knows no such thing
+        if self.isSecure():  # TLS says goodbye by itself, and knows no half of it
             self.loseConnection()
             return
-        half_close()
+        self.transport.loseWriteConnection()
         self._deadline = self.callLater(LINGER_SECONDS, self._abort)
+
+    def _log_refusal(self, status: int, length: int) -> None:
+        """Put a request into the access log that no resource saw, if its first line was read."""
+        if self.requests and hasattr(self, "_command"):
+            request = self.requests[-1]
+            request.method, request.uri, request.clientproto = self._command, self._path, self._version
+            request.code, request.sentLength = status, length
+            self.site.log(request)
+
+    def _send100Continue(self) -> None:
+        # Twisted asks for the body of a request that was refused for its length.
+        if not self.is_refused:
+            super()._send100Continue()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         # What Twisted itself refuses, and would answer without a word.

@@ -62,6 +62,7 @@ class DecisionSite(Site):
         self._access_log = access_log
         self._clock = clock
         self._drained: Deferred[None] | None = None
+        self._is_stopped = False
 
     def acceptableProtocols(self) -> list[bytes]:
         """Speak HTTP/1.1 alone, also where Twisted could speak HTTP/2."""
@@ -71,6 +72,13 @@ class DecisionSite(Site):
         """Write a line on a request, if that was wanted."""
         if self._access_log is not None:
             super().log(request)
+
+    def stopFactory(self) -> None:
+        """Keep the access log open until the last connection is closed."""
+        if self.channels:
+            self._is_stopped = True
+        else:
+            super().stopFactory()
 
     def next_id(self) -> str:
         """A name for an answer that no resource gives."""
@@ -92,6 +100,8 @@ class DecisionSite(Site):
     def forget(self, channel: DecisionChannel) -> None:
         """Take note that a connection is closed."""
         self.channels.pop(channel, None)
+        if self._is_stopped and not self.channels:
+            super().stopFactory()
         if self._drained is not None and not self.channels:
             drained, self._drained = self._drained, None
             drained.callback(None)
@@ -109,6 +119,8 @@ class DecisionSite(Site):
         self._tree.ready.draining = True
         if not self.channels:
             return succeed(None)
+        for channel in self.channels:
+            channel.close_behind_answer()
         self._drained = Deferred()
         calls = [
             self._clock.callLater(min(GRACE_SECONDS, timeout), self._close_idle),
