@@ -17,9 +17,19 @@ class JSONLines:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        # twist begins its log late, and then tells everybody once more what they have heard already.
+        self._early: list[LogEvent] | None = []
+
+    def forget_beginning(self) -> None:
+        """Expect no event for a second time from now on."""
+        self._early = None
 
     def __call__(self, event: LogEvent) -> None:
         """Write an event."""
+        if self._early is not None:
+            if any(event is known for known in self._early):
+                return
+            self._early.append(event)
         line: dict[str, object] = {
             key: value for key, value in event.items() if not key.startswith("log_") and _is_plain(value)
         }

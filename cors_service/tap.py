@@ -185,6 +185,12 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    services = MultiService()
+    if options["json log"] is not None:
+        # Not a service: it would be stopped before the requests in flight are answered.
+        lines = JSONLines(options["json log"])
+        globalLogPublisher.addObserver(lines)
+        cast(IReactorCore, reactor).callWhenRunning(lines.forget_beginning)
     clock = cast(IReactorTime, reactor)
     snapshot = None if options["snapshot"] is None else Snapshot(Path(options["snapshot"]))
     policies = LivePolicies(options["store"], clock, snapshot=snapshot)
@@ -201,10 +207,6 @@ def makeService(options: Options) -> IService:
         idle_timeout=options["idle-timeout"],
     )
     site = DecisionSite(tree, clock, limits=server_limits, access_log=options["access-log"])
-    services = MultiService()
-    if options["json log"] is not None:
-        # Not a service: it would be stopped before the requests in flight are answered.
-        globalLogPublisher.addObserver(JSONLines(options["json log"]))
     policies.setServiceParent(services)
     DecisionServer(site, options["endpoints"], drain_timeout=options["drain-timeout"]).setServiceParent(services)
     ReloadOnHangup(policies, reactor).setServiceParent(services)

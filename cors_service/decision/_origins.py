@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from heapq import heappop, heappush
 from typing import Any, Final
 
 from cors_service.policy import PolicyError
@@ -185,11 +186,17 @@ class _Ports:
     __slots__ = ("_rules", "_starts")
 
     def __init__(self, found: list[tuple[int, int, int]]) -> None:
-        borders = sorted({NO_PORT, *(low for low, _, _ in found), *(high + 1 for _, high, _ in found)})
-        self._starts = borders
-        self._rules = [
-            min((index for low, high, index in found if low <= start <= high), default=_NONE) for start in borders
-        ]
+        self._starts = sorted({NO_PORT, *(low for low, _, _ in found), *(high + 1 for _, high, _ in found)})
+        self._rules: list[int] = []
+        coming = sorted(found, reverse=True)
+        open_rules: list[tuple[int, int]] = []
+        for start in self._starts:
+            while coming and coming[-1][0] <= start:
+                _, high, index = coming.pop()
+                heappush(open_rules, (index, high))
+            while open_rules and open_rules[0][1] < start:
+                heappop(open_rules)
+            self._rules.append(open_rules[0][0] if open_rules else _NONE)
 
     def find(self, port: int) -> int:
         return self._rules[bisect_right(self._starts, port) - 1]

@@ -96,7 +96,8 @@ class Router:
         """
         hosts = [host for host in _candidates(url) if host in self._hosts]
         name = self._find(hosts, url.path)
-        if ";" in url.path and self._find(hosts, _PARAMETERS.sub("", url.path)) != name:
+        bare = _PARAMETERS.sub("", url.path)
+        if bare != url.path and ("//" in bare or self._find(hosts, bare) != name):
             raise BadQuery("url-ambiguous", f"The path {shown(url.path)} can be read in more than one way.")
         if name is None:
             raise BadQuery("no-policy-for-url", f"No policy matches {shown(url.origin + url.path)}.")

@@ -75,6 +75,8 @@ class LivePolicies(Service):
         self._last_attempt = self._clock.seconds()
         self._mistakes = instead_of
         self._swap(ActivePolicies(policy_set), self._last_attempt if loaded_at is None else loaded_at)
+        if instead_of is not None:
+            self._tell(instead_of)
 
     def reload(self) -> Deferred[None]:
         """Load what the store holds now, and make it active if it is good.
@@ -176,17 +178,17 @@ class LivePolicies(Service):
     def _failed(self, invalid: InvalidPolicies) -> None:
         known = self._mistakes is not None and self._mistakes.report() == invalid.report()
         self._mistakes = invalid
-        kept = self.active.revision if self.active else "no policies"
         if known:
-            self._log.error(
-                "{source} still has the same mistakes; {kept} stays active", source=self._store.name, kept=kept
-            )
-            return
+            self._log.error("{source} still has the same mistakes", source=self._store.name)
+        else:
+            self._tell(invalid)
+
+    def _tell(self, invalid: InvalidPolicies) -> None:
         for mistake in invalid.mistakes:
             self._log.error("{mistake}", mistake=str(mistake), code=mistake.code)
         self._log.error(
             "{count} mistakes in {source}; {kept} stays active",
             count=len(invalid.mistakes),
             source=self._store.name,
-            kept=kept,
+            kept=self.active.revision if self.active else "no policies",
         )

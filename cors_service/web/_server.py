@@ -16,6 +16,10 @@ from twisted.python.failure import Failure
 from cors_service.web._site import DecisionSite
 
 
+class CannotServe(SystemExit, Exception):
+    """Ends the process without a traceback, and is an error to twistd, which tells whoever started a daemon."""
+
+
 class DecisionServer(Service):
     """Serves a site on endpoints.
 
@@ -54,7 +58,7 @@ class DecisionServer(Service):
         """Listen.
 
         Raises:
-            SystemExit: An endpoint can't be had; the reason is on standard error.
+            CannotServe: An endpoint can't be had; the reason is in the log and on standard error.
         """
         super().startService()
         self._listen()
@@ -80,8 +84,12 @@ class DecisionServer(Service):
                 self._listens, lambda failure, what=description: failures.append(_why(what, failure))
             )
         if failures:
-            sys.stderr.write("".join(f"cors-service: {failure}\n" for failure in failures))
-            raise SystemExit(1)
+            for failure in failures:
+                self._log.error("{failure}", failure=failure)
+                # twistd has put its log in the place of standard error by now.
+                if sys.__stderr__ is not None:
+                    sys.__stderr__.write(f"cors-service: {failure}\n")
+            raise CannotServe(1)
 
     def _listens(self, port: IListeningPort) -> None:
         self.ports.append(port)

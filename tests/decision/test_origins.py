@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cors_service.decision import ActivePolicies
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
-from cors_service.policy import InvalidPolicies, read_document
+from cors_service.policy import PolicyError, read_document
 from cors_service.testing import _strategies as strategies
 from tests import naive
 from tests.decision.queries import ACAC, ACAO, VARY, ruled, sent
@@ -272,12 +271,17 @@ def test_insecure_origin_listed_behind_a_credentialed_expression() -> None:
 
 
 def test_more_expressions_than_one_automaton_can_hold() -> None:
-    """Expressions that can't be compiled together are refused with their document, or else they all work."""
+    """However many expressions there are, and however large, each origin is found by the first that covers it."""
     expressions = [rf"re:https://[a-z]{{1,1000}}\.n{number}\.example\.com" for number in range(70)]
-    try:
-        policy_set = read_document({"version": 1, "policies": {"a": {"origins": expressions}}})
-    except InvalidPolicies:
-        return
-    origins = [f"https://app.n{number}.example.com" for number in range(70)]
-    policies = ActivePolicies(policy_set)
-    assert [policies.decide(sent(origin)).allowed for origin in origins] == [True] * 70
+    read_document({"version": 1, "policies": {"a": {"origins": expressions}}})
+    rules = [[expressions[0]], *([expression, r"re:https://last\..*"] for expression in expressions[1:]), ["re:.*"]]
+    index = index_of(rules)
+    assert list(range(70)) == [index.find(f"https://app.n{number}.example.com") for number in range(70)]
+    assert tuple(index.find(f"https://{host}.example.com") for host in ("last.n0", "last.n69", "app.n70")) == (0, 1, 70)
+
+
+def test_expression_that_no_automaton_can_hold() -> None:
+    """An expression that can't be compiled by itself is no valid pattern, also among others."""
+    with pytest.raises(PolicyError) as caught:
+        index_of([["re:https://a", "re:(", "re:https://b"]])
+    assert caught.value.code == "regex-malformed"
