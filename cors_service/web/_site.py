@@ -88,7 +88,10 @@ class DecisionSite(Site):
         """Take note of a new connection; make room for it if there are too many."""
         if len(self.channels) >= self.limits.connections:
             idle = (other for other in self.channels if other.is_idle)
-            next(idle, next(iter(self.channels))).transport.abortConnection()
+            evicted = next(idle, next(iter(self.channels)))
+            # It ends in a later turn of the reactor; until then it must not be evicted again in place of others.
+            del self.channels[evicted]
+            evicted.transport.abortConnection()
         self.channels[channel] = None
 
     def touch(self, channel: DecisionChannel) -> None:
