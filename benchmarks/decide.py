@@ -34,7 +34,7 @@ EXPOSED: Final = ["x-total", "x-page"]
 MAX_AGE: Final = 600
 ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 
-# A policy of one origin can't be asked about 20,000 of them, so its queries have to differ in something else; and to
+# A policy of one origin can't be asked about thousands of them, so its queries have to differ in something else; and to
 # be comparable, all queries differ in that: in the method, and in which four of ten header names are asked for, in
 # which order. All of them are listed in the policy, and each choice is the same work. Only preflights have such a
 # list, in truth; to pass over it in an actual request costs us a little, and the peers nothing.
@@ -55,8 +55,8 @@ class Plan(NamedTuple):
 
     Attributes:
         many: Origins of the largest policy.
-        pool: Distinct requests of a round. A few thousand decisions are remembered, 8,192 at most: each request of a
-            larger pool has been forgotten when its turn comes again.
+        pool: Distinct requests of a round. A decision is remembered if the same request was the last that fell into
+            one of 1,024 slots: of a pool of several times as many, next to none ever is.
         rounds: Of which the median is taken.
     """
 

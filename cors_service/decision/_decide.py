@@ -136,7 +136,7 @@ class _CompiledPolicy:
         else:
             allow, timing = ((_ALLOW_ORIGIN, origin),), ((_TIMING, origin),) if grant.timing else ()
         headers = allow + grant.credentials + grant.exposed + timing + grant.resource_policy + self._vary
-        return self._allow("actual", None, headers, grant, f"{cut(method)} from {shown(origin)}")
+        return self._allow("actual", None, headers, grant, f"{cut(method)} from {self._origin_in_words(origin)}")
 
     def _preflight(self, origin: str, method: str, lines: tuple[str, ...]) -> Decision:
         grant = self._public
@@ -151,11 +151,17 @@ class _CompiledPolicy:
             return self._refuse("preflight", self._not_this(error, origin, method, grant), grant)
         allow = _ANY_ORIGIN if grant.anonymous else ((_ALLOW_ORIGIN, origin),)
         headers = allow + grant.credentials + granted + self._preflight_vary
-        return self._allow("preflight", self._preflight_status, headers, grant, f"{cut(method)} from {shown(origin)}")
+        return self._allow(
+            "preflight", self._preflight_status, headers, grant, f"{cut(method)} from {self._origin_in_words(origin)}"
+        )
 
     def _allow(self, kind: Kind, status: int | None, headers: Headers, grant: Grant, what: str) -> Decision:
         reason = Reason("allowed", f"Rule {grant.number} of policy {self._name} allows {what}.")
         return Decision(kind, True, status, reason, headers, self._name, grant.number, self._revision)
+
+    def _origin_in_words(self, origin: str) -> str:
+        # What a rule covers is well-formed, and can be shown as it is; a public policy does not even look.
+        return f"'{origin}'" if self._public is None else shown(origin)
 
     def _refuse(self, kind: Kind, reason: Reason, grant: Grant | None) -> Decision:
         if kind == "preflight":

@@ -65,6 +65,8 @@ def is_token(text: str) -> bool:
 
 def normalize_method(method: str) -> str:
     """Normalise a method (Fetch, #concept-method-normalize): six methods are upper-cased, `patch` is not."""
+    if method in _NORMALIZED:
+        return method
     # str.upper would map some non-ASCII letters into ASCII (`ı` to `I`); what is not ASCII is left alone.
     upper = method.upper() if method.isascii() else method
     return upper if upper in _NORMALIZED else method
