@@ -43,6 +43,8 @@ VARIANTS: Final = [
 ]
 # Origins that no policy has start here; what is written is of one length everywhere.
 FOREIGN: Final = 1_000_000
+# Origins that send requests at the same time, whatever the number of those that may.
+WORKING: Final = 256
 # Requests of a round of what is one request, time and again.
 REPEATS: Final = 5_000
 # Microseconds that a round of a peer takes, roughly, and the requests that it has at least.
@@ -241,8 +243,9 @@ def django_cors_headers(origins: Sequence[str], _: Kind) -> Contender:
 
 PEERS: Final = {"starlette": starlette, "flask-cors": flask_cors, "django-cors-headers": django_cors_headers}
 FRESH: Final = "ours, fresh"
+COLD: Final = "ours, cold"
 REPEATED: Final = "ours, repeated"
-COLUMNS: Final = [FRESH, REPEATED, *PEERS]
+COLUMNS: Final = [FRESH, COLD, REPEATED, *PEERS]
 
 
 def _active(patterns: Iterable[str]) -> ActivePolicies:
@@ -289,8 +292,21 @@ def _environ(request: Request) -> dict[str, str]:
 
 
 def fresh(kind: Kind, size: Size, count: int) -> list[Request]:
-    """Distinct requests, their origins spread evenly over those of the policy, in an order that no cache foresees."""
-    numbers = [number * size.count // count if kind.allowed else FOREIGN + number for number in range(count)]
+    """Distinct requests of the pages that are in use at one time, whose origins are spread over those of the policy."""
+    return _distinct(kind, size, count, WORKING)
+
+
+def cold(kind: Kind, size: Size, count: int) -> list[Request]:
+    """Distinct requests, each of another origin, so that with a million the processor has to fetch each from afar."""
+    return _distinct(kind, size, count, count)
+
+
+def _distinct(kind: Kind, size: Size, count: int, origins: int) -> list[Request]:
+    """Distinct requests of so many origins, spread evenly over the policy, in an order that no cache foresees."""
+    numbers = [
+        number % origins * size.count // origins if kind.allowed else FOREIGN + number % origins
+        for number in range(count)
+    ]
     random.Random(0).shuffle(numbers)
     return [_request(kind, size.origin(number), *variant) for number, variant in zip(numbers, VARIANTS, strict=False)]
 
@@ -387,6 +403,7 @@ def decision_tasks(sizes: Iterable[Size], peer_sizes: Iterable[Size], pool: int)
     for kind, size in product(KINDS, active):
         check(active[size], kind, size, FRESH)
         yield Cell(kind, size, FRESH), Task(partial(fresh, kind, size), active[size], pool)
+        yield Cell(kind, size, COLD), Task(partial(cold, kind, size), active[size], pool)
         yield Cell(kind, size, REPEATED), Task(partial(repeated, kind, size), active[size], REPEATS)
         for name, peer in PEERS.items() if size in origins else ():
             contender = peer(origins[size], kind)
@@ -460,7 +477,7 @@ def decision_rows(figures: dict[Cell, float]) -> Iterator[list[str]]:
     for kind, size in dict.fromkeys((cell.kind, cell.size) for cell in figures):
         ours_fresh = Cell(kind, size, FRESH)
         columns = [figures.get(ours_fresh._replace(who=who)) for who in COLUMNS]
-        ratios = [peer and peer / figures[ours_fresh] for peer in columns[2:]]
+        ratios = [peer and peer / figures[ours_fresh] for peer in columns[3:]]
         yield [
             ours_fresh.row,
             *("–" if figure is None else f"{figure:.2f}" for figure in columns),
@@ -483,7 +500,7 @@ def targets(
     rows = {who: {cell.row: figure for cell, figure in decisions.items() if cell.who == who} for who in COLUMNS}
     flat = {str(kind): decisions[Cell(kind, many, FRESH)] / decisions[Cell(kind, Size(1), FRESH)] for kind in KINDS}
     exact = {cell.row for cell in decisions if cell.kind == Kind(preflight=False, allowed=True) and not cell.size.wild}
-    unseen = {row: rows[FRESH][row] for row in exact}
+    unseen = {row: rows[COLD][row] for row in exact}
     yield target(f"{many} beside 1, fresh", flat, 1.3, "times")
     yield target("an exact origin not seen before", unseen, 2, "µs")
     yield target("a repeated query", rows[REPEATED], 1, "µs")
