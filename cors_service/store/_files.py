@@ -16,7 +16,9 @@ from zope.interface import implementer
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, Source, read_sources
 from cors_service.store._interfaces import IPolicyStore
 
-POLL_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.5
+PATIENCE: Final = 10
+"""How many looks a document may go on changing before it is read all the same."""
 _FORMATS: Final = {".toml": "toml", ".json": "json"}
 _log: Final = Logger()
 
@@ -55,11 +57,12 @@ def read_policies(path: Path) -> PolicySet:
 
 @implementer(IPolicyStore)
 class FilePolicyStore:
-    """A file or a directory, looked at once a second.
+    """A file or a directory, looked at twice a second.
 
-    What is compared is the state of the files that the names lead to, so it does not matter whether a file is
-    written to, replaced by another, or reached by a symbolic link that now leads elsewhere, which is how
-    Kubernetes updates the files of a ConfigMap.
+    A change is told when two looks agree about it: a document that is being written may be a good one as far as it
+    goes, and lack what restricts it. What is compared is the state of the files that the names lead to, so it does
+    not matter whether a file is written to, replaced by another, or reached by a symbolic link that now leads
+    elsewhere, which is how Kubernetes updates the files of a ConfigMap.
     """
 
     def __init__(
@@ -101,11 +104,15 @@ class FilePolicyStore:
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
         """Look at the documents now and then."""
+        last, restless = self._seen, 0
 
         def compare(state: _State) -> None:
+            nonlocal last, restless
+            at_rest = state == last or last is None
+            last, restless = state, 0 if at_rest else restless + 1
             # A look may still be under way when the watch ends.
-            if state != self._seen and looking.running:
-                self._seen = state
+            if state != self._seen and looking.running and (at_rest or restless >= PATIENCE):
+                self._seen, restless = state, 0
                 changed()
 
         def look() -> Deferred[None]:

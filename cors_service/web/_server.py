@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -44,6 +47,7 @@ class DecisionServer(Service):
             drain_timeout: Seconds that requests in flight have to end when the server stops.
         """
         self.ports: list[IListeningPort] = []
+        self._own: list[Port] = []
         self._site = site
         self._endpoints = endpoints
         self._drain_timeout = drain_timeout
@@ -67,9 +71,8 @@ class DecisionServer(Service):
         """Accept no more connections, answer what was asked, close."""
         super().stopService()
         ports, self.ports = self.ports, []
-        for port in ports:
-            # Connections that the system has accepted for us would be reset with what was asked over them.
-            getattr(port, "doRead", _nothing)()
+        for port in self._own:
+            _take_up_the_rest(port)
         closing = gatherResults([maybeDeferred(port.stopListening) for port in ports])
         return closing.addCallback(lambda _: self._site.drain(self._drain_timeout))
 
@@ -81,7 +84,9 @@ class DecisionServer(Service):
         for description, endpoint in self._endpoints:
             listening: Deferred[IListeningPort] = endpoint.listen(self._site)
             listening.addCallbacks(
-                self._listens, lambda failure, what=description: failures.append(_why(what, failure))
+                self._listens,
+                lambda failure, what=description: failures.append(_why(what, failure)),
+                callbackArgs=(endpoint,),
             )
         if failures:
             for failure in failures:
@@ -91,13 +96,22 @@ class DecisionServer(Service):
                     sys.__stderr__.write(f"cors-service: {failure}\n")
             raise CannotServe(1)
 
-    def _listens(self, port: IListeningPort) -> None:
+    def _listens(self, port: IListeningPort, endpoint: IStreamServerEndpoint) -> None:
         self.ports.append(port)
+        # A socket that was handed over, as systemd does, goes on listening, and its queue stays.
+        if isinstance(port, Port) and not isinstance(endpoint, AdoptedStreamServerEndpoint):
+            self._own.append(port)
         self._log.info("Listening on {address}", address=port.getHost())
 
 
-def _nothing() -> None:
-    """What a port does that takes its connections from elsewhere."""
+def _take_up_the_rest(port: Port) -> None:
+    """Take up the connections that wait in the system's queue: closing the port would reset them.
+
+    The port is shut at once behind the last of them, and not in the next turn of the reactor, when others would wait.
+    """
+    port.numberAccepts = sys.maxsize
+    port.doRead()
+    port.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _why(description: str, failure: Failure) -> str:

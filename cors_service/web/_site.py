@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.server import Site
@@ -18,7 +18,7 @@ from cors_service.web._limits import ServerLimits
 from cors_service.web._tree import DecisionTree
 
 GRACE_SECONDS: Final = 0.5
-"""How long a stop waits for requests that are on their way over connections that look idle."""
+"""How long a stop waits at least for requests that are on their way over connections that look idle."""
 
 
 class DecisionSite(Site):
@@ -62,6 +62,8 @@ class DecisionSite(Site):
         self._access_log = access_log
         self._clock = clock
         self._drained: Deferred[None] | None = None
+        self._received = 0
+        self._closing: IDelayedCall | None = None
         self._is_stopped = False
 
     def acceptableProtocols(self) -> list[bytes]:
@@ -96,6 +98,7 @@ class DecisionSite(Site):
 
     def touch(self, channel: DecisionChannel) -> None:
         """Take note that a connection got a whole request."""
+        self._received += 1
         if channel in self.channels:
             del self.channels[channel]
             self.channels[channel] = None
@@ -125,19 +128,22 @@ class DecisionSite(Site):
         for channel in self.channels:
             channel.close_behind_answer()
         self._drained = Deferred()
-        calls = [
-            self._clock.callLater(min(GRACE_SECONDS, timeout), self._close_idle),
-            self._clock.callLater(timeout, self._cut),
-        ]
+        self._closing = self._clock.callLater(min(GRACE_SECONDS, timeout), self._close_idle, None)
+        cutting = self._clock.callLater(timeout, self._cut)
 
         def done(result: None) -> None:
-            for call in calls:
-                if call.active():
+            for call in (self._closing, cutting):
+                if call is not None and call.active():
                     call.cancel()
 
         return self._drained.addCallback(done)
 
-    def _close_idle(self) -> None:
+    def _close_idle(self, received: int | None) -> None:
+        """Close idle connections, behind a turn of the reactor in which no request came."""
+        # Until then the process was busy, and what came over other connections meanwhile may lie unread.
+        if received != self._received:
+            self._closing = self._clock.callLater(0, self._close_idle, self._received)
+            return
         for channel in list(self.channels):
             if channel.is_idle:
                 channel.loseConnection()

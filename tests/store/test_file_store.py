@@ -198,10 +198,10 @@ class Watched:
         """Give the names of the policies that are there now."""
         return list(now(self.store.load()).policies)
 
-    def look(self) -> int:
-        """Let the time of the next look come; give how often a change was told since the last."""
+    def look(self, times: int = 2) -> int:
+        """Let the time of the next looks come, by default so many that a change is told; give how many were told."""
         before = self.changes
-        self.clock.advance(1)
+        self.clock.pump([1] * times)
         return self.changes - before
 
     def _changed(self) -> None:
@@ -249,7 +249,7 @@ def test_nothing_changed(file: Watched) -> None:
 
 
 def test_interval(tmp_path: Path) -> None:
-    """Changes are looked for once in each interval."""
+    """Changes are looked for once in each interval, and told by the look that finds no other."""
     clock = Clock()
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
@@ -258,15 +258,33 @@ def test_interval(tmp_path: Path) -> None:
     now(store.load())
     end = store.watch(lambda: changes.append(clock.seconds()))
     path.write_text(toml("one", "two"))
-    clock.pump([1] * 12)
+    clock.pump([1] * 22)
     end()
-    assert changes == [5]
+    assert changes == [10]
 
 
 def test_written_in_place(file: Watched) -> None:
     """A file that is written to is a change, which is told once."""
     file.path.write_text(toml("one", "two"))
     assert (file.look(), file.load(), file.look()) == (1, ["one", "two"], 0)
+
+
+def test_being_written(file: Watched) -> None:
+    """A file that changes from each look to the next is not told, until it comes to rest."""
+    told = []
+    for size in range(1, 8):
+        file.path.write_text(toml("one", "two") + "#" * size)
+        told.append(file.look(times=1))
+    assert (told, file.look(times=1), file.look()) == ([0] * 7, 1, 0)
+
+
+def test_never_at_rest(file: Watched) -> None:
+    """A file that never comes to rest is read now and then."""
+    told = []
+    for size in range(1, 41):
+        file.path.write_text(toml("one", "two") + "#" * size)
+        told.append(file.look(times=1))
+    assert told == ([0] * 9 + [1]) * 4
 
 
 def test_written_in_place_of_the_same_size(file: Watched) -> None:
@@ -360,18 +378,18 @@ def test_first_look(tmp_path: Path) -> None:
 
 
 def test_read_at_the_start(tmp_path: Path) -> None:
-    """What was read at the start is not told as a change; what changed since then is, by the first look."""
+    """What was read at the start is not told as a change; what changed since then is, by the first looks."""
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
     clock = Clock()
-    store = FilePolicyStore(path, clock, in_thread=execute)
+    store = FilePolicyStore(path, clock, interval=1, in_thread=execute)
     assert list(store.read().policies) == ["one"]
     changes: list[str] = []
     end = store.watch(lambda: changes.append("told"))
-    clock.advance(1)
+    clock.pump([1, 1])
     assert changes == []
     path.write_text(toml("one", "two"))
-    clock.advance(1)
+    clock.pump([1, 1])
     end()
     assert changes == ["told"]
 
@@ -395,7 +413,7 @@ class Slow:
 
 
 def test_change_while_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change that comes while the documents are read is told by the next look: it may or may not be among them."""
+    """A change that comes while the documents are read is told by the next looks: it may or may not be among them."""
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
 
@@ -410,7 +428,7 @@ def test_change_while_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(now(store.load()).policies) == ["one"]
     changes: list[str] = []
     end = store.watch(lambda: changes.append("told"))
-    clock.advance(1)
+    clock.pump([1, 1])
     end()
     assert changes == ["told"]
 

@@ -503,22 +503,22 @@ def test_memory_store(clock: Clock) -> None:
 
 
 def test_file_store(clock: Clock, tmp_path: Path) -> None:
-    """With a file each change is active after the next look."""
+    """With a file each change is active once two looks agree about it."""
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
     live = LivePolicies(FilePolicyStore(path, clock, in_thread=execute), clock, in_thread=execute)
     live.startService()
     path.write_text(toml("one", "two"))
-    clock.advance(1)
+    clock.pump([0.5, 0.5])
     assert active(live) == ["one", "two"]
     path.unlink()
-    clock.advance(1)
+    clock.pump([0.5, 0.5])
     assert (
         active(live),
         [mistake["code"] for mistake in live.status.mistakes],
     ) == (["one", "two"], ["document-unreadable"])
     path.write_text(toml("three"))
-    clock.advance(1)
+    clock.pump([0.5, 0.5])
     assert (active(live), mistakes(live)) == (["three"], [])
     now(live.stopService())
     assert clock.getDelayedCalls() == []

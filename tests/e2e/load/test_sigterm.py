@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import socket
-import time
 from collections import Counter
 from contextlib import ExitStack
 from itertools import count
@@ -22,7 +21,6 @@ from load.figures import tell
 from load.service import Service, running
 
 ROUNDS = 10
-DRAIN_SECONDS = 10
 
 # What may become of a request.
 ANSWERED = "answered"
@@ -111,12 +109,12 @@ class Stop(NamedTuple):
 
     Attributes:
         outcomes: What became of the requests of all clients.
-        seconds: From SIGTERM to the end of the process.
+        was_cut: Whether connections were cut because the time for the stop was over.
         status: Its exit status; negative for a signal.
     """
 
     outcomes: Counter[str]
-    seconds: float
+    was_cut: bool
     status: int
 
 
@@ -132,16 +130,14 @@ def stop(service: Service, moment: random.Random) -> Stop:
         client.start()
     try:
         wait_for(lambda: all(client.outcomes[ANSWERED] > answers for client in clients), "clients at work")
-        began = time.monotonic()
         service.signal(signal.SIGTERM)
         status = service.ends()
-        seconds = time.monotonic() - began
     finally:
         for client in clients:
             client.end()
         for client in clients:
             client.join(DEADLINE)
-    return Stop(sum((client.outcomes for client in clients), Counter()), seconds, status)
+    return Stop(sum((client.outcomes for client in clients), Counter()), was_cut(service), status)
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +148,10 @@ def stops(tmp_path_factory: pytest.TempPathFactory) -> list[Stop]:
     policies.write_text(document.text, encoding="ascii")
     ended = []
     for seed in range(ROUNDS):
-        with running(policies, f"--drain-timeout={DRAIN_SECONDS}") as service:
+        with running(policies) as service:
             ended.append(stop(service, random.Random(seed)))
     total = sum((one.outcomes for one in ended), Counter())
-    tell(f"{ROUNDS} stops in {max(one.seconds for one in ended):.2f} s at most; requests: {dict(total)}")
+    tell(f"{ROUNDS} stops; requests: {dict(total)}")
     return ended
 
 
@@ -177,7 +173,7 @@ def test_connections_are_taken_up_until_nobody_listens(stops: list[Stop]) -> Non
 def test_the_process_ends_in_time(stops: list[Stop]) -> None:
     """Under load the process ends before the time is over that it has for that, and by nothing but SIGTERM."""
     assert {one.status for one in stops} <= {0, -signal.SIGTERM}
-    assert max(one.seconds for one in stops) < DRAIN_SECONDS
+    assert not any(one.was_cut for one in stops)
 
 
 def test_connections_in_the_queue_are_answered(policies: Path) -> None:
@@ -243,8 +239,7 @@ def test_a_request_that_is_completed_late_does_not_hold_the_process_up(policies:
     connection is closed, and the process ends.
     """
     whole = request("POST", "/v1/decisions", b'{"queries":[]}')
-    limits = [f"--drain-timeout={DRAIN_SECONDS}", f"--request-timeout={DRAIN_SECONDS}"]
-    with running(policies, *limits) as service, ExitStack() as held:
+    with running(policies) as service, ExitStack() as held:
         idle, begun = held.enter_context(service.connect()), held.enter_context(service.connect())
         begun.send(whole[:-1])
         assert service.status()["stale"] is False
@@ -252,9 +247,8 @@ def test_a_request_that_is_completed_late_does_not_hold_the_process_up(policies:
         assert outcome_of(idle) == UNANSWERED
         begun.send(whole[-1:])
         assert outcome_of(begun) == ANSWERED
-        began = time.monotonic()
         service.ends()
-        assert time.monotonic() - began < DRAIN_SECONDS / 2
+        assert not was_cut(service)
 
 
 def test_an_answer_that_is_read_slowly_is_whole(policies: Path) -> None:
@@ -274,27 +268,29 @@ def test_an_answer_that_is_read_slowly_is_whole(policies: Path) -> None:
 
 def test_idle_connections_are_closed_cleanly(policies: Path) -> None:
     """Connections that wait for nothing are closed, not reset, and the process ends without waiting for them."""
-    with running(policies, f"--drain-timeout={DRAIN_SECONDS}") as service, ExitStack() as held:
+    with running(policies) as service, ExitStack() as held:
         connections = [held.enter_context(service.connect()) for _ in range(20)]
         for connection in connections[::2]:
             assert connection.get("/livez").status == 200
         service.signal(signal.SIGTERM)
         assert Counter(outcome_of(connection) for connection in connections) == {UNANSWERED: len(connections)}
-        began = time.monotonic()
         service.ends()
-        assert time.monotonic() - began < DRAIN_SECONDS / 2
+        assert not was_cut(service)
 
 
 def test_what_never_ends_is_cut(policies: Path) -> None:
     """A request that is begun and never completed holds the process up for the time of the drain, and not longer."""
-    limits = ["--drain-timeout=1", f"--request-timeout={DRAIN_SECONDS}"]
-    with running(policies, *limits) as service, service.connect() as connection:
+    with running(policies, "--drain-timeout=1", "--request-timeout=3600") as service, service.connect() as connection:
         connection.send(b"GET /livez HTTP/1.1\r\n")
         assert service.status()["stale"] is False
-        began = time.monotonic()
         service.signal(signal.SIGTERM)
         service.ends()
-        assert 1 <= time.monotonic() - began < DRAIN_SECONDS
+        assert was_cut(service)
+
+
+def was_cut(service: Service) -> bool:
+    """Whether a service that has ended said that it cut connections."""
+    return any("Cutting" in line for line in service.out)
 
 
 def outcome_of(connection: Connection) -> str:
