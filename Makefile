@@ -4,12 +4,12 @@ BIN := .venv/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
 TYPED := cors_service twisted/plugins/cors_service_plugin.py
 
-.PHONY: serve test lint unit bench clean
+.PHONY: serve test lint unit fuzzed fuzz bench clean
 
 serve: .venv/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
 
-test: lint unit
+test: lint fuzzed unit
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -18,6 +18,14 @@ lint: .venv/test
 
 unit: .venv/test
 	$(BIN)/python -m pytest --cov --cov-report=term-missing --cov-fail-under=95
+
+# Each target for 20 seconds.
+fuzzed: .venv/test
+	$(BIN)/python fuzz/run.py --seconds 20
+
+# For as long as one likes.
+fuzz: .venv/test
+	$(BIN)/python fuzz/run.py --seconds 0
 
 bench: .venv/bench
 	$(BIN)/python benchmarks/decide.py
