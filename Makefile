@@ -4,7 +4,7 @@ BIN := .venv/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
 TYPED := cors_service twisted/plugins/cors_service_plugin.py
 
-.PHONY: serve test lint unit fuzzed fuzz bench clean
+.PHONY: serve test lint unit fuzzed fuzz soak bench clean
 
 serve: .venv/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
@@ -26,6 +26,11 @@ fuzzed: .venv/test
 # For as long as one likes.
 fuzz: .venv/test
 	$(BIN)/python fuzz/run.py --seconds 0
+
+# Ten million pairs of policy and query, and what is measured by the clock.
+soak: .venv/test
+	$(BIN)/python -m tests.soak $(SOAK)
+	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load
 
 bench: .venv/bench
 	$(BIN)/python benchmarks/decide.py

@@ -23,6 +23,7 @@ from cors_service.browser import (
     is_safelisted_request_header,
     needs_preflight,
     normalize_method,
+    preflight_cache_after,
     preflight_cache_entries,
     preflight_check,
     preflight_headers,
@@ -620,6 +621,68 @@ class TestCache:
         assert not preflight_check(later, 204, answer, behaviour).allowed
         assert satisfied == satisfied_by_cache(later, entries, behaviour=behaviour)
         assert satisfied_by_cache(asked, entries, behaviour=behaviour)
+
+    def test_chromium_keeps_the_answer_as_such(self) -> None:
+        """In Chromium what is kept of any answer is enough for a safelisted method, be the request flagged or not."""
+        flagged = page("POST", use_cors_preflight=True)
+        for listed in ((), acam("PUT"), acah("x-a")):
+            for behaviour, satisfied in ((Behaviour.STANDARD, False), (Behaviour.CHROMIUM, True)):
+                entries = preflight_cache_entries(
+                    page(use_cors_preflight=True), 204, (ACAO, *listed), behaviour=behaviour
+                )
+                assert satisfied == satisfied_by_cache(flagged, entries, behaviour=behaviour)
+                assert not satisfied_by_cache(flagged, entries, age=5, behaviour=behaviour)
+                assert not satisfied_by_cache(flagged, (), behaviour=behaviour)
+        whole = preflight_cache_entries(page(use_cors_preflight=True), 204, (ACAO,), behaviour=Behaviour.CHROMIUM)
+        assert whole == (CacheEntry(PAGE, URL, False, 5),)
+        assert not satisfied_by_cache(page("DELETE"), whole, behaviour=Behaviour.CHROMIUM)
+        assert not satisfied_by_cache(page("POST", X_A), whole, behaviour=Behaviour.CHROMIUM)
+
+    @pytest.mark.parametrize(
+        ("behaviour", "satisfied"),
+        [(Behaviour.STANDARD, True), (Behaviour.CHROMIUM, False)],
+    )
+    def test_the_next_answer(self, behaviour: Behaviour, satisfied: bool) -> None:
+        """Another answer for an origin and URL adds to the first in the standard, and replaces it in Chromium."""
+        held: tuple[CacheEntry, ...] = ()
+        for method in ("PUT", "DELETE", "DELETE"):
+            held = preflight_cache_after(page(method), 204, (ACAO, *acam(method)), held, behaviour=behaviour)
+        assert satisfied == satisfied_by_cache(page("PUT"), held, behaviour=behaviour)
+        assert satisfied_by_cache(page("DELETE"), held, behaviour=behaviour)
+        assert [entry.method for entry in held].count("DELETE") == 1
+
+    def test_the_next_answer_renews(self) -> None:
+        """What is listed again lives as long as the last answer says, that with credentials for itself."""
+        first = (ACAO, ACAC, *acam("PUT"), *max_age("600"))
+        held = preflight_cache_after(page("PUT", credentials=True), 204, first, ())
+        held = preflight_cache_after(page("PUT"), 204, (ACAO, *acam("PUT"), *max_age("60")), held)
+        held = preflight_cache_after(page("PUT"), 204, (ACAO, *acam("PUT"), *max_age("30")), held, cap=20)
+        expected = (
+            CacheEntry(PAGE, URL, True, 600, method="PUT"),
+            CacheEntry(PAGE, URL, False, 20, method="PUT"),
+        )
+        assert expected == held
+
+    @pytest.mark.parametrize("behaviour", Behaviour)
+    def test_a_failure_clears(self, behaviour: Behaviour) -> None:
+        """A preflight that fails leaves nothing for its origin and URL, and the rest alone."""
+        other = Request(PAGE, URL + "?", None, "PUT")
+        held: tuple[CacheEntry, ...] = ()
+        for sent in (page("PUT"), other):
+            held = preflight_cache_after(sent, 204, (ACAO, *acam("PUT")), held, behaviour=behaviour)
+        held = preflight_cache_after(page("PATCH"), 403, (), held, behaviour=behaviour)
+        assert not satisfied_by_cache(page("PUT"), held, behaviour=behaviour)
+        assert satisfied_by_cache(other, held, behaviour=behaviour)
+
+    @pytest.mark.parametrize(
+        ("behaviour", "satisfied"),
+        [(Behaviour.STANDARD, True), (Behaviour.CHROMIUM, False)],
+    )
+    def test_opaque_origins(self, behaviour: Behaviour, satisfied: bool) -> None:
+        """In the standard opaque origins share what is kept; in Chromium none knows of another's."""
+        sent = page("PUT", origin="null")
+        held = preflight_cache_after(sent, 204, (STAR, *acam("PUT")), (), behaviour=behaviour)
+        assert satisfied == satisfied_by_cache(sent, held, behaviour=behaviour)
 
 
 RESPONSE = (

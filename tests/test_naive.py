@@ -10,7 +10,7 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from cors_service.testing import _strategies as strategies
+from cors_service.testing import strategies
 from tests import naive
 
 T = TypeVar("T")

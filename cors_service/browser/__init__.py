@@ -6,7 +6,7 @@ Chromium's words. Plain functions of values: no I/O, no clock.
 """
 
 from ._browsers import CHROMIUM_MAX_AGE_CAP, FIREFOX_MAX_AGE_CAP, Behaviour
-from ._cache import CacheEntry, preflight_cache_entries, preflight_max_age, satisfied_by_cache
+from ._cache import CacheEntry, preflight_cache_after, preflight_cache_entries, preflight_max_age, satisfied_by_cache
 from ._checks import cors_check, preflight_check
 from ._fetch import PreflightAnswer, fetch_verdict
 from ._headers import HeaderLines
@@ -46,6 +46,7 @@ __all__ = [
     "is_safelisted_request_header",
     "needs_preflight",
     "normalize_method",
+    "preflight_cache_after",
     "preflight_cache_entries",
     "preflight_check",
     "preflight_headers",

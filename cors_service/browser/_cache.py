@@ -31,7 +31,8 @@ class CacheEntry:
         credentials: Whether the request that caused the preflight had the credentials mode "include".
         max_age: For how many seconds the entry lives.
         method: The method allowed, ``*`` for any, or None.
-        header_name: The lower-case header name allowed, ``*`` for any but ``authorization``, or None.
+        header_name: The lower-case header name allowed, ``*`` for any but ``authorization``, or None. With
+            neither a method nor a name it says that Chromium has kept an answer, whatever that lists.
     """
 
     origin: str
@@ -85,8 +86,8 @@ def preflight_cache_entries(
         behaviour: Whose behaviour to model.
 
     Returns:
-        An entry for each method and each header name listed, asked for or not; none if the preflight fails
-        (https://fetch.spec.whatwg.org/#main-fetch, step 12, even clears what was there).
+        An entry for each method and each header name listed, asked for or not; in Chromium, also one for the
+        answer as such. None if the preflight fails.
     """
     if not preflight_check(request, status, headers, behaviour).allowed:
         return ()
@@ -95,8 +96,51 @@ def preflight_cache_entries(
     max_age = preflight_max_age(headers, cap, behaviour)
     key = (request.origin, request.url, request.credentials, max_age)
     return (
+        *((CacheEntry(*key),) if behaviour is Behaviour.CHROMIUM else ()),
         *(CacheEntry(*key, method=method) for method in dict.fromkeys(methods)),
         *(CacheEntry(*key, header_name=name) for name in dict.fromkeys(map(byte_lowercase, names))),
+    )
+
+
+def preflight_cache_after(
+    request: Request,
+    status: int,
+    headers: HeaderLines,
+    cached: Collection[CacheEntry],
+    cap: int = CHROMIUM_MAX_AGE_CAP,
+    behaviour: Behaviour = Behaviour.STANDARD,
+) -> tuple[CacheEntry, ...]:
+    """Say what a cache holds after a preflight.
+
+    In the standard a preflight that succeeds adds to what was there (#cors-preflight-fetch-0, steps 7.12 to
+    7.15), and one that fails clears it (https://fetch.spec.whatwg.org/#main-fetch, step 12). In Chromium what was
+    there and did not do is gone before the preflight is sent (``PreflightCache::CheckIfRequestCanSkipPreflight``).
+
+    Args:
+        request: The page's request, which the preflight asked for.
+        status: The status of the answer.
+        headers: The (name, value) lines of the answer.
+        cached: What the cache held before; all of it is taken to be as old as this answer.
+        cap: The longest that the browser keeps an answer, in seconds.
+        behaviour: Whose behaviour to model. In Chromium nothing is held for an opaque origin: which of them made
+            a request is not known here, and they share nothing.
+
+    Returns:
+        The entries, those of other origins and URLs first.
+    """
+    key = (request.origin, request.url)
+    others = tuple(entry for entry in cached if (entry.origin, entry.url) != key)
+    if not preflight_check(request, status, headers, behaviour).allowed:
+        return others
+    fresh = preflight_cache_entries(request, status, headers, cap, behaviour)
+    if behaviour is Behaviour.CHROMIUM:
+        return others if request.origin == "null" else others + fresh
+    renewed = {(entry.credentials, entry.method, entry.header_name) for entry in fresh}
+    kept = [entry for entry in cached if (entry.origin, entry.url) == key]
+    return (
+        *others,
+        *(entry for entry in kept if (entry.credentials, entry.method, entry.header_name) not in renewed),
+        *fresh,
     )
 
 
@@ -115,7 +159,8 @@ def satisfied_by_cache(
 
     Args:
         request: The later request.
-        entries: What the cache holds.
+        entries: What the cache holds, in Chromium of the last preflight for the origin and URL alone; see
+            :func:`preflight_cache_after`.
         age: How many seconds ago the entries were stored.
         behaviour: Whose behaviour to model.
 
@@ -134,7 +179,9 @@ def satisfied_by_cache(
     wildcards = [entry for entry in live if behaviour is Behaviour.STANDARD or not entry.credentials]
     any_method = any(entry.method == "*" for entry in wildcards)
     method_matches = any_method or request.method in {entry.method for entry in live}
-    if not method_matches and (request.use_cors_preflight or not is_safelisted_method(request.method)):
+    # Chromium takes the flag for settled by any answer that it has kept.
+    flagged = request.use_cors_preflight and (behaviour is Behaviour.STANDARD or not live)
+    if not method_matches and (flagged or not is_safelisted_method(request.method)):
         return False
     names = {entry.header_name for entry in live}
     any_name = any(entry.header_name == "*" for entry in wildcards)

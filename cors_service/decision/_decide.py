@@ -12,7 +12,6 @@ from cors_service.decision._query import BadQuery, Query
 from cors_service.decision._urls import Router, parse_url
 from cors_service.policy import Policy, PolicySet, cut, revision, shown
 from cors_service.policy._model import RESOURCE_POLICIES
-from cors_service.policy._tokens import normalize_method
 
 _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 _TIMING: Final = "Timing-Allow-Origin"
@@ -58,6 +57,14 @@ class ActivePolicies:
             self._memo.offer(query, decision)
         return decision
 
+    def policy_for(self, url: str) -> str:
+        """Find the name of the policy that decides about a URL.
+
+        Raises:
+            BadQuery: There is none, or the URL is not usable.
+        """
+        return self._router.find(parse_url(url))
+
     def _decide(self, query: Query) -> Decision:
         url = None if query.url is None else parse_url(query.url)
         name = query.policy
@@ -86,8 +93,8 @@ class _CompiledPolicy:
             (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
             for rule in policy.rules
         )
-        # Where one anonymous `*` is all there is, no answer depends on Origin.
-        self._public = self._grants[0] if len(self._grants) == 1 and self._grants[0].anonymous else None
+        # Where one anonymous `*` is all there is, no answer depends on Origin; nothing can be reached behind it.
+        self._public = self._grants[0] if self._grants[0].anonymous else None
         self._vary: Headers = () if self._public else _VARY_ORIGIN
         self._preflight_vary: Headers = (("Vary", _VARY_REQUEST if self._public else f"Origin, {_VARY_REQUEST}"),)
         # A request that no rule covers, or that names no origin, gets the strictest that the policy sends:
@@ -104,8 +111,7 @@ class _CompiledPolicy:
         if own_origin is not None and origins == (own_origin,):
             reason = Reason("same-origin", f"{own_origin} is the origin of the URL itself.")
             return self._without_page("same-origin", True, reason, query.method)
-        # A preflight is all three, each once (Fetch, #cors-preflight-request).
-        if len(origins) == 1 and len(query.request_methods) == 1 and normalize_method(query.method) == "OPTIONS":
+        if query.is_preflight:
             return self._preflight(origins[0], query.request_methods[0], query.request_headers)
         return self._actual(origins, query.method)
 

@@ -203,9 +203,7 @@ class _Ports:
 
 
 def _labels(host: str) -> list[str]:
-    """The labels of a host, the last first; an address is one label."""
-    if host[0] == "[":
-        return [host]
+    """The labels of a host, the last first; an IPv6 address, in which browsers write no dots, is one."""
     labels = host.split(".")
     labels.reverse()
     return labels

@@ -7,6 +7,8 @@ from typing import Self
 
 from msgspec import Struct
 
+from cors_service.policy._tokens import normalize_method
+
 
 class BadQuery(Exception):
     """The caller's mistake: a question to which no decision exists.
@@ -52,6 +54,11 @@ class Query(Struct, frozen=True, cache_hash=True):
             if name.isascii() and (known := lines.get(name.lower())) is not None:
                 known.append(value)
         return cls(method, policy, url, *(tuple(lines[name]) for name in _NAMES))
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether this is OPTIONS with exactly one Origin and one method asked for (Fetch, #cors-preflight-request)."""
+        return len(self.origins) == len(self.request_methods) == 1 and normalize_method(self.method) == "OPTIONS"
 
 
 _NAMES = ("origin", "access-control-request-method", "access-control-request-headers")

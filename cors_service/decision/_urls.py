@@ -126,10 +126,10 @@ def _candidates(url: URL) -> Iterator[str]:
 
 
 def _parents(host: str) -> Iterator[str]:
-    _, dot, rest = host.partition(".")
-    while dot and rest:
-        yield f"*.{rest}"
-        _, dot, rest = rest.partition(".")
+    parent = host.partition(".")[2]
+    while parent:
+        yield f"*.{parent}"
+        parent = parent.partition(".")[2]
 
 
 def _prefixes(path: str, depth: int) -> list[str]:

@@ -17,14 +17,14 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import Request
 
-from cors_service.web._endpoint import Problem
+from cors_service.web._endpoint import Problem, ambiguity
 from cors_service.web._limits import ServerLimits
 
 LINGER_SECONDS: Final = 2.0
 """How long a client that was refused may go on sending, so that it reads why before the connection breaks."""
 
-# https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority, as far as no two readers can disagree about it.
-_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+# A line of a trailer: a header of which no more is asked than that all readers find its end (RFC 9112, 7.1.2).
+_TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
 
 
 class Connections(Protocol):
@@ -130,21 +130,20 @@ class DecisionChannel(http.HTTPChannel):
             return False
 
     def allHeadersReceived(self) -> None:
-        """Refuse what proxies and servers are known to read in different ways (RFC 9112, 3.2 and 6.1)."""
-        headers = self.requests[-1].requestHeaders
-        hosts = headers.getRawHeaders(b"host") or []
-        encodings = headers.getRawHeaders(b"transfer-encoding") or []
-        modern = self._version == b"HTTP/1.1"
-        if len(hosts) > 1 or (modern and not hosts) or not all(map(_HOST.fullmatch, hosts)):
-            self._refuse(400, "request-malformed", "The request must have exactly one valid Host.")
-        elif encodings and (not modern or [one.lower() for one in encodings] != [b"chunked"]):
-            self._refuse(400, "request-malformed", "The one Transfer-Encoding that is understood is chunked.")
-        else:
+        """Refuse what proxies and servers are known to read in different ways, before a body is read."""
+        detail = ambiguity(self.requests[-1].requestHeaders, self._version)
+        if detail is None:
             super().allHeadersReceived()
+        else:
+            self._refuse(400, "request-malformed", detail)
 
     def allContentReceived(self) -> None:
         """Answer a request that is complete."""
         if self.is_refused:
+            return
+        # Only the decoder of chunks has them, under a name of its own.
+        if not all(map(_TRAILER.fullmatch, getattr(self._transferDecoder, "_trailerHeaders", ()))):
+            self._refuse(400, "request-malformed", "A line behind the last chunk of the request is malformed.")
             return
         self._head_bytes = self._head_lines = 0
         self._cancel_deadline()
@@ -152,8 +151,10 @@ class DecisionChannel(http.HTTPChannel):
         super().allContentReceived()
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
-        """Close behind this answer if the service is about to stop."""
-        if self.site.draining:
+        """Close behind this answer if the client wants that, or the service is about to stop."""
+        # Twisted finds `close` in the first line alone, and only between spaces (RFC 9110, 7.6.1: a list).
+        options = b",".join(request.requestHeaders.getRawHeaders(b"connection") or ()).lower().split(b",")
+        if self.site.draining or b"close" in map(bytes.strip, options):
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
             return False
         return bool(super().checkPersistence(request, version))

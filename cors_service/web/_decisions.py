@@ -44,14 +44,16 @@ class Deciding(Endpoint):
         """The JSON of a request's body.
 
         Raises:
-            Problem: It is too large, or not said to be JSON.
+            Problem: It is too large, or said to be something else than JSON.
             BadQuery: It is not JSON.
         """
         body = request.content.read(self._limits.body + 1)
         if len(body) > self._limits.body:
             raise Problem(413, "body-too-large", f"The body is larger than {self._limits.body} bytes.")
-        media_type = (request.getHeader(b"content-type") or b"application/json").partition(b";")[0].strip().lower()
-        if media_type != b"application/json" and not media_type.endswith(b"+json"):
+        media_types = request.requestHeaders.getRawHeaders(b"content-type") or [b""]
+        media_type = (media_types[0] or b"application/json").partition(b";")[0].strip().lower()
+        is_json = media_type == b"application/json" or media_type.endswith(b"+json")
+        if not is_json or len(media_types) > 1 or request.requestHeaders.hasHeader(b"content-encoding"):
             detail = "The body must be JSON: send it with Content-Type: application/json."
             raise Problem(415, "not-json", detail, {"Accept": JSON})
         return parse_json(body)

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Final
 
 from twisted.logger import Logger
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -24,6 +25,12 @@ NO_STORE: Final = "no-store"
 # Visible ASCII: whatever else a client sends is not worth repeating.
 _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
 _NOT_FOUND_CODES: Final = frozenset({"unknown-policy", "no-policy-for-url"})
+
+# https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority, as far as no two readers can disagree about it.
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+
+# In any form but this one a target is not about a path here, or not of ASCII (RFC 9112, 3.2.1).
+_TARGET: Final = re.compile(rb"/[!-~]*")
 
 Answer = tuple[int, str, bytes, Mapping[str, str]]
 """Status, media type, body, and headers that this answer alone has."""
@@ -95,7 +102,9 @@ class Endpoint(Resource):
         """Answer a request. The answer is written before this returns, so pipelined answers keep their order."""
         method = request.method.decode("ascii", "replace")
         try:
-            _check_origins(request)
+            detail = ambiguity(request.requestHeaders, getattr(request, "clientproto", b"")) or self._oddity(request)
+            if detail is not None:
+                raise Problem(400, "request-malformed", detail)  # noqa: TRY301 - the answer is made below, as for the rest
             answer = self._answerer(method)(request)
         except BadQuery as error:
             answer = Problem.of(error).answer()
@@ -123,12 +132,25 @@ class Endpoint(Resource):
             raise Problem(405, "method-not-allowed", detail, {"Allow": ", ".join(sorted(allowed))})
         return found
 
+    def _oddity(self, request: IRequest) -> str | None:
+        """What is in the head that nobody sends who asks us honestly, and of which each reader may believe another."""
+        origins = request.requestHeaders.getRawHeaders(b"origin") or ()
+        if not _TARGET.fullmatch(request.uri):
+            # Twisted takes off the first character of a target, whatever it is.
+            return "The target of the request is not a path of visible ASCII."
+        if len(origins) > 1:
+            return "The request has more than one Origin."
+        return None if all(map(bytes.isascii, origins)) else "The Origin of the request is not ASCII."
+
     def _send(self, request: IRequest, status: int, media_type: str, body: bytes, headers: Mapping[str, str]) -> None:
         request.setResponseCode(status, HTTPStatus(status).phrase.encode("ascii"))
-        request.setHeader("Content-Type", media_type)
+        if media_type:
+            request.setHeader("Content-Type", media_type)
         request.setHeader("Content-Length", str(len(body)))
         request.setHeader("X-Content-Type-Options", "nosniff")
         request.setHeader("Cors-Decision-Id", self._ids.next())
+        # A site of Twisted's own tells its version in it.
+        request.responseHeaders.removeHeader(b"Server")
         asked = request.requestHeaders.getRawHeaders(b"x-request-id")
         if asked and _REQUEST_ID.fullmatch(asked[0]):
             request.setHeader(b"X-Request-ID", asked[0])
@@ -143,10 +165,25 @@ class Endpoint(Resource):
         request.finish()
 
 
-def _check_origins(request: IRequest) -> None:
-    # Nobody who asks us honestly sends one, leave alone two, of which each reader may believe another.
-    if len(request.requestHeaders.getRawHeaders(b"origin") or ()) > 1:
-        raise Problem(400, "request-malformed", "The request has more than one Origin.")
+def ambiguity(headers: Headers, version: bytes) -> str | None:
+    """Tell what of a head proxies and servers are known to read in different ways (RFC 9112, 3.2 and 6.1).
+
+    Args:
+        headers: Those of the request.
+        version: Its version of HTTP, as in its first line.
+
+    Returns:
+        A sentence for whoever sent it; None if there is nothing.
+    """
+    hosts = headers.getRawHeaders(b"host") or ()
+    encodings = headers.getRawHeaders(b"transfer-encoding")
+    # It has no Transfer-Encoding and need not have a Host.
+    is_old = version == b"HTTP/1.0"
+    if len(hosts) > 1 or not (hosts or is_old) or not all(map(_HOST.fullmatch, hosts)):
+        return "The request must have exactly one valid Host."
+    if encodings and (is_old or [one.lower() for one in encodings] != [b"chunked"]):
+        return "The one Transfer-Encoding that is understood is chunked."
+    return None
 
 
 class NotFound(Endpoint):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -18,6 +18,22 @@ from cors_service.web._about import (
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._endpoint import DecisionIds, NotFound
 from cors_service.web._limits import Limits
+from cors_service.web._proxies import (
+    AuthRequestEndpoint,
+    EnforceEndpoint,
+    ExtAuthzEndpoint,
+    ForwardAuthEndpoint,
+    PreflightEndpoint,
+    Warnings,
+)
+
+_FOR_PROXIES: Final = {
+    b"auth-request": AuthRequestEndpoint,
+    b"forward-auth": ForwardAuthEndpoint,
+    b"ext-authz": ExtAuthzEndpoint,
+    b"preflight": PreflightEndpoint,
+    b"enforce": EnforceEndpoint,
+}
 
 
 class DecisionTree(NotFound):
@@ -43,6 +59,9 @@ class DecisionTree(NotFound):
         api.putChild(b"decisions", DecisionsEndpoint(ids, policies, limits))
         api.putChild(b"policies", PoliciesEndpoint(ids, policies, limits))
         api.putChild(b"status", StatusEndpoint(ids, policies, clock))
+        warnings = Warnings(clock)
+        for name, endpoint in _FOR_PROXIES.items():
+            api.putChild(name, endpoint(ids, policies, limits, warnings))
 
 
 def decision_resource(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
 from cors_service.policy import PolicyError, read_document
-from cors_service.testing import _strategies as strategies
+from cors_service.testing import strategies
 from tests import naive
 from tests.decision.queries import ACAC, ACAO, VARY, ruled, sent
 
@@ -154,6 +154,7 @@ CASES: dict[str, tuple[Rules, str, int]] = {
     "a wildcard is no bare domain": ([["https://*.a.example"]], "https://a.example", NOT_COVERED),
     "a wildcard of another scheme": ([["http://*.a.example"]], "https://b.a.example", NOT_COVERED),
     "null, listed": ([["https://a.example"], ["null"]], "null", 1),
+    "null, listed behind a wildcard": ([["https://*.a.example"], ["null"]], "null", 1),
     "null, not listed": ([["https://a.example"], ["https://*.a.example"]], "null", NOT_COVERED),
     "null is of *": ([["https://a.example"], ["*"]], "null", 1),
     "null, listed before *": ([["null"], ["*"]], "null", 0),
@@ -281,7 +282,8 @@ def test_more_expressions_than_one_automaton_can_hold() -> None:
 
 
 def test_expression_that_no_automaton_can_hold() -> None:
-    """An expression that can't be compiled by itself is no valid pattern, also among others."""
-    with pytest.raises(PolicyError) as caught:
-        index_of([["re:https://a", "re:(", "re:https://b"]])
-    assert caught.value.code == "regex-malformed"
+    """An expression that can't be compiled by itself is no valid pattern, alone or among others."""
+    for patterns in (["re:("], ["re:https://a", "re:(", "re:https://b"]):
+        with pytest.raises(PolicyError) as caught:
+            index_of([patterns])
+        assert (caught.value.code, caught.value.value) == ("regex-malformed", "re:(")

@@ -20,7 +20,7 @@ from cors_service.policy._origin import (
     parse_port,
     read_origin,
 )
-from cors_service.testing import _strategies as strategies
+from cors_service.testing import strategies
 from tests import naive
 
 ORIGINS = {
@@ -221,6 +221,8 @@ IPV4 = {
     "a number at the end of a name": ("a.1", None),
     "five parts": ("1.2.3.4.5", None),
     "six parts": ("1.2.3.4.5.6", None),
+    "five parts, the last of them zero": ("1.2.3.4.0", None),
+    "six parts, the last of them zero": ("1.2.3.4.5.0", None),
     "an empty part": ("1..2", None),
     "a part that is too large": ("256.0.0.1", None),
     "a last part that is too large": ("1.2.3.256", None),
@@ -232,6 +234,7 @@ IPV4 = {
     "digits of another script": ("٣.0.0.1", None),
     "the prefix of Python's octal numbers": ("0o17", None),
     "a prefix twice": ("0x0x1", None),
+    "a prefix twice, in upper case": ("0x0X1", None),
     "more digits than Python converts": ("9" * 5000, None),
 }
 

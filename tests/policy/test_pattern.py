@@ -13,16 +13,23 @@ from cors_service.policy._pattern import (
     is_exact,
     parse_pattern,
 )
-from cors_service.testing import _strategies as strategies
+from cors_service.testing import strategies
 from tests import naive
 from tests.policy.documents import codes_in, mistakes_in, rule
 
+SCHEME = "abcdefghijklmnopqrstuvwxyz0123456789+-."
 PATTERNS = {
     "an exact origin": ("https://a.example", OriginPattern("https", "", "a.example", 443, 443)),
     "a port": ("http://localhost:3000", OriginPattern("http", "", "localhost", 3000, 3000)),
     "a scheme without a default port": ("app://bundle", OriginPattern("app", "", "bundle", NO_PORT, NO_PORT)),
     "an IPv4 address": ("http://127.0.0.1", OriginPattern("http", "", "127.0.0.1", 80, 80)),
     "an IPv6 address": ("http://[::1]:8080", OriginPattern("http", "", "[::1]", 8080, 8080)),
+    "a sign behind the first letter of a scheme": ("a+b://c", OriginPattern("a+b", "", "c", NO_PORT, NO_PORT)),
+    "every character of a scheme": (
+        f"{SCHEME}://a",
+        OriginPattern(SCHEME, "", "a", NO_PORT, NO_PORT),
+    ),
+    "the longest": (f"https://{'a' * 342}", OriginPattern("https", "", "a" * 342, 443, 443)),
     "an underscore and hyphens": ("https://-a_b-.c", OriginPattern("https", "", "-a_b-.c", 443, 443)),
     "a trailing dot": ("https://a.", OriginPattern("https", "", "a.", 443, 443)),
     "an opaque host that looks like a number": ("app://127.1", OriginPattern("app", "", "127.1", NO_PORT, NO_PORT)),
@@ -101,6 +108,7 @@ REFUSED = {
     "a trailing slash": ("https://a.example/", "origin-trailing-slash"),
     "a path": ("https://a.example/x", "origin-path"),
     "two slashes": ("https://a.example//", "origin-path"),
+    "two schemes": ("https://a://b", "origin-path"),
     "a query": ("https://a.example?x=1", "origin-path"),
     "a query behind a wildcard": ("https://?.a.example?x", "origin-path"),
     "a question mark alone": ("https://a.example?", "origin-path"),
@@ -139,6 +147,8 @@ REFUSED = {
     "a brace that opens": ("https://{a", "alternatives-malformed"),
     "a brace that closes": ("https://a}", "alternatives-malformed"),
     "braces the wrong way round": ("https://}a,b{", "alternatives-malformed"),
+    "a brace that opens in place of one that closes": ("https://{a,b{.example", "alternatives-malformed"),
+    "a brace that closes in place of one that opens": ("https://}a,b}.example", "alternatives-malformed"),
     "braces without a choice": ("https://{a}.example", "alternatives-malformed"),
     "empty braces": ("https://{}a", "alternatives-malformed"),
     "alternatives in alternatives": ("https://{a,{b,c}}", "alternatives-malformed"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from cors_service.policy._pattern import expand_pattern
-from cors_service.testing import _strategies as strategies
+from cors_service.testing import strategies
 from tests.policy.documents import codes_in, mistakes_in, rule, suggested
 
 SUGGESTIONS = {
@@ -26,10 +26,12 @@ SUGGESTIONS = {
     "a Unicode host": ("https://bücher.example", "https://xn--bcher-kva.example"),
     "a Unicode host in upper case": ("https://BÜCHER.example/", "https://xn--bcher-kva.example"),
     "a Unicode wildcard": ("https://*.bücher.example", "https://*.xn--bcher-kva.example"),
+    "one label of a Unicode host": ("https://?.bücher.example", "https://?.xn--bcher-kva.example"),
     "the letter that the standard library gets wrong": ("https://straße.example", "https://xn--strae-oqa.example"),
     "a full stop of another script": ("https://bücher。example", "https://xn--bcher-kva.example"),
     "full-width letters": ("https://ａ.example", "https://a.example"),
     "a short IPv4 address": ("http://127.1:8080", "http://127.0.0.1:8080"),
+    "an IPv4 address of more digits than a name may have": (f"http://{'0' * 70}177.1", "http://127.0.0.1"),
     "an IPv4 address as a number": ("http://2130706433", "http://127.0.0.1"),
     "a hexadecimal IPv4 address": ("http://0x7f.0.0.1", "http://127.0.0.1"),
     "an IPv4 address with a trailing dot": ("http://127.0.0.1.", "http://127.0.0.1"),

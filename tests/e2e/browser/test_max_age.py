@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -12,11 +11,9 @@ import pytest
 from cors_service.browser import (
     Behaviour,
     CacheEntry,
-    PreflightAnswer,
-    Request,
     actual_headers,
     fetch_verdict,
-    preflight_cache_entries,
+    preflight_cache_after,
     preflight_headers,
     satisfied_by_cache,
 )
@@ -66,18 +63,6 @@ def make(application: Application, policy: str, page: str = "app", query: str = 
     return replace(case, **what)
 
 
-def kept_by_chromium(kept: Sequence[CacheEntry], request: Request, answer: PreflightAnswer) -> tuple[CacheEntry, ...]:
-    """What Chromium keeps after another preflight.
-
-    It keeps one answer for an origin and a URL, as a whole (``services/network/cors/preflight_cache.cc``), where
-    the standard adds to the methods and header names that it knows already; it keeps none for opaque origins.
-    """
-    rest = tuple(entry for entry in kept if (entry.origin, entry.url) != (request.origin, request.url))
-    if request.origin == "null":
-        return rest
-    return rest + preflight_cache_entries(request, *answer, behaviour=Behaviour.CHROMIUM)
-
-
 def go_through(
     name: str, chromium: Chromium, application: Application, service: Service
 ) -> tuple[list[tuple[bool, bool]], list[tuple[bool, bool]]]:
@@ -99,7 +84,7 @@ def go_through(
         lines = answer_lines(service.decide(request.url, request.method, actual_headers(request)), 200)
         verdict = fetch_verdict(request, lines, answer, kept, behaviour=Behaviour.CHROMIUM)
         if asks:
-            kept = kept_by_chromium(kept, request, answer)
+            kept = preflight_cache_after(request, *answer, kept, behaviour=Behaviour.CHROMIUM)
         expected.append((asks, verdict.allowed))
         [outcome] = attempt(chromium, application, [case])
         actual.append(("OPTIONS" in [entry["method"] for entry in outcome.received], outcome.result["read"]))

@@ -1,0 +1,233 @@
+"""Requests of pages that a policy barely allows or barely refuses, and what arrives of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from cors_service.browser import (
+    HeaderLines,
+    Request,
+    actual_headers,
+    is_forbidden_method,
+    needs_preflight,
+    preflight_headers,
+)
+from cors_service.decision import Query
+from cors_service.testing._documents import DEFAULT_METHODS, EXPRESSIONS, patterns_of, rules_of
+from cors_service.testing._near_misses import covered, mutated, near_miss_of_several, plain_patterns
+
+_Lines = tuple[tuple[str, str], ...]
+
+# The longest method, number of header names and length of all of them that are looked at.
+_LONGEST_METHOD, _MOST_NAMES, _LONGEST_LIST = 64, 64, 4096
+
+_SIMPLE_METHODS = ("GET", "POST", "HEAD")
+_COMMON_METHODS = ("GET", "PUT", "DELETE", "PATCH", "POST", "HEAD", "OPTIONS", "get", "put", "QUERY")
+_ODD_METHODS = (
+    "PATCH", "patch", "Patch", "OPTIONS", "M!*", "*", "TRACE", "connect", "Track",
+    "M" * _LONGEST_METHOD, "M" * (_LONGEST_METHOD + 1),
+)  # fmt: skip
+_ODD_HEADERS: tuple[_Lines, ...] = (
+    *(((name, "1"),) for name in ("X-A", "x-b", "x", "x-", "y-x-a", "Authorization", "authorizatio", "authorization2")),
+    *(((name, "1"),) for name in ("*", "x-*", "Cookie", "Access-Control-Request-Method", "Sec-X")),
+    *((("Content-Type", value),) for value in ("text/plain", "application/json")),
+    *((("Accept", value),) for value in ("text/html", "a" * 129)),
+    *((("Range", value),) for value in ("bytes=0-1", "lines=1")),
+    # Each is safelisted, all of them together are not.
+    (("Accept", "a" * 128),) * 9,
+)
+# What no header can carry.
+_DROPPED = dict.fromkeys(map(ord, "\0\r\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request of a page, and the header lines that arrive of it at a service.
+
+    What arrives may have been rewritten on the way in a manner that means the same, such as a list of names that
+    is spread over lines; or be what no browser sends, such as a second ``Origin``.
+
+    Attributes:
+        policy: The name of the policy of the URL asked for.
+        request: What the page asks for.
+        preflight: The (name, value) lines of the preflight; None if the request needs none.
+        actual: The (name, value) lines of the request itself.
+    """
+
+    policy: str
+    request: Request
+    preflight: _Lines | None
+    actual: _Lines
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The one or two queries that a service makes of it, that of the preflight first."""
+        actual = Query.received(self.request.method, self.actual, policy=self.policy, url=self.request.url)
+        if self.preflight is None:
+            return (actual,)
+        return (Query.received("OPTIONS", self.preflight, policy=self.policy, url=self.request.url), actual)
+
+
+class Neighbourhood:
+    """What is near a policy: origins, methods and header names that its rules grant, or nearly grant."""
+
+    def __init__(
+        self, document: Mapping[str, Any], policy: str | None = None, url: str = "https://service.invalid/"
+    ) -> None:
+        """Look at a policy.
+
+        Args:
+            document: A valid document, as ``cors_service.policy.read_document`` takes it.
+            policy: The name of a policy in it; the first one if None is given.
+            url: What pages ask for. Its origin must be as browsers serialise it.
+        """
+        self._policy = policy or next(iter(document["policies"]))
+        self._url = url
+        scheme, _, rest = url.partition("://")
+        self._url_origin = f"{scheme}://{rest.partition('/')[0]}"
+        rules = rules_of(document, self._policy)
+        self._rules = [_Rule(document, rule) for rule in rules]
+        shown = [pattern for rule in self._rules for pattern in rule.patterns]
+        self._patterns = shown or list(plain_patterns("*"))
+
+    def draw_exchange(self, random: Random) -> Exchange:
+        """Draw a request that is close to what a rule grants, in origin, method and headers.
+
+        Args:
+            random: Where the choices come from: equal states make equal exchanges.
+        """
+        rule = random.choice(self._rules)
+        origin = self._draw_origin(random, rule)
+        method = _draw_method(random, rule)
+        if origin == self._url_origin and is_forbidden_method(method):
+            method = "GET"  # A request that a browser never makes is refused, but not by us.
+        credentials, flagged = random.randrange(2) == 1, random.randrange(8) == 7
+        headers = _draw_headers(random, rule)
+        request = Request(origin, self._url, self._url_origin, method, headers, credentials, flagged)
+        preflight = actual = None
+        way = random.randrange(8)
+        if needs_preflight(request):
+            lines = preflight_headers(request)
+            preflight = _rewritten(random, lines) if way > 5 else lines
+        elif way == 7 and not request.same_origin:
+            actual = (*actual_headers(request), ("origin", random.choice((origin, "null", "https://evil.invalid"))))
+        return Exchange(self._policy, request, preflight, actual or actual_headers(request))
+
+    def _draw_origin(self, random: Random, rule: "_Rule") -> str:
+        kind = random.randrange(16)
+        if kind == 15:
+            origin = "null"
+        elif kind == 14:
+            origin = mutated(random, self._url_origin) if random.randrange(2) else self._url_origin
+        else:
+            pattern = random.choice(rule.patterns if rule.patterns and kind < 12 else self._patterns)
+            origin = covered(random, pattern) if kind < 6 else near_miss_of_several(random, pattern, self._patterns)
+        return origin.encode("utf-8").decode("latin-1").translate(_DROPPED)
+
+
+class _Rule:
+    """What one rule grants, and what is near that.
+
+    Attributes:
+        patterns: Its origin patterns, without alternatives, as far as they show what they cover.
+        methods: Some that it grants.
+        near_methods: Ruins of these.
+        headers: Some lines whose names it grants, such as ``X-A: 1``.
+        near_headers: Ruins of these.
+        prefix: What a name may begin with; empty if the rule has no prefixes, or has all of them.
+    """
+
+    def __init__(self, document: Mapping[str, Any], rule: Mapping[str, Any]) -> None:
+        self.patterns: list[str] = []
+        for pattern in patterns_of(document, rule):
+            if pattern in EXPRESSIONS:
+                self.patterns.append(EXPRESSIONS[pattern])
+            elif not pattern.startswith("re:"):
+                self.patterns += plain_patterns(pattern)
+        methods: Sequence[str] = rule.get("methods", DEFAULT_METHODS)
+        self.methods = _COMMON_METHODS if "*" in methods else tuple(methods)
+        self.near_methods = tuple(near for method in self.methods for near in _near_tokens(method))
+        names = rule.get("request_headers", ())
+        prefixes = [name[:-1] for name in names if name.endswith("*")]
+        self.prefix = prefixes[0] if prefixes else ""
+        granted = [name for name in names if not name.endswith("*")]
+        granted += [f"{prefix}{end}" for prefix in prefixes for end in ("a", "1-b", "") if prefix or end]
+        near = [near for name in granted for near in _near_tokens(name)]
+        near += [near for prefix in prefixes for near in (prefix[:-1], f"x{prefix}a", f"{prefix}*") if near]
+        self.headers = tuple((name, "1") for name in granted)
+        self.near_headers = tuple((name, "1") for name in near)
+
+
+def _near_tokens(token: str) -> tuple[str, ...]:
+    """Write tokens close to one, the same in another case among them."""
+    return (token.swapcase(), token.title(), token + "x", "x" + token, token[:-1] or token)
+
+
+def _draw_method(random: Random, rule: _Rule) -> str:
+    kind = random.randrange(8)
+    if kind < 4:
+        return random.choice(rule.methods)
+    if kind < 6:
+        return random.choice(_SIMPLE_METHODS)
+    return random.choice(rule.near_methods if kind == 6 else _ODD_METHODS)
+
+
+def _draw_headers(random: Random, rule: _Rule) -> _Lines:
+    lines: _Lines = ()
+    for _ in range(random.choice((0, 0, 0, 1, 1, 2, 3))):
+        kind = random.randrange(10)
+        if kind < 6 and rule.headers:
+            lines += (random.choice(rule.headers),)
+        elif kind < 8 and rule.near_headers:
+            lines += (random.choice(rule.near_headers),)
+        else:
+            lines += random.choice(_ODD_HEADERS)
+    return lines if random.randrange(64) < 62 else lines + _many_headers(random, rule.prefix or "x-")
+
+
+def _many_headers(random: Random, prefix: str) -> _Lines:
+    """Names that are as many, or as long together, as is looked at, or one more."""
+    more = random.randrange(2)
+    if random.randrange(2):
+        return tuple((f"{prefix}{number}", "1") for number in range(_MOST_NAMES + more))
+    return ((prefix.ljust(_LONGEST_LIST + more, "a"), "1"),)
+
+
+# What may become of a list of header names on the way, and means the same.
+_KEPT: tuple[Callable[[str], Sequence[str]], ...] = (
+    lambda names: names.split(","),
+    lambda names: (names.replace(",", " ,\t"),),
+    lambda names: (names.title(),),
+    lambda names: (",".join(reversed(names.split(","))),),
+    lambda names: (f",{names}, ,",),
+    lambda names: ("", names),
+)
+# What is no list of names, or not the name of a method.
+_NO_LIST: tuple[Callable[[str], Sequence[str]], ...] = (
+    lambda names: (names, "x y"),
+    lambda names: (f'{names},"a"',),
+    lambda names: (f"{names}\u00e9",),
+    lambda names: (names.replace(",", ";") + ";",),
+)
+_NO_METHOD: tuple[Callable[[str], str], ...] = (
+    lambda method: f"{method},{method}",
+    lambda method: f"{method} ",
+    lambda method: f"{method}\u00e9",
+    lambda method: method[:0],
+)
+
+
+def _rewritten(random: Random, lines: HeaderLines) -> _Lines:
+    """Rewrite the lines of a preflight: seldom into what no browser sends."""
+    rewritten: list[tuple[str, str]] = []
+    kind = random.randrange(4)
+    for name, value in lines:
+        if name == "Access-Control-Request-Headers":
+            rewrite = random.choice(_NO_LIST if kind == 3 else _KEPT)
+            rewritten += ((name.lower(), part) for part in rewrite(value))
+        elif name == "Access-Control-Request-Method" and kind == 2:
+            rewritten.append((name, random.choice(_NO_METHOD)(value)))
+        else:
+            rewritten.append((name, value))
+    return tuple(rewritten)

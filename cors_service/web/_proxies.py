@@ -1,0 +1,258 @@
+"""The endpoints that proxies ask.
+
+The request that a proxy received comes in the path and in headers, the decision goes out in the status and in headers.
+A mismatch of CORS is no failure of authorisation: an actual request gets a 200 all the same, without the headers that a
+browser needs before it lets the page read the answer. No selector is in the query string, which proxies pass on from
+the client; and of the headers only those count that the proxies of an endpoint set themselves, so that a client gains
+nothing by sending those of another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from msgspec import structs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.iweb import IRequest
+
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.store import IPolicies
+from cors_service.web._decisions import Deciding
+from cors_service.web._endpoint import NO_STORE, Answer, DecisionIds, Problem
+from cors_service.web._limits import Limits
+
+NO_POLICY: Final = "-"
+"""What stands in the place of a policy's name where the policy is to be found by the URL."""
+
+_DECISIONS: Final = {True: "allowed", False: "refused", None: "none"}
+_VARY: Final = "Origin"
+_VARY_PREFLIGHT: Final = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+_SILENCE_SECONDS: Final = 60.0
+_MAX_WARNINGS: Final = 256
+# Scheme and authority of a URL, and what follows them.
+_URL: Final = re.compile(r"([^:/?#]*://[^/?#]*)(.*)", re.DOTALL)
+
+
+class Received(NamedTuple):
+    """What a proxy tells of the request that it received.
+
+    Attributes:
+        method: Its method; empty where the proxy does not tell it.
+        site: Scheme and authority of its URL; empty where the proxy does not tell them.
+        path: The path of its URL, encoded as it came, perhaps with a query.
+    """
+
+    method: str
+    site: str
+    path: str
+
+
+class Warnings:
+    """Lines in the log about what callers do wrong: each once a minute at most, and not too many of them."""
+
+    _log: Final = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def warn(self, what: str) -> None:
+        """Say what is wrong, unless that was said within the last minute."""
+        now = self._clock.seconds()
+        if len(self._told) >= _MAX_WARNINGS:
+            self._told = {line: when for line, when in self._told.items() if now - when < _SILENCE_SECONDS}
+        if now - self._told.get(what, -_SILENCE_SECONDS) >= _SILENCE_SECONDS and len(self._told) < _MAX_WARNINGS:
+            self._told[what] = now
+            self._log.warn("{what}", what=what)
+
+
+class ProxyEndpoint(Deciding):
+    """An endpoint for a family of proxies: `.../POLICY`, with `-` or nothing to find the policy by the URL.
+
+    Attributes:
+        refused_preflight: The status of a preflight that is refused.
+        takes_path: Whether the path of the request that was received stands behind the name of the policy.
+    """
+
+    isLeaf = True
+    refused_preflight = 200
+    takes_path = False
+
+    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
+        super().__init__(ids, policies, limits)
+        self._warnings = warnings
+
+    def received(self, request: IRequest, path: str) -> Received:
+        """Find out what the proxy received.
+
+        Args:
+            request: What the proxy asks.
+            path: What stands behind the name of the policy.
+        """
+        raise NotImplementedError
+
+    def answer(self, request: IRequest) -> Answer:
+        """Decide about the request that the proxy tells of."""
+        policy, path = self._selectors(request)
+        received = self.received(request, path)
+        query = Query(
+            received.method,
+            policy,
+            f"{received.site}/" if received.site else None,
+            _lines(request, b"origin"),
+            _lines(request, b"access-control-request-method"),
+            _lines(request, b"access-control-request-headers"),
+        )
+        try:
+            return self._decided(self._decide(query, received))
+        except BadQuery as error:
+            return self._undecided(query, error)
+
+    def _selectors(self, request: IRequest) -> tuple[str | None, str]:
+        """The name of the policy, None if it is to be found, and what stands behind it."""
+        segments = request.path[1:].split(b"/")[len(request.prepath) :]
+        policy = request.postpath[0].decode("utf-8", "replace") if request.postpath else ""
+        path = b"".join(b"/" + segment for segment in segments[1:])
+        if path and not self.takes_path:
+            raise Problem(404, "not-found", "Nothing stands behind the name of the policy here.")
+        return None if policy in {"", NO_POLICY} else policy, path.decode("latin-1")
+
+    def _decide(self, query: Query, received: Received) -> Decision:
+        active: ActivePolicies | None = self._policies.active
+        if active is None:
+            raise BadQuery("no-policies", "No policies are active yet.")
+        if not query.method:
+            raise BadQuery("no-method", "The header that tells the method is missing, or stands there twice.")
+        if query.policy is None:
+            # All that the path is for: where a policy is named, it may be as odd as it likes.
+            query = structs.replace(query, policy=active.policy_for(received.site + (received.path or "/")))
+        try:
+            return active.decide(query)
+        except BadQuery as error:
+            if error.code != "url-malformed":
+                raise
+            # It has no origin of its own that could be compared, and the rules speak about all others.
+            return active.decide(structs.replace(query, url=None))
+
+    def _decided(self, decision: Decision) -> Answer:
+        ttl = self._limits.ttl
+        headers = {
+            **dict(decision.headers),
+            "Cors-Decision": _DECISIONS[decision.allowed],
+            "Cors-Decision-Reason": decision.reason.code,
+            "Cors-Policy-Revision": decision.revision,
+            "Cache-Control": f"max-age={ttl}" if ttl else NO_STORE,
+        }
+        status = 200
+        if decision.kind == "preflight":
+            status = 204 if decision.allowed else self.refused_preflight
+        return status, "", b"", headers
+
+    def _undecided(self, query: Query, error: BadQuery) -> Answer:
+        """No headers of CORS where somebody's configuration is wrong, but no outage, and a line in the log."""
+        self._warnings.warn(f"A proxy asks what can't be decided: {error.message}")
+        headers = {
+            "Vary": _VARY_PREFLIGHT if query.is_preflight else _VARY,
+            "Cors-Decision": "no-policy",
+            "Cors-Decision-Reason": error.code,
+            "Cache-Control": NO_STORE,
+        }
+        active: ActivePolicies | None = self._policies.active
+        if active is not None:
+            headers["Cors-Policy-Revision"] = active.revision
+        return 403 if query.is_preflight else 200, "", b"", headers
+
+    def _oddity(self, request: IRequest) -> str | None:
+        # The proxy's client wrote them, and to refuse them would be an outage: the decision speaks about them.
+        return None
+
+
+class AuthRequestEndpoint(ProxyEndpoint):
+    """`/v1/auth-request[/POLICY]`: what nginx asks with `auth_request`."""
+
+    answer_GET = ProxyEndpoint.answer
+
+    def received(self, request: IRequest, path: str) -> Received:
+        """Believe X-Original-Method and X-Original-URL."""
+        url = _URL.fullmatch(_only(request, b"x-original-url"))
+        return Received(_only(request, b"x-original-method"), *(url.groups() if url else ("", "")))
+
+
+class ForwardAuthEndpoint(ProxyEndpoint):
+    """`/v1/forward-auth[/POLICY]`: what HAProxy, Caddy, Traefik and APISIX ask."""
+
+    answer_GET = ProxyEndpoint.answer
+
+    def received(self, request: IRequest, path: str) -> Received:
+        """Believe X-Forwarded-Method, -Proto, -Host and -Uri."""
+        site = _site(_only(request, b"x-forwarded-proto"), _only(request, b"x-forwarded-host"))
+        return Received(_only(request, b"x-forwarded-method"), site, _only(request, b"x-forwarded-uri"))
+
+
+class ExtAuthzEndpoint(ProxyEndpoint):
+    """`/v1/ext-authz/POLICY/ORIGINAL-PATH`: what Envoy asks. Exactly 200 goes on, the rest is what the client gets."""
+
+    refused_preflight = 403
+    takes_path = True
+
+    def received(self, request: IRequest, path: str) -> Received:
+        """Believe the request line, Host and X-Forwarded-Proto."""
+        site = _site(_only(request, b"x-forwarded-proto") or "https", _only(request, b"host"))
+        return Received(request.method.decode("latin-1"), site, path)
+
+    def _answerer(self, method: str) -> Callable[[IRequest], Answer]:
+        return self.answer
+
+
+class PreflightEndpoint(ProxyEndpoint):
+    """`/v1/preflight/POLICY[/ORIGINAL-PATH]`: a preflight that a proxy routes to us; the client gets the answer."""
+
+    refused_preflight = 403
+    takes_path = True
+
+    answer_OPTIONS = ProxyEndpoint.answer
+
+    def received(self, request: IRequest, path: str) -> Received:
+        """Believe the request line, and Host where it takes part in finding the policy."""
+        # Pages don't send preflights to where they come from, so the scheme makes no difference.
+        return Received("OPTIONS", _site("https", _only(request, b"host")), path)
+
+    def _decided(self, decision: Decision) -> Answer:
+        if decision.kind != "preflight":
+            detail = "This is no preflight: it has not exactly one Origin and one Access-Control-Request-Method."
+            raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
+        status, media_type, body, headers = super()._decided(decision)
+        return decision.status or status, media_type, body, headers
+
+
+class EnforceEndpoint(ForwardAuthEndpoint):
+    """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but whoever is refused gets a 403 in place of an answer."""
+
+    def _answerer(self, method: str) -> Callable[[IRequest], Answer]:
+        return self.answer
+
+    def _decided(self, decision: Decision) -> Answer:
+        told = super()._decided(decision)
+        if decision.allowed is not False:
+            return told
+        what = "has no access at all" if decision.reason.is_about_origin else "may not do this"
+        status, media_type, body, headers = Problem(403, decision.reason.code, f"This origin {what}.").answer()
+        return status, media_type, body, {**headers, **told[3]}
+
+
+def _lines(request: IRequest, name: bytes) -> tuple[str, ...]:
+    """The value of each line of a header; no rule covers what is not ASCII."""
+    return tuple(value.decode("latin-1") for value in request.requestHeaders.getRawHeaders(name) or ())
+
+
+def _only(request: IRequest, name: bytes) -> str:
+    """The value of a header that a proxy sets; nothing where it is missing, or stands there twice."""
+    lines = _lines(request, name)
+    return lines[0] if len(lines) == 1 else ""
+
+
+def _site(scheme: str, authority: str) -> str:
+    return f"{scheme}://{authority}" if scheme and authority else ""

@@ -1,0 +1,371 @@
+"""Tests of the endpoints that proxies ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.web.resource import Resource
+
+from cors_service.policy import read_document
+from cors_service.web import Limits, decision_resource
+from tests.web.asking import POLICIES, Answer, Caller, Lines, caller, live, on_the_wire, tree, tree_of
+
+PARTNER, STRANGER = "https://partner.example", "https://stranger.example"
+VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+URL = "https://api.example.com/catalogue/7?policy=prices"
+PROXIES = ["auth-request", "forward-auth", "ext-authz", "enforce"]
+"""The endpoints that take actual requests."""
+
+
+def asked(
+    endpoint: str, policy: str, method: str, lines: Lines = (), *, url: str = URL, by: Caller | None = None
+) -> Answer:
+    """Ask as the proxies of an endpoint do."""
+    by = by or caller()
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if endpoint == "auth-request":
+        told = [("X-Original-Method", method), ("X-Original-URL", url)]
+        return by.ask("GET", f"/v1/auth-request{policy}", lines=[*told, *lines])
+    if endpoint in {"forward-auth", "enforce"}:
+        told = [
+            ("X-Forwarded-Method", method),
+            ("X-Forwarded-Proto", scheme),
+            ("X-Forwarded-Host", host),
+            ("X-Forwarded-Uri", slash + path),
+        ]
+        return by.ask("GET", f"/v1/{endpoint}{policy}", lines=[*told, *lines])
+    told = [("Host", host), ("X-Forwarded-Proto", scheme)]
+    return by.ask(method, f"/v1/{endpoint}{policy or '/-'}{slash}{path}", lines=[*told, *lines])
+
+
+def page(origin: str, method: str | None = None, headers: str | None = None) -> list[tuple[str, str]]:
+    """The header lines that a browser sends for a page; those of a preflight if a method is asked for."""
+    lines = [("Origin", origin)]
+    if method is not None:
+        lines.append(("Access-Control-Request-Method", method))
+    if headers is not None:
+        lines.append(("Access-Control-Request-Headers", headers))
+    return lines
+
+
+def cors_headers(answer: Answer) -> dict[str, str]:
+    """The headers that browsers read."""
+    return {name: value for name, value in answer.lines if name.lower().startswith(("access-control-", "vary"))}
+
+
+@pytest.mark.parametrize("policy", ["/catalogue", "/-", ""], ids=["by name", "by URL, with -", "by URL"])
+@pytest.mark.parametrize("endpoint", PROXIES)
+def test_allowed(endpoint: str, policy: str) -> None:
+    """An actual request that is allowed is a 200 with the headers of the decision, however the policy is found."""
+    answer = asked(endpoint, policy, "PUT", page(PARTNER))
+    assert (answer.status, answer.body) == (200, b"")
+    assert cors_headers(answer) == {
+        "Access-Control-Allow-Origin": PARTNER,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Expose-Headers": "x-request-id",
+        "Vary": "Origin",
+    }
+    assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("allowed", "allowed")
+    assert answer.header("Cors-Policy-Revision") == caller().get("/v1/status").json["revision"]
+    assert answer.header("Cache-Control") == "max-age=5"
+    assert answer.header("Cors-Decision-Id")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status"), [("auth-request", 200), ("forward-auth", 200), ("ext-authz", 200), ("enforce", 403)]
+)
+def test_refused(endpoint: str, status: int) -> None:
+    """A mismatch is a 200 without CORS headers, and `Vary`; but where it is enforced, a 403."""
+    answer = asked(endpoint, "/status", "GET", page(STRANGER))
+    assert (answer.status, cors_headers(answer)) == (status, {"Vary": "Origin"})
+    assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("refused", "origin-not-allowed")
+
+
+@pytest.mark.parametrize("endpoint", PROXIES)
+def test_no_origin(endpoint: str) -> None:
+    """A request without Origin is a 200, and none of our business."""
+    answer = asked(endpoint, "/catalogue", "POST")
+    assert (answer.status, cors_headers(answer)) == (200, {"Vary": "Origin"})
+    assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("none", "no-origin")
+
+
+@pytest.mark.parametrize("endpoint", [*PROXIES, "preflight"])
+def test_allowed_preflight(endpoint: str) -> None:
+    """A preflight that is allowed is a 204 with the headers of the decision."""
+    answer = asked(endpoint, "/catalogue", "OPTIONS", page(PARTNER, "PUT", "x-catalogue-a"))
+    assert (answer.status, answer.body) == (204, b"")
+    assert cors_headers(answer) == {
+        "Access-Control-Allow-Origin": PARTNER,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Allow-Methods": "GET, HEAD, PUT, DELETE",
+        "Access-Control-Allow-Headers": "x-catalogue-a",
+        "Access-Control-Max-Age": "600",
+        "Vary": VARY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status"),
+    [("auth-request", 200), ("forward-auth", 200), ("ext-authz", 403), ("preflight", 403), ("enforce", 403)],
+)
+def test_refused_preflight(endpoint: str, status: int) -> None:
+    """A preflight that is refused gets `Vary` alone; the status is a 403 where it is the client's answer."""
+    answer = asked(endpoint, "/catalogue", "OPTIONS", page(PARTNER, "PATCH"))
+    assert (answer.status, cors_headers(answer)) == (status, {"Vary": VARY})
+    assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("refused", "method-not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "detail"),
+    [
+        (page(STRANGER), "origin-not-allowed", "This origin has no access at all."),
+        (page("https://status.example.com/"), "origin-malformed", "This origin has no access at all."),
+        (page("https://status.example.com", "DELETE"), "method-not-allowed", "This origin may not do this."),
+        (page("https://status.example.com", "GET", "x-a"), "header-not-allowed", "This origin may not do this."),
+    ],
+)
+def test_enforced(lines: Lines, code: str, detail: str) -> None:
+    """A refusal that is enforced says whether the origin has no access at all or may not do this, and no more."""
+    answer = asked("enforce", "/status", "OPTIONS" if len([*lines]) > 1 else "GET", lines)
+    assert (answer.problem, answer.json["detail"]) == ((403, code), detail)
+
+
+@pytest.mark.parametrize("lines", [(), page(PARTNER), [("Access-Control-Request-Method", "PUT")]])
+def test_options_that_is_no_preflight(lines: Lines) -> None:
+    """An OPTIONS that is no preflight goes on to the application; who routes it to us as one is told."""
+    for endpoint in ("auth-request", "forward-auth", "ext-authz"):
+        assert asked(endpoint, "/prices", "OPTIONS", lines).status == 200
+    assert asked("preflight", "/prices", "OPTIONS", lines).problem == (405, "not-a-preflight")
+
+
+def test_status_of_preflights() -> None:
+    """The status that a policy sets is the client's; Envoy, to which a 200 means to go on, gets its 204."""
+    by = caller({"version": 1, "policies": {"old": {"origins": [PARTNER], "preflight_status": 200}}})
+    statuses = {
+        endpoint: asked(endpoint, "/old", "OPTIONS", page(PARTNER, "GET"), by=by).status
+        for endpoint in ("preflight", "ext-authz")
+    }
+    assert statuses == {"preflight": 200, "ext-authz": 204}
+
+
+@pytest.mark.parametrize("endpoint", [*PROXIES, "preflight"])
+@pytest.mark.parametrize(
+    ("policy", "url", "code"),
+    [
+        ("/nothing", URL, "unknown-policy"),
+        ("/-", "https://api.example.com/elsewhere", "no-policy-for-url"),
+        ("/-", "https://api.example.com/catalogue/%2e%2e/prices/", "url-ambiguous"),
+        ("/-", "https://api.example.com:123456/catalogue/", "url-malformed"),
+    ],
+)
+def test_no_policy(endpoint: str, policy: str, url: str, code: str) -> None:
+    """Where no policy can be found, actual requests go on without CORS headers, and preflights are refused."""
+    preflight = asked(endpoint, policy, "OPTIONS", page(PARTNER, "PUT"), url=url)
+    assert (preflight.status, cors_headers(preflight)) == (403, {"Vary": VARY})
+    assert (preflight.header("Cors-Decision"), preflight.header("Cors-Decision-Reason")) == ("no-policy", code)
+    if endpoint != "preflight":
+        actual = asked(endpoint, policy, "PUT", page(PARTNER), url=url)
+        assert (actual.status, cors_headers(actual)) == (200, {"Vary": "Origin"})
+        assert (actual.header("Cors-Decision"), actual.header("Cache-Control")) == ("no-policy", "no-store")
+
+
+@pytest.mark.parametrize("endpoint", [*PROXIES, "preflight"])
+@pytest.mark.parametrize("path", ["/a%2Fb", "//a", "/a/../b", "/%61", "/a;b=1", "/%", "/%zz", "/a/./b"])
+def test_odd_paths(endpoint: str, path: str) -> None:
+    """Where the policy is named, the path decides about nothing, and may be as odd as it likes."""
+    answer = asked(endpoint, "/catalogue", "OPTIONS", page(PARTNER, "PUT"), url=f"https://api.example.com{path}")
+    assert answer.header("Access-Control-Allow-Origin") == PARTNER
+
+
+@pytest.mark.parametrize("endpoint", PROXIES)
+def test_same_origin(endpoint: str) -> None:
+    """The origin of the URL itself needs no grant."""
+    answer = asked(endpoint, "/catalogue", "PATCH", page("https://api.example.com"))
+    assert (answer.status, answer.header("Cors-Decision-Reason")) == (200, "same-origin")
+
+
+@pytest.mark.parametrize("endpoint", PROXIES)
+def test_no_authority(endpoint: str) -> None:
+    """A URL without a host that could be compared has no origin of its own, and the rules decide."""
+    answer = asked(endpoint, "/catalogue", "PUT", page(PARTNER), url="https://a_$:x/")
+    assert answer.header("Access-Control-Allow-Origin") == PARTNER
+
+
+def test_repeated_origin() -> None:
+    """The client's repeated Origin is a refusal and no error: an error of ours would be an outage."""
+    for endpoint in PROXIES[:3]:
+        answer = asked(endpoint, "/catalogue", "GET", [*page(PARTNER), *page(STRANGER)])
+        assert (answer.status, answer.header("Cors-Decision-Reason")) == (200, "multiple-origins")
+
+
+def test_origin_that_is_not_ascii() -> None:
+    """Neither is one with bytes that no browser sends."""
+    answer = asked("auth-request", "/status", "GET", page("https://partnär.example"))
+    assert (answer.status, answer.header("Cors-Decision-Reason")) == (200, "origin-malformed")
+
+
+FORGED = {
+    "auth-request": [
+        ("X-Forwarded-Method", "GET"),
+        ("X-Forwarded-Host", "forged.example"),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Uri", "/prices/"),
+        ("X-HTTP-Method-Override", "GET"),
+    ],
+    "forward-auth": [("X-Original-Method", "GET"), ("X-Original-URL", "https://api.example.com/prices/")],
+    "ext-authz": [
+        ("X-Original-Method", "GET"),
+        ("X-Original-URL", "https://api.example.com/prices/"),
+        ("X-Forwarded-Method", "GET"),
+        ("X-Forwarded-Host", "forged.example"),
+        ("X-Forwarded-Uri", "/prices/"),
+    ],
+}
+FORGED["enforce"] = FORGED["forward-auth"]
+
+
+@pytest.mark.parametrize("endpoint", FORGED)
+def test_forged_headers(endpoint: str) -> None:
+    """The headers of another family of proxies, which a client can send, change nothing."""
+    for lines in (page(PARTNER), page(STRANGER), page("https://forged.example")):
+        honest = asked(endpoint, "", "DELETE", lines)
+        forged = asked(endpoint, "", "DELETE", [*lines, *FORGED[endpoint]])
+        assert (honest.status, cors_headers(honest)) == (forged.status, cors_headers(forged))
+
+
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
+def test_no_method(endpoint: str) -> None:
+    """Where the proxy does not tell the method, or tells two, there are no CORS headers, and no outage."""
+    by = caller()
+    for lines in (page(PARTNER), [*page(PARTNER), *[("X-Original-Method", "GET"), ("X-Forwarded-Method", "GET")] * 2]):
+        answer = by.ask("GET", f"/v1/{endpoint}/catalogue", lines=lines)
+        assert (answer.status, cors_headers(answer)) == (200, {"Vary": "Origin"})
+        assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("no-policy", "no-method")
+
+
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth"])
+def test_url_is_not_told(endpoint: str) -> None:
+    """Where the proxy does not tell the URL, a policy that is named decides all the same."""
+    lines = [("X-Original-Method", "PUT"), ("X-Forwarded-Method", "PUT"), *page(PARTNER)]
+    answer = caller().ask("GET", f"/v1/{endpoint}/catalogue", lines=lines)
+    assert answer.header("Access-Control-Allow-Origin") == PARTNER
+    answer = caller().ask("GET", f"/v1/{endpoint}", lines=lines)
+    assert (answer.status, answer.header("Cors-Decision-Reason")) == (200, "url-malformed")
+
+
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth"])
+def test_methods_of_the_subrequest(endpoint: str) -> None:
+    """HEAD equals GET; no other method is one of a subrequest, whatever it says of the request that was received."""
+    lines = [("X-Original-Method", "PUT"), ("X-Forwarded-Method", "PUT"), *page(PARTNER)]
+    get, head = (caller().ask(method, f"/v1/{endpoint}/catalogue", lines=lines) for method in ("GET", "HEAD"))
+    assert (get.status, cors_headers(get)) == (head.status, cors_headers(head))
+    refused = caller().ask("OPTIONS", f"/v1/{endpoint}/catalogue", lines=lines)
+    assert (refused.problem, refused.header("Allow")) == ((405, "method-not-allowed"), "GET, HEAD")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PROPFIND", "M-SEARCH", "OPTIONS", "HEAD", "CONNECT"])
+def test_any_method(method: str) -> None:
+    """Envoy asks with the method of the request that it received, and others enforce with any."""
+    assert asked("ext-authz", "/prices", method, page(STRANGER)).status == 200
+    lines = [("X-Forwarded-Method", "GET"), *page(STRANGER)]
+    assert caller().ask(method, "/v1/enforce/prices", lines=lines).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_only_options_are_preflights(method: str) -> None:
+    """What is no OPTIONS is no preflight."""
+    refused = caller().ask(method, "/v1/preflight/catalogue/7", lines=page(PARTNER, "PUT"))
+    assert (refused.status, refused.header("Allow")) == (405, "OPTIONS")
+
+
+def test_query_is_ignored() -> None:
+    """A client can't choose its policy: its query string, which proxies append to the path, says nothing."""
+    query = (
+        "?policy=prices&origin=https%3A%2F%2Fpartner.example&method=GET&url=https%3A%2F%2Fapi.example.com%2Fprices%2F"
+    )
+    lines = [("X-Original-Method", "GET"), ("X-Forwarded-Method", "GET"), *page(STRANGER)]
+    for endpoint in ("auth-request", "forward-auth", "ext-authz"):
+        answer = caller().ask("GET", f"/v1/{endpoint}/status{query}", lines=lines)
+        assert answer.header("Cors-Decision-Reason") == "origin-not-allowed"
+
+
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
+def test_nothing_behind_the_policy(endpoint: str) -> None:
+    """Who appends a path where none belongs has a mistake in the configuration, and is told."""
+    assert caller().get(f"/v1/{endpoint}/catalogue/7").problem == (404, "not-found")
+
+
+def test_below_another_path() -> None:
+    """The path of a request that was received is found wherever the tree lies in a site."""
+    root, folder = Resource(), Resource()
+    root.putChild(b"internal", folder)
+    folder.putChild(b"cors", tree())
+    lines = [("Host", "api.example.com"), *page(PARTNER)]
+    answer = Caller(root).ask("PUT", "/internal/cors/v1/ext-authz/-/catalogue/7", lines=lines)
+    assert answer.header("Access-Control-Allow-Origin") == PARTNER
+
+
+def test_old_http() -> None:
+    """By default nginx asks by HTTP/1.0 and reads until the connection ends."""
+    head = (
+        b"GET /v1/auth-request/prices HTTP/1.0\r\nConnection: close\r\nTE: trailers\r\nX-Original-Method: GET\r\n\r\n"
+    )
+    answer = on_the_wire(tree(), head)
+    assert answer.startswith((b"HTTP/1.0 200 ", b"HTTP/1.1 200 "))
+    assert b"\r\nAccess-Control-Allow-Origin: *\r\n" in answer
+    assert b"\r\nContent-Length: 0\r\n" in answer
+
+
+def test_lifetime() -> None:
+    """What may not be used again is not to be kept by the proxy either."""
+    by = caller(limits=Limits(ttl=0))
+    assert asked("auth-request", "/prices", "GET", page(STRANGER), by=by).header("Cache-Control") == "no-store"
+
+
+def test_before_any_policy() -> None:
+    """Before any policy is active, sites are served, without CORS headers, and preflights are refused."""
+    clock = Clock()
+    _, policies = live(POLICIES, clock)
+    by = Caller(tree_of(policies, clock))
+    actual = asked("auth-request", "/catalogue", "GET", page(PARTNER), by=by)
+    preflight = asked("preflight", "/catalogue", "OPTIONS", page(PARTNER, "PUT"), by=by)
+    assert (actual.status, cors_headers(actual)) == (200, {"Vary": "Origin"})
+    assert (preflight.status, cors_headers(preflight)) == (403, {"Vary": VARY})
+    assert (actual.header("Cors-Decision-Reason"), actual.header("Cors-Policy-Revision")) == ("no-policies", None)
+
+
+@pytest.fixture
+def told() -> Any:
+    """The warnings in the log."""
+    lines: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event["log_level"].name == "warn":
+            lines.append(event["what"])
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+def test_warnings(told: list[str]) -> None:
+    """A policy that is not there is in the log once a minute, and callers can't flood the log with names."""
+    clock = Clock()
+    by = Caller(decision_resource(read_document(POLICIES), clock=clock))
+    for seconds in (0, 30, 29, 1, 30):
+        clock.advance(seconds)
+        asked("auth-request", "/nothing", "GET", by=by)
+        asked("auth-request", "/neither", "GET", by=by)
+    assert told == [
+        f"A proxy asks what can't be decided: There is no policy {name}." for name in ["'nothing'", "'neither'"] * 2
+    ]
+    for number in range(1000):
+        asked("auth-request", f"/policy-{number}", "GET", by=by)
+    assert len(told) == 258
+    clock.advance(60)
+    asked("auth-request", "/last", "GET", by=by)
+    assert "'last'" in told[-1]
