@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.policy import shown
 from cors_service.store import IPolicies
 from cors_service.web._decisions import Deciding
 from cors_service.web._endpoint import NO_STORE, Answer, DecisionIds, Problem
@@ -32,6 +33,7 @@ _VARY: Final = "Origin"
 _VARY_PREFLIGHT: Final = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 _SILENCE_SECONDS: Final = 60.0
 _MAX_WARNINGS: Final = 256
+_AUTHORITY: Final = re.compile(r"[^/?#\\]+")
 # Scheme and authority of a URL, and what follows them.
 _URL: Final = re.compile(r"([^:/?#]*://[^/?#]*)(.*)", re.DOTALL)
 
@@ -50,6 +52,10 @@ class Received(NamedTuple):
     path: str
 
 
+class Undecided(BadQuery):
+    """Nothing can be decided, for a reason that only proxies are told: it is never an error of its own."""
+
+
 class Warnings:
     """Lines in the log about what callers do wrong: each once a minute at most, and not too many of them."""
 
@@ -59,13 +65,13 @@ class Warnings:
         self._clock = clock
         self._told: dict[str, float] = {}
 
-    def warn(self, what: str) -> None:
-        """Say what is wrong, unless that was said within the last minute."""
+    def warn(self, subject: str, what: str) -> None:
+        """Say what is wrong, unless something was said on that subject within the last minute."""
         now = self._clock.seconds()
         if len(self._told) >= _MAX_WARNINGS:
-            self._told = {line: when for line, when in self._told.items() if now - when < _SILENCE_SECONDS}
-        if now - self._told.get(what, -_SILENCE_SECONDS) >= _SILENCE_SECONDS and len(self._told) < _MAX_WARNINGS:
-            self._told[what] = now
+            self._told = {one: when for one, when in self._told.items() if now - when < _SILENCE_SECONDS}
+        if now - self._told.get(subject, -_SILENCE_SECONDS) >= _SILENCE_SECONDS and len(self._told) < _MAX_WARNINGS:
+            self._told[subject] = now
             self._log.warn("{what}", what=what)
 
 
@@ -123,12 +129,16 @@ class ProxyEndpoint(Deciding):
     def _decide(self, query: Query, received: Received) -> Decision:
         active: ActivePolicies | None = self._policies.active
         if active is None:
-            raise BadQuery("no-policies", "No policies are active yet.")
+            raise Undecided("no-policies", "No policies are active yet.")
         if not query.method:
-            raise BadQuery("no-method", "The header that tells the method is missing, or stands there twice.")
+            raise Undecided("no-method", "The header that tells the method is missing, or stands there twice.")
         if query.policy is None:
             # All that the path is for: where a policy is named, it may be as odd as it likes.
-            query = structs.replace(query, policy=active.policy_for(received.site + (received.path or "/")))
+            path = received.path or "/"
+            if path[0] not in "/?":
+                # It would become a part of the host.
+                raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
+            query = structs.replace(query, policy=active.policy_for(received.site + path))
         try:
             return active.decide(query)
         except BadQuery as error:
@@ -153,7 +163,9 @@ class ProxyEndpoint(Deciding):
 
     def _undecided(self, query: Query, error: BadQuery) -> Answer:
         """No headers of CORS where somebody's configuration is wrong, but no outage, and a line in the log."""
-        self._warnings.warn(f"A proxy asks what can't be decided: {error.message}")
+        # Names of policies are the proxy's; URLs are the client's, which must not fill the log with them.
+        subject = error.message if error.code == "unknown-policy" else error.code
+        self._warnings.warn(subject, f"A proxy asks what can't be decided: {error.message}")
         headers = {
             "Vary": _VARY_PREFLIGHT if query.is_preflight else _VARY,
             "Cors-Decision": "no-policy",
@@ -166,8 +178,8 @@ class ProxyEndpoint(Deciding):
         return 403 if query.is_preflight else 200, "", b"", headers
 
     def _oddity(self, request: IRequest) -> str | None:
-        # The proxy's client wrote them, and to refuse them would be an outage: the decision speaks about them.
-        return None
+        # The rest is the client's, and to refuse that would be an outage: the decision speaks about it.
+        return None if request.uri.startswith(b"/") else "The target of the request is not a path."
 
 
 class AuthRequestEndpoint(ProxyEndpoint):
@@ -217,13 +229,16 @@ class PreflightEndpoint(ProxyEndpoint):
 
     def received(self, request: IRequest, path: str) -> Received:
         """Believe the request line, and Host where it takes part in finding the policy."""
-        # Pages don't send preflights to where they come from, so the scheme makes no difference.
         return Received("OPTIONS", _site("https", _only(request, b"host")), path)
 
-    def _decided(self, decision: Decision) -> Answer:
-        if decision.kind != "preflight":
+    def _decide(self, query: Query, received: Received) -> Decision:
+        if not query.is_preflight:
             detail = "This is no preflight: it has not exactly one Origin and one Access-Control-Request-Method."
             raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
+        # Pages send none to where they come from, so there is no origin of our own to compare with.
+        return super()._decide(structs.replace(query, url=None), received)
+
+    def _decided(self, decision: Decision) -> Answer:
         status, media_type, body, headers = super()._decided(decision)
         return decision.status or status, media_type, body, headers
 
@@ -255,4 +270,4 @@ def _only(request: IRequest, name: bytes) -> str:
 
 
 def _site(scheme: str, authority: str) -> str:
-    return f"{scheme}://{authority}" if scheme and authority else ""
+    return f"{scheme}://{authority}" if scheme and _AUTHORITY.fullmatch(authority) else ""

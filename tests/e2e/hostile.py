@@ -250,6 +250,23 @@ _CHUNKS = _malformed(
     }
 )
 
+_TRAILERS = _malformed(
+    {
+        f"a trailer {what}": chunked(chunk() + b"0\r\n" + trailer + b"\r\n\r\n")
+        for what, trailer in {
+            "with a line that ends in LF": b"X-A: a\nX-B: b",
+            "with CR": b"X-A: a\rb",
+            "with NUL": b"X-A: \x00",
+            "with NUL in its name": b"X\x00: a",
+            "that is folded": b"X-A: a\r\n b",
+            "with a space before the colon": b"X-A : a",
+            "without a colon": b"X-A",
+            "without a name": b": a",
+        }.items()
+    },
+    By.NOBODY,
+)
+
 _FOLDED = _malformed(
     {
         "a folded header": get(b"X-A: b", b" c"),
@@ -665,7 +682,7 @@ _NO_POLICY = _refused(
 )
 
 _GROUPS = [
-    *(_HOSTS, _LENGTHS, _MANY_DIGITS, _ENCODINGS, _IDENTITIES, _CHUNKS, _FOLDED, _FOLDED_FIRST, _CHARACTERS),
+    *(_HOSTS, _LENGTHS, _MANY_DIGITS, _ENCODINGS, _IDENTITIES, _CHUNKS, _TRAILERS, _FOLDED, _FOLDED_FIRST, _CHARACTERS),
     *(_BARE_LINES, _FIRST_LINES, _TARGETS, _NOT_FOUND, _METHODS, _LARGE_HEADS, _LARGER_HEAD, _MANY_LINES),
     *(_VERY_MANY_LINES, _SAID_TOO_LARGE, _TOO_LARGE, _MEDIA_TYPES, _FORMS, _NOT_JSON, _WRONG_SHAPES, _TOO_MANY),
     *(_ORIGINS, _NO_POLICY),

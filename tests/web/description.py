@@ -29,8 +29,13 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
     """Each operation by its method and path, such as `GET /livez`."""
     for path, item in DESCRIPTION["paths"].items():
         for method, operation in item.items():
-            if method != "parameters":
+            if method not in {"parameters", "x-any-method"}:
                 yield f"{method.upper()} {path}", operation
+
+
+def takes_any_method(path: str) -> bool:
+    """Whether a path answers methods that are not described as it does GET."""
+    return "x-any-method" in DESCRIPTION["paths"][path]
 
 
 def response_of(operation: str, status: int) -> dict[str, Any]:

@@ -22,13 +22,16 @@ from cors_service.decision._decision import Kind
 from cors_service.policy import SCHEMA, Rule
 from cors_service.web import Limits
 from cors_service.web._endpoint import Endpoint, Problem
+from cors_service.web._proxies import ProxyEndpoint
 from cors_service.wire import FORM_FIELDS
 from tests.web.asking import caller, tree
-from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations, resolved
+from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations, resolved, takes_any_method
 
 SCHEMAS: dict[str, Any] = COMPONENTS["schemas"]
 EVERYWHERE = {"MethodNotAllowed", "NotFound", "RequestMalformed", "RequestTimeout", "HeadTooLarge", "BodyTooLarge"}
 """What can be the answer on any path; the text of the description says when."""
+GRANTS = {"allowed", "no-origin", "same-origin"}
+"""The reasons of decisions that refuse nothing."""
 
 
 def test_valid() -> None:
@@ -49,7 +52,9 @@ def test_nothing_is_left_over() -> None:
 
 def routes(resource: Resource, path: str = "") -> Iterator[str]:
     """The paths of a tree at which there is more than a 404; `{}` stands for any name."""
-    if any(name.startswith("answer_") for name in dir(resource)):
+    if isinstance(resource, ProxyEndpoint):
+        yield from (path, f"{path}/{{}}", *([f"{path}/{{}}/{{}}"] if resource.takes_path else []))
+    elif any(name.startswith("answer_") for name in dir(resource)):
         yield path
     for name, child in resource.children.items():
         yield from routes(child, f"{path}/{name.decode('ascii')}")
@@ -57,17 +62,30 @@ def routes(resource: Resource, path: str = "") -> Iterator[str]:
         yield from routes(resource.getChild(b"any", DummyRequest([])), f"{path}/{{}}")
 
 
+def methods_at(path: str) -> list[str]:
+    """The methods of a path of the tree; `*` if it has them all."""
+    answer = caller().ask("PROPFIND", path.replace("{}", "any"))
+    return (answer.header("Allow") or "").split(", ") if answer.status == 405 else ["*"]
+
+
+def methods_told(operation: str) -> list[str]:
+    """The methods that are described together with an operation."""
+    method, path = operation.split()
+    if takes_any_method(path):
+        return ["*"]
+    # HEAD is described in words: it is answered wherever GET is.
+    return ["GET", "HEAD"] if method == "GET" else [method]
+
+
 def test_routes() -> None:
     """Every path and method of the tree is described, and every one that is described is there."""
-    asked = caller()
-    there = {
-        f"{method} {path}"
-        for path in routes(tree())
-        for method in (asked.ask("PROPFIND", path.replace("{}", "any")).header("Allow") or "").split(", ")
+    there = {f"{method} {path}" for path in routes(tree()) for method in methods_at(path)}
+    told = {
+        f"{method} {re.sub(r'{[^}]*}', '{}', operation.split()[1])}"
+        for operation, _ in operations()
+        for method in methods_told(operation)
     }
-    told = {re.sub(r"\{[^}]*\}", "{}", operation) for operation, _ in operations()}
-    # HEAD is described in words: it is answered wherever GET is.
-    assert there == told | {operation.replace("GET", "HEAD") for operation in told if operation.startswith("GET ")}
+    assert there == told
 
 
 def test_operations_have_names() -> None:
@@ -81,6 +99,15 @@ def test_reasons() -> None:
     """The description lists the reasons and kinds of decisions that there are, no more and no fewer."""
     assert sorted(REASONS) == sorted(SCHEMAS["Reason"]["properties"]["code"]["enum"])
     assert sorted(get_args(Kind)) == sorted(SCHEMAS["Decision"]["properties"]["kind"]["enum"])
+
+
+def test_reasons_told_to_proxies() -> None:
+    """The description lists the reasons that proxies are told: those of decisions, and those why there is none."""
+    # Where proxies ask without a policy, there is a URL, if only an empty one.
+    queries = {values[0] for made, values, _ in calls("decision") if made == "BadQuery"} - {"no-selector"}
+    undecided = {values[0] for made, values, _ in calls("web") if made == "Undecided"}
+    told = COMPONENTS["headers"]["CorsDecisionReason"]["schema"]["enum"]
+    assert sorted(REASONS | queries | undecided) == sorted(told)
 
 
 def test_fields() -> None:
@@ -106,23 +133,31 @@ def test_limit_of_batches() -> None:
         assert Limits().batch == SCHEMAS[name]["properties"][field]["maxItems"]
 
 
+def calls(package: str = "") -> Iterator[tuple[str | None, list[Any], ast.Call]]:
+    """What is called anywhere in the source, or in one package, with which constants; None for what is none."""
+    for path in Path(cors_service.__file__).parent.joinpath(package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                made = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+                values = [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args]
+                yield made, values, node
+
+
 def raised() -> dict[int, set[str]]:
     """The codes of all problems that the source makes, by the status of the answers that they become."""
     codes: dict[int, set[str]] = defaultdict(set)
-    for path in Path(cors_service.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            made = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
-            values = [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args]
-            match made, values:
-                case "BadQuery", [str(code), *_]:
-                    codes[Problem.of(BadQuery(code, "")).status].add(code)
-                case "Problem" | "_refuse", [int(status), str(code), *_]:
-                    codes[status].add(code)
-                case "BadQuery" | "Problem", _:
-                    # A name passes on what callers write out; what is computed could not be found here.
-                    assert all(isinstance(argument, ast.Name) for argument in node.args[:2]), f"{path}:{node.lineno}"
+    for made, values, node in calls():
+        match made, values:
+            case "BadQuery", [str(code), *_]:
+                codes[Problem.of(BadQuery(code, "")).status].add(code)
+            case "Problem" | "_refuse", [int(status), str(code), *_]:
+                codes[status].add(code)
+            case "Problem", [403, None, *_]:
+                # What is enforced: the reason of a decision.
+                codes[403] |= REASONS - GRANTS
+            case "BadQuery" | "Problem", _:
+                # A name passes on what callers write out; what is computed could not be found here.
+                assert all(isinstance(argument, ast.Name) for argument in node.args[:2]), ast.unparse(node)
     return codes
 
 

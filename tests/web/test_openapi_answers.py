@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import filterfalse
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,7 +17,16 @@ from twisted.python.failure import Failure
 
 from cors_service.web import DecisionSite, DecisionTree
 from tests.web.asking import Answer, Caller, broken, live, tree, tree_of
-from tests.web.description import COMPONENTS, DESCRIPTION, check, codes_of, operations, resolved, response_of
+from tests.web.description import (
+    COMPONENTS,
+    DESCRIPTION,
+    check,
+    codes_of,
+    operations,
+    resolved,
+    response_of,
+    takes_any_method,
+)
 
 POLICIES: dict[str, Any] = response_of("GET /v1/policies", 200)["content"]["application/json"]["examples"]["all"][
     "value"
@@ -41,6 +51,9 @@ def draining() -> DecisionTree:
     return root
 
 
+Lines = tuple[tuple[str, str], ...]
+
+
 class Exchange(NamedTuple):
     """A request, and what the description has to say about its answer.
 
@@ -59,7 +72,7 @@ class Exchange(NamedTuple):
     code: str = ""
     path: str = ""
     body: bytes | None = None
-    lines: tuple[tuple[str, str], ...] = ()
+    lines: Lines = ()
     root: Callable[[], DecisionTree] = ready
 
     def __str__(self) -> str:
@@ -89,6 +102,90 @@ TEXT = (("Content-Type", "text/plain"),)
 TWICE = (("Origin", "https://a.test"), ("Origin", "https://b.test"))
 LARGE = b" " * (1024 * 1024 + 1)
 DOTS, NOWHERE = "https://api.example.com/catalogue/../admin", "https://www.example.com/"
+
+SITE = "api.example.com"
+PAGE, STRANGER = ("Origin", "https://partner.example"), ("Origin", "https://stranger.example")
+PUT, PATCH = ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Method", "PATCH")
+REFUSED: dict[str, Lines] = {
+    "origin-not-allowed": (STRANGER,),
+    "origin-malformed": (("Origin", "https://partner.example/"),),
+    "multiple-origins": TWICE,
+    "method-not-allowed": (PAGE, PATCH),
+    "method-malformed": (PAGE, ("Access-Control-Request-Method", "P T")),
+    "header-not-allowed": (PAGE, PUT, ("Access-Control-Request-Headers", "x-a")),
+    "header-malformed": (PAGE, PUT, ("Access-Control-Request-Headers", "x a")),
+    "too-many-headers": (PAGE, PUT, ("Access-Control-Request-Headers", ",".join(f"x-{n}" for n in range(1000)))),
+}
+"""Lines of requests that are refused, by the reason."""
+
+
+def generous(**more: Any) -> DecisionTree:
+    """A tree whose one policy, for any path of the site, has every header that there is."""
+    policy = {
+        "match": [f"{SITE}/"],
+        "origins": [PAGE[1]],
+        "methods": ["GET", "PUT"],
+        "request_headers": ["content-type"],
+        "expose_headers": ["x-request-id"],
+        "credentials": True,
+        "max_age": 600,
+        "timing": True,
+        "resource_policy": "same-site",
+    }
+    return tree({"version": 1, "policies": {"catalogue": policy | more}})
+
+
+def old() -> DecisionTree:
+    """A tree with a policy for clients that take a 204 for an error."""
+    return generous(preflight_status=200)
+
+
+def elsewhere() -> DecisionTree:
+    """A tree without a policy of that name or for that site."""
+    return tree({"version": 1, "policies": {"other": {"origins": ["*"]}}})
+
+
+def lines_of(family: str, lines: Lines) -> Lines:
+    """The lines of a request, and those in which proxies of a family tell of it."""
+    method = "OPTIONS" if any(name == PUT[0] for name, _ in lines) else "GET"
+    if family == "auth-request":
+        return ("X-Original-Method", method), ("X-Original-URL", f"https://{SITE}/7"), *lines
+    if family in {"ext-authz", "preflight"}:
+        return ("Host", SITE), *lines
+    site = ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", SITE), ("X-Forwarded-Uri", "/7")
+    return ("X-Forwarded-Method", method), *site, *lines
+
+
+def of_family(family: str, method: str) -> Iterator[tuple[int, str, Lines, Callable[[], DecisionTree]]]:
+    """Status and code of each answer to the proxies of a family, and what is so answered."""
+    yield 500, "internal", (PAGE, PUT), broken
+    if family == "preflight":
+        yield 200, "", (PAGE, PUT), old
+        yield 405, "not-a-preflight", (PAGE,), generous
+    else:
+        yield 200, "", (PAGE,), generous
+    if (family, method) == ("ext-authz", "GET"):
+        return
+    yield 204, "", (PAGE, PUT), generous
+    if family == "enforce":
+        for code, lines in REFUSED.items():
+            yield 403, code, lines, generous
+    else:
+        yield 403, "", (PAGE, PUT), elsewhere
+    if method == "OPTIONS":
+        yield 403, "", (PAGE, PATCH), generous
+
+
+def of_proxies() -> Iterator[Exchange]:
+    """An exchange for each answer to a proxy."""
+    for operation, told in operations():
+        if told["tags"] == ["proxies"]:
+            method, path = operation.split()
+            family, path = path.split("/")[2], path.format(policy="catalogue", path="7")
+            yield Exchange(operation, 400, "request-malformed", path, lines=(("Host", "a b"),))
+            for status, code, lines, root in of_family(family, method):
+                yield Exchange(operation, status, code, path, lines=lines_of(family, lines), root=root)
+
 
 EXCHANGES = [
     Exchange(GET, 200, path=form(policy="catalogue", origin="null")),
@@ -148,6 +245,7 @@ EXCHANGES = [
     Exchange(SELF, 200),
     Exchange(SELF, 304, lines=HELD),
     Exchange(SELF, 400, "request-malformed", lines=TWICE),
+    *of_proxies(),
 ]
 """An exchange for each answer that the description knows."""
 
@@ -195,7 +293,22 @@ def test_answers_to_head(exchange: Exchange, nothing_left_behind: list[LogEvent]
         nothing_left_behind.clear()
 
 
-@pytest.mark.parametrize("path", [*DESCRIPTION["paths"], "/v1/policies/status"])
+@pytest.mark.parametrize("method", ["DELETE", "PROPFIND"])
+@pytest.mark.parametrize(
+    "exchange",
+    [one for one in EXCHANGES if takes_any_method(one.operation.split()[1]) and one.operation.startswith("GET")],
+    ids=str,
+)
+def test_any_method(exchange: Exchange, method: str, nothing_left_behind: list[LogEvent]) -> None:
+    """Where any method is taken, those that are not described are answered as described of GET."""
+    answer = exchange.send(method)
+    assert exchange.status == answer.status
+    check(answer, response_of(exchange.operation, exchange.status))
+    if exchange.root is broken:
+        nothing_left_behind.clear()
+
+
+@pytest.mark.parametrize("path", [*filterfalse(takes_any_method, DESCRIPTION["paths"]), "/v1/policies/status"])
 def test_method_not_allowed(path: str) -> None:
     """A method that is not described is a 405 as described for every path."""
     answer = Caller(ready()).ask("DELETE", path)

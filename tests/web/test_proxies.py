@@ -369,3 +369,68 @@ def test_warnings(told: list[str]) -> None:
     clock.advance(60)
     asked("auth-request", "/last", "GET", by=by)
     assert "'last'" in told[-1]
+
+
+@pytest.mark.parametrize("policy", ["/nothing", "/-"])
+@pytest.mark.parametrize("lines", [(), page(PARTNER)])
+def test_no_preflight_and_no_policy(policy: str, lines: Lines) -> None:
+    """What is no preflight is none whether there is a policy or not."""
+    answer = asked("preflight", policy, "OPTIONS", lines, url="https://api.example.com/elsewhere")
+    assert answer.problem == (405, "not-a-preflight")
+
+
+def test_preflights_are_cross_origin() -> None:
+    """A preflight is decided by the rules though its Origin looks like the host, whose port may be lost."""
+    answer = asked(
+        "preflight",
+        "/catalogue",
+        "OPTIONS",
+        page(PARTNER, "PUT"),
+        url=f"{PARTNER}/catalogue/7",
+    )
+    assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (
+        204,
+        PARTNER,
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("api.exam", "ple.com/catalogue/"),
+        ("api.example.com/catalogue/?", "/"),
+        ("", "/catalogue/"),
+    ],
+)
+def test_host_and_path_stay_apart(host: str, path: str) -> None:
+    """What is told as the path does not become a part of the host, nor the other way round."""
+    lines = [
+        ("X-Forwarded-Method", "PUT"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", host),
+        ("X-Forwarded-Uri", path),
+        *page(PARTNER),
+    ]
+    answer = caller().ask("GET", "/v1/forward-auth", lines=lines)
+    assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == (
+        "no-policy",
+        "url-malformed",
+    )
+
+
+def test_target_begins_with_a_slash() -> None:
+    """A target in another form is not a path here."""
+    head = b"GET xv1/auth-request/prices HTTP/1.1\r\nHost: a\r\nX-Original-Method: GET\r\n\r\n"
+    assert on_the_wire(tree(), head).startswith(b"HTTP/1.1 400 ")
+
+
+def test_urls_are_no_subjects(told: list[str]) -> None:
+    """Clients, whose the URLs are, neither fill the log nor keep others from being told of."""
+    by = Caller(decision_resource(read_document(POLICIES), clock=Clock()))
+    for number in range(300):
+        asked("auth-request", "", "GET", url=f"https://{number}.example/", by=by)
+    asked("auth-request", "/nothing", "GET", by=by)
+    assert [line.rpartition(": ")[2] for line in told] == [
+        "No policy matches 'https://0.example/'.",
+        "There is no policy 'nothing'.",
+    ]

@@ -343,10 +343,19 @@ async def test_http_1_0(serve: Serve) -> None:
     assert (answer.status, len(client.answers)) == (200, 1)
 
 
-async def test_connection_close(serve: Serve) -> None:
-    """Who asks for it has the connection closed behind the answer."""
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Connection: close"],
+        ["Connection: Close, TE", "TE: trailers"],
+        ["Connection: keep-alive,close"],
+        ["Connection: x", "Connection: close"],
+    ],
+)
+async def test_connection_close(lines: list[str], serve: Serve) -> None:
+    """Who asks for it has the connection closed behind the answer, wherever in the list it stands."""
     client = await serve().connect()
-    answer = await client.ask(get("/livez", "Connection: close"))
+    answer = await client.ask(get("/livez", *lines))
     await client.until(lambda: client.ended)
     assert (answer.status, answer.headers["connection"]) == (200, "close")
 
