@@ -2,20 +2,27 @@
 # Installs what the end-to-end tests drive, as far as it is missing, on Debian. May be run again at any time.
 set -euo pipefail
 
-# Each line: the program that the tests look for, and the package that has it (see requirements.py).
+# Each line: the program, or the file, that the tests look for, and the package that has it (see requirements.py).
 PROGRAMS="
 chromium chromium
 chromedriver chromium-driver
 curl curl
 nginx nginx
+haproxy haproxy
+caddy caddy
+apache2 apache2
+/usr/share/lua/5.3/socket.lua lua-socket
 "
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 missing=()
 while read -r program package; do
-    if [ -n "$program" ] && ! command -v "$program" >/dev/null; then
-        missing+=("$package")
-    fi
+    case "$program" in
+        "") continue ;;
+        /*) [ -e "$program" ] && continue ;;
+        *) command -v "$program" >/dev/null && continue ;;
+    esac
+    missing+=("$package")
 done <<<"$PROGRAMS"
 
 if [ ${#missing[@]} -eq 0 ]; then

