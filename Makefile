@@ -4,7 +4,7 @@ BIN := .venv/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
 TYPED := cors_service twisted/plugins/cors_service_plugin.py
 
-.PHONY: serve test lint unit fuzzed fuzz soak bench clean
+.PHONY: serve test lint unit e2e fuzzed fuzz soak bench clean
 
 serve: .venv/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
@@ -16,7 +16,10 @@ lint: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
 
-unit: .venv/test
+# The gateways that no system has packages of; the rest: tests/e2e/install-packages.sh.
+e2e: .venv/e2e
+
+unit: .venv/test $(if $(filter require,$(E2E)),.venv/e2e)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing --cov-fail-under=95
 
 # Each target for 20 seconds.
@@ -30,7 +33,7 @@ fuzz: .venv/test
 # Ten million pairs of policy and query, and what is measured by the clock.
 soak: .venv/test
 	$(BIN)/python -m tests.soak $(SOAK)
-	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load
+	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load/test_many_connections.py
 
 bench: .venv/bench
 	$(BIN)/python benchmarks/decide.py
@@ -49,6 +52,10 @@ clean:
 .venv/test: .venv/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[test,lint]"
 	touch $@ .venv/serve
+
+.venv/e2e: .venv/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[e2e]"
+	touch $@
 
 .venv/bench: .venv/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[bench]"

