@@ -14,40 +14,7 @@ from pathlib import Path
 import pytest
 from daemons import ANY_PORT, DEADLINE, TWIST, TWISTD, Process, Service, allows, ask, is_gone, wait_for
 
-TEN_MISTAKES = """\
-version = 1
-nonsense = 1
-
-[origin_sets]
-unused = ["https://unused.example"]
-
-[policies.a]
-origins = ["https://A.example"]
-
-[policies.b]
-origins = ["https://b.example/"]
-
-[policies.c]
-origins = ["https://c.example"]
-methods = ["TRACE"]
-
-[policies.d]
-origins = ["*"]
-credentials = true
-
-[policies.e]
-origins = ["null"]
-
-[policies.f]
-origins = ["https://f.example:443"]
-
-[policies.g]
-origins = ["@absent"]
-
-[policies.h]
-origins = ["https://h.example"]
-max_age = -1
-"""
+from tests.store.store_texts import TEN_MISTAKES, toml
 
 Start = Callable[..., Service]
 Run = Callable[..., Process]
@@ -55,9 +22,8 @@ Run = Callable[..., Process]
 
 def write(path: Path, *names: str) -> Path:
     """Write a document with a policy of each name, which speaks for one origin, as careful people do: by a rename."""
-    text = "version = 1\n" + "".join(f'[policies.{name}]\norigins = ["https://{name}.example"]\n' for name in names)
     new = path.with_suffix(".new")
-    new.write_text(text)
+    new.write_text(toml(*names))
     return new.replace(path)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import select
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -41,18 +39,6 @@ def policies(tmp_path: Path) -> Path:
     path = tmp_path / "policies.toml"
     path.write_text(POLICIES, encoding="ascii")
     return path
-
-
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """Let this process have as many files open as the test needs."""
-    needed = SILENT + 200
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        pytest.skip(f"needs {needed} open files, and the system allows {hard}: ulimit -Hn")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def serve(policies: Path, *options: str) -> Service:

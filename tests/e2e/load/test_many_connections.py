@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import select
 import signal
 import time
@@ -36,18 +35,6 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("policies") / "policies.toml"
     path.write_text(document.text, encoding="ascii")
     return path
-
-
-@pytest.fixture(scope="module")
-def many_files() -> Iterator[None]:
-    """Let this process have as many files open as the tests need."""
-    needed = SILENT + 200
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        pytest.skip(f"needs {needed} open files, and the system allows {hard}: ulimit -Hn")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextmanager
