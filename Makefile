@@ -4,7 +4,7 @@ BIN := .venv/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
 TYPED := cors_service twisted/plugins/cors_service_plugin.py
 
-.PHONY: serve test lint unit e2e fuzzed fuzz soak bench clean
+.PHONY: serve test lint unit e2e fuzzed fuzz soak mutation bench clean
 
 serve: .venv/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
@@ -35,6 +35,10 @@ soak: .venv/test
 	$(BIN)/python -m tests.soak $(SOAK)
 	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load/test_many_connections.py
 
+# Thousands of small changes to the code that parses, matches and decides: which of them does no test notice?
+mutation: .venv/mutation
+	$(BIN)/python mutation/run.py $(MUTANTS)
+
 bench: .venv/bench
 	$(BIN)/python benchmarks/decide.py
 
@@ -55,6 +59,10 @@ clean:
 
 .venv/e2e: .venv/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[e2e]"
+	touch $@
+
+.venv/mutation: .venv/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[mutation]"
 	touch $@
 
 .venv/bench: .venv/bin/python setup.cfg

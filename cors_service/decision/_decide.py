@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 from cors_service.decision._decision import Decision, Headers, Kind, Reason
@@ -13,6 +14,7 @@ from cors_service.decision._urls import Router, parse_url
 from cors_service.policy import Policy, PolicySet, cut, revision, shown
 from cors_service.policy._model import RESOURCE_POLICIES
 
+_IS_SMALL: Final = attrgetter("is_small")
 _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 _TIMING: Final = "Timing-Allow-Origin"
 _ANY_ORIGIN: Final = ((_ALLOW_ORIGIN, "*"),)
@@ -37,7 +39,7 @@ class ActivePolicies:
             name: _CompiledPolicy(policy, policy_set, self.revision) for name, policy in policy_set.policies.items()
         }
         self._router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
-        self._memo: Memo[Query, Decision] = Memo(_is_small)
+        self._memo: Memo[Query, Decision] = Memo(_IS_SMALL)
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request.
@@ -190,12 +192,3 @@ class _CompiledPolicy:
 
 
 _NO_ORIGIN: Final = "The request has no Origin: it is not a cross-origin request of a page."
-
-
-def _is_small(query: Query) -> bool:
-    """Whether a query is worth remembering: long ones are nobody's honest traffic, and memory is bounded by this."""
-    total = len(query.policy or "") + len(query.url or "") + len(query.method)
-    for lines in (query.origins, query.request_methods, query.request_headers):
-        for line in lines:
-            total += len(line) + 8  # the place of a line takes memory, too
-    return total <= 1024

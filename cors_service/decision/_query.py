@@ -60,5 +60,14 @@ class Query(Struct, frozen=True, cache_hash=True):
         """Whether this is OPTIONS with exactly one Origin and one method asked for (Fetch, #cors-preflight-request)."""
         return len(self.origins) == len(self.request_methods) == 1 and normalize_method(self.method) == "OPTIONS"
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is worth remembering: long ones are nobody's honest traffic, and memory is bounded by this."""
+        total = len(self.policy or "") + len(self.url or "") + len(self.method)
+        for lines in (self.origins, self.request_methods, self.request_headers):
+            for line in lines:
+                total += len(line) + 8  # the place of a line takes memory, too
+        return total <= 1024
+
 
 _NAMES = ("origin", "access-control-request-method", "access-control-request-headers")

@@ -51,7 +51,7 @@ def parse_match(text: str) -> Match:
     host, port = _split_authority(text, authority)
     segments = rest.split("/")[:-1]
     for segment in segments:
-        if segment in {"", ".", ".."} or not _SEGMENT.fullmatch(segment):
+        if segment in {".", ".."} or not _SEGMENT.fullmatch(segment):
             _refuse(
                 text,
                 f"has a path segment, {shown(segment)}, that is empty, a dot segment, or holds other characters than "
@@ -94,9 +94,9 @@ def is_host_name(host: str) -> bool:
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
     host, colon, digits = authority, "", ""
-    if not authority.endswith("]"):
-        host, colon, digits = authority.rpartition(":") if ":" in authority else (authority, "", "")
-    port = parse_port(digits.encode("ascii", "replace")) if colon else None
+    if not authority.endswith("]") and ":" in authority:
+        host, colon, digits = authority.rpartition(":")
+    port = parse_port(digits.encode("ascii", "replace"))
     if colon and port is None:
         _refuse(text, "has no valid port, a number from 0 to 65535.")
     name = host.removeprefix("*.")

@@ -44,7 +44,7 @@ SET: Final = "@"
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
 # One of them in a regular expression, other than in front of a loopback host.
 _CLEARTEXT_WRITTEN: Final = re.compile(
-    r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\?\[::1))"
+    r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))"
 )
 # Stands for a host that no author of a pattern had in mind, under suffixes where anybody can register it.
 _STRANGER: Final = "cqzjxkwvpy"
@@ -120,7 +120,7 @@ def expand_pattern(pattern: str) -> list[str]:
         choices += [group[1].split(","), [group[3]]]
     count = math.prod(map(len, choices))
     if count > MAX_ALTERNATIVES:
-        written = count if count < _COUNTED else f"more than {_COUNTED}"
+        written = count if count <= _COUNTED else f"more than {_COUNTED}"
         raise PolicyError(
             "alternatives-too-many",
             f"{shown(pattern)} stands for {written} origins; {MAX_ALTERNATIVES} is the most.",
@@ -183,12 +183,11 @@ def regex_set(patterns: Sequence[str]) -> Any:
         for pattern in patterns:
             automaton.Add(pattern.removeprefix(REGEX))
         automaton.Compile()
-    except re2.error as error:
-        detail = error.args[0] if error.args else ""
-        detail = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else detail
+    except re2.error:
+        # What RE2 says of it is that it failed, and the whole expression.
         raise PolicyError(
             "regex-malformed",
-            f"{shown(pattern)} is no regular expression that RE2 can compile: {detail}.",
+            f"{shown(pattern)} is no regular expression that RE2 can compile.",
             hint="RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax",
             value=pattern,
         ) from None
@@ -258,7 +257,7 @@ def _suggestion(pattern: str) -> str:
     if authority == NULL:
         return ""
     authority = re.split(r"[/#\\]|(?<=.)\?(?!\.)", authority, maxsplit=1)[0].rpartition("@")[2]
-    host, bracket, port = authority.rpartition("]") if authority[:1] == "[" else ("", "", authority)
+    host, bracket, port = authority.rpartition("]")
     name, colon, number = port.partition(":")
     if colon and number == str(DEFAULT_PORTS.get(scheme)):
         colon = number = ""
@@ -296,7 +295,7 @@ def _check_frame(pattern: str, scheme: str, separator: str, authority: str) -> N
             pattern,
             "is not ASCII; browsers send the Punycode form of a host.",
         )
-    if scheme.lower() == "file" or pattern.lower().startswith("file:"):
+    if pattern.lower().startswith("file:"):
         _refuse("scheme-forbidden", pattern, "is no origin: pages opened from files send `null`.")
     if not separator:
         _refuse("origin-malformed", pattern, "is not an origin, which is scheme://host or scheme://host:port.")

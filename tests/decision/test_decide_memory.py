@@ -68,6 +68,12 @@ def test_same_bytes(queries: list[Query]) -> None:
     assert [answer(REMEMBERING, query) for query in queries] == [answer(compiled(), query) for query in queries]
 
 
+def test_what_was_compiled() -> None:
+    """A compiled policy set tells what it was compiled from."""
+    policy_set = read_sources([Source("a.toml", "toml", TOML)])
+    assert ActivePolicies(policy_set).policy_set is policy_set
+
+
 def test_same_revision() -> None:
     """A document has one revision, however it is written; another has another."""
     again = ActivePolicies(read_document(json.loads(json.dumps(write_document(REMEMBERING.policy_set)))))
@@ -161,6 +167,14 @@ def test_huge_queries_are_forgotten(query: Query) -> None:
     assert remembered(policies) == 0
 
 
+@pytest.mark.parametrize(("length", "kept"), [(1012, 1), (1013, 0)])
+def test_largest_query_that_is_kept(length: int, kept: int) -> None:
+    """A query is kept up to 1,024 characters: those of the policy, the method and the lines, and 8 for each line."""
+    policies = flat()
+    decide_often(policies, Query("GET", "a", origins=("a" * length,)))
+    assert remembered(policies) == kept
+
+
 @pytest.mark.parametrize("query", [sent(PAGE), sent(), asked(PAGE, "GET", "a" * 900)], ids=["actual", "none", "long"])
 def test_usual_queries_are_kept(query: Query) -> None:
     """A query of usual size is kept."""
@@ -184,6 +198,7 @@ MEMOS: dict[str, tuple[list[int], set[int]]] = {
     "what is asked once": ([1, 2, 3], set()),
     "what is asked twice": ([1, 1], {1}),
     "what is asked twice, with others between": ([1, 2, 3, 1], {1}),
+    "what is asked twice, with its neighbour between": ([2, 3, 2], {2}),
     "four": ([1, 1, 2, 2, 3, 3, 4, 4], {1, 2, 3, 4}),
     "the two oldest go together": ([1, 1, 2, 2, 3, 3, 4, 4, 5, 5], {3, 4, 5}),
     "what is asked again stays": ([1, 1, 2, 2, 3, 3, 1, 4, 4, 5, 5], {1, 3, 4, 5}),
@@ -201,6 +216,7 @@ def test_memo(questions: list[int], kept: set[int]) -> None:
     assert expected == {question: memo(*questions).get(question) for question in questions}
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 1025, 1026, 5_000])))
 def test_memo_of_anything(questions: list[int]) -> None:
     """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two."""

@@ -53,6 +53,15 @@ def test_by_url() -> None:
     ] == ["a", "b", "b"]
 
 
+def test_policy_for_a_url() -> None:
+    """The policy that decides about a URL can be had by itself, and there are the same mistakes."""
+    assert [POLICIES.policy_for(url) for url in (f"{API}/a/x", f"{API}/b")] == ["a", "b"]
+    for url, code in ((f"{API}/c/", "no-policy-for-url"), (f"{API}/a/../b/", "url-ambiguous"), ("", "url-malformed")):
+        with pytest.raises(BadQuery) as caught:
+            POLICIES.policy_for(url)
+        assert caught.value.code == code
+
+
 def test_by_policy_and_url() -> None:
     """A policy that is named decides, whatever other policy its URL has or that it has none."""
     for url in (f"{API}/b/", f"{API}/c/", "http://elsewhere.example/"):

@@ -58,6 +58,11 @@ ROUTES: dict[str, tuple[Sequence[str], str, str]] = {
         "https://api.example.com/a/bc/",
         "api.example.com/a/",
     ),
+    "a path shorter than the longest match": (
+        ("a.example/", "a.example/b/", "a.example/b/c/d/"),
+        "https://a.example/b/",
+        "a.example/b/",
+    ),
     "no longer path": (
         ("api.example.com/a/", "api.example.com/a/b/", "api.example.com/"),
         "https://api.example.com/b/",

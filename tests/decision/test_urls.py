@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
-from cors_service.decision._urls import MAX_URL, URL, parse_url
+from cors_service.decision._urls import URL, parse_url
+
+MAX_URL = 8192
 
 URLS: dict[str, tuple[str, URL]] = {
     "https": ("https://a.example/x", URL("https://a.example", "a.example", 443, True, "/x")),
@@ -57,6 +59,7 @@ URLS: dict[str, tuple[str, URL]] = {
         URL("https://a.example", "a.example", 443, True, "/%20%22%25%2A%3B%3F%23%c3%a9%0a"),
     ),
     "an escaped escape": ("https://a.example/%252e", URL("https://a.example", "a.example", 443, True, "/%252e")),
+    "the longest host": (f"https://{'a' * 255}/", URL(f"https://{'a' * 255}", "a" * 255, 443, True, "/")),
     "the longest": (
         "https://a.example/" + "a" * (MAX_URL - 18),
         URL("https://a.example", "a.example", 443, True, "/" + "a" * (MAX_URL - 18)),
@@ -124,6 +127,7 @@ NO_URLS = {
     "a name behind brackets": "https://[::1]api.example/",
     "a long IPv6 address": "https://[0:0:0:0:0:0:0:1]/",
     "an IPv6 zone": "https://[fe80::1%25eth0]/",
+    "a host with one character too many": f"https://{'a' * 256}/",
     "one character too many": "https://a.example/" + "a" * (MAX_URL - 17),
     "far too many": "https://" + "a" * 1_000_000,
 }

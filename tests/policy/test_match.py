@@ -1,5 +1,7 @@
 """Tests of `match` prefixes, and of the form of paths that they are compared with."""
 
+import string
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +32,27 @@ MATCHES = {
 def test_match(text: str, expected: Match) -> None:
     """A match is a host, a port where one is written, and a path of whole segments."""
     assert expected == parse_match(text)
+
+
+PUNCTUATION = "._~!$&'()+,=:@-"
+
+
+CHARS = [chr(code) for code in range(1, 129)]
+PLAIN = set(string.ascii_letters + string.digits + PUNCTUATION)
+
+
+def is_match(text: str) -> bool:
+    """Say whether a match can be read."""
+    try:
+        parse_match(text)
+    except PolicyError:
+        return False
+    return True
+
+
+def test_characters_of_a_match() -> None:
+    """A segment of a match may hold letters, digits and some punctuation, each of which has a single reading."""
+    assert {char for char in CHARS if is_match(f"a/x{char}x/")} == PLAIN | {"/"}
 
 
 NO_MATCHES = {
@@ -205,6 +228,33 @@ PATHS = {
 def test_fold_path(path: str, expected: str | None) -> None:
     """A path that can be read in one way only is brought into the form of a match; any other is refused."""
     assert expected == fold_path(path)
+
+
+def test_characters_of_a_path() -> None:
+    """A path may hold what a match may, and some characters that find no match, and none of them is changed."""
+    found = {char: fold_path(f"/x{char}x") for char in CHARS}
+    assert {char: f"/x{char}x" for char in PLAIN | set("/*;|[]^")} == {
+        char: path for char, path in found.items() if path is not None
+    }
+
+
+@pytest.mark.parametrize("digits", ["{:02X}", "{:02x}"])
+def test_escape_in_a_path(digits: str) -> None:
+    """An escape is folded where a match may hold the character and clients encode it, refused where none would."""
+    stay, folded, refused = "", "", ""
+    for code in range(256):
+        escape = f"%{digits.format(code)}"
+        found = fold_path(f"/x{escape}x")
+        if found is None:
+            refused += chr(code)
+        elif found == f"/x{chr(code)}x":
+            folded += chr(code)
+        else:
+            assert found == f"/x{escape}x"
+            stay += chr(code)
+    assert folded == "!$&'()+,:=@~"
+    assert refused == "\0-./" + string.digits + string.ascii_uppercase + "\\_" + string.ascii_lowercase
+    assert len(stay) == 256 - len(folded) - len(refused)
 
 
 @settings(deadline=None)

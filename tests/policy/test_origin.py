@@ -1,6 +1,7 @@
 """Tests of the reading of origins, ports and addresses."""
 
 import ipaddress
+import string
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,6 +16,7 @@ from cors_service.policy._origin import (
     ends_in_number,
     is_canonical_ipv4,
     is_canonical_ipv6,
+    is_common,
     is_label,
     parse_origin,
     parse_port,
@@ -23,6 +25,7 @@ from cors_service.policy._origin import (
 from cors_service.testing import strategies
 from tests import naive
 
+LETTERS = string.ascii_lowercase + string.digits
 ORIGINS = {
     "https, no port": (b"https://app.example.com", Origin("https", "app.example.com", 443)),
     "http, no port": (b"http://a", Origin("http", "a", 80)),
@@ -35,7 +38,8 @@ ORIGINS = {
     "the default port of another scheme": (b"https://a:80", Origin("https", "a", 80)),
     "a scheme without a default port": (b"app://bundle", Origin("app", "bundle", NO_PORT)),
     "such a scheme with a port": (b"app://bundle:443", Origin("app", "bundle", 443)),
-    "every kind of character in a scheme": (b"web+x.1-y://a", Origin("web+x.1-y", "a", NO_PORT)),
+    "every character of a scheme": (f"{LETTERS}+-.://a".encode(), Origin(f"{LETTERS}+-.", "a", NO_PORT)),
+    "every letter and digit in a host": (f"https://{LETTERS}.a".encode(), Origin("https", f"{LETTERS}.a", 443)),
     "an IPv4 address": (b"http://127.0.0.1:8080", Origin("http", "127.0.0.1", 8080)),
     "an IPv6 address": (b"http://[::1]", Origin("http", "[::1]", 80)),
     "an IPv6 address and a port": (b"http://[2001:db8::1]:8080", Origin("http", "[2001:db8::1]", 8080)),
@@ -165,6 +169,46 @@ def test_any_bytes(raw: bytes) -> None:
     assert isinstance(parse_origin(raw), Origin | None)
 
 
+COMMON = {
+    "a label": f"https://{LETTERS}-",
+    "labels": f"https://{LETTERS}-.-.0.a0-",
+    **{f"{letter} first in the last label": f"https://0.{letter}" for letter in string.ascii_lowercase},
+    "the longest": "https://" + "a" * 342,
+}
+NOT_COMMON = {
+    "nothing": "",
+    "no host": "https://",
+    "a dot alone": "https://.",
+    "a dot first": "https://.a",
+    "an empty label": "https://a..b",
+    "a trailing dot": "https://a.",
+    "a digit first in the last label": "https://a.0b",
+    "a hyphen first in the last label": "https://a.-b",
+    "an underscore": "https://a_b.c",
+    "an upper-case letter": "https://A.b",
+    "another character for a dot": "https://a~b",
+    "another scheme": "http://a",
+    "a scheme behind a letter": "xhttps://a",
+    "two colons": "https:://a",
+    "one slash": "https:/a",
+    "three slashes": "https:///a",
+    "a port": "https://a:1",
+    "a path": "https://a/",
+    "a line end": "https://a\n",
+    "a character too many": "https://" + "a" * 343,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [*((text, True) for text in COMMON.values()), *((text, False) for text in NOT_COMMON.values())],
+    ids=[*COMMON, *NOT_COMMON],
+)
+def test_common(text: str, *, expected: bool) -> None:
+    """A common origin has https, labels of letters, digits and hyphens, a letter first in the last, and no port."""
+    assert expected == is_common(text)
+
+
 PORTS = {
     "zero": (b"0", 0),
     "one digit": (b"7", 7),
@@ -189,7 +233,7 @@ def test_port(raw: bytes, port: int | None) -> None:
     assert port == parse_port(raw)
 
 
-LABELS = {"letters": b"abc", "digits": b"09", "hyphens and underscores": b"-_-"}
+LABELS = {"letters and digits": LETTERS.encode(), "hyphens and underscores": b"-_-"}
 NO_LABELS = {"nothing": b"", "a dot": b"a.b", "upper case": b"A", "a star": b"*", "a letter beyond ASCII": b"\xe9"}
 
 
@@ -262,7 +306,13 @@ def test_not_canonical_ipv4(host: bytes) -> None:
     assert not is_canonical_ipv4(host)
 
 
-NUMBERS = {"decimal": b"a.1", "hexadecimal": b"a.0xf", "a bare 0x": b"0x", "a dot behind": b"1.", "zeros": b"00"}
+NUMBERS = {
+    "decimal": b"a.0123456789",
+    "hexadecimal": b"a.0x0123456789abcdef",
+    "a bare 0x": b"0x",
+    "a dot behind": b"1.",
+    "zeros": b"00",
+}
 NO_NUMBERS = {
     "a name": b"example.com",
     "a letter behind a digit": b"1a",

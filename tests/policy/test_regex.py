@@ -1,5 +1,6 @@
 """Tests of patterns that are regular expressions."""
 
+import re
 import sys
 
 import pytest
@@ -79,6 +80,10 @@ INSECURE = {
     "a choice of whole origins": r"re:(http://a\.example|https://b\.example)",
     "any scheme": r"re:[a-z]+://.*",
     "ws": r"re:ws://a\.example",
+    "ftp": r"re:ftp://a\.example",
+    "a name that begins like a loopback address": r"re:http://127a\.example",
+    "an IPv6 address": r"re:http://\[::2\]:8080",
+    "a class of characters that looks like a loopback address": r"re:http://[::1]a\.example",
 }
 
 
@@ -91,6 +96,7 @@ def test_insecure(pattern: str) -> None:
     assert codes_in(rule(pattern)) == []
 
 
+SUFFIXES = ("net", "io", "dev", "app", "de", "com.au", "web.app")
 SPANNING = {
     "any name under com": r"re:https://.*\.com",
     "any label under com": r"re:https://[^.]+\.com",
@@ -100,6 +106,7 @@ SPANNING = {
     "any name under another suffix": r"re:https://.*\.org",
     "any name under a suffix of registrars": r"re:https://.*\.co\.uk",
     "any name under a suffix of the private section": r"re:https://.*\.github\.io",
+    **{f"any name under {suffix}": rf"re:https://[a-z]+\.{re.escape(suffix)}" for suffix in SUFFIXES},
     "any name under com on a port": r"re:https://.*\.com:8443",
     "any name under com on any port": r"re:https://.*\.com(:[0-9]+)",
     "anything": r"re:https://.*",
@@ -119,6 +126,10 @@ SAFE = {
     "any sub-domain of a domain": r"re:https://.*\.example\.com",
     "anchored": r"re:^https://a\.example\.com$",
     "a choice of hosts": r"re:https://(a|b)\.example\.com",
+    "a scheme that ends like one in clear text": r"re:news://a\.example\.com",
+    "a loopback address": r"re:http://127\.0\.0\.1:[0-9]+",
+    "a loopback address, its dots not escaped": "re:http://127.0.0.1",
+    "the IPv6 loopback address": r"re:http://\[::1\]:[0-9]+",
     "localhost on some ports": "re:http://localhost:(3000|3001)",
 }
 

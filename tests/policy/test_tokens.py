@@ -28,6 +28,11 @@ def test_token(text: str) -> None:
     assert expected == is_token(text)
 
 
+def test_every_token_character() -> None:
+    """Each of these characters is a token by itself."""
+    assert set(TOKEN_CHARS) == set(filter(is_token, map(chr, range(0x250))))
+
+
 METHODS = {
     "upper-cased: delete": ("delete", "DELETE"),
     "upper-cased: get": ("gEt", "GET"),
@@ -124,7 +129,11 @@ def test_forbidden_request_header(name: str, *, expected: bool) -> None:
         ("access-control-allow-headers", True),
         ("access-control-max-age", True),
         ("access-control-request-method", True),
+        ("access-control-request-headers", True),
         ("origin", True),
+        ("host", True),
+        ("cookie", True),
+        ("cookie2", True),
         ("etag", False),
         ("x-request-id", False),
         ("set-cookies", False),

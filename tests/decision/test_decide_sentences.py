@@ -1,0 +1,98 @@
+"""Tests of what people read of a decision or of their mistake: the whole sentence."""
+
+import pytest
+
+from cors_service.decision import BadQuery, Query
+from tests.decision.queries import PAGE, STRANGER, active, asked, sent
+
+METHODS = ["PATCH", *(f"METHOD-{number}" for number in range(30))]
+POLICIES = {
+    "a": {"origins": [PAGE], "request_headers": ["x-a"], "match": ["api.example/"]},
+    "open": {"origins": ["*"]},
+    "any": {"origins": [PAGE], "methods": ["*"], "match": ["*/c/"]},
+    "long": {"origins": [PAGE], "methods": METHODS},
+}
+LISTED = f"{', '.join(METHODS)[:197]}..."
+CASE = "(methods are case-sensitive: the page must send PATCH)"
+COVERS = f"Rule 1 of policy a covers '{PAGE}', which asks for"
+
+REASONS: dict[str, tuple[Query, str]] = {
+    "an actual request": (sent(PAGE, method="POST"), f"Rule 1 of policy a allows POST from '{PAGE}'."),
+    "a preflight": (asked(PAGE, "POST"), f"Rule 1 of policy a allows POST from '{PAGE}'."),
+    "a public policy": (sent(PAGE, policy="open"), f"Rule 1 of policy open allows GET from '{PAGE}'."),
+    "a public policy and no origin": (sent("\n", policy="open"), r"Rule 1 of policy open allows GET from '\n'."),
+    "a preflight of a public policy and no origin": (
+        asked("\n", "GET", policy="open"),
+        r"Rule 1 of policy open allows GET from '\n'.",
+    ),
+    "no Origin": (sent(), "The request has no Origin: it is not a cross-origin request of a page."),
+    "the URL's own origin": (
+        Query("GET", url="https://api.example/", origins=("https://api.example",)),
+        "https://api.example is the origin of the URL itself.",
+    ),
+    "three origins": (sent(PAGE, PAGE, PAGE), "The request has 3 Origin lines; browsers send one."),
+    "a malformed origin": (sent(PAGE + "/"), f"'{PAGE}/' is not an origin as browsers serialise it."),
+    "a malformed origin of a preflight": (
+        asked(PAGE + "/", "GET"),
+        f"'{PAGE}/' is not an origin as browsers serialise it.",
+    ),
+    "a stranger": (sent(STRANGER), f"No rule of policy a covers the origin '{STRANGER}'."),
+    "a stranger's preflight": (asked(STRANGER, "GET"), f"No rule of policy a covers the origin '{STRANGER}'."),
+    "no method": (sent(PAGE, method="G T"), f"{COVERS} 'G T' which is not a method."),
+    "another method": (asked(PAGE, "PUT"), f"{COVERS} 'PUT' but the rule allows GET, HEAD, POST."),
+    "a forbidden method": (
+        asked(PAGE, "TRACE", policy="any"),
+        f"Rule 1 of policy any covers '{PAGE}', which asks for 'TRACE' which no rule can allow.",
+    ),
+    "a method in another case, and a long list": (
+        asked(PAGE, "patch", policy="long"),
+        f"Rule 1 of policy long covers '{PAGE}', which asks for 'patch' but the rule allows {LISTED} {CASE}.",
+    ),
+    "no header name": (
+        asked(PAGE, "GET", "x-a,x b"),
+        f"{COVERS} 'GET' for the header 'x b', which is not a header name.",
+    ),
+    "another header": (
+        asked(PAGE, "GET", "x-a,X-B"),
+        f"{COVERS} 'GET' for the header 'x-b', which the rule does not list.",
+    ),
+    "too many headers": (asked(PAGE, "GET", "x-a," * 65), f"{COVERS} 'GET' that asks for more than 64 headers."),
+    "lists that are too long": (
+        asked(PAGE, "GET", "a" * 4097),
+        f"{COVERS} 'GET' whose lists of header names are longer than 4096.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "message"), REASONS.values(), ids=REASONS)
+def test_reason(query: Query, message: str) -> None:
+    """A decision says of which policy and revision it is, and in a sentence what was found."""
+    policies = active(**POLICIES)
+    decision = policies.decide(query)
+    expected = (query.policy or "a", policies.revision, message)
+    assert expected == (decision.policy, decision.revision, decision.reason.message)
+
+
+MISTAKES: dict[str, tuple[Query, str]] = {
+    "neither policy nor URL": (Query("GET"), "The query names neither a policy nor a URL."),
+    "an unknown policy": (Query("GET", "z"), "There is no policy 'z'."),
+    "no URL": (Query("GET", url="/a/"), "'/a/' is not an absolute http or https URL."),
+    "no port": (Query("GET", url="https://a:x/"), "'https://a:x/' has no host and port that can be compared."),
+    "an ambiguous URL": (
+        Query("GET", url="https://api.example/a/../b"),
+        "The path of 'https://api.example/a/../b' can be read in more than one way.",
+    ),
+    "an ambiguous parameter": (
+        Query("GET", url="https://a.example/c;x/"),
+        "The path '/c;x/' can be read in more than one way.",
+    ),
+    "a URL of no policy": (Query("GET", url="https://a.example/b"), "No policy matches 'https://a.example/b'."),
+}
+
+
+@pytest.mark.parametrize(("query", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistake(query: Query, message: str) -> None:
+    """A caller's mistake is told in a sentence that repeats what was asked."""
+    with pytest.raises(BadQuery) as caught:
+        active(**POLICIES).decide(query)
+    assert caught.value.message == message

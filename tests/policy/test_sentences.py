@@ -1,0 +1,188 @@
+"""Tests of what people read of a refused origin or match: the whole sentence, and what it says to write."""
+
+import sys
+
+import pytest
+
+from cors_service.policy import PolicyError
+from cors_service.policy._match import parse_match
+from cors_service.policy._pattern import compile_regex, expand_pattern, parse_pattern
+
+ALONE = "an origin is scheme, host and port alone."
+IPV4 = (
+    "has a host that browsers read as an IPv4 address and write as four decimal numbers; an address has no sub-domains."
+)
+IPV6 = "has an IPv6 address that browsers don't write so; an address has no sub-domains."
+WILDCARD = (
+    'A wildcard is the whole first label, as in "https://*.example.com", or the port, as in "http://localhost:*".'
+)
+
+# What is written, what is said of it, and the hint.
+PATTERNS: dict[str, tuple[str, str, str]] = {
+    "nothing": ("", "'' is not an origin, which is scheme://host or scheme://host:port.", ""),
+    "a host alone": (
+        "a.example",
+        "'a.example' is not an origin, which is scheme://host or scheme://host:port.",
+        'Write "https://a.example".',
+    ),
+    "null in upper case": ("NULL", "'NULL' is not an origin, which is scheme://host or scheme://host:port.", ""),
+    "a Unicode host": (
+        "https://bücher.example",
+        r"'https://b\xfccher.example' is not ASCII; browsers send the Punycode form of a host.",
+        'Write "https://xn--bcher-kva.example".',
+    ),
+    "a file": ("file:///x", "'file:///x' is no origin: pages opened from files send `null`.", ""),
+    "a wildcard for a scheme": (
+        "*://a.example",
+        "'*://a.example' has a wildcard in its scheme.",
+        'Write "{http,https}://a.example".',
+    ),
+    "wildcards alone": ("*://*", "'*://*' has a wildcard in its scheme.", ""),
+    "a user": (
+        "https://u@a.example",
+        f"'https://u@a.example' has user information; {ALONE}",
+        'Write "https://a.example".',
+    ),
+    "upper case": (
+        "HTTPS://a.example",
+        "'HTTPS://a.example' has upper-case letters; browsers send origins in lower case.",
+        'Write "https://a.example".',
+    ),
+    "a scheme that is none": (
+        "1a://a.example",
+        "'1a://a.example' does not begin with a scheme.",
+        'Write something like "https://app.example.com".',
+    ),
+    "a character too many": (
+        f"https://{'a' * 343}",
+        f"'https://{'a' * 68}... has 351 characters; no origin has more than 350.",
+        "",
+    ),
+    "a trailing slash": (
+        "https://a.example/",
+        f"'https://a.example/' ends in a slash; {ALONE}",
+        'Write "https://a.example".',
+    ),
+    "a path": ("https://a.example/x", f"'https://a.example/x' has a path; {ALONE}", 'Write "https://a.example".'),
+    "a name behind an IPv6 address": (
+        "https://[::1]a",
+        "'https://[::1]a' has something other than a port behind its IPv6 address.",
+        "",
+    ),
+    "no host": ("https://", "'https://' has no host.", ""),
+    "a port that is too large": (
+        "https://a:65536",
+        "'https://a:65536' has no valid port: a number from 0 to 65535, a range such as 8000-8999, or *.",
+        "",
+    ),
+    "a wildcard in a port": (
+        "https://a:8*",
+        "'https://a:8*' has no valid port: a number from 0 to 65535, a range such as 8000-8999, or *.",
+        "",
+    ),
+    "the default port": (
+        "https://a.example:443",
+        "'https://a.example:443' writes out the default port of https; browsers leave it out.",
+        'Write "https://a.example".',
+    ),
+    "a wildcard for a host": ("https://*", "'https://*' has a wildcard where none can stand.", WILDCARD),
+    "a long IPv6 address": ("https://[0::1]", f"'https://[0::1]' {IPV6}", 'Write "https://[::1]".'),
+    "a short IPv4 address": ("https://127.1", f"'https://127.1' {IPV4}", 'Write "https://127.0.0.1".'),
+    "sub-domains of an IPv4 address": ("https://*.1.2.3.4", f"'https://*.1.2.3.4' {IPV4}", ""),
+    "a tilde": (
+        "https://a~b.example",
+        "'https://a~b.example' has a host that is not made of labels of letters, digits, - and _, joined by dots.",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pattern", "message", "hint"), PATTERNS.values(), ids=PATTERNS)
+def test_pattern(pattern: str, message: str, hint: str) -> None:
+    """A refused pattern is told what is wrong with it and, where that is clear, what to write."""
+    with pytest.raises(PolicyError) as raised:
+        parse_pattern(pattern)
+    assert (message, hint, pattern) == (raised.value.message, raised.value.hint, raised.value.value)
+
+
+LISTS = 'Write each list as {first,second}, without another list in it, such as "https://{en,de}.example.com".'
+SPLIT = "Split the pattern, or use a wildcard such as https://*.example.com."
+ALTERNATIVES: dict[str, tuple[str, str, str]] = {
+    "no choice": ("https://{a}.example", "'https://{a}.example' has braces that are no list of alternatives.", LISTS),
+    "too many": (
+        "https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
+        "'https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}' stands for 512 origins; 256 is the most.",
+        SPLIT,
+    ),
+    "far too many": (
+        "https://" + "{a,b}" * 20,
+        f"'https://{'{a,b}' * 13}{{a,... stands for more than 1000000 origins; 256 is the most.",
+        SPLIT,
+    ),
+}
+
+
+@pytest.mark.parametrize(("pattern", "message", "hint"), ALTERNATIVES.values(), ids=ALTERNATIVES)
+def test_alternatives(pattern: str, message: str, hint: str) -> None:
+    """Refused alternatives are told how to write a list, or how many there are and may be."""
+    with pytest.raises(PolicyError) as raised:
+        expand_pattern(pattern)
+    assert (message, hint, pattern) == (raised.value.message, raised.value.hint, raised.value.value)
+
+
+def test_expression() -> None:
+    """A refused expression is named, and not by RE2, which repeats all of it; with what RE2 is known not to have."""
+    with pytest.raises(PolicyError) as raised:
+        compile_regex("re:https://(?=a)")
+    assert raised.value.message == "'re:https://(?=a)' is no regular expression that RE2 can compile."
+    syntax = "RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax"
+    assert (syntax, "re:https://(?=a)") == (raised.value.hint, raised.value.value)
+
+
+def test_expression_without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An expression that nothing can read is named, with what to install."""
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(PolicyError) as raised:
+        compile_regex("re:https://a")
+    assert raised.value.message == "'re:https://a' needs RE2, which is not installed."
+    install = 'Install it with: pip install "cors-service[regex]"'
+    assert (install, "re:https://a") == (raised.value.hint, raised.value.value)
+
+
+SEGMENT = "that is empty, a dot segment, or holds other characters than letters, digits and ._~!$&'()+,=:@-"
+HOST = "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains."
+MATCHES: dict[str, tuple[str, str, str]] = {
+    "a scheme": (
+        "https://a.example/",
+        "'https://a.example/' has a scheme; a match is for both http and https.",
+        'Write "a.example/".',
+    ),
+    "no path": ("a.example", "'a.example' has no path.", 'Write "a.example/".'),
+    "no path and no host": ("a b", "'a b' has no path.", ""),
+    "no slash at the end": (
+        "a.example/x",
+        "'a.example/x' does not end in a slash; a match is a prefix of whole segments.",
+        'Write "a.example/x/".',
+    ),
+    "a blank": ("a.example/a b/", f"'a.example/a b/' has a path segment, 'a b', {SEGMENT}", ""),
+    "a port that is too large": (
+        "a.example:65536/",
+        "'a.example:65536/' has no valid port, a number from 0 to 65535.",
+        "",
+    ),
+    "an empty label": ("a..b/", f"'a..b/' {HOST}", ""),
+    "upper case": ("A.example/", f"'A.example/' {HOST}", 'Write "a.example/".'),
+    "sub-domains of an address": (
+        "*.127.0.0.1/",
+        "'*.127.0.0.1/' asks for the sub-domains of an address, which has none.",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), MATCHES.values(), ids=MATCHES)
+def test_match(text: str, message: str, hint: str) -> None:
+    """A refused match is told what is wrong with it and, where that is clear, what to write."""
+    with pytest.raises(PolicyError) as raised:
+        parse_match(text)
+    assert (message, hint, text) == (raised.value.message, raised.value.hint, raised.value.value)
