@@ -12,6 +12,10 @@ haproxy haproxy
 caddy caddy
 apache2 apache2
 /usr/share/lua/5.3/socket.lua lua-socket
+node nodejs
+npm npm
+java openjdk-17-jdk-headless
+mvn maven
 "
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"

@@ -18,6 +18,10 @@ PACKAGES = {
     "caddy": "caddy",
     "apache2": "apache2",
     "/usr/share/lua/5.3/socket.lua": "lua-socket",
+    "node": "nodejs",
+    "npm": "npm",
+    "java": "openjdk-17-jdk-headless",
+    "mvn": "maven",
 }
 """The Debian package of each program, or of a file that is no program; install-packages.sh has the same list."""
 

@@ -71,6 +71,12 @@ class Switch:
 
     async def _turn(self, state: State) -> None:
         if self._server is not None:
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            # What asyncio has accepted and not yet begun with when a server is closed, it forgets, and never closes:
+            # https://github.com/python/cpython/issues/109564
+            for _ in range(5):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for task in list(self._tasks):

@@ -1,0 +1,92 @@
+"""CORS as the decision service decides it, for Flask and whatever else is WSGI.
+
+app.wsgi_app = CorsDecision(app.wsgi_app, "http://127.0.0.1:8080", policy="catalogue")
+"""
+
+import json
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from threading import Lock, local
+from urllib.parse import urlsplit
+
+NAMES = ["Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"]
+KEYS = {name: "HTTP_" + name.upper().replace("-", "_") for name in NAMES}
+
+
+class CorsDecision:
+    """Answers preflights in the place of an application, and puts the decided headers on all that it answers."""
+
+    def __init__(self, app, service, policy, timeout=0.2, size=1000, connections=16):
+        self.app, self.service, self.policy, self.timeout, self.size = app, urlsplit(service), policy, timeout, size
+        self.kept, self.revision, self.lock, self.silent = {}, None, Lock(), False
+        # These ask, and others wait for them: so the timeout is one for all, from the host's name to the last byte.
+        self.threads, self.own = ThreadPoolExecutor(connections, "cors-decision", self.connect), local()
+
+    def __call__(self, environ, start_response):
+        asked = {name: environ[key] for name, key in KEYS.items() if key in environ}
+        method = environ["REQUEST_METHOD"]
+        try:
+            status, headers = self.decide(json.dumps({"policy": self.policy, "method": method, "headers": asked}))
+        except Exception as error:  # no decision: no access, and never no site
+            if not self.silent:
+                logging.getLogger(__name__).error("The decision service can't be asked: %r", error)
+            self.silent = True
+            preflight = method == "OPTIONS" and asked.keys() >= set(NAMES[:2])
+            status, headers = (403, {"Vary": ", ".join(NAMES)}) if preflight else (None, {"Vary": "Origin"})
+        if status is not None:
+            start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+            return [b""]
+        return self.app(environ, lambda status, own, *rest: start_response(status, decorated(own, headers), *rest))
+
+    def decide(self, question):
+        now = time.monotonic()
+        until, decision = self.kept.get(question, (now, None))
+        if now < until:
+            return decision
+        asking = self.threads.submit(self.ask, question)
+        try:
+            revision, ttl, decision = asking.result(self.timeout)
+        finally:
+            asking.cancel()
+        with self.lock:
+            if revision != self.revision:  # the policies have changed
+                self.revision, self.kept = revision, {}
+            self.kept.pop(question, None)
+            if len(self.kept) >= self.size:
+                del self.kept[next(iter(self.kept))]  # the oldest
+            if len(question) < 1000:
+                self.kept[question] = now + ttl, decision
+        self.silent = False
+        return decision
+
+    def connect(self):
+        kind = HTTPSConnection if self.service.scheme == "https" else HTTPConnection
+        self.own.connection = kind(self.service.hostname, self.service.port, timeout=self.timeout)
+
+    def ask(self, question, again=True):
+        connection = self.own.connection
+        try:
+            connection.request("POST", "/v1/decision", question, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read(2**20))
+            if response.status != HTTPStatus.OK:
+                raise ValueError(answer["detail"])
+            return answer["revision"], answer["ttl"], (answer["status"], dict(answer["headers"]))
+        except Exception as error:
+            connection.close()  # the next request opens it again
+            if again and isinstance(error, (ConnectionError, HTTPException)):
+                return self.ask(question, again=False)  # it was kept open, and may have died meanwhile
+            raise
+
+
+def decorated(own, decided):
+    """Put decided headers in the place of an application's own, and what they depend on into its Vary."""
+    gone = {"vary", *(name.lower() for name in decided)}
+    kept = [line for line in own if line[0].lower() not in gone and not line[0].lower().startswith("access-control-")]
+    varies = ",".join(value for name, value in [*own, *decided.items()] if name.lower() == "vary")
+    names = {name.strip().lower(): name.strip() for name in varies.split(",") if name.strip()}
+    vary = {"Vary": "*" if "*" in names else ", ".join(names.values())} if names else {}
+    return [*kept, *{**decided, **vary}.items()]

@@ -1,0 +1,14 @@
+"""All frameworks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from frameworks import express, flask, ktor, spring_boot
+
+FRAMEWORKS: Final = (
+    express.FRAMEWORK,
+    flask.FRAMEWORK,
+    spring_boot.FRAMEWORK,
+    ktor.FRAMEWORK,
+)
