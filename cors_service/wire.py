@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from cors_service.decision import BadQuery, Decision, Query
+from cors_service.policy import shown
+from cors_service.policy._tokens import is_token
 
 FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
 """The parameters of the GET form."""
@@ -18,6 +21,24 @@ DEFAULT_TTL: Final = 5
 """Seconds for which a decision may be used again, unless a service says otherwise."""
 
 _MAX_PARAMETERS: Final = 100
+
+# What can stand in a header without being anything else (RFC 9110, 5.5).
+_VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+# What the status can be, by whether it is a preflight and whether that is allowed.
+_STATUSES: Final[Mapping[tuple[bool, bool | None], Container[int | None]]] = {
+    (True, True): (200, 204),
+    (True, False): (403,),
+    (True, None): (),
+    (False, True): (None,),
+    (False, False): (None,),
+    (False, None): (None,),
+}
+
+# Whoever keeps a decision adds this to a time.
+_LONGEST_TTL: Final = 2**31
+
+_Value = TypeVar("_Value")
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -117,9 +138,84 @@ def write_decision(decision: Decision, ttl: int) -> bytes:
     return b'%b,"ttl":%d}' % (_encode(decision)[:-1], ttl)
 
 
+class Received(Decision, frozen=True, gc=False):
+    """A decision as a caller gets it.
+
+    Attributes:
+        ttl: For how many seconds it may be used again for an equal query.
+    """
+
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST_TTL)] = 0
+
+
+def read_decision(body: bytes) -> Received:
+    """Read a decision from the JSON of the API.
+
+    Raises:
+        ValueError: It is none, or one that this service would not make: with a status that is not its kind's, with
+            headers that are no headers, or with CORS headers on a refusal.
+    """
+    received = _read(_decode_decision, body)
+    if received.status not in _STATUSES[received.kind == "preflight", received.allowed]:
+        raise ValueError(f"a {received.kind} that is allowed ({received.allowed}) has the status {received.status}")
+    for name, value in received.headers:
+        if not is_token(name) or not _VALUE.fullmatch(value):
+            raise ValueError(f"{shown(name)} and {shown(value)} are no header")
+        if received.allowed is False and name.lower().startswith("access-control-"):
+            raise ValueError(f"a refusal has the header {shown(name)}")
+    return received
+
+
+def read_decisions(body: bytes, count: int) -> list[Received | str]:
+    """Read a batch of decisions from the JSON of the API.
+
+    Args:
+        body: What came.
+        count: How many queries were asked.
+
+    Returns:
+        For each query its decision, or why there is none.
+
+    Raises:
+        ValueError: It is no batch, or not of so many.
+    """
+    decisions = _read(_decode_batch, body).decisions
+    if len(decisions) != count:
+        raise ValueError(f"{len(decisions)} decisions came for {count} queries")
+    return [_read_item(bytes(one)) for one in decisions]
+
+
+def read_problem(body: bytes) -> str:
+    """Read what is wrong from an answer that is an error (RFC 9457).
+
+    Raises:
+        ValueError: It is not of this service.
+    """
+    return _read(_decode_problem, body).detail
+
+
+def write_query(query: Query) -> bytes:
+    """Write a query as the JSON that `POST /v1/decision` takes."""
+    return _encode(_fields_of(query))
+
+
+def write_queries(queries: Iterable[Query]) -> bytes:
+    """Write queries as the JSON that `POST /v1/decisions` takes."""
+    return _encode({"queries": [_fields_of(query) for query in queries]})
+
+
 def write_json(value: object) -> bytes:
     """Write JSON types as compact JSON, in UTF-8."""
     return _encode(value)
+
+
+def _fields_of(query: Query) -> dict[str, Any]:
+    headers = [
+        *(("Origin", origin) for origin in query.origins),
+        *(("Access-Control-Request-Method", method) for method in query.request_methods),
+        *(("Access-Control-Request-Headers", names) for names in query.request_headers),
+    ]
+    return {"policy": query.policy, "url": query.url, "method": query.method, "headers": headers}
 
 
 def _header_lines(headers: object) -> Iterable[tuple[str, str]]:
@@ -159,3 +255,33 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a value")
+
+
+def _read_item(body: bytes) -> Received | str:
+    error = _read(_decode_item, body).error
+    return read_decision(body) if error is None else error.detail
+
+
+def _read(decode: Callable[[bytes], _Value], body: bytes) -> _Value:
+    try:
+        return decode(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+class _Problem(msgspec.Struct):
+    detail: str
+
+
+class _Item(msgspec.Struct):
+    error: _Problem | None = None
+
+
+class _Batch(msgspec.Struct):
+    decisions: list[msgspec.Raw]
+
+
+_decode_decision: Final = msgspec.json.Decoder(Received).decode
+_decode_problem: Final = msgspec.json.Decoder(_Problem).decode
+_decode_item: Final = msgspec.json.Decoder(_Item).decode
+_decode_batch: Final = msgspec.json.Decoder(_Batch).decode

@@ -15,14 +15,18 @@ from twisted.application.service import IService, IServiceMaker
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver
 from twisted.plugin import IPlugin, getPlugins
-from twisted.web.resource import IResource
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
+from twisted.web.resource import IResource, Resource
 from zope.interface import Interface, implementedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
 
 import cors_service
+from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
+from cors_service.client._client import _SocketEndpoint
 from cors_service.logs import JSONLines
 from cors_service.policy import read_document
+from cors_service.protect.site import ProtectedResource
 from cors_service.store import (
     FilePolicyStore,
     FixedPolicies,
@@ -32,6 +36,7 @@ from cors_service.store import (
     MemoryPolicyStore,
 )
 from cors_service.tap import ReloadOnHangup
+from cors_service.testing.client import MemoryClient
 from cors_service.web import DecisionServer, DecisionSite, decision_resource
 
 POLICIES = read_document({"version": 1, "policies": {"open": {"origins": ["*"]}}})
@@ -49,16 +54,22 @@ def site() -> DecisionSite:
 
 # The interfaces that a class declares itself, and one of its objects. A new provider belongs here.
 PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
+    ClientTLS: (IPolicyForHTTPS, ClientTLS),
+    Decider: (IDecider, lambda: Decider(POLICIES)),
+    DecisionClient: (IDecider, lambda: DecisionClient("http://127.0.0.1:8080", reactor=Clock())),
     FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
     FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),
     JSONLines: (ILogObserver, lambda: JSONLines(io.StringIO())),
     LivePolicies: (IPolicies, live),
+    MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),
     MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
+    _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
 }
 # What others make of it: the interfaces of Twisted that a class has from its base.
 INHERITED: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     DecisionServer: (IService, lambda: DecisionServer(site(), [], drain_timeout=0)),
     LivePolicies: (IService, live),
+    ProtectedResource: (IResource, lambda: ProtectedResource(Resource(), POLICIES)),
     ReloadOnHangup: (IService, lambda: ReloadOnHangup(live(), None)),
     type(decision_resource(POLICIES, clock=Clock())): (
         IResource,
@@ -98,7 +109,7 @@ def test_every_provider_is_listed() -> None:
 def test_every_interface_has_a_provider() -> None:
     """Each interface of the package has a provider, and one that is in memory or null."""
     interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
-    assert {IPolicies, IPolicyStore} == interfaces
+    assert {IDecider, IPolicies, IPolicyStore} == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
 
 

@@ -43,9 +43,7 @@ SET: Final = "@"
 # Schemes whose traffic anybody on the way can read and forge.
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
 # One of them in a regular expression, other than in front of a loopback host.
-_CLEARTEXT_WRITTEN: Final = re.compile(
-    r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))"
-)
+_CLEARTEXT_WRITTEN: Final = re.compile(r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))")
 # Stands for a host that no author of a pattern had in mind, under suffixes where anybody can register it.
 _STRANGER: Final = "cqzjxkwvpy"
 _OPEN_SUFFIXES: Final = ("com", "net", "org", "io", "dev", "app", "de", "co.uk", "com.au", "github.io", "web.app")

@@ -341,3 +341,13 @@ def test_origin_sets() -> None:
     policies = ActivePolicies(read_document(document))
     origins = (READER, PARTNER, "https://b.partner.example", STRANGER)
     assert [policies.decide(sent(origin)).rule for origin in origins] == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "options", "GET", "OPTION"])
+@pytest.mark.parametrize("origins", [(), (STRANGER,), (STRANGER, PARTNER)])
+@pytest.mark.parametrize("methods", [(), ("PUT",), ("PUT", "GET")])
+def test_preflights_are_known_by_their_facts(method: str, origins: tuple[str, ...], methods: tuple[str, ...]) -> None:
+    """What is a preflight can be told without deciding about it, and a decision tells the same."""
+    query = Query(method, "everybody", None, origins, methods)
+    policies = active(everybody={"origins": ["https://a.example"]})
+    assert query.is_preflight == (policies.decide(query).kind == "preflight")

@@ -1,0 +1,54 @@
+"""Decisions that may be used again: a bounded number, for as long as the service said, and of one revision."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from cors_service.decision import Decision, Query
+from cors_service.wire import Received
+
+CACHE_SIZE: Final = 1000
+"""Decisions."""
+
+
+class DecisionCache:
+    """Keeps decisions for equal queries. May be used by several threads at once."""
+
+    def __init__(self, clock: Callable[[], float], size: int = CACHE_SIZE) -> None:
+        """Make an empty cache.
+
+        Args:
+            clock: Gives seconds since whenever.
+            size: How many decisions are kept; those that came first go first.
+        """
+        self._clock = clock
+        self._size = size
+        self._revision = ""
+        self._kept: dict[Query, tuple[float, Received]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, query: Query) -> Decision | None:
+        """Look up what was decided about a query, if that still holds."""
+        until, decision = self._kept.get(query, _NOTHING)
+        return decision if self._clock() < until else None
+
+    def keep(self, query: Query, decision: Received) -> None:
+        """Keep a decision for as long as it may be used again.
+
+        One of another revision than before shows that the policies have changed: then nothing holds that was decided
+        by the old ones.
+        """
+        with self._lock:
+            if decision.revision != self._revision:
+                self._revision = decision.revision
+                self._kept = {}
+            if decision.ttl > 0 and query.is_small and self._size > 0:
+                self._kept.pop(query, None)
+                if len(self._kept) >= self._size:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[query] = (self._clock() + decision.ttl, decision)
+
+
+_NOTHING: Final[tuple[float, Received | None]] = (float("-inf"), None)

@@ -1,0 +1,72 @@
+"""Where a decision service is, as people write it; and what whoever asks it allows."""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
+
+TIMEOUT: Final = 0.2
+"""Seconds that a decision may take, from the question to the end of the answer."""
+CONNECTIONS: Final = 32
+"""How many connections are kept."""
+
+
+class Place(Struct, frozen=True):
+    """Where a service is.
+
+    Attributes:
+        host: Its name or address; `localhost` where it is a Unix socket.
+        port: Its port, or None for the one of the scheme.
+        socket: The path of its Unix socket, or None.
+        is_secure: Whether it speaks TLS.
+        prefix: What its paths begin with, without a slash at the end.
+    """
+
+    host: str
+    port: int | None = None
+    socket: str | None = None
+    is_secure: bool = False
+    prefix: str = ""
+
+    @property
+    def authority(self) -> str:
+        """What it is called in a URL and in Host."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL that its paths are added to."""
+        return f"{'https' if self.is_secure else 'http'}://{self.authority}{self.prefix}"
+
+
+def parse_place(text: str) -> Place:
+    """Read where a service is.
+
+    Args:
+        text: `http://127.0.0.1:8080`, `https://cors.internal`, also with a path, or `unix:/run/cors-service.sock`.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname, url.port
+    except ValueError:
+        _refuse(text)
+    if url.scheme == "unix" and text == f"unix:{url.path}" and url.path:
+        return Place("localhost", socket=url.path)
+    # A control character would end up in the head of a request; urlsplit takes some of them out.
+    if url.scheme not in {"http", "https"} or not host or _has_more(url) or not (text.isascii() and text.isprintable()):
+        _refuse(text)
+    return Place(host, port, is_secure=url.scheme == "https", prefix=url.path.rstrip("/"))
+
+
+def _has_more(url: SplitResult) -> bool:
+    return "@" in url.netloc or bool(url.query) or bool(url.fragment) or " " in url.geturl()
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text!r} is no place of a service; write http://HOST:PORT, https://HOST or unix:PATH.") from None

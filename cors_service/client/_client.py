@@ -1,0 +1,239 @@
+"""Asks a decision service over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.logger import Logger
+from twisted.web.client import (
+    URI,
+    Agent,
+    BrowserLikePolicyForHTTPS,
+    HTTPConnectionPool,
+    RequestTransmissionFailed,
+    ResponseFailed,
+)
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
+from zope.interface import implementer
+
+from cors_service.asking import CACHE_SIZE, CONNECTIONS, TIMEOUT, DecisionCache, Place, in_words, parse_place, undecided
+from cors_service.client._body import read_body
+from cors_service.client._interfaces import IDecider
+from cors_service.decision import Decision, Query
+from cors_service.wire import Received, read_decision, read_decisions, read_problem, write_queries, write_query
+
+BATCH: Final = 1000
+"""How many queries a request has at most."""
+
+# Less than the service's own limit, so that it is seldom the service that closes a connection first.
+_KEPT_SECONDS: Final = 50
+# No answer to a thousand queries is longer.
+_LONGEST: Final = 16 * 1024 * 1024
+
+_Answer = TypeVar("_Answer")
+
+
+class _CannotAsk(Exception):
+    """No decision can be had; the text says why."""
+
+
+class _Refused(Exception):
+    """The service answers that the question is wrong."""
+
+
+@implementer(IDecider)
+class DecisionClient:
+    """Asks a decision service, and remembers what it says for as long as it says.
+
+    Requests that find the service down, slow or talking nonsense are refused, without CORS headers: no answer means no
+    access, and never no site. The log says so at the first of them, and when the service answers again.
+    """
+
+    _log: Final = Logger()
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        timeout: float = TIMEOUT,
+        cache_size: int = CACHE_SIZE,
+        tls: IPolicyForHTTPS | None = None,
+        reactor: Any = None,
+    ) -> None:
+        """Make a client. It connects when it is asked.
+
+        Args:
+            service: Where the service is: `http://127.0.0.1:8080`, `https://cors.internal`, or
+                `unix:/run/cors-service.sock`. What stands behind the host is put before `/v1/decision`.
+            timeout: Seconds that a decision may take, from the question to the end of the answer.
+            cache_size: How many decisions are remembered; 0 for none.
+            tls: What is shown and believed over TLS, such as a `ClientTLS`.
+            reactor: The reactor; the global one by default.
+
+        Raises:
+            ValueError: `service` is none of these.
+            ImportError: treq is not installed.
+        """
+        try:
+            from treq.client import HTTPClient
+        except ImportError as error:
+            raise ImportError(
+                'DecisionClient needs treq: pip install "cors-service[client]"', name=error.name
+            ) from error
+        place = parse_place(service)
+        if reactor is None:
+            from twisted.internet import reactor
+        self._reactor = cast(IReactorTime, reactor)
+        self._url = place.url
+        self._timeout = timeout
+        self._cache = DecisionCache(self._reactor.seconds, cache_size)
+        self._pool = _pool(reactor)
+        self._http = HTTPClient(_agent(place, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
+        self._is_silent = False
+
+    def decide(self, query: Query) -> Deferred[Decision]:
+        """Ask about one request; what still holds is not asked again."""
+        return Deferred.fromCoroutine(self._decide(query))
+
+    def decide_all(self, queries: Sequence[Query]) -> Deferred[list[Decision]]:
+        """Ask about many requests at once.
+
+        Returns:
+            A Deferred of their decisions, in order; those of a thousand are of one revision. It does not fail.
+        """
+        return Deferred.fromCoroutine(self._decide_all(queries))
+
+    def close(self) -> Deferred[None]:
+        """Close the connections that are kept."""
+        closing: Deferred[None] = self._pool.closeCachedConnections()
+        return closing
+
+    async def _decide(self, query: Query) -> Decision:
+        decision = self._cache.get(query)
+        if decision is not None:
+            return decision
+        try:
+            received = await self._ask("/v1/decision", partial(write_query, query), read_decision)
+        except _CannotAsk as error:
+            return undecided(query, str(error))
+        self._cache.keep(query, received)
+        return received
+
+    async def _decide_all(self, queries: Sequence[Query]) -> list[Decision]:
+        decisions: list[Decision] = []
+        for start in range(0, len(queries), BATCH):
+            batch = queries[start : start + BATCH]
+            read = partial(read_decisions, count=len(batch))
+            answers: Sequence[Received | str]
+            try:
+                answers = await self._ask("/v1/decisions", partial(write_queries, batch), read)
+            except _CannotAsk as error:
+                answers = [str(error)] * len(batch)
+            for query, answer in zip(batch, answers, strict=True):
+                decisions.append(undecided(query, answer) if isinstance(answer, str) else answer)
+        return decisions
+
+    async def _ask(self, path: str, write: Callable[[], bytes], read: Callable[[bytes], _Answer]) -> _Answer:
+        """Ask, within the time that there is.
+
+        Raises:
+            _CannotAsk: There is no answer to the question.
+        """
+        try:
+            asking = Deferred.fromCoroutine(self._insist(path, write()))
+            answer = read(await asking.addTimeout(self._timeout, self._reactor, _too_late))
+        except CancelledError:
+            raise
+        except _Refused as error:
+            self._take_back()
+            why = f"The decision service refuses the question: {in_words(error)}."
+            self._log.warn("{why}", why=why)
+            raise _CannotAsk(why) from None
+        except Exception as error:  # noqa: BLE001 - however a network fails, no answer means no access
+            if isinstance(error, TimeoutError):
+                # Where one connection is dead without a word, so may be those that are kept.
+                self.close()
+            why = f"The decision service can't be asked: {in_words(_cause(error))}."
+            self._complain(why)
+            raise _CannotAsk(why) from None
+        self._take_back()
+        return answer
+
+    async def _insist(self, path: str, body: bytes) -> bytes:
+        """Ask, and once more if the connection was closed: it may have been while the question was on its way."""
+        try:
+            return await self._ask_once(path, body)
+        except (RequestTransmissionFailed, ResponseFailed) as error:
+            if any(reason.check(CancelledError) for reason in error.reasons):
+                raise CancelledError from None
+        return await self._ask_once(path, body)
+
+    async def _ask_once(self, path: str, body: bytes) -> bytes:
+        response: IResponse = await self._http.post(
+            self._url + path,
+            data=body,
+            headers=Headers({"Content-Type": ["application/json"]}),
+            allow_redirects=False,
+            unbuffered=True,
+        )
+        content = await read_body(response, _LONGEST)
+        if response.code == 200:
+            return content
+        problem = read_problem(content)
+        if response.code == 503:
+            raise ConnectionError(problem)
+        raise _Refused(problem)
+
+    def _complain(self, why: str) -> None:
+        if not self._is_silent:
+            self._is_silent = True
+            self._log.error("{why}", why=why)
+
+    def _take_back(self) -> None:
+        if self._is_silent:
+            self._is_silent = False
+            self._log.info("The decision service answers again")
+
+
+@implementer(IAgentEndpointFactory)
+class _SocketEndpoint:
+    """Leads every request to one Unix socket."""
+
+    def __init__(self, reactor: Any, path: str) -> None:
+        self._reactor = reactor
+        self._path = path
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        return UNIXClientEndpoint(self._reactor, self._path)
+
+
+def _pool(reactor: Any) -> HTTPConnectionPool:
+    pool = HTTPConnectionPool(reactor, persistent=True)
+    pool.maxPersistentPerHost = CONNECTIONS
+    pool.cachedConnectionTimeout = _KEPT_SECONDS
+    # It is done here, within the time that there is.
+    pool.retryAutomatically = False
+    return pool
+
+
+def _agent(place: Place, timeout: float, tls: IPolicyForHTTPS, pool: HTTPConnectionPool, reactor: Any) -> Agent:
+    if place.socket is None:
+        return Agent(reactor, tls, connectTimeout=timeout, pool=pool)
+    agent: Agent = Agent.usingEndpointFactory(reactor, _SocketEndpoint(reactor, place.socket), pool=pool)
+    return agent
+
+
+def _too_late(result: object, seconds: float) -> NoReturn:
+    raise TimeoutError(f"it did not answer within {seconds:g} seconds")
+
+
+def _cause(error: Exception) -> BaseException:
+    """What Twisted has wrapped."""
+    reasons = getattr(error, "reasons", None)
+    return cast(BaseException, reasons[0].value) if reasons else error

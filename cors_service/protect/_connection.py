@@ -1,0 +1,121 @@
+"""A connection to a decision service, over which every exchange ends at a moment that is set before it."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import time
+from http.client import HTTPResponse
+from typing import Any, Final
+
+from cors_service.asking import Place
+
+_LONGEST: Final = 1024 * 1024
+
+
+class Connection:
+    """A connection, made for the first exchange and kept alive for others."""
+
+    def __init__(self, place: Place, tls: ssl.SSLContext | None) -> None:
+        self._place = place
+        self._tls = tls or ssl.create_default_context() if place.is_secure else None
+        self._socket: socket.socket | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used again."""
+        return self._socket is not None
+
+    def exchange(self, path: str, body: bytes, until: float) -> tuple[int, bytes]:
+        """Send a question as JSON, and give status and body of the answer.
+
+        Args:
+            path: The path, behind the place's own.
+            body: The question.
+            until: The time by which there has to be an answer, by `time.monotonic`.
+
+        Raises:
+            OSError: There is no answer, or not in time. This and all else closes the connection.
+            HTTPException: What comes is not HTTP.
+            ValueError: It is too long.
+        """
+        try:
+            return self._exchange(path, body, until)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close it."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, path: str, body: bytes, until: float) -> tuple[int, bytes]:
+        if self._socket is None:
+            self._connect(until)
+            assert self._socket is not None
+        head = (
+            f"POST {self._place.prefix}{path} HTTP/1.1\r\nHost: {self._place.authority}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._socket.settimeout(_left(until))
+        self._socket.sendall(head.encode("ascii") + body)
+        # It only makes a file of the socket.
+        response = HTTPResponse(_Timed(self._socket, until), method="POST")  # type: ignore[arg-type]
+        response.begin()
+        content = response.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise ValueError("the answer is too long")
+        if response.length:
+            raise ConnectionError("the answer breaks off")
+        if response.will_close:
+            self.close()
+        return response.status, content
+
+    def _connect(self, until: float) -> None:
+        if self._place.socket is None:
+            default = 443 if self._place.is_secure else 80
+            address = (self._place.host, default if self._place.port is None else self._place.port)
+            self._socket = socket.create_connection(address, _left(until))
+            # What is sent, is sent at once and as a whole.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(_left(until))
+            self._socket.connect(self._place.socket)
+        if self._tls is not None:
+            self._socket.settimeout(_left(until))
+            self._socket = self._tls.wrap_socket(self._socket, server_hostname=self._place.host)
+
+
+class _Timed(io.RawIOBase):
+    """What comes over a socket until some moment, however little comes at a time."""
+
+    def __init__(self, source: socket.socket, until: float) -> None:
+        super().__init__()
+        self._source = source
+        self._until = until
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._source.settimeout(_left(self._until))
+        return self._source.recv_into(buffer)
+
+
+def _left(until: float) -> float:
+    """Seconds until a moment.
+
+    Raises:
+        TimeoutError: It is past.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left

@@ -1,0 +1,136 @@
+"""A decision service, asked by a thread that waits for the answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import ssl
+import time
+from contextlib import suppress
+from http.client import HTTPException
+from typing import Final
+
+from cors_service.asking import CACHE_SIZE, CONNECTIONS, TIMEOUT, DecisionCache, in_words, parse_place, undecided
+from cors_service.decision import Decision, Query
+from cors_service.protect._connection import Connection
+from cors_service.wire import Received, read_decision, read_problem, write_query
+
+_PATH: Final = "/v1/decision"
+_log: Final = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """The service answers that the question is wrong."""
+
+
+class Service:
+    """A decision service. May be asked by several threads at once.
+
+    Requests that find it down, slow or talking nonsense are refused, without CORS headers: no answer means no access,
+    and never no site. The log says so at the first of them, and when the service answers again.
+
+    Attributes:
+        timeout: Seconds that a decision may take.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        timeout: float = TIMEOUT,
+        cache_size: int = CACHE_SIZE,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Say where it is. It is connected to when it is asked.
+
+        Args:
+            service: `http://127.0.0.1:8080`, `https://cors.internal`, or `unix:/run/cors-service.sock`. What stands
+                behind the host is put before `/v1/decision`.
+            timeout: Seconds that a decision may take, from the question to the end of the answer.
+            cache_size: How many decisions are remembered; 0 for none.
+            tls: What is shown and believed over TLS, such as a certificate of the application's own.
+
+        Raises:
+            ValueError: `service` is none of these.
+        """
+        self.timeout = timeout
+        self._place = parse_place(service)
+        self._tls = tls
+        self._cache = DecisionCache(time.monotonic, cache_size)
+        self._is_silent = False
+        self._forget_connections()
+
+    def kept(self, query: Query) -> Decision | None:
+        """A decision that still holds, without asking."""
+        return self._cache.get(query)
+
+    def decide(self, query: Query) -> Decision:
+        """Ask about a request; what still holds is not asked again."""
+        decision = self._cache.get(query)
+        if decision is not None:
+            return decision
+        try:
+            received = self._ask(query)
+        except _Refused as error:
+            self._take_back()
+            why = f"The decision service refuses the question: {in_words(error)}."
+            _log.warning("%s", why)
+            return undecided(query, why)
+        except (OSError, HTTPException, ValueError) as error:
+            if isinstance(error, TimeoutError):
+                # Where one connection is dead without a word, so may be those that are kept.
+                self.close()
+            why = f"The decision service can't be asked: {in_words(error)}."
+            self._complain(why)
+            return undecided(query, why)
+        self._take_back()
+        self._cache.keep(query, received)
+        return received
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    def _ask(self, query: Query) -> Received:
+        status, content = self._exchange(write_query(query), time.monotonic() + self.timeout)
+        if status == 200:
+            return read_decision(content)
+        problem = read_problem(content)
+        if status == 503:
+            raise ConnectionError(problem)
+        raise _Refused(problem)
+
+    def _exchange(self, body: bytes, until: float) -> tuple[int, bytes]:
+        if self._process != os.getpid():
+            self._forget_connections()
+        # There may be none that is kept, or the service has closed it since.
+        with suppress(queue.Empty, ConnectionError, HTTPException):
+            return self._exchange_over(self._idle.get_nowait(), body, until)
+        return self._exchange_over(Connection(self._place, self._tls), body, until)
+
+    def _exchange_over(self, connection: Connection, body: bytes, until: float) -> tuple[int, bytes]:
+        answer = connection.exchange(_PATH, body, until)
+        if connection.is_open:
+            try:
+                self._idle.put_nowait(connection)
+            except queue.Full:
+                connection.close()
+        return answer
+
+    def _forget_connections(self) -> None:
+        # A process that was forked must not read from its parent's connections what its parent asked.
+        self._process = os.getpid()
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue(CONNECTIONS)
+
+    def _complain(self, why: str) -> None:
+        if not self._is_silent:
+            self._is_silent = True
+            _log.error("%s", why)
+
+    def _take_back(self) -> None:
+        if self._is_silent:
+            self._is_silent = False
+            _log.info("The decision service answers again")

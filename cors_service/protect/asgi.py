@@ -1,0 +1,102 @@
+"""For applications of ASGI 3 on asyncio, such as those of Starlette, FastAPI and Django."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+from cors_service.asking import CONNECTIONS, decorate, undecided
+from cors_service.decision import Decision, Query
+from cors_service.protect._answer import preflight_lines
+from cors_service.protect._decide import Policies, decider
+from cors_service.protect._facts import query_of
+from cors_service.protect._service import Service
+
+__all__ = ["CORSMiddleware", "Service"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class CORSMiddleware:
+    """Answers preflights in the place of an application, and puts the decided headers on all that it answers.
+
+    Frameworks put what is added with `add_middleware` inside of what makes their last error pages; wrapped around the
+    whole, `app = CORSMiddleware(app, policies)`, it decorates these, too.
+    """
+
+    def __init__(self, app: Application, policies: Policies, *, policy: str | None = None) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            policies: What decides: a policy set, or a `Service` to ask.
+            policy: The name of the policy; by default it is found by the URL.
+        """
+        self._app = app
+        self._policy = policy
+        self._decide = decider(policies)
+        self._service = policies if isinstance(policies, Service) else None
+        # One for each connection that is kept; they are started as they are needed.
+        self._threads = ThreadPoolExecutor(CONNECTIONS, "cors-service")
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request; what is no HTTP passes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        query = self._query(scope)
+        decision = self._decide(query) if self._service is None else await self._asked(self._service, query)
+        if decision.status is not None:
+            headers = _encoded(preflight_lines(decision))
+            await send({"type": "http.response.start", "status": decision.status, "headers": headers})
+            await send({"type": "http.response.body"})
+            return
+
+        async def decorated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                lines = decorate(_decoded(message.get("headers", ())), decision.headers)
+                message = {**message, "headers": _encoded(lines)}
+            await send(message)
+
+        await self._app(scope, receive, decorated)
+
+    async def _asked(self, service: Service, query: Query) -> Decision:
+        """What a service decides; the loop goes on while a thread waits for it."""
+        kept = service.kept(query)
+        if kept is not None:
+            return kept
+        try:
+            # Also while all threads wait for a service that is slow.
+            async with asyncio.timeout(service.timeout):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
+        except TimeoutError:
+            return undecided(query, f"The decision service did not answer within {service.timeout:g} seconds.")
+
+    def _query(self, scope: Message) -> Query:
+        lines = _decoded(scope["headers"])
+        hosts = [value for name, value in lines if name.lower() == "host"]
+        raw: bytes | None = scope.get("raw_path")
+        # Some servers have no raw path, and some have the query in it.
+        path = quote(scope["path"], errors="replace") if raw is None else raw.partition(b"?")[0].decode("latin-1")
+        return query_of(
+            scope["method"],
+            lines,
+            scheme=scope.get("scheme", "http"),
+            host=hosts[0] if len(hosts) == 1 else "",
+            path=path or "/",
+            policy=self._policy,
+        )
+
+
+def _decoded(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
+
+
+def _encoded(lines: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in lines]

@@ -1,0 +1,125 @@
+"""For resources of a Twisted site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource, Resource, _IEncodingResource, getChildForRequest
+from twisted.web.server import NOT_DONE_YET, Request
+
+from cors_service.asking import Lines, decorate
+from cors_service.client import Decider, IDecider
+from cors_service.decision import Decision, Query
+from cors_service.policy import PolicySet
+from cors_service.protect._answer import preflight_lines
+from cors_service.protect._facts import query_of
+from cors_service.store import IPolicies
+
+__all__ = ["ProtectedResource"]
+
+
+class ProtectedResource(Resource):
+    """Answers preflights in the place of a resource and of what lies beneath it, and decorates all that they answer.
+
+    The decided headers are also on what is answered later, in pieces, with an error, or where there is nothing.
+    """
+
+    isLeaf = True
+    _log: Final = Logger()
+
+    def __init__(
+        self, protected: IResource, policies: PolicySet | IPolicies | IDecider, *, policy: str | None = None
+    ) -> None:
+        """Wrap a resource.
+
+        Args:
+            protected: What answers, with what lies beneath it.
+            policies: What decides: a policy set, a holder of policies such as `LivePolicies`, or who asks elsewhere,
+                such as a `DecisionClient`.
+            policy: The name of the policy; by default it is found by the URL.
+        """
+        super().__init__()
+        self._protected = protected
+        self._policy = policy
+        self._decider = policies if IDecider.providedBy(policies) else Decider(policies)
+
+    def render(self, request: Request) -> int:
+        """Answer a request, once it is decided about."""
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def decided(decision: Decision) -> None:
+            if not gone:
+                self._answer(request, decision)
+
+        def failed(failure: Failure) -> None:
+            if gone:
+                self._log.failure("A resource failed behind its client's back", failure)
+            else:
+                # It comes to the same end as a resource that is not protected.
+                request.processingFailed(failure)
+
+        deciding: Deferred[Decision] = self._decider.decide(self._query(request))
+        deciding.addCallback(decided).addErrback(failed)
+        return NOT_DONE_YET
+
+    def _answer(self, request: Request, decision: Decision) -> None:
+        if decision.status is not None:
+            request.setResponseCode(decision.status)
+            for name, value in preflight_lines(decision):
+                request.setHeader(name, value)
+            request.finish()
+            return
+        request.responseHeaders = _Decorated.of(request.responseHeaders, decision.headers)
+        # As in `twisted.web.server.Request.process`.
+        resource = getChildForRequest(self._protected, request)
+        if _IEncodingResource.providedBy(resource):
+            encoder = resource.getEncoder(request)
+            if encoder is not None:
+                request._encoder = encoder
+        request.render(resource)
+
+    def _query(self, request: Request) -> Query:
+        lines = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, values in request.requestHeaders.getAllRawHeaders()
+            for value in values
+        ]
+        hosts = [value for name, value in lines if name.lower() == "host"]
+        return query_of(
+            request.method.decode("latin-1"),
+            lines,
+            scheme="https" if request.isSecure() else "http",
+            host=hosts[0] if len(hosts) == 1 else "",
+            path=request.path.decode("latin-1"),
+            policy=self._policy,
+        )
+
+
+class _Decorated(Headers):
+    """The headers of an answer, which become what is decided when they are sent."""
+
+    _decided: Lines = ()
+
+    @classmethod
+    def of(cls, headers: Headers, decided: Lines) -> _Decorated:
+        decorated = cls()
+        decorated._decided = decided
+        for name, values in headers.getAllRawHeaders():
+            for value in values:
+                decorated.addRawHeader(name, value)
+        return decorated
+
+    def getAllRawHeaders(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        lines = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, values in super().getAllRawHeaders()
+            for value in values
+        ]
+        for name, value in decorate(lines, self._decided):
+            yield name.encode("latin-1"), [value.encode("latin-1")]

@@ -1,0 +1,71 @@
+"""For applications of WSGI (PEP 3333), such as those of Flask and Django."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from cors_service.asking import decorate
+from cors_service.decision import Query
+from cors_service.protect._answer import preflight_lines
+from cors_service.protect._decide import Policies, decider
+from cors_service.protect._facts import query_of
+from cors_service.protect._service import Service
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["CORSMiddleware", "Service"]
+
+_LINES: Final = {
+    "HTTP_ORIGIN": "Origin",
+    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "Access-Control-Request-Method",
+    "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "Access-Control-Request-Headers",
+}
+
+# All that may stand in a path as it is (RFC 3986, 3.3), but for letters, digits and `-._~`.
+_PLAIN: Final = "/!$&'()*+,;=:@"
+
+
+class CORSMiddleware:
+    """Answers preflights in the place of an application, and puts the decided headers on all that it answers."""
+
+    def __init__(self, app: WSGIApplication, policies: Policies, *, policy: str | None = None) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            policies: What decides: a policy set, or a `Service` to ask.
+            policy: The name of the policy; by default it is found by the URL.
+        """
+        self._app = app
+        self._policy = policy
+        self._decide = decider(policies)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        decision = self._decide(self._query(environ))
+        if decision.status is not None:
+            status = HTTPStatus(decision.status)
+            start_response(f"{status} {status.phrase}", preflight_lines(decision))
+            return []
+
+        def start(status: str, lines: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+            return start_response(status, decorate(lines, decision.headers), *exc_info)
+
+        return self._app(environ, start)
+
+    def _query(self, environ: WSGIEnvironment) -> Query:
+        return query_of(
+            environ["REQUEST_METHOD"],
+            # Repeated lines come joined by commas, of which an Origin has none.
+            [(name, environ[key]) for key, name in _LINES.items() if key in environ],
+            scheme=environ["wsgi.url_scheme"],
+            host=environ.get("HTTP_HOST", ""),
+            # It is found by what the application gets to see, which is decoded (PEP 3333, "URL Reconstruction").
+            path=quote((environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"), _PLAIN)
+            or "/",
+            policy=self._policy,
+        )

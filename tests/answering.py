@@ -1,0 +1,277 @@
+"""What can be at the address of a decision service, on real sockets: the service itself, or something that is none."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from certificates import Authority, Signed
+from twisted.internet import endpoints, reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import SSL4ServerEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import Certificate, PrivateCertificate
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from cors_service.policy import read_document
+from cors_service.store import LivePolicies, MemoryPolicyStore
+from cors_service.web import DecisionSite, Limits, decision_resource
+
+ANY_PORT = "tcp:0:interface=127.0.0.1"
+
+DOCUMENT: dict[str, Any] = {
+    "version": 1,
+    "policies": {
+        "app": {
+            "match": ["api.example/app/"],
+            "rules": [
+                {"origins": ["https://a.example"], "methods": ["GET", "PUT"], "credentials": True, "max_age": 60},
+                {"origins": ["https://b.example"]},
+            ],
+        },
+        "open": {"match": ["api.example/open/"], "origins": ["*"]},
+    },
+}
+"""What the service decides by, unless a test says otherwise."""
+CHANGED: dict[str, Any] = {"version": 1, "policies": {"app": {"origins": ["https://b.example"], "methods": ["PUT"]}}}
+"""What it decides by later."""
+
+
+class RealService(DecisionSite):
+    """The decision service.
+
+    Attributes:
+        connections: How many were accepted.
+        port: Where it listens, or 0 for no port.
+        policies: Who holds its policies.
+    """
+
+    def __init__(self, document: Mapping[str, Any] | None = None, *, ttl: int = 0, where: str = ANY_PORT) -> None:
+        self.policies = LivePolicies(MemoryPolicyStore({}), reactor)
+        if document is not None:
+            self.policies.activate(read_document(document))
+        super().__init__(decision_resource(self.policies, limits=Limits(ttl=ttl), clock=reactor), reactor)
+        self.connections = 0
+        self._where = where
+        self.port = 0
+        self._listening: IListeningPort | None = None
+
+    def buildProtocol(self, address: IAddress) -> Protocol | None:
+        """Count a connection."""
+        self.connections += 1
+        return super().buildProtocol(address)
+
+    async def start(self) -> None:
+        """Listen; on the port of before if it did."""
+        where = self._where.replace("tcp:0:", f"tcp:{self.port}:") if self.port else self._where
+        self._listening = await endpoints.serverFromString(reactor, where).listen(self)
+        self.port = getattr(self._listening.getHost(), "port", 0)
+
+    async def stop(self) -> None:
+        """Be gone, with all connections."""
+        if self._listening is not None:
+            await self._listening.stopListening()
+            self._listening = None
+            await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Close all connections, and wait until they are."""
+        for channel in list(self.channels):
+            channel.loseConnection()
+        await self.drain(5)
+        self.draining = False
+        self._tree.ready.draining = False
+
+
+@asynccontextmanager
+async def real(
+    document: Mapping[str, Any] = DOCUMENT, *, ttl: int = 0, where: str = ANY_PORT
+) -> AsyncIterator[RealService]:
+    """Run the service until the block ends."""
+    service = RealService(document, ttl=ttl, where=where)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+class TLSService(RealService):
+    """The service, letting in whom an authority has signed."""
+
+    def __init__(self, own: Signed, clients: Authority) -> None:
+        super().__init__(DOCUMENT)
+        self._options = PrivateCertificate.loadPEM(own.both).options(Certificate.loadPEM(clients.certificate))
+
+    async def start(self) -> None:
+        """Listen."""
+        self._listening = await SSL4ServerEndpoint(reactor, 0, self._options, interface="127.0.0.1").listen(self)
+        self.port = self._listening.getHost().port
+
+
+@asynccontextmanager
+async def demanding(services: Authority, clients: Authority) -> AsyncIterator[TLSService]:
+    """Run a service that one authority has signed, and that lets in whom another has, until the block ends."""
+    service = TLSService(services.sign("service"), clients)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+class Impostor(Factory):
+    """Something that is not the service.
+
+    Attributes:
+        port: Where it listens.
+        asked: What was sent to it.
+        connections: How many were accepted.
+        heard: Fires when somebody waits for the rest of an answer; for impostors that are silent or drip.
+    """
+
+    def __init__(self, talk: Callable[[Talker, bytes], None]) -> None:
+        self.talk = talk
+        self.asked: list[bytes] = []
+        self.connections = 0
+        self.open: set[Talker] = set()
+        self.port = 0
+        self.heard: Deferred[None] = Deferred()
+        self._empty: Deferred[None] | None = None
+
+    def buildProtocol(self, address: IAddress) -> Protocol:
+        """Talk over a connection."""
+        self.connections += 1
+        return Talker(self)
+
+    def forget(self, talker: Talker) -> None:
+        """Take note that a connection is closed."""
+        self.open.discard(talker)
+        if self._empty is not None and not self.open:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def told(self) -> None:
+        """Take note that somebody waits."""
+        if not self.heard.called:
+            self.heard.callback(None)
+
+    def closed(self) -> Deferred[None]:
+        """Wait until no connection is open."""
+        if not self.open:
+            return succeed(None)
+        self._empty = Deferred()
+        return self._empty
+
+
+class Talker(Protocol):
+    """A connection to an impostor."""
+
+    transport: Any
+
+    def __init__(self, impostor: Impostor) -> None:
+        self.impostor = impostor
+        self.drip: LoopingCall | None = None
+
+    def connectionMade(self) -> None:
+        """Take note of it."""
+        self.impostor.open.add(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer."""
+        self.impostor.asked.append(data)
+        self.impostor.talk(self, data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Be quiet."""
+        if self.drip is not None and self.drip.running:
+            self.drip.stop()
+        self.impostor.forget(self)
+
+
+@asynccontextmanager
+async def impostor(talk: Callable[[Talker, bytes], None]) -> AsyncIterator[Impostor]:
+    """Have something else listen until the block ends."""
+    factory = Impostor(talk)
+    listening = await endpoints.serverFromString(reactor, ANY_PORT).listen(factory)
+    factory.port = listening.getHost().port
+    try:
+        yield factory
+    finally:
+        await listening.stopListening()
+        for talker in list(factory.open):
+            talker.transport.abortConnection()
+        await factory.closed()
+
+
+def answer(status: str, body: bytes, lines: str = "", *, length: int | None = None) -> bytes:
+    """Write an answer."""
+    told = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Length: {told}\r\n{lines}\r\n".encode("latin-1") + body
+
+
+def saying(data: bytes, *, close: bool = False) -> Callable[[Talker, bytes], None]:
+    """Say this to whatever is asked."""
+
+    def talk(talker: Talker, _: bytes) -> None:
+        talker.transport.write(data)
+        if close:
+            talker.transport.loseConnection()
+
+    return talk
+
+
+def silent(talker: Talker, _: bytes) -> None:
+    """Say nothing, ever."""
+    talker.impostor.told()
+
+
+def dripping(data: bytes) -> Callable[[Talker, bytes], None]:
+    """Say this, then go on with a space every few milliseconds, for ever."""
+
+    def talk(talker: Talker, _: bytes) -> None:
+        drops = itertools.count(1)
+
+        def fall() -> None:
+            talker.transport.write(b" ")
+            if next(drops) == 10:
+                # By now, whoever reads has read some.
+                talker.impostor.told()
+
+        talker.transport.write(data)
+        talker.drip = LoopingCall(fall)
+        talker.drip.start(0.005)
+
+    return talk
+
+
+@contextmanager
+def unreachable() -> Iterator[int]:
+    """Have something listen that takes no connection, and refuses none, until the block ends; gives its port."""
+    crowd = [socket.socket()]
+    try:
+        crowd[0].bind(("127.0.0.1", 0))
+        crowd[0].listen(0)
+        port: int = crowd[0].getsockname()[1]
+        for _ in range(8):
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+            crowd.append(waiting)
+        yield port
+    finally:
+        for one in crowd:
+            one.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

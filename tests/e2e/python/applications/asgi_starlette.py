@@ -1,0 +1,95 @@
+"""An application of Starlette, served by uvicorn."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from gateways.application import OWN_HEADERS
+
+from cors_service.policy import read_document
+from cors_service.protect.asgi import CORSMiddleware, Service
+
+METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+OWN = dict(OWN_HEADERS)
+
+
+async def answer(request: Request) -> Response:
+    """Answer every request."""
+    *_, parent, name = request.url.path.split("/")
+    if parent == "status" and name == "404":
+        raise HTTPException(404)
+    if parent == "status" and name == "500":
+        raise RuntimeError("on purpose")
+    query = request.scope["query_string"].decode("latin-1")
+    told = {
+        "method": request.method,
+        "target": request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
+        "headers": {key: request.headers.getlist(key) for key in request.headers},
+        "body": (await request.body()).decode("latin-1"),
+    }
+    text = json.dumps(told)
+    return StreamingResponse(_pieces(text), headers=OWN) if name == "streamed" else Response(text, headers=OWN)
+
+
+async def _pieces(text: str) -> AsyncIterator[str]:
+    yield text[:10]
+    yield text[10:]
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """Make an error page."""
+    return PlainTextResponse("error", getattr(error, "status_code", 500), headers=OWN)
+
+
+class WithRaw:
+    """Answers by ASGI's own messages where that is asked for."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer a request."""
+        if not scope.get("path", "").endswith("/raw"):
+            await self._app(scope, receive, send)
+            return
+        body = json.dumps({"target": scope["path"]}).encode()
+        headers = [(name.encode(), value.encode()) for name, value in OWN_HEADERS]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def main(how: str, what: str) -> None:
+    """Serve."""
+    if how == "embedded":
+        policies: Any = read_document(tomllib.loads(Path(what).read_text(encoding="utf-8")))
+    else:
+        policies = Service(what, timeout=0.5)
+    routes = [Route("/{path:path}", answer, methods=METHODS)]
+    app = Starlette(routes=routes, exception_handlers={404: failed, 500: failed})
+    # asyncio sends at once over what is said to be TCP; what is not has 40 milliseconds more for each answer.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        sys.stdout.write(f"port {listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        wrapped = CORSMiddleware(WithRaw(app), policies, policy="catalogue")
+        uvicorn.Server(uvicorn.Config(wrapped, log_level="critical")).run([listener])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,189 @@
+"""What is written can be read, and what cannot be meant raises ValueError and nothing else."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cors_service.decision import ActivePolicies, Decision, Query
+from cors_service.policy import read_document
+from cors_service.testing import Document, strategies
+from cors_service.wire import (
+    Received,
+    parse_json,
+    read_decision,
+    read_decisions,
+    read_problem,
+    read_query,
+    write_decision,
+    write_json,
+    write_queries,
+    write_query,
+)
+
+# Whatever JSON can hold: all but halves of characters.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+QUERIES = st.builds(
+    Query,
+    TEXT,
+    st.none() | TEXT,
+    st.none() | TEXT,
+    *[st.lists(TEXT, max_size=3).map(tuple) for _ in range(3)],
+)
+EXAMPLE: dict[str, Any] = {
+    "kind": "actual",
+    "allowed": True,
+    "status": None,
+    "reason": {"code": "allowed", "message": "Rule 1."},
+    "headers": [["Vary", "Origin"]],
+    "policy": "app",
+    "rule": 1,
+    "revision": "sha256:0",
+    "ttl": 5,
+}
+
+
+def example(**fields: Any) -> bytes:
+    """Write a decision with other fields."""
+    return json.dumps({**EXAMPLE, **fields}).encode()
+
+
+@given(QUERIES)
+def test_any_query(query: Query) -> None:
+    """A service reads the query that a client has written."""
+    assert query == read_query(parse_json(write_query(query)))
+
+
+@given(st.lists(QUERIES, max_size=5))
+def test_any_batch(queries: list[Query]) -> None:
+    """And the queries of a batch, in order."""
+    assert queries == [read_query(fields) for fields in parse_json(write_queries(queries))["queries"]]
+
+
+@given(st.data())
+def test_any_decision(data: st.DataObject) -> None:
+    """A client reads the decision that the service has written, byte for byte, for whatever was decided."""
+    document: Document = data.draw(strategies.documents())
+    active = ActivePolicies(read_document(document))
+    decision = active.decide(data.draw(strategies.queries(document)))
+    ttl = data.draw(st.integers(0, 2**31 - 1))
+    received = read_decision(write_decision(decision, ttl))
+    assert {name: getattr(received, name) for name in Decision.__struct_fields__} == {
+        name: getattr(decision, name) for name in Decision.__struct_fields__
+    }
+    assert received.ttl == ttl
+    assert read_decisions(b'{"decisions":[%b]}' % write_decision(decision, ttl), 1) == [received]
+
+
+@given(st.binary() | TEXT.map(str.encode))
+def test_any_bytes(body: bytes) -> None:
+    """What is no decision, no batch or no problem raises ValueError."""
+    for read in (read_decision, lambda body: read_decisions(body, 1), read_problem):
+        with suppress(ValueError):
+            read(body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(list(EXAMPLE)), JSON)
+def test_any_field(name: str, value: Any) -> None:
+    """Whatever stands in a field: what comes of it is a decision that the service could have made, or a ValueError."""
+    try:
+        received = read_decision(example(**{name: value}))
+    except ValueError:
+        return
+    assert received.kind == "actual" or name == "kind"
+    assert received.status is None
+    assert 0 <= received.ttl <= 2**31
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "other"},
+        {"status": 200},
+        {"status": 99999},
+        {"kind": "preflight"},
+        {"kind": "preflight", "status": 403},
+        {"kind": "preflight", "status": 302},
+        {"kind": "preflight", "status": 204, "allowed": False},
+        {"kind": "preflight", "status": 204, "allowed": None},
+        {"allowed": 1},
+        {"allowed": False, "headers": [["ACCESS-CONTROL-MAX-AGE", "1"]]},
+        {"headers": [["Vary", ""]]},
+        {"headers": [["Vary", " Origin"]]},
+        {"headers": [["Vary", "Origin\n"]]},
+        {"headers": [["Vary", "a\r\nX: b"]]},
+        {"headers": [["Vary", "a\x00b"]]},
+        {"headers": [["Vary", "\u00e9"]]},
+        {"headers": [["Va ry", "a"]]},
+        {"headers": [["Vary:", "a"]]},
+        {"headers": [["V\u00e4ry", "a"]]},
+        {"headers": [["Vary"]]},
+        {"headers": [["Vary", "a", "b"]]},
+        {"ttl": -1},
+        {"ttl": 2**31 + 1},
+        {"ttl": 10**400},
+        {"ttl": 1.5},
+        {"ttl": True},
+        {"reason": "allowed"},
+        {"revision": None},
+    ],
+    ids=repr,
+)
+def test_what_is_no_decision(fields: dict[str, Any]) -> None:
+    """It is refused, alone and in a batch."""
+    assert read_decision(example()).allowed
+    with pytest.raises(ValueError, match=r"."):
+        read_decision(example(**fields))
+    with pytest.raises(ValueError, match=r"."):
+        read_decisions(b'{"decisions":[%b]}' % example(**fields), 1)
+
+
+def test_a_service_of_tomorrow() -> None:
+    """Fields that are not known are no fault, and without a lifetime a decision is not used again."""
+    fields = {name: value for name, value in EXAMPLE.items() if name != "ttl"}
+    assert read_decision(write_json({**fields, "new": {"a": [1]}})).ttl == 0
+
+
+def test_a_preflight_has_the_status_of_its_answer() -> None:
+    """204 or 200 where it is allowed, 403 where it is not."""
+    for allowed, status in ((True, 204), (True, 200), (False, 403)):
+        assert read_decision(example(kind="preflight", allowed=allowed, status=status)).status == status
+
+
+def test_a_batch_of_both() -> None:
+    """Each place has a decision, or says why there is none."""
+    problem = b'{ "error": {"detail": "There is no policy.", "code": "unknown-policy"} }'
+    first, second = read_decisions(b'{"decisions":[%b,%b]}' % (problem, example()), 2)
+    assert first == "There is no policy."
+    assert isinstance(second, Received)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"decisions":{}}', b'{"decisions":[]}', b'{"decisions":[1]}', b'{"decisions":[{}]}']
+)
+def test_no_batch(body: bytes) -> None:
+    """A batch that is none, or of another length, is refused as a whole."""
+    with pytest.raises(ValueError, match=r"."):
+        read_decisions(body, 1)
+
+
+def test_nested_deeply() -> None:
+    """It does not get further than other garbage."""
+    nested = b'{"detail":"a","x":' + b"[" * 100_000
+    for read in (read_decision, lambda body: read_decisions(body, 1), read_problem):
+        with pytest.raises(ValueError, match=r"."):
+            read(nested)
+    with pytest.raises(ValueError, match="deeply"):
+        read_problem(nested)
