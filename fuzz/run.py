@@ -54,12 +54,13 @@ class Result(NamedTuple):
         return "\n".join(lines)
 
 
-def fuzz(name: str, seconds: int, work: Path) -> Result:
+def fuzz(name: str, seconds: int, seed: int, work: Path) -> Result:
     """Run one target.
 
     Args:
         name: The target.
         seconds: For how long.
+        seed: Of what it makes up; 0 for another each time.
         work: Where new inputs go, and inputs that fail.
     """
     finds, failures, seeds = work / name / "corpus", work / name / "failures", CORPUS / name
@@ -67,6 +68,7 @@ def fuzz(name: str, seconds: int, work: Path) -> Result:
         directory.mkdir(parents=True, exist_ok=True)
     options = [
         f"-max_total_time={seconds}",
+        f"-seed={seed}",
         f"-timeout={_SLOWEST}",
         f"-rss_limit_mb={_LARGEST}",
         f"-max_len={_LONGEST}",
@@ -84,12 +86,13 @@ def fuzz(name: str, seconds: int, work: Path) -> Result:
     return Result(name, int(executed[1]) if executed else 0, tuple(sorted(failures.iterdir())), log)
 
 
-def run(names: Sequence[str], seconds: int, jobs: int, work: Path) -> bool:
+def run(names: Sequence[str], seconds: int, seed: int, jobs: int, work: Path) -> bool:
     """Run several targets, some at a time, and print a line for each.
 
     Args:
         names: The targets.
         seconds: For how long each runs; 0 for turns until one fails.
+        seed: As for `fuzz`.
         jobs: How many run at a time.
         work: As for `fuzz`.
 
@@ -99,7 +102,7 @@ def run(names: Sequence[str], seconds: int, jobs: int, work: Path) -> bool:
     well = True
     while well:
         with ThreadPoolExecutor(jobs) as threads:
-            for result in threads.map(lambda name: fuzz(name, seconds or TURN, work), names):
+            for result in threads.map(lambda name: fuzz(name, seconds or TURN, seed, work), names):
                 print(result, flush=True)
                 well = well and not result.log
         if seconds:
@@ -112,6 +115,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Fuzz the parsers; what was found is kept if a target fails.")
     parser.add_argument("targets", nargs="*", default=TARGETS, help=f"default: {' '.join(TARGETS)}")
     parser.add_argument("--seconds", type=int, default=20, help="for each target; 0 until one fails (default: 20)")
+    parser.add_argument("--seed", type=int, default=0, help="of what is made up; 0 for another each time (default: 0)")
     parser.add_argument("--jobs", type=int, default=2, help="targets that run at a time (default: 2)")
     options = parser.parse_args(arguments)
     if importlib.util.find_spec("atheris") is None:
@@ -120,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
     work = Path(tempfile.mkdtemp(prefix="fuzz-"))
     well = False
     try:
-        well = run(options.targets, options.seconds, options.jobs, work)
+        well = run(options.targets, options.seconds, options.seed, options.jobs, work)
     except KeyboardInterrupt:
         well = True
     finally:

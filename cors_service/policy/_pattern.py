@@ -272,6 +272,11 @@ def _is_pattern(text: str) -> bool:
     return True
 
 
+def _is_pattern_of_both(authority: str) -> bool:
+    # A default port is one scheme's alone.
+    return all(_is_pattern(f"{scheme}://{authority}") for scheme in ("http", "https"))
+
+
 def _canonical_host(host: str, special: bool) -> str:
     """Write a host as browsers do, as far as that can be known; what can't be mended is left as it is."""
     if host[:1] == "[":
@@ -302,7 +307,7 @@ def _check_frame(pattern: str, scheme: str, separator: str, authority: str) -> N
             "wildcard-misplaced",
             pattern,
             "has a wildcard in its scheme.",
-            f'Write "{{http,https}}://{authority}".' if _is_pattern(f"https://{authority}") else "",
+            f'Write "{{http,https}}://{authority}".' if _is_pattern_of_both(authority) else "",
         )
     _check_no_path(pattern, authority)
     if "@" in authority:

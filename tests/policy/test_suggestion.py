@@ -98,6 +98,7 @@ def test_suggestion_for_alternatives(pattern: str) -> None:
 @given(strategies.patterns().flatmap(strategies.near_misses))
 @example("*://a.example/x")
 @example("*://*")
+@example("*://a.example:80")
 @example("https://A*.example/")
 def test_suggestion_is_valid(pattern: str) -> None:
     """Whatever a hint says to write is accepted when it is written."""
