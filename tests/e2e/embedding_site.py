@@ -15,6 +15,8 @@ from cors_service.web import decision_resource
 
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
 tree = decision_resource(FilePolicyStore(Path(sys.argv[1]), reactor))
-listening = serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(Site(tree))
+endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
+# Before its policies are there, a site has nothing to say.
+listening = tree.policies.reload().addCallback(lambda _: endpoint.listen(Site(tree)))
 listening.addCallback(lambda port: Logger().info("Listening on {address}", address=port.getHost()))
 reactor.run()
