@@ -7,17 +7,16 @@ from scenarios import SCENARIOS
 
 from frameworks.framework import APPLICATIONS, EXAMPLES, Framework
 from frameworks.further import FURTHER
-from frameworks.matrix import DOCUMENT, ROWS, SHARED, table, written
+from frameworks.matrix import PLACE, ROWS, SHARED, TABLE
 from frameworks.registry import FRAMEWORKS
 
 
 def test_document() -> None:
     """Its table is that of the code, and every framework has a section that names its folder."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert table(FRAMEWORKS) == written(text)
+    assert PLACE.table == TABLE
     for framework in FRAMEWORKS:
-        assert f"\n## {framework.title}\n" in text
-        assert f"(../examples/{framework.name}/)" in text
+        assert f"\n## {framework.title}\n" in PLACE.text
+        assert f"(../examples/{framework.name}/)" in PLACE.text
 
 
 def test_rows() -> None:

@@ -9,7 +9,7 @@ from scenarios import PARTNER, PATH, Scenario, Subject, page
 
 from cors_service.browser import preflight_headers
 from python.integrations import INTEGRATIONS, ROWS, SHARED, Embedded, Integration, needs_service
-from python.matrix import DOCUMENT, table, written
+from python.matrix import PLACE, TABLE
 
 EMBEDDED = [scenario for scenario in SHARED if not needs_service(scenario)]
 
@@ -61,5 +61,5 @@ def test_connections_to_the_service(remote: dict[int, Asking], deciders: dict[in
 
 def test_document() -> None:
     """Its table is that of the code."""
-    assert table() == written(DOCUMENT.read_text(encoding="utf-8"))
+    assert PLACE.table == TABLE
     assert {name for integration in INTEGRATIONS for name in integration.cannot} <= {row.name for row in ROWS}
