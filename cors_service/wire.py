@@ -35,6 +35,9 @@ _STATUSES: Final[Mapping[tuple[bool, bool | None], Container[int | None]]] = {
     (False, None): (None,),
 }
 
+# A name of an object, or a value that begins with a colon, where nothing is escaped.
+_NAMES: Final = re.compile(rb'"[ \t\r\n]*:')
+
 # Whoever keeps a decision adds this to a time.
 _LONGEST_TTL: Final = 2**31
 
@@ -51,7 +54,7 @@ def parse_json(body: bytes) -> Any:
     """
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = _parse(text)
         if "\\u" in text:
             _encode(value)  # refuses half a character, which JSON can spell but nothing can mean
     except RecursionError:
@@ -76,12 +79,31 @@ def read_query(fields: object) -> Query:
     if not isinstance(method, str):
         _refuse("The field method must be a string: the method of the request that was received.")
     policy, url, origin = (_optional_string(fields, name) for name in ("policy", "url", "origin"))
-    query = Query.received(method, _header_lines(fields.get("headers")), policy=policy, url=url)
-    if origin is None:
-        return query
-    if query.origins and query.origins != (origin,):
-        _refuse("The field origin contradicts the Origin in headers.")
-    return msgspec.structs.replace(query, origins=(origin,))
+    return _make_query(method, policy, url, origin, _header_lines(fields.get("headers")))
+
+
+def read_query_text(text: bytes) -> Query:
+    """Make a query of the JSON that `POST /v1/decision` takes; what is usual is read several times as fast.
+
+    Raises:
+        BadQuery: As `parse_json` and `read_query` do.
+    """
+    try:
+        usual = _decode_usual(text)
+    except (ValueError, RecursionError):
+        return read_query(parse_json(text))
+    policy, url, origin = _set(usual.policy), _set(usual.url), _set(usual.origin)
+    names = 5 - [usual.policy, usual.url, usual.origin, usual.headers].count(msgspec.UNSET)
+    lines: Iterable[tuple[str, str]] = ()
+    if isinstance(usual.headers, dict):
+        names += len(usual.headers)
+        lines = usual.headers.items()
+    elif isinstance(usual.headers, list):
+        lines = usual.headers
+    # The decoder keeps the last of two equal names. Without escapes, what is quoted before a colon is a name.
+    if b"\\" in text or len(_NAMES.findall(text)) != names:
+        return read_query(parse_json(text))
+    return _make_query(usual.method, policy, url, origin, lines)
 
 
 def read_form(query_string: bytes) -> Query:
@@ -106,6 +128,22 @@ def read_form(query_string: bytes) -> Query:
         if name in given:
             given[name].append(value)
     return make_query(given)
+
+
+def split_queries(body: bytes) -> list[bytes] | None:
+    """Find the texts of the queries of a batch, as `POST /v1/decisions` takes it, without reading them.
+
+    Returns:
+        The texts, which stand in no other order and with nothing else in the batch, but need not be valid JSON
+        each; None where there may be more to the body, so that it must be read as a whole.
+    """
+    # A key can stand twice, and can be spelled with escapes; the decoder would be content with that.
+    if body.count(b'"queries"') != 1 or b"\\" in body:
+        return None
+    try:
+        return [bytes(text) for text in _decode_queries(body).queries]
+    except (ValueError, RecursionError):
+        return None
 
 
 def make_query(given: Mapping[str, Sequence[str]]) -> Query:
@@ -218,6 +256,17 @@ def _fields_of(query: Query) -> dict[str, Any]:
     return {"policy": query.policy, "url": query.url, "method": query.method, "headers": headers}
 
 
+def _make_query(
+    method: str, policy: str | None, url: str | None, origin: str | None, lines: Iterable[tuple[str, str]]
+) -> Query:
+    query = Query.received(method, lines, policy=policy, url=url)
+    if origin is None:
+        return query
+    if query.origins and query.origins != (origin,):
+        _refuse("The field origin contradicts the Origin in headers.")
+    return msgspec.structs.replace(query, origins=(origin,))
+
+
 def _header_lines(headers: object) -> Iterable[tuple[str, str]]:
     """The lines of the three forms that `headers` can have."""
     if headers is None:
@@ -269,6 +318,22 @@ def _read(decode: Callable[[bytes], _Value], body: bytes) -> _Value:
         raise ValueError("it is nested too deeply") from None
 
 
+def _set(value: _Value | msgspec.UnsetType) -> _Value | None:
+    return None if isinstance(value, msgspec.UnsetType) else value
+
+
+class _UsualQuery(msgspec.Struct, forbid_unknown_fields=True):
+    method: str
+    policy: str | msgspec.UnsetType | None = msgspec.UNSET
+    url: str | msgspec.UnsetType | None = msgspec.UNSET
+    origin: str | msgspec.UnsetType | None = msgspec.UNSET
+    headers: dict[str, str] | list[tuple[str, str]] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _Queries(msgspec.Struct, forbid_unknown_fields=True):
+    queries: list[msgspec.Raw]
+
+
 class _Problem(msgspec.Struct):
     detail: str
 
@@ -282,6 +347,9 @@ class _Batch(msgspec.Struct):
 
 
 _decode_decision: Final = msgspec.json.Decoder(Received).decode
+_parse: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant).decode
+_decode_usual: Final = msgspec.json.Decoder(_UsualQuery).decode
+_decode_queries: Final = msgspec.json.Decoder(_Queries).decode
 _decode_problem: Final = msgspec.json.Decoder(_Problem).decode
 _decode_item: Final = msgspec.json.Decoder(_Item).decode
 _decode_batch: Final = msgspec.json.Decoder(_Batch).decode

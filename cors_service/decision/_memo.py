@@ -9,18 +9,17 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 _SIZE: Final = 4096
-_SLOTS: Final = 1024
 
 
 class Memo(Generic[Key, Value]):
     """Remembers the answers that were asked for lately, between SIZE and twice as many, if they were asked for twice.
 
     Two dictionaries, the older of which is dropped when the younger is full, so that what is asked again before
-    SIZE others came is kept. A question is kept only where the last one that fell into its slot was the same:
-    a stream of unique questions costs next to nothing, and drives out nothing.
+    SIZE others came is kept. A question is kept when it is asked again before SIZE others were new: a stream of
+    unique questions costs next to nothing, and drives out nothing.
     """
 
-    __slots__ = ("_is_worth", "_last", "_old", "_size", "_young")
+    __slots__ = ("_is_worth", "_new", "_old", "_size", "_young")
 
     def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE) -> None:
         """Make an empty memory.
@@ -33,7 +32,8 @@ class Memo(Generic[Key, Value]):
         self._size = size
         self._young: dict[Key, Value] = {}
         self._old: dict[Key, Value] = {}
-        self._last = [0] * _SLOTS
+        # Hashes of those that were asked once.
+        self._new: set[int] = set()
 
     def get(self, key: Key) -> Value | None:
         """Look up the answer to a question, or None."""
@@ -47,11 +47,13 @@ class Memo(Generic[Key, Value]):
     def offer(self, key: Key, value: Value) -> None:
         """Remember an answer, if the question was asked before and is worth it."""
         hashed = hash(key)
-        slot = hashed & (_SLOTS - 1)
-        if self._last[slot] != hashed:
-            self._last[slot] = hashed
-        elif self._is_worth(key):
-            self._keep(key, value)
+        if hashed in self._new:
+            if self._is_worth(key):
+                self._keep(key, value)
+        else:
+            if len(self._new) >= self._size:
+                self._new.clear()
+            self._new.add(hashed)
 
     def _keep(self, key: Key, value: Value) -> None:
         if len(self._young) >= self._size:

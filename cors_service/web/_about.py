@@ -15,7 +15,7 @@ import cors_service
 from cors_service.policy import shown, write_document
 from cors_service.store import IPolicies, Status
 from cors_service.web._decisions import Deciding, validated
-from cors_service.web._endpoint import JSON, NO_STORE, Answer, DecisionIds, Endpoint, NotFound, Problem
+from cors_service.web._endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, NotFound, Problem
 from cors_service.web._limits import Limits
 from cors_service.wire import write_json
 
@@ -25,7 +25,7 @@ _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes(
 class PoliciesEndpoint(Deciding):
     """`/v1/policies`: what is active, as a document."""
 
-    def answer_GET(self, request: IRequest) -> Answer:
+    def answer_GET(self, request: Asked) -> Answer:
         """Give all policies."""
         document = write_document(self._active().policy_set)
         return validated(request, write_json(document), "no-cache")
@@ -44,7 +44,7 @@ class PolicyEndpoint(Deciding):
         super().__init__(ids, policies, limits)
         self._name = name
 
-    def answer_GET(self, request: IRequest) -> Answer:
+    def answer_GET(self, request: Asked) -> Answer:
         """Give the policy."""
         policy_set = self._active().policy_set
         if self._name not in policy_set.policies:
@@ -60,7 +60,7 @@ class StatusEndpoint(Endpoint):
         self._policies = policies
         self._clock = clock
 
-    def answer_GET(self, request: IRequest) -> Answer:
+    def answer_GET(self, request: Asked) -> Answer:
         """Give the status."""
         status: Status = self._policies.status
         told = structs.asdict(status) | {
@@ -69,15 +69,15 @@ class StatusEndpoint(Endpoint):
             "age": None if status.loaded_at is None else round(self._clock.seconds() - status.loaded_at),
             "version": cors_service.__version__,
         }
-        return 200, JSON, write_json(told), {"Cache-Control": NO_STORE}
+        return Answer(200, JSON, write_json(told), {"Cache-Control": NO_STORE})
 
 
 class LiveEndpoint(Endpoint):
     """`/livez`: the process runs."""
 
-    def answer_GET(self, request: IRequest) -> Answer:
+    def answer_GET(self, request: Asked) -> Answer:
         """Say so."""
-        return 200, JSON, b'{"status":"alive"}', {"Cache-Control": NO_STORE}
+        return Answer(200, JSON, b'{"status":"alive"}', {"Cache-Control": NO_STORE})
 
 
 class ReadyEndpoint(Deciding):
@@ -89,18 +89,18 @@ class ReadyEndpoint(Deciding):
 
     draining = False
 
-    def answer_GET(self, request: IRequest) -> Answer:
+    def answer_GET(self, request: Asked) -> Answer:
         """Say so, or 503."""
         self._active()
         if self.draining:
             raise Problem(503, "draining", "The service is about to stop.")
-        return 200, JSON, b'{"status":"ready"}', {"Cache-Control": NO_STORE}
+        return Answer(200, JSON, b'{"status":"ready"}', {"Cache-Control": NO_STORE})
 
 
 class OpenAPIEndpoint(Endpoint):
     """`/openapi.json`: the description of the API."""
 
-    def answer_GET(self, request: IRequest) -> Answer:
+    def answer_GET(self, request: Asked) -> Answer:
         """Give it."""
         return validated(request, _OPENAPI, "max-age=3600")
 

@@ -8,7 +8,6 @@ a request in one way and a service that reads it in another lies what an attacke
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, ITCPTransport
@@ -42,7 +41,7 @@ class Connections(Protocol):
     def forget(self, channel: DecisionChannel) -> None:
         """Take note that a connection is closed."""
 
-    def next_id(self) -> str:
+    def next_id(self) -> bytes:
         """A name for an answer that no resource gives."""
 
     def log(self, request: http.Request) -> None:
@@ -89,15 +88,28 @@ class DecisionChannel(http.HTTPChannel):
         if self.is_refused:
             return
         super().dataReceived(data)
-        # Inside of itself, behind a request with a body, it has only put by what follows.
-        if self._busyReceiving or self.is_idle or self.is_refused:
+        # Inside of itself, behind a request with a body, it has only put by what follows; so it has while paused.
+        if self._busyReceiving or self.paused or self.is_idle or self.is_refused:
             return
         if self.line_mode and b"\n" in self._buffer:
             # A line of the head that ends in a bare LF would be waited for until the deadline.
             self._refuse(400, "request-malformed", "The lines of a request end in CR LF.")
         elif self._deadline is None:
             # Most requests come in one piece and need no timer.
-            self._deadline = self.callLater(self.site.limits.request_timeout, self._late)
+            self._start_deadline()
+
+    def pauseProducing(self) -> None:
+        """Read and answer no more, since the client does not take the answers."""
+        super().pauseProducing()
+        # Twisted would go on with what was received, and to receive: the answer that filled the buffer is under way.
+        self.paused = True
+        self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        super().resumeProducing()
+        self.paused = False
+        self.dataReceived(b"")
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of the head of a request."""
@@ -177,19 +189,10 @@ class DecisionChannel(http.HTTPChannel):
         self._cancel_deadline()
         self.setTimeout(None)
         self._buffer = b""
-        status, media_type, body, headers = problem.answer()
-        lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            f"Content-Type: {media_type}",
-            f"Content-Length: {len(body)}",
-            "X-Content-Type-Options: nosniff",
-            f"Cors-Decision-Id: {self.site.next_id()}",
-            *(f"{name}: {value}" for name, value in headers.items()),
-            "Connection: close",
-            "\r\n",
-        ]
-        self.transport.write("\r\n".join(lines).encode("ascii") + body)
-        self._log_refusal(status, len(body))
+        answer = problem.answer()
+        own = b"Cors-Decision-Id: %b\r\nConnection: close\r\n" % self.site.next_id()
+        self.transport.write(b"%b%b\r\n%b" % (answer.head(), own, answer.body))
+        self._log_refusal(answer.status, len(answer.body))
         # To close while the client sends would reset the connection, and the answer might be lost with it.
         if self.isSecure():  # TLS says goodbye by itself, and knows no half of it
             self.loseConnection()
@@ -231,6 +234,9 @@ class DecisionChannel(http.HTTPChannel):
     def _abort(self) -> None:
         self._deadline = None
         self.transport.abortConnection()
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.callLater(self.site.limits.request_timeout, self._late)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

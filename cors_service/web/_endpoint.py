@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
-from typing import Final
+from typing import BinaryIO, Final, Protocol, cast
 
+from msgspec import Struct
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
@@ -24,16 +25,75 @@ NO_STORE: Final = "no-store"
 
 # Visible ASCII: whatever else a client sends is not worth repeating.
 _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _NOT_FOUND_CODES: Final = frozenset({"unknown-policy", "no-policy-for-url"})
 
-# https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority, as far as no two readers can disagree about it.
-_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+"""A Host about which no two readers can disagree (RFC 9110, 7.2)."""
 
 # In any form but this one a target is not about a path here, or not of ASCII (RFC 9112, 3.2.1).
 _TARGET: Final = re.compile(rb"/[!-~]*")
 
-Answer = tuple[int, str, bytes, Mapping[str, str]]
-"""Status, media type, body, and headers that this answer alone has."""
+
+class HeaderLines(Protocol):
+    """What endpoints read of the headers of a request. Names are given in lower case."""
+
+    def getRawHeaders(self, name: bytes, /) -> Sequence[bytes] | None:
+        """The value of each line of a header, or None."""
+
+    def hasHeader(self, name: bytes, /) -> bool:
+        """Say whether there is such a line."""
+
+
+class Asked(Protocol):
+    """What endpoints read of a request: an `IRequest` has it, and so has what a channel reads in one piece."""
+
+    method: bytes
+    uri: bytes
+    path: bytes
+    clientproto: bytes
+    prepath: list[bytes]
+    postpath: list[bytes]
+    content: BinaryIO
+
+    @property
+    def requestHeaders(self) -> HeaderLines:
+        """Those of the request."""
+
+
+class Answer(Struct):
+    """What is answered, but for what is in the answer to this one request alone.
+
+    Attributes:
+        status: The HTTP status.
+        media_type: Of the body; empty where there is none.
+        body: As it is sent, except to HEAD.
+        headers: Further headers; their names and values are ASCII and have no line breaks.
+        written: What `head()` gave; empty before that.
+    """
+
+    status: int
+    media_type: str
+    body: bytes
+    headers: Mapping[str, str]
+    written: bytes = b""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The name and value of each header."""
+        lines = [("X-Content-Type-Options", "nosniff"), *self.headers.items()]
+        # Those of a 304 describe a body that is not sent (RFC 9110, 15.4.5).
+        if self.status != HTTPStatus.NOT_MODIFIED:
+            lines.append(("Content-Length", str(len(self.body))))
+            if self.media_type:
+                lines.append(("Content-Type", self.media_type))
+        return lines
+
+    def head(self) -> bytes:
+        """The status line and the headers as they are sent, each with its line break; written once."""
+        if not self.written:
+            lines = "".join([f"{name}: {value}\r\n" for name, value in self.lines()])
+            self.written = f"{_STATUS_LINES[self.status]}{lines}".encode("ascii")
+        return self.written
 
 
 class Problem(Exception):
@@ -70,19 +130,20 @@ class Problem(Exception):
 
     def answer(self) -> Answer:
         """The problem as an answer."""
-        return self.status, PROBLEM, write_json(self.as_dict()), {"Cache-Control": NO_STORE, **self.headers}
+        headers = {"Cache-Control": NO_STORE, **self.headers}
+        return Answer(self.status, PROBLEM, write_json(self.as_dict()), headers)
 
 
 class DecisionIds:
     """Names answers, so that a line in somebody's log can be found in ours."""
 
     def __init__(self) -> None:
-        self._prefix = os.urandom(5).hex()
+        self._prefix = os.urandom(5).hex().encode("ascii")
         self._count = count(1)
 
-    def next(self) -> str:
+    def next(self) -> bytes:
         """A name that no other answer has."""
-        return f"{self._prefix}-{next(self._count):x}"
+        return b"%b-%x" % (self._prefix, next(self._count))
 
 
 class Endpoint(Resource):
@@ -100,30 +161,41 @@ class Endpoint(Resource):
 
     def render(self, request: IRequest) -> int:
         """Answer a request. The answer is written before this returns, so pipelined answers keep their order."""
+        detail = ambiguity(request.requestHeaders, getattr(request, "clientproto", b""))
+        problem = detail and Problem(400, "request-malformed", detail)
+        self._send(request, problem.answer() if problem else self.reply(cast(Asked, request)))
+        return NOT_DONE_YET
+
+    def reply(self, request: Asked) -> Answer:
+        """Find the answer to a request of which there can't be two opinions where it ends."""
         method = request.method.decode("ascii", "replace")
         try:
-            detail = ambiguity(request.requestHeaders, getattr(request, "clientproto", b"")) or self._oddity(request)
+            detail = self._oddity(request)
             if detail is not None:
                 raise Problem(400, "request-malformed", detail)  # noqa: TRY301 - the answer is made below, as for the rest
-            answer = self._answerer(method)(request)
+            return self._answerer(method)(request)
         except BadQuery as error:
-            answer = Problem.of(error).answer()
+            return Problem.of(error).answer()
         except Problem as problem:
-            answer = problem.answer()
+            return problem.answer()
         except Exception:  # noqa: BLE001 - no fault of ours may become an answer that grants anything
             self._log.failure("Can't answer {method} {uri}", method=method, uri=repr(request.uri))
-            answer = Problem(500, "internal", "The service has a fault; its log says more.").answer()
-        self._send(request, *answer)
-        return NOT_DONE_YET
+            return Problem(500, "internal", "The service has a fault; its log says more.").answer()
+
+    def own_lines(self, request: Asked) -> list[tuple[bytes, bytes]]:
+        """The names and values of the headers that the answer to this one request has."""
+        lines = [(b"Cors-Decision-Id", self._ids.next())]
+        asked = request.requestHeaders.getRawHeaders(b"x-request-id")
+        if asked and _REQUEST_ID.fullmatch(asked[0]):
+            lines.append((b"X-Request-ID", asked[0]))
+        return lines
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """Nothing lies beneath an endpoint unless it says so."""
         return NotFound(self._ids)
 
-    def _answerer(self, method: str) -> Callable[[IRequest], Answer]:
-        found: Callable[[IRequest], Answer] | None = getattr(
-            self, f"answer_{'GET' if method == 'HEAD' else method}", None
-        )
+    def _answerer(self, method: str) -> Callable[[Asked], Answer]:
+        found: Callable[[Asked], Answer] | None = getattr(self, f"answer_{'GET' if method == 'HEAD' else method}", None)
         if found is None:
             allowed = [name.removeprefix("answer_") for name in dir(self) if name.startswith("answer_")]
             if "GET" in allowed:
@@ -132,36 +204,30 @@ class Endpoint(Resource):
             raise Problem(405, "method-not-allowed", detail, {"Allow": ", ".join(sorted(allowed))})
         return found
 
-    def _oddity(self, request: IRequest) -> str | None:
+    def _oddity(self, request: Asked) -> str | None:
         """What is in the head that nobody sends who asks us honestly, and of which each reader may believe another."""
-        origins = request.requestHeaders.getRawHeaders(b"origin") or ()
         if not _TARGET.fullmatch(request.uri):
             # Twisted takes off the first character of a target, whatever it is.
             return "The target of the request is not a path of visible ASCII."
+        origins = request.requestHeaders.getRawHeaders(b"origin")
+        if not origins:
+            return None
         if len(origins) > 1:
             return "The request has more than one Origin."
-        return None if all(map(bytes.isascii, origins)) else "The Origin of the request is not ASCII."
+        return None if origins[0].isascii() else "The Origin of the request is not ASCII."
 
-    def _send(self, request: IRequest, status: int, media_type: str, body: bytes, headers: Mapping[str, str]) -> None:
-        request.setResponseCode(status, HTTPStatus(status).phrase.encode("ascii"))
-        if media_type:
-            request.setHeader("Content-Type", media_type)
-        request.setHeader("Content-Length", str(len(body)))
-        request.setHeader("X-Content-Type-Options", "nosniff")
-        request.setHeader("Cors-Decision-Id", self._ids.next())
+    def _send(self, request: IRequest, answer: Answer) -> None:
+        request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
         # A site of Twisted's own tells its version in it.
         request.responseHeaders.removeHeader(b"Server")
-        asked = request.requestHeaders.getRawHeaders(b"x-request-id")
-        if asked and _REQUEST_ID.fullmatch(asked[0]):
-            request.setHeader(b"X-Request-ID", asked[0])
-        for name, value in headers.items():
+        # Where there is no body, it has no type either.
+        request.responseHeaders.removeHeader(b"Content-Type")
+        for name, value in answer.lines():
             request.setHeader(name, value)
-        if status == 304:
-            # It describes a body that is not sent (RFC 9110, 15.4.5).
-            request.responseHeaders.removeHeader("Content-Type")
-            request.responseHeaders.removeHeader("Content-Length")
+        for own, said in self.own_lines(cast(Asked, request)):
+            request.setHeader(own, said)
         # An empty write sends the headers; Twisted leaves out the bodies of HEAD and 304, but complains in its log.
-        request.write(b"" if request.method == b"HEAD" else body)
+        request.write(b"" if request.method == b"HEAD" else answer.body)
         request.finish()
 
 
@@ -179,7 +245,7 @@ def ambiguity(headers: Headers, version: bytes) -> str | None:
     encodings = headers.getRawHeaders(b"transfer-encoding")
     # It has no Transfer-Encoding and need not have a Host.
     is_old = version == b"HTTP/1.0"
-    if len(hosts) > 1 or not (hosts or is_old) or not all(map(_HOST.fullmatch, hosts)):
+    if len(hosts) > 1 or not (hosts or is_old) or not all(map(HOST.fullmatch, hosts)):
         return "The request must have exactly one valid Host."
     if encodings and (is_old or [one.lower() for one in encodings] != [b"chunked"]):
         return "The one Transfer-Encoding that is understood is chunked."
@@ -189,8 +255,6 @@ def ambiguity(headers: Headers, version: bytes) -> str | None:
 class NotFound(Endpoint):
     """What answers where nothing is."""
 
-    def render(self, request: IRequest) -> int:
+    def reply(self, request: Asked) -> Answer:
         """Answer any method with 404."""
-        detail = "There is nothing at this path; /openapi.json lists what there is."
-        self._send(request, *Problem(404, "not-found", detail).answer())
-        return NOT_DONE_YET
+        return Problem(404, "not-found", "There is nothing at this path; /openapi.json lists what there is.").answer()

@@ -16,18 +16,21 @@ from typing import Final, NamedTuple
 from msgspec import structs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.web.iweb import IRequest
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.policy import shown
 from cors_service.store import IPolicies
-from cors_service.web._decisions import Deciding
-from cors_service.web._endpoint import NO_STORE, Answer, DecisionIds, Problem
+from cors_service.web._decisions import Deciding, Remembered
+from cors_service.web._endpoint import NO_STORE, Answer, Asked, DecisionIds, Problem
 from cors_service.web._limits import Limits
 
 NO_POLICY: Final = "-"
 """What stands in the place of a policy's name where the policy is to be found by the URL."""
 
+# The headers that a browser asks with, in the order of the attributes of a query.
+_ASKED_WITH: Final = (b"origin", b"access-control-request-method", b"access-control-request-headers")
+_NO_LINES: Final = (None,)
+_UNDECIDED: Final = "no-policy"
 _DECISIONS: Final = {True: "allowed", False: "refused", None: "none"}
 _VARY: Final = "Origin"
 _VARY_PREFLIGHT: Final = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -36,6 +39,9 @@ _MAX_WARNINGS: Final = 256
 _AUTHORITY: Final = re.compile(r"[^/?#\\]+")
 # Scheme and authority of a URL, and what follows them.
 _URL: Final = re.compile(r"([^:/?#]*://[^/?#]*)(.*)", re.DOTALL)
+
+
+_Question = tuple[bytes | int | None, ...]
 
 
 class Received(NamedTuple):
@@ -79,19 +85,22 @@ class ProxyEndpoint(Deciding):
     """An endpoint for a family of proxies: `.../POLICY`, with `-` or nothing to find the policy by the URL.
 
     Attributes:
+        hears: The headers that the proxies of this endpoint set, and that are believed for that reason.
         refused_preflight: The status of a preflight that is refused.
         takes_path: Whether the path of the request that was received stands behind the name of the policy.
     """
 
     isLeaf = True
+    hears: tuple[bytes, ...] = ()
     refused_preflight = 200
     takes_path = False
 
     def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
         super().__init__(ids, policies, limits)
         self._warnings = warnings
+        self._answers: Remembered[_Question, Answer] = Remembered()
 
-    def received(self, request: IRequest, path: str) -> Received:
+    def received(self, request: Asked, path: str) -> Received:
         """Find out what the proxy received.
 
         Args:
@@ -100,24 +109,46 @@ class ProxyEndpoint(Deciding):
         """
         raise NotImplementedError
 
-    def answer(self, request: IRequest) -> Answer:
+    def answer(self, request: Asked) -> Answer:
         """Decide about the request that the proxy tells of."""
+        active: ActivePolicies | None = self._policies.active
+        question = self._question(request)
+        if active is None or question is None:
+            return self._answer(request)
+        remembered = self._answers.by(active)
+        answer = remembered.get(question)
+        if answer is None:
+            answer = self._answer(request)
+            # What can't be decided is told in the log each time.
+            if answer.headers["Cors-Decision"] != _UNDECIDED:
+                remembered.offer(question, answer)
+        return answer
+
+    def _question(self, request: Asked) -> _Question | None:
+        """All that the answer depends on but the policies; None where a header stands there twice."""
+        question: list[bytes | int | None] = [request.method, request.path, len(request.prepath)]
+        for name in (*_ASKED_WITH, *self.hears):
+            lines = request.requestHeaders.getRawHeaders(name) or _NO_LINES
+            if len(lines) > 1:
+                return None
+            question.append(lines[0])
+        return tuple(question)
+
+    def _answer(self, request: Asked) -> Answer:
         policy, path = self._selectors(request)
         received = self.received(request, path)
         query = Query(
             received.method,
             policy,
             f"{received.site}/" if received.site else None,
-            _lines(request, b"origin"),
-            _lines(request, b"access-control-request-method"),
-            _lines(request, b"access-control-request-headers"),
+            *(_lines(request, name) for name in _ASKED_WITH),
         )
         try:
             return self._decided(self._decide(query, received))
         except BadQuery as error:
             return self._undecided(query, error)
 
-    def _selectors(self, request: IRequest) -> tuple[str | None, str]:
+    def _selectors(self, request: Asked) -> tuple[str | None, str]:
         """The name of the policy, None if it is to be found, and what stands behind it."""
         segments = request.path[1:].split(b"/")[len(request.prepath) :]
         policy = request.postpath[0].decode("utf-8", "replace") if request.postpath else ""
@@ -159,7 +190,7 @@ class ProxyEndpoint(Deciding):
         status = 200
         if decision.kind == "preflight":
             status = 204 if decision.allowed else self.refused_preflight
-        return status, "", b"", headers
+        return Answer(status, "", b"", headers)
 
     def _undecided(self, query: Query, error: BadQuery) -> Answer:
         """No headers of CORS where somebody's configuration is wrong, but no outage, and a line in the log."""
@@ -168,16 +199,16 @@ class ProxyEndpoint(Deciding):
         self._warnings.warn(subject, f"A proxy asks what can't be decided: {error.message}")
         headers = {
             "Vary": _VARY_PREFLIGHT if query.is_preflight else _VARY,
-            "Cors-Decision": "no-policy",
+            "Cors-Decision": _UNDECIDED,
             "Cors-Decision-Reason": error.code,
             "Cache-Control": NO_STORE,
         }
         active: ActivePolicies | None = self._policies.active
         if active is not None:
             headers["Cors-Policy-Revision"] = active.revision
-        return 403 if query.is_preflight else 200, "", b"", headers
+        return Answer(403 if query.is_preflight else 200, "", b"", headers)
 
-    def _oddity(self, request: IRequest) -> str | None:
+    def _oddity(self, request: Asked) -> str | None:
         # The rest is the client's, and to refuse that would be an outage: the decision speaks about it.
         return None if request.uri.startswith(b"/") else "The target of the request is not a path."
 
@@ -185,9 +216,10 @@ class ProxyEndpoint(Deciding):
 class AuthRequestEndpoint(ProxyEndpoint):
     """`/v1/auth-request[/POLICY]`: what nginx asks with `auth_request`."""
 
+    hears = (b"x-original-method", b"x-original-url")
     answer_GET = ProxyEndpoint.answer
 
-    def received(self, request: IRequest, path: str) -> Received:
+    def received(self, request: Asked, path: str) -> Received:
         """Believe X-Original-Method and X-Original-URL."""
         url = _URL.fullmatch(_only(request, b"x-original-url"))
         return Received(_only(request, b"x-original-method"), *(url.groups() if url else ("", "")))
@@ -196,9 +228,10 @@ class AuthRequestEndpoint(ProxyEndpoint):
 class ForwardAuthEndpoint(ProxyEndpoint):
     """`/v1/forward-auth[/POLICY]`: what HAProxy, Caddy, Traefik and APISIX ask."""
 
+    hears = (b"x-forwarded-method", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-uri")
     answer_GET = ProxyEndpoint.answer
 
-    def received(self, request: IRequest, path: str) -> Received:
+    def received(self, request: Asked, path: str) -> Received:
         """Believe X-Forwarded-Method, -Proto, -Host and -Uri."""
         site = _site(_only(request, b"x-forwarded-proto"), _only(request, b"x-forwarded-host"))
         return Received(_only(request, b"x-forwarded-method"), site, _only(request, b"x-forwarded-uri"))
@@ -207,27 +240,28 @@ class ForwardAuthEndpoint(ProxyEndpoint):
 class ExtAuthzEndpoint(ProxyEndpoint):
     """`/v1/ext-authz/POLICY/ORIGINAL-PATH`: what Envoy asks. Exactly 200 goes on, the rest is what the client gets."""
 
+    hears = (b"x-forwarded-proto", b"host")
     refused_preflight = 403
     takes_path = True
 
-    def received(self, request: IRequest, path: str) -> Received:
+    def received(self, request: Asked, path: str) -> Received:
         """Believe the request line, Host and X-Forwarded-Proto."""
         site = _site(_only(request, b"x-forwarded-proto") or "https", _only(request, b"host"))
         return Received(request.method.decode("latin-1"), site, path)
 
-    def _answerer(self, method: str) -> Callable[[IRequest], Answer]:
+    def _answerer(self, method: str) -> Callable[[Asked], Answer]:
         return self.answer
 
 
 class PreflightEndpoint(ProxyEndpoint):
     """`/v1/preflight/POLICY[/ORIGINAL-PATH]`: a preflight that a proxy routes to us; the client gets the answer."""
 
+    hears = (b"host",)
     refused_preflight = 403
     takes_path = True
-
     answer_OPTIONS = ProxyEndpoint.answer
 
-    def received(self, request: IRequest, path: str) -> Received:
+    def received(self, request: Asked, path: str) -> Received:
         """Believe the request line, and Host where it takes part in finding the policy."""
         return Received("OPTIONS", _site("https", _only(request, b"host")), path)
 
@@ -239,14 +273,14 @@ class PreflightEndpoint(ProxyEndpoint):
         return super()._decide(structs.replace(query, url=None), received)
 
     def _decided(self, decision: Decision) -> Answer:
-        status, media_type, body, headers = super()._decided(decision)
-        return decision.status or status, media_type, body, headers
+        told = super()._decided(decision)
+        return Answer(decision.status or told.status, told.media_type, told.body, told.headers)
 
 
 class EnforceEndpoint(ForwardAuthEndpoint):
     """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but whoever is refused gets a 403 in place of an answer."""
 
-    def _answerer(self, method: str) -> Callable[[IRequest], Answer]:
+    def _answerer(self, method: str) -> Callable[[Asked], Answer]:
         return self.answer
 
     def _decided(self, decision: Decision) -> Answer:
@@ -254,16 +288,16 @@ class EnforceEndpoint(ForwardAuthEndpoint):
         if decision.allowed is not False:
             return told
         what = "has no access at all" if decision.reason.is_about_origin else "may not do this"
-        status, media_type, body, headers = Problem(403, decision.reason.code, f"This origin {what}.").answer()
-        return status, media_type, body, {**headers, **told[3]}
+        problem = Problem(403, decision.reason.code, f"This origin {what}.").answer()
+        return Answer(403, problem.media_type, problem.body, {**problem.headers, **told.headers})
 
 
-def _lines(request: IRequest, name: bytes) -> tuple[str, ...]:
+def _lines(request: Asked, name: bytes) -> tuple[str, ...]:
     """The value of each line of a header; no rule covers what is not ASCII."""
     return tuple(value.decode("latin-1") for value in request.requestHeaders.getRawHeaders(name) or ())
 
 
-def _only(request: IRequest, name: bytes) -> str:
+def _only(request: Asked, name: bytes) -> str:
     """The value of a header that a proxy sets; nothing where it is missing, or stands there twice."""
     lines = _lines(request, name)
     return lines[0] if len(lines) == 1 else ""

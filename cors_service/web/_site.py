@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,6 +15,8 @@ from twisted.web.server import Site
 
 from cors_service.web._channel import DecisionChannel, DecisionRequest
 from cors_service.web._limits import ServerLimits
+from cors_service.web._plain import PlainRequest
+from cors_service.web._quick import QuickChannel
 from cors_service.web._tree import DecisionTree
 
 GRACE_SECONDS: Final = 0.5
@@ -30,7 +32,6 @@ class DecisionSite(Site):
         limits: What clients can't exceed.
     """
 
-    protocol = DecisionChannel  # type: ignore[assignment]
     requestFactory = DecisionRequest
     _log: Final = Logger()
 
@@ -41,6 +42,7 @@ class DecisionSite(Site):
         *,
         limits: ServerLimits | None = None,
         access_log: str | None = None,
+        channel: type[DecisionChannel] = QuickChannel,
     ) -> None:
         """Make a site.
 
@@ -49,6 +51,7 @@ class DecisionSite(Site):
             clock: The reactor.
             limits: What clients can't exceed.
             access_log: A file for a line on each request, `-` for the log of the process, None for none.
+            channel: What reads and answers the requests of a connection.
         """
         self.limits = limits or ServerLimits()
         path = None if access_log in {None, "-"} else access_log
@@ -56,9 +59,11 @@ class DecisionSite(Site):
             tree, timeout=self.limits.idle_timeout, reactor=clock, logPath=path, parsePOSTFormSubmission=False
         )
         self.displayTracebacks = False
+        self.protocol = channel  # type: ignore[assignment, method-assign]
         self.channels: dict[DecisionChannel, None] = {}
         self.draining = False
         self._tree = tree
+        self._date = (0, b"")
         self._access_log = access_log
         self._clock = clock
         self._drained: Deferred[None] | None = None
@@ -75,6 +80,27 @@ class DecisionSite(Site):
         if self._access_log is not None:
             super().log(request)
 
+    def log_plain(self, request: PlainRequest, channel: DecisionChannel, status: int, length: int) -> None:
+        """Write a line on a plain request, if that was wanted.
+
+        Args:
+            request: What was asked.
+            channel: The connection that it came over.
+            status: Of its answer.
+            length: Bytes of the body of its answer.
+        """
+        if self._access_log is not None:
+            request.client, request.code, request.sentLength = channel.getPeer(), status, length
+            super().log(cast(http.Request, request))
+
+    @property
+    def date_line(self) -> bytes:
+        """The header Date of an answer that is given now (RFC 9110, 6.6.1)."""
+        now = int(self._clock.seconds())
+        if now != self._date[0]:
+            self._date = now, b"Date: %b\r\n" % http.datetimeToString(now)
+        return self._date[1]
+
     def stopFactory(self) -> None:
         """Keep the access log open until the last connection is closed."""
         if self.channels:
@@ -82,7 +108,7 @@ class DecisionSite(Site):
         else:
             super().stopFactory()
 
-    def next_id(self) -> str:
+    def next_id(self) -> bytes:
         """A name for an answer that no resource gives."""
         return self._tree.ids.next()
 

@@ -193,18 +193,18 @@ def test_requests_that_come_while_it_is_busy_are_answered(policies: Path) -> Non
     """A request that came well before its connection is closed is answered, also if the process was too busy with
     others to look at it.
     """
-    batch = Batch("batch", 1000)
-    long = request("POST", "/v1/decisions", b'{"queries":[%b]}' % b",".join(batch.queries()))
+    # Each asks something else: an answer that is remembered takes no time.
+    batches = [Batch(f"batch-{number}", 1000) for number in range(50)]
     with running(policies) as service, ExitStack() as held:
-        busy = [held.enter_context(service.connect()) for _ in range(50)]
+        busy = [held.enter_context(service.connect()) for _ in batches]
         begun, quiet = held.enter_context(service.connect()), held.enter_context(service.connect())
         assert quiet.get("/livez").status == 200
         begun.send(request("GET", "/livez")[:-1])
         service.signal(signal.SIGTERM)
         wait_for(lambda: is_closed(service), "the end of listening")
         service.signal(signal.SIGSTOP)
-        for connection in busy:
-            connection.send(long)
+        for connection, batch in zip(busy, batches, strict=True):
+            connection.send(request("POST", "/v1/decisions", b'{"queries":[%b]}' % b",".join(batch.queries())))
         before = service.processor_time()
         service.signal(signal.SIGCONT)
         wait_for(lambda: service.processor_time() > before + 0.1, "the process to be busy")

@@ -1,0 +1,111 @@
+"""A client's connection that answers plain requests at once, and leaves the rest to the channel beneath.
+
+Twisted makes objects for lines, headers, cookies, arguments and producers of each request, which costs several times
+what a decision does. A plain request goes to the same resource without them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from twisted.internet.tcp import Connection
+from twisted.web.resource import IResource, getChildForRequest
+
+from cors_service.web._channel import Connections, DecisionChannel
+from cors_service.web._endpoint import Endpoint, Problem
+from cors_service.web._plain import PlainRequest, read_plain
+
+
+class Serving(Connections, Protocol):
+    """What a quick connection needs of the site that it belongs to; `DecisionSite` has it."""
+
+    resource: IResource
+
+    @property
+    def date_line(self) -> bytes:
+        """The header Date of an answer that is given now."""
+
+    def log_plain(self, request: PlainRequest, channel: DecisionChannel, status: int, length: int) -> None:
+        """Write a line on a request, if that was wanted."""
+
+
+class QuickChannel(DecisionChannel):
+    """A connection of `DecisionSite` whose plain requests are read in one go."""
+
+    site: Serving
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A plain request whose body is not complete, and how long it will be.
+        self._begun = bytearray()
+        self._awaited = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request was received that is not answered yet."""
+        return not self._begun and super().is_idle
+
+    def connectionMade(self) -> None:
+        """Take part in the site's count of connections."""
+        super().connectionMade()
+        # TLS is another transport on top of one.
+        self._connection = self.transport if isinstance(self.transport, Connection) else None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer the plain requests that data begins with; read the rest line by line."""
+        self.resetTimeout()
+        if self._begun:
+            self._begun += data
+            if len(self._begun) < self._awaited:
+                return
+            data = bytes(self._begun)
+            self._begun.clear()
+            self._cancel_deadline()
+        if self.persistent and self.is_idle and not (self.is_refused or self.site.draining):
+            data = data[self._answer_plain(data) :]
+        # Behind a pause there is something to read even if nothing came.
+        if data or self._buffer:
+            super().dataReceived(data)
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer a request that is not read any further, and close."""
+        self._begun.clear()
+        super().refuse(problem)
+
+    def _answer_plain(self, data: bytes) -> int:
+        """Answer the plain requests that data begins with, and tell how much of it they are."""
+        taken = 0
+        while taken < len(data) and not self.paused:
+            request, end = read_plain(data, taken, self.site.limits)
+            if request is not None:
+                self._answer(request)
+                taken = end
+            elif end:
+                self._begun += data[taken:]
+                self._awaited = end - taken
+                self._start_deadline()
+                taken = len(data)
+            else:
+                break
+        return taken
+
+    def _answer(self, request: PlainRequest) -> None:
+        self.site.touch(self)
+        # All resources of the tree are endpoints.
+        endpoint = cast(Endpoint, getChildForRequest(self.site.resource, request))
+        answer = endpoint.reply(request)
+        own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_lines(request)])
+        body = b"" if request.method == b"HEAD" else answer.body
+        self._write(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body))
+        self.site.log_plain(request, self, answer.status, len(body))
+
+    def _write(self, data: bytes) -> None:
+        """Write, and at once where nothing waits to be written: the reactor would do it in another turn."""
+        connection = self._connection
+        if connection and connection.connected and not (connection.dataBuffer or connection._tempDataLen):
+            sent = connection.writeSomeData(data)
+            # If the connection is lost it is an exception, and the reactor will find that, too.
+            if isinstance(sent, int):
+                data = data[sent:]
+        if data:
+            self.transport.write(data)
