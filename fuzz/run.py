@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "fuzz" / "corpus"
-TARGETS = ("origin", "pattern", "document", "header_list", "query")
+TARGETS = ("origin", "pattern", "document", "header_list", "query", "request")
 TURN = 300
 """Seconds that a target runs before it is another's turn, where no time was given."""
 

@@ -19,10 +19,11 @@ from msgspec import structs
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, _decide, _origins, _urls
 from cors_service.decision._grant import Grant, NotGranted
-from cors_service.policy import Rule, _document, _pattern, _report, _rules, _structure
+from cors_service.policy import Rule, _document, _draft, _pattern, _report, _rules, _structure
 from cors_service.policy._origin import Origin, parse_origin
 from cors_service.policy._pattern import expand_pattern
-from fuzz import document, header_list, origin, pattern, query, run
+from cors_service.web import _plain, _quick
+from fuzz import document, header_list, origin, pattern, query, request, run
 
 FEWEST_SEEDS = 12
 
@@ -125,9 +126,9 @@ def granting(*arguments: Any) -> Decision:
     return structs.replace(decision, headers=(*decision.headers, ("Access-Control-Allow-Credentials", "true")))
 
 
-def for_itself(policy: Any, asked: Query, own_origin: str | None) -> Decision:
+def for_itself(policy: Any, asked: Query, own_origin: str | None, revision: str) -> Decision:
     """A decision that takes the Origin for that of the URL."""
-    decision: Decision = decide(policy, asked, asked.origins[0])
+    decision: Decision = decide(policy, asked, asked.origins[0], revision)
     return decision
 
 
@@ -185,7 +186,7 @@ FAULTS = {
     "a line is beyond the text": Fault(document, UNKNOWN_KEY, _report, "_LINES", in_line(4)),
     "a line is another": Fault(document, UNKNOWN_KEY, _report, "_LINES", in_line(1)),
     "a path leads nowhere": Fault(document, UNKNOWN_KEY, _structure, "_translate", elsewhere),
-    "a document fails to be read": Fault(document, b"J[]", _document, "check_structure", raising(KeyError("version"))),
+    "a document fails to be read": Fault(document, b"J[]", _draft, "check_structure", raising(KeyError("version"))),
     "the second rule decides": Fault(document, RULES, _origins.OriginIndex, "find", always(1)),
     "the first line alone is read": Fault(header_list, b"1GET\nx-a\nx-evil", Grant, "_check_headers", first_line),
     "a list is not bounded": Fault(header_list, b"3GET\n" + b"x" * 4097, Grant, "_check_headers", unchanged),
@@ -209,6 +210,22 @@ FAULTS = {
     "a path is not folded": Fault(query, b"https://a.example/%2e%2E/", _urls, "fold_path", unchanged),
     "a URL has the port of another": Fault(query, ROUTED, _urls, "DEFAULT_PORTS", {"https": 80}),
     "a URL finds another policy": Fault(query, ROUTED, _urls.Router, "_find", always("catalogue")),
+    "chunks are not looked at": Fault(
+        request,
+        b"\0POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        _plain,
+        "_NOT_PLAIN",
+        frozenset(),
+    ),
+    "a Host is not looked at": Fault(
+        request, b"\0GET / HTTP/1.1\r\nHost: a b\r\n\r\n", _plain, "HOST", re.compile(b".*")
+    ),
+    "the end of a connection is not looked at": Fault(
+        request, b"\0GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", _plain, "_KEPT", ([b"close"],)
+    ),
+    "the quick channel alone answers nothing": Fault(
+        request, b"\0GET / HTTP/1.1\r\nHost: a\r\n\r\n", _quick.QuickChannel, "_write", unchanged
+    ),
     "a page is taken for the service itself": Fault(
         query,
         b"?url=http://localhost:3000/x&origin=http://localhost:8080",

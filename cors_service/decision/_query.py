@@ -53,7 +53,7 @@ class Query(Struct, frozen=True, cache_hash=True):
             # Only ASCII names can be meant: no other character may be folded into one.
             if name.isascii() and (known := lines.get(name.lower())) is not None:
                 known.append(value)
-        return cls(method, policy, url, *(tuple(lines[name]) for name in _NAMES))
+        return cls(method, policy, url, *map(tuple, lines.values()))
 
     @property
     def is_preflight(self) -> bool:

@@ -74,7 +74,9 @@ class DecisionChannel(http.HTTPChannel):
     def connectionMade(self) -> None:
         """Take part in the site's count of connections."""
         super().connectionMade()
-        self.MAX_LENGTH = self.site.limits.head
+        # Twisted's own limits are others.
+        self.MAX_LENGTH = self.totalHeadersSize = self.site.limits.head
+        self.maxHeaders = self.site.limits.head_lines
         self.site.admit(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -170,6 +172,11 @@ class DecisionChannel(http.HTTPChannel):
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
             return False
         return bool(super().checkPersistence(request, version))
+
+    def loseConnection(self) -> None:
+        """Close behind what was answered; what comes nevertheless, as it does over TLS, is not read."""
+        self.is_refused = True
+        super().loseConnection()
 
     def close_behind_answer(self) -> None:
         """Close behind the answer to what was received in part."""

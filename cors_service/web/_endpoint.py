@@ -75,24 +75,24 @@ class Answer(Struct):
     status: int
     media_type: str
     body: bytes
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     written: bytes = b""
 
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self) -> dict[str, str]:
         """The name and value of each header."""
-        lines = [("X-Content-Type-Options", "nosniff"), *self.headers.items()]
+        lines = {"X-Content-Type-Options": "nosniff"}
         # Those of a 304 describe a body that is not sent (RFC 9110, 15.4.5).
-        if self.status != HTTPStatus.NOT_MODIFIED:
-            lines.append(("Content-Length", str(len(self.body))))
+        if self.status != 304:
+            lines["Content-Length"] = str(len(self.body))
             if self.media_type:
-                lines.append(("Content-Type", self.media_type))
-        return lines
+                lines["Content-Type"] = self.media_type
+        return lines | self.headers
 
     def head(self) -> bytes:
         """The status line and the headers as they are sent, each with its line break; written once."""
         if not self.written:
-            lines = "".join([f"{name}: {value}\r\n" for name, value in self.lines()])
-            self.written = f"{_STATUS_LINES[self.status]}{lines}".encode("ascii")
+            lines = [f"{name}: {value}\r\n" for name, value in self.lines().items()]
+            self.written = f"{_STATUS_LINES[self.status]}{''.join(lines)}".encode("ascii")
         return self.written
 
 
@@ -222,7 +222,7 @@ class Endpoint(Resource):
         request.responseHeaders.removeHeader(b"Server")
         # Where there is no body, it has no type either.
         request.responseHeaders.removeHeader(b"Content-Type")
-        for name, value in answer.lines():
+        for name, value in answer.lines().items():
             request.setHeader(name, value)
         for own, said in self.own_lines(cast(Asked, request)):
             request.setHeader(own, said)

@@ -6,7 +6,7 @@ what a decision does. A plain request goes to the same resource without them.
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Protocol
 
 from twisted.internet.tcp import Connection
 from twisted.web.resource import IResource, getChildForRequest
@@ -53,6 +53,8 @@ class QuickChannel(DecisionChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the plain requests that data begins with; read the rest line by line."""
+        if self.is_refused:
+            return
         self.resetTimeout()
         if self._begun:
             self._begun += data
@@ -61,7 +63,8 @@ class QuickChannel(DecisionChannel):
             data = bytes(self._begun)
             self._begun.clear()
             self._cancel_deadline()
-        if self.persistent and self.is_idle and not (self.is_refused or self.site.draining):
+        # What was read line by line can also be an empty line, which counts.
+        if self.is_idle and not (self._head_bytes or self.site.draining):
             data = data[self._answer_plain(data) :]
         # Behind a pause there is something to read even if nothing came.
         if data or self._buffer:
@@ -69,7 +72,11 @@ class QuickChannel(DecisionChannel):
 
     def refuse(self, problem: Problem) -> None:
         """Answer a request that is not read any further, and close."""
+        begun = bytes(self._begun)
         self._begun.clear()
+        if begun:
+            # The access log tells what was asked, which must be read for that.
+            super().dataReceived(begun)
         super().refuse(problem)
 
     def _answer_plain(self, data: bytes) -> int:
@@ -78,7 +85,11 @@ class QuickChannel(DecisionChannel):
         while taken < len(data) and not self.paused:
             request, end = read_plain(data, taken, self.site.limits)
             if request is not None:
-                self._answer(request)
+                resource = getChildForRequest(self.site.resource, request)
+                if not isinstance(resource, Endpoint):
+                    # Somebody else's resource, which needs a request of Twisted's.
+                    break
+                self._answer(request, resource)
                 taken = end
             elif end:
                 self._begun += data[taken:]
@@ -89,10 +100,8 @@ class QuickChannel(DecisionChannel):
                 break
         return taken
 
-    def _answer(self, request: PlainRequest) -> None:
+    def _answer(self, request: PlainRequest, endpoint: Endpoint) -> None:
         self.site.touch(self)
-        # All resources of the tree are endpoints.
-        endpoint = cast(Endpoint, getChildForRequest(self.site.resource, request))
         answer = endpoint.reply(request)
         own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_lines(request)])
         body = b"" if request.method == b"HEAD" else answer.body

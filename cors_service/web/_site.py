@@ -63,7 +63,7 @@ class DecisionSite(Site):
         self.channels: dict[DecisionChannel, None] = {}
         self.draining = False
         self._tree = tree
-        self._date = (0, b"")
+        self._date = (-1, b"")
         self._access_log = access_log
         self._clock = clock
         self._drained: Deferred[None] | None = None

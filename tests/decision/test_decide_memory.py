@@ -220,7 +220,8 @@ def test_memo(questions: list[int], kept: set[int]) -> None:
 @given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 5_000])))
 def test_memo_of_anything(questions: list[int]) -> None:
     """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two,
-    and notes of two that were asked once."""
+    and notes of two that were asked once.
+    """
     filled = memo(*questions)
     assert len(filled._young) + len(filled._old) <= 4
     assert len(filled._new) <= 2
