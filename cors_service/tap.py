@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, TextIO, cast
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import (
+    IReactorCore,
+    IReactorFromThreads,
+    IReactorProcess,
+    IReactorSocket,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
 from cors_service.logs import JSONLines
 from cors_service.policy import InvalidPolicies, PolicySet, summarize
-from cors_service.store import FilePolicyStore, LivePolicies, Snapshot
-from cors_service.web import DecisionServer, DecisionSite, Limits, ServerLimits, decision_resource
+from cors_service.store import LivePolicies, ReaderPolicyStore, Snapshot
+from cors_service.web import (
+    DecisionChannel,
+    DecisionServer,
+    DecisionSite,
+    Limits,
+    QuickChannel,
+    ServerLimits,
+    decision_resource,
+)
+from cors_service.workers import Supervisor
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
 
 # What a service starts with: policies; from a snapshot, also when they were loaded and what was wrong with the newer.
-_Initial = tuple[PolicySet, float | None, InvalidPolicies | None]
+Initial = tuple[PolicySet, float | None, InvalidPolicies | None]
 
 
 _MOST: Final = 1 << 31
@@ -99,17 +116,31 @@ class Options(usage.Options):
             "Seconds that requests in flight have to end after SIGTERM.",
             _number("drain-timeout", float, 0),
         ],
+        [
+            "workers",
+            None,
+            1,
+            "Processes that serve; with more than one, this process only looks after them.",
+            _number("workers", int, 1),
+        ],
         ["snapshot", None, None, "A file that keeps the last good policies for a start while PATH can't be read."],
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
-        ["check", None, "Report what is wrong with the policies, or what is in them, and exit."]
+        ["check", None, "Report what is wrong with the policies, or what is in them, and exit."],
+        ["line-by-line", None, "Read all requests as Twisted does: several times slower, with the same answers."],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["arguments"] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the options, and keep them for workers."""
+        self["arguments"] = list(options or ())
+        super().parseOptions(options)
 
     def opt_listen(self, description: str) -> None:
         """Listen on this endpoint, such as tcp:8080 or unix:/run/cors.sock; repeatable."""
@@ -123,11 +154,14 @@ class Options(usage.Options):
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
         from twisted.internet import reactor
 
-        self["store"] = FilePolicyStore(Path(self["policies"]), cast(IReactorTime, reactor))
+        self["store"] = ReaderPolicyStore(Path(self["policies"]), reactor)
         self["initial"] = self._read_policies()
         if self["check"]:
             raise SystemExit(0)
-        self["endpoints"] = [(text, _endpoint(text)) for text in self["listen"] or [DEFAULT_LISTEN]]
+        descriptions = self["listen"] or [DEFAULT_LISTEN]
+        self["endpoints"] = [(text, self._endpoint(number, text)) for number, text in enumerate(descriptions)]
+        if self["workers"] > 1:
+            self._check_workers(descriptions)
         self["json log"] = self._open_log("json-log")
         access_log = self._open_log("access-log")
         if access_log not in {None, sys.stdout}:
@@ -135,12 +169,28 @@ class Options(usage.Options):
         if self["snapshot"] is not None and not Path(self["snapshot"]).absolute().parent.is_dir():
             raise usage.UsageError(f"--snapshot {self['snapshot']!a} is in no directory.")
 
-    def _read_policies(self) -> _Initial:
+    def _endpoint(self, number: int, description: str) -> IStreamServerEndpoint:
+        """Make an endpoint; the descriptions are counted from 0."""
+        return cast(IStreamServerEndpoint, _endpoint(description))
+
+    def _check_workers(self, descriptions: list[str]) -> None:
+        from twisted.internet import reactor
+
+        if sys.platform == "win32" or not (IReactorSocket.providedBy(reactor) and IReactorProcess.providedBy(reactor)):
+            raise usage.UsageError("--workers needs a system and a reactor where processes can share a socket: Unix.")
+        # Which of its sockets systemd passes on is only told to this process.
+        wrapped = [text for text in descriptions if "systemd" in text.split(":")[1:] or text.startswith("stdio")]
+        if wrapped:
+            raise usage.UsageError(f"--listen {wrapped[0]!a} can't be shared by several workers.")
+
+    def _read_policies(self) -> Initial:
         """Read what the service starts with.
 
         Raises:
             SystemExit: It has mistakes, which are on standard error.
         """
+        # Of what is read nothing is garbage, and to look for some takes a third of the time.
+        gc.disable()
         try:
             policy_set: PolicySet = self["store"].read()
         except InvalidPolicies as invalid:
@@ -149,11 +199,13 @@ class Options(usage.Options):
                 return kept
             sys.stderr.write(f"{invalid.report()}\n")
             raise SystemExit(1) from None
+        finally:
+            gc.enable()
         if self["check"]:
             sys.stdout.write(f"{summarize(policy_set)}\n")
         return policy_set, None, None
 
-    def _read_snapshot(self, invalid: InvalidPolicies) -> _Initial | None:
+    def _read_snapshot(self, invalid: InvalidPolicies) -> Initial | None:
         """Read the last good set, if it is only that the policies can't be read."""
         readable = [mistake for mistake in invalid.mistakes if mistake.code != "document-unreadable"]
         if self["snapshot"] is None or self["check"] or readable:
@@ -185,39 +237,95 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    services = MultiService()
     if options["json log"] is not None:
         # Not a service: it would be stopped before the requests in flight are answered.
         lines = JSONLines(options["json log"])
         globalLogPublisher.addObserver(lines)
         cast(IReactorCore, reactor).callWhenRunning(lines.forget_beginning)
-    clock = cast(IReactorTime, reactor)
-    snapshot = None if options["snapshot"] is None else Snapshot(Path(options["snapshot"]))
-    policies = LivePolicies(options["store"], clock, snapshot=snapshot)
-    policy_set, loaded_at, instead_of = options["initial"]
-    policies.activate(policy_set, loaded_at=loaded_at, instead_of=instead_of)
-    limits = Limits(ttl=options["decision-ttl"], body=options["max-body"])
-    tree = decision_resource(policies, limits=limits, clock=clock)
-    server_limits = ServerLimits(
-        body=options["max-body"],
-        head=options["max-head"],
-        head_lines=options["max-head-lines"],
-        connections=options["max-connections"],
-        request_timeout=options["request-timeout"],
-        idle_timeout=options["idle-timeout"],
+    return DecisionService(options) if options["workers"] == 1 else _supervised(options)
+
+
+class DecisionService(MultiService):
+    """Keeps the policies active, listens, and reloads on SIGHUP, in this process.
+
+    Attributes:
+        policies: What decides.
+        site: What is served.
+        tree: What it is made of.
+        server: What listens.
+    """
+
+    def __init__(self, options: Options, site_class: type[DecisionSite] = DecisionSite) -> None:
+        """Make a service.
+
+        Args:
+            options: Parsed.
+            site_class: What to make a site of.
+        """
+        from twisted.internet import reactor
+
+        super().__init__()
+        clock = cast(IReactorTime, reactor)
+        snapshot = None if options["snapshot"] is None else Snapshot(Path(options["snapshot"]))
+        self.policies = LivePolicies(options["store"], clock, snapshot=snapshot)
+        policy_set, loaded_at, instead_of = options["initial"]
+        self.policies.activate(policy_set, loaded_at=loaded_at, instead_of=instead_of)
+        limits = Limits(ttl=options["decision-ttl"], body=options["max-body"])
+        self.tree = decision_resource(self.policies, limits=limits, clock=clock)
+        server_limits = ServerLimits(
+            body=options["max-body"],
+            head=options["max-head"],
+            head_lines=options["max-head-lines"],
+            connections=options["max-connections"],
+            request_timeout=options["request-timeout"],
+            idle_timeout=options["idle-timeout"],
+        )
+        channel = DecisionChannel if options["line-by-line"] else QuickChannel
+        self.site = site_class(
+            self.tree, clock, limits=server_limits, access_log=options["access-log"], channel=channel
+        )
+        self.policies.setServiceParent(self)
+        self.server = DecisionServer(self.site, options["endpoints"], drain_timeout=options["drain-timeout"])
+        self.server.setServiceParent(self)
+        ReloadOnHangup(self.policies.reload, reactor).setServiceParent(self)
+
+    def startService(self) -> None:
+        """Start, and spare the garbage collector what is there by then: it stays, and takes long to look through."""
+        from twisted.internet import reactor
+
+        super().startService()
+        cast(IReactorCore, reactor).callWhenRunning(_freeze)
+
+
+def _freeze() -> None:
+    gc.collect()
+    gc.freeze()
+
+
+def _supervised(options: Options) -> IService:
+    """Wire what looks after several processes."""
+    from twisted.internet import reactor
+
+    # They were only read for their mistakes; each worker reads them for itself.
+    del options["initial"]
+    services = MultiService()
+    supervisor = Supervisor(
+        reactor,
+        options["workers"],
+        options["endpoints"],
+        ["-m", "cors_service.worker", *options["arguments"]],
+        drain_timeout=options["drain-timeout"],
     )
-    site = DecisionSite(tree, clock, limits=server_limits, access_log=options["access-log"])
-    policies.setServiceParent(services)
-    DecisionServer(site, options["endpoints"], drain_timeout=options["drain-timeout"]).setServiceParent(services)
-    ReloadOnHangup(policies, reactor).setServiceParent(services)
+    supervisor.setServiceParent(services)
+    ReloadOnHangup(supervisor.reload, reactor).setServiceParent(services)
     return services
 
 
 class ReloadOnHangup(Service):
     """Reloads policies on SIGHUP, the sign for it since there are daemons."""
 
-    def __init__(self, policies: LivePolicies, reactor: Any) -> None:
-        self._policies = policies
+    def __init__(self, reload: Callable[[], object], reactor: Any) -> None:
+        self._reload_all = reload
         self._reactor = reactor
         self._before: Any = None
 
@@ -239,7 +347,7 @@ class ReloadOnHangup(Service):
 
     def _reload(self, *_: object) -> None:
         # A signal can come between any two instructions, so the reactor is asked to do it in its own time.
-        cast(IReactorFromThreads, self._reactor).callFromThread(self._policies.reload)
+        cast(IReactorFromThreads, self._reactor).callFromThread(self._reload_all)
 
 
 def _endpoint(description: str) -> Any:

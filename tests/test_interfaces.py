@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib
 import inspect
 import io
+import os
 import pkgutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.application.service import IService, IServiceMaker
+from twisted.internet.interfaces import IListeningPort, IReadDescriptor
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactor
 from twisted.logger import ILogObserver
 from twisted.plugin import IPlugin, getPlugins
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
@@ -30,14 +35,17 @@ from cors_service.protect.site import ProtectedResource
 from cors_service.store import (
     FilePolicyStore,
     FixedPolicies,
+    IChangeStore,
     IPolicies,
     IPolicyStore,
     LivePolicies,
     MemoryPolicyStore,
+    ReaderPolicyStore,
 )
 from cors_service.tap import ReloadOnHangup
 from cors_service.testing.client import MemoryClient
 from cors_service.web import DecisionServer, DecisionSite, decision_resource
+from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog
 
 POLICIES = read_document({"version": 1, "policies": {"open": {"origins": ["*"]}}})
 
@@ -52,6 +60,19 @@ def site() -> DecisionSite:
     return DecisionSite(decision_resource(POLICIES, clock=Clock()), Clock())
 
 
+def acceptor() -> Acceptor:
+    """Make what accepts connections at a socket, which is closed."""
+    with socket.socket() as closed:
+        return Acceptor(MemoryReactor(), closed, Factory(), bool)
+
+
+def crew() -> Crew:
+    """Make a worker's side of what it has to do with others."""
+    loads = Loads(descriptor := Loads.make(1), 1)
+    os.close(descriptor)
+    return Crew(Clock(), 1, 1, hears=0, pipe=Pipe(-1), loads=loads, policies=live(), site=site(), acceptors=list)
+
+
 # The interfaces that a class declares itself, and one of its objects. A new provider belongs here.
 PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     ClientTLS: (IPolicyForHTTPS, ClientTLS),
@@ -59,10 +80,14 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     DecisionClient: (IDecider, lambda: DecisionClient("http://127.0.0.1:8080", reactor=Clock())),
     FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
     FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),
+    Acceptor: (IListeningPort, acceptor),
+    Crew: (IReadDescriptor, crew),
+    WorkerLog: (ILogObserver, lambda: WorkerLog(Pipe(-1))),
     JSONLines: (ILogObserver, lambda: JSONLines(io.StringIO())),
     LivePolicies: (IPolicies, live),
     MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),
     MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
+    ReaderPolicyStore: (IChangeStore, lambda: ReaderPolicyStore(Path("policies.toml"), Clock())),
     _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
 }
 # What others make of it: the interfaces of Twisted that a class has from its base.
@@ -107,9 +132,9 @@ def test_every_provider_is_listed() -> None:
 
 
 def test_every_interface_has_a_provider() -> None:
-    """Each interface of the package has a provider, and one that is in memory or null."""
+    """Each interface of the package has a provider; those that others may provide have one in memory or null."""
     interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
-    assert {IDecider, IPolicies, IPolicyStore} == interfaces
+    assert {IChangeStore, IDecider, IPolicies, IPolicyStore} == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
 
 

@@ -107,8 +107,8 @@ def answers_with(name: str, change: Callable[[str], str]) -> Callable[[Patch], N
 def refuse_with_origin(patch: Patch) -> None:
     """Answer what is refused as if the origin was all that counts."""
 
-    def decide(method: Callable[..., Decision], self: object, query: Any, own_origin: str) -> Decision:
-        decision = method(self, query, own_origin)
+    def decide(method: Callable[..., Decision], self: object, query: Any, *rest: Any) -> Decision:
+        decision = method(self, query, *rest)
         if decision.allowed is not False:
             return decision
         allow = tuple(("Access-Control-Allow-Origin", origin) for origin in query.origins[:1])

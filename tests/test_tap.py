@@ -24,9 +24,10 @@ from zope.interface.verify import verifyObject
 
 from cors_service.logs import JSONLines
 from cors_service.policy import read_document
-from cors_service.store import FilePolicyStore, Snapshot, read_policies
-from cors_service.tap import DEFAULT_LISTEN, Options, makeService
+from cors_service.store import ReaderPolicyStore, Snapshot, read_policies
+from cors_service.tap import DEFAULT_LISTEN, Options, ReloadOnHangup, makeService
 from cors_service.web import DecisionServer
+from cors_service.workers import Supervisor
 
 DEADLINE = 10.0
 GOOD = 'version = 1\n[policies.one]\norigins = ["https://one.example"]\n'
@@ -68,11 +69,14 @@ def test_defaults(policies: Path) -> None:
     options = parse("--policies", policies)
     assert [description for description, _ in options["endpoints"]] == [DEFAULT_LISTEN]
     assert DEFAULT_LISTEN == "tcp:8080:interface=127.0.0.1"
-    assert tuple(options[name] for name in ("decision-ttl", "max-body", "idle-timeout", "drain-timeout")) == (
+    assert tuple(
+        options[name] for name in ("decision-ttl", "max-body", "idle-timeout", "drain-timeout", "workers")
+    ) == (
         5,
         2**20,
         60,
         10,
+        1,
     )
     assert [options[name] for name in ("snapshot", "access-log", "json-log", "json log")] == [None, None, None, None]
 
@@ -146,6 +150,12 @@ BAD_OPTIONS = [
     "--drain-timeout nan",
     "--drain-timeout inf",
     "--drain-timeout x",
+    "--workers 0",
+    "--workers -1",
+    "--workers 1.5",
+    "--workers x",
+    "--workers=",
+    "--listen stdio: --workers 2",
     "--json-log /absent/log.json",
     "--json-log /",
     "--access-log /absent/access.log",
@@ -198,6 +208,9 @@ def test_policies_are_missing() -> None:
         "--listen tcp6:0",
         "--listen unix:/tmp/cors.sock:mode=660",
         "--listen haproxy:tcp:0",
+        "--workers 1",
+        "--workers 64",
+        "--workers 2 --listen unix:/tmp/cors.sock --listen haproxy:tcp:0",
         "--access-log -",
         "--json-log -",
     ],
@@ -428,6 +441,15 @@ def test_makes_a_service(policies: Path) -> None:
     assert ports(cast(MultiService, service)) == []
 
 
+def test_makes_a_supervisor(policies: Path) -> None:
+    """With several workers it makes what looks after them, which does not keep the policies that it has checked."""
+    options = parse("--policies", policies, *LISTEN, "--workers", "2")
+    service = makeService(options)
+    assert verifyObject(IService, service)
+    assert [type(one) for one in cast(MultiService, service)] == [Supervisor, ReloadOnHangup]
+    assert "initial" not in options
+
+
 async def test_serves(start: Start, policies: Path) -> None:
     """The service decides by its policies, and its status names them."""
     service = start("--policies", policies, *LISTEN, "--decision-ttl", "17")
@@ -553,5 +575,5 @@ async def test_access_log(start: Start, policies: Path, tmp_path: Path) -> None:
 def test_store(policies: Path) -> None:
     """Policies are read from the path, by whose name people call them."""
     store = parse("--policies", policies)["store"]
-    assert isinstance(store, FilePolicyStore)
+    assert isinstance(store, ReaderPolicyStore)
     assert str(policies) == store.name

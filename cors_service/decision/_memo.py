@@ -60,3 +60,7 @@ class Memo(Generic[Key, Value]):
             self._old = self._young
             self._young = {}
         self._young[key] = value
+
+    def parts(self) -> list[object]:
+        """List what is remembered, so that it can be let go bit by bit when the memory is not needed any more."""
+        return [part for table in (self._young, self._old) for part in (*table, *table.values())]

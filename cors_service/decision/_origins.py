@@ -8,7 +8,7 @@ of a node are intervals, searched by bisection. All regular expressions are matc
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from cors_service.policy._pattern import (
 NOT_COVERED: Final = -1
 MALFORMED: Final = -2
 _NONE: Final = 1 << 30  # behind every rule
+_FEW: Final = 1000
 
 
 # A pattern, the index of its rule, and whether it may speak for insecure origins.
@@ -37,6 +38,8 @@ _Regex = tuple[str, int, bool]
 
 class OriginIndex:
     """The origin patterns of a policy, compiled; it does not change once it is built."""
+
+    __slots__ = ("_any", "_exact", "_exact_rule", "_exact_rules", "_is_plain", "_otherwise", "_regexes", "_trees")
 
     def __init__(self, rules: Iterable[tuple[Iterable[str], bool]]) -> None:
         """Compile patterns.
@@ -59,13 +62,14 @@ class OriginIndex:
                     exact.setdefault(pattern, index)
                 else:
                     self._add_wild(pattern, index, exact)
-        self._regexes = _compiled(regexes)
+        self._regexes = tuple(_compiled(regexes))
         for root in self._trees.values():
             root.seal()
         self._settle(exact)
         # The hash and the key lie side by side in a set, and not in a dictionary: with a million origins, what a
-        # look-up costs is the memory that it has to fetch.
-        self._exact = frozenset(exact)
+        # look-up costs is the memory that it has to fetch. With few, a dictionary of strings and numbers is nothing
+        # that the garbage collector would look at, and there may be 100,000.
+        self._exact: Container[str] = frozenset(exact) if len(exact) > _FEW else exact
         numbers = set(exact.values())
         self._exact_rule = numbers.pop() if len(numbers) == 1 else None
         self._exact_rules = exact if self._exact_rule is None else {}

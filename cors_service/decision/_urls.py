@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -20,10 +20,18 @@ MAX_HOST: Final = 255
 
 # The scheme, the authority and the path; what is behind `?` or `#` finds no policy.
 _URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
+# What is plain to see: a URL of this form that holds no `..` in the host and no `//` and no `/.` in the path is read
+# by the general rules as it is written. Most are.
+_PLAIN: Final = re.compile(
+    r"(https?)://([a-z0-9_-][a-z0-9._-]{0,254})(/[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]*)?(?:[?#].*)?", re.DOTALL
+)
+_SIGNS: Final = ("*", ":")
 _PARAMETERS: Final = re.compile(r";[^/]*")
 
+_Key = TypeVar("_Key")
 
-class URL(Struct, frozen=True):
+
+class URL(Struct, frozen=True, gc=False):
     """Those parts of an absolute http(s) URL that a decision depends on.
 
     Attributes:
@@ -48,6 +56,11 @@ def parse_url(text: str) -> URL:
         BadQuery: It is not an absolute http(s) URL (`url-malformed`), or its path can be read in more than
             one way (`url-ambiguous`).
     """
+    plain = _PLAIN.fullmatch(text) if len(text) <= MAX_URL else None
+    if plain is not None:
+        scheme, host, path = plain.groups("/")
+        if ".." not in host and "//" not in path and "/." not in path:
+            return URL(f"{scheme}://{host}", host, DEFAULT_PORTS[scheme], True, path)
     parts = _URL.fullmatch(text) if len(text) <= MAX_URL else None
     if parts is None:
         raise BadQuery("url-malformed", f"{shown(text)} is not an absolute http or https URL.")
@@ -68,7 +81,7 @@ def parse_url(text: str) -> URL:
 
 
 class Router:
-    """The `match` prefixes of a policy set; it does not change once it is built."""
+    """The `match` prefixes of a policy set."""
 
     def __init__(self, policies: Iterable[tuple[str, Iterable[str]]]) -> None:
         """Compile prefixes.
@@ -78,14 +91,52 @@ class Router:
         """
         # The key of a prefix is its authority and path in canonical form.
         self._names: dict[str, str] = {}
-        self._hosts: set[str] = set()
+        # How many prefixes have an authority, a sign in it for which it takes a search, and a depth.
+        self._hosts: dict[str, int] = {}
+        self._signs: dict[str, int] = {}
+        self._depths: dict[int, int] = {}
         self._depth = 0
         for name, prefixes in policies:
-            for match in map(parse_match, prefixes):
-                authority = _authority(match)
-                self._names[authority + match.path] = name
-                self._hosts.add(authority)
-                self._depth = max(self._depth, match.path.count("/"))
+            self.add(name, prefixes)
+
+    def take(self, other: Router) -> Iterator[None]:
+        """Take over what another router has, a table at a time, before this one is asked."""
+        self._names = other._names.copy()
+        yield None
+        self._hosts = other._hosts.copy()
+        self._signs, self._depths, self._depth = other._signs.copy(), other._depths.copy(), other._depth
+        yield None
+
+    @property
+    def tables(self) -> list[object]:
+        """What is large of it."""
+        return [self._names, self._hosts]
+
+    def add(self, name: str, prefixes: Iterable[str]) -> None:
+        """Add the prefixes of a policy, before the router is asked."""
+        for match in map(parse_match, prefixes):
+            authority = _authority(match)
+            key = authority + match.path
+            if key not in self._names:
+                self._count(authority, match.path, 1)
+            self._names[key] = name
+
+    def remove(self, name: str, prefixes: Iterable[str]) -> None:
+        """Remove the prefixes of a policy, before the router is asked, but for those that are another's by now."""
+        for match in map(parse_match, prefixes):
+            authority = _authority(match)
+            key = authority + match.path
+            if self._names.get(key) == name:
+                del self._names[key]
+                self._count(authority, match.path, -1)
+
+    def _count(self, authority: str, path: str, number: int) -> None:
+        _count(self._hosts, authority, number)
+        _count(self._depths, path.count("/"), number)
+        for sign in _SIGNS:
+            if sign in authority:
+                _count(self._signs, sign, number)
+        self._depth = max(self._depths, default=0)
 
     def find(self, url: URL) -> str:
         """Find the policy whose prefix fits a URL best.
@@ -94,51 +145,70 @@ class Router:
             BadQuery: None fits (`no-policy-for-url`), or which one does depends on whether the service
                 looks at path parameters such as `;v=1` (`url-ambiguous`).
         """
-        hosts = [host for host in _candidates(url) if host in self._hosts]
-        name = self._find(hosts, url.path)
-        bare = _PARAMETERS.sub("", url.path)
-        if bare != url.path and ("//" in bare or self._find(hosts, bare) != name):
-            raise BadQuery("url-ambiguous", f"The path {shown(url.path)} can be read in more than one way.")
+        hosts = self._fitting(url)
+        path = url.path
+        name = self._find(hosts, path)
+        if ";" in path:
+            bare = _PARAMETERS.sub("", path)
+            if "//" in bare or self._find(hosts, bare) != name:
+                raise BadQuery("url-ambiguous", f"The path {shown(path)} can be read in more than one way.")
         if name is None:
-            raise BadQuery("no-policy-for-url", f"No policy matches {shown(url.origin + url.path)}.")
+            raise BadQuery("no-policy-for-url", f"No policy matches {shown(url.origin + path)}.")
         return name
 
+    def _fitting(self, url: URL) -> list[str]:
+        """The authorities that a fitting prefix can have, the most specific first."""
+        if not self._signs:
+            return [url.host] if url.is_default else []
+        port = f":{url.port}" if ":" in self._signs else ""
+        found: list[str] = []
+        for host in _candidates(url.host) if "*" in self._signs else [url.host]:
+            if port and host + port in self._hosts:
+                found.append(host + port)
+            if host in self._hosts and (url.is_default or host == "*"):
+                found.append(host)
+        return found
+
     def _find(self, hosts: list[str], path: str) -> str | None:
-        if hosts:
-            for prefix in _prefixes(path, self._depth):
-                for host in hosts:
-                    name = self._names.get(host + prefix)
-                    if name is not None:
-                        return name
+        if not hosts:
+            return None
+        prefix = _longest_prefix(path, self._depth)
+        while prefix:
+            for host in hosts:
+                name = self._names.get(host + prefix)
+                if name is not None:
+                    return name
+            prefix = prefix[: prefix.rfind("/", 0, -1) + 1]
         return None
+
+
+def _count(table: dict[_Key, int], key: _Key, number: int) -> None:
+    table[key] = table.get(key, 0) + number
+    if not table[key]:
+        del table[key]
 
 
 def _authority(match: Match) -> str:
     return match.host if match.port is None else f"{match.host}:{match.port}"
 
 
-def _candidates(url: URL) -> Iterator[str]:
-    """The authorities that a fitting prefix can have, the most specific first."""
-    for host in (url.host, *_parents(url.host), "*"):
-        yield f"{host}:{url.port}"
-        if url.is_default or host == "*":
-            yield host
-
-
-def _parents(host: str) -> Iterator[str]:
+def _candidates(host: str) -> list[str]:
+    """The hosts that a fitting prefix can have, the most specific first."""
+    hosts = [host]
     parent = host.partition(".")[2]
     while parent:
-        yield f"*.{parent}"
+        hosts.append(f"*.{parent}")
         parent = parent.partition(".")[2]
+    return [*hosts, "*"]
 
 
-def _prefixes(path: str, depth: int) -> list[str]:
-    """The prefixes of a path that end in a slash, the longest first, no deeper than any match."""
+def _longest_prefix(path: str, depth: int) -> str:
+    """The longest prefix of a path that ends in a slash and is no deeper than any match."""
     if path[-1] != "/":
         path += "/"
-    ends: list[int] = []
-    end = 0
-    while end != -1 and len(ends) < depth:
-        ends.append(end + 1)
+    if path.count("/") <= depth:
+        return path
+    end = -1
+    for _ in range(depth):
         end = path.find("/", end + 1)
-    return [path[:end] for end in reversed(ends)]
+    return path[: end + 1]

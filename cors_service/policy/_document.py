@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
+import msgspec
 from msgspec import structs
 
-from cors_service.policy._errors import PolicyError, shown
-from cors_service.policy._match import Match, parse_match
+from cors_service.policy._draft import Draft, ReadPolicy, ReadSet
+from cors_service.policy._errors import Path, PolicyError, shown
+from cors_service.policy._match import Match
 from cors_service.policy._model import Policy, PolicySet, Rule
-from cors_service.policy._report import Place, Report, Source
-from cors_service.policy._rules import OriginSets, check_reachable, check_set, read_rule
-from cors_service.policy._structure import UNPARSED, Document, check_structure, parse_text
+from cors_service.policy._report import Place, Report, Source, name_of, raise_all
+from cors_service.policy._structure import Document
 
 VERSION: Final = 1
-_RULE_KEYS: Final = frozenset(field.name for field in structs.fields(Rule))
-# A place and what it says there.
-_Named = tuple[Place, Any]
+_CANONICAL: Final = msgspec.json.Encoder(order="sorted")
+_Found = list[tuple[Source | None, PolicyError]]
+_Read = TypeVar("_Read")
 
 
 def read_sources(sources: Sequence[Source], *, unreadable: Iterable[PolicyError] = ()) -> PolicySet:
@@ -36,16 +35,7 @@ def read_sources(sources: Sequence[Source], *, unreadable: Iterable[PolicyError]
     Raises:
         InvalidPolicies: With every mistake of every document, in the order of their names and lines.
     """
-    report = Report(unreadable)
-    documents: list[tuple[Place, Document]] = []
-    for source in sources:
-        place = Place(report, source)
-        parsed = parse_text(source, place)
-        if parsed is UNPARSED:
-            report.complete = False
-        else:
-            documents.append((place, check_structure(parsed, place)))
-    return _read(documents, report)
+    return read_drafts([Draft(source) for source in sources], unreadable=unreadable)
 
 
 def read_document(document: Mapping[str, Any]) -> PolicySet:
@@ -57,9 +47,47 @@ def read_document(document: Mapping[str, Any]) -> PolicySet:
     Raises:
         InvalidPolicies: With every mistake of the document.
     """
-    report = Report()
-    place = Place(report, None)
-    return _read([(place, check_structure(document, place))], report)
+    return read_drafts([Draft(None, document)])
+
+
+def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = ()) -> PolicySet:
+    """Read the policy set that documents make up of which some, or most, were read before.
+
+    Args:
+        drafts: The documents; what was read of them is kept in them for the next time.
+        unreadable: A mistake for each document whose text could not be had.
+
+    Returns:
+        The set. Policies of documents that stayed as they were are the same objects as before.
+
+    Raises:
+        InvalidPolicies: With every mistake of every document, in the order of their names and lines.
+    """
+    found: _Found = [(None, error) for error in unreadable]
+    is_complete = not found and all(draft.is_complete for draft in drafts)
+    for draft in drafts:
+        found += [(draft.source, error) for error in draft.mistakes]
+    sets = _collect(((draft, draft.sets) for draft in drafts), "origin_sets", "origin-set-duplicate", found)
+    origins = {name: read.origins for name, (_, read) in sorted(sets.items())}
+    for draft in drafts:
+        draft.finish(origins, is_complete=is_complete)
+    policies = _collect(((draft, draft.policies) for draft in drafts), "policies", "policy-duplicate", found)
+    policies = {name: policies[name] for name in sorted(policies)}
+    _gather({name: sets[name] for name in origins}, found)
+    _gather(policies, found)
+    _check_matches(policies, found)
+    if is_complete:
+        _check_used(sets, policies, found)
+        if not policies:
+            hint = 'The smallest: [policies.public] and under it origins = ["*"]'
+            source = drafts[0].source if len(drafts) == 1 else None
+            _refuse(found, source, (), PolicyError("no-policies", "There are no policies.", hint=hint))
+    if found:
+        raise_all(found)
+    return PolicySet.of(
+        (read.policy for _, read in policies.values() if read.policy),
+        {name: one.patterns for name, one in origins.items()},
+    )
 
 
 def write_document(policy_set: PolicySet, names: Iterable[str] | None = None) -> Document:
@@ -73,24 +101,54 @@ def write_document(policy_set: PolicySet, names: Iterable[str] | None = None) ->
         JSON types, every default spelled out.
     """
     wanted = policy_set.policies if names is None else {name: policy_set.policies[name] for name in names}
-    used = {
-        pattern[1:]
-        for policy in wanted.values()
-        for rule in policy.rules
-        for pattern in rule.origins
-        if pattern[:1] == "@"
-    }
+    used = {pattern[1:] for policy in wanted.values() for pattern in _used(policy)}
     return {
         "version": VERSION,
-        "origin_sets": {name: list(origins) for name, origins in policy_set.origin_sets.items() if name in used},
-        "policies": {name: _write_policy(policy) for name, policy in wanted.items()},
+        "origin_sets": {
+            name: list(origins) for name, origins in sorted(policy_set.origin_sets.items()) if name in used
+        },
+        "policies": {name: _write_policy(wanted[name]) for name in sorted(wanted)},
     }
 
 
 def revision(policy_set: PolicySet) -> str:
-    """Name a policy set by its content: `sha256:` and the hash of its canonical document, in hexadecimal."""
-    text = json.dumps(write_document(policy_set), sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode('ascii')).hexdigest()}"
+    """Name a policy set by its content: see `revision_of`."""
+    used = {pattern[1:] for policy in policy_set.policies.values() for pattern in _used(policy)}
+    return revision_of(
+        {name: digest_of(policy) for name, policy in policy_set.policies.items()},
+        {name: digest_of(origins) for name, origins in sorted(policy_set.origin_sets.items()) if name in used},
+    )
+
+
+def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str]) -> str:
+    """Name a policy set by the digests of its parts.
+
+    It is `sha256:` and the hash, in hexadecimal, of the canonical document in which the digest of each part stands in
+    the place of the part; so that a change costs the hash of what changed, and not of everything.
+
+    Args:
+        policies: The digest of each policy, by name.
+        origin_sets: The digest of each origin set that is used, by name.
+    """
+    document = {"version": VERSION, "policies": policies, "origin_sets": origin_sets}
+    return f"sha256:{_sha256(document)}"
+
+
+def digest_of(part: Policy | tuple[str, ...]) -> str:
+    """Hash a policy, or the patterns of an origin set, as it is written in the canonical document.
+
+    Returns:
+        The SHA-256, in hexadecimal, of compact JSON in UTF-8 with sorted keys.
+    """
+    return _sha256(_write_policy(part) if isinstance(part, Policy) else part)
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(_CANONICAL.encode(value)).hexdigest()
+
+
+def _used(policy: Policy) -> Iterable[str]:
+    return (pattern for rule in policy.rules for pattern in rule.origins if pattern[:1] == "@")
 
 
 def _write_policy(policy: Policy) -> Document:
@@ -110,94 +168,63 @@ def _write_rule(rule: Rule) -> Document:
     }
 
 
-def _read(documents: Sequence[tuple[Place, Document]], report: Report) -> PolicySet:
-    sets = _collect(documents, "origin_sets", "origin-set-duplicate")
-    bodies = _collect(documents, "policies", "policy-duplicate")
-    origin_sets = {name: check_set(name, body, place) for name, (place, body) in sorted(sets.items())}
-    policies: dict[str, Policy] = {}
-    for name, (place, body) in sorted(bodies.items()):
-        policy = _read_policy(name, body, place, origin_sets)
-        if policy is not None:
-            policies[name] = policy
-    _check_matches(bodies)
-    if report.complete:
-        _check_used({name: place for name, (place, _) in sets.items()}, bodies)
-        if not bodies:
-            place = documents[0][0] if len(documents) == 1 else Place(report, None)
-            hint = 'The smallest: [policies.public] and under it origins = ["*"]'
-            place.refuse(PolicyError("no-policies", "There are no policies.", hint=hint))
-    report.raise_if_any()
-    named = {name: origin_set.patterns for name, origin_set in origin_sets.items()}
-    return PolicySet(policies=MappingProxyType(policies), origin_sets=MappingProxyType(named))
+class _HasMistakes(Protocol):
+    @property
+    def mistakes(self) -> tuple[PolicyError, ...]: ...
 
 
-def _collect(documents: Sequence[tuple[Place, Document]], key: str, code: str) -> dict[str, _Named]:
+_HasThem = TypeVar("_HasThem", bound=_HasMistakes)
+
+
+def _refuse(found: _Found, source: Source | None, path: Path, error: PolicyError) -> None:
+    found.append((source, Place(Report(), source, path).mark(error)))
+
+
+def _gather(named: Mapping[str, tuple[Draft, _HasThem]], found: _Found) -> None:
+    for draft, read in named.values():
+        if read.mistakes:
+            found += [(draft.source, error) for error in read.mistakes]
+
+
+def _collect(
+    tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: str, found: _Found
+) -> dict[str, tuple[Draft, _Read]]:
     """Merge one table of all documents; a name defined twice is a mistake that names both places."""
-    found: dict[str, _Named] = {}
-    for root, document in documents:
-        for name, body in document.get(key, {}).items():
-            place = root.at(key, name)
-            if name in found:
-                message = f"{shown(name)} is defined in {found[name][0].name} already."
-                place.refuse(PolicyError(code, message, hint="Rename or remove one of them.", value=name))
-            else:
-                found[name] = (place, body)
-    return found
+    merged: dict[str, tuple[Draft, _Read]] = {}
+    for draft, table in tables:
+        for name, read in table.items():
+            first, _ = merged.setdefault(name, (draft, read))
+            if first is not draft:
+                message = f"{shown(name)} is defined in {name_of(first.source)} already."
+                error = PolicyError(code, message, hint="Rename or remove one of them.", value=name)
+                _refuse(found, draft.source, (key, name), error)
+    return merged
 
 
-def _read_policy(name: str, body: Document, place: Place, sets: OriginSets) -> Policy | None:
-    flat = sorted(body.keys() & _RULE_KEYS - {"dangerously_allow"})
-    if "rules" in body and flat:
-        message = f"The policy has rules, and {', '.join(flat)} beside them."
-        error = PolicyError("rules-and-flat-keys", message, hint="Move these keys into a rule.", value=flat[0])
-        place.at(flat[0]).refuse(error)
-    if place.at("rules").is_refused:
-        return None
-    # dangerously_allow of a policy holds for all its rules; that of a flat one is the rule's own.
-    lifted = [flag for flag in body.get("dangerously_allow", ()) if flag is not None]
-    tables = [(place, body)]
-    if "rules" in body:
-        tables = [(place.at("rules", index), rule) for index, rule in enumerate(body["rules"]) if rule is not None]
-    rules = [(read_rule(table, where, sets, lifted), where) for where, table in tables]
-    check_reachable(rules, sets)
-    return Policy(
-        name=name,
-        rules=tuple(rule for rule, _ in rules),
-        match=tuple(text for text in body.get("match", ()) if text is not None),
-        # The schema takes 204.0 for 204.
-        preflight_status=int(body.get("preflight_status", 204)),
-    )
-
-
-def _check_matches(bodies: Mapping[str, _Named]) -> None:
+def _check_matches(policies: Mapping[str, tuple[Draft, ReadPolicy]], found: _Found) -> None:
     """Note every `match` that is malformed, or that finds the URLs of another policy equally well."""
     owners: dict[Match, str] = {}
-    for name, (place, body) in sorted(bodies.items()):
-        for index, text in enumerate(body.get("match", ())):
-            if text is None:
-                continue
-            here = place.at("match", index)
-            try:
-                match = parse_match(text)
-            except PolicyError as error:
-                here.refuse(error)
+    for name, (draft, read) in policies.items():
+        for index, text, match in read.matches:
+            if isinstance(match, PolicyError):
+                found.append((draft.source, match))
                 continue
             owner = owners.setdefault(match, name)
             if owner != name:
                 message = f"{shown(text)} finds the policy {shown(owner)} already."
                 hint = "Give one of the two a longer path or a more specific host."
-                here.refuse(PolicyError("match-ambiguous", message, hint=hint, value=text))
+                error = PolicyError("match-ambiguous", message, hint=hint, value=text)
+                _refuse(found, draft.source, ("policies", name, "match", index), error)
 
 
-def _check_used(sets: Mapping[str, Place], bodies: Mapping[str, _Named]) -> None:
+def _check_used(
+    sets: Mapping[str, tuple[Draft, ReadSet]], policies: Mapping[str, tuple[Draft, ReadPolicy]], found: _Found
+) -> None:
     """Note every origin set that no rule uses."""
-    used: set[str] = set()
-    for _, body in bodies.values():
-        for rule in [body, *body.get("rules", ())]:
-            origins = (rule or {}).get("origins", ())
-            used.update(pattern[1:] for pattern in origins if pattern is not None and pattern[:1] == "@")
-    for name, place in sorted(sets.items()):
-        if name not in used and not place.is_refused:
+    used: set[str] = set().union(*(read.uses for _, read in policies.values() if read.uses)) if sets else set()
+    for name, (draft, read) in sorted(sets.items()):
+        if name not in used and not read.is_refused:
             message = f"No policy uses the origin set {shown(name)}."
             hint = f'Use it in a rule as "@{name}", or remove it.'
-            place.refuse(PolicyError("origin-set-unused", message, hint=hint, value=name))
+            error = PolicyError("origin-set-unused", message, hint=hint, value=name)
+            _refuse(found, draft.source, ("origin_sets", name), error)

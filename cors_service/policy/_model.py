@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, Self
 
 from msgspec import Struct
 
@@ -12,7 +13,7 @@ DEFAULT_METHODS: Final = ("GET", "HEAD", "POST")
 RESOURCE_POLICIES: Final = ("same-origin", "same-site", "cross-origin")
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class Rule(Struct, frozen=True, kw_only=True, gc=False):
     """The origins that a rule speaks for, and what it grants them.
 
     Attributes:
@@ -38,7 +39,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     dangerously_allow: tuple[str, ...] = ()
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class Policy(Struct, frozen=True, kw_only=True, gc=False):
     """A name and an ordered list of rules.
 
     Attributes:
@@ -58,12 +59,18 @@ class PolicySet(Struct, frozen=True, kw_only=True):
     """Everything that a service decides by.
 
     Attributes:
-        policies: By name, in the order of the names.
-        origin_sets: Lists of origin patterns by name, in the order of the names.
+        policies: By name.
+        origin_sets: Lists of origin patterns by name.
     """
 
     policies: Mapping[str, Policy]
     origin_sets: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, policies: Iterable[Policy], origin_sets: Mapping[str, tuple[str, ...]]) -> Self:
+        """Make a set of policies and origin sets that were checked together."""
+        named = {policy.name: policy for policy in policies}
+        return cls(policies=MappingProxyType(named), origin_sets=MappingProxyType(dict(origin_sets)))
 
     def patterns(self, rule: Rule) -> list[str]:
         """The origin patterns of a rule of this set, `@name` replaced by what it stands for."""

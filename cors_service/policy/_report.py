@@ -1,9 +1,9 @@
-"""Collects every mistake of the documents that make up a set, and finds their lines once, at the end."""
+"""Collects every mistake of a document, and finds the lines of those of all documents once, at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, NoReturn
 
 from msgspec import Struct
 
@@ -31,53 +31,50 @@ class Source(Struct, frozen=True):
 
 
 class Report:
-    """The mistakes found so far.
+    """The mistakes found so far in a document.
 
     Attributes:
-        complete: Whether all of every document could be read; if not, what is missing may stand in the rest.
+        complete: Whether all could be read; if not, what is missing may stand in the rest.
+        found: The mistakes, in the order in which they were found.
     """
 
-    def __init__(self, unreadable: Iterable[PolicyError] = ()) -> None:
-        """Begin with what is known of documents that could not even be read."""
-        self._found: list[tuple[Source | None, PolicyError]] = [(None, error) for error in unreadable]
-        self.complete = not self._found
-        self._refused: set[tuple[int, Path]] = set()
-        self._above: set[tuple[int, Path]] = set()
+    def __init__(self) -> None:
+        self.complete = True
+        self.found: list[PolicyError] = []
+        self._refused: set[Path] = set()
+        self._above: set[Path] = set()
 
-    def add(self, source: Source | None, path: Path, error: PolicyError) -> None:
-        """Note a mistake at a path of a document."""
-        error.path = path
-        error.file = source.name if source else None
-        self._found.append((source, error))
-        self._refused.add((id(source), path))
-        self._above.update((id(source), path[:length]) for length in range(len(path) + 1))
+    def add(self, path: Path, error: PolicyError) -> None:
+        """Note a mistake at a path of the document."""
+        self.found.append(error)
+        self._refused.add(path)
+        self._above.update(path[:length] for length in range(len(path) + 1))
 
-    def has(self, source: Source | None, path: Path) -> bool:
+    def has(self, path: Path) -> bool:
         """Say whether a mistake was noted at this very path."""
-        return (id(source), path) in self._refused
+        return path in self._refused
 
-    def has_beneath(self, source: Source | None, path: Path) -> bool:
+    def has_beneath(self, path: Path) -> bool:
         """Say whether a mistake was noted at this path or anywhere beneath it."""
-        return (id(source), path) in self._above
+        return path in self._above
 
-    def raise_if_any(self) -> None:
-        """Raise everything that was noted.
 
-        Raises:
-            InvalidPolicies: At least one mistake was noted; ordered by document, then by line.
-        """
-        if not self._found:
-            return
-        wanted: dict[int, tuple[Source, set[Path]]] = {}
-        for source, error in self._found:
-            if source is not None and error.line is None:
-                wanted.setdefault(id(source), (source, set()))[1].add(error.path)
-        lines = {key: _LINES[source.format](source.text, paths) for key, (source, paths) in wanted.items()}
-        for source, error in self._found:
-            if source is not None and error.line is None:
-                error.line = lines[id(source)].get(error.path)
-        errors = [error for _, error in self._found]
-        raise InvalidPolicies(sorted(errors, key=lambda error: (error.file or "", error.line or 0)))
+def raise_all(found: Sequence[tuple[Source | None, PolicyError]]) -> NoReturn:
+    """Raise mistakes, each with the line of its document.
+
+    Raises:
+        InvalidPolicies: Always; ordered by document, then by line, then as they come.
+    """
+    wanted: dict[int, tuple[Source, set[Path]]] = {}
+    for source, error in found:
+        if source is not None and error.line is None:
+            wanted.setdefault(id(source), (source, set()))[1].add(error.path)
+    lines = {key: _LINES[source.format](source.text, paths) for key, (source, paths) in wanted.items()}
+    for source, error in found:
+        if source is not None and error.line is None:
+            error.line = lines[id(source)].get(error.path)
+    errors = [error for _, error in found]
+    raise InvalidPolicies(sorted(errors, key=lambda error: (error.file or "", error.line or 0)))
 
 
 class Place(Struct, frozen=True):
@@ -99,15 +96,21 @@ class Place(Struct, frozen=True):
 
     def refuse(self, error: PolicyError) -> None:
         """Note a mistake here."""
-        self.report.add(self.source, self.path, error)
+        self.report.add(self.path, self.mark(error))
+
+    def mark(self, error: PolicyError) -> PolicyError:
+        """Give a mistake this place, without noting it."""
+        error.path = self.path
+        error.file = self.source.name if self.source else None
+        return error
 
     @property
     def is_refused(self) -> bool:
         """Whether a mistake was noted here."""
-        return self.report.has(self.source, self.path)
+        return self.report.has(self.path)
 
-    @property
-    def name(self) -> str:
-        """What people call the document."""
-        name = (self.source and self.source.name) or "the document"
-        return name if name.isprintable() else ascii(name)
+
+def name_of(source: Source | None) -> str:
+    """What people call a document."""
+    name = (source and source.name) or "the document"
+    return name if name.isprintable() else ascii(name)

@@ -278,7 +278,7 @@ def _members(pattern: str, sets: OriginSets) -> tuple[str, ...]:
 
 def _resolved(rule: Rule, sets: OriginSets, place: Place) -> list[str] | None:
     """The patterns of a rule, or None if one of them, or a set that it uses, has a mistake."""
-    if not rule.origins or place.report.has_beneath(place.source, (*place.path, "origins")):
+    if not rule.origins or place.report.has_beneath((*place.path, "origins")):
         return None
     patterns: list[str] = []
     for pattern in rule.origins:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +20,13 @@ from cors_service.store._interfaces import IPolicyStore
 POLL_SECONDS: Final = 0.5
 PATIENCE: Final = 10
 """How many looks a document may go on changing before it is read all the same."""
-_FORMATS: Final = {".toml": "toml", ".json": "json"}
+FORMATS: Final = {".toml": "toml", ".json": "json"}
+_SUFFIXES: Final = tuple(FORMATS)
 _log: Final = Logger()
 
-# Of each document its name and what tells that it was replaced or written to.
-_State = tuple[tuple[str | int, ...], ...]
+State = tuple[int, ...]
+"""What tells that a document was replaced or written to."""
+States = dict[str, State]
 
 
 def read_policies(path: Path) -> PolicySet:
@@ -35,24 +38,55 @@ def read_policies(path: Path) -> PolicySet:
     Raises:
         InvalidPolicies: With every mistake of every file, one that can't be read among them.
     """
-    sources: list[Source] = []
-    unreadable: list[PolicyError] = []
+    read = [read_text(path / name) for name in document_names(path)]
+    unreadable = [error for error in read if isinstance(error, PolicyError)]
+    return read_sources([source for source in read if isinstance(source, Source)], unreadable=unreadable)
+
+
+def document_names(path: Path) -> list[str]:
+    """Give the names of the documents of a directory, sorted; the empty name for a file, which is its own document.
+
+    Raises:
+        InvalidPolicies: There are none, or the directory can't be read.
+    """
     try:
-        documents = _documents(path)
+        names = sorted(look_at(path))
     except OSError as error:
         raise InvalidPolicies([_unreadable(path, error)]) from None
-    if not documents:
+    if not names:
         message = "There is no *.toml and no *.json file in the directory."
-        raise InvalidPolicies([PolicyError("no-policies", message, file=_name(path))])
-    for document in documents:
-        try:
-            # Some editors begin a file with a byte order mark.
-            text = document.read_bytes().decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            unreadable.append(_unreadable(document, error))
-        else:
-            sources.append(Source(_name(document), _FORMATS.get(document.suffix, "toml"), text))
-    return read_sources(sources, unreadable=unreadable)
+        raise InvalidPolicies([PolicyError("no-policies", message, file=shown_path(path))])
+    return names
+
+
+def read_text(document: Path) -> Source | PolicyError:
+    """Read the text of a document; what is wrong if that can't be done."""
+    try:
+        # Some editors begin a file with a byte order mark.
+        text = document.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        return _unreadable(document, error)
+    return Source(shown_path(document), FORMATS.get(document.suffix, "toml"), text)
+
+
+def look_at(path: Path) -> States:
+    """Look at the documents of a directory, or at the one that a file is.
+
+    Returns:
+        By the name of each what tells one state of it from another: the time of modification can be put back, as tar
+        and rsync do; that of the change of the entry can't. Nothing for what can't be looked at.
+
+    Raises:
+        OSError: The directory can't be read.
+    """
+    if not path.is_dir():
+        return {"": status_of(path.stat)}
+    with os.scandir(path) as entries:
+        return {
+            entry.name: status_of(entry.stat)
+            for entry in entries
+            if entry.name.endswith(_SUFFIXES) and entry.name[0] != "." and not _is_directory(entry)
+        }
 
 
 @implementer(IPolicyStore)
@@ -81,12 +115,12 @@ class FilePolicyStore:
             interval: Seconds between two looks.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
-        self.name = _name(path)
+        self.name = shown_path(path)
         self._path = path
         self._clock = clock
         self._interval = interval
         self._in_thread = in_thread
-        self._seen: _State | None = None
+        self._seen: States | None = None
 
     def read(self) -> PolicySet:
         """Read the documents that are there now, in this thread.
@@ -95,7 +129,7 @@ class FilePolicyStore:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
         # The state is taken first: what changes while we read is found by the next look.
-        self._seen = _state(self._path)
+        self._seen = state_of(self._path)
         return read_policies(self._path)
 
     def load(self) -> Deferred[PolicySet]:
@@ -106,7 +140,7 @@ class FilePolicyStore:
         """Look at the documents now and then."""
         last, restless = self._seen, 0
 
-        def compare(state: _State) -> None:
+        def compare(state: States) -> None:
             nonlocal last, restless
             at_rest = state == last or last is None
             last, restless = state, 0 if at_rest else restless + 1
@@ -116,7 +150,7 @@ class FilePolicyStore:
                 changed()
 
         def look() -> Deferred[None]:
-            return self._in_thread(_state, self._path).addCallback(compare).addErrback(report)
+            return self._in_thread(state_of, self._path).addCallback(compare).addErrback(report)
 
         def report(failure: Any) -> None:
             _log.failure("Can't look at {path}", failure=failure, path=self.name)
@@ -127,37 +161,35 @@ class FilePolicyStore:
         return looking.stop
 
 
-def _documents(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(
-        entry for entry in path.iterdir() if entry.suffix in _FORMATS and entry.name[0] != "." and not entry.is_dir()
-    )
-
-
-def _state(path: Path) -> _State:
-    """What tells one state of the documents from another; nothing where they can't be looked at."""
+def state_of(path: Path) -> States:
+    """Look at documents (see `look_at`); nothing where that can't be done."""
     try:
-        documents = _documents(path)
+        return look_at(path)
+    except OSError:
+        return {}
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def status_of(stat: Callable[[], os.stat_result]) -> State:
+    """Give what tells one state of a document from another; nothing where it can't be looked at."""
+    try:
+        status = stat()
     except OSError:
         return ()
-    return tuple(_state_of(document) for document in documents)
-
-
-def _state_of(document: Path) -> tuple[str | int, ...]:
-    try:
-        status = document.stat()
-    except OSError:
-        return (str(document),)
-    # The time of modification can be put back, as tar and rsync do; that of the change of the entry can't.
-    return (str(document), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+    return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
 def _unreadable(path: Path, error: Exception) -> PolicyError:
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=_name(path))
+    return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=shown_path(path))
 
 
-def _name(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path for people and for JSON: bytes that are no text are written out."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

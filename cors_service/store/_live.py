@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
-from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, shown
-from cors_service.store._interfaces import IPolicies, IPolicyStore
+from cors_service.policy import Change, InvalidPolicies, PolicyError, PolicySet, shown
+from cors_service.store._interfaces import IChangeStore, IPolicies, IPolicyStore
+from cors_service.store._slices import in_slices
 from cors_service.store._snapshot import Snapshot
 from cors_service.store._status import Status
 
@@ -58,9 +59,12 @@ class LivePolicies(Service):
         self._mistakes: InvalidPolicies | None = None
         self._loading = False
         self._again = False
+        self._everything = False
+        # What the last swap has left over.
+        self._left_over: list[object] = []
         self._waiting: list[Deferred[None]] = []
         self._saving = DeferredLock()
-        self._unwatch: Callable[[], None] | None = None
+        self._unwatch: Callable[[], object] | None = None
 
     def activate(
         self, policy_set: PolicySet, *, loaded_at: float | None = None, instead_of: InvalidPolicies | None = None
@@ -79,40 +83,33 @@ class LivePolicies(Service):
             self._tell(instead_of)
 
     def reload(self) -> Deferred[None]:
-        """Load what the store holds now, and make it active if it is good.
+        """Load what the store holds now, all of it, and make it active if it is good.
 
         Returns:
             A Deferred that fires when that is done, well or badly: what was bad is in the log and the status.
             Calls while a load is under way are served by one more load behind it.
         """
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        if self._loading:
-            self._again = True
-        else:
-            self._loading = True
-            Deferred.fromCoroutine(self._reload())
-        return waiting
+        self._everything = True
+        return self._load_soon()
 
     def startService(self) -> None:
         """Begin to watch the store; load it if nothing is active yet."""
         super().startService()
         if self.active is None:
             self.reload()
-        self._unwatch = self._store.watch(self.reload)
+        self._unwatch = self._store.watch(self._load_soon)
 
     def stopService(self) -> Deferred[Any]:
         """Watch no longer; wait for what is under way."""
         super().stopService()
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        unwatch, self._unwatch = self._unwatch, None
+        unwatched = maybeDeferred(unwatch) if unwatch is not None else succeed(None)
         loading: Deferred[None] = Deferred()
         if self._loading:
             self._waiting.append(loading)
         else:
             loading.callback(None)
-        return loading.addCallback(lambda _: self._saving.run(lambda: None))
+        return loading.addCallback(lambda _: self._saving.run(lambda: unwatched))
 
     @property
     def status(self) -> Status:
@@ -129,25 +126,49 @@ class LivePolicies(Service):
             stale=self._mistakes is not None,
         )
 
+    def _load_soon(self) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        if self._loading:
+            self._again = True
+        else:
+            self._loading = True
+            Deferred.fromCoroutine(self._reload())
+        return waiting
+
     async def _reload(self) -> None:
         again = True
         while again:
             self._again = False
+            everything, self._everything = self._everything, False
             self._last_attempt = self._clock.seconds()
             try:
-                policy_set = await self._store.load()
-                self._loaded(await self._in_thread(ActivePolicies, policy_set))
+                self._loaded(await self._load(everything))
             except InvalidPolicies as invalid:
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
                 self._log.failure("Can't load {source}", source=self._store.name)
                 message = f"The store can't be read: {shown(str(error), limit=300)}."
                 self._failed(InvalidPolicies([PolicyError("document-unreadable", message, file=self._store.name)]))
+            await in_slices(_let_go(self._left_over), self._clock, self._in_thread)
             again = self._again
         self._loading = False
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.callback(None)
+
+    async def _load(self, everything: bool) -> ActivePolicies:
+        if not IChangeStore.providedBy(self._store):
+            compiled: ActivePolicies = await self._in_thread(ActivePolicies, await self._store.load())
+            return compiled
+        before = self.active
+        change: Change = await self._store.load_change(before.revision if before else None, everything=everything)
+        if before is not None and before.revision == change.revision:
+            return before
+        active = await in_slices(ActivePolicies.changed(before, change), self._clock, self._in_thread)
+        if before is not None:
+            self._left_over = before.parts(change)
+        return active
 
     def _loaded(self, active: ActivePolicies) -> None:
         if self._mistakes is not None:
@@ -172,8 +193,19 @@ class LivePolicies(Service):
         )
         if self._snapshot is not None:
             # One after the other, so that the newest is the one that stays.
-            saving = self._saving.run(self._in_thread, self._snapshot.save, active.policy_set, loaded_at)
+            saving = self._saving.run(self._save, self._snapshot, active.policy_set, active.revision, loaded_at)
             saving.addErrback(lambda failure: self._log.failure("Can't write the snapshot", failure=failure))
+
+    def _save(self, snapshot: Snapshot, policy_set: PolicySet, revision: str, loaded_at: float) -> Deferred[Any]:
+        if not IChangeStore.providedBy(self._store):
+            return self._in_thread(snapshot.save, policy_set, loaded_at)
+        if self.active is None or self.active.revision != revision:
+            return succeed(None)  # there is a newer one, which is saved behind this one
+
+        def save_here(is_saved: bool) -> object:
+            return is_saved or self._in_thread(snapshot.save, policy_set, loaded_at)
+
+        return self._store.save(snapshot.path, revision, loaded_at).addCallback(save_here)
 
     def _failed(self, invalid: InvalidPolicies) -> None:
         known = self._mistakes is not None and self._mistakes.report() == invalid.report()
@@ -192,3 +224,10 @@ class LivePolicies(Service):
             source=self._store.name,
             kept=self.active.revision if self.active else "no policies",
         )
+
+
+def _let_go(parts: list[object]) -> Generator[None, None, None]:
+    """Drop what is not needed any more piece by piece, from the end."""
+    while parts:
+        parts.pop()
+        yield None

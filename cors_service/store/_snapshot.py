@@ -12,10 +12,14 @@ from cors_service.policy import InvalidPolicies, PolicySet, read_document, write
 
 
 class Snapshot:
-    """A file that holds the last good policy set and when it was loaded."""
+    """A file that holds the last good policy set and when it was loaded.
+
+    Attributes:
+        path: The file.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def save(self, policy_set: PolicySet, loaded_at: float) -> None:
         """Replace the file, so that it is whole at any moment.
@@ -28,13 +32,13 @@ class Snapshot:
             OSError: The file can't be written.
         """
         text = json.dumps({"loaded_at": loaded_at, "document": write_document(policy_set)})
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self._path)
+            Path(name).replace(self.path)
         except BaseException:
             Path(name).unlink()
             raise
@@ -49,11 +53,11 @@ class Snapshot:
             OSError: There is none.
             ValueError: The file holds something else.
         """
-        text = self._path.read_bytes()
+        text = self.path.read_bytes()
         try:
             kept = json.loads(text)
             policy_set, loaded_at = read_document(kept["document"]), float(kept["loaded_at"])
             datetime.fromtimestamp(loaded_at, UTC)
         except (ArithmeticError, LookupError, TypeError, ValueError, OSError, RecursionError, InvalidPolicies):
-            raise ValueError(f"{str(self._path)!r} is not a snapshot of policies") from None
+            raise ValueError(f"{str(self.path)!r} is not a snapshot of policies") from None
         return policy_set, loaded_at

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Final
 
@@ -17,6 +16,7 @@ from cors_service.store import IPolicies, Status
 from cors_service.web._decisions import Deciding, validated
 from cors_service.web._endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, NotFound, Problem
 from cors_service.web._limits import Limits
+from cors_service.web._workers import Crew, iso
 from cors_service.wire import write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()
@@ -53,10 +53,15 @@ class PolicyEndpoint(Deciding):
 
 
 class StatusEndpoint(Endpoint):
-    """`/v1/status`: which policies are active since when, and what is wrong with those that are not."""
+    """`/v1/status`: which policies are active since when, and what is wrong with those that are not.
+
+    Attributes:
+        crew: Set where several processes serve.
+    """
 
     def __init__(self, ids: DecisionIds, policies: IPolicies, clock: IReactorTime) -> None:
         super().__init__(ids)
+        self.crew: Crew | None = None
         self._policies = policies
         self._clock = clock
 
@@ -64,11 +69,13 @@ class StatusEndpoint(Endpoint):
         """Give the status."""
         status: Status = self._policies.status
         told = structs.asdict(status) | {
-            "loaded_at": _iso(status.loaded_at),
-            "last_attempt": _iso(status.last_attempt),
+            "loaded_at": iso(status.loaded_at),
+            "last_attempt": iso(status.last_attempt),
             "age": None if status.loaded_at is None else round(self._clock.seconds() - status.loaded_at),
             "version": cors_service.__version__,
         }
+        if self.crew is not None:
+            told |= {"worker": self.crew.number, "workers": [worker.as_dict() for worker in self.crew.workers()]}
         return Answer(200, JSON, write_json(told), {"Cache-Control": NO_STORE})
 
 
@@ -103,7 +110,3 @@ class OpenAPIEndpoint(Endpoint):
     def answer_GET(self, request: Asked) -> Answer:
         """Give it."""
         return validated(request, _OPENAPI, "max-age=3600")
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

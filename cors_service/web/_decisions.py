@@ -115,7 +115,7 @@ class DecisionEndpoint(Deciding):
         remembered = self._by_body.by(active)
         answer = remembered.get(body)
         if answer is None:
-            decision = write_decision(active.decide(read_query_text(body)), self._limits.ttl)
+            decision = write_decision(active.decide_anew(read_query_text(body)), self._limits.ttl)
             answer = Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
             remembered.offer(body, answer)
         return answer
@@ -128,7 +128,8 @@ class DecisionEndpoint(Deciding):
         answer = remembered.get(form)
         if answer is None:
             ttl = self._limits.ttl
-            answer = tagged(write_decision(active.decide(read_form(form)), ttl), f"max-age={ttl}" if ttl else NO_STORE)
+            decision = write_decision(active.decide_anew(read_form(form)), ttl)
+            answer = tagged(decision, f"max-age={ttl}" if ttl else NO_STORE)
             remembered.offer(form, answer)
         return unless_held(request, answer)
 
@@ -181,7 +182,7 @@ class DecisionsEndpoint(Deciding):
             BadQuery: The query is no JSON, and so the body is none (`body-malformed`).
         """
         try:
-            return write_decision(active.decide(read(query)), self._limits.ttl)
+            return write_decision(active.decide_anew(read(query)), self._limits.ttl)
         except BadQuery as error:
             if error.code == "body-malformed":
                 raise

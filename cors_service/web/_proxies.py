@@ -171,12 +171,12 @@ class ProxyEndpoint(Deciding):
                 raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
             query = structs.replace(query, policy=active.policy_for(received.site + path))
         try:
-            return active.decide(query)
+            return active.decide_anew(query)
         except BadQuery as error:
             if error.code != "url-malformed":
                 raise
             # It has no origin of its own that could be compared, and the rules speak about all others.
-            return active.decide(structs.replace(query, url=None))
+            return active.decide_anew(structs.replace(query, url=None))
 
     def _decided(self, decision: Decision) -> Answer:
         ttl = self._limits.ttl

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,15 +22,72 @@ from cors_service.web._site import DecisionSite
 class CannotServe(SystemExit, Exception):
     """Ends the process without a traceback, and is an error to twistd, which tells whoever started a daemon."""
 
+    _log: Final = Logger()
 
-class DecisionServer(Service):
-    """Serves a site on endpoints.
+    @classmethod
+    def because(cls, *reasons: str) -> Self:
+        """Make one, and put the reasons into the log and on standard error."""
+        for reason in reasons:
+            cls._log.error("{reason}", reason=reason)
+            # twistd has put its log in the place of standard error by now.
+            if sys.__stderr__ is not None:
+                sys.__stderr__.write(f"cors-service: {reason}\n")
+        return cls(1)
+
+
+class Listener:
+    """Listens on endpoints, once.
 
     Attributes:
-        ports: What is listened on now.
+        ports: What is listened on now, each with the endpoint that it is of.
     """
 
     _log: Final = Logger()
+
+    def __init__(self, endpoints: Sequence[tuple[str, IStreamServerEndpoint]], factory: IProtocolFactory) -> None:
+        """Make a listener.
+
+        Args:
+            endpoints: Where, each with its description.
+            factory: What makes protocols.
+        """
+        self.ports: list[tuple[IListeningPort, IStreamServerEndpoint]] = []
+        self._endpoints = endpoints
+        self._factory = factory
+        self._asked = False
+
+    def listen(self) -> None:
+        """Listen, unless that was asked for before.
+
+        Raises:
+            CannotServe: An endpoint can't be had.
+        """
+        if self._asked:
+            return
+        self._asked = True
+        failures: list[str] = []
+        for description, endpoint in self._endpoints:
+            listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
+            listening.addCallbacks(
+                self._listens,
+                lambda failure, what=description: failures.append(_why(what, failure)),
+                callbackArgs=(endpoint,),
+            )
+        if failures:
+            raise CannotServe.because(*failures)
+
+    def stop(self) -> Deferred[Any]:
+        """Listen no more."""
+        ports, self.ports = self.ports, []
+        return gatherResults([maybeDeferred(port.stopListening) for port, _ in ports])
+
+    def _listens(self, port: IListeningPort, endpoint: IStreamServerEndpoint) -> None:
+        self.ports.append((port, endpoint))
+        self._log.info("Listening on {address}", address=port.getHost())
+
+
+class DecisionServer(Service):
+    """Serves a site on endpoints."""
 
     def __init__(
         self,
@@ -46,17 +103,19 @@ class DecisionServer(Service):
             endpoints: Where, each with its description.
             drain_timeout: Seconds that requests in flight have to end when the server stops.
         """
-        self.ports: list[IListeningPort] = []
-        self._own: list[Port] = []
+        self._listener = Listener(endpoints, site)
         self._site = site
-        self._endpoints = endpoints
         self._drain_timeout = drain_timeout
-        self._asked = False
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """What is listened on now."""
+        return [port for port, _ in self._listener.ports]
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still bind to any port."""
         super().privilegedStartService()
-        self._listen()
+        self._listener.listen()
 
     def startService(self) -> None:
         """Listen.
@@ -65,43 +124,16 @@ class DecisionServer(Service):
             CannotServe: An endpoint can't be had; the reason is in the log and on standard error.
         """
         super().startService()
-        self._listen()
+        self._listener.listen()
 
     def stopService(self) -> Deferred[Any]:
         """Accept no more connections, answer what was asked, close."""
         super().stopService()
-        ports, self.ports = self.ports, []
-        for port in self._own:
-            _take_up_the_rest(port)
-        closing = gatherResults([maybeDeferred(port.stopListening) for port in ports])
-        return closing.addCallback(lambda _: self._site.drain(self._drain_timeout))
-
-    def _listen(self) -> None:
-        if self._asked:
-            return
-        self._asked = True
-        failures: list[str] = []
-        for description, endpoint in self._endpoints:
-            listening: Deferred[IListeningPort] = endpoint.listen(self._site)
-            listening.addCallbacks(
-                self._listens,
-                lambda failure, what=description: failures.append(_why(what, failure)),
-                callbackArgs=(endpoint,),
-            )
-        if failures:
-            for failure in failures:
-                self._log.error("{failure}", failure=failure)
-                # twistd has put its log in the place of standard error by now.
-                if sys.__stderr__ is not None:
-                    sys.__stderr__.write(f"cors-service: {failure}\n")
-            raise CannotServe(1)
-
-    def _listens(self, port: IListeningPort, endpoint: IStreamServerEndpoint) -> None:
-        self.ports.append(port)
-        # A socket that was handed over, as systemd does, goes on listening, and its queue stays.
-        if isinstance(port, Port) and not isinstance(endpoint, AdoptedStreamServerEndpoint):
-            self._own.append(port)
-        self._log.info("Listening on {address}", address=port.getHost())
+        for port, endpoint in self._listener.ports:
+            # A socket that was handed over, as systemd does, goes on listening, and its queue stays.
+            if isinstance(port, Port) and not isinstance(endpoint, AdoptedStreamServerEndpoint):
+                _take_up_the_rest(port)
+        return self._listener.stop().addCallback(lambda _: self._site.drain(self._drain_timeout))
 
 
 def _take_up_the_rest(port: Port) -> None:

@@ -43,6 +43,7 @@ class DecisionTree(NotFound):
         ids: Names its answers.
         policies: Who holds the policies that it decides by.
         ready: The resource that tells whether the service can be asked.
+        status: The resource that tells how it is.
     """
 
     def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime) -> None:
@@ -58,7 +59,8 @@ class DecisionTree(NotFound):
         api.putChild(b"decision", DecisionEndpoint(ids, policies, limits))
         api.putChild(b"decisions", DecisionsEndpoint(ids, policies, limits))
         api.putChild(b"policies", PoliciesEndpoint(ids, policies, limits))
-        api.putChild(b"status", StatusEndpoint(ids, policies, clock))
+        self.status = StatusEndpoint(ids, policies, clock)
+        api.putChild(b"status", self.status)
         warnings = Warnings(clock)
         for name, endpoint in _FOR_PROXIES.items():
             api.putChild(name, endpoint(ids, policies, limits, warnings))

@@ -160,6 +160,34 @@ def test_hangup(start: Start, by: tuple[str, ...]) -> None:
     assert allows(service.port, "one", "https://one.example")
 
 
+def readers(pid: int) -> list[int]:
+    """Give the processes that a service has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_reader_ends_with_the_service(start: Start, number: signal.Signals) -> None:
+    """The process that reads policies for a service is gone with it, however the service ends."""
+    service = start()
+    assert allows(service.port, "one", "https://one.example")
+    [reader] = readers(service.pid)
+    service.signal(number)
+    service.ends()
+    wait_for(lambda: is_gone(reader), "the end of the reader")
+
+
+def test_reader_is_killed(start: Start, policies: Path) -> None:
+    """A service whose reader is killed decides on, says so, and follows its document again."""
+    service = start()
+    assert allows(service.port, "one", "https://one.example")
+    os.kill(readers(service.pid)[0], signal.SIGKILL)
+    service.said("The reader of .* has ended")
+    assert allows(service.port, "one", "https://one.example")
+    write(policies, "one", "two")
+    service.said("is active: 2 policies")
+    assert not any("Traceback" in line for line in service.out + service.err)
+
+
 def test_snapshot(start: Start, policies: Path, tmp_path: Path) -> None:
     """A restart while the document is away serves what was good last, says how old it is, and follows the document."""
     snapshot = tmp_path / "snapshot.json"

@@ -1,0 +1,42 @@
+"""Work that is done in slices, so that the reactor never waits long for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+SLICE_SECONDS: Final = 0.001
+"""How long a slice may take, but for its last step."""
+_Result = TypeVar("_Result")
+
+
+async def in_slices(
+    steps: Generator[Callable[[], Any] | None, Any, _Result],
+    clock: IReactorTime,
+    in_thread: Callable[..., Deferred[Any]],
+) -> _Result:
+    """Take steps, and let the reactor do other things now and then.
+
+    Args:
+        steps: A generator that yields None between two short steps, or a task that takes long, whose result it gets.
+        clock: The reactor.
+        in_thread: Runs a function where it may block; gives a Deferred of the result.
+
+    Returns:
+        What the generator returns.
+    """
+    begun = clock.seconds()
+    result: Any = None
+    while True:
+        try:
+            task = steps.send(result)
+        except StopIteration as end:
+            return cast(_Result, end.value)
+        result = None if task is None else await in_thread(task)
+        if clock.seconds() - begun >= SLICE_SECONDS:
+            await deferLater(clock, 0)
+            begun = clock.seconds()

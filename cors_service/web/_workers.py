@@ -1,0 +1,77 @@
+"""What a service that is several processes says of each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal, Protocol, Self
+
+from msgspec import Struct, convert, structs
+
+State = Literal["waiting", "starting", "serving", "ending"]
+
+
+class WorkerStatus(Struct, frozen=True, kw_only=True):
+    """What is known of a worker. Times are in seconds since 1970.
+
+    Attributes:
+        number: Of its place, from 1; another one that takes its place has the same.
+        pid: Its process id; None while nobody has the place.
+        state: `waiting` while nobody has the place, `starting` before it has policies, `serving`, or `ending`.
+        started_at: When it was started.
+        replaced: How often another one took the place since the service was started.
+        revision: Of the policies that are active there; None before there are any, as what follows.
+        generation: How often other policies became active there since it was started.
+        loaded_at: When they were read.
+        stale: Whether they are not those that were read last.
+        connections: How many are open.
+    """
+
+    number: int
+    pid: int | None
+    state: State
+    started_at: float | None = None
+    replaced: int = 0
+    revision: str | None = None
+    generation: int = 0
+    loaded_at: float | None = None
+    stale: bool = False
+    connections: int = 0
+
+    @classmethod
+    def all_of(cls, value: object) -> list[Self]:
+        """Read what was written as JSON.
+
+        Raises:
+            msgspec.ValidationError: It is something else.
+        """
+        return convert(value, list[cls])  # type: ignore[valid-type]
+
+    def with_history(self, *, started_at: float | None, replaced: int) -> Self:
+        """The same with what only the supervisor knows."""
+        return structs.replace(self, started_at=started_at, replaced=replaced)
+
+    def as_dict(self) -> dict[str, object]:
+        """The same as JSON of the API."""
+        return structs.asdict(self) | {"started_at": iso(self.started_at), "loaded_at": iso(self.loaded_at)}
+
+
+class Crew(Protocol):
+    """What is known of the workers, in one of them.
+
+    Attributes:
+        number: Of this one.
+    """
+
+    number: int
+
+    def workers(self) -> list[WorkerStatus]:
+        """What is known of each."""
+
+
+def iso(seconds: float | None) -> str | None:
+    """Write a time as the API does.
+
+    Args:
+        seconds: Since 1970.
+    """
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

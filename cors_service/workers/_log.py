@@ -1,0 +1,73 @@
+"""How what a worker logs gets into the log of its supervisor."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsJSON, eventFromJSON, formatEvent
+from zope.interface import implementer
+
+from cors_service.workers._lines import LONGEST, Pipe
+
+LOG: Final = b"log "
+"""How the lines of events begin."""
+
+_LONGEST_TEXT: Final = LONGEST // 16
+# What the parts of Twisted that log in the old way put in every event; its text is made from them.
+_LEGACY: Final = {"message", "format", "system", "isError", "time", "why"}
+
+
+@implementer(ILogObserver)
+class WorkerLog:
+    """Hands what a worker logs to its supervisor, which has the log."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def __call__(self, event: LogEvent) -> None:
+        """Hand an event over: its text, its values if they are plain, its failure."""
+        text = formatEvent(event)
+        plain: LogEvent = {
+            "log_time": event["log_time"],
+            "log_level": event.get("log_level", LogLevel.info),
+            "log_namespace": event.get("log_namespace", ""),
+            "log_format": "{log_text}",
+            "log_text": text,
+        }
+        values = {
+            key: value
+            for key, value in event.items()
+            if not key.startswith("log_") and key not in _LEGACY and isinstance(value, str | int | float)
+        }
+        failure = {}
+        if "log_failure" in event:
+            # Of what was raised, JSON has the type and the places, but not what it said.
+            failure = {"log_failure": event["log_failure"], "log_reason": event["log_failure"].getErrorMessage()}
+        line = self._line(plain | values | failure)
+        if len(line) > LONGEST:
+            line = self._line(plain | {"log_text": text[:_LONGEST_TEXT]})
+        self._pipe.write(line)
+
+    @staticmethod
+    def _line(event: LogEvent) -> bytes:
+        return LOG + b"%b\n" % eventAsJSON(event).encode("ascii", "backslashreplace")
+
+
+def read_event(line: bytes, worker: int) -> LogEvent:
+    """Read what `WorkerLog` wrote.
+
+    Args:
+        line: A line that begins with `LOG`.
+        worker: The number of the worker, which the text and the values then name.
+
+    Raises:
+        ValueError: It is none.
+    """
+    event = eventFromJSON(line.removeprefix(LOG).decode("ascii"))
+    # The text was made from its parts where they were, and is a part itself here.
+    event.pop("log_flattened", None)
+    event["log_text"] = f"[worker {worker}] {event['log_text']}"
+    event["worker"] = worker
+    if "log_failure" in event:
+        event["log_failure"].value = event["log_reason"]
+    return event

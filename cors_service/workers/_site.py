@@ -1,0 +1,22 @@
+"""The site of a worker, which writes into the same access log as others."""
+
+from __future__ import annotations
+
+import io
+
+from cors_service.web import DecisionSite
+
+
+class WorkerSite(DecisionSite):
+    """A site whose lines on requests stay whole while other processes write theirs into the same file."""
+
+    def _openLogFile(self, path: str | bytes) -> WholeLines:
+        return WholeLines(path, "a")
+
+
+class WholeLines(io.FileIO):
+    """A file to which each line is appended in one call of the system, however long it is."""
+
+    def write(self, line: str) -> int:  # type: ignore[override]
+        """Append a line."""
+        return super().write(line.encode("utf-8", "backslashreplace"))

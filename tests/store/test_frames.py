@@ -1,0 +1,121 @@
+"""Tests of what a service and its reader say to each other: what arrives is what was sent."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from store_texts import document
+
+from cors_service.policy import Change, InvalidPolicies, Policy, PolicyError, Rule, read_document, revision
+from cors_service.store._frames import (
+    ANSWERS,
+    REQUESTS,
+    Frames,
+    Load,
+    Loaded,
+    Part,
+    Refused,
+    Save,
+    framed,
+    parts_of,
+    read_mistakes,
+    refused,
+    whole,
+)
+
+
+def sent(messages: list[Any]) -> list[Any]:
+    """Send messages and give what arrives."""
+    data = b"".join(map(framed, messages))
+    return [ANSWERS.decode(message) for message in Frames().take(data)]
+
+
+def arrived(change: Change) -> Change:
+    """Send a change and give what arrives."""
+    *parts, end = sent(list(parts_of(change)))
+    assert all(isinstance(part, Part) for part in parts)
+    assert isinstance(end, Loaded)
+    return whole(parts, end)
+
+
+@given(st.lists(st.integers(1, 40)), st.lists(st.integers(0, 3000)))
+def test_frames(cuts: list[int], sizes: list[int]) -> None:
+    """However a stream is cut into pieces, the messages come out whole and in order."""
+    messages = [Save("x" * size, "sha256:", 1.5) for size in sizes]
+    data = b"".join(map(framed, messages))
+    frames, found = Frames(), []
+    for cut in cuts:
+        found += frames.take(data[:cut])
+        data = data[cut:]
+    found += frames.take(data)
+    assert messages == [REQUESTS.decode(message) for message in found]
+
+
+def test_change() -> None:
+    """A change arrives as it was, with everything that a policy can hold."""
+    rule = Rule(
+        origins=("@s", "re:https://é"),
+        methods=("*",),
+        request_headers=("x-*",),
+        expose_headers=("x-a",),
+        credentials=True,
+        max_age=5,
+        timing=True,
+        resource_policy="same-site",
+        dangerously_allow=("null-origin",),
+    )
+    change = Change(
+        base="sha256:1",
+        revision="sha256:2",
+        policies=(Policy(name="one", rules=(rule, Rule(origins=("*",))), match=("a/",), preflight_status=200),),
+        removed=("two",),
+        origin_sets={"s": ("null",), "t": ("https://t.example",)},
+        removed_sets=("u",),
+    )
+    assert change == arrived(change)
+
+
+def test_many_parts() -> None:
+    """A large change travels in many small messages."""
+    policy_set = read_document(document(*(f"policy-{number}" for number in range(1000))))
+    change = Change.between(None, None, revision(policy_set), policy_set)
+    assert max(len(framed(part)) for part in parts_of(change)) < 100_000
+    assert len(list(parts_of(change))) > 5
+    assert change == arrived(change)
+
+
+def test_nothing() -> None:
+    """A change of nothing is one message."""
+    change = Change(base="sha256:1", revision="sha256:1")
+    assert len(list(parts_of(change))) == 1
+    assert change == arrived(change)
+    assert [Load(None, True)] == [REQUESTS.decode(message) for message in Frames().take(framed(Load(None, True)))]
+
+
+VALUES = [None, "text", "\udc80", 5, 1 << 80, 1.5, float("nan"), True, [1], {"a": date(2026, 1, 1)}, date(2026, 1, 1)]
+
+
+def test_mistakes() -> None:
+    """Mistakes arrive so that they tell the same, whatever they are about, and whatever files are called."""
+    errors = [
+        PolicyError(
+            "wrong-type",
+            f"message {number}",
+            hint="Write something else.",
+            path=("policies", "a.b", "rules", number),
+            value=value,
+            file="policies\udc80.toml" if number % 2 else None,
+            line=number or None,
+        )
+        for number, value in enumerate(VALUES)
+    ]
+    invalid = InvalidPolicies(errors)
+    [message] = sent([refused(invalid)])
+    assert isinstance(message, Refused)
+    found = read_mistakes(message)
+    assert invalid.report() == found.report()
+    assert [error.as_dict() for error in errors] == [mistake.as_dict() for mistake in found.mistakes]
+    assert [error.path for error in errors] == [mistake.path for mistake in found.mistakes]

@@ -1,0 +1,328 @@
+"""Tests of the holder of policies with a store that tells what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_texts import document, now
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from cors_service.policy import Change, InvalidPolicies, PolicyError, PolicySet, read_document, revision
+from cors_service.store import IChangeStore, LivePolicies, Snapshot
+from cors_service.store._slices import in_slices
+
+Logged = list[tuple[str, str]]
+
+
+@implementer(IChangeStore)
+class ScriptedStore:
+    """A store whose answers come when the test says so, and as it says.
+
+    Attributes:
+        asked: What was asked for: the revision to begin at, and whether to read everything.
+        saved: The snapshots that were asked for.
+        changed: What is to be called for a change; None where nobody watches.
+    """
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str | None, bool]] = []
+        self.saved: list[tuple[Path, str, float]] = []
+        self.changed: Callable[[], object] | None = None
+        self._loads: list[Deferred[Any]] = []
+        self._saves: list[Deferred[Any]] = []
+        self.stopped: Deferred[None] = Deferred()
+
+    def load(self) -> Deferred[PolicySet]:
+        """Never asked for."""
+        raise AssertionError
+
+    def load_change(self, base: str | None, *, everything: bool) -> Deferred[Change]:
+        """Begin to load."""
+        self.asked.append((base, everything))
+        self._loads.append(Deferred())
+        return self._loads[-1]
+
+    def save(self, path: Path, revision: str, loaded_at: float) -> Deferred[bool]:
+        """Begin to save."""
+        self.saved.append((path, revision, loaded_at))
+        self._saves.append(Deferred())
+        return self._saves[-1]
+
+    def watch(self, changed: Callable[[], object]) -> Callable[[], Deferred[None]]:
+        """Remember whom to tell."""
+        self.changed = changed
+        return lambda: self.stopped
+
+    def give(self, before: PolicySet | None, after: PolicySet) -> None:
+        """End the load that began first with what leads from one set to the other."""
+        self._loads.pop(0).callback(
+            Change.between(None if before is None else revision(before), before, revision(after), after)
+        )
+
+    def refuse(self, error: Exception) -> None:
+        """End the load that began first with a failure."""
+        self._loads.pop(0).errback(error)
+
+    def has_saved(self, result: object) -> None:
+        """End the save that began first."""
+        save = self._saves.pop(0)
+        if isinstance(result, Exception):
+            save.errback(result)
+        else:
+            save.callback(result)
+
+
+class Ticking(Clock):
+    """A clock on which each look at it takes its time, so that nothing is done in no time.
+
+    Attributes:
+        turns: How often somebody let the reactor do other things first.
+        each: What is done in each of these turns.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 0
+        self.each: Callable[[], object] = lambda: None
+
+    def callLater(self, when: float, what: Callable[..., Any], *arguments: Any, **keys: Any) -> Any:
+        """Count the turns."""
+        self.turns += 1
+        self.each()
+        return super().callLater(when, what, *arguments, **keys)
+
+    def seconds(self) -> float:
+        """Give the time."""
+        self.rightNow += 0.0004
+        return super().seconds()
+
+
+def policies(*names: str) -> PolicySet:
+    """Make a policy set."""
+    return read_document(document(*names))
+
+
+def active(live: LivePolicies) -> list[str]:
+    """Give the names of the policies that decide now."""
+    return [] if live.active is None else sorted(live.active.policy_set.policies)
+
+
+@pytest.fixture
+def store() -> ScriptedStore:
+    """Give a store that the test controls."""
+    return ScriptedStore()
+
+
+@pytest.fixture
+def live(store: ScriptedStore) -> LivePolicies:
+    """Give the holder of that store's policies, with the policy `one`, started."""
+    live = LivePolicies(store, Clock(), in_thread=execute)
+    live.activate(policies("one"))
+    live.startService()
+    return live
+
+
+def test_store() -> None:
+    """The store of these tests is one."""
+    assert verifyObject(IChangeStore, ScriptedStore())
+
+
+def test_change(live: LivePolicies, store: ScriptedStore, logged: Logged) -> None:
+    """What the store tells of is asked for from the revision that is active, and becomes active."""
+    assert store.changed is not None
+    store.changed()
+    assert store.asked == [(revision(policies("one")), False)]
+    store.give(policies("one"), policies("one", "two"))
+    assert (active(live), live.status.generation, live.status.policies) == (["one", "two"], 2, 2)
+    assert revision(policies("one", "two")) == live.status.revision
+    assert logged[-1] == ("info", f"Revision {live.status.revision} of scripted is active: 2 policies")
+
+
+def test_reload(live: LivePolicies, store: ScriptedStore) -> None:
+    """Who asks for a reload has everything read; a change that is told meanwhile is no reason to do so again."""
+    reloading = live.reload()
+    assert store.changed is not None
+    store.changed()
+    store.give(policies("one"), policies("two"))
+    assert not reloading.called
+    store.give(policies("two"), policies("two"))
+    assert reloading.called
+    assert store.asked == [(revision(policies("one")), True), (revision(policies("two")), False)]
+
+
+def test_reload_while_loading(live: LivePolicies, store: ScriptedStore) -> None:
+    """A reload that is asked for while a change is loaded has everything read behind it."""
+    assert store.changed is not None
+    store.changed()
+    live.reload()
+    store.give(policies("one"), policies("two"))
+    assert [everything for _, everything in store.asked] == [False, True]
+
+
+def test_from_nothing(store: ScriptedStore) -> None:
+    """Where nothing is active yet, everything is loaded."""
+    live = LivePolicies(store, Clock(), in_thread=execute)
+    live.startService()
+    store.give(None, policies("one"))
+    assert (active(live), store.asked) == (["one"], [(None, True)])
+
+
+def test_nothing_changed(live: LivePolicies, store: ScriptedStore, logged: Logged) -> None:
+    """A change of nothing leaves what is active as it is."""
+    before = live.active
+    live.reload()
+    store.give(policies("one"), policies("one"))
+    assert (before, 1) == (live.active, live.status.generation)
+    assert "is still at revision" in logged[-1][1]
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidPolicies([PolicyError("syntax", "wrong")]), RuntimeError("the process has ended")], ids=repr
+)
+def test_mistakes(live: LivePolicies, store: ScriptedStore, nothing_left_behind: list[Any], error: Exception) -> None:
+    """What can't be loaded changes nothing but the status; the next good change becomes active."""
+    live.reload()
+    store.refuse(error)
+    assert (active(live), live.status.stale, len(live.status.mistakes)) == (["one"], True, 1)
+    live.reload()
+    store.give(policies("one"), policies("two"))
+    assert (active(live), live.status.stale) == (["two"], False)
+    nothing_left_behind.clear()
+
+
+def test_change_of_something_else(live: LivePolicies, store: ScriptedStore, nothing_left_behind: list[Any]) -> None:
+    """A change that does not begin at what is active is not made active."""
+    live.reload()
+    store.give(policies("other"), policies("other", "two"))
+    assert (active(live), live.status.stale) == (["one"], True)
+    nothing_left_behind.clear()
+
+
+def test_in_slices(store: ScriptedStore) -> None:
+    """A large change is made ready in many turns of the reactor; until then what was active decides, and holds."""
+    clock = Ticking()
+    live = LivePolicies(store, clock, in_thread=execute)
+    live.activate(policies("one"))
+    seen: list[object] = []
+    clock.each = lambda: seen.append(live.active)
+    reloading = live.reload()
+    before = live.active
+    store.give(policies("one"), policies(*(f"policy-{number}" for number in range(100))))
+    clock.advance(0)
+    assert reloading.called
+    assert len(active(live)) == 100
+    assert set(seen) == {before, live.active}
+    assert seen.count(before) > 30
+    assert clock.getDelayedCalls() == []
+
+
+def test_stop_waits(live: LivePolicies, store: ScriptedStore) -> None:
+    """A stop waits for what is under way, and for the store."""
+    live.reload()
+    ends: list[object] = []
+    live.stopService().addCallback(ends.append)
+    store.give(policies("one"), policies("two"))
+    assert ends == []
+    store.stopped.callback(None)
+    assert ends == [None]
+
+
+# Snapshots.
+
+
+@pytest.fixture
+def saving(store: ScriptedStore, tmp_path: Path) -> LivePolicies:
+    """Give a holder that keeps snapshots, with the policy `one`."""
+    live = LivePolicies(store, Clock(), snapshot=Snapshot(tmp_path / "snapshot"), in_thread=execute)
+    live.activate(policies("one"), loaded_at=17.0)
+    return live
+
+
+def test_saved_by_the_store(saving: LivePolicies, store: ScriptedStore, tmp_path: Path) -> None:
+    """The store is asked to save what is active, and nothing is done about it here."""
+    assert store.saved == [(tmp_path / "snapshot", revision(policies("one")), 17.0)]
+    store.has_saved(True)
+    assert list(tmp_path.iterdir()) == []
+    assert saving.status.generation == 1
+
+
+def test_saved_here(saving: LivePolicies, store: ScriptedStore, tmp_path: Path) -> None:
+    """What the store does not have is saved here."""
+    store.has_saved(False)
+    assert (policies("one"), 17.0) == Snapshot(tmp_path / "snapshot").load()
+    assert saving.status.generation == 1
+
+
+def test_only_the_newest(saving: LivePolicies, store: ScriptedStore) -> None:
+    """While a snapshot is written others become active: of these only the newest is saved behind it."""
+    names = ["one", "two", "three", "four"]
+    for before, after in pairwise(names):
+        saving.reload()
+        store.give(policies(before), policies(after))
+    store.has_saved(True)
+    assert [revision for _, revision, _ in store.saved] == [revision(policies(name)) for name in ("one", "four")]
+    store.has_saved(True)
+
+
+def test_cannot_be_saved(
+    saving: LivePolicies, store: ScriptedStore, logged: Logged, nothing_left_behind: list[Any]
+) -> None:
+    """A snapshot that the store can't write is told in the log."""
+    store.has_saved(OSError("full"))
+    assert sum("snapshot" in text for _, text in logged) == 1
+    assert active(saving) == ["one"]
+    nothing_left_behind.clear()
+
+
+# Slices.
+
+
+def counted(steps: int) -> Iterator[None]:
+    """Take so many steps."""
+    for _ in range(steps):
+        yield None
+
+
+def test_slices() -> None:
+    """Steps that take no time are one slice; those that take time are several, with a turn of the reactor between."""
+    fast, slow = Clock(), Ticking()
+    now(Deferred.fromCoroutine(in_slices(counted(100), fast, execute)))
+    assert fast.getDelayedCalls() == []
+    ends: list[object] = []
+    Deferred.fromCoroutine(in_slices(counted(100), slow, execute)).addCallback(ends.append)
+    slow.advance(0)
+    assert (ends, slow.turns > 30) == ([None], True)
+
+
+def test_task() -> None:
+    """A task is done elsewhere, and its result comes back; what the steps return is what comes out."""
+    done: list[Any] = []
+
+    def steps() -> Any:
+        found = yield None
+        assert found is None
+        found = yield lambda: "result"
+        return found
+
+    def in_thread(function: Callable[[], Any]) -> Deferred[Any]:
+        done.append(function)
+        return execute(function)
+
+    assert now(Deferred.fromCoroutine(in_slices(steps(), Clock(), in_thread))) == "result"
+    assert len(done) == 1
+
+
+def test_task_that_fails() -> None:
+    """A task that fails is the failure of all."""
+    steps = iter([lambda: 1 / 0])
+    with pytest.raises(ZeroDivisionError):
+        now(Deferred.fromCoroutine(in_slices((step for step in steps), Clock(), execute)))

@@ -1,0 +1,265 @@
+"""Tests of the store whose documents another process reads, with that process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from store_texts import TEN_MISTAKES, toml
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from cors_service.policy import InvalidPolicies, revision
+from cors_service.store import LivePolicies, ReaderPolicyStore, Snapshot, read_policies
+
+DEADLINE = 30.0
+Logged = list[tuple[str, str]]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the reactor run until a condition holds."""
+    clock: Any = reactor
+    deadline = clock.seconds() + DEADLINE
+    while not condition():
+        assert clock.seconds() < deadline, "waited in vain"
+        await deferLater(clock, 0.01)
+
+
+def write(path: Path, text: str) -> None:
+    """Put another document in place."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def children() -> set[int]:
+    """Give the processes that this one has started and not taken away."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give a document of one policy."""
+    path = tmp_path / "policies.toml"
+    write(path, toml("one"))
+    return path
+
+
+@pytest.fixture
+def store(path: Path) -> ReaderPolicyStore:
+    """Give a store of that document."""
+    return ReaderPolicyStore(path, reactor)
+
+
+@pytest_twisted.async_yield_fixture
+async def live(store: ReaderPolicyStore, tmp_path: Path) -> AsyncIterator[LivePolicies]:
+    """Give the holder of that store's policies, which were read before, as at the start of a program."""
+    live = LivePolicies(store, IReactorTime(reactor), snapshot=Snapshot(tmp_path / "snapshot"))
+    live.activate(store.read())
+    live.startService()
+    yield live
+    await live.stopService()
+
+
+def active(live: LivePolicies) -> list[str]:
+    """Give the names of the policies that decide now."""
+    return [] if live.active is None else sorted(live.active.policy_set.policies)
+
+
+async def test_follows(live: LivePolicies, path: Path) -> None:
+    """A change comes into force, of which only what changed is compiled; a bad one is told, and changes nothing."""
+    before = live.active
+    write(path, toml("one", "two"))
+    await until(lambda: active(live) == ["one", "two"])
+    assert before is not None
+    assert live.active is not None
+    assert before._policies["one"] is live.active._policies["one"]
+    assert revision(read_policies(path)) == live.status.revision
+    write(path, TEN_MISTAKES)
+    await until(lambda: live.status.stale)
+    with pytest.raises(InvalidPolicies) as caught:
+        read_policies(path)
+    assert [mistake.as_dict() for mistake in caught.value.mistakes] == list(live.status.mistakes)
+    assert active(live) == ["one", "two"]
+    write(path, toml("three"))
+    await until(lambda: active(live) == ["three"])
+    assert (live.status.stale, live.status.generation) == (False, 3)
+
+
+async def test_changed_while_it_started(store: ReaderPolicyStore, path: Path) -> None:
+    """What changed after it was read in this process, and before the other one ran, comes into force."""
+    live = LivePolicies(store, IReactorTime(reactor))
+    live.activate(store.read())
+    write(path, toml("two"))
+    live.startService()
+    await until(lambda: active(live) == ["two"])
+    await live.stopService()
+
+
+async def test_nothing_active(path: Path) -> None:
+    """What was not read before is loaded at the start."""
+    live = LivePolicies(ReaderPolicyStore(path, reactor), IReactorTime(reactor))
+    live.startService()
+    await until(lambda: active(live) == ["one"])
+    await live.stopService()
+
+
+async def test_reload(live: LivePolicies, logged: Logged) -> None:
+    """A reload that is asked for reads everything, and says what came of it."""
+    await live.reload()
+    assert logged[-1] == ("info", f"{live.status.source} is still at revision {live.status.revision}")
+
+
+async def test_snapshot(live: LivePolicies, path: Path, tmp_path: Path) -> None:
+    """Each good set is in the snapshot when the service has come to its end."""
+    write(path, toml("two"))
+    await until(lambda: active(live) == ["two"])
+    await live.stopService()
+    assert read_policies(path) == Snapshot(tmp_path / "snapshot").load()[0]
+    live.startService()
+
+
+async def test_snapshot_of_what_it_has_not_read(path: Path, tmp_path: Path) -> None:
+    """What comes from elsewhere, such as from a snapshot, is saved all the same."""
+    store = ReaderPolicyStore(path, reactor)
+    live = LivePolicies(store, IReactorTime(reactor), snapshot=Snapshot(tmp_path / "snapshot"))
+    other = tmp_path / "other.toml"
+    write(other, toml("other"))
+    write(path, TEN_MISTAKES)
+    live.activate(read_policies(other), loaded_at=17.0)
+    live.startService()
+    await until((tmp_path / "snapshot").exists)
+    await live.stopService()
+    assert (read_policies(other), 17.0) == Snapshot(tmp_path / "snapshot").load()
+
+
+async def test_snapshot_after_the_end(store: ReaderPolicyStore, live: LivePolicies, tmp_path: Path) -> None:
+    """Where no process runs any more, it is not asked to save."""
+    saved = store.save(tmp_path / "kept", "sha256:x", 17.0)
+    assert await saved is False
+    await live.stopService()
+    assert await store.save(tmp_path / "kept", str(live.status.revision), 17.0) is False
+    live.startService()
+
+
+async def test_killed_while_saving(store: ReaderPolicyStore, live: LivePolicies, tmp_path: Path) -> None:
+    """A snapshot that a dying reader leaves behind is not saved, which is told."""
+    await live.reload()
+    [pid] = children()
+    os.kill(pid, signal.SIGSTOP)
+    saving = store.save(tmp_path / "kept", str(live.status.revision), 17.0)
+    os.kill(pid, signal.SIGKILL)
+    assert await saving is False
+
+
+async def test_killed(live: LivePolicies, path: Path, logged: Logged) -> None:
+    """A reader that dies is started again, which is told, and a change is followed as before."""
+    await live.reload()
+    [pid] = children()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: children() not in [{pid}, set()])
+    assert sum("reader" in text and "ended" in text for level, text in logged if level == "error") == 1
+    write(path, toml("two"))
+    await until(lambda: active(live) == ["two"])
+
+
+async def test_killed_while_loading(
+    store: ReaderPolicyStore, live: LivePolicies, nothing_left_behind: list[Any]
+) -> None:
+    """A load that a dying reader leaves behind has failed; what is active stays, and is good again behind it."""
+    await live.reload()
+    [pid] = children()
+    os.kill(pid, signal.SIGSTOP)
+    loading = live.reload()
+    os.kill(pid, signal.SIGKILL)
+    await loading
+    assert ([mistake["code"] for mistake in live.status.mistakes], active(live)) == (["document-unreadable"], ["one"])
+    await until(lambda: not live.status.stale)
+    nothing_left_behind.clear()
+
+
+async def test_stop(live: LivePolicies) -> None:
+    """When it has stopped, nothing is left of the other process; it can be started again."""
+    await live.reload()
+    assert len(children()) == 1
+    await live.stopService()
+    assert children() == set()
+    live.startService()
+    assert len(children()) == 1
+
+
+async def test_stop_while_it_is_away(live: LivePolicies) -> None:
+    """A stop while the reader is dead and not yet started again leaves nothing behind."""
+    await live.reload()
+    [pid] = children()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: children() == set())
+    await live.stopService()
+    assert children() == set()
+    live.startService()
+
+
+class FullMachine:
+    """A reactor on a machine that has no room for another process, until it has."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+    def spawnProcess(self, *arguments: Any, **keys: Any) -> Any:
+        """Start a process, or fail as the system does."""
+        if self.is_full:
+            raise OSError("no room")
+        core: Any = reactor
+        return core.spawnProcess(*arguments, **keys)
+
+
+async def test_cannot_be_started(path: Path, logged: Logged, nothing_left_behind: list[Any]) -> None:
+    """Where no process can be started that is told, what is active stays, and it is tried again."""
+    machine = FullMachine()
+    store = ReaderPolicyStore(path, machine)
+    live = LivePolicies(store, IReactorTime(reactor))
+    live.activate(store.read())
+    live.startService()
+    assert sum("no room" in text for level, text in logged if level == "error") == 1
+    write(path, toml("two"))
+    machine.is_full = False
+    await until(lambda: active(live) == ["two"])
+    await live.stopService()
+    nothing_left_behind.clear()
+
+
+async def test_load(store: ReaderPolicyStore, path: Path) -> None:
+    """As any other store it gives all policies, and has no process when it has given them."""
+    assert read_policies(path) == await store.load()
+    await until(lambda: children() == set())
+
+
+async def test_signals(live: LivePolicies) -> None:
+    """What a terminal or a service manager sends to all processes of a group does not end the reader."""
+    await live.reload()
+    [pid] = children()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(pid, number)
+    await live.reload()
+    assert children() == {pid}
+
+
+async def test_directory_with_an_odd_name(tmp_path: Path) -> None:
+    """A path of bytes that are no text is read."""
+    directory = tmp_path / "odd\udc80"
+    directory.mkdir()
+    write(directory / "a.toml", toml("one"))
+    store = ReaderPolicyStore(directory, reactor)
+    loading: Deferred[Any] = store.load()
+    assert list((await loading).policies) == ["one"]
+    await until(lambda: children() == set())

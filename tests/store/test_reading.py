@@ -1,0 +1,339 @@
+"""Tests of the reader that reads again only what changed: it gives what reading everything gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_texts import toml
+
+from cors_service.decision import ActivePolicies
+from cors_service.policy import Change, InvalidPolicies, PolicySet, revision
+from cors_service.store import read_policies
+from cors_service.store._files import PATIENCE, read_text, state_of
+from cors_service.store._reading import PATIENCE_WITH_OTHERS, FileReader, mark_of
+
+TIMES = count(1)
+NAMES = ["a.toml", "b.toml", "c.json", "d.json"]
+# Each text has something to do with some of the others: a name, an origin set, a match.
+TEXTS = [
+    toml("one"),
+    toml("two", "three"),
+    toml("one", "four"),
+    'version = 1\n[origin_sets]\nours = ["https://our.example"]\n',
+    'version = 1\n[origin_sets]\nours = ["https://our.example", "https://*.our.example"]\ntheirs = ["null"]\n',
+    'version = 1\n[origin_sets]\nours = ["https://OUR.example"]\n',
+    'version = 1\n[policies.five]\norigins = ["@ours"]\nmatch = ["x.example/"]\n',
+    'version = 1\n[policies.six]\nrules = [{ origins = ["@ours"] }, { origins = ["https://a.our.example"] }]\n',
+    'version = 1\n[policies.seven]\norigins = ["@theirs", "https://x.example/"]\nmatch = ["x.example/", "y"]\n',
+    "version = 1\n",
+    "version = 2\nnonsense = 1\n",
+    "version = \n",
+    'version = 1\n[policies."no name"]\norigins = []\n',
+]
+JSON = [
+    json.dumps({"version": 1, "policies": {"eight": {"origins": ["@ours", "https://8.example"]}}}),
+    json.dumps({"version": 1, "policies": {"one": {"rules": "none"}}, "origin_sets": {"unused": []}}),
+    '{"version": 1, "version": 1}',
+    "[",
+]
+
+
+def put(path: Path, data: bytes) -> None:
+    """Replace a file; no two have the same time, however fast they follow each other."""
+    new = path.with_name(".new")
+    new.write_bytes(data)
+    time = next(TIMES) * 10**9
+    os.utime(new, ns=(time, time))
+    new.replace(path)
+
+
+def outcome(read: Callable[[], PolicySet]) -> tuple[object, object]:
+    """Give the set that was read and its revision, or everything that is wrong with it."""
+    try:
+        policy_set = read()
+    except InvalidPolicies as invalid:
+        return invalid.report(), [mistake.as_dict() for mistake in invalid.mistakes]
+    return policy_set, revision(policy_set)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> tuple[str, bytes | None]:
+    """Draw what becomes of a document: another text, or nothing."""
+    name = draw(st.sampled_from(NAMES))
+    texts = TEXTS if name.endswith("toml") else JSON
+    content = draw(st.none() | st.just(b"\xff") | st.sampled_from(texts).map(str.encode))
+    return name, content
+
+
+ROUNDS = st.lists(st.lists(steps(), max_size=3), min_size=1, max_size=6)
+
+
+def happens(path: Path, changes: list[tuple[str, bytes | None]]) -> None:
+    """Make changes to documents of a directory."""
+    for document, content in changes:
+        if content is None:
+            (path / document).unlink(missing_ok=True)
+        else:
+            put(path / document, content)
+
+
+@settings(deadline=None, max_examples=150)
+@given(ROUNDS, st.sets(st.integers(0, 5)))
+def test_same_as_reading_everything(rounds: list[list[tuple[str, bytes | None]]], everything: set[int]) -> None:
+    """Whatever happens to documents, reading what changed gives the same set, the same revision or the same report of
+    mistakes as reading everything afresh.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        reader = FileReader(path)
+        for number, changes in enumerate(rounds):
+            happens(path, changes)
+            reader.look()
+            reader.look()
+            expected = outcome(lambda: read_policies(path))
+            assert expected == outcome(lambda number=number: reader.read(everything=number in everything))
+            if isinstance(expected[0], PolicySet):
+                assert (expected[0], expected[1]) == (reader.policy_set, reader.revision)
+
+
+@settings(deadline=None, max_examples=100)
+@given(ROUNDS, st.sets(st.integers(0, 5)))
+def test_changes_lead_there(rounds: list[list[tuple[str, bytes | None]]], lost: set[int]) -> None:
+    """The changes that are told, one upon the other, lead to what reading everything gives; also when the reader has to
+    begin anew, and when what it tells is not what the asker has.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        reader = FileReader(path)
+        active: ActivePolicies | None = None
+        for number, changes in enumerate(rounds):
+            happens(path, changes)
+            if number in lost:
+                reader = FileReader(path)
+            reader.look()
+            reader.look()
+            expected = outcome(lambda: read_policies(path))
+            try:
+                change = reader.change(active.revision if active else None)
+            except InvalidPolicies:
+                assert not isinstance(expected[0], PolicySet)
+                continue
+            if active is None or change.revision != active.revision:
+                active = finished(active, change)
+            assert expected == (active.policy_set, active.revision)
+
+
+def finished(before: ActivePolicies | None, change: Change) -> ActivePolicies:
+    """Take all steps at once."""
+    steps = ActivePolicies.changed(before, change)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: ActivePolicies = end.value
+            return made
+
+
+# Looks.
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> FileReader:
+    """Give a reader that has read a directory of two documents."""
+    for name in ("a", "b"):
+        put(tmp_path / f"{name}.toml", toml(name).encode())
+    reader = FileReader(tmp_path)
+    reader.read(everything=True)
+    return reader
+
+
+def names(reader: FileReader) -> list[str]:
+    """Give the names of the policies that are read."""
+    return sorted(reader.read().policies)
+
+
+def test_nothing_to_read(reader: FileReader) -> None:
+    """Documents that stay as they are are not read again."""
+    before = reader.policy_set
+    assert [reader.look() for _ in range(3)] == [False, False, False]
+    assert before == reader.read()
+
+
+def test_what_stays_is_the_same(reader: FileReader, tmp_path: Path) -> None:
+    """The policies of a document that stayed as it was are the same objects, whatever is read beside it."""
+    before = reader.policy_set
+    put(tmp_path / "b.toml", toml("c").encode())
+    reader.look()
+    reader.look()
+    after = reader.read()
+    assert before is not None
+    assert before.policies["a"] is after.policies["a"]
+    assert sorted(after.policies) == ["a", "c"]
+
+
+def test_text_that_stays_is_the_same(reader: FileReader) -> None:
+    """When everything is read, what reads as before is the same object."""
+    before = reader.policy_set
+    after = reader.read(everything=True)
+    assert before is not None
+    assert all(before.policies[name] is after.policies[name] for name in "ab")
+
+
+def test_two_looks(reader: FileReader, tmp_path: Path) -> None:
+    """A document is read once two looks have seen it in the same state."""
+    put(tmp_path / "c.toml", toml("c").encode())
+    assert (reader.look(), names(reader)) == (False, ["a", "b"])
+    assert (reader.look(), names(reader)) == (True, ["a", "b", "c"])
+
+
+def test_removed(reader: FileReader, tmp_path: Path) -> None:
+    """A document that is gone is gone once two looks have missed it."""
+    (tmp_path / "a.toml").unlink()
+    assert (reader.look(), names(reader)) == (False, ["a", "b"])
+    assert (reader.look(), names(reader)) == (True, ["b"])
+
+
+def test_waits_for_others(reader: FileReader, tmp_path: Path) -> None:
+    """A document that changed waits for one that goes on changing, but only so long; the other is not read."""
+    put(tmp_path / "c.toml", toml("c").encode())
+    looks = []
+    for number in range(PATIENCE_WITH_OTHERS):
+        put(tmp_path / "d.toml", toml(f"d{number}").encode())
+        looks.append(reader.look())
+    assert looks == [*[False] * (PATIENCE_WITH_OTHERS - 1), True]
+    assert names(reader) == ["a", "b", "c"]
+
+
+def test_steady_changes(reader: FileReader, tmp_path: Path) -> None:
+    """Where there is a change between any two looks, each is in force with the second look behind it after a while."""
+    for number in range(PATIENCE_WITH_OTHERS + 3):
+        put(tmp_path / f"c{number}.toml", toml(f"c{number}").encode())
+        if reader.look():
+            reader.read()
+    assert names(reader) == ["a", "b", *(f"c{number}" for number in range(PATIENCE_WITH_OTHERS + 2))]
+
+
+def test_patience_ends(reader: FileReader, tmp_path: Path) -> None:
+    """A document that never comes to rest is read all the same at last, as it is."""
+    for number in range(PATIENCE):
+        put(tmp_path / "c.toml", toml(f"c{number}").encode())
+        found = reader.look()
+    assert found
+    assert names(reader) == ["a", "b", f"c{PATIENCE - 1}"]
+
+
+def test_changed_and_changed_back(reader: FileReader, tmp_path: Path) -> None:
+    """A document that is put back as it was, by a rename, reads as before."""
+    (tmp_path / "a.toml").rename(tmp_path / "kept")
+    put(tmp_path / "a.toml", toml("other").encode())
+    assert not reader.look()
+    (tmp_path / "kept").rename(tmp_path / "a.toml")
+    reader.look()
+    assert (reader.look(), names(reader)) == (True, ["a", "b"])
+
+
+def test_single_file(tmp_path: Path) -> None:
+    """The same holds for a file that is its own document."""
+    path = tmp_path / "policies.toml"
+    put(path, toml("one").encode())
+    reader = FileReader(path)
+    assert (reader.look(), reader.look(), names(reader)) == (False, True, ["one"])
+    put(path, toml("two").encode())
+    assert (reader.look(), reader.look(), names(reader)) == (False, True, ["two"])
+
+
+def test_directory_that_comes_back(reader: FileReader, tmp_path: Path) -> None:
+    """While the directory is away the report says so; when it is back, it is read."""
+    away = tmp_path.with_name(f"{tmp_path.name}-away")
+    tmp_path.rename(away)
+    reader.look()
+    assert reader.look()
+    with pytest.raises(InvalidPolicies, match="1 mistake"):
+        reader.read()
+    away.rename(tmp_path)
+    reader.look()
+    assert (reader.look(), names(reader)) == (True, ["a", "b"])
+
+
+def test_mark(tmp_path: Path) -> None:
+    """The mark of a look is that of another look at the same documents, and another one when they change."""
+    put(tmp_path / "a.toml", toml("a").encode())
+    marks = [mark_of(state_of(tmp_path)) for _ in range(2)]
+    put(tmp_path / "a.toml", toml("a").encode())
+    assert marks[0] == marks[1] != mark_of(state_of(tmp_path))
+
+
+# Beginnings.
+
+
+def test_begins_with_what_is_known(tmp_path: Path) -> None:
+    """Documents that somebody else has seen in the same state are read at once, and are nothing to tell."""
+    put(tmp_path / "a.toml", toml("a").encode())
+    reader = FileReader(tmp_path)
+    assert reader.begin(mark_of(state_of(tmp_path)))
+    assert reader.policy_set == read_policies(tmp_path)
+    assert [reader.look(), reader.look()] == [False, False]
+
+
+def test_begins_with_mistakes(tmp_path: Path) -> None:
+    """Mistakes that somebody else knows are nothing to tell either."""
+    put(tmp_path / "a.toml", b"nonsense")
+    reader = FileReader(tmp_path)
+    assert reader.begin(mark_of(state_of(tmp_path)))
+    assert (reader.policy_set, reader.look(), reader.look()) == (None, False, False)
+
+
+def test_begins_while_something_is_written(tmp_path: Path) -> None:
+    """As long as a document is missing that was never at rest, nothing is told: it may have been known before."""
+    for name in "abc":
+        put(tmp_path / f"{name}.toml", toml(name).encode())
+    reader = FileReader(tmp_path)
+    assert not reader.begin(None)
+    for number in range(3):
+        put(tmp_path / "a.toml", toml(f"a{number}").encode())
+        assert not reader.look()
+    put(tmp_path / "b.toml", toml("b0").encode())
+    assert reader.look()
+    assert names(reader) == ["a2", "b", "c"]
+    reader.look()
+    assert names(reader) == ["a2", "b0", "c"]
+
+
+def test_begins_with_what_never_rests(tmp_path: Path) -> None:
+    """A document that is never at rest keeps the others waiting only so long."""
+    put(tmp_path / "b.toml", toml("b").encode())
+    reader = FileReader(tmp_path)
+    reader.begin(None)
+    looks = []
+    for number in range(PATIENCE):
+        put(tmp_path / "a.toml", toml(f"a{number}").encode())
+        looks.append(reader.look())
+    assert looks == [*[False] * (PATIENCE - 1), True]
+    assert names(reader) == [f"a{PATIENCE - 1}", "b"]
+
+
+def test_written_while_it_is_read(reader: FileReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read of a document that changed at this very moment is not taken: it may be half of it."""
+
+    def read_and_write(path: Path) -> object:
+        source = read_text(path)
+        put(path, toml("whole").encode())
+        return source
+
+    put(tmp_path / "b.toml", toml("half").encode())
+    reader.look()
+    reader.look()
+    with monkeypatch.context() as patch:
+        patch.setattr("cors_service.store._reading.read_text", read_and_write)
+        assert names(reader) == ["a", "b"]
+    reader.look()
+    reader.look()
+    assert names(reader) == ["a", "whole"]

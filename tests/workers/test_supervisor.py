@@ -1,0 +1,578 @@
+"""Tests of who starts workers, replaces them, and passes on what is for all: with processes that only seem to run."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_twisted import blockon
+from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+
+from cors_service.web import CannotServe, WorkerStatus
+from cors_service.workers import Supervisor
+from cors_service.workers._lines import HELD_BACK, Lines, read, write
+from cors_service.workers._supervisor import (
+    ATTEMPTS,
+    GRACE_SECONDS,
+    LINGER_SECONDS,
+    MOST_SECONDS,
+    SETTLE_SECONDS,
+    STEADY_SECONDS,
+    Workers,
+)
+
+DRAIN = 7.0
+REVISION = "sha256:" + "0" * 64
+
+
+class FakeProcess:
+    """A process that does what the test says.
+
+    Attributes:
+        pid: Its process id.
+        given: What the supervisor told it when it was started.
+        heard: What it was told since.
+        is_killed: Whether it was killed.
+        is_deaf: Whether it can't be told anything.
+    """
+
+    def __init__(self, protocol: Any, arguments: list[str], pid: int, files: dict[int, Any]) -> None:
+        self.pid = pid
+        self.given: dict[str, Any] = json.loads(arguments[-1])
+        self.arguments = arguments
+        self.files = files
+        self.heard: list[tuple[str, Any]] = []
+        self.is_killed = False
+        self.has_ended = False
+        self.is_deaf = False
+        self._protocol = protocol
+        self._lines = Lines()
+
+    def writeToChild(self, descriptor: int, data: bytes) -> None:
+        """Take what it is told; as Twisted does, fail if it has closed its end."""
+        assert not self.is_deaf
+        assert descriptor == self.given["hears"]
+        self.heard += map(read, self._lines.feed(data))
+
+    def signalProcess(self, number: str) -> None:
+        """Be killed."""
+        assert number == "KILL"
+        if self.has_ended:
+            raise ProcessExitedAlready
+        self.is_killed = True
+
+    def loseConnection(self) -> None:
+        """Be read no more."""
+        self.close()
+
+    def says(self, word: str, value: object = None) -> None:
+        """Say something."""
+        self._protocol.childDataReceived(self.given["says"], write(word, value))
+
+    def writes(self, descriptor: int, data: bytes) -> None:
+        """Write something."""
+        self._protocol.childDataReceived(descriptor, data)
+
+    def serves(self, **fields: Any) -> None:
+        """Say that it serves."""
+        self.says("begins")
+        number = self.given["number"]
+        self.says("status", WorkerStatus(number=number, pid=self.pid, state="serving", revision=REVISION, **fields))
+
+    def closes_its_ears(self) -> None:
+        """Close its end of what it is told."""
+        self.is_deaf = True
+        self._protocol.childConnectionLost(self.given["hears"])
+
+    def exits(self, by: int | None = None, status: int = 0) -> None:
+        """End, while what it said is still to be read."""
+        self.has_ended = True
+        self._reason = Failure(ProcessTerminated(status or None, by) if by or status else ProcessDone(None))
+        self._protocol.processExited(self._reason)
+
+    def close(self) -> None:
+        """Have nothing more to be read."""
+        for descriptor in (1, 2, self.given["says"]):
+            self._protocol.childConnectionLost(descriptor)
+        self._protocol.processEnded(self._reason)
+
+    def ends(self, by: int | None = None, status: int = 0) -> None:
+        """End for good."""
+        self.exits(by, status)
+        self.close()
+
+
+class FakeReactor(Clock):
+    """Starts processes that only seem to run.
+
+    Attributes:
+        started: All of them, in order.
+        refuses: What the start of a process fails with.
+        is_stopped: Whether it was stopped.
+        blocked: The signals that were blocked when the last process was started.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[FakeProcess] = []
+        self.refuses: OSError | None = None
+        self.is_stopped = False
+        self.blocked: set[int] = set()
+
+    def callWhenRunning(self, function: Callable[[], object]) -> None:
+        """Call it: it runs."""
+        function()
+
+    def stop(self) -> None:
+        """Take note."""
+        self.is_stopped = True
+
+    def spawnProcess(
+        self, protocol: Any, executable: str, arguments: list[str], *, env: dict[str, str], childFDs: dict[int, Any]
+    ) -> None:
+        """Start a process."""
+        if self.refuses is not None:
+            raise self.refuses
+        self.blocked = set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+        process = FakeProcess(protocol, arguments, 1000 + len(self.started), childFDs)
+        self.started.append(process)
+        protocol.makeConnection(process)
+
+
+class Bench:
+    """A supervisor of two workers.
+
+    Attributes:
+        reactor: What starts them.
+        supervisor: It.
+        log: The text of each event, with its level.
+    """
+
+    def __init__(self, log: list[tuple[str, str]]) -> None:
+        self.reactor = FakeReactor()
+        endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
+        self.supervisor = Supervisor(
+            self.reactor, 2, [("tcp:0", endpoint)], ["-m", "program", "--option"], drain_timeout=DRAIN
+        )
+        self.log = log
+
+    @property
+    def started(self) -> list[FakeProcess]:
+        """All processes that were started."""
+        return self.reactor.started
+
+    def begin(self, *, serve: bool = True) -> list[FakeProcess]:
+        """Start, and give the first two workers."""
+        self.supervisor.privilegedStartService()
+        self.supervisor.startService()
+        for process in self.started if serve else []:
+            process.serves()
+        self.reactor.advance(0)
+        return list(self.started)
+
+    def states(self) -> list[tuple[str, int | None, int]]:
+        """State, process and number of replacements of each place."""
+        return [(worker.state, worker.pid, worker.replaced) for worker in self.supervisor.status()]
+
+    def told(self, beginning: str, level: str = "error") -> int:
+        """How often something was logged that begins so."""
+        return sum(text.startswith(beginning) and at == level for at, text in self.log)
+
+
+@pytest.fixture
+def log() -> Iterator[list[tuple[str, str]]]:
+    """Give the level and the text of each event."""
+    events: list[tuple[str, str]] = []
+
+    def observe(event: LogEvent) -> None:
+        events.append((event.get("log_level", LogLevel.info).name, formatEvent(event)))
+
+    globalLogPublisher.addObserver(observe)
+    yield events
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture
+def bench(log: list[tuple[str, str]]) -> Iterator[Bench]:
+    """Give a bench; what was started ends with the test."""
+    made = Bench(log)
+    yield made
+    if made.supervisor.running:
+        ending = made.supervisor.stopService()
+        for process in made.started:
+            if not process.has_ended:
+                process.ends()
+        blockon(ending)
+
+
+def test_starts(bench: Bench) -> None:
+    """It starts as many workers as it shall, each with its number, the sockets, and nothing that could end it before it
+    can answer signals.
+    """
+    first, second = bench.begin(serve=False)
+    assert [process.given["number"] for process in (first, second)] == [1, 2]
+    assert first.arguments[1:-1] == ["-P", "-m", "program", "--option"]
+    [port] = bench.supervisor.ports
+    assert [first.files[number] for number in first.given["sockets"]] == [port.fileno()]
+    assert bench.reactor.blocked >= HELD_BACK
+    assert not HELD_BACK & set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    assert bench.states() == [("starting", 1000, 0), ("starting", 1001, 0)]
+
+
+def test_accepts_nothing_itself(bench: Bench) -> None:
+    """It listens, and leaves what comes to the workers."""
+    bench.begin()
+    [port] = bench.supervisor.ports
+    assert port not in reactor.getReaders()
+    assert isinstance(port.factory, Workers)
+
+
+def test_tells_all_about_all(bench: Bench) -> None:
+    """Each worker that serves hears of a change of any."""
+    first, second = bench.begin(serve=False)
+    first.serves(connections=3)
+    bench.reactor.advance(0)
+    assert ([word for word, _ in first.heard], second.heard) == (["workers"], [])
+    second.serves(connections=5)
+    bench.reactor.advance(0)
+    [_, (_, told)] = first.heard
+    assert [(worker["state"], worker["connections"]) for worker in told] == [("serving", 3), ("serving", 5)]
+    assert second.heard == [("workers", told)]
+
+
+def test_reload(bench: Bench) -> None:
+    """A reload is for those that serve; those that start read the policies anyway."""
+    first, second = bench.begin(serve=False)
+    first.serves()
+    bench.supervisor.reload()
+    assert (first.heard, second.heard) == ([("reload", None)], [])
+
+
+def test_replaces(bench: Bench) -> None:
+    """A worker that dies is replaced at once, and that is loud."""
+    first, _ = bench.begin()
+    first.ends(by=signal.SIGKILL)
+    assert bench.told("Worker 1 (process 1000) ended: signal 9") == 1
+    bench.reactor.advance(0)
+    assert bench.states() == [("starting", 1002, 1), ("serving", 1001, 0)]
+    assert bench.started[-1].given["number"] == 1
+
+
+def test_puts_off(bench: Bench) -> None:
+    """A worker that dies again and again is replaced later and later, until one has lived for a while."""
+    bench.begin()
+    for _ in range(12):
+        count = len(bench.started)
+        dying = [process for process in bench.started if process.given["number"] == 1][-1]
+        dying.serves()
+        dying.ends(by=signal.SIGSEGV)
+        while len(bench.started) == count:
+            bench.reactor.advance(0.1)
+    said = [re.search(r"another one is started in ([0-9.]+) seconds", text) for _, text in bench.log]
+    delays = [float(one[1]) for one in said if one]
+    assert len(delays) == 12
+    assert sorted(delays) == delays
+    assert (delays[0], delays[-1]) == (0, MOST_SECONDS)
+    steady = bench.started[-1]
+    steady.serves()
+    bench.reactor.advance(STEADY_SECONDS)
+    count = len(bench.started)
+    steady.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    assert len(bench.started) == count + 1
+
+
+def test_gives_up(bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """If none serves and none can be started, it says so and ends the process, which is then an error."""
+    registered: list[Callable[[], object]] = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    bench.begin(serve=False)
+    for _ in range(ATTEMPTS):
+        assert not bench.reactor.is_stopped
+        for process in bench.started:
+            if not process.has_ended:
+                process.ends(status=1)
+        bench.reactor.advance(MOST_SECONDS)
+    assert (bench.reactor.is_stopped, len(bench.started), len(registered)) == (True, 2 * ATTEMPTS, 1)
+    assert bench.told("no worker can be started", "critical") == 1
+    assert "cors-service: no worker can be started; the log says why" in capfd.readouterr().err.splitlines()
+
+
+def test_goes_on_with_one(bench: Bench) -> None:
+    """As long as one serves it does not give up, but goes on trying."""
+    _, second = bench.begin()
+    for _ in range(3 * ATTEMPTS):
+        [failing] = [process for process in bench.started if not process.has_ended and process is not second]
+        failing.ends(status=1)
+        bench.reactor.advance(MOST_SECONDS)
+    assert not bench.reactor.is_stopped
+
+
+def test_cannot_fork(bench: Bench) -> None:
+    """That the system has no room for a process is no fault but a reason, and is tried again."""
+    first, _ = bench.begin()
+    bench.reactor.refuses = BlockingIOError(11, "Resource temporarily unavailable")
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    assert bench.told("Worker 1 (process None) can't be started") == 1
+    bench.reactor.refuses = None
+    bench.reactor.advance(MOST_SECONDS)
+    assert bench.states()[0] == ("starting", 1002, 2)
+
+
+def test_a_worker_that_shall_end(bench: Bench) -> None:
+    """A worker that was asked to end is drained, what waits is left to others, and another one is there at once."""
+    first, _ = bench.begin()
+    first.says("ending")
+    first.says("ending")
+    bench.reactor.advance(SETTLE_SECONDS)
+    assert first.heard[-1] == ("drain", False)
+    assert bench.states()[0] == ("starting", 1002, 1)
+    first.says("ending")
+    first.ends()
+    bench.reactor.advance(SETTLE_SECONDS)
+    assert (len(bench.started), bench.told("Worker 1")) == (3, 0)
+
+
+async def test_all_processes_shall_end(bench: Bench) -> None:
+    """Where all processes were sent the signal, workers take the rest, whoever hears of it first."""
+    first, second = bench.begin()
+    first.says("ending")
+    ending = bench.supervisor.stopService()
+    second.says("ending")
+    assert [process.heard[-1] for process in (first, second)] == [("drain", True)] * 2
+    first.ends()
+    second.ends()
+    await ending
+    assert len(bench.started) == 2
+
+
+def test_dies_while_it_shall_end(bench: Bench) -> None:
+    """A worker that dies before it is let go is replaced once."""
+    first, _ = bench.begin()
+    first.says("ending")
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(MOST_SECONDS)
+    assert bench.states()[0] == ("starting", 1002, 1)
+
+
+def test_nobody_hears(bench: Bench) -> None:
+    """A worker that closed its end of the pipe is told nothing; the others are."""
+    first, second = bench.begin()
+    first.closes_its_ears()
+    known = len(first.heard)
+    second.serves(connections=5)
+    bench.reactor.advance(0)
+    assert (len(first.heard), second.heard[-1][0]) == (known, "workers")
+
+
+async def test_stops(bench: Bench) -> None:
+    """At the end all take the rest, and when the last has ended, the sockets are closed."""
+    first, second = bench.begin()
+    ending = bench.supervisor.stopService()
+    assert [process.heard[-1] for process in (first, second)] == [("drain", True)] * 2
+    first.ends()
+    assert (ending.called, len(bench.started)) == (False, 2)
+    second.ends()
+    await ending
+    assert (bench.supervisor.ports, bench.reactor.getDelayedCalls()) == ([], [])
+
+
+async def test_stops_while_some_start(bench: Bench) -> None:
+    """At the end nobody waits for a worker that only starts, but one that has just begun is not cut."""
+    first, second = bench.begin(serve=False)
+    first.says("begins")
+    ending = bench.supervisor.stopService()
+    bench.reactor.advance(LINGER_SECONDS)
+    assert (first.is_killed, second.is_killed) == (False, True)
+    second.ends(by=signal.SIGKILL)
+    first.ends()
+    await ending
+
+
+async def test_stops_while_one_is_put_off(bench: Bench) -> None:
+    """At the end nobody is started any more."""
+    first, second = bench.begin()
+    for _ in range(2):
+        bench.started[0 if first.has_ended is False else -1].ends(by=signal.SIGKILL)
+        bench.reactor.advance(0)
+    ending = bench.supervisor.stopService()
+    second.ends()
+    await ending
+    count = len(bench.started)
+    bench.reactor.advance(MOST_SECONDS)
+    assert len(bench.started) == count
+
+
+async def test_stops_those_that_do_not(bench: Bench) -> None:
+    """A worker that does not end in time is killed; one that left before, too."""
+    first, second = bench.begin()
+    first.says("ending")
+    bench.reactor.advance(SETTLE_SECONDS)
+    ending = bench.supervisor.stopService()
+    bench.started[-1].ends(by=signal.SIGKILL)
+    bench.reactor.advance(DRAIN)
+    assert not second.is_killed
+    bench.reactor.advance(GRACE_SECONDS)
+    assert (first.is_killed, second.is_killed) == (True, True)
+    for process in (first, second):
+        process.ends(by=signal.SIGKILL)
+    await ending
+
+
+async def test_pipes_that_stay_open(bench: Bench) -> None:
+    """A child of a worker that holds its pipes open keeps nobody from replacing it, or from ending."""
+    first, second = bench.begin()
+    first.exits(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    assert bench.states()[0] == ("starting", 1002, 1)
+    second.exits(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    ending = bench.supervisor.stopService()
+    bench.reactor.advance(LINGER_SECONDS)
+    for process in bench.started[2:]:
+        process.ends(by=signal.SIGKILL)
+    await ending
+
+
+# The log.
+
+
+def events_of(bench: Bench, event: LogEvent) -> list[LogEvent]:
+    """Have the first worker log an event, and give what comes out."""
+    seen: list[LogEvent] = []
+    first, _ = bench.begin()
+    globalLogPublisher.addObserver(seen.append)
+    try:
+        first.writes(first.given["says"], b"log " + eventAsJSON(event).encode() + b"\n")
+    finally:
+        globalLogPublisher.removeObserver(seen.append)
+    return seen
+
+
+def test_logs_again(bench: Bench) -> None:
+    """What a worker logs is in the log as it was, with the worker's number."""
+    values = {"log_time": 5.0, "log_level": LogLevel.warn, "log_namespace": "somewhere", "count": 3}
+    [event] = events_of(bench, values | {"log_format": "{log_text}", "log_text": "a {brace} and 100%"})
+    assert formatEvent(event) == "[worker 1] a {brace} and 100%"
+    assert (event["log_time"], event["log_level"], event["log_namespace"]) == (5.0, LogLevel.warn, "somewhere")
+    assert (event["count"], event["worker"]) == (3, 1)
+
+
+@pytest.mark.parametrize("line", [b"", b"log {", b"log", b"nonsense", b"\xff\x00", b"status 1", b'kept {"'], ids=ascii)
+def test_says_nonsense(bench: Bench, line: bytes) -> None:
+    """Whatever a worker that breaks says, is no end of the others."""
+    first, _ = bench.begin()
+    first.writes(first.given["says"], line + b"\n")
+    first.serves()
+    assert [state for state, _, _ in bench.states()] == ["serving", "serving"]
+
+
+def test_standard_error(bench: Bench) -> None:
+    """What a worker writes elsewhere than into its log is in the log, line by line, the last without an end too."""
+    first, _ = bench.begin()
+    first.writes(2, b"Traceback: \xff\nor")
+    first.writes(1, b"print\n")
+    first.writes(2, b" so")
+    first.ends(status=1)
+    texts = [text for _, text in bench.log if text.startswith("[worker 1]")]
+    assert texts == ["[worker 1] Traceback: \ufffd", "[worker 1] print", "[worker 1] or so"]
+
+
+# The last good policies.
+
+
+def test_hands_policies_on(bench: Bench) -> None:
+    """A worker that finds no good policies gets those of one that serves."""
+    first, second = bench.begin()
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    third = bench.started[-1]
+    third.says("wanting")
+    word, path = second.heard[-1]
+    assert (word, Path(path).parent.stat().st_mode & 0o777) == ("keep", 0o700)
+    assert third.heard == []
+    second.says("kept", True)
+    assert third.heard == [("policies", path)]
+
+
+def test_nobody_has_policies(bench: Bench) -> None:
+    """If none serves, none has policies, and the worker is told so."""
+    first, _ = bench.begin(serve=False)
+    first.says("wanting")
+    assert first.heard == [("policies", None)]
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "dies"])
+def test_policies_are_not_handed_on(bench: Bench, fails: bool) -> None:
+    """If the one that was asked for its policies fails or dies, the one that wants them is not kept waiting."""
+    first, second = bench.begin()
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    third = bench.started[-1]
+    third.says("wanting")
+    if fails:
+        second.says("kept", False)
+    else:
+        second.ends(by=signal.SIGKILL)
+    assert third.heard[-1] == ("policies", None)
+
+
+def test_who_wants_policies_dies(bench: Bench) -> None:
+    """What comes too late for one is not another's."""
+    first, second = bench.begin()
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    third = bench.started[-1]
+    third.says("wanting")
+    third.ends(by=signal.SIGKILL)
+    bench.reactor.advance(MOST_SECONDS)
+    second.says("kept", True)
+    assert bench.started[-1].heard == []
+
+
+def test_no_directory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can be made the worker is told that there are no policies, and the log says why."""
+    first, _ = bench.begin()
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    bench.started[-1].says("wanting")
+    assert bench.started[-1].heard == [("policies", None)]
+    assert bench.told("No file for the policies of Worker 1") == 1
+
+
+def refuse(**_: object) -> str:
+    """Make no directory."""
+    raise PermissionError(13, "Read-only file system")
+
+
+# Endpoints.
+
+
+def test_what_cannot_be_shared(log: list[tuple[str, str]], capfd: pytest.CaptureFixture[str]) -> None:
+    """An endpoint that is no socket is refused when it listens, in a line."""
+
+    class Odd:
+        def listen(self, factory: object) -> Any:
+            return maybeDeferred(Odd)
+
+        def getHost(self) -> str:
+            return "nowhere"
+
+    supervisor = Supervisor(FakeReactor(), 2, [("odd:", Odd())], [], drain_timeout=DRAIN)  # type: ignore[list-item]
+    with pytest.raises(CannotServe):
+        supervisor.privilegedStartService()
+    assert capfd.readouterr().err.startswith("cors-service: several workers can't share ")
