@@ -39,8 +39,11 @@ soak: .venv/test
 mutation: .venv/mutation
 	$(BIN)/python mutation/run.py $(MUTANTS)
 
+# Writes docs/performance.md; BENCH=--quick only shows that it works.
 bench: .venv/bench
-	$(BIN)/python benchmarks/decide.py
+	$(BIN)/python benchmarks/decide.py $(BENCH)
+	$(BIN)/python benchmarks/http.py $(BENCH)
+	$(BIN)/python benchmarks/report.py $(BENCH)
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -1,4 +1,4 @@
-"""What a decision costs in process, beside the middleware of Starlette, Flask and Django; README.md explains the rows.
+"""What a decision costs in process, beside middleware of Python, Node and Go; README.md explains the rows.
 
 Rounds alternate between everybody who is measured, and each figure is the median of its rounds: what else the
 machine does in the meantime falls on all alike. The time of decisions is that of the processor, not of the wall.
@@ -25,6 +25,15 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, Final, NamedTuple, TypeVar
 
+if __name__ == "__main__":
+    # In place of this directory, whose http.py is not the library's.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.figures import Part, save, table
+from benchmarks.foreign import PEERS as ABROAD_PEERS
+from benchmarks.foreign import Case, Foreign, measure
+from benchmarks.machine import processor
+from benchmarks.targets import Target, furthest
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import Source, read_document, read_sources
 
@@ -60,15 +69,21 @@ class Plan(NamedTuple):
         pool: Distinct requests of a round. A decision is remembered if the same request was the last that fell into
             one of 1,024 slots: of a pool of several times as many, next to none ever is.
         rounds: Of which the median is taken.
+        abroad: Microseconds for which middleware in other languages is measured in a round.
     """
 
     many: int
     pool: int
     rounds: int
+    abroad: int
 
 
-FULL: Final = Plan(1_000_000, 6_000, 11)
-QUICK: Final = Plan(10_000, 9_000, 1)
+FULL: Final = Plan(1_000_000, 6_000, 11, 300_000)
+QUICK: Final = Plan(10_000, 9_000, 1, 50_000)
+# The table that later ones are held against, of a full run before a change.
+BEFORE: Final = Path(__file__).with_name("before.json")
+# Distinct requests that middleware in other languages is asked with.
+ABROAD: Final = 1_000
 
 
 class Request(NamedTuple):
@@ -466,12 +481,6 @@ def load_in_child(count: int) -> dict[str, float]:
 # Reporting.
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table in Markdown, and the empty line behind it."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return [*(f"| {' | '.join(line)} |" for line in lines), ""]
-
-
 def decision_rows(figures: dict[Cell, float]) -> Iterator[list[str]]:
     """The rows of the first table; a dash where nobody was measured."""
     for kind, size in dict.fromkeys((cell.kind, cell.size) for cell in figures):
@@ -485,54 +494,123 @@ def decision_rows(figures: dict[Cell, float]) -> Iterator[list[str]]:
         ]
 
 
-def target(what: str, figures: dict[str, float], limit: float, unit: str, *, at_least: bool = False) -> str:
-    """One line: a target, whether it is reached, and the figure that is furthest from it."""
-    where, figure = (min if at_least else max)(figures.items(), key=lambda item: item[1])
-    reached = figure > limit if at_least else figure <= limit
-    sign = ">" if at_least else "≤"
-    return f"- {'reached' if reached else 'NOT REACHED'}: {what} {sign} {limit:,} {unit}: {figure:.2f} ({where})"
-
-
 def targets(
     decisions: dict[Cell, float], others: dict[str, float], loaded: dict[str, float], many: Size
-) -> Iterator[str]:
-    """A line for each target."""
+) -> Iterator[Target]:
+    """What is to be reached in process."""
     rows = {who: {cell.row: figure for cell, figure in decisions.items() if cell.who == who} for who in COLUMNS}
     flat = {str(kind): decisions[Cell(kind, many, FRESH)] / decisions[Cell(kind, Size(1), FRESH)] for kind in KINDS}
     exact = {cell.row for cell in decisions if cell.kind == Kind(preflight=False, allowed=True) and not cell.size.wild}
     unseen = {row: rows[COLD][row] for row in exact}
-    yield target(f"{many} beside 1, fresh", flat, 1.3, "times")
-    yield target("an exact origin not seen before", unseen, 2, "µs")
-    yield target("a repeated query", rows[REPEATED], 1, "µs")
+    yield furthest(f"{many} beside 1, fresh", 1.3, "times", flat)
+    yield furthest("an exact origin not seen before", 2, "µs", unseen)
+    yield furthest("a repeated query", 0.6, "µs", rows[REPEATED])
     for name in PEERS:
         ratios = {row: figure / rows[FRESH][row] for row, figure in rows[name].items()}
-        yield target(f"{name} beside ours, fresh", ratios, 1, "times", at_least=True)
-    yield target("8 KiB of header names", {shape: others[shape] for shape in HOSTILE}, 20, "µs")
-    yield target("loading", {str(many): loaded["seconds"]}, 15, "s")
-    yield target("its peak of memory", {str(many): loaded["MiB"]}, 1024, "MiB")
+        yield furthest(f"{name} beside ours, fresh", 1, "times", ratios, at_least=True)
+    yield furthest("8 KiB of header names", 20, "µs", {shape: others[shape] for shape in HOSTILE})
+    yield Target("loading", 15, "s", loaded["seconds"], note=str(many))
+    yield Target("its peak of memory", 1024, "MiB", loaded["MiB"], note=str(many))
 
 
-def report(plan: Plan) -> str:
+def not_worse(rows: dict[str, dict[str, list[float]]], plan: Plan) -> Target:
+    """Our columns beside those of a run that was kept with --keep; the median over the sizes of each kind."""
+    what, wanted, unit = "the table beside the one before", 1.1, "times"
+    if plan is QUICK or not BEFORE.exists():
+        return Target(what, wanted, unit, None, note="a full run and a table that was kept with --keep are needed")
+    before = json.loads(BEFORE.read_text(encoding="utf-8"))
+    if before["machine"] != processor():
+        return Target(what, wanted, unit, None, note=f"the one before is of another machine: {before['machine']}")
+    ratios = {
+        f"{kind}, {who}": median(
+            now / then for now, then in zip(rows[kind][who], before["rows"][kind][who], strict=True)
+        )
+        for kind in rows
+        for who in (FRESH, COLD, REPEATED)
+    }
+    return furthest(what, wanted, unit, ratios)
+
+
+# Middleware in other languages.
+
+
+def abroad(plan: Plan, sizes: Sequence[Size]) -> tuple[list[tuple[Kind, Size]], dict[str, Foreign], dict[str, str]]:
+    """Measure middleware in other languages; what it answers is checked.
+
+    Returns:
+        The rows; who was measured; and why the others were not.
+    """
+    rows = list(product(KINDS, sizes))
+    policies = [_document(size.patterns())["policies"]["p"] for size in sizes]
+    cases = [Case(sizes.index(size), abroad_requests(kind, size)) for kind, size in rows]
+    found, missing = measure(policies, cases, microseconds=plan.abroad, rounds=min(plan.rounds, 3))
+    for name, peer in found.items():
+        for (kind, size), case, answers in zip(rows, cases, peer.answers, strict=True):
+            expected = [request["headers"]["origin"] if kind.allowed else None for request in case.requests]
+            assert answers == expected, f"{name}: {kind} at {size}"
+    return rows, found, missing
+
+
+def abroad_requests(kind: Kind, size: Size) -> list[dict[str, Any]]:
+    """Fresh requests, their header names in the order in which browsers send them: the Go libraries take no other."""
+    return [
+        {"method": method, "headers": {name: ",".join(sorted(value.split(","))) for name, value in headers}}
+        for method, headers in _lines(fresh(kind, size, ABROAD))
+    ]
+
+
+def abroad_rows(
+    rows: Sequence[tuple[Kind, Size]], found: dict[str, Foreign], figures: dict[Cell, float]
+) -> Iterator[list[str]]:
+    """The rows of the table of other languages; a dash where nobody was measured."""
+    for number, (kind, size) in enumerate(rows):
+        ours_fresh = figures[Cell(kind, size, FRESH)]
+        columns = [found[name].microseconds[number] if name in found else None for name in ABROAD_PEERS]
+        yield [
+            f"{kind}, {size}",
+            f"{ours_fresh:.2f}",
+            *("–" if figure is None else f"{figure:.2f}" for figure in columns),
+            *("–" if figure is None else f"{figure / ours_fresh:.2f}" for figure in columns),
+        ]
+
+
+def report(plan: Plan) -> Part:
     """Measure everything and write it down."""
     loaded = load_in_child(plan.many)
     one, thousand, many = Size(1), Size(1000), Size(plan.many)
+    foreign_rows, found, missing = abroad(plan, [one, thousand])
     sizes = [one, thousand, many, Size(1000, wild=True)]
     tasks: dict[Cell | str, Task] = {**dict(decision_tasks(sizes, [one, thousand], plan.pool)), **dict(other_tasks())}
     figures = measured(tasks, plan.rounds)
     decisions = {key: figure for key, figure in figures.items() if isinstance(key, Cell)}
     others = {key: figure for key, figure in figures.items() if isinstance(key, str)}
-    versions = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    versions = ", ".join(
+        [
+            *(f"{name} {version(name)}" for name in PEERS),
+            *(f"{name} {peer.version}" for name, peer in found.items()),
+            *(f"{name} not measured: {reason}" for name, reason in missing.items()),
+        ]
+    )
     lines = [
         f"Python {platform.python_version()} on {platform.machine()}, {versions}; rounds: {plan.rounds}.",
         "",
         *table(["µs a decision", *COLUMNS, *(f"{name} / {FRESH}" for name in PEERS)], decision_rows(decisions)),
+        *table(
+            ["µs a decision", FRESH, *ABROAD_PEERS, *(f"{name} / {FRESH}" for name in ABROAD_PEERS)],
+            abroad_rows(foreign_rows, found, decisions),
+        ),
         *table(["µs", "ours"], ([what, f"{figure:.2f}"] for what, figure in others.items())),
         *table(["loading from JSON", "s", "MiB"], [[str(many), f"{loaded['seconds']:.2f}", f"{loaded['MiB']:.0f}"]]),
-        "Targets, each with the figure that is furthest from it:",
-        "",
-        *targets(decisions, others, loaded, many),
     ]
-    return "\n".join(lines) + "\n"
+    rows = {
+        str(kind): {
+            who: [round(figure, 3) for cell, figure in decisions.items() if cell.kind == kind and cell.who == who]
+            for who in COLUMNS
+        }
+        for kind in KINDS
+    }
+    verdicts = [*targets(decisions, others, loaded, many), not_worse(rows, plan)]
+    return Part("decide", "\n".join(lines), verdicts, {"rows": rows}, plan is QUICK)
 
 
 def main() -> None:
@@ -540,15 +618,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, and 10,000 origins for 1,000,000")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the report to this file, too")
+    parser.add_argument("--keep", action="store_true", help="keep the table, for later runs to be held against")
     parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.load is not None:
         print(json.dumps(load(arguments.load)))
         return
-    text = report(QUICK if arguments.quick else FULL)
-    print(text, end="")
+    part = report(QUICK if arguments.quick else FULL)
+    save(part)
+    if arguments.keep:
+        BEFORE.write_text(json.dumps({"machine": processor(), **part.data}, indent=1) + "\n", encoding="utf-8")
+    print(part, end="")
     if arguments.output is not None:
-        arguments.output.write_text(text, encoding="utf-8")
+        arguments.output.write_text(str(part), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,249 @@
+"""What a request takes at a constant rate: at rest, while policies change, and while all of them are replaced."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+from benchmarks import open_loop, questions
+from benchmarks.figures import Part, table
+from benchmarks.load import send
+from benchmarks.open_loop import Latencies
+from benchmarks.plan import Plan
+from benchmarks.processes import Server, running, service, wait_for
+from benchmarks.questions import MIX, Question
+from benchmarks.targets import Target
+
+PARTS: Final = (0.5, 0.9, 0.99, 0.999)
+FRACTIONS: Final = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)
+"""Of the maximal rate, for the plot."""
+CHANGES: Final = 20
+"""Files that change in a second."""
+# Seconds that a start or a reload of all policies may take before it counts as failed.
+_PATIENCE: Final = 240
+
+
+def measure(plan: Plan, directory: Path) -> Part:
+    """Measure a service of one policy, and one of many files."""
+    one = one_policy(plan, directory)
+    rows = {"one policy (the median of three runs)": _milliseconds(one.half)}
+    targets = [Target("p99 at half of the maximal rate", 2, "ms", median(run.milliseconds(0.99) for run in one.half))]
+    try:
+        changing, reloading = many_files(plan, directory, one.most / 2)
+    except RuntimeError as reason:
+        targets += verdicts(plan, None, None, str(reason))
+    else:
+        rows[f"{plan.policies:,} files, {CHANGES} of them change in a second"] = _milliseconds([changing.latencies])
+        rows[f"{plan.policies:,} files, all of them are replaced"] = _milliseconds([reloading.latencies])
+        targets += verdicts(plan, changing, reloading)
+    runs = (*one.half, *one.curve)
+    late, latest = (max(figures) * 1e3 for figures in ([run.late for run in runs], [run.latest for run in runs]))
+    text = "\n".join(
+        [
+            f"All rows: {one.most / 2:,.0f} requests a second, half of the maximal rate, over 32 connections.",
+            "Milliseconds count from when a request was due.",
+            f"The load itself was late by {late:.3f} ms at most for 99 of 100 requests, by {latest:.1f} ms for one.",
+            "",
+            *table(["ms", *map(_named, PARTS)], [[name, *map("{:.2f}".format, row)] for name, row in rows.items()]),
+        ]
+    )
+    curves = {_named(part): [latencies.milliseconds(part) for latencies in one.curve] for part in PARTS}
+    data = {"rates": [one.most * part for part in FRACTIONS], "curves": curves}
+    return Part("latency", text, targets, data, plan.quick)
+
+
+class OnePolicy(NamedTuple):
+    """How requests fared at a service of one policy.
+
+    Attributes:
+        most: Requests a second that it answers at most.
+        half: Runs at half of that.
+        curve: Runs at FRACTIONS of it.
+    """
+
+    most: float
+    half: list[Latencies]
+    curve: list[Latencies]
+
+
+def one_policy(plan: Plan, directory: Path) -> OnePolicy:
+    """Measure a service of one policy."""
+    requests = [questions.single(question) for question in MIX]
+    policies = questions.write(questions.document(), directory / "policies.json")
+    with running(service(policies), directory / "ours.log") as server:
+        send(server, requests, plan.warming)
+        most = median(send(server, requests, plan.seconds).rate for _ in range(plan.rounds))
+
+        def at(part: float, seconds: float) -> Latencies:
+            return open_loop.measure(server.port, requests, most * part, seconds, directory)
+
+        half = [at(0.5, plan.steady / 2) for _ in range(3)]
+        return OnePolicy(most, half, [at(part, plan.short * 2) for part in FRACTIONS])
+
+
+class Changed(NamedTuple):
+    """How requests fared while something changed.
+
+    Attributes:
+        latencies: Of the requests.
+        seconds: Until the change was active.
+    """
+
+    latencies: Latencies
+    seconds: float
+
+
+def many_files(plan: Plan, directory: Path, rate: float) -> tuple[Changed, Changed]:
+    """Measure a service of many files: while some of them change, and while all of them are replaced.
+
+    Raises:
+        RuntimeError: It does not start, does not reload, or does not answer.
+    """
+    first, second, place = directory / "first", directory / "second", directory / "files"
+    for files, generation in ((first, 0), (second, 1)):
+        write_files(files, plan.policies, generation)
+    place.symlink_to(first)
+    asked = questions.asked_of_many(plan.policies)
+    requests = [questions.single(question) for question in asked]
+    with running(service(place), directory / "many.log", patience=_PATIENCE) as server:
+        check(server, asked)
+        send(server, requests, plan.warming)
+        return _change_some(plan, server, requests, rate, first), _replace_all(
+            plan, server, requests, rate, second, place
+        )
+
+
+def verdicts(plan: Plan, some: Changed | None, all_: Changed | None, missing: str = "") -> list[Target]:
+    """What is to be reached with many files.
+
+    Args:
+        plan: How many there are.
+        some: While some of them changed.
+        all_: While all of them were replaced.
+        missing: Why there are no figures, if there are none.
+    """
+    files = f"{plan.policies:,} files"
+    return [
+        Target(
+            f"p99.9 with {files}, {CHANGES} changing a second", 10, "ms", *_judged(some, "the last decides", missing)
+        ),
+        Target(f"p99.9 while {files} are replaced", 50, "ms", *_judged(all_, "all of them decide", missing)),
+    ]
+
+
+def _judged(changed: Changed | None, what: str, missing: str) -> tuple[float | None, bool, str]:
+    """The figure of a target, that less of it is better, and its note."""
+    if changed is None:
+        return None, False, missing
+    return changed.latencies.milliseconds(0.999), False, f"{what} after {changed.seconds:.1f} s"
+
+
+def write_files(directory: Path, number: int, generation: int) -> None:
+    """Write many documents of a policy each."""
+    directory.mkdir()
+    for each in range(number):
+        (directory / f"{each:06}.json").write_text(questions.numbered_file(each, generation), encoding="ascii")
+
+
+def check(server: Server, asked: Sequence[Question]) -> None:
+    """Make sure that the answers are right, but for the revision, which all of the policies make up.
+
+    Raises:
+        RuntimeError: One is not.
+    """
+    active = questions.active(questions.some_of_many(asked))
+    for question in asked:
+        expected = questions.expected(active, question) | {"revision": None}
+        answer = _answer(server, question) | {"revision": None}
+        if answer != expected:
+            raise RuntimeError(f"{question} is answered with {answer}")
+
+
+def _change_some(plan: Plan, server: Server, requests: Sequence[bytes], rate: float, files: Path) -> Changed:
+    directory = files.parent
+    with (
+        open_loop.started(server.port, requests, rate, plan.steady, directory) as load,
+        changing(files, plan.policies) as last,
+    ):
+        latencies = load.finished()
+    begin = time.monotonic()
+    number, generation = last[-1]
+    question = Question(f"https://generation{generation}.site{number:06}.example", "GET", None, f"catalogue{number:06}")
+    wait_for(lambda: _answer(server, question)["allowed"] is True, _PATIENCE, "a change to decide")
+    return Changed(latencies, time.monotonic() - begin)
+
+
+def _replace_all(
+    plan: Plan, server: Server, requests: Sequence[bytes], rate: float, files: Path, place: Path
+) -> Changed:
+    """Have the path of the service lead to other files, all at once."""
+    before = revision(server)
+    with open_loop.started(server.port, requests, rate, _PATIENCE, files.parent) as load:
+        time.sleep(1)
+        begin = time.monotonic()
+        (link := place.with_name("link")).symlink_to(files)
+        link.replace(place)
+        server.signal(signal.SIGHUP)
+        # The last changes of the files before may become active in the meantime.
+        question = Question("https://generation1.site000000.example", "GET", None, "catalogue000000")
+        wait_for(
+            lambda: _answer(server, question)["allowed"] is True, _PATIENCE, "all policies to be replaced", look=0.25
+        )
+        end = time.monotonic()
+        load.stop()
+        latencies = load.finished()
+    assert revision(server) != before
+    return Changed(latencies.between(begin, end), end - begin)
+
+
+@contextmanager
+def changing(files: Path, number: int) -> Iterator[list[tuple[int, int]]]:
+    """Change one file after another while a block runs; gives a list of the numbers and generations, which grows."""
+    ended, done = threading.Event(), [(0, 0)]
+
+    def change() -> None:
+        for generation in count(2):
+            if ended.wait(1 / CHANGES):
+                return
+            # All over the directory, and the first never: it shows when all are replaced.
+            which = 1 + generation * 7919 % (number - 1)
+            changed = files / f".{which:06}"
+            changed.write_text(questions.numbered_file(which, generation), encoding="ascii")
+            changed.replace(files / f"{which:06}.json")
+            done.append((which, generation))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield done
+    finally:
+        ended.set()
+        thread.join()
+
+
+def revision(server: Server) -> str:
+    """The revision of the policies that are active."""
+    told: str = json.loads(server.ask("GET", "/v1/status")[2])["revision"]
+    return told
+
+
+def _answer(server: Server, question: Question) -> dict[str, Any]:
+    body = server.ask("POST", "/v1/decision", question.query(), {"Content-Type": "application/json"})[2]
+    answer: dict[str, Any] = json.loads(body)
+    return answer
+
+
+def _milliseconds(runs: Sequence[Latencies]) -> list[float]:
+    return [median(run.milliseconds(part) for run in runs) for part in PARTS]
+
+
+def _named(part: float) -> str:
+    return f"p{part * 100:g}"
