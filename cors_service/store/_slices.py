@@ -11,6 +11,8 @@ from twisted.internet.task import deferLater
 
 SLICE_SECONDS: Final = 0.001
 """How long a slice may take, but for its last step."""
+PAUSE_SECONDS: Final = 3 * SLICE_SECONDS
+"""How long other things have the reactor behind it: with less, requests at half of the possible rate would pile up."""
 _Result = TypeVar("_Result")
 
 
@@ -38,5 +40,5 @@ async def in_slices(
             return cast(_Result, end.value)
         result = None if task is None else await in_thread(task)
         if clock.seconds() - begun >= SLICE_SECONDS:
-            await deferLater(clock, 0)
+            await deferLater(clock, PAUSE_SECONDS)
             begun = clock.seconds()

@@ -184,23 +184,26 @@ def test_usual_queries_are_kept(query: Query) -> None:
 
 
 def memo(*questions: int) -> Memo[int, str]:
-    """A memory of two to four answers, in which questions below 5,000 were asked, and answered where it had to be."""
-    filled: Memo[int, str] = Memo(lambda question: question < 5_000, 2)
+    """A memory of two to four answers, in which questions were asked, and answered where it had to be."""
+    filled: Memo[int, str] = Memo(lambda question: question != 5_000, 2)
     for question in questions:
         if filled.get(question) is None:
             filled.offer(question, str(question))
     return filled
 
 
+# A question whose mark has the place of that of 1.
+RIVAL = 1 + (2 << 14)
+
 # The questions asked, and those of them whose answers are remembered.
 MEMOS: dict[str, tuple[list[int], set[int]]] = {
     "nothing": ([], set()),
     "what is asked once": ([1, 2, 3], set()),
     "what is asked twice": ([1, 1], {1}),
-    "what is asked twice, with another between": ([1, 2, 1], {1}),
+    "what is asked twice, with others between": ([1, *range(2, 900), 1], {1}),
     "two in turns": ([1, 2, 1, 2], {1, 2}),
-    "what is asked again behind two others": ([1, 2, 3, 1], set()),
-    "what is asked again late and once more": ([1, 2, 3, 1, 1], {1}),
+    "two in turns that have one place": ([1, RIVAL, 1, RIVAL], set()),
+    "what is asked again at once, behind its rival": ([1, RIVAL, 1, 1], {1}),
     "four": ([1, 1, 2, 2, 3, 3, 4, 4], {1, 2, 3, 4}),
     "the two oldest go together": ([1, 1, 2, 2, 3, 3, 4, 4, 5, 5], {3, 4, 5}),
     "what is asked again stays": ([1, 1, 2, 2, 3, 3, 1, 4, 4, 5, 5], {1, 3, 4, 5}),
@@ -217,13 +220,10 @@ def test_memo(questions: list[int], kept: set[int]) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 5_000])))
+@given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, RIVAL, 5_000])))
 def test_memo_of_anything(questions: list[int]) -> None:
-    """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two,
-    and notes of two that were asked once.
-    """
+    """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two."""
     filled = memo(*questions)
     assert len(filled._young) + len(filled._old) <= 4
-    assert len(filled._new) <= 2
     for question in questions:
         assert filled.get(question) in {None, str(question)}
