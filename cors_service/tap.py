@@ -24,7 +24,7 @@ from twisted.python import usage
 
 from cors_service.logs import JSONLines
 from cors_service.policy import InvalidPolicies, PolicySet, summarize
-from cors_service.store import LivePolicies, ReaderPolicyStore, Snapshot
+from cors_service.store import FilePolicyStore, LivePolicies, ReaderPolicyStore, Snapshot
 from cors_service.web import (
     DecisionChannel,
     DecisionServer,
@@ -154,7 +154,9 @@ class Options(usage.Options):
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
         from twisted.internet import reactor
 
-        self["store"] = ReaderPolicyStore(Path(self["policies"]), reactor)
+        # Where there are no signals to keep from a process of its own, a thread reads.
+        store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
+        self["store"] = store(Path(self["policies"]), cast(Any, reactor))
         self["initial"] = self._read_policies()
         if self["check"]:
             raise SystemExit(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
 
@@ -10,18 +9,18 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 _SIZE: Final = 4096
-_MARKS: Final = 1 << 14
+_NEW: Final = 1024
 
 
 class Memo(Generic[Key, Value]):
     """Remembers the answers that were asked for lately, between SIZE and twice as many, if they were asked for twice.
 
     Two dictionaries, the older of which is dropped when the younger is full, so that what is asked again before
-    SIZE others came is kept. A question is kept when it is asked again before another one takes the place of its
-    mark: a stream of unique questions costs next to nothing, and drives out nothing.
+    SIZE others came is kept. A question is kept when it is asked again while it is among the last NEW that were
+    asked once: a stream of unique questions costs next to nothing, and drives out nothing.
     """
 
-    __slots__ = ("_is_worth", "_marks", "_old", "_size", "_young")
+    __slots__ = ("_is_worth", "_new", "_old", "_size", "_young")
 
     def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE) -> None:
         """Make an empty memory.
@@ -34,9 +33,8 @@ class Memo(Generic[Key, Value]):
         self._size = size
         self._young: dict[Key, Value] = {}
         self._old: dict[Key, Value] = {}
-        # A part of the hash of what was asked last, at the place that another part tells. All of it fits into the
-        # processor's cache, which a set would not.
-        self._marks = array("I", bytes(4 * _MARKS))
+        # The hashes of what was asked once; they are few, so that they stay in the processor's cache.
+        self._new: set[int] = set()
 
     def get(self, key: Key) -> Value | None:
         """Look up the answer to a question, or None."""
@@ -50,11 +48,13 @@ class Memo(Generic[Key, Value]):
     def offer(self, key: Key, value: Value) -> None:
         """Remember an answer, if the question was asked before and is worth it."""
         hashed = hash(key)
-        place, mark = hashed % _MARKS, hashed >> 14 & 0xFFFFFFFF | 1
-        if self._marks[place] != mark:
-            self._marks[place] = mark
-        elif self._is_worth(key):
-            self._keep(key, value)
+        if hashed in self._new:
+            if self._is_worth(key):
+                self._keep(key, value)
+        else:
+            if len(self._new) >= _NEW:
+                self._new.clear()
+            self._new.add(hashed)
 
     def _keep(self, key: Key, value: Value) -> None:
         if len(self._young) >= self._size:

@@ -7,6 +7,7 @@ so that it is taken in bit by bit.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from cors_service.policy import Change, InvalidPolicies, Policy, PolicyError
+
+IGNORED: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
+"""Signals that a terminal and a service manager send to the reader, too, which ends with the service and not before."""
 
 _LENGTH_BYTES: Final = 4
 _PART_BYTES: Final = 32768

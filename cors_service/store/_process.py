@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from cors_service.policy import Change, PolicySet
 from cors_service.store._files import read_policies, shown_path, state_of
 from cors_service.store._frames import (
     ANSWERS,
+    IGNORED,
     Begin,
     Changed,
     Failed,
@@ -141,6 +143,8 @@ class ReaderPolicyStore:
         arguments = [sys.executable, "-P", "-m", "cors_service.store._reader", str(self._path)]
         # Where modules come from may have been changed since this process was started.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+        # Until the process has made up its mind about them, they would have it complain of its end.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
         try:
             cast(IReactorProcess, self._reactor).spawnProcess(
                 self._process,
@@ -152,6 +156,8 @@ class ReaderPolicyStore:
             self._process = None
             self._lost(f"it can't be started: {error}")
             return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._process.say(Begin(self._mark))
         # The next one does not know what this one has told.
         self._mark = None

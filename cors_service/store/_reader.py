@@ -21,6 +21,7 @@ from typing import Final
 from cors_service.policy import InvalidPolicies
 from cors_service.store._files import POLL_SECONDS
 from cors_service.store._frames import (
+    IGNORED,
     REQUESTS,
     Answer,
     Begin,
@@ -109,8 +110,7 @@ class Reader:
 def main() -> None:
     """Read for the service that is at the other end of standard input and standard output."""
     os.nice(_NICE)
-    # A terminal and a service manager send these to the whole group; this process ends with the service, not before.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     # Nearly all that it makes stays, and is no garbage.
     gc.set_threshold(100_000, 20, 100)
