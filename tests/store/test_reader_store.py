@@ -39,9 +39,24 @@ def write(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def children() -> set[int]:
+def all_children() -> set[int]:
     """Give the processes that this one has started and not taken away."""
     return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Take note of the processes that other tests have started and still need."""
+    OTHERS.clear()
+    OTHERS.update(all_children())
+
+
+def children() -> set[int]:
+    """Give the processes that this test has started."""
+    return all_children() - OTHERS
 
 
 @pytest.fixture
