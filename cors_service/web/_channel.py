@@ -53,7 +53,7 @@ class DecisionChannel(http.HTTPChannel):
 
     Attributes:
         site: What it belongs to.
-        is_refused: Whether it got its last answer before its request was read.
+        is_refused: Whether nothing more is read of it: it got its last answer, or is being closed.
     """
 
     site: Connections

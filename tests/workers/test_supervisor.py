@@ -23,15 +23,8 @@ from twisted.python.failure import Failure
 from cors_service.web import CannotServe, WorkerStatus
 from cors_service.workers import Supervisor
 from cors_service.workers._lines import HELD_BACK, Lines, read, write
-from cors_service.workers._supervisor import (
-    ATTEMPTS,
-    GRACE_SECONDS,
-    LINGER_SECONDS,
-    MOST_SECONDS,
-    SETTLE_SECONDS,
-    STEADY_SECONDS,
-    Workers,
-)
+from cors_service.workers._places import ATTEMPTS, LINGER_SECONDS, MOST_SECONDS, STEADY_SECONDS
+from cors_service.workers._supervisor import GRACE_SECONDS, SETTLE_SECONDS, Workers
 
 DRAIN = 7.0
 REVISION = "sha256:" + "0" * 64
