@@ -12,8 +12,9 @@ from typing import NoReturn
 
 from cors_service import __version__
 from cors_service.decision import ActivePolicies, BadQuery, Decision
-from cors_service.policy import SCHEMA, InvalidPolicies, summarize
-from cors_service.store import read_policies
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy import SCHEMA, summarize
+from cors_service.reader.sources import read_policies
 from cors_service.wire import DEFAULT_TTL, FORM_FIELDS, make_query, write_decision
 
 ALLOWED, FAILED, REFUSED = 0, 1, 2

@@ -22,18 +22,13 @@ from twisted.internet.interfaces import (
 from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
-from cors_service.logs import JSONLines
-from cors_service.policy import InvalidPolicies, PolicySet, summarize
-from cors_service.store import FilePolicyStore, LivePolicies, ReaderPolicyStore, Snapshot
-from cors_service.web import (
-    DecisionChannel,
-    DecisionServer,
-    DecisionSite,
-    Limits,
-    QuickChannel,
-    ServerLimits,
-    decision_resource,
-)
+from cors_service.daemon.json_log import JSONLines
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy import PolicySet, summarize
+from cors_service.reader.snapshot import Snapshot
+from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel, ServerLimits
+from cors_service.store import FilePolicyStore, LivePolicies, ReaderPolicyStore
+from cors_service.web import Limits, decision_resource
 from cors_service.workers import Supervisor
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
@@ -315,7 +310,7 @@ def _supervised(options: Options) -> IService:
         reactor,
         options["workers"],
         options["endpoints"],
-        ["-m", "cors_service.worker", *options["arguments"]],
+        ["-m", "cors_service.daemon.worker", *options["arguments"]],
         drain_timeout=options["drain-timeout"],
     )
     supervisor.setServiceParent(services)

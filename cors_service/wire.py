@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from cors_service.decision import BadQuery, Decision, Query
-from cors_service.policy import shown
-from cors_service.policy._tokens import is_token
+from cors_service.grammar.mistakes import shown
+from cors_service.grammar.tokens import is_token
 
 FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
 """The parameters of the GET form."""

@@ -13,8 +13,9 @@ from typing import Any
 import tomli_w
 
 from cors_service.decision import ActivePolicies, Query
+from cors_service.grammar.match import parse_match
+from cors_service.grammar.mistakes import CODES
 from cors_service.policy import (
-    CODES,
     InvalidPolicies,
     Policy,
     PolicyError,
@@ -26,7 +27,6 @@ from cors_service.policy import (
     summarize,
     write_document,
 )
-from cors_service.policy._match import parse_match
 from cors_service.wire import write_json
 from fuzz import checked, pattern
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from cors_service.policy._origin import (
+from cors_service.grammar.origin import (
     DEFAULT_PORTS,
     NO_PORT,
     canonical_ipv4,

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from cors_service.decision._origins import MALFORMED, OriginIndex
-from cors_service.policy import CODES, PolicyError
-from cors_service.policy._pattern import MAX_ALTERNATIVES, REGEX, expand_pattern, is_exact
+from cors_service.grammar.mistakes import CODES
+from cors_service.grammar.pattern import MAX_ALTERNATIVES, REGEX, expand_pattern, is_exact
+from cors_service.policy import PolicyError
 from cors_service.policy._rules import _pattern_problem
 from tests import naive
 

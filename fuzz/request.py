@@ -20,10 +20,11 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from cors_service.policy import Source, read_sources
-from cors_service.web import DecisionSite, Limits, ServerLimits, decision_resource
-from cors_service.web._channel import DecisionChannel
-from cors_service.web._plain import PlainHeaders, read_plain
-from cors_service.web._quick import QuickChannel
+from cors_service.server import DecisionSite, ServerLimits
+from cors_service.server.channel import DecisionChannel
+from cors_service.server.plain import PlainHeaders, read_plain
+from cors_service.server.quick import QuickChannel
+from cors_service.web import Limits, decision_resource
 
 LIMITS = ServerLimits(head=1024, head_lines=16, body=2048)
 """Small, so that small inputs exceed them."""

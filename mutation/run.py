@@ -33,7 +33,7 @@ def main(names: list[str]) -> int:
     """Run, and report; the exit status says whether enough mutants were killed and each survivor has its reason.
 
     Args:
-        names: Mutants of mutmut to run alone, such as `cors_service.policy._match*`; all of both kinds by default.
+        names: Mutants of mutmut to run alone, such as `cors_service.grammar.match*`; all of both kinds by default.
     """
     start = monotonic()
     with TemporaryDirectory() as directory:

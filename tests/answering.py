@@ -19,8 +19,9 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from cors_service.policy import read_document
+from cors_service.server import DecisionSite
 from cors_service.store import LivePolicies, MemoryPolicyStore
-from cors_service.web import DecisionSite, Limits, decision_resource
+from cors_service.web import Limits, decision_resource
 
 ANY_PORT = "tcp:0:interface=127.0.0.1"
 

@@ -14,7 +14,7 @@ import pytest
 import cors_service
 from cors_service.cli import main
 from cors_service.decision import ActivePolicies, Query
-from cors_service.store import read_policies
+from cors_service.reader.sources import read_policies
 from cors_service.wire import DEFAULT_TTL, write_decision
 
 EXAMPLE = Path(__file__).parents[1] / "etc" / "policies.toml"

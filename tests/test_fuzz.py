@@ -19,10 +19,14 @@ from msgspec import structs
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, _decide, _origins, _urls
 from cors_service.decision._grant import Grant, NotGranted
-from cors_service.policy import Rule, _document, _draft, _pattern, _report, _rules, _structure
-from cors_service.policy._origin import Origin, parse_origin
-from cors_service.policy._pattern import expand_pattern
-from cors_service.web import _plain, _quick
+from cors_service.grammar import pattern as _pattern
+from cors_service.grammar.origin import Origin, parse_origin
+from cors_service.grammar.pattern import expand_pattern
+from cors_service.policy import Rule, _report, _rules, _structure
+from cors_service.policy import document as _document
+from cors_service.policy import draft as _draft
+from cors_service.server import plain as _plain
+from cors_service.server import quick as _quick
 from fuzz import document, header_list, origin, pattern, query, request, run
 
 FEWEST_SEEDS = 12

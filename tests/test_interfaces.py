@@ -29,9 +29,10 @@ from zope.interface.verify import verifyClass, verifyObject
 import cors_service
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
 from cors_service.client._client import _SocketEndpoint
-from cors_service.logs import JSONLines
+from cors_service.daemon.json_log import JSONLines
 from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
+from cors_service.server import DecisionServer, DecisionSite
 from cors_service.store import (
     FilePolicyStore,
     FixedPolicies,
@@ -44,7 +45,7 @@ from cors_service.store import (
 )
 from cors_service.tap import ReloadOnHangup
 from cors_service.testing.client import MemoryClient
-from cors_service.web import DecisionServer, DecisionSite, decision_resource
+from cors_service.web import decision_resource
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog
 
 POLICIES = read_document({"version": 1, "policies": {"open": {"origins": ["*"]}}})

@@ -13,7 +13,7 @@ from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from cors_service.logs import JSONLines
+from cors_service.daemon.json_log import JSONLines
 
 SECONDS = 1700000000.25
 

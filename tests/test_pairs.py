@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from cors_service.decision import REASONS, Decision
-from cors_service.decision._decide import _CompiledPolicy
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.decision._origins import OriginIndex
+from cors_service.decision.active import _CompiledPolicy
 from cors_service.testing import Document, strategies
 from tests import soak
 from tests.pairs import EXCHANGES, Judgement, WrongPair, judge_numbered, judge_some

@@ -22,11 +22,13 @@ from twisted.python.usage import UsageError
 from twisted.web.client import Agent
 from zope.interface.verify import verifyObject
 
-from cors_service.logs import JSONLines
+from cors_service.daemon.json_log import JSONLines
 from cors_service.policy import read_document
-from cors_service.store import ReaderPolicyStore, Snapshot, read_policies
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies
+from cors_service.server import DecisionServer
+from cors_service.store import ReaderPolicyStore
 from cors_service.tap import DEFAULT_LISTEN, Options, ReloadOnHangup, makeService
-from cors_service.web import DecisionServer
 from cors_service.workers import Supervisor
 
 DEADLINE = 10.0

@@ -2,20 +2,20 @@
 
 from cors_service.asking._cache import CACHE_SIZE, DecisionCache
 from cors_service.asking._headers import Lines, decorate
-from cors_service.asking._place import CONNECTIONS, TIMEOUT, Place, parse_place
 from cors_service.asking._undecided import UNDECIDED, undecided
 from cors_service.asking._words import in_words
+from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
 
 __all__ = [
     "CACHE_SIZE",
     "CONNECTIONS",
     "TIMEOUT",
     "UNDECIDED",
+    "Address",
     "DecisionCache",
     "Lines",
-    "Place",
     "decorate",
     "in_words",
-    "parse_place",
+    "parse_address",
     "undecided",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cors_service.decision import Decision, Query, Reason
-from cors_service.decision._decision import Headers, Kind
+from cors_service.decision.decision import Headers, Kind
 
 UNDECIDED: Final = "undecided"
 """The reason code of what takes the place of a decision that can't be had; no service gives it."""

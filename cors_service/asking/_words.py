@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cors_service.policy import cut, shown
+from cors_service.grammar.mistakes import cut, shown
 
 _LONGEST: Final = 300
 

@@ -22,7 +22,16 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
-from cors_service.asking import CACHE_SIZE, CONNECTIONS, TIMEOUT, DecisionCache, Place, in_words, parse_place, undecided
+from cors_service.asking import (
+    CACHE_SIZE,
+    CONNECTIONS,
+    TIMEOUT,
+    Address,
+    DecisionCache,
+    in_words,
+    parse_address,
+    undecided,
+)
 from cors_service.client._body import read_body
 from cors_service.client._interfaces import IDecider
 from cors_service.decision import Decision, Query
@@ -86,15 +95,15 @@ class DecisionClient:
             raise ImportError(
                 'DecisionClient needs treq: pip install "cors-service[client]"', name=error.name
             ) from error
-        place = parse_place(service)
+        address = parse_address(service)
         if reactor is None:
             from twisted.internet import reactor
         self._reactor = cast(IReactorTime, reactor)
-        self._url = place.url
+        self._url = address.url
         self._timeout = timeout
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
-        self._http = HTTPClient(_agent(place, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
+        self._http = HTTPClient(_agent(address, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
         self._is_silent = False
 
     def decide(self, query: Query) -> Deferred[Decision]:
@@ -222,10 +231,10 @@ def _pool(reactor: Any) -> HTTPConnectionPool:
     return pool
 
 
-def _agent(place: Place, timeout: float, tls: IPolicyForHTTPS, pool: HTTPConnectionPool, reactor: Any) -> Agent:
-    if place.socket is None:
+def _agent(address: Address, timeout: float, tls: IPolicyForHTTPS, pool: HTTPConnectionPool, reactor: Any) -> Agent:
+    if address.socket is None:
         return Agent(reactor, tls, connectTimeout=timeout, pool=pool)
-    agent: Agent = Agent.usingEndpointFactory(reactor, _SocketEndpoint(reactor, place.socket), pool=pool)
+    agent: Agent = Agent.usingEndpointFactory(reactor, _SocketEndpoint(reactor, address.socket), pool=pool)
     return agent
 
 

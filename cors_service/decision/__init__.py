@@ -1,8 +1,7 @@
 """From a query to a decision. Pure: no Twisted, no I/O, no clock, no logging."""
 
-from cors_service.decision._decide import ActivePolicies
-from cors_service.decision._decision import REASONS, Decision, Reason
-from cors_service.decision._memo import Memo
-from cors_service.decision._query import BadQuery, Query
+from cors_service.decision.active import ActivePolicies
+from cors_service.decision.decision import REASONS, Decision, Reason
+from cors_service.decision.query import BadQuery, Query
 
-__all__ = ["REASONS", "ActivePolicies", "BadQuery", "Decision", "Memo", "Query", "Reason"]
+__all__ = ["REASONS", "ActivePolicies", "BadQuery", "Decision", "Query", "Reason"]

@@ -12,9 +12,9 @@ from collections.abc import Container, Iterable
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from cors_service.policy import PolicyError
-from cors_service.policy._origin import NO_PORT, Origin, is_common, is_label, read_origin
-from cors_service.policy._pattern import (
+from cors_service.grammar.mistakes import PolicyError
+from cors_service.grammar.origin import NO_PORT, Origin, is_common, is_label, read_origin
+from cors_service.grammar.pattern import (
     ANY,
     NULL,
     REGEX,

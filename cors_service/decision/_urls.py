@@ -8,10 +8,10 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from cors_service.decision._query import BadQuery
-from cors_service.policy import shown
-from cors_service.policy._match import Match, fold_path, is_host_name, parse_match
-from cors_service.policy._origin import DEFAULT_PORTS, parse_port
+from cors_service.decision.query import BadQuery
+from cors_service.grammar.match import Match, fold_path, is_host_name, parse_match
+from cors_service.grammar.mistakes import shown
+from cors_service.grammar.origin import DEFAULT_PORTS, parse_port
 
 MAX_URL: Final = 8192
 """Characters."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from cors_service.policy._origin import is_label
-from cors_service.policy._pattern import ANY, NULL, REGEX, OriginPattern, parse_pattern
+from cors_service.grammar.origin import is_label
+from cors_service.grammar.pattern import ANY, NULL, REGEX, OriginPattern, parse_pattern
 
 _Hosts = tuple[str, str, str]
 

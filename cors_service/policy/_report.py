@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from msgspec import Struct
 
-from cors_service.policy._errors import InvalidPolicies, Path, PolicyError
+from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
 from cors_service.policy._lines import json_lines, toml_lines
 
 _LINES: Final[Mapping[str, Callable[[str, Collection[Path]], dict[Path, int]]]] = {

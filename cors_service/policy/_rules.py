@@ -8,10 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from cors_service.policy._coverage import Coverage
-from cors_service.policy._errors import PolicyError, shown
-from cors_service.policy._model import DEFAULT_METHODS, Rule
-from cors_service.policy._pattern import (
+from cors_service.grammar.mistakes import PolicyError, shown
+from cors_service.grammar.pattern import (
     ANY,
     NULL,
     REGEX,
@@ -23,9 +21,7 @@ from cors_service.policy._pattern import (
     regex_is_insecure,
     regex_spans_registrants,
 )
-from cors_service.policy._report import Place
-from cors_service.policy._structure import MAX_AGE, max_age_error
-from cors_service.policy._tokens import (
+from cors_service.grammar.tokens import (
     is_forbidden_exposed_header,
     is_forbidden_method,
     is_forbidden_request_header,
@@ -33,6 +29,10 @@ from cors_service.policy._tokens import (
     is_token,
     normalize_method,
 )
+from cors_service.policy._coverage import Coverage
+from cors_service.policy._report import Place
+from cors_service.policy._structure import MAX_AGE, max_age_error
+from cors_service.policy.model import DEFAULT_METHODS, Rule
 
 
 class OriginSet(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import jsonschema_rs
 
-from cors_service.policy._errors import Path, PolicyError, shown
+from cors_service.grammar.mistakes import Path, PolicyError, shown
 from cors_service.policy._report import Place, Source
 
 SCHEMA: Final[dict[str, Any]] = json.loads(

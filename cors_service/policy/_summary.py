@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cors_service.policy._model import Policy, PolicySet
+from cors_service.policy.model import Policy, PolicySet
 
 
 def summarize(policy_set: PolicySet) -> str:

@@ -9,7 +9,7 @@ import time
 from http.client import HTTPResponse
 from typing import Any, Final
 
-from cors_service.asking import Place
+from cors_service.asking import Address
 
 _LONGEST: Final = 1024 * 1024
 
@@ -17,9 +17,9 @@ _LONGEST: Final = 1024 * 1024
 class Connection:
     """A connection, made for the first exchange and kept alive for others."""
 
-    def __init__(self, place: Place, tls: ssl.SSLContext | None) -> None:
-        self._place = place
-        self._tls = tls or ssl.create_default_context() if place.is_secure else None
+    def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        self._address = address
+        self._tls = tls or ssl.create_default_context() if address.is_secure else None
         self._socket: socket.socket | None = None
 
     @property
@@ -31,7 +31,7 @@ class Connection:
         """Send a question as JSON, and give status and body of the answer.
 
         Args:
-            path: The path, behind the place's own.
+            path: The path, behind the address's prefix.
             body: The question.
             until: The time by which there has to be an answer, by `time.monotonic`.
 
@@ -57,7 +57,7 @@ class Connection:
             self._connect(until)
             assert self._socket is not None
         head = (
-            f"POST {self._place.prefix}{path} HTTP/1.1\r\nHost: {self._place.authority}\r\n"
+            f"POST {self._address.prefix}{path} HTTP/1.1\r\nHost: {self._address.authority}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._socket.settimeout(_left(until))
@@ -75,19 +75,19 @@ class Connection:
         return response.status, content
 
     def _connect(self, until: float) -> None:
-        if self._place.socket is None:
-            default = 443 if self._place.is_secure else 80
-            address = (self._place.host, default if self._place.port is None else self._place.port)
+        if self._address.socket is None:
+            default = 443 if self._address.is_secure else 80
+            address = (self._address.host, default if self._address.port is None else self._address.port)
             self._socket = socket.create_connection(address, _left(until))
             # What is sent, is sent at once and as a whole.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(_left(until))
-            self._socket.connect(self._place.socket)
+            self._socket.connect(self._address.socket)
         if self._tls is not None:
             self._socket.settimeout(_left(until))
-            self._socket = self._tls.wrap_socket(self._socket, server_hostname=self._place.host)
+            self._socket = self._tls.wrap_socket(self._socket, server_hostname=self._address.host)
 
 
 class _Timed(io.RawIOBase):

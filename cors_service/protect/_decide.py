@@ -12,7 +12,7 @@ from cors_service.policy import PolicySet
 
 
 class Decides(Protocol):
-    """Whatever decides about requests, at once or after a while: `Service`, `ActivePolicies`, or what holds one."""
+    """Whatever decides about requests, at once or after a while, such as `ServiceClient` and `ActivePolicies`."""
 
     def decide(self, query: Query) -> Decision:
         """Decide about a request.

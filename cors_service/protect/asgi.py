@@ -13,9 +13,9 @@ from cors_service.decision import Decision, Query
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider
 from cors_service.protect._facts import query_of
-from cors_service.protect._service import Service
+from cors_service.protect._service_client import ServiceClient
 
-__all__ = ["CORSMiddleware", "Service"]
+__all__ = ["CORSMiddleware", "ServiceClient"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,13 +35,13 @@ class CORSMiddleware:
 
         Args:
             app: The application.
-            policies: What decides: a policy set, or a `Service` to ask.
+            policies: What decides: a policy set, or a `ServiceClient` to ask.
             policy: The name of the policy; by default it is found by the URL.
         """
         self._app = app
         self._policy = policy
         self._decide = decider(policies)
-        self._service = policies if isinstance(policies, Service) else None
+        self._service = policies if isinstance(policies, ServiceClient) else None
         # One for each connection that is kept; they are started as they are needed.
         self._threads = ThreadPoolExecutor(CONNECTIONS, "cors-service")
 
@@ -66,7 +66,7 @@ class CORSMiddleware:
 
         await self._app(scope, receive, decorated)
 
-    async def _asked(self, service: Service, query: Query) -> Decision:
+    async def _asked(self, service: ServiceClient, query: Query) -> Decision:
         """What a service decides; the loop goes on while a thread waits for it."""
         kept = service.kept(query)
         if kept is not None:

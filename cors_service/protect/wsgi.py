@@ -12,12 +12,12 @@ from cors_service.decision import Query
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider
 from cors_service.protect._facts import query_of
-from cors_service.protect._service import Service
+from cors_service.protect._service_client import ServiceClient
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["CORSMiddleware", "Service"]
+__all__ = ["CORSMiddleware", "ServiceClient"]
 
 _LINES: Final = {
     "HTTP_ORIGIN": "Origin",
@@ -37,7 +37,7 @@ class CORSMiddleware:
 
         Args:
             app: The application.
-            policies: What decides: a policy set, or a `Service` to ask.
+            policies: What decides: a policy set, or a `ServiceClient` to ask.
             policy: The name of the policy; by default it is found by the URL.
         """
         self._app = app

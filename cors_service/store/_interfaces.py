@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from cors_service.decision import ActivePolicies
-from cors_service.policy import Change, PolicySet
+from cors_service.policy import PolicySet
+from cors_service.policy.change import Change
 from cors_service.store._status import Status
 
 

@@ -14,10 +14,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
-from cors_service.policy import Change, InvalidPolicies, PolicyError, PolicySet, shown
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
+from cors_service.policy import PolicySet
+from cors_service.policy.change import Change
+from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IChangeStore, IPolicies, IPolicyStore
 from cors_service.store._slices import in_slices
-from cors_service.store._snapshot import Snapshot
 from cors_service.store._status import Status
 
 

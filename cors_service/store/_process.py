@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cors_service.policy import Change, PolicySet
-from cors_service.store._files import read_policies, shown_path, state_of
-from cors_service.store._frames import (
+from cors_service.policy import PolicySet
+from cors_service.policy.change import Change
+from cors_service.reader.messages import (
     ANSWERS,
     IGNORED,
     Begin,
@@ -37,8 +37,9 @@ from cors_service.store._frames import (
     read_mistakes,
     whole,
 )
+from cors_service.reader.reading import mark_of
+from cors_service.reader.sources import read_policies, shown_path, state_of
 from cors_service.store._interfaces import IChangeStore
-from cors_service.store._reading import mark_of
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -140,7 +141,7 @@ class ReaderPolicyStore:
         if self._process is not None or self._restart is not None:
             return
         self._process = _Process(self._received, self._gone)
-        arguments = [sys.executable, "-P", "-m", "cors_service.store._reader", str(self._path)]
+        arguments = [sys.executable, "-P", "-m", "cors_service.reader", str(self._path)]
         # Where modules come from may have been changed since this process was started.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
         # Until the process has made up its mind about them, they would have it complain of its end.

@@ -11,12 +11,13 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 import cors_service
-from cors_service.policy import shown, write_document
+from cors_service.grammar.mistakes import shown
+from cors_service.policy import write_document
 from cors_service.store import IPolicies, Status
 from cors_service.web._decisions import Deciding, validated
-from cors_service.web._endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, NotFound, Problem
-from cors_service.web._limits import Limits
-from cors_service.web._workers import Crew, iso
+from cors_service.web.endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, NotFound, Problem
+from cors_service.web.limits import Limits
+from cors_service.web.workers import Crew, iso
 from cors_service.wire import write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
 
-from cors_service.decision import ActivePolicies, BadQuery, Memo, Query
+from cors_service.decision import ActivePolicies, BadQuery, Query
+from cors_service.decision.memo import Memo
 from cors_service.store import IPolicies
-from cors_service.web._endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, Problem
-from cors_service.web._limits import Limits
+from cors_service.web.endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, Problem
+from cors_service.web.limits import Limits
 from cors_service.wire import (
     parse_json,
     read_form,

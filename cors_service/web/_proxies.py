@@ -18,11 +18,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
-from cors_service.policy import shown
+from cors_service.grammar.mistakes import shown
 from cors_service.store import IPolicies
 from cors_service.web._decisions import Deciding, Remembered
-from cors_service.web._endpoint import NO_STORE, Answer, Asked, DecisionIds, Problem
-from cors_service.web._limits import Limits
+from cors_service.web.endpoint import NO_STORE, Answer, Asked, DecisionIds, Problem
+from cors_service.web.limits import Limits
 
 NO_POLICY: Final = "-"
 """What stands in the place of a policy's name where the policy is to be found by the URL."""

@@ -16,8 +16,6 @@ from cors_service.web._about import (
     StatusEndpoint,
 )
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
-from cors_service.web._endpoint import DecisionIds, NotFound
-from cors_service.web._limits import Limits
 from cors_service.web._proxies import (
     AuthRequestEndpoint,
     EnforceEndpoint,
@@ -26,6 +24,8 @@ from cors_service.web._proxies import (
     PreflightEndpoint,
     Warnings,
 )
+from cors_service.web.endpoint import DecisionIds, NotFound
+from cors_service.web.limits import Limits
 
 _FOR_PROXIES: Final = {
     b"auth-request": AuthRequestEndpoint,

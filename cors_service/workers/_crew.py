@@ -19,8 +19,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cors_service.policy import PolicySet
-from cors_service.store import LivePolicies, Snapshot
-from cors_service.web import DecisionSite, WorkerStatus
+from cors_service.reader.snapshot import Snapshot
+from cors_service.server import DecisionSite
+from cors_service.store import LivePolicies
+from cors_service.web.workers import WorkerStatus
 from cors_service.workers._lines import HELD_BACK, Lines, Pipe, read
 from cors_service.workers._loads import Loads
 from cors_service.workers._sockets import Acceptor

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from cors_service.web import WorkerStatus
+from cors_service.web.workers import WorkerStatus
 from cors_service.workers._lines import Lines, read, write
 from cors_service.workers._log import LOG, read_event
 

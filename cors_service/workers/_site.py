@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from cors_service.web import DecisionSite
+from cors_service.server import DecisionSite
 
 
 class WorkerSite(DecisionSite):

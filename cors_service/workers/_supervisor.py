@@ -21,7 +21,8 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
-from cors_service.web import CannotServe, Listener, WorkerStatus
+from cors_service.server import CannotServe, Listener
+from cors_service.web.workers import WorkerStatus
 from cors_service.workers._lines import HELD_BACK
 from cors_service.workers._loads import Loads
 from cors_service.workers._places import FIRST_SOCKET, HEARS, LINGER_SECONDS, LOADS, SAYS, Slot, Worker, how_it_ended

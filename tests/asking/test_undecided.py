@@ -6,7 +6,7 @@ import pytest
 
 from cors_service.asking import UNDECIDED, undecided
 from cors_service.decision import ActivePolicies, Decision, Query, Reason
-from cors_service.decision._decision import REASONS
+from cors_service.decision.decision import REASONS
 from cors_service.policy import read_document
 
 A = "https://a.example"

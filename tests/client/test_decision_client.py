@@ -151,7 +151,7 @@ class TestAsking:
     @pytest.mark.parametrize("place", ["ftp://a.example", "http://", "", "unix:", "a.example:8080", "http://a:b"])
     def test_no_place_of_a_service(self, place: str) -> None:
         """It is said at once, and not with the first request."""
-        with pytest.raises(ValueError, match="is no place of a service"):
+        with pytest.raises(ValueError, match="is not the address of a decision service"):
             DecisionClient(place)
 
 

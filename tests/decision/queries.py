@@ -3,7 +3,7 @@
 from typing import Any
 
 from cors_service.decision import ActivePolicies, Decision, Query
-from cors_service.decision._decision import Headers
+from cors_service.decision.decision import Headers
 from cors_service.policy import read_document
 
 PAGE = "https://page.example"

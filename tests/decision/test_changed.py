@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
-from cors_service.policy import Change, PolicySet, read_document, revision
+from cors_service.policy import PolicySet, read_document, revision
+from cors_service.policy.change import Change
 
 ORIGINS = ["https://a.example", "https://b.example", "https://*.c.example", "re:https://d[0-9]+\\.example"]
 MATCHES = ["one.example/", "one.example/x/", "two.example:8443/", "*.three.example/x/y/", "*/z/"]

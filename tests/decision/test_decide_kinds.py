@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cors_service.decision import ActivePolicies, Query
-from cors_service.decision._decision import Headers
+from cors_service.decision.decision import Headers
 from cors_service.policy import read_document
 from tests.decision.queries import (
     ACAC,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, Reason
-from cors_service.decision._memo import Memo
+from cors_service.decision.memo import Memo
 from cors_service.policy import Source, read_document, read_sources, write_document
 from tests.decision.queries import PAGE, STRANGER, asked, flat, sent
 

@@ -101,7 +101,7 @@ def test_console_examples_print_what_the_document_shows(document: Path, tmp_path
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_policy_examples_load(document: Path, tmp_path: Path) -> None:
     """Each TOML example that begins with a version is a document that loads."""
-    from cors_service.store import read_policies
+    from cors_service.reader.sources import read_policies
 
     for number, text in enumerate(blocks(document, "toml")):
         if text.startswith("version"):

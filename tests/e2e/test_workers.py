@@ -401,7 +401,7 @@ def test_no_orphans(start: Start) -> None:
 def test_no_worker_can_be_started(run: Callable[..., Process], tmp_path: Path) -> None:
     """If no worker can be started the service says so and why, after some attempts, and ends with status 1."""
     (tmp_path / "sitecustomize.py").write_text(
-        'import sys\nif "cors_service.worker" in sys.orig_argv:\n    sys.exit("broken on purpose")\n'
+        'import sys\nif "cors_service.daemon.worker" in sys.orig_argv:\n    sys.exit("broken on purpose")\n'
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     process = run("--listen", ANY_PORT, by=("env", f"PYTHONPATH={path}", *TWIST))

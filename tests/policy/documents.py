@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from cors_service.policy import CODES, InvalidPolicies, PolicyError, Source, read_document, read_sources
+from cors_service.grammar.mistakes import CODES
+from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, read_sources
 
 
 def toml(text: str, name: str | None = "cors.toml") -> Source:

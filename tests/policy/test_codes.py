@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from cors_service.policy import CODES, Source
+from cors_service.grammar.mistakes import CODES
+from cors_service.policy import Source
 from tests.policy.documents import codes_of, json_text, toml
 
 POLICY = 'version = 1\n[policies.a]\norigins = ["https://a.example"]\n'

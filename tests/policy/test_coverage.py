@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cors_service.grammar.pattern import expand_pattern
 from cors_service.policy._coverage import Coverage
-from cors_service.policy._pattern import expand_pattern
 from tests import naive
 from tests.policy.documents import codes_in, mistakes_in, mistakes_of, policy, toml
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cors_service.grammar.pattern import is_insecure_origin, parse_pattern
 from cors_service.policy import PolicyError, read_document
-from cors_service.policy._pattern import is_insecure_origin, parse_pattern
 from tests.policy.documents import codes_in, mistakes_in, rule
 
 FLAGS = {

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cors_service.policy import CODES, InvalidPolicies, PolicyError, dotted, shown
+from cors_service.grammar.mistakes import CODES, dotted, shown
+from cors_service.policy import InvalidPolicies, PolicyError
 
 PATH = ("policies", "catalogue", "rules", 1, "origins", 0)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cors_service.grammar.match import Match, fold_path, is_host_name, parse_match
 from cors_service.policy import PolicyError
-from cors_service.policy._match import Match, fold_path, is_host_name, parse_match
 from tests.policy.documents import codes_of, mistakes_in, mistakes_of, rule, suggested, toml
 
 MATCHES = {

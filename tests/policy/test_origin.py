@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cors_service.policy._origin import (
+from cors_service.grammar.origin import (
     MAX_ORIGIN,
     NO_PORT,
     Origin,

@@ -4,15 +4,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cors_service.grammar.origin import NO_PORT
+from cors_service.grammar.pattern import MAX_ALTERNATIVES, OriginPattern, expand_pattern, is_exact, parse_pattern
 from cors_service.policy import PolicyError
-from cors_service.policy._origin import NO_PORT
-from cors_service.policy._pattern import (
-    MAX_ALTERNATIVES,
-    OriginPattern,
-    expand_pattern,
-    is_exact,
-    parse_pattern,
-)
 from cors_service.testing import strategies
 from tests import naive
 from tests.policy.documents import codes_in, mistakes_in, rule

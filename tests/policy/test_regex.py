@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from cors_service.grammar.pattern import compile_regex, regex_set
 from cors_service.policy import PolicyError
-from cors_service.policy._pattern import compile_regex, regex_set
 from tests.policy.documents import codes_in, mistakes_in, rule
 
 PREVIEW = r"re:https://pr-[0-9]+\.preview\.example\.com"

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
+from cors_service.grammar.match import parse_match
+from cors_service.grammar.pattern import compile_regex, expand_pattern, parse_pattern
 from cors_service.policy import PolicyError
-from cors_service.policy._match import parse_match
-from cors_service.policy._pattern import compile_regex, expand_pattern, parse_pattern
 
 ALONE = "an origin is scheme, host and port alone."
 IPV4 = (

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import example, given, settings
 
-from cors_service.policy._pattern import expand_pattern
+from cors_service.grammar.pattern import expand_pattern
 from cors_service.testing import strategies
 from tests.policy.documents import codes_in, mistakes_in, rule, suggested
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cors_service.policy import Rule, read_document
-from cors_service.policy._tokens import (
+from cors_service.grammar.tokens import (
     is_forbidden_exposed_header,
     is_forbidden_method,
     is_forbidden_request_header,
     is_token,
     normalize_method,
 )
+from cors_service.policy import Rule, read_document
 from tests.policy.documents import codes_in, mistakes_in, rule
 
 # RFC 9110, 5.6.2.

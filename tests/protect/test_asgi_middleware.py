@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 from cors_service.asking import CONNECTIONS
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
-from cors_service.protect.asgi import CORSMiddleware, Service
+from cors_service.protect.asgi import CORSMiddleware, ServiceClient
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -325,7 +325,7 @@ class TestService:
     async def test_up_and_down(self) -> None:
         """It grants what the service grants, and nothing once that is gone."""
         async with real() as there:
-            service = Service(f"http://127.0.0.1:{there.port}", timeout=20)
+            service = ServiceClient(f"http://127.0.0.1:{there.port}", timeout=20)
             app = CORSMiddleware(PlainTextResponse("page"), service, policy="app")
             assert cors(await deferToThread(ask, app, "GET", "/", A)) == ALLOWED
             assert (await deferToThread(ask, app, "OPTIONS", "/", A, PREFLIGHT))[0] == 204
@@ -338,7 +338,7 @@ class TestService:
     async def test_what_holds_is_not_asked_again(self) -> None:
         """Nor is a thread needed for it."""
         async with real(ttl=60) as there:
-            service = Service(f"http://127.0.0.1:{there.port}", timeout=20)
+            service = ServiceClient(f"http://127.0.0.1:{there.port}", timeout=20)
             app = CORSMiddleware(PlainTextResponse("page"), service, policy="app")
             assert cors(await deferToThread(ask, app, "GET", "/", A)) == ALLOWED
             await there.stop()
@@ -351,7 +351,7 @@ class TestService:
         many = 500
 
         def run(port: int) -> list[Answer]:
-            service = Service(f"http://127.0.0.1:{port}", timeout=SOON)
+            service = ServiceClient(f"http://127.0.0.1:{port}", timeout=SOON)
             app = CORSMiddleware(PlainTextResponse("page"), service, policy="app")
             scope = scope_of("GET", "/", [("Origin", A)])
 

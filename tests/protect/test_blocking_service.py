@@ -45,23 +45,23 @@ from twisted.internet.threads import deferToThread
 from cors_service.asking import UNDECIDED
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
-from cors_service.protect.wsgi import Service
+from cors_service.protect.wsgi import ServiceClient
 from cors_service.wire import write_decision, write_json
 
 DECIDED = answer("200 OK", write_decision(EXPECTED.decide(ask()), 0))
 
 
 @asynccontextmanager
-async def asked(port: int, **options: Any) -> AsyncIterator[Service]:
+async def asked(port: int, **options: Any) -> AsyncIterator[ServiceClient]:
     """Make a service of whatever listens on a port."""
-    service = Service(f"http://127.0.0.1:{port}", **{"timeout": LONG, **options})
+    service = ServiceClient(f"http://127.0.0.1:{port}", **{"timeout": LONG, **options})
     try:
         yield service
     finally:
         service.close()
 
 
-async def decided(service: Service, query: Query | None = None) -> Decision:
+async def decided(service: ServiceClient, query: Query | None = None) -> Decision:
     """Wait for a decision, while the reactor goes on."""
     decision: Decision = await deferToThread(service.decide, query or ask())
     return decision
@@ -98,14 +98,14 @@ async def test_connections_are_used_again() -> None:
         assert [origin != STRANGER for origin in origins] == [decision.allowed for decision in decisions]
 
 
-def decided_later(service: Service, origin: str) -> Any:
+def decided_later(service: ServiceClient, origin: str) -> Any:
     """Ask in a thread, and do not wait."""
     return deferToThread(service.decide, ask(origin))
 
 
 async def test_no_more_connections_are_kept_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are closed behind their answer."""
-    monkeypatch.setattr("cors_service.protect._service.CONNECTIONS", 1)
+    monkeypatch.setattr("cors_service.protect._service_client.CONNECTIONS", 1)
     waiting: list[Talker] = []
 
     def talk(talker: Talker, _: bytes) -> None:
@@ -252,7 +252,7 @@ async def test_cache() -> None:
 async def test_unix_socket(tmp_path: Path) -> None:
     """A service on a socket in the file system answers as any other; the connection is used again."""
     path = tmp_path / "cors.sock"
-    service = Service(f"unix:{path}", timeout=LONG)
+    service = ServiceClient(f"unix:{path}", timeout=LONG)
     async with real(where=f"unix:{path}") as there:
         for _ in range(10):
             assert (await decided(service)).allowed
@@ -277,7 +277,7 @@ async def test_client_certificate(tmp_path: Path) -> None:
 
     async with demanding(services, clients) as there:
         place = f"https://127.0.0.1:{there.port}"
-        known = Service(place, timeout=LONG, tls=context(own, services.certificate))
+        known = ServiceClient(place, timeout=LONG, tls=context(own, services.certificate))
         for _ in range(5):
             assert (await decided(known)).allowed
         assert there.connections == 1
@@ -288,7 +288,7 @@ async def test_client_certificate(tmp_path: Path) -> None:
             context(own, clients.certificate),
             None,
         ):
-            assert (await decided(Service(place, timeout=LONG, tls=tls))).reason.code == UNDECIDED
+            assert (await decided(ServiceClient(place, timeout=LONG, tls=tls))).reason.code == UNDECIDED
 
 
 async def test_a_process_that_was_forked_has_connections_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,11 +304,11 @@ async def test_a_process_that_was_forked_has_connections_of_its_own(monkeypatch:
 
 async def test_what_cannot_be_written() -> None:
     """A query that has no place in JSON is refused as well, and raises nothing."""
-    assert (await decided(Service("http://127.0.0.1:1"), Query("\ud800"))).reason.code == UNDECIDED
+    assert (await decided(ServiceClient("http://127.0.0.1:1"), Query("\ud800"))).reason.code == UNDECIDED
 
 
 def test_default_ports() -> None:
     """Those of the schemes; nobody is connected to before the first question."""
-    assert Service("https://cors.internal").kept(ask()) is None
-    with pytest.raises(ValueError, match="is no place of a service"):
-        Service("cors.internal")
+    assert ServiceClient("https://cors.internal").kept(ask()) is None
+    with pytest.raises(ValueError, match="is not the address of a decision service"):
+        ServiceClient("cors.internal")

@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThread
 
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
-from cors_service.protect.wsgi import CORSMiddleware, Service
+from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -264,7 +264,7 @@ class TestMiddleware:
 async def test_a_service_that_is_asked() -> None:
     """An application that asks the service grants what that grants, and nothing once it is gone."""
     async with real() as there:
-        service = Service(f"http://127.0.0.1:{there.port}", timeout=20)
+        service = ServiceClient(f"http://127.0.0.1:{there.port}", timeout=20)
         app = CORSMiddleware(plain, service, policy="app")
         assert cors(await deferToThread(ask, app, "GET", "/", A)) == ALLOWED
         assert (await deferToThread(ask, app, "OPTIONS", "/", A, **PREFLIGHT))[0] == 204

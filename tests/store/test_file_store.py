@@ -17,7 +17,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet
-from cors_service.store import FilePolicyStore, read_policies
+from cors_service.reader.sources import read_policies
+from cors_service.store import FilePolicyStore
 
 
 def mistakes(path: Path) -> list[PolicyError]:

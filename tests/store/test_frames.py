@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_texts import document
 
-from cors_service.policy import Change, InvalidPolicies, Policy, PolicyError, Rule, read_document, revision
-from cors_service.store._frames import (
+from cors_service.policy import InvalidPolicies, Policy, PolicyError, Rule, read_document, revision
+from cors_service.policy.change import Change
+from cors_service.reader.messages import (
     ANSWERS,
     REQUESTS,
     Frames,

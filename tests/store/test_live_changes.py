@@ -14,8 +14,10 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from cors_service.policy import Change, InvalidPolicies, PolicyError, PolicySet, read_document, revision
-from cors_service.store import IChangeStore, LivePolicies, Snapshot
+from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
+from cors_service.policy.change import Change
+from cors_service.reader.snapshot import Snapshot
+from cors_service.store import IChangeStore, LivePolicies
 from cors_service.store._slices import PAUSE_SECONDS, in_slices
 
 Logged = list[tuple[str, str]]

@@ -18,7 +18,8 @@ from zope.interface import implementer
 
 from cors_service.decision import Query
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
-from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies, MemoryPolicyStore, Snapshot
+from cors_service.reader.snapshot import Snapshot
+from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies, MemoryPolicyStore
 
 Logged = list[tuple[str, str]]
 

@@ -9,9 +9,8 @@ import pytest
 from store_texts import TEN_MISTAKES, toml
 
 from cors_service.policy import InvalidPolicies, revision
-from cors_service.store import Snapshot, read_policies
-from cors_service.store._files import state_of
-from cors_service.store._frames import (
+from cors_service.reader.__main__ import Reader
+from cors_service.reader.messages import (
     Begin,
     Changed,
     Failed,
@@ -24,8 +23,9 @@ from cors_service.store._frames import (
     read_mistakes,
     whole,
 )
-from cors_service.store._reader import Reader
-from cors_service.store._reading import mark_of
+from cors_service.reader.reading import mark_of
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies, state_of
 
 
 class Asked:
@@ -173,7 +173,7 @@ def test_fails(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong in it is told, and is not its end."""
     asked.begin(known=True)
     with monkeypatch.context() as patch:
-        patch.setattr("cors_service.store._reading.read_drafts", lambda *_, **__: 1 / 0)
+        patch.setattr("cors_service.reader.reading.read_drafts", lambda *_, **__: 1 / 0)
         message = asked.load(None)
     assert isinstance(message, Failed)
     assert "ZeroDivisionError" in message.traceback

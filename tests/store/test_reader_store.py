@@ -17,7 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from cors_service.policy import InvalidPolicies, revision
-from cors_service.store import LivePolicies, ReaderPolicyStore, Snapshot, read_policies
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies
+from cors_service.store import LivePolicies, ReaderPolicyStore
 
 DEADLINE = 30.0
 Logged = list[tuple[str, str]]

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from store_texts import toml
 
 from cors_service.decision import ActivePolicies
-from cors_service.policy import Change, InvalidPolicies, PolicySet, revision
-from cors_service.store import read_policies
-from cors_service.store._files import PATIENCE, read_text, state_of
-from cors_service.store._reading import PATIENCE_WITH_OTHERS, FileReader, mark_of
+from cors_service.policy import InvalidPolicies, PolicySet, revision
+from cors_service.policy.change import Change
+from cors_service.reader.reading import PATIENCE_WITH_OTHERS, FileReader, mark_of
+from cors_service.reader.sources import PATIENCE, read_policies, read_text, state_of
 
 TIMES = count(1)
 NAMES = ["a.toml", "b.toml", "c.json", "d.json"]
@@ -332,7 +332,7 @@ def test_written_while_it_is_read(reader: FileReader, tmp_path: Path, monkeypatc
     reader.look()
     reader.look()
     with monkeypatch.context() as patch:
-        patch.setattr("cors_service.store._reading.read_text", read_and_write)
+        patch.setattr("cors_service.reader.reading.read_text", read_and_write)
         assert names(reader) == ["a", "b"]
     reader.look()
     reader.look()

@@ -9,7 +9,8 @@ import pytest
 from store_texts import document
 
 from cors_service.policy import read_document, revision
-from cors_service.store import Snapshot, read_policies
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "policies.toml"
 

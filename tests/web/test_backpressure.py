@@ -27,9 +27,9 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from cors_service.web import DecisionSite, ServerLimits
-from cors_service.web._channel import DecisionChannel
-from cors_service.web._quick import QuickChannel
+from cors_service.server import DecisionSite, ServerLimits
+from cors_service.server.channel import DecisionChannel
+from cors_service.server.quick import QuickChannel
 from fuzz.request import said
 
 # Twisted gives pyOpenSSL objects of its own kind.

@@ -24,10 +24,12 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
-from cors_service.web import DecisionSite, ServerLimits, _quick, decision_resource
-from cors_service.web._channel import DecisionChannel
-from cors_service.web._plain import read_plain
-from cors_service.web._quick import QuickChannel
+from cors_service.server import DecisionSite, ServerLimits
+from cors_service.server import quick as _quick
+from cors_service.server.channel import DecisionChannel
+from cors_service.server.plain import read_plain
+from cors_service.server.quick import QuickChannel
+from cors_service.web import decision_resource
 from fuzz.request import LIMITS, POLICY_SET, Wire, compare, said
 
 EXAMPLES = 1000

@@ -18,11 +18,11 @@ from twisted.web.test.requesthelper import DummyRequest
 
 import cors_service
 from cors_service.decision import REASONS, BadQuery, Decision, Reason
-from cors_service.decision._decision import Kind
+from cors_service.decision.decision import Kind
 from cors_service.policy import SCHEMA, Rule
 from cors_service.web import Limits
-from cors_service.web._endpoint import Endpoint, Problem
 from cors_service.web._proxies import ProxyEndpoint
+from cors_service.web.endpoint import Endpoint, Problem
 from cors_service.wire import FORM_FIELDS
 from tests.web.asking import caller, tree
 from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations, resolved, takes_any_method

@@ -15,7 +15,8 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
-from cors_service.web import DecisionSite, DecisionTree
+from cors_service.server import DecisionSite
+from cors_service.web import DecisionTree
 from tests.web.asking import Answer, Caller, broken, live, tree, tree_of
 from tests.web.description import (
     COMPONENTS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cors_service.web import ServerLimits
-from cors_service.web._plain import PlainRequest, read_plain
+from cors_service.server import ServerLimits
+from cors_service.server.plain import PlainRequest, read_plain
 
 LIMITS = ServerLimits(head=200, head_lines=5, body=20)
 

@@ -20,12 +20,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from cors_service.decision import BadQuery, Query
-from cors_service.web import DecisionSite, DecisionTree, Limits
-from cors_service.web._channel import DecisionChannel
+from cors_service.server import DecisionSite
+from cors_service.server.channel import DecisionChannel
+from cors_service.server.plain import read_plain
+from cors_service.server.quick import QuickChannel
+from cors_service.web import DecisionTree, Limits
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint, Remembered
-from cors_service.web._plain import read_plain
 from cors_service.web._proxies import ProxyEndpoint
-from cors_service.web._quick import QuickChannel
 from cors_service.wire import parse_json, read_query, read_query_text
 from fuzz.request import Said, said
 

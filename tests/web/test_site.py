@@ -30,7 +30,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cors_service.policy import read_document
-from cors_service.web import DecisionServer, DecisionSite, ServerLimits, decision_resource
+from cors_service.server import DecisionServer, DecisionSite, ServerLimits
+from cors_service.web import decision_resource
 
 DEADLINE = 10.0
 DRAIN_TIMEOUT = 5.0

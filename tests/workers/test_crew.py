@@ -16,8 +16,10 @@ from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document
-from cors_service.store import LivePolicies, MemoryPolicyStore, Snapshot
-from cors_service.web import WorkerStatus, decision_resource
+from cors_service.reader.snapshot import Snapshot
+from cors_service.store import LivePolicies, MemoryPolicyStore
+from cors_service.web import decision_resource
+from cors_service.web.workers import WorkerStatus
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog, last_good
 from cors_service.workers._crew import TELLS_SECONDS
 from cors_service.workers._lines import LONGEST, Lines, read, write

@@ -20,7 +20,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from cors_service.web import CannotServe, WorkerStatus
+from cors_service.server import CannotServe
+from cors_service.web.workers import WorkerStatus
 from cors_service.workers import Supervisor
 from cors_service.workers._lines import HELD_BACK, Lines, read, write
 from cors_service.workers._places import ATTEMPTS, LINGER_SECONDS, MOST_SECONDS, STEADY_SECONDS

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from cors_service.decision import ActivePolicies, Query
-from cors_service.store import read_policies
+from cors_service.reader.sources import read_policies
 from frameworks.framework import ROOT
 
 DOCUMENTS: Final = sorted((ROOT / "docs").glob("from-*.md"))

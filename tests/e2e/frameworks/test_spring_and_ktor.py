@@ -17,7 +17,7 @@ from scenarios import DECIDED, PARTNER, PATH, STRANGER, VARY, State, page, prefl
 
 from cors_service.browser import preflight_check, preflight_headers
 from cors_service.decision import ActivePolicies, Query
-from cors_service.store import read_policies
+from cors_service.reader.sources import read_policies
 from frameworks import ktor, spring_boot
 from frameworks.framework import ROOT, Framework, running
 from frameworks.further import LONG, NEVER

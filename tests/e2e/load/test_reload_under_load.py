@@ -16,7 +16,7 @@ import pytest
 from daemons import DEADLINE, wait_for
 
 from cors_service.policy import InvalidPolicies
-from cors_service.store import read_policies
+from cors_service.reader.sources import read_policies
 from load.client import Connection, request
 from load.documents import Batch, GoodDocument, broken_document, is_good
 from load.figures import tell

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from gateways.application import OWN_HEADERS
 
 from cors_service.policy import read_document
-from cors_service.protect.asgi import CORSMiddleware, Service
+from cors_service.protect.asgi import CORSMiddleware, ServiceClient
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 OWN = dict(OWN_HEADERS)
@@ -78,7 +78,7 @@ def main(how: str, what: str) -> None:
     if how == "embedded":
         policies: Any = read_document(tomllib.loads(Path(what).read_text(encoding="utf-8")))
     else:
-        policies = Service(what, timeout=0.5)
+        policies = ServiceClient(what, timeout=0.5)
     routes = [Route("/{path:path}", answer, methods=METHODS)]
     app = Starlette(routes=routes, exception_handlers={404: failed, 500: failed})
     # asyncio sends at once over what is said to be TCP; what is not has 40 milliseconds more for each answer.

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from gateways.application import OWN_HEADERS
 
 from cors_service.policy import read_document
-from cors_service.protect.wsgi import CORSMiddleware, Service
+from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
 
 app = flask.Flask("application")
 
@@ -70,7 +70,7 @@ if __name__ == "__main__":
     if how == "embedded":
         policies: Any = read_document(tomllib.loads(Path(what).read_text(encoding="utf-8")))
     else:
-        policies = Service(what, timeout=0.5)
+        policies = ServiceClient(what, timeout=0.5)
     app.wsgi_app = CORSMiddleware(with_raw, policies, policy="catalogue")  # type: ignore[method-assign]
     server = create_server(app, host="127.0.0.1", port=0)
     sys.stdout.write(f"port {server.effective_port}\n")

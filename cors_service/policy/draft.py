@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from cors_service.policy._errors import PolicyError
-from cors_service.policy._match import Match, parse_match
-from cors_service.policy._model import Policy, Rule
+from cors_service.grammar.match import Match, parse_match
+from cors_service.grammar.mistakes import PolicyError
 from cors_service.policy._report import Place, Report, Source
 from cors_service.policy._rules import OriginSet, OriginSets, check_reachable, check_set, read_rule
 from cors_service.policy._structure import UNPARSED, Document, check_structure, parse_text
+from cors_service.policy.model import Policy, Rule
 
 _RULE_KEYS: Final = frozenset(field.name for field in structs.fields(Rule))
 Mistakes = tuple[PolicyError, ...]

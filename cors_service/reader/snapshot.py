@@ -8,7 +8,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cors_service.policy import InvalidPolicies, PolicySet, read_document, write_document
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy import PolicySet, read_document, write_document
 
 
 class Snapshot:

@@ -1,4 +1,4 @@
-"""What a supervisor starts: `python -m cors_service.worker OPTIONS GIVEN`, one of several processes that serve."""
+"""One of several processes that serve; a supervisor starts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import globalLogBeginner
 
-from cors_service.policy import InvalidPolicies
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.tap import DecisionService, Initial, Options
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog, WorkerSite, last_good, listen_on_shared
 

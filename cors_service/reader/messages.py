@@ -14,7 +14,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from cors_service.policy import Change, InvalidPolicies, Policy, PolicyError
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.policy import Policy
+from cors_service.policy.change import Change
 
 IGNORED: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
 """Signals that a terminal and a service manager send to the reader, too, which ends with the service and not before."""

@@ -8,18 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cors_service.policy import (
-    Change,
-    Draft,
-    InvalidPolicies,
-    Policy,
-    PolicyError,
-    PolicySet,
-    digest_of,
-    read_drafts,
-    revision_of,
-)
-from cors_service.store._files import PATIENCE, States, document_names, read_text, state_of, status_of
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.policy import Policy, PolicySet
+from cors_service.policy.change import Change
+from cors_service.policy.document import digest_of, read_drafts, revision_of
+from cors_service.policy.draft import Draft
+from cors_service.reader.sources import PATIENCE, States, document_names, read_text, state_of, status_of
 
 PATIENCE_WITH_OTHERS: Final = 4
 """For how many looks documents that changed wait for others that go on changing: they may belong together."""

@@ -16,7 +16,7 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cors_service.web._site import DecisionSite
+from cors_service.server.site import DecisionSite
 
 
 class CannotServe(SystemExit, Exception):

@@ -9,12 +9,12 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import structs
 
-from cors_service.policy._draft import Draft, ReadPolicy, ReadSet
-from cors_service.policy._errors import Path, PolicyError, shown
-from cors_service.policy._match import Match
-from cors_service.policy._model import Policy, PolicySet, Rule
+from cors_service.grammar.match import Match
+from cors_service.grammar.mistakes import Path, PolicyError, shown
 from cors_service.policy._report import Place, Report, Source, name_of, raise_all
 from cors_service.policy._structure import Document
+from cors_service.policy.draft import Draft, ReadPolicy, ReadSet
+from cors_service.policy.model import Policy, PolicySet, Rule
 
 VERSION: Final = 1
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from http.client import HTTPException
 from typing import Final
 
-from cors_service.asking import CACHE_SIZE, CONNECTIONS, TIMEOUT, DecisionCache, in_words, parse_place, undecided
+from cors_service.asking import CACHE_SIZE, CONNECTIONS, TIMEOUT, DecisionCache, in_words, parse_address, undecided
 from cors_service.decision import Decision, Query
 from cors_service.protect._connection import Connection
 from cors_service.wire import Received, read_decision, read_problem, write_query
@@ -24,7 +24,7 @@ class _Refused(Exception):
     """The service answers that the question is wrong."""
 
 
-class Service:
+class ServiceClient:
     """A decision service. May be asked by several threads at once.
 
     Requests that find it down, slow or talking nonsense are refused, without CORS headers: no answer means no access,
@@ -55,7 +55,7 @@ class Service:
             ValueError: `service` is none of these.
         """
         self.timeout = timeout
-        self._place = parse_place(service)
+        self._address = parse_address(service)
         self._tls = tls
         self._cache = DecisionCache(time.monotonic, cache_size)
         self._is_silent = False
@@ -109,7 +109,7 @@ class Service:
         # There may be none that is kept, or the service has closed it since.
         with suppress(queue.Empty, ConnectionError, HTTPException):
             return self._exchange_over(self._idle.get_nowait(), body, until)
-        return self._exchange_over(Connection(self._place, self._tls), body, until)
+        return self._exchange_over(Connection(self._address, self._tls), body, until)
 
     def _exchange_over(self, connection: Connection, body: bytes, until: float) -> tuple[int, bytes]:
         answer = connection.exchange(_PATH, body, until)

@@ -13,11 +13,11 @@ from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.server import Site
 
-from cors_service.web._channel import DecisionChannel, DecisionRequest
-from cors_service.web._limits import ServerLimits
-from cors_service.web._plain import PlainRequest
-from cors_service.web._quick import QuickChannel
-from cors_service.web._tree import DecisionTree
+from cors_service.server.channel import DecisionChannel, DecisionRequest
+from cors_service.server.limits import ServerLimits
+from cors_service.server.plain import PlainRequest
+from cors_service.server.quick import QuickChannel
+from cors_service.web import DecisionTree
 
 GRACE_SECONDS: Final = 0.5
 """How long a stop waits at least for requests that are on their way over connections that look idle."""

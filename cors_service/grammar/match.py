@@ -7,8 +7,8 @@ from typing import Final, NoReturn
 
 from msgspec import Struct
 
-from cors_service.policy._errors import PolicyError, shown
-from cors_service.policy._origin import canonical_ipv6, ends_in_number, is_label, parse_port
+from cors_service.grammar.mistakes import PolicyError, shown
+from cors_service.grammar.origin import canonical_ipv6, ends_in_number, is_label, parse_port
 
 # What a segment of a match may hold. `%` and `;` have no single reading, `*` would look like a wildcard.
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,=:@-]+")

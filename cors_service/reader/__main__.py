@@ -1,6 +1,6 @@
 """The process that looks at policy documents and reads them, so that the one that decides never has to wait for it.
 
-It is started by `ReaderPolicyStore` as `python -m cors_service.store._reader PATH`, and ends when its standard input
+It is started by `ReaderPolicyStore` as `python -m cors_service.reader PATH`, and ends when its standard input
 does, which is when whoever started it closes it, or is no more.
 """
 
@@ -18,9 +18,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final
 
-from cors_service.policy import InvalidPolicies
-from cors_service.store._files import POLL_SECONDS
-from cors_service.store._frames import (
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.messages import (
     IGNORED,
     REQUESTS,
     Answer,
@@ -36,8 +35,9 @@ from cors_service.store._frames import (
     parts_of,
     refused,
 )
-from cors_service.store._reading import FileReader
-from cors_service.store._snapshot import Snapshot
+from cors_service.reader.reading import FileReader
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import POLL_SECONDS
 
 _NICE: Final = 10
 # How many times as long as it has worked it does nothing: it takes a sixth of a core at most. What counts is its own

@@ -14,8 +14,8 @@ import idna
 from msgspec import Struct
 from publicsuffixlist import PSLFILE, PublicSuffixList, encode_idn
 
-from cors_service.policy._errors import PolicyError, shown
-from cors_service.policy._origin import (
+from cors_service.grammar.mistakes import PolicyError, shown
+from cors_service.grammar.origin import (
     DEFAULT_PORTS,
     MAX_ORIGIN,
     NO_PORT,

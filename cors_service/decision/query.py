@@ -7,7 +7,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from cors_service.policy._tokens import normalize_method
+from cors_service.grammar.tokens import normalize_method
 
 
 class BadQuery(Exception):

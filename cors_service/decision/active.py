@@ -10,15 +10,17 @@ from typing import Any, Final, cast
 
 from msgspec import Struct, structs
 
-from cors_service.decision._decision import Decision, Headers, Kind, Reason
 from cors_service.decision._grant import Grant, NotGranted
-from cors_service.decision._memo import Memo
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
-from cors_service.decision._query import BadQuery, Query
 from cors_service.decision._urls import Router, parse_url
-from cors_service.policy import Change, Policy, PolicySet, Rule, cut, revision, shown
-from cors_service.policy._model import RESOURCE_POLICIES
-from cors_service.policy._tokens import normalize_method
+from cors_service.decision.decision import Decision, Headers, Kind, Reason
+from cors_service.decision.memo import Memo
+from cors_service.decision.query import BadQuery, Query
+from cors_service.grammar.mistakes import cut, shown
+from cors_service.grammar.tokens import normalize_method
+from cors_service.policy import Policy, PolicySet, Rule, revision
+from cors_service.policy.change import Change
+from cors_service.policy.model import RESOURCE_POLICIES
 
 _IS_SMALL: Final = attrgetter("is_small")
 _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"

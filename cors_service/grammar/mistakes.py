@@ -130,6 +130,7 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
     """Everything that is wrong with a policy set, all at once; `exceptions` holds `PolicyError`s."""
 
     def __new__(cls, errors: Sequence[PolicyError]) -> Self:
+        """Count the mistakes in the message."""
         count = len(errors)
         return super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in the policies", errors)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from cors_service.policy._model import Policy, PolicySet
+from cors_service.policy.model import Policy, PolicySet
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ CONNECTIONS: Final = 32
 """How many connections are kept."""
 
 
-class Place(Struct, frozen=True):
+class Address(Struct, frozen=True):
     """Where a service is.
 
     Attributes:
@@ -42,7 +42,7 @@ class Place(Struct, frozen=True):
         return f"{'https' if self.is_secure else 'http'}://{self.authority}{self.prefix}"
 
 
-def parse_place(text: str) -> Place:
+def parse_address(text: str) -> Address:
     """Read where a service is.
 
     Args:
@@ -57,11 +57,11 @@ def parse_place(text: str) -> Place:
     except ValueError:
         _refuse(text)
     if url.scheme == "unix" and text == f"unix:{url.path}" and url.path:
-        return Place("localhost", socket=url.path)
+        return Address("localhost", socket=url.path)
     # A control character would end up in the head of a request; urlsplit takes some of them out.
     if url.scheme not in {"http", "https"} or not host or _has_more(url) or not (text.isascii() and text.isprintable()):
         _refuse(text)
-    return Place(host, port, is_secure=url.scheme == "https", prefix=url.path.rstrip("/"))
+    return Address(host, port, is_secure=url.scheme == "https", prefix=url.path.rstrip("/"))
 
 
 def _has_more(url: SplitResult) -> bool:
@@ -69,4 +69,5 @@ def _has_more(url: SplitResult) -> bool:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text!r} is no place of a service; write http://HOST:PORT, https://HOST or unix:PATH.") from None
+    hint = "write http://HOST:PORT, https://HOST or unix:PATH."
+    raise ValueError(f"{text!r} is not the address of a decision service; {hint}") from None

@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import Request
 
-from cors_service.web._endpoint import Problem, ambiguity
-from cors_service.web._limits import ServerLimits
+from cors_service.server.limits import ServerLimits
+from cors_service.web.endpoint import Problem, ambiguity
 
 LINGER_SECONDS: Final = 2.0
 """How long a client that was refused may go on sending, so that it reads why before the connection breaks."""

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from cors_service.asking import Place, parse_place
+from cors_service.asking import Address, parse_address
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "url"),
+    ("text", "address", "url"),
     [
-        ("http://127.0.0.1:8080", Place("127.0.0.1", 8080), "http://127.0.0.1:8080"),
-        ("https://cors.internal", Place("cors.internal", is_secure=True), "https://cors.internal"),
-        ("http://[::1]:80/", Place("::1", 80), "http://[::1]:80"),
-        ("https://a.example/x/y/", Place("a.example", is_secure=True, prefix="/x/y"), "https://a.example/x/y"),
-        ("unix:/run/cors.sock", Place("localhost", socket="/run/cors.sock"), "http://localhost"),
-        ("unix:cors.sock", Place("localhost", socket="cors.sock"), "http://localhost"),
+        ("http://127.0.0.1:8080", Address("127.0.0.1", 8080), "http://127.0.0.1:8080"),
+        ("https://cors.internal", Address("cors.internal", is_secure=True), "https://cors.internal"),
+        ("http://[::1]:80/", Address("::1", 80), "http://[::1]:80"),
+        ("https://a.example/x/y/", Address("a.example", is_secure=True, prefix="/x/y"), "https://a.example/x/y"),
+        ("unix:/run/cors.sock", Address("localhost", socket="/run/cors.sock"), "http://localhost"),
+        ("unix:cors.sock", Address("localhost", socket="cors.sock"), "http://localhost"),
     ],
 )
-def test_places(text: str, place: Place, url: str) -> None:
+def test_addresses(text: str, address: Address, url: str) -> None:
     """Each is read as it is meant."""
-    assert parse_place(text) == place
-    assert place.url == url
+    assert parse_address(text) == address
+    assert address.url == url
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_places(text: str, place: Place, url: str) -> None:
 def test_no_places(text: str) -> None:
     """The message says what to write."""
     with pytest.raises(ValueError, match="write http://HOST:PORT, https://HOST or unix:PATH"):
-        parse_place(text)
+        parse_address(text)

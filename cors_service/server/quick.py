@@ -11,9 +11,9 @@ from typing import Protocol
 from twisted.internet.tcp import Connection
 from twisted.web.resource import IResource, getChildForRequest
 
-from cors_service.web._channel import Connections, DecisionChannel
-from cors_service.web._endpoint import Endpoint, Problem
-from cors_service.web._plain import PlainRequest, read_plain
+from cors_service.server.channel import Connections, DecisionChannel
+from cors_service.server.plain import PlainRequest, read_plain
+from cors_service.web.endpoint import Endpoint, Problem
 
 
 class Serving(Connections, Protocol):

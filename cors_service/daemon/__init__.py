@@ -1,0 +1,1 @@
+"""The service as processes: settings, the start, the service itself, a worker."""

@@ -1,0 +1,1 @@
+"""From sources of policies to changes, in a process of its own and without Twisted."""
