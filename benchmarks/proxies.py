@@ -23,14 +23,15 @@ from typing import Final, NamedTuple
 
 if __name__ == "__main__":
     # In place of this directory, whose http.py is not the library's.
-    sys.path[0] = str(Path(__file__).resolve().parents[1] / "tests" / "e2e")
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import pytest
-from gateways.gateway import Gateway, running
-from gateways.registry import GATEWAYS
-from gateways.world import GatewaySubject, World, running_world
-from load.client import Connection, request
-from scenarios import PARTNER, PATH
+
+from tests.e2e.gateways.gateway import Gateway, running
+from tests.e2e.gateways.registry import GATEWAYS
+from tests.e2e.gateways.world import GatewaySubject, World, running_world
+from tests.e2e.load.client import Connection, request
+from tests.e2e.scenarios import PARTNER, PATH
 
 ACTUAL: Final = request("GET", PATH, b"", f"Origin: {PARTNER}")
 SUBREQUEST: Final = request(

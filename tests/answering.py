@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from certificates import Authority, Signed
 from twisted.internet import endpoints, reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint
@@ -22,6 +21,7 @@ from cors_service.policy import read_document
 from cors_service.server import DecisionSite
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.web import Limits, decision_resource
+from tests.certificates import Authority, Signed
 
 ANY_PORT = "tcp:0:interface=127.0.0.1"
 

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from answering import DOCUMENT, Talker, answer, dripping, saying, silent
-
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.wire import write_decision
+from tests.answering import DOCUMENT, Talker, answer, dripping, saying, silent
 
 A, B, STRANGER = "https://a.example", "https://b.example", "https://stranger.example"
 SOON = 0.3

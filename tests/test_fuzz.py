@@ -17,7 +17,7 @@ import pytest
 import re2
 from msgspec import structs
 
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, _decide, _origins, _urls
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, _origins, _urls, active
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.grammar import pattern as _pattern
 from cors_service.grammar.origin import Origin, parse_origin
@@ -138,8 +138,8 @@ def for_itself(policy: Any, asked: Query, own_origin: str | None, revision: str)
 
 # As they are before anything is broken.
 write_rule, translate = _document._write_rule, _structure._translate
-check_headers, refuse = Grant._check_headers, _decide._CompiledPolicy._refuse
-decide = _decide._CompiledPolicy.decide
+check_headers, refuse = Grant._check_headers, active._CompiledPolicy._refuse
+decide = active._CompiledPolicy.decide
 
 RULES = b'Tversion=1\n[[policies.a.rules]]\norigins=["https://a"]\n[[policies.a.rules]]\norigins=["*"]'
 UNKNOWN_KEY = b'Tversion=1\npolicies.a.origins=["*"]\npolicies.a.oops=1'
@@ -201,9 +201,9 @@ FAULTS = {
         header_list, b"3GET\nx-a", Grant, "_check_header", raising(NotGranted("header-not-allowed", ""))
     ),
     "a method is not checked": Fault(header_list, b"1DELETE\nx-a", Grant, "check_method", unchanged),
-    "a refusal grants": Fault(query, REFUSED, _decide._CompiledPolicy, "_refuse", granting),
+    "a refusal grants": Fault(query, REFUSED, active._CompiledPolicy, "_refuse", granting),
     "a refused preflight grants": Fault(
-        query, REFUSED + b"&request_method=PUT", _decide._CompiledPolicy, "_refuse", granting
+        query, REFUSED + b"&request_method=PUT", active._CompiledPolicy, "_refuse", granting
     ),
     "an origin is answered that no rule covers": Fault(query, REFUSED, _origins.OriginIndex, "find", always(0)),
     "a header has a line end": Fault(
@@ -233,7 +233,7 @@ FAULTS = {
     "a page is taken for the service itself": Fault(
         query,
         b"?url=http://localhost:3000/x&origin=http://localhost:8080",
-        _decide._CompiledPolicy,
+        active._CompiledPolicy,
         "decide",
         for_itself,
     ),

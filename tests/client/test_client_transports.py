@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering import demanding, real
-from certificates import Authority
 
 from cors_service.asking import UNDECIDED
 from cors_service.client import ClientTLS, DecisionClient
 from cors_service.decision import Decision, Query
+from tests.answering import demanding, real
+from tests.certificates import Authority
 
 # What Twisted makes a context of, pyOpenSSL would rather have from cryptography.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from answering import CHANGED, DOCUMENT
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -16,6 +15,7 @@ from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import InvalidPolicies, read_document
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.testing.client import MemoryClient
+from tests.answering import CHANGED, DOCUMENT
 
 QUERY = Query("GET", "app", None, ("https://a.example",))
 UNKNOWN = Query("GET", "nothing", None, ("https://a.example",))

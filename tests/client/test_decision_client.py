@@ -9,7 +9,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from answering import (
+from twisted.internet.defer import CancelledError, gatherResults
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, globalLogPublisher
+
+from cors_service.asking import UNDECIDED
+from cors_service.client import DecisionClient
+from cors_service.decision import Decision, Query
+from cors_service.policy import read_document
+from cors_service.wire import write_decision
+from tests.answering import (
     CHANGED,
     Talker,
     answer,
@@ -21,7 +30,7 @@ from answering import (
     silent,
     unreachable,
 )
-from questions import (
+from tests.questions import (
     EXPECTED,
     GARBAGE,
     GRANT,
@@ -37,15 +46,6 @@ from questions import (
     ask,
     plain,
 )
-from twisted.internet.defer import CancelledError, gatherResults
-from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
-
-from cors_service.asking import UNDECIDED
-from cors_service.client import DecisionClient
-from cors_service.decision import Decision, Query
-from cors_service.policy import read_document
-from cors_service.wire import write_decision
 
 
 @asynccontextmanager

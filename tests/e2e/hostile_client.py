@@ -8,7 +8,7 @@ import socket
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from daemons import DEADLINE
+from tests.e2e.daemons import DEADLINE
 
 _PIECE = 2**16
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3}) [ -~]+")

@@ -27,11 +27,11 @@ class Tried(Protocol):
 
 
 class Place:
-    """The place of a table, between two comments; `python -m MODULE`, run in tests/e2e, writes it there."""
+    """The place of a table, between two comments; `python -m MODULE` writes it there."""
 
     def __init__(self, document: str, module: str) -> None:
         self._path = _DOCS / document
-        self._begin = f"<!-- Written by python -m {module} in tests/e2e. -->\n"
+        self._begin = f"<!-- Written by python -m {module}. -->\n"
 
     @property
     def text(self) -> str:

@@ -9,9 +9,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from daemons import ANY_PORT, DEADLINE, TWIST, Service, allows, ask
-from hostile import LAST, POLICIES, QUERY, chunk, chunked, get, post
-from hostile_client import answers, connect
+
+from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, Service, allows, ask
+from tests.e2e.hostile import LAST, POLICIES, QUERY, chunk, chunked, get, post
+from tests.e2e.hostile_client import answers, connect
 
 REQUEST_TIMEOUT = 1.0
 DRIP_SECONDS = 0.2

@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from daemons import Service, allows, ask
-from hostile import HONEST, HOSTILE, POLICIES, REFUSALS, By, Hostile, Refusal, get
-from hostile_client import connect, talk
+
+from tests.e2e.daemons import Service, allows, ask
+from tests.e2e.hostile import HONEST, HOSTILE, POLICIES, REFUSALS, By, Hostile, Refusal, get
+from tests.e2e.hostile_client import connect, talk
 
 LAST = get(b"Connection: close")
 SITE = Path(__file__).with_name("embedding_site.py")

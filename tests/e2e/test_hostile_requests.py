@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from daemons import ANY_PORT, TWIST, Service, allows, ask
-from hostile import HONEST, HOSTILE, POLICIES, REFUSALS, Hostile, Refusal, get
-from hostile_client import Answer, connect, talk
+
+from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask
+from tests.e2e.hostile import HONEST, HOSTILE, POLICIES, REFUSALS, Hostile, Refusal, get
+from tests.e2e.hostile_client import Answer, connect, talk
 
 LAST = get(b"Connection: close")
 FAULTS = ("Traceback", "Unhandled", "Can't answer")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import ANY_PORT, Service, allows
+
+from tests.e2e.daemons import ANY_PORT, Service, allows
 
 ROOT = Path(__file__).parents[2]
 BUILD_FILES = ("pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")

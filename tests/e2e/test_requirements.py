@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from requirements import PACKAGES, WHEELS, need
+
+from tests.e2e.requirements import PACKAGES, WHEELS, need
 
 
 @pytest.fixture

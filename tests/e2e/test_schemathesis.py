@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from daemons import ANY_PORT, TWIST, Service, ask
 from schemathesis.checks import CheckFunction
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import (
@@ -20,6 +19,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     unsupported_method,
 )
+
+from tests.e2e.daemons import ANY_PORT, TWIST, Service, ask
 
 # Only here: setup.cfg keeps it from all other tests.
 pytest_plugins = ["schemathesis.pytest.plugin"]

@@ -13,11 +13,12 @@ from itertools import count, permutations, product
 from pathlib import Path
 
 import pytest
-from browser.cases import LOGGED_IN, Table
-from browser.prediction import Service
-from browser.processes import running, wait_for
-from browser.setting import Application, running_application
-from requirements import need
+
+from tests.e2e.browser.cases import LOGGED_IN, Table
+from tests.e2e.browser.prediction import Service
+from tests.e2e.browser.processes import running, wait_for
+from tests.e2e.browser.setting import Application, running_application
+from tests.e2e.requirements import need
 
 # It tells answers apart by their URL alone, and by what their Vary names.
 CONFIGURATION = """

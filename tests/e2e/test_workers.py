@@ -17,13 +17,13 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from daemons import ANY_PORT, DEADLINE, TWIST, TWISTD, Process, Service, allows, ask, is_gone, wait_for
-from load.client import ClosedBefore, Connection, CutShort, request
-from load.test_sigterm import ANSWERED, NOT_TAKEN_UP, outcome_of
-from load.test_sigterm import document as loaded
-from load.test_sigterm import stop as stop_under_load
 
 from tests.certificates import Authority
+from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, TWISTD, Process, Service, allows, ask, is_gone, wait_for
+from tests.e2e.load.client import ClosedBefore, Connection, CutShort, request
+from tests.e2e.load.test_sigterm import ANSWERED, NOT_TAKEN_UP, outcome_of
+from tests.e2e.load.test_sigterm import document as loaded
+from tests.e2e.load.test_sigterm import stop as stop_under_load
 from tests.store.store_texts import TEN_MISTAKES, toml
 
 if sys.platform != "linux":
@@ -327,7 +327,7 @@ def test_a_worker_that_finds_no_good_document(start: Start, policies: Path, mist
 
 def test_sigterm_under_load(tmp_path: Path) -> None:
     """At any moment under load, SIGTERM leaves no request without its whole answer."""
-    from load.service import running
+    from tests.e2e.load.service import running
 
     policies = tmp_path / "policies.toml"
     policies.write_text(loaded.text, encoding="ascii")

@@ -9,10 +9,8 @@ from typing import Any
 
 import django
 import pytest
-from answering import CHANGED, DOCUMENT, impostor, real, silent
 from django.conf import settings
 from fastapi import FastAPI
-from questions import SOON, STRANGER, A, B
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -24,6 +22,8 @@ from cors_service.asking import CONNECTIONS
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient
+from tests.answering import CHANGED, DOCUMENT, impostor, real, silent
+from tests.questions import SOON, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering import (
+from twisted.internet.defer import gatherResults
+from twisted.internet.threads import deferToThread
+
+from cors_service.asking import UNDECIDED
+from cors_service.decision import Decision, Query
+from cors_service.policy import read_document
+from cors_service.protect.wsgi import ServiceClient
+from cors_service.wire import write_decision, write_json
+from tests.answering import (
     CHANGED,
     Talker,
     answer,
@@ -22,8 +30,8 @@ from answering import (
     silent,
     unreachable,
 )
-from certificates import Authority
-from questions import (
+from tests.certificates import Authority
+from tests.questions import (
     EXPECTED,
     GARBAGE,
     GRANT,
@@ -39,14 +47,6 @@ from questions import (
     ask,
     plain,
 )
-from twisted.internet.defer import gatherResults
-from twisted.internet.threads import deferToThread
-
-from cors_service.asking import UNDECIDED
-from cors_service.decision import Decision, Query
-from cors_service.policy import read_document
-from cors_service.protect.wsgi import ServiceClient
-from cors_service.wire import write_decision, write_json
 
 DECIDED = answer("200 OK", write_decision(EXPECTED.decide(ask()), 0))
 

@@ -6,8 +6,6 @@ import gzip
 from typing import Any, NamedTuple
 
 import pytest
-from answering import CHANGED, DOCUMENT, real
-from questions import STRANGER, A, B
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -28,6 +26,8 @@ from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.testing.client import MemoryClient
+from tests.answering import CHANGED, DOCUMENT, real
+from tests.questions import STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}

@@ -11,14 +11,14 @@ from wsgiref.validate import validator
 import django
 import flask
 import pytest
-from answering import CHANGED, DOCUMENT, real
 from django.conf import settings
-from questions import STRANGER, A, B
 from twisted.internet.threads import deferToThread
 
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
+from tests.answering import CHANGED, DOCUMENT, real
+from tests.questions import STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_texts import document, now, toml
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
@@ -19,6 +18,7 @@ from twisted.logger import LogEvent
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet
 from cors_service.reader.sources import read_policies
 from cors_service.store import FilePolicyStore
+from tests.store.store_texts import document, now, toml
 
 
 def mistakes(path: Path) -> list[PolicyError]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from store_texts import document
 
 from cors_service.policy import InvalidPolicies, Policy, PolicyError, Rule, read_document, revision
 from cors_service.policy.change import Change
@@ -26,6 +25,7 @@ from cors_service.reader.messages import (
     refused,
     whole,
 )
+from tests.store.store_texts import document
 
 
 def sent(messages: list[Any]) -> list[Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_texts import document, now
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -19,6 +18,7 @@ from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store import IChangeStore, LivePolicies
 from cors_service.store._slices import PAUSE_SECONDS, in_slices
+from tests.store.store_texts import document, now
 
 Logged = list[tuple[str, str]]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_texts import TEN_MISTAKES, document, now, toml
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, execute, fail, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +19,7 @@ from cors_service.decision import Query
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies, MemoryPolicyStore
+from tests.store.store_texts import TEN_MISTAKES, document, now, toml
 
 Logged = list[tuple[str, str]]
 

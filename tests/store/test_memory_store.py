@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from store_texts import document, now
 
 from cors_service.decision import Query
 from cors_service.policy import InvalidPolicies, read_document, revision
 from cors_service.store import FixedPolicies, MemoryPolicyStore
+from tests.store.store_texts import document, now
 
 
 def test_load() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_texts import TEN_MISTAKES, toml
 
 from cors_service.policy import InvalidPolicies, revision
 from cors_service.reader.__main__ import Reader
@@ -26,6 +25,7 @@ from cors_service.reader.messages import (
 from cors_service.reader.reading import mark_of
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies, state_of
+from tests.store.store_texts import TEN_MISTAKES, toml
 
 
 class Asked:

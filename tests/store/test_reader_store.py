@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from store_texts import TEN_MISTAKES, toml
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +19,7 @@ from cors_service.policy import InvalidPolicies, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import LivePolicies, ReaderPolicyStore
+from tests.store.store_texts import TEN_MISTAKES, toml
 
 DEADLINE = 30.0
 Logged = list[tuple[str, str]]

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_texts import toml
 
 from cors_service.decision import ActivePolicies
 from cors_service.policy import InvalidPolicies, PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.reader.reading import PATIENCE_WITH_OTHERS, FileReader, mark_of
 from cors_service.reader.sources import PATIENCE, read_policies, read_text, state_of
+from tests.store.store_texts import toml
 
 TIMES = count(1)
 NAMES = ["a.toml", "b.toml", "c.json", "d.json"]

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from store_texts import document
 
 from cors_service.policy import read_document, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
+from tests.store.store_texts import document
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "policies.toml"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from tests.web.asking import Answer, caller
+from tests.web.traversal import Answer, caller
 
 DESCRIPTION: dict[str, Any] = caller().get("/openapi.json").json
 COMPONENTS: dict[str, Any] = DESCRIPTION["components"]

@@ -13,7 +13,7 @@ from cors_service.decision import ActivePolicies
 from cors_service.policy import read_document
 from cors_service.store import FixedPolicies, IPolicies
 from cors_service.web import Limits
-from tests.web.asking import POLICIES, Caller, caller, tree_of
+from tests.web.traversal import POLICIES, Caller, caller, tree_of
 
 BATCH = "/v1/decisions"
 GOOD: dict[str, Any] = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cors_service.web import Limits
-from tests.web.asking import caller
+from tests.web.traversal import caller
 
 GOOD = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}
 JSON = ("Content-Type", "application/json")

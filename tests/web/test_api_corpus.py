@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.corpus.cases import DECIDED, Case, document, form, judge, query
-from tests.web.asking import caller
+from tests.web.traversal import caller
 
 FORMS = {name: case for name, case in DECIDED.items() if form(case) is not None}
 

@@ -9,7 +9,7 @@ import pytest
 from cors_service.decision import REASONS
 from cors_service.policy import read_document, revision
 from cors_service.web import Limits
-from tests.web.asking import POLICIES, caller
+from tests.web.traversal import POLICIES, caller
 
 PARTNER, STRANGER, OWN = "https://partner.example", "https://stranger.example", "https://api.example.com"
 PREFLIGHT = {

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from tests.web.asking import METHODS, POLICIES, Caller, broken, caller, live, tree_of
+from tests.web.traversal import METHODS, POLICIES, Caller, broken, caller, live, tree_of
 
 QUERY = b'{"policy": "status", "method": "GET"}'
 

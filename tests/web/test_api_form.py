@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from cors_service.web import Limits
-from tests.web.asking import POLICIES, Answer, Caller, caller, live, on_the_wire, tree, tree_of
+from tests.web.traversal import POLICIES, Answer, Caller, caller, live, on_the_wire, tree, tree_of
 
 PARTNER, STRANGER = "https://partner.example", "https://stranger.example"
 URL = "https://api.example.com/catalogue/7"

@@ -14,8 +14,8 @@ from cors_service.decision import ActivePolicies
 from cors_service.policy import Source, read_document, read_sources, revision
 from cors_service.web import Limits
 from cors_service.wire import read_query, write_decision
-from tests.web.asking import POLICIES, Caller, caller, live, tree, tree_of
 from tests.web.description import check, response_of
+from tests.web.traversal import POLICIES, Caller, caller, live, tree, tree_of
 
 NINE = 1795251600.0  # 2026-11-21T09:00:00Z
 ONE = {"version": 1, "policies": {"status": {"origins": ["https://one.test"]}}}

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import tree
-from certificates import Authority
 from twisted.internet import main, reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, serverFromString
@@ -31,6 +29,8 @@ from cors_service.server import DecisionSite, ServerLimits
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.quick import QuickChannel
 from fuzz.request import said
+from tests.certificates import Authority
+from tests.web.traversal import tree
 
 # Twisted gives pyOpenSSL objects of its own kind.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")

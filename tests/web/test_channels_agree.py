@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
-from e2e.hostile import HONEST, HOSTILE
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -31,6 +30,7 @@ from cors_service.server.plain import read_plain
 from cors_service.server.quick import QuickChannel
 from cors_service.web import decision_resource
 from fuzz.request import LIMITS, POLICY_SET, Wire, compare, said
+from tests.e2e.hostile import HONEST, HOSTILE
 
 EXAMPLES = 1000
 QUERY = b'{"policy":"app","method":"GET","origin":"https://app.example.com"}'

@@ -24,8 +24,8 @@ from cors_service.web import Limits
 from cors_service.web._proxies import ProxyEndpoint
 from cors_service.web.endpoint import Endpoint, Problem
 from cors_service.wire import FORM_FIELDS
-from tests.web.asking import caller, tree
 from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations, resolved, takes_any_method
+from tests.web.traversal import caller, tree
 
 SCHEMAS: dict[str, Any] = COMPONENTS["schemas"]
 EVERYWHERE = {"MethodNotAllowed", "NotFound", "RequestMalformed", "RequestTimeout", "HeadTooLarge", "BodyTooLarge"}

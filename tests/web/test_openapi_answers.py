@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 
 from cors_service.server import DecisionSite
 from cors_service.web import DecisionTree
-from tests.web.asking import Answer, Caller, broken, live, tree, tree_of
 from tests.web.description import (
     COMPONENTS,
     DESCRIPTION,
@@ -28,6 +27,7 @@ from tests.web.description import (
     response_of,
     takes_any_method,
 )
+from tests.web.traversal import Answer, Caller, broken, live, tree, tree_of
 
 POLICIES: dict[str, Any] = response_of("GET /v1/policies", 200)["content"]["application/json"]["examples"]["all"][
     "value"

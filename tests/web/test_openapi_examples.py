@@ -14,7 +14,6 @@ from zope.interface import implementer
 import cors_service
 from cors_service.policy import PolicySet, Source, read_sources
 from cors_service.store import IPolicyStore, LivePolicies
-from tests.web.asking import Caller, caller, tree_of
 from tests.web.description import (
     COMPONENTS,
     DESCRIPTION,
@@ -26,6 +25,7 @@ from tests.web.description import (
     resolved,
     response_of,
 )
+from tests.web.traversal import Caller, caller, tree_of
 
 NINE = 1795251600.0  # 2026-11-21T09:00:00Z
 

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from cors_service.policy import read_document
 from cors_service.web import Limits, decision_resource
-from tests.web.asking import POLICIES, Answer, Caller, Lines, caller, live, on_the_wire, tree, tree_of
+from tests.web.traversal import POLICIES, Answer, Caller, Lines, caller, live, on_the_wire, tree, tree_of
 
 PARTNER, STRANGER = "https://partner.example", "https://stranger.example"
 VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asking import POLICIES, live, tree, tree_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
@@ -29,6 +28,7 @@ from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint, Rem
 from cors_service.web._proxies import ProxyEndpoint
 from cors_service.wire import parse_json, read_query, read_query_text
 from fuzz.request import Said, said
+from tests.web.traversal import POLICIES, live, tree, tree_of
 
 PAGE, STRANGER = "https://status.example.com", "https://evil.example"
 CHANGED: dict[str, Any] = {

@@ -236,8 +236,8 @@ def test_knows_itself_best(bench: Bench) -> None:
 
 def test_status_over_http(bench: Bench) -> None:
     """The endpoint of the status tells who answers, and of all."""
-    from tests.web.asking import Caller
     from tests.web.description import check, response_of
+    from tests.web.traversal import Caller
 
     tree = decision_resource(bench.policies, clock=bench.reactor)
     tree.status.crew = bench.crew

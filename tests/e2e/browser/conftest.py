@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from requirements import need
+
+from tests.e2e.requirements import need
 
 from .prediction import Service
 from .setting import Application, running_application

@@ -20,7 +20,7 @@ from .processes import running, running_service
 from .webdriver import Chromium
 
 _POLICIES = Path(__file__).with_name("policies.toml")
-_TESTS = str(Path(__file__).parents[1])
+_ROOT = str(Path(__file__).parents[3])
 _PORTS = "abcd"  # their names in the policies
 _ATTEMPT = "const done = arguments[2]; attemptAllIn(arguments[0], arguments[1]).then(done)"
 
@@ -61,8 +61,8 @@ def running_application(directory: Path) -> Iterator[tuple[Application, Service]
     Args:
         directory: Where logs and policies may lie; empty.
     """
-    arguments = [sys.executable, "-m", "browser.application", str(len(_PORTS))]
-    path = os.pathsep.join([_TESTS, *filter(None, [os.environ.get("PYTHONPATH")])])
+    arguments = [sys.executable, "-m", "tests.e2e.browser.application", str(len(_PORTS))]
+    path = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
     with running(arguments, directory / "application.log", {"PYTHONPATH": path}) as process:
         control, *ports = json.loads(process.said(r"ports (.*)\n")[1])
         document = directory / "policies.toml"

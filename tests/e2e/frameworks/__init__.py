@@ -23,7 +23,7 @@ To add a framework called NAME:
    with the system's own tools, and how the two applications are started in the foreground. The build is kept below
    build/frameworks/ until a file of the example or of the application changes.
 5. Add it to `FRAMEWORKS` in registry.py, and its section (`## TITLE`, with a link to `../examples/NAME/`) to
-   docs/frameworks.md. `python -m frameworks.matrix`, run in tests/e2e, writes the table into that document; a test
+   docs/frameworks.md. `python -m tests.e2e.frameworks.matrix` writes the table into that document; a test
    holds the two against each other.
 
 What a framework can't do stands in its `cannot`, as with gateways. Nothing but the name in `registry.py` and the

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from daemons import wait_for
 
-from frameworks.framework import Framework, running
-from frameworks.further import LONG, NEVER, SOON
-from frameworks.registry import FRAMEWORKS
-from frameworks.world import Asking, Decider, deciding
+from tests.e2e.daemons import wait_for
+from tests.e2e.frameworks.framework import Framework, running
+from tests.e2e.frameworks.further import LONG, NEVER, SOON
+from tests.e2e.frameworks.registry import FRAMEWORKS
+from tests.e2e.frameworks.world import Asking, Decider, deciding
 
 Subjects = dict[int, Asking]
 """Applications that run, by the seconds for which their decisions are good."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from frameworks.framework import Framework
+from tests.e2e.frameworks.framework import Framework
 
 
 def build(programs: Sequence[str]) -> Sequence[Sequence[str]]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from daemons import Process, wait_for
-from gateways.gateway import BOUND, Cannot, accepts, free_port
-from requirements import need
+from tests.e2e.daemons import Process, wait_for
+from tests.e2e.gateways.gateway import BOUND, Cannot, accepts, free_port
+from tests.e2e.requirements import need
 
 ROOT: Final = Path(__file__).parents[3]
 EXAMPLES: Final = ROOT / "examples"

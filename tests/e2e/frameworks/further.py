@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from daemons import wait_for
-from scenarios import (
+from cors_service.browser import preflight_check
+from tests.e2e.daemons import wait_for
+from tests.e2e.frameworks.world import Asking
+from tests.e2e.scenarios import (
     DECIDED,
     PARTNER,
     PATH,
@@ -24,9 +26,6 @@ from scenarios import (
     page,
     preflight,
 )
-
-from cors_service.browser import preflight_check
-from frameworks.world import Asking
 
 NEVER: Final = 0
 SOON: Final = 2

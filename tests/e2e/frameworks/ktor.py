@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from frameworks.framework import Framework
-from frameworks.spring_boot import SMALL, package
+from tests.e2e.frameworks.framework import Framework
+from tests.e2e.frameworks.spring_boot import SMALL, package
 
 
 def application(programs: Sequence[str], directory: Path) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from frameworks import express, flask, ktor, spring_boot
+from tests.e2e.frameworks import express, flask, ktor, spring_boot
 
 FRAMEWORKS: Final = (
     express.FRAMEWORK,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from frameworks.framework import Framework
+from tests.e2e.frameworks.framework import Framework
 
 SMALL: Final = ("-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Lets a virtual machine start sooner and take less, on a machine where several run beside each other."""

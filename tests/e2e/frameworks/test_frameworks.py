@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from daemons import wait_for
-from gateways.gateway import accepts
-from scenarios import PARTNER, PATH, Scenario, Subject, page, preflight
 
 from cors_service.browser import preflight_check, preflight_headers
-from frameworks.conftest import Subjects
-from frameworks.framework import EXAMPLES, Framework, running
-from frameworks.further import FURTHER, LONG, NEVER, Further
-from frameworks.matrix import SHARED
-from frameworks.world import Asking, Decider
+from tests.e2e.daemons import wait_for
+from tests.e2e.frameworks.conftest import Subjects
+from tests.e2e.frameworks.framework import EXAMPLES, Framework, running
+from tests.e2e.frameworks.further import FURTHER, LONG, NEVER, Further
+from tests.e2e.frameworks.matrix import SHARED
+from tests.e2e.frameworks.world import Asking, Decider
+from tests.e2e.gateways.gateway import accepts
+from tests.e2e.scenarios import PARTNER, PATH, Scenario, Subject, page, preflight
 
 pytestmark = pytest.mark.timeout(600)  # for what is built on a machine where nothing is kept
 

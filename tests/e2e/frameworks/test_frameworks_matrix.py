@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from scenarios import SCENARIOS
 
-from frameworks.framework import APPLICATIONS, EXAMPLES, Framework
-from frameworks.further import FURTHER
-from frameworks.matrix import PLACE, ROWS, SHARED, TABLE
-from frameworks.registry import FRAMEWORKS
+from tests.e2e.frameworks.framework import APPLICATIONS, EXAMPLES, Framework
+from tests.e2e.frameworks.further import FURTHER
+from tests.e2e.frameworks.matrix import PLACE, ROWS, SHARED, TABLE
+from tests.e2e.frameworks.registry import FRAMEWORKS
+from tests.e2e.scenarios import SCENARIOS
 
 
 def test_document() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from cors_service.decision import ActivePolicies, Query
 from cors_service.reader.sources import read_policies
-from frameworks.framework import ROOT
+from tests.e2e.frameworks.framework import ROOT
 
 DOCUMENTS: Final = sorted((ROOT / "docs").glob("from-*.md"))
 _POLICIES: Final = re.compile(r"^```toml\n(version = 1\n.*?)^```$", re.MULTILINE | re.DOTALL)

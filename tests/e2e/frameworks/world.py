@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from daemons import ANY_PORT, TWIST, Service, ask, wait_for
-from gateways.gateway import BOUND
-from gateways.world import Switch
-from scenarios import PARTNER, PATH, POLICIES, State, Subject
+from tests.e2e.daemons import ANY_PORT, TWIST, Service, ask, wait_for
+from tests.e2e.gateways.gateway import BOUND
+from tests.e2e.gateways.world import Switch
+from tests.e2e.scenarios import PARTNER, PATH, POLICIES, State, Subject
 
 _DRIP: Final = 0.05
 """Seconds between two bytes."""

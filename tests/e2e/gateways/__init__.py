@@ -12,8 +12,8 @@ To add a gateway called NAME:
 2. Add its programs to `PACKAGES` in requirements.py and to install-packages.sh (or to `WHEELS`, if it is on PyPI).
 3. Write `gateways/NAME.py` with a `GATEWAY`; see `gateway.Gateway` for what it says: how the program is started in the
    foreground with a copy of the folder, in which ports were replaced by free ones, and what it can't do.
-4. Add it to `GATEWAYS` in registry.py, and its section to docs/gateways.md. `python -m gateways.matrix`, run in
-   tests/e2e, writes the table into that document; a test holds the two against each other.
+4. Add it to `GATEWAYS` in registry.py, and its section to docs/gateways.md. `python -m tests.e2e.gateways.matrix`
+   writes the table into that document; a test holds the two against each other.
 
 What a gateway can't do stands in its `cannot`: the name of the scenario, what it does instead (a pattern that the
 failed assertion of the scenario must match, so it is tested that it can't), and the way round it, for the document.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gateways.gateway import Gateway
+from tests.e2e.gateways.gateway import Gateway
 
 # What root starts changes to a user who may not read a test's directories. So it starts as that user, who may.
 _USER: Final = ["--reuid=www-data", "--regid=www-data", "--clear-groups"]

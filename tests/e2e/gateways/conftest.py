@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateways.gateway import Gateway, running
-from gateways.registry import GATEWAYS
-from gateways.world import GatewaySubject, World, running_world
+from tests.e2e.gateways.gateway import Gateway, running
+from tests.e2e.gateways.registry import GATEWAYS
+from tests.e2e.gateways.world import GatewaySubject, World, running_world
 
 
 @pytest.fixture(scope="session")

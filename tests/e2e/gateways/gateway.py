@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from daemons import Process, wait_for
-from requirements import need
+from tests.e2e.daemons import Process, wait_for
+from tests.e2e.requirements import need
 
 ETC: Final = Path(__file__).parents[3] / "etc"
 

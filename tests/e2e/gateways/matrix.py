@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from scenarios import SCENARIOS
-from tables import Place, table
+from tests.e2e.gateways.registry import GATEWAYS
+from tests.e2e.scenarios import SCENARIOS
+from tests.e2e.tables import Place, table
 
-from gateways.registry import GATEWAYS
-
-PLACE: Final = Place("gateways.md", "gateways.matrix")
+PLACE: Final = Place("gateways.md", "tests.e2e.gateways.matrix")
 TABLE: Final = table(SCENARIOS, GATEWAYS)
 
 if __name__ == "__main__":

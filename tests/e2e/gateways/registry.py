@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateways import apache, caddy, envoy, haproxy, nginx, traefik
+from tests.e2e.gateways import apache, caddy, envoy, haproxy, nginx, traefik
 
 GATEWAYS: Final = (
     nginx.GATEWAY,

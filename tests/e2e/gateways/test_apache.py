@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scenarios import DECIDED, PARTNER, PATH, State
-
-from gateways.apache import GATEWAY
-from gateways.gateway import running
-from gateways.world import GatewaySubject, World
+from tests.e2e.gateways.apache import GATEWAY
+from tests.e2e.gateways.gateway import running
+from tests.e2e.gateways.world import GatewaySubject, World
+from tests.e2e.scenarios import DECIDED, PARTNER, PATH, State
 
 REFUSING = "    AllowEncodedSlashes NoDecode\n"
 

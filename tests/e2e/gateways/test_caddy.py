@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scenarios import PARTNER, PATH, assert_served
-
-from gateways.caddy import GATEWAY
-from gateways.gateway import running
-from gateways.world import GatewaySubject, World
+from tests.e2e.gateways.caddy import GATEWAY
+from tests.e2e.gateways.gateway import running
+from tests.e2e.gateways.world import GatewaySubject, World
+from tests.e2e.scenarios import PARTNER, PATH, assert_served
 
 
 def test_long_headers(world: World, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from daemons import wait_for
-from scenarios import FORGED, PARTNER, PATH, SCENARIOS, STRANGER, VARY, Scenario, Subject, page, preflight
 
 from cors_service.browser import preflight_check, preflight_headers
-from gateways.gateway import Gateway, accepts, running
-from gateways.world import GatewaySubject, World
+from tests.e2e.daemons import wait_for
+from tests.e2e.gateways.gateway import Gateway, accepts, running
+from tests.e2e.gateways.world import GatewaySubject, World
+from tests.e2e.scenarios import FORGED, PARTNER, PATH, SCENARIOS, STRANGER, VARY, Scenario, Subject, page, preflight
 
 SELECTING = [scenario for scenario in SCENARIOS if scenario.number in {1, 2, 3, 4, 11}]
 """The scenarios in which it could matter how the policy is found."""

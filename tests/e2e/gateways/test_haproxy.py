@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scenarios import DECIDED, PARTNER, PATH, STRANGER, page, preflight
 
-from gateways.gateway import running
-from gateways.haproxy import GATEWAY
-from gateways.world import GatewaySubject, World
+from tests.e2e.gateways.gateway import running
+from tests.e2e.gateways.haproxy import GATEWAY
+from tests.e2e.gateways.world import GatewaySubject, World
+from tests.e2e.scenarios import DECIDED, PARTNER, PATH, STRANGER, page, preflight
 
 ASKS = "http-request lua.cors-decide catalogue if !{ var(txn.cors_preflight) -m bool }"
 DENIES = "http-request deny if { path_end /secret }"

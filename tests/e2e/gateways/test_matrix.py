@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from scenarios import SCENARIOS
 
-from gateways.gateway import ETC, PORTS, Gateway
-from gateways.matrix import PLACE, TABLE
-from gateways.registry import GATEWAYS
+from tests.e2e.gateways.gateway import ETC, PORTS, Gateway
+from tests.e2e.gateways.matrix import PLACE, TABLE
+from tests.e2e.gateways.registry import GATEWAYS
+from tests.e2e.scenarios import SCENARIOS
 
 
 def test_document() -> None:

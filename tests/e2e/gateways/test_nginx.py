@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scenarios import DECIDED, PARTNER, PATH, READER, SCENARIOS, STRANGER, Scenario, State, long_body
 
-from gateways.gateway import running
-from gateways.nginx import GATEWAY
-from gateways.world import GatewaySubject, World
+from tests.e2e.gateways.gateway import running
+from tests.e2e.gateways.nginx import GATEWAY
+from tests.e2e.gateways.world import GatewaySubject, World
+from tests.e2e.scenarios import DECIDED, PARTNER, PATH, READER, SCENARIOS, STRANGER, Scenario, State, long_body
 
 WRITING = {"daemon off;": f"daemon off; user {getpass.getuser()};"}
 """What to change to let it write where only the user of the test may."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from daemons import ask, wait_for
-from scenarios import PARTNER, PATH, READER, STRANGER, State, assert_no_grant, page, preflight
 
-from gateways.gateway import running
-from gateways.traefik import GATEWAY
-from gateways.world import GatewaySubject, World
+from tests.e2e.daemons import ask, wait_for
+from tests.e2e.gateways.gateway import running
+from tests.e2e.gateways.traefik import GATEWAY
+from tests.e2e.gateways.world import GatewaySubject, World
+from tests.e2e.scenarios import PARTNER, PATH, READER, STRANGER, State, assert_no_grant, page, preflight
 
 OTHERS = {"Cross-Origin-Resource-Policy"}
 """What is decided beside the headers of CORS."""

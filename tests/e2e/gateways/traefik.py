@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gateways.gateway import Cannot, Gateway
+from tests.e2e.gateways.gateway import Cannot, Gateway
 
 
 def command(programs: Sequence[str], configuration: Path, current: Path) -> Sequence[str]:

@@ -11,10 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from daemons import ANY_PORT, TWIST, Process, Service
-from scenarios import POLICIES, State, Subject
-
-from gateways.gateway import BOUND
+from tests.e2e.daemons import ANY_PORT, TWIST, Process, Service
+from tests.e2e.gateways.gateway import BOUND
+from tests.e2e.scenarios import POLICIES, State, Subject
 
 _GRANT: Final = b"Access-Control-Allow-Origin: *\r\nContent-Length: 2\r\n\r\nno"
 _ANSWERS: Final = {

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import daemons
 import pytest
 
-from load.client import Connection
+from tests.e2e import daemons
+from tests.e2e.load.client import Connection
 
 _LISTENS = "0A"
 # A child outlives its parent unless it asks not to: a test run that is killed can't clean up.

@@ -11,12 +11,12 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from daemons import DEADLINE, wait_for
 
-from load.client import request
-from load.documents import Batch, GoodDocument
-from load.figures import tell
-from load.service import Service, refused_start, running
+from tests.e2e.daemons import DEADLINE, wait_for
+from tests.e2e.load.client import request
+from tests.e2e.load.documents import Batch, GoodDocument
+from tests.e2e.load.figures import tell
+from tests.e2e.load.service import Service, refused_start, running
 
 ROUNDS = 8
 CHUNKS = 12

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from load.client import ClosedBefore, request
-from load.documents import Batch, GoodDocument
-from load.figures import latency, tell
-from load.service import Service, running
+from tests.e2e.load.client import ClosedBefore, request
+from tests.e2e.load.documents import Batch, GoodDocument
+from tests.e2e.load.figures import latency, tell
+from tests.e2e.load.service import Service, running
 
 SILENT = 1000
 BURST = 40

@@ -13,14 +13,14 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from daemons import DEADLINE, wait_for
 
 from cors_service.policy import InvalidPolicies
 from cors_service.reader.sources import read_policies
-from load.client import Connection, request
-from load.documents import Batch, GoodDocument, broken_document, is_good
-from load.figures import tell
-from load.service import Service, running
+from tests.e2e.daemons import DEADLINE, wait_for
+from tests.e2e.load.client import Connection, request
+from tests.e2e.load.documents import Batch, GoodDocument, broken_document, is_good
+from tests.e2e.load.figures import tell
+from tests.e2e.load.service import Service, running
 
 REPLACEMENTS = 1000
 DECISIONS = 1_000_000

@@ -13,12 +13,12 @@ from threading import Event, Thread
 from typing import NamedTuple
 
 import pytest
-from daemons import DEADLINE, wait_for
 
-from load.client import ClosedBefore, Connection, CutShort, request
-from load.documents import Batch, GoodDocument
-from load.figures import tell
-from load.service import Service, running
+from tests.e2e.daemons import DEADLINE, wait_for
+from tests.e2e.load.client import ClosedBefore, Connection, CutShort, request
+from tests.e2e.load.documents import Batch, GoodDocument
+from tests.e2e.load.figures import tell
+from tests.e2e.load.service import Service, running
 
 ROUNDS = 10
 

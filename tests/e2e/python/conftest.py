@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from frameworks.further import LONG, NEVER, SOON
-from frameworks.world import Asking, Decider, deciding
-from scenarios import POLICIES
 
-from python.integrations import INTEGRATIONS, Embedded, Integration, running
+from tests.e2e.frameworks.further import LONG, NEVER, SOON
+from tests.e2e.frameworks.world import Asking, Decider, deciding
+from tests.e2e.python.integrations import INTEGRATIONS, Embedded, Integration, running
+from tests.e2e.scenarios import POLICIES
 
 
 @pytest.fixture(scope="session")

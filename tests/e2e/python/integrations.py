@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from daemons import Process
-from frameworks.further import FURTHER, Further
-from gateways.gateway import BOUND, Cannot
-from scenarios import SCENARIOS, Scenario, State, Subject
+
+from tests.e2e.daemons import Process
+from tests.e2e.frameworks.further import FURTHER, Further
+from tests.e2e.gateways.gateway import BOUND, Cannot
+from tests.e2e.scenarios import SCENARIOS, Scenario, State, Subject
 
 APPLICATIONS: Final = Path(__file__).with_name("applications")
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from tables import Place, ways_round, written
+from tests.e2e.python.integrations import INTEGRATIONS, ROWS, needs_service
+from tests.e2e.tables import Place, ways_round, written
 
-from python.integrations import INTEGRATIONS, ROWS, needs_service
-
-PLACE: Final = Place("python.md", "python.matrix")
+PLACE: Final = Place("python.md", "tests.e2e.python.matrix")
 
 
 def _table() -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from frameworks.further import FURTHER, LONG, NEVER, Further
-from frameworks.world import Asking, Decider
-from scenarios import PARTNER, PATH, Scenario, Subject, page
 
 from cors_service.browser import preflight_headers
-from python.integrations import INTEGRATIONS, ROWS, SHARED, Embedded, Integration, needs_service
-from python.matrix import PLACE, TABLE
+from tests.e2e.frameworks.further import FURTHER, LONG, NEVER, Further
+from tests.e2e.frameworks.world import Asking, Decider
+from tests.e2e.python.integrations import INTEGRATIONS, ROWS, SHARED, Embedded, Integration, needs_service
+from tests.e2e.python.matrix import PLACE, TABLE
+from tests.e2e.scenarios import PARTNER, PATH, Scenario, Subject, page
 
 EMBEDDED = [scenario for scenario in SHARED if not needs_service(scenario)]
 

@@ -19,10 +19,9 @@ from starlette.routing import Route
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateways.application import OWN_HEADERS
-
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient
+from tests.e2e.gateways.application import OWN_HEADERS
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 OWN = dict(OWN_HEADERS)

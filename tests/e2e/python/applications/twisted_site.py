@@ -14,11 +14,10 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateways.application import OWN_HEADERS
-
 from cors_service.client import DecisionClient
 from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
+from tests.e2e.gateways.application import OWN_HEADERS
 
 
 class Application(Resource):

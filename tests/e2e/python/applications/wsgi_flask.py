@@ -14,10 +14,9 @@ from waitress.server import create_server
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateways.application import OWN_HEADERS
-
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
+from tests.e2e.gateways.application import OWN_HEADERS
 
 app = flask.Flask("application")
 

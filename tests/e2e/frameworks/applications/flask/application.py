@@ -10,7 +10,8 @@ from typing import Any
 
 import waitress
 from cors_decision import CorsDecision
-from flask import Flask, Response, abort, request
+
+from tests.e2e.frameworks.flask import Flask, Response, abort, request
 
 OWN_HEADERS = [
     ("Access-Control-Allow-Origin", "*"),
