@@ -22,34 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-# Python imports a module of this name when it starts. Each move becomes a line of a file of the process.
-_TRACE: Final = '''
-import os, sys, threading, time
-
-_ROOT = os.environ["HOPS_ROOT"] + "/cors_service/"
-_files = {}
-
-def _hook(frame, event, _):
-    if event != "call" or not frame.f_code.co_filename.startswith(_ROOT) or frame.f_code.co_name == "<module>":
-        return
-    caller, file = frame.f_back, frame.f_code.co_filename
-    while caller is not None and not caller.f_code.co_filename.startswith(_ROOT):
-        if caller.f_code.co_filename.startswith("<frozen importlib"):
-            return
-        caller = caller.f_back
-    if caller is None or caller.f_code.co_name == "<module>" or caller.f_code.co_filename == file:
-        before = "" if caller is None else file
-    else:
-        before = caller.f_code.co_filename
-    pid = os.getpid()
-    if pid not in _files:
-        _files[pid] = os.open(f"{os.environ['HOPS_DIR']}/{pid}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    line = f"{time.monotonic()}\\t{before.removeprefix(_ROOT)}\\t{file.removeprefix(_ROOT)}\\n"
-    os.write(_files[pid], line.encode())
-
-sys.setprofile(_hook)
-threading.setprofile(_hook)
-'''
+_TRACER: Final = Path(__file__).parent / "traced"
 
 _DOCUMENT: Final = """
 version = 1
@@ -95,10 +68,9 @@ class Traced:
         self._repo = repo
         self._moves = directory / "moves"
         self._moves.mkdir()
-        (directory / "sitecustomize.py").write_text(_TRACE, encoding="utf-8")
         self.document = directory / "policies.toml"
         self.write(_ORIGINS)
-        path = os.pathsep.join([str(directory), str(repo)])
+        path = os.pathsep.join([str(_TRACER), str(repo)])
         self._environment = os.environ | {"PYTHONPATH": path, "HOPS_ROOT": str(repo), "HOPS_DIR": str(self._moves)}
 
     def write(self, origins: str) -> None:

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from array import array
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import pairwise
@@ -19,7 +20,7 @@ import treq
 from treq.testing import StubTreq
 from twisted.internet.testing import StringTransport
 
-from benchmarks import cores, figures, foreign, growth, hostile, load, open_loop, plots, questions, report
+from benchmarks import cores, figures, foreign, growth, hops, hostile, load, open_loop, plots, questions, report
 from benchmarks.figures import Part
 from benchmarks.foreign import Case, Foreign
 from benchmarks.load import NUMBER, Load
@@ -471,3 +472,22 @@ def test_plots_are_well_formed_and_the_same_each_time(tmp_path: Path) -> None:
 def test_a_part_that_was_not_run_is_not_drawn(tmp_path: Path) -> None:
     """There is no plot of what was not measured."""
     assert [path.name for path in plots.draw({"growth": PARTS["growth"]}, tmp_path)] == ["cost.svg"]
+
+
+# Moves between files.
+
+
+def test_the_way_of_a_document_is_counted(tmp_path: Path) -> None:
+    """Moves are counted where a function calls into another file, and the files are those of the product."""
+    traced = hops.Traced(Path(hops.__file__).parents[1], tmp_path)
+    trip = hops.document(traced)
+    files = {file for _, before, file in traced.moves(0, float("inf")) for file in (before, file) if file}
+    assert {"cli.py", "grammar/origin.py"} <= files
+    assert trip.processes == 1
+    assert trip.moves > trip.files > 5
+
+
+def test_moves_are_calls_from_one_file_to_another() -> None:
+    """A call within a file is not a move, and neither is one that nothing in the product made."""
+    moves = Counter({("1", "a.py", "b.py"): 3, ("1", "b.py", "b.py"): 5, ("2", "", "a.py"): 1})
+    assert hops.trip_of("x", moves) == hops.Trip("x", moves=3, files=2, processes=2)
