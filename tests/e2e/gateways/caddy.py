@@ -26,8 +26,8 @@ GATEWAY: Final = Gateway(
     cannot={
         "allowed_with_many_headers": Cannot(
             r"== \{\}",
-            "Caddy 2.6 can't drop all of a client's headers, but those alone that its configuration names. It serves"
-            " the request, without headers of CORS. From 2.7 on `header_up -*` drops all, as a comment there says.",
+            "Caddy 2.6 can't drop all of a client's headers, only those that its configuration names. It serves the"
+            " request without CORS headers. From 2.7 on, `header_up -*` drops all, as a comment there says.",
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""Traefik: preflights go to the service, and what a policy grants actual requests is written into the configuration."""
+"""Traefik: preflights go to the service, and its configuration lists the grants for actual requests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def command(programs: Sequence[str], configuration: Path, current: Path) -> Sequ
 
 _STATIC: Final = Cannot(
     r"(?s)\(200, True, .*'access-control-allow-origin': 'https://partner\.example'",
-    "what is granted stands in the configuration, and holds until it is taken out of it, which needs no restart. The"
-    " site serves, and preflights fail.",
+    "the configuration lists the grants, and they hold until they are removed from it, which needs no restart. The site"
+    " works, and preflights fail.",
 )
 
 GATEWAY: Final = Gateway(
@@ -38,11 +38,11 @@ GATEWAY: Final = Gateway(
         "service_answers_errors": _STATIC,
         "repeated_origin": Cannot(
             r"\{'access-control-allow-credentials': 'true', 'access-control-expose-headers': 'etag, x-request-id'",
-            "none is needed: without `Access-Control-Allow-Origin` the rest of the headers grants nothing.",
+            "harmless: without `Access-Control-Allow-Origin`, the other headers grant nothing.",
         ),
         "odd_paths_are_kept": Cannot(
             r"'/catalogue/%2e%2e/prices/1' == '/catalogue/\.\./prices/1'",
-            "Traefik decodes what need not be encoded. Let the application take both for the same.",
+            "Traefik decodes what need not be encoded. The application should treat both forms alike.",
         ),
     },
 )

@@ -48,7 +48,7 @@ INTEGRATIONS: Final = (
         {
             "odd_paths_are_kept": Cannot(
                 r"/catalogue/\?",
-                "ASGI has no way to tell a URL that ends in a lone `?` from one without; nobody else tells them apart.",
+                "ASGI can't distinguish a URL that ends in a lone `?` from one without it; no other program does either.",
             )
         },
     ),
