@@ -24,8 +24,8 @@ GATEWAY: Final = Gateway(
     cannot={
         "long_body": Cannot(
             "without the headers",
-            "nginx checks `client_max_body_size` (1 MiB by default) before it asks. Set it to 0, and let the application"
-            " enforce the limit.",
+            "nginx checks `client_max_body_size` (1 MiB by default) before it asks. Set it to 0, and let the"
+            " application enforce the limit.",
         )
     },
 )

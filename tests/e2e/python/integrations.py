@@ -48,7 +48,7 @@ INTEGRATIONS: Final = (
         {
             "odd_paths_are_kept": Cannot(
                 r"/catalogue/\?",
-                "ASGI can't distinguish a URL that ends in a lone `?` from one without it; no other program does either.",
+                "ASGI can't distinguish a URL that ends in a lone `?` from one without it; nothing else does either.",
             )
         },
     ),
