@@ -11,6 +11,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Signed(NamedTuple):
     """A certificate and its key, as PEM."""
@@ -35,23 +47,30 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._public = self._key.public_key()
-        own = self._sign(self._name, self._public, x509.BasicConstraints(ca=True, path_length=None))
+        own = self._sign(
+            self._name,
+            self._public,
+            (x509.BasicConstraints(ca=True, path_length=None), True),
+            (_SIGNS, True),
+            (x509.SubjectKeyIdentifier.from_public_key(self._public), False),
+        )
         self.certificate = own.public_bytes(serialization.Encoding.PEM)
 
     def sign(self, name: str) -> Signed:
         """Make a certificate for something at 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
         address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        made = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key.public_key(), address)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        made = self._sign(subject, key.public_key(), (address, False))
         pem = serialization.Encoding.PEM
         plain = serialization.NoEncryption()
         return Signed(made.public_bytes(pem), key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *extensions: tuple[x509.ExtensionType, bool]
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -59,6 +78,9 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
             .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(extension, critical=False)
-            .sign(self._key, hashes.SHA256())
+            # Python 3.13 accepts no certificate without it (RFC 5280, 4.2.1.1).
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._public), critical=False)
         )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self._key, hashes.SHA256())

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from twisted.internet import reactor
 from twisted.logger import LogEvent, globalLogPublisher
+
+# No example has a time limit of its own: other processes share the processor, and a test has one as a whole.
+settings.register_profile("test", deadline=None)
+# A few examples of each property, for the check that runs before each commit; see `tests.examples`.
+settings.register_profile("check", deadline=None, max_examples=25)
+settings.load_profile("test")
 
 
 def pytest_collection_finish() -> None:
@@ -18,28 +26,48 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[list[LogEvent]]:
+def nothing_left_behind() -> Iterator[list[LogEvent]]:
     """Fail a test behind which a failure was logged, or a delayed call or a reader is left in the reactor.
 
     A test that provokes a failure takes it out of the list that this fixture gives.
     """
+    before = _in_reactor()
+    with _failures() as failures:
+        yield failures
+        # A Deferred reports its unhandled failure when it is collected, and what a test leaves is young.
+        gc.collect(1)
+    _expect_none(failures)
+    left = _in_reactor() - before
+    assert left == set()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_behind_by_module() -> Iterator[None]:
+    """Fail the last test of a module if a failure is found in what grew old while the module's tests ran."""
+    yield
+    with _failures() as failures:
+        gc.collect()
+    _expect_none(failures)
+
+
+@contextmanager
+def _failures() -> Iterator[list[LogEvent]]:
+    """Collect the failures that are logged until the block ends."""
     failures: list[LogEvent] = []
 
     def observe(event: LogEvent) -> None:
         if "log_failure" in event:
             failures.append(event)
 
-    before = _in_reactor()
     globalLogPublisher.addObserver(observe)
     try:
         yield failures
-        # A Deferred tells of its unhandled failure when it is collected.
-        gc.collect()
     finally:
         globalLogPublisher.removeObserver(observe)
+
+
+def _expect_none(failures: list[LogEvent]) -> None:
     assert [event["log_failure"].getTraceback() for event in failures] == []
-    left = _in_reactor() - before
-    assert left == set()
 
 
 def _in_reactor() -> set[Any]:

@@ -3,9 +3,10 @@
 What is done in C escapes the count (a look-up in a dictionary, a bisection, RE2); none of it is a scan of patterns.
 """
 
+import gc
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -18,22 +19,56 @@ from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
 
 def instructions(work: Callable[[], object]) -> int:
     """Count the instructions of Python that a piece of work executes."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
+    # Whatever Python calls when it collects garbage is not part of the work.
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        work()
+        return _executed(work)
     finally:
-        sys.settrace(before)
-    return count
+        if was_enabled:
+            gc.enable()
+
+
+if sys.version_info >= (3, 12):
+
+    def _executed(work: Callable[[], object]) -> int:
+        count = 0
+
+        def note(code: CodeType, offset: int) -> None:
+            nonlocal count
+            count += 1
+
+        tool, instruction = sys.monitoring.PROFILER_ID, sys.monitoring.events.INSTRUCTION
+        sys.monitoring.use_tool_id(tool, "instructions")
+        sys.monitoring.register_callback(tool, instruction, note)
+        sys.monitoring.set_events(tool, instruction)
+        try:
+            work()
+        finally:
+            sys.monitoring.set_events(tool, sys.monitoring.events.NO_EVENTS)
+            sys.monitoring.register_callback(tool, instruction, None)
+            sys.monitoring.free_tool_id(tool)
+        return count
+
+else:
+
+    def _executed(work: Callable[[], object]) -> int:
+        count = 0
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal count
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+            count += event == "opcode"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            work()
+        finally:
+            sys.settrace(before)
+        return count
 
 
 def test_instructions_are_counted() -> None:
