@@ -30,6 +30,7 @@ import cors_service
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
 from cors_service.client._client import _SocketEndpoint
 from cors_service.daemon.json_log import JSONLines
+from cors_service.daemon.service import ReloadOnHangup
 from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
 from cors_service.server import DecisionServer, DecisionSite
@@ -43,7 +44,6 @@ from cors_service.store import (
     MemoryPolicyStore,
     ReaderPolicyStore,
 )
-from cors_service.tap import ReloadOnHangup
 from cors_service.testing.client import MemoryClient
 from cors_service.web import decision_resource
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog
@@ -96,7 +96,7 @@ INHERITED: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     DecisionServer: (IService, lambda: DecisionServer(site(), [], drain_timeout=0)),
     LivePolicies: (IService, live),
     ProtectedResource: (IResource, lambda: ProtectedResource(Resource(), POLICIES)),
-    ReloadOnHangup: (IService, lambda: ReloadOnHangup(live(), None)),
+    ReloadOnHangup: (IService, lambda: ReloadOnHangup(live().reload, Clock())),
     type(decision_resource(POLICIES, clock=Clock())): (
         IResource,
         lambda: decision_resource(POLICIES, clock=Clock()),

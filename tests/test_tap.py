@@ -23,12 +23,15 @@ from twisted.web.client import Agent
 from zope.interface.verify import verifyObject
 
 from cors_service.daemon.json_log import JSONLines
+from cors_service.daemon.service import ReloadOnHangup
+from cors_service.daemon.settings import DEFAULT_LISTEN
+from cors_service.daemon.start import Initial
 from cors_service.policy import read_document
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server import DecisionServer
 from cors_service.store import ReaderPolicyStore
-from cors_service.tap import DEFAULT_LISTEN, Options, ReloadOnHangup, makeService
+from cors_service.tap import Options, makeService
 from cors_service.workers import Supervisor
 
 DEADLINE = 10.0
@@ -68,25 +71,19 @@ def parse(*arguments: str | Path) -> Options:
 
 def test_defaults(policies: Path) -> None:
     """With nothing but policies it listens on port 8080 of this machine alone, and logs nothing of its own."""
-    options = parse("--policies", policies)
-    assert [description for description, _ in options["endpoints"]] == [DEFAULT_LISTEN]
+    prepared = parse("--policies", policies).prepared
+    assert [description for description, _ in prepared.endpoints] == [DEFAULT_LISTEN]
     assert DEFAULT_LISTEN == "tcp:8080:interface=127.0.0.1"
-    assert tuple(
-        options[name] for name in ("decision-ttl", "max-body", "idle-timeout", "drain-timeout", "workers")
-    ) == (
-        5,
-        2**20,
-        60,
-        10,
-        1,
-    )
-    assert [options[name] for name in ("snapshot", "access-log", "json-log", "json log")] == [None, None, None, None]
+    settings = prepared.settings
+    assert (settings.decision_ttl, settings.max_body, settings.idle_timeout, settings.workers) == (5, 2**20, 60, 1)
+    assert settings.drain_timeout == 10
+    assert [settings.snapshot, settings.access_log, settings.json_log, prepared.json_log] == [None, None, None, None]
 
 
 def test_listen_repeatedly(policies: Path) -> None:
     """It listens on each endpoint that is named, in that order, and not on that of the default."""
     options = parse("-p", policies, "--listen", "tcp:1", "-l", "unix:/tmp/a.sock", r"--listen=tcp:2:interface=\:\:1")
-    assert [text for text, _ in options["endpoints"]] == ["tcp:1", "unix:/tmp/a.sock", r"tcp:2:interface=\:\:1"]
+    assert [text for text, _ in options.prepared.endpoints] == ["tcp:1", "unix:/tmp/a.sock", r"tcp:2:interface=\:\:1"]
 
 
 def test_help(capsys: Captured) -> None:
@@ -219,7 +216,7 @@ def test_policies_are_missing() -> None:
 )
 def test_good_option(policies: Path, arguments: str) -> None:
     """Values at the borders of what is allowed are allowed."""
-    assert parse("--policies", policies, *arguments.split(" "))["endpoints"]
+    assert parse("--policies", policies, *arguments.split(" ")).prepared.endpoints
 
 
 # Policies at the start.
@@ -285,11 +282,13 @@ def a_loop(path: Path) -> None:
 def test_snapshot(policies: Path, snapshot: Path, capsys: Captured, damage: Callable[[Path], None]) -> None:
     """Where the policies can't be read, the last good ones are what it starts with, as old as they are."""
     damage(policies)
-    policy_set, loaded_at, instead_of = parse("--policies", policies, "--snapshot", snapshot)["initial"]
+    initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
+    assert initial is not None
+    assert initial.instead_of is not None
     assert (
-        policy_set,
-        loaded_at,
-        [mistake.code for mistake in instead_of.mistakes],
+        initial.policy_set,
+        initial.loaded_at,
+        [mistake.code for mistake in initial.instead_of.mistakes],
     ) == (KEPT, 1700000000.0, ["document-unreadable"])
     assert capsys.readouterr().out == ""
 
@@ -300,14 +299,15 @@ def test_snapshot_of_a_directory(policies: Path, snapshot: Path) -> None:
     directory.mkdir()
     policies.rename(directory / "a.toml")
     (directory / "b.toml").symlink_to("absent.toml")
-    policy_set, _, _ = parse("--policies", directory, "--snapshot", snapshot)["initial"]
-    assert policy_set == KEPT
+    initial = parse("--policies", directory, "--snapshot", snapshot).prepared.initial
+    assert initial is not None
+    assert initial.policy_set == KEPT
 
 
 def test_snapshot_is_not_needed(policies: Path, snapshot: Path) -> None:
     """Policies that can be read are what it starts with, whatever the snapshot holds."""
-    policy_set, loaded_at, instead_of = parse("--policies", policies, "--snapshot", snapshot)["initial"]
-    assert (read_policies(policies), None, None) == (policy_set, loaded_at, instead_of)
+    initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
+    assert Initial(read_policies(policies), None, None) == initial
 
 
 def test_no_snapshot_for_mistakes(policies: Path, snapshot: Path, capsys: Captured) -> None:
@@ -347,7 +347,7 @@ def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: byte
         parse("--policies", policies, "--snapshot", snapshot)
     first, second, count = capsys.readouterr().err.splitlines()
     assert (end.value.code, count) == (1, "1 mistake in the policies.")
-    assert first.startswith("cors-service: no help from the snapshot: ")
+    assert first.startswith("cors-service: the snapshot can't be used either: ")
     assert second.startswith(f"{policies}: ")
 
 
@@ -376,7 +376,7 @@ def start() -> Iterator[Callable[..., MultiService]]:
 
     def begin(*arguments: str | Path) -> MultiService:
         options = parse(*arguments)
-        logs.append(options["json log"])
+        logs.append(options.prepared.json_log)
         service = cast(MultiService, makeService(options))
         started.append(service)
         service.privilegedStartService()
@@ -449,7 +449,7 @@ def test_makes_a_supervisor(policies: Path) -> None:
     service = makeService(options)
     assert verifyObject(IService, service)
     assert [type(one) for one in cast(MultiService, service)] == [Supervisor, ReloadOnHangup]
-    assert "initial" not in options
+    assert options.prepared.initial is None
 
 
 async def test_serves(start: Start, policies: Path) -> None:
@@ -576,6 +576,6 @@ async def test_access_log(start: Start, policies: Path, tmp_path: Path) -> None:
 
 def test_store(policies: Path) -> None:
     """Policies are read from the path, by whose name people call them."""
-    store = parse("--policies", policies)["store"]
+    store = parse("--policies", policies).prepared.store
     assert isinstance(store, ReaderPolicyStore)
     assert str(policies) == store.name

@@ -7,7 +7,8 @@ import math
 from datetime import UTC, datetime
 from typing import TextIO
 
-from twisted.logger import ILogObserver, LogEvent, formatEvent
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
 
@@ -43,6 +44,19 @@ class JSONLines:
             line["traceback"] = event["log_failure"].getTraceback()
         self._file.write(f"{json.dumps(line)}\n")
         self._file.flush()
+
+
+def log_as_json(file: TextIO, reactor: IReactorCore) -> None:
+    """Write the log of this process to a file from now on.
+
+    Args:
+        file: The file.
+        reactor: The reactor, which does not run yet.
+    """
+    # Not a service: it would be stopped before the requests in flight are answered.
+    lines = JSONLines(file)
+    globalLogPublisher.addObserver(lines)
+    reactor.callWhenRunning(lines.forget_beginning)
 
 
 def _is_plain(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""One of several processes that serve; a supervisor starts it."""
+"""The main program of a worker: one of several processes that serve, started by a supervisor."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import Any, TextIO, cast
+from typing import Any
 
-from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import globalLogBeginner
 
+from cors_service.daemon.service import DecisionService
+from cors_service.daemon.settings import Settings
+from cors_service.daemon.start import Initial, Store, make_store, read_policies, read_snapshot
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.tap import DecisionService, Initial, Options
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog, WorkerSite, last_good, listen_on_shared
 
 
 def main() -> None:
-    """Serve until the supervisor says that it is enough, or is gone."""
-    *arguments, text = sys.argv[1:]
-    given = json.loads(text)
-    # A terminal sends it to all its processes, and the supervisor then says what it means.
+    """Serve until the supervisor says that the worker shall end, or is gone itself."""
+    settings, given = Settings.from_json(sys.argv[1]), json.loads(sys.argv[2])
+    # A terminal sends it to all processes of the service, and the supervisor then says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What is started from here is to hold none of it open.
+    # Processes that the worker starts must not hold any of these open.
     for descriptor in (given["says"], given["loads"], *given["sockets"]):
         os.set_inheritable(descriptor, False)
     import_module(given["reactor"]).install()
@@ -31,72 +31,66 @@ def main() -> None:
 
     pipe = Pipe(given["says"])
     globalLogBeginner.beginLoggingTo([WorkerLog(pipe)], redirectStandardIO=False)
-    options = WorkerOptions(given, pipe)
-    options.parseOptions(arguments)
-    service = DecisionService(options, WorkerSite)
-    options.service = service
+    serve(settings, given, pipe, reactor)
+
+
+def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -> None:
+    """Make the service of a worker, and run the reactor until it ends.
+
+    Args:
+        settings: The settings of the supervisor.
+        given: What the supervisor made for the worker: its number and its descriptors.
+        pipe: Leads to the supervisor.
+        reactor: The reactor.
+    """
+    loads = Loads(given["loads"], given["workers"])
+    endpoints = [
+        (
+            description,
+            # The service has these endpoints itself, so it is looked up late.
+            listen_on_shared(reactor, description, socket, given["number"], loads, lambda: len(service.site.channels)),
+        )
+        for description, socket in zip(settings.listen, given["sockets"], strict=True)
+    ]
+    store = make_store(settings, reactor)
+    initial = read_initial(store, settings, pipe, given["hears"])
+    service = DecisionService(settings, store, initial, endpoints, reactor, site_class=WorkerSite)
     crew = Crew(
         reactor,
         given["number"],
         given["workers"],
         hears=given["hears"],
         pipe=pipe,
-        loads=options.loads,
+        loads=loads,
         policies=service.policies,
         site=service.site,
         acceptors=lambda: [port for port in service.server.ports if isinstance(port, Acceptor)],
     )
     service.tree.status.crew = crew
     crew.setServiceParent(service)
-    core = cast(Any, reactor)
     pipe.say("begins")
     service.privilegedStartService()
     service.startService()
-    core.addSystemEventTrigger("before", "shutdown", service.stopService)
-    core.run()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
 
 
-class WorkerOptions(Options):
-    """The options of a worker: those of the service, but what the supervisor has opened is not opened again.
+def read_initial(store: Store, settings: Settings, pipe: Pipe, hears: int) -> Initial:
+    """Read the policies to start with; where they are bad, take those of the other workers.
 
-    Attributes:
-        loads: The numbers of connections.
-        service: What comes of the options.
+    Raises:
+        SystemExit: There are no good ones; the mistakes are on standard error.
     """
-
-    service: DecisionService
-
-    def __init__(self, given: dict[str, Any], pipe: Pipe) -> None:
-        """Make options without values.
-
-        Args:
-            given: What the supervisor gave to the worker.
-            pipe: Where to say something to it.
-        """
-        super().__init__()
-        self.loads = Loads(given["loads"], given["workers"])
-        self._given = given
-        self._pipe = pipe
-
-    def _endpoint(self, number: int, description: str) -> IStreamServerEndpoint:
-        from twisted.internet import reactor
-
-        return listen_on_shared(
-            reactor,
-            description,
-            self._given["sockets"][number],
-            self._given["number"],
-            self.loads,
-            lambda: len(self.service.site.channels),
-        )
-
-    def _read_snapshot(self, invalid: InvalidPolicies) -> Initial | None:
-        """Take what the other workers decide by: nobody is here to be told of mistakes, as at the start."""
-        kept = last_good(self._pipe, self._given["hears"])
-        return super()._read_snapshot(invalid) if kept is None else (*kept, invalid)
-
-    def _open_log(self, name: str) -> TextIO | None:
-        return None if name == "json-log" else super()._open_log(name)
+    try:
+        return Initial(read_policies(store))
+    except InvalidPolicies as invalid:
+        kept = last_good(pipe, hears)
+        if kept is not None:
+            return Initial(*kept, invalid)
+        try:
+            return read_snapshot(settings, invalid)
+        except InvalidPolicies:
+            sys.exit(invalid.report())
 
 
 if __name__ == "__main__":

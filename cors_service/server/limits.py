@@ -1,8 +1,10 @@
-"""The bounds of what clients may send."""
+"""The limits of what clients may send."""
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+from cors_service.web.limits import Limits
 
 
 class ServerLimits(Struct, frozen=True, kw_only=True):
@@ -17,7 +19,7 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
         connections: Open at the same time; one more closes the one that has been idle for longest.
     """
 
-    body: int = 1024 * 1024
+    body: int = Limits().body
     head: int = 16 * 1024
     head_lines: int = 100
     request_timeout: float = 10.0

@@ -1,4 +1,4 @@
-"""How much is enough: the bounds of what callers may ask, and of what clients may send."""
+"""The limits of what callers may ask."""
 
 from __future__ import annotations
 

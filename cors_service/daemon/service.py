@@ -1,0 +1,153 @@
+"""The service: policies kept active, a site, and what listens; or the supervisor of several processes like that."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService, MultiService, Service
+
+from cors_service.daemon.json_log import log_as_json
+from cors_service.daemon.settings import Settings
+from cors_service.daemon.start import Endpoint, Initial, Prepared, Store
+from cors_service.reader.snapshot import Snapshot
+from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel
+from cors_service.store import LivePolicies
+from cors_service.web import decision_resource
+from cors_service.workers import Supervisor
+
+
+def make_service(prepared: Prepared, reactor: Any) -> IService:
+    """Make the service of a process that was started by an operator.
+
+    Args:
+        prepared: What `prepare` gave.
+        reactor: The reactor.
+
+    Returns:
+        A service that decides and listens, or one that supervises workers; it reloads the policies on SIGHUP.
+    """
+    settings, store, initial, endpoints, json_log = prepared
+    if json_log is not None:
+        log_as_json(json_log, reactor)
+    if initial is None:
+        return supervise(settings, endpoints, reactor)
+    return DecisionService(settings, store, initial, endpoints, reactor)
+
+
+class DecisionService(MultiService):
+    """Keeps policies active, listens, and reloads on SIGHUP, in this process.
+
+    Attributes:
+        policies: The active policies.
+        tree: The resource tree that decides by them.
+        site: The site around the tree.
+        server: Listens for the site.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        initial: Initial,
+        endpoints: list[Endpoint],
+        reactor: Any,
+        *,
+        site_class: type[DecisionSite] = DecisionSite,
+    ) -> None:
+        """Make a service.
+
+        Args:
+            settings: The settings.
+            store: Where policies come from.
+            initial: The policies to start with.
+            endpoints: Where to listen, each endpoint with its description.
+            reactor: The reactor.
+            site_class: The class of the site.
+        """
+        super().__init__()
+        self._reactor = reactor
+        snapshot = None if settings.snapshot is None else Snapshot(Path(settings.snapshot))
+        self.policies = LivePolicies(store, reactor, snapshot=snapshot)
+        self.policies.activate(initial.policy_set, loaded_at=initial.loaded_at, instead_of=initial.instead_of)
+        self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor)
+        self.site = site_class(
+            self.tree,
+            reactor,
+            limits=settings.server_limits,
+            access_log=settings.access_log,
+            channel=DecisionChannel if settings.line_by_line else QuickChannel,
+        )
+        self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
+        self.policies.setServiceParent(self)
+        self.server.setServiceParent(self)
+        ReloadOnHangup(self.policies.reload, reactor).setServiceParent(self)
+
+    def startService(self) -> None:
+        """Start; the garbage collector then ignores what exists, which stays and takes long to look through."""
+        super().startService()
+        self._reactor.callWhenRunning(_freeze)
+
+
+def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any) -> IService:
+    """Make the service of the process that looks after workers.
+
+    Args:
+        settings: The settings, for the workers, too.
+        endpoints: Where to listen, each endpoint with its description.
+        reactor: The reactor.
+    """
+    services = MultiService()
+    supervisor = Supervisor(
+        reactor,
+        settings.workers,
+        endpoints,
+        ["-m", "cors_service.daemon.worker", settings.to_json()],
+        drain_timeout=settings.drain_timeout,
+    )
+    supervisor.setServiceParent(services)
+    ReloadOnHangup(supervisor.reload, reactor).setServiceParent(services)
+    return services
+
+
+class ReloadOnHangup(Service):
+    """Reloads policies on SIGHUP, as daemons do."""
+
+    def __init__(self, reload: Callable[[], object], reactor: Any) -> None:
+        """Make a service.
+
+        Args:
+            reload: Is called in the reactor's thread after each SIGHUP.
+            reactor: The reactor.
+        """
+        self._reload_policies = reload
+        self._reactor = reactor
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Install a signal handler as soon as the reactor runs, which installs handlers of its own."""
+        super().startService()
+        if hasattr(signal, "SIGHUP"):
+            self._reactor.callWhenRunning(self._install)
+
+    def stopService(self) -> None:
+        """Restore the handler that was there before."""
+        super().stopService()
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+            self._before = None
+
+    def _install(self) -> None:
+        self._before = signal.signal(signal.SIGHUP, self._hangup)
+
+    def _hangup(self, *_: object) -> None:
+        # A signal can come between any two instructions: the reactor reloads in its own time.
+        self._reactor.callFromThread(self._reload_policies)
+
+
+def _freeze() -> None:
+    gc.collect()
+    gc.freeze()

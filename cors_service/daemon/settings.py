@@ -1,0 +1,85 @@
+"""What an operator can set, with every default, and as JSON for another process."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Self
+
+from msgspec import Struct, convert, to_builtins
+
+from cors_service.server.limits import ServerLimits
+from cors_service.web.limits import Limits
+
+DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
+
+_LIMITS: Final = Limits()
+_SERVER_LIMITS: Final = ServerLimits()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What an operator can set. Each field has the name of its option.
+
+    Attributes:
+        policies: The path of a policy document, or of a directory of documents.
+        listen: The descriptions of the endpoints.
+        decision_ttl: Seconds for which callers may use a decision again; 0 for never.
+        max_body: Bytes of a request's body.
+        max_head: Bytes of a request's first line and headers.
+        max_head_lines: Headers of a request.
+        max_connections: Open at the same time, in each process.
+        request_timeout: Seconds from the first byte of a request to its last.
+        idle_timeout: Seconds after which a silent connection is closed.
+        drain_timeout: Seconds that requests in flight have to end when the service stops.
+        workers: Processes that serve.
+        snapshot: The path of the file that keeps the last good policies; None for none.
+        access_log: The path of the file for a line on each request, `-` for the log, None for none.
+        json_log: The path of the file for the log as JSON, `-` for standard output, None for none.
+        line_by_line: Whether to read all requests as Twisted does.
+    """
+
+    policies: str
+    listen: tuple[str, ...] = (DEFAULT_LISTEN,)
+    decision_ttl: int = _LIMITS.ttl
+    max_body: int = _LIMITS.body
+    max_head: int = _SERVER_LIMITS.head
+    max_head_lines: int = _SERVER_LIMITS.head_lines
+    max_connections: int = _SERVER_LIMITS.connections
+    request_timeout: float = _SERVER_LIMITS.request_timeout
+    idle_timeout: float = _SERVER_LIMITS.idle_timeout
+    drain_timeout: float = 10.0
+    workers: int = 1
+    snapshot: str | None = None
+    access_log: str | None = None
+    json_log: str | None = None
+    line_by_line: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the resource tree."""
+        return Limits(ttl=self.decision_ttl, body=self.max_body)
+
+    @property
+    def server_limits(self) -> ServerLimits:
+        """The limits of the HTTP server."""
+        return ServerLimits(
+            body=self.max_body,
+            head=self.max_head,
+            head_lines=self.max_head_lines,
+            connections=self.max_connections,
+            request_timeout=self.request_timeout,
+            idle_timeout=self.idle_timeout,
+        )
+
+    def to_json(self) -> str:
+        """Write the settings as JSON, in ASCII."""
+        # Not msgspec.json: a path may hold bytes that are not UTF-8, which Python keeps as lone surrogates.
+        return json.dumps(to_builtins(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: The text is not the JSON of settings.
+        """
+        return convert(json.loads(text), cls)

@@ -1,0 +1,207 @@
+"""What is done before the reactor runs, while whoever starts the service still sees its errors."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, TextIO
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorProcess, IReactorSocket, IStreamServerEndpoint
+from twisted.python.usage import UsageError
+
+from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy import PolicySet, summarize
+from cors_service.reader.snapshot import Snapshot
+from cors_service.store import FilePolicyStore, ReaderPolicyStore
+
+Store = FilePolicyStore | ReaderPolicyStore
+Endpoint = tuple[str, IStreamServerEndpoint]
+
+
+class Initial(NamedTuple):
+    """The policies that the service starts with.
+
+    Attributes:
+        policy_set: The policies.
+        loaded_at: When a snapshot's policies were read from their store, in seconds since 1970; None for now.
+        instead_of: What is wrong with the policies that a snapshot replaces.
+    """
+
+    policy_set: PolicySet
+    loaded_at: float | None = None
+    instead_of: InvalidPolicies | None = None
+
+
+class Prepared(NamedTuple):
+    """Everything that a service is made of.
+
+    Attributes:
+        settings: The settings.
+        store: Where the policies come from.
+        initial: The policies to start with; None where workers read their own.
+        endpoints: Where to listen, each endpoint with its description.
+        json_log: The open file for the log as JSON.
+    """
+
+    settings: Settings
+    store: Store
+    initial: Initial | None
+    endpoints: list[Endpoint]
+    json_log: TextIO | None
+
+
+def check_policies(settings: Settings, reactor: Any) -> NoReturn:
+    """Report what is wrong with the policies, or what is in them, and exit.
+
+    Args:
+        settings: The settings.
+        reactor: The reactor.
+
+    Raises:
+        SystemExit: Always.
+    """
+    try:
+        policy_set = read_policies(make_store(settings, reactor))
+    except InvalidPolicies as invalid:
+        _refuse(invalid)
+    sys.stdout.write(f"{summarize(policy_set)}\n")
+    raise SystemExit(0)
+
+
+def prepare(settings: Settings, reactor: Any) -> Prepared:
+    """Do everything that can fail for a mistake of the operator's.
+
+    Args:
+        settings: The settings.
+        reactor: The reactor, which does not run yet.
+
+    Raises:
+        UsageError: A setting can't work; the text is a sentence that names the option.
+        SystemExit: The policies have mistakes, which are on standard error.
+    """
+    store = make_store(settings, reactor)
+    try:
+        initial = read_initial(store, settings)
+    except InvalidPolicies as invalid:
+        _refuse(invalid)
+    endpoints = [(description, make_endpoint(description, reactor)) for description in settings.listen]
+    if settings.workers > 1:
+        _check_workers(settings, reactor)
+    json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
+    if settings.access_log not in {None, "-"}:
+        # The site opens it itself.
+        _open_log("access-log", settings.access_log).close()
+    if settings.snapshot is not None:
+        _check_snapshot(settings.snapshot)
+    return Prepared(settings, store, initial if settings.workers == 1 else None, endpoints, json_log)
+
+
+def make_store(settings: Settings, reactor: Any) -> Store:
+    """Make the store that the settings name."""
+    path = Path(settings.policies)
+    # Without POSIX signals to keep away from a process of its own, a thread reads.
+    return FilePolicyStore(path, reactor) if sys.platform == "win32" else ReaderPolicyStore(path, reactor)
+
+
+def read_initial(store: Store, settings: Settings) -> Initial:
+    """Read the policies to start with: the store's, or those of the snapshot if the store can't be read.
+
+    Raises:
+        InvalidPolicies: There are mistakes in the policies, or neither can be read.
+    """
+    try:
+        return Initial(read_policies(store))
+    except InvalidPolicies as invalid:
+        return read_snapshot(settings, invalid)
+
+
+def read_policies(store: Store) -> PolicySet:
+    """Read the policies of a store in this thread.
+
+    Raises:
+        InvalidPolicies: With every mistake.
+    """
+    # Nothing of what is read is garbage, and looking for some takes a third of the time.
+    gc.disable()
+    try:
+        return store.read()
+    finally:
+        gc.enable()
+
+
+def read_snapshot(settings: Settings, invalid: InvalidPolicies) -> Initial:
+    """Read the last good policies in place of some that can't be read.
+
+    Args:
+        settings: Name the snapshot.
+        invalid: What is wrong with the policies.
+
+    Raises:
+        InvalidPolicies: `invalid`: the policies were read and have mistakes, or the snapshot can't be read either.
+    """
+    if settings.snapshot is None or any(mistake.code != "document-unreadable" for mistake in invalid.mistakes):
+        raise invalid
+    try:
+        policy_set, loaded_at = Snapshot(Path(settings.snapshot)).load()
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"cors-service: the snapshot can't be used either: {error}\n")
+        raise invalid from None
+    return Initial(policy_set, loaded_at, invalid)
+
+
+def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
+    """Make an endpoint.
+
+    Args:
+        description: What it is, as Twisted writes it.
+        reactor: The reactor.
+
+    Raises:
+        UsageError: The description is not one of an endpoint.
+    """
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        port = getattr(endpoint, "_port", 0)
+    except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
+        detail = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(port, int) and not 0 <= port <= 65535:
+            detail = "the port is not a number from 0 to 65535"
+        elif getattr(endpoint, "_address", None) == "":
+            detail = "the path is missing"
+        else:
+            return endpoint
+    what, why = (ascii(text)[1:-1] for text in (description, detail))
+    raise UsageError(f"--listen {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
+
+
+def _refuse(invalid: InvalidPolicies) -> NoReturn:
+    sys.stderr.write(f"{invalid.report()}\n")
+    raise SystemExit(1) from None
+
+
+def _check_workers(settings: Settings, reactor: Any) -> None:
+    if sys.platform == "win32" or not (IReactorSocket.providedBy(reactor) and IReactorProcess.providedBy(reactor)):
+        raise UsageError("--workers needs a system and a reactor where processes can share a socket: Unix.")
+    for description in settings.listen:
+        # Only the first process knows which sockets inside another endpoint systemd passes on.
+        if "systemd" in description.split(":")[1:] or description.startswith("stdio"):
+            raise UsageError(f"--listen {description!a} can't be shared by several workers.")
+
+
+def _open_log(option: str, path: str | None) -> TextIO:
+    if path in {None, "-"}:
+        return sys.stdout
+    try:
+        return Path(path).open("a", encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--{option} can't be opened: {error}") from None
+
+
+def _check_snapshot(path: str) -> None:
+    directory = Path(path).absolute().parent
+    if not directory.is_dir():
+        raise UsageError(f"--snapshot: the directory {str(directory)!a} does not exist.")
