@@ -71,7 +71,7 @@ def _target(what: str, rounds: list[list[Load]]) -> Target:
 
 def _text(rounds: list[list[Load]]) -> str:
     rows = []
-    for each, name in enumerate(("1 worker on its own core", "2 workers on two cores, one of them with the load, too")):
+    for each, name in enumerate(("1 worker on its own core", "2 workers on two cores, one shared with the load")):
         loads = [turn[each] for turn in rounds]
         computed = median(load.processor / load.seconds for load in loads)
         rows.append(

@@ -82,15 +82,15 @@ def measure(plan: Plan, directory: Path) -> Part:
     sent = sum(turn[name][1] for turn in rounds for name in (hostile, long)) * plan.seconds
     text = "\n".join(
         [
-            f"{CONNECTIONS} connections of honest callers, and {CONNECTIONS} of others beside them.",
+            f"{CONNECTIONS} connections of honest callers, and {CONNECTIONS} others beside them.",
             f"Memory grew by {grown:.1f} MiB over {sent:,.0f} hostile queries.",
             "",
-            *table(["beside", "decisions a second of the honest", "of the others", "beside as many honest"], rows),
+            *table(["beside", "honest decisions a second", "others'", "relative to honest ones"], rows),
         ]
     )
     note = (
-        f"{ratios[hostile] / ratios[new]:.2f} beside honest ones whose queries are new, too; "
-        f"{ratios[long]:.2f} where the hostile send 4 KiB each"
+        f"{ratios[hostile] / ratios[new]:.2f} beside honest ones with new queries; "
+        f"{ratios[long]:.2f} where the hostile ones send 4 KiB each"
     )
     targets = [
         Target("honest callers beside hostile ones", 0.8, "times", ratios[hostile], at_least=True, note=note),

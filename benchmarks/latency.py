@@ -41,8 +41,8 @@ def measure(plan: Plan, directory: Path) -> Part:
     except RuntimeError as reason:
         targets += verdicts(plan, None, None, str(reason))
     else:
-        rows[f"{plan.policies:,} files, {CHANGES} of them change in a second"] = _milliseconds([changing.latencies])
-        rows[f"{plan.policies:,} files, all of them are replaced"] = _milliseconds([reloading.latencies])
+        rows[f"{plan.policies:,} files, {CHANGES} change every second"] = _milliseconds([changing.latencies])
+        rows[f"{plan.policies:,} files, all replaced"] = _milliseconds([reloading.latencies])
         targets += verdicts(plan, changing, reloading)
     runs = (*one.half, *one.curve)
     late, latest = (max(figures) * 1e3 for figures in ([run.late for run in runs], [run.latest for run in runs]))
@@ -50,7 +50,7 @@ def measure(plan: Plan, directory: Path) -> Part:
         [
             f"All rows: {one.most / 2:,.0f} requests a second, half of the maximal rate, over 32 connections.",
             "Milliseconds count from when a request was due.",
-            f"The load itself was late by {late:.3f} ms at most for 99 of 100 requests, by {latest:.1f} ms for one.",
+            f"The load was late by at most {late:.3f} ms for 99 of 100 requests, and by {latest:.1f} ms for one.",
             "",
             *table(["ms", *map(_named, PARTS)], [[name, *map("{:.2f}".format, row)] for name, row in rows.items()]),
         ]

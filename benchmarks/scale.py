@@ -48,10 +48,10 @@ def measure(plan: Plan, directory: Path) -> Part:
             [
                 "",
                 "start to first answer, s",
-                "MiB at most",
-                "MiB then",
+                "peak MiB",
+                "MiB afterwards",
                 "decisions a second",
-                "µs of the processor each",
+                "µs of CPU each",
             ],
             [
                 [
@@ -83,7 +83,7 @@ def measure(plan: Plan, directory: Path) -> Part:
             "times",
             ratio,
             at_least=True,
-            note=f"{number(costs[0] / costs[1])} by the processor's time",
+            note=f"{number(costs[0] / costs[1])} by CPU time",
         ),
     ]
     return Part("scale", text, targets, {}, plan.quick)

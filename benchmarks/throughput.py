@@ -183,7 +183,7 @@ def measure(plan: Plan, directory: Path) -> Part:
                 [
                     "32 connections",
                     "decisions a second",
-                    "µs of the processor each",
+                    "µs of CPU each",
                     "rate / Starlette",
                     "Starlette / µs",
                 ],
@@ -232,12 +232,12 @@ def targets(loads: dict[str, list[Load]], rates: dict[str, float]) -> list[Targe
         """The same by what a request costs the processor."""
         pairs = zip(loads[one], loads[other], strict=True)
         times = median(theirs.microseconds / mine.microseconds for mine, theirs in pairs)
-        return f"{number(times)} by the processor's time"
+        return f"{number(times)} by CPU time"
 
-    prepared = f"{number(beside(SINGLE, STARLETTE_PREPARED))} where its answers are prepared"
-    new = f"{number(rates[BATCHED_NEW])} where no query comes twice"
+    prepared = f"{number(beside(SINGLE, STARLETTE_PREPARED))} with prepared answers"
+    new = f"{number(rates[BATCHED_NEW])} if no query repeats"
     times = {name: beside(name, single) * BATCH for name, single in ((BATCHED, SINGLE), (BATCHED_NEW, SINGLE_NEW))}
-    times_new = f"{number(times[BATCHED_NEW])} where no query comes twice, neither single nor in a batch"
+    times_new = f"{number(times[BATCHED_NEW])} if no query repeats, single or in a batch"
 
     def at_least(what: str, wanted: float, unit: str, figure: float, note: str) -> Target:
         return Target(what, wanted, unit, figure, at_least=True, note=note)

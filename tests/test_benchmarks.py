@@ -87,8 +87,8 @@ def test_throughput_is_judged_by_the_ratios_of_the_rounds() -> None:
     found = throughput_targets(loads, {BATCHED: 300_000.0, BATCHED_NEW: 1.0})
     assert [target.figure for target in found] == [2.0, 0.5, 0.9, 300_000.0, 15.0]
     assert [target.reached for target in found] == [True, False, False, True, True]
-    assert found[0].note == "2 by the processor's time; 1.25 where its answers are prepared"
-    assert "11 where" in found[-1].note
+    assert found[0].note == "2 by CPU time; 1.25 with prepared answers"
+    assert "11 if" in found[-1].note
 
 
 def test_two_workers_are_worth_what_they_give_for_what_they_take() -> None:
