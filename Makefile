@@ -1,73 +1,90 @@
-# The newcomer's two commands are `make serve` and `make test`; both build what they need into .venv.
+# The newcomer's commands are `make serve` and `make test`, and `make check` before a commit; each builds what it needs.
 PYTHON ?= python3
-BIN := .venv/bin
+# An environment for each Python that is named: PYTHON=python3.13 builds .venv-3.13.
+VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
+BIN := $(VENV)/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
 TYPED := cors_service twisted/plugins/cors_service_plugin.py
+# ORDER=random runs tests in another order each time, and prints the seed; SEED=1 runs them in that order again.
+ORDERED := $(if $(SEED),--random-order-seed=$(SEED),$(if $(filter random,$(ORDER)),--random-order))
+# On all cores, each module as a whole.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
-.PHONY: serve test lint unit e2e fuzzed fuzz soak mutation bench clean
+.PHONY: serve check test lint style types quick unit e2e fuzzed fuzz soak mutation bench clean
 
-serve: .venv/serve
+serve: $(VENV)/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
+
+check: lint quick
 
 test: lint fuzzed unit
 
-lint: .venv/test
+lint: style types
+
+style: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/test
 	$(BIN)/mypy $(TYPED)
 
-# The gateways that no system has packages of; the rest: tests/e2e/install-packages.sh.
-e2e: .venv/e2e
+# Few examples of each property, and no servers but our own.
+quick: $(VENV)/test
+	$(PYTEST) $(ORDERED) --quiet --hypothesis-profile=check -m "not slow" --ignore=tests/e2e
 
-unit: .venv/test $(if $(filter require,$(E2E)),.venv/e2e)
+# The gateways that no system has packages of; the rest: tests/e2e/install-packages.sh.
+e2e: $(VENV)/e2e
+
+unit: $(VENV)/test $(if $(filter require,$(E2E)),$(VENV)/e2e)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing --cov-fail-under=95
 
 # Each target for 20 seconds, from the same seed each time: what fails, fails because of a change.
-fuzzed: .venv/test
+fuzzed: $(VENV)/test
 	$(BIN)/python fuzz/run.py --seconds 20 --seed 1
 
 # For as long as one likes.
-fuzz: .venv/test
+fuzz: $(VENV)/test
 	$(BIN)/python fuzz/run.py --seconds 0
 
 # Ten million pairs of policy and query, and what is measured by the clock.
-soak: .venv/test
+soak: $(VENV)/test
 	$(BIN)/python -m tests.soak $(SOAK)
 	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load/test_many_connections.py
 
 # Thousands of small changes to the code that parses, matches and decides: which of them does no test notice?
-mutation: .venv/mutation
+mutation: $(VENV)/mutation
 	$(BIN)/python mutation/run.py $(MUTANTS)
 
 # Writes docs/performance.md; BENCH=--quick only shows that it works.
-bench: .venv/bench
+bench: $(VENV)/bench
 	$(BIN)/python benchmarks/decide.py $(BENCH)
 	$(BIN)/python benchmarks/http.py $(BENCH)
 	$(BIN)/python benchmarks/report.py $(BENCH)
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-* build dist *.egg-info
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-.venv/serve: .venv/bin/python setup.cfg
+$(VENV)/serve: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[regex]"
 	touch $@
 
-.venv/test: .venv/bin/python setup.cfg
+$(VENV)/test: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[test,lint]"
-	touch $@ .venv/serve
+	touch $@ $(VENV)/serve
 
-.venv/e2e: .venv/bin/python setup.cfg
+$(VENV)/e2e: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[e2e]"
 	touch $@
 
-.venv/mutation: .venv/bin/python setup.cfg
+$(VENV)/mutation: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[mutation]"
 	touch $@
 
-.venv/bench: .venv/bin/python setup.cfg
+$(VENV)/bench: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[bench]"
 	touch $@

@@ -12,10 +12,10 @@ from hypothesis import settings
 from twisted.internet import reactor
 from twisted.logger import LogEvent, globalLogPublisher
 
-# No example has a time limit of its own: other processes share the processor, and a test has one as a whole.
+# No example of a property has a time limit of its own: the processor is shared, and a test has a limit as a whole.
 settings.register_profile("test", deadline=None)
-# A few examples of each property, for the check that runs before each commit; see `tests.examples`.
-settings.register_profile("check", deadline=None, max_examples=25)
+# Before a commit few examples are enough, and the same ones each time; `tests.examples` has the tests that need more.
+settings.register_profile("check", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("test")
 
 

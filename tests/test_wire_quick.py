@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery, Query
 from cors_service.wire import parse_json, read_query, read_query_text, split_queries
+from tests.examples import examples
 
 
 class Object(list[tuple[str, Any]]):
@@ -63,7 +64,7 @@ def outcome(read: Callable[[bytes], Query], text: bytes) -> Query | tuple[str, s
         return error.code, error.message
 
 
-@settings(max_examples=1000)
+@examples(1000)
 @given(query_texts() | st.binary(max_size=20))
 def test_any_text(text: bytes) -> None:
     """The quicker way reads the same query, or refuses it with the same code and words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
@@ -73,7 +73,6 @@ def change_between(before: PolicySet, after: PolicySet) -> Change:
     return Change.between(revision(before), before, revision(after), after)
 
 
-@settings(deadline=None)
 @given(st.lists(documents(), min_size=2, max_size=4))
 def test_as_if_made_afresh(drawn: list[dict[str, Any]]) -> None:
     """After any changes, one upon the other, the policies are those of the last document, and decide alike."""
@@ -87,7 +86,6 @@ def test_as_if_made_afresh(drawn: list[dict[str, Any]]) -> None:
     assert answers(afresh) == answers(active)
 
 
-@settings(deadline=None)
 @given(documents(), documents())
 def test_from_nothing(first: dict[str, Any], second: dict[str, Any]) -> None:
     """A change that begins at nothing gives the same, whatever was there before."""
@@ -99,7 +97,6 @@ def test_from_nothing(first: dict[str, Any], second: dict[str, Any]) -> None:
         assert answers(ActivePolicies(sets[1])) == answers(active)
 
 
-@settings(deadline=None)
 @given(documents(), documents())
 def test_before_stays(first: dict[str, Any], second: dict[str, Any]) -> None:
     """What was active before decides as it did, for whoever still holds it, also when what is left of it is let go."""

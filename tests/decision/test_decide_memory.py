@@ -5,7 +5,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, Reason
@@ -59,7 +59,6 @@ def answer(policies: ActivePolicies, query: Query) -> bytes | str:
 REMEMBERING = compiled()
 
 
-@settings(deadline=None)
 @given(st.lists(QUERIES, min_size=1, max_size=8))
 def test_same_bytes(queries: list[Query]) -> None:
     """Two readings of a document give the same bytes for the same query, whatever was asked before."""
@@ -216,7 +215,6 @@ def test_memo(questions: list[int], kept: set[int]) -> None:
     assert expected == {question: memo(*questions).get(question) for question in questions}
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 5_000])))
 def test_memo_of_anything(questions: list[int]) -> None:
     """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two."""

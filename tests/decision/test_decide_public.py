@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies, Query
@@ -76,7 +76,6 @@ def test_method_refused(method: str, origins: tuple[str, ...]) -> None:
     assert BARE.decide(sent(*origins, method=method)).headers == ()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.text() | st.just(PAGE) | st.just("https://api.example"), max_size=3), st.sampled_from(["GET", "PATCH"])
 )

@@ -4,12 +4,13 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cors_service.decision import REASONS, BadQuery, Query, Reason
 from tests.decision.queries import PAGE, STRANGER, active, asked, flat, preflight, sent
+from tests.examples import examples
 
 LONGEST_MESSAGE = 600
 
@@ -105,7 +106,7 @@ QUERIES = st.builds(
 )
 
 
-@settings(max_examples=3_000, deadline=None)
+@examples(3_000)
 @given(QUERIES)
 @example(Query("A" * 64, "c", "https://a.example/" + "a" * 8000, (PAGE,)))
 @example(asked(PAGE, "\x1b[31m" * 999))

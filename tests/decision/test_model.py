@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -29,8 +29,9 @@ from cors_service.decision import ActivePolicies, Query
 from cors_service.policy import Rule, read_document
 from cors_service.testing import Document, Exchange, strategies
 from tests.decision.queries import flat
+from tests.examples import examples
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples, where coverage is measured
+pytestmark = pytest.mark.timeout(600)  # for thousands of examples
 
 DOCUMENTS = strategies.documents(expressions=True)
 
@@ -51,11 +52,12 @@ def asked(request: Request) -> Query:
     return Query.received("OPTIONS", preflight_headers(request), policy="a")
 
 
+@pytest.mark.slow
 def test_browsers_keep_no_more_than_is_granted() -> None:
     """What a browser keeps of a preflight lets nothing be sent that no rule grants, or be read that we refuse."""
     used: Counter[Behaviour] = Counter()
 
-    @settings(max_examples=1_000, deadline=None)
+    @examples(1_000)
     @given(DOCUMENTS.flatmap(with_exchanges))
     def check(case: tuple[Document, Exchange, Exchange]) -> None:
         document, one, other = case
@@ -78,7 +80,7 @@ def test_browsers_keep_no_more_than_is_granted() -> None:
     assert min(used[behaviour] for behaviour in Behaviour) > 20
 
 
-@settings(max_examples=1_000, deadline=None)
+@examples(1_000)
 @given(DOCUMENTS.flatmap(with_exchanges))
 def test_browsers_share_what_the_rule_says(case: tuple[Document, Exchange, Exchange]) -> None:
     """A page reads those headers and timings of an answer that its rule exposes, and no others."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
@@ -11,8 +11,9 @@ from cors_service.policy import PolicyError, read_document
 from cors_service.testing import strategies
 from tests import naive
 from tests.decision.queries import ACAC, ACAO, VARY, ruled, sent
+from tests.examples import examples
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples, where coverage is measured
+pytestmark = pytest.mark.timeout(600)  # for thousands of examples
 
 Rules = Sequence[Sequence[str]]
 
@@ -48,7 +49,7 @@ def dealt(patterns: list[str], deal: int) -> list[list[str]]:
 DEALS = st.just(0) | st.integers(0, 2 * 6 * 5**6 - 1)
 
 
-@settings(max_examples=20_000, deadline=None)
+@examples(20_000)
 @given(strategies.matching_cases(), DEALS)
 def test_find_agrees_with_the_oracle(case: tuple[list[str], str], deal: int) -> None:
     """The first rule that covers an origin is found, or none, or the origin is malformed, as the oracle says."""
@@ -62,7 +63,7 @@ EXACT = strategies.exact_origins() | st.sampled_from(
 )
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(st.lists(EXACT, max_size=4), DEALS, strategies.near_misses("https://{a.,b.,}example.com{,:8080}"))
 def test_exact_origins(listed: list[str], deal: int, origin: str) -> None:
     """Where no pattern is a wildcard, an origin is found, not found, or malformed, as the oracle says."""
@@ -85,7 +86,7 @@ EXPRESSIONS = (
 LIKE_EXPRESSIONS = "{https,http,app}://{pr-1,pr-2,pr-22,pr-,a,pr-1.a}.preview.example.com{,:8080}"
 
 
-@settings(max_examples=5_000, deadline=None)
+@examples(5_000)
 @given(
     st.lists(
         st.lists(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
 from cors_service.decision._urls import Router, parse_url
+from tests.examples import examples
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples, where coverage is measured
+pytestmark = pytest.mark.timeout(600)  # for thousands of examples
 
 
 def policy_of(matches: Sequence[str], text: str) -> str:
@@ -234,7 +235,7 @@ TARGETS = st.builds(
 )
 
 
-@settings(max_examples=5_000, deadline=None)
+@examples(5_000)
 @given(SEVERAL_ROUTES, TARGETS)
 def test_router_agrees_with_a_naive_one(routes: list[Route], target: Target) -> None:
     """The policy that is found is that of the best of all matches that fit, segment by segment."""

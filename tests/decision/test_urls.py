@@ -1,11 +1,12 @@
 """Tests of the reading of URLs."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
 from cors_service.decision._urls import URL, parse_url
+from tests.examples import examples
 
 MAX_URL = 8192
 
@@ -202,7 +203,7 @@ def test_ambiguous_path(path: str) -> None:
     assert path.startswith("\\") or caught.value.code == "url-ambiguous"
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(st.text() | st.text("a./:@%;?#[]\\2eEfF5cC*-_ \t\n", max_size=30).map("https://a".__add__))
 def test_any_text(text: str) -> None:
     """No text whatever makes the parser fail; what it reads has an origin that is written like the URL's."""

@@ -111,14 +111,12 @@ def check_text(source: Source) -> None:
     assert [mistake for mistake in found if not 1 <= (mistake.line or 1) <= last] == []
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_toml(text: str) -> None:
     """Any text whatever is refused as TOML, or is at least no policy."""
     assert codes_of(toml(text)) != []
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_json(text: str) -> None:
     """Any text whatever is refused as JSON, or is at least no policy."""

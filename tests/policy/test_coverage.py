@@ -3,12 +3,13 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.grammar.pattern import expand_pattern
 from cors_service.policy._coverage import Coverage
 from tests import naive
+from tests.examples import examples
 from tests.policy.documents import codes_in, mistakes_in, mistakes_of, policy, toml
 
 # The origins of earlier rules, those of the last rule, whether earlier rules cover all of these.
@@ -184,7 +185,6 @@ def covers(earlier: list[str], pattern: str) -> bool:
     return all(map(coverage.covers, expand_pattern(pattern)))
 
 
-@settings(deadline=None)
 @given(cases([*WITHOUT_WILDCARD, *WITH_WILDCARD]))
 def test_found_to_be_covered(case: tuple[list[str], str, list[str]]) -> None:
     """Where a pattern is found to be covered, each of its origins is."""
@@ -193,7 +193,7 @@ def test_found_to_be_covered(case: tuple[list[str], str, list[str]]) -> None:
         assert all(naive.any_covers(earlier, origin) for origin in origins)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(cases(WITHOUT_WILDCARD))
 def test_covered(case: tuple[list[str], str, list[str]]) -> None:
     """Where each origin of a pattern without a wildcard in its host is covered, that is found."""

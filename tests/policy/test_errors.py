@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.grammar.mistakes import CODES, dotted, shown
@@ -157,7 +157,6 @@ def test_shown_number(value: object) -> None:
     assert len(shown(value)) <= 80
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.lists(st.text() | st.integers(0, 9)))
 def test_one_line(value: str, file: str, path: list[str | int]) -> None:
     """No value, path or name of a file can forge a line of a log, or move the cursor of a terminal."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.policy._lines import Path, json_lines, toml_lines
@@ -215,7 +215,6 @@ def note_indented(value: Any, path: Path, line: int, lines: dict[Path, int]) -> 
     return line + 1
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.booleans(), st.sampled_from(["\n", "\r\n"]))
 def test_json_document(document: dict[str, Any], ascii_only: bool, line_end: str) -> None:
     """The line of each path of an indented JSON document is the one that really holds it."""
@@ -240,7 +239,6 @@ def number_parts(value: Any, numbers: Iterator[int]) -> Any:
     return f"-{next(numbers)}-{value}" if isinstance(value, str) else -next(numbers)
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.booleans(), st.sampled_from(["\n", "\r\n"]))
 def test_toml_document(document: dict[str, Any], multiline: bool, line_end: str) -> None:
     """The line of each path of a TOML document is the first that shows the key or element."""
@@ -385,7 +383,6 @@ class TomlWriter:
                 self.table(member, (*path, key, number))
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.randoms(use_true_random=False))
 def test_toml_styles(document: dict[str, Any], choices: random.Random) -> None:
     """The line of each path of a TOML document is known however the document is laid out."""
@@ -396,7 +393,6 @@ def test_toml_styles(document: dict[str, Any], choices: random.Random) -> None:
     assert expected == toml_lines(writer.text, expected)
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(SYNTAX, max_size=40), PATHS)
 def test_any_text(text: str, wanted: list[Path]) -> None:
     """No text makes the search fail, or give a line that the text does not have."""
@@ -405,7 +401,6 @@ def test_any_text(text: str, wanted: list[Path]) -> None:
         assert all(1 <= line <= text.count("\n") + 1 for line in lines.values())
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.integers(0, 300), st.integers(0, 5), st.text(SYNTAX, max_size=3))
 def test_damaged_text(document: dict[str, Any], at: int, length: int, inserted: str) -> None:
     """A document with a damaged place does not make the search fail."""

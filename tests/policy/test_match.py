@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.grammar.match import Match, fold_path, is_host_name, parse_match
@@ -257,7 +257,6 @@ def test_escape_in_a_path(digits: str) -> None:
     assert len(stay) == 256 - len(folded) - len(refused)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("/.;%abcdefABCDEF0123456789~!"), max_size=12).map("/".__add__))
 def test_folded_path(path: str) -> None:
     """A folded path has no dot segments and no empty ones, and folding it again changes nothing."""
@@ -269,7 +268,6 @@ def test_folded_path(path: str) -> None:
         assert folded == fold_path(folded)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("Az09._~!$&'()+,=:@-"), min_size=1, max_size=6))
 def test_encoded_match_is_found(segment: str) -> None:
     """A segment that may stand in a match is the same where a client encodes all of its punctuation."""

@@ -4,7 +4,7 @@ import ipaddress
 import string
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cors_service.grammar.origin import (
@@ -128,7 +128,6 @@ def test_no_origin(raw: bytes) -> None:
     assert parse_origin(raw) is None
 
 
-@settings(deadline=None)
 @given(strategies.patterns().flatmap(strategies.near_misses))
 def test_origin_agrees_with_the_oracle(text: str) -> None:
     """A value is read as an origin if and only if the oracle takes it for one."""
@@ -136,7 +135,6 @@ def test_origin_agrees_with_the_oracle(text: str) -> None:
     assert expected == (parse_origin(text.encode()) is not None)
 
 
-@settings(deadline=None)
 @given(strategies.exact_origins())
 def test_origin_is_whole(text: str) -> None:
     """What an origin is taken apart into makes up its serialisation again."""
@@ -146,7 +144,6 @@ def test_origin_is_whole(text: str) -> None:
     assert text == f"{origin.scheme}://{origin.host}{port}"
 
 
-@settings(deadline=None)
 @given(
     strategies.patterns().flatmap(strategies.near_misses)
     | st.text(st.sampled_from("a1-_.:A\n"), max_size=8).map("https://".__add__)
@@ -162,7 +159,6 @@ def test_origin_in_text(text: str) -> None:
     assert parse_origin(text.encode()) == read_origin(text)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=12) | st.binary(max_size=12).map(b"https://[".__add__))
 def test_any_bytes(raw: bytes) -> None:
     """No bytes whatever make the parser fail."""
@@ -289,7 +285,6 @@ def test_canonical_ipv4(host: str, expected: str | None) -> None:
     assert expected == canonical_ipv4(host)
 
 
-@settings(deadline=None)
 @given(st.ip_addresses(v=4), st.sampled_from(["{0}", "0x{0:x}", "0{0:o}"]))
 def test_canonical_ipv4_of_a_number(address: ipaddress.IPv4Address, form: str) -> None:
     """An address that is written as one number, in any base, is the address of that number."""
@@ -363,7 +358,6 @@ def test_canonical_ipv6(host: bytes, expected: bytes | None) -> None:
     assert (host == expected) == is_canonical_ipv6(host)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["0", "0", "1", "ff", "abcd"]), min_size=8, max_size=8))
 def test_canonical_ipv6_agrees_with_the_oracle(pieces: list[str]) -> None:
     """The serialisation of an address is the one form of it that the oracle takes for an origin."""

@@ -1,7 +1,7 @@
 """Tests of origin patterns: how they are read, how alternatives expand, what is refused and why."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cors_service.grammar.origin import NO_PORT
@@ -47,7 +47,6 @@ def test_pattern(pattern: str, expected: OriginPattern) -> None:
     assert expected == parse_pattern(pattern)
 
 
-@settings(deadline=None)
 @given(strategies.patterns())
 def test_valid_pattern(pattern: str) -> None:
     """Each alternative of what the design calls a pattern can be read, and a document may list the whole."""
@@ -170,7 +169,6 @@ def test_refused_in_a_set(pattern: str, code: str) -> None:
     assert expected == [(mistake.code, mistake.path, mistake.value) for mistake in found]
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("a.*?:/[]{},-@#1hé "), max_size=12) | st.text(max_size=8).map("https://".__add__))
 def test_any_pattern(pattern: str) -> None:
     """No text whatever makes the reader fail otherwise than by refusing it, once."""
@@ -178,7 +176,6 @@ def test_any_pattern(pattern: str) -> None:
         assert len(mistakes_in(rule(pattern))) <= 1
 
 
-@settings(deadline=None)
 @given(strategies.patterns().flatmap(strategies.near_misses))
 def test_exact_agrees_with_the_oracle(text: str) -> None:
     """An exact pattern is an origin whose host is made of letters, digits, dots, hyphens and underscores."""
@@ -211,7 +208,6 @@ def test_expansion(pattern: str, expected: list[str]) -> None:
     assert expected == expand_pattern(pattern)
 
 
-@settings(deadline=None)
 @given(strategies.alternative_patterns())
 def test_expansion_agrees_with_the_oracle(pattern: str) -> None:
     """What a pattern expands to is what the oracle writes out."""

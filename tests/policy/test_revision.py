@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
@@ -154,7 +154,6 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return {"version": 1, "policies": policies, "origin_sets": sets}
 
 
-@settings(deadline=None)
 @given(documents())
 def test_round_trip(document: dict[str, Any]) -> None:
     """What is written of a policy set is valid, and reading it gives an equal set of the same revision."""
@@ -167,7 +166,6 @@ def test_round_trip(document: dict[str, Any]) -> None:
     assert revision(again) == revision(policy_set)
 
 
-@settings(deadline=None)
 @given(documents(), st.booleans())
 def test_formats(document: dict[str, Any], ascii_only: bool) -> None:
     """The same structure as TOML, as JSON and as a value gives equal sets of the same revision."""
@@ -177,7 +175,6 @@ def test_formats(document: dict[str, Any], ascii_only: bool) -> None:
     assert len(set(map(revision, sets))) == 1
 
 
-@settings(deadline=None)
 @given(documents(), st.randoms(use_true_random=False))
 def test_order_of_everything(document: dict[str, Any], choices: Any) -> None:
     """The revision does not depend on how policies and sets are spread over documents, nor on any order."""

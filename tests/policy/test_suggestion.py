@@ -1,7 +1,7 @@
 """Tests of the hints that say what to write instead of a refused origin."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from cors_service.grammar.pattern import expand_pattern
 from cors_service.testing import strategies
@@ -94,7 +94,6 @@ def test_suggestion_for_alternatives(pattern: str) -> None:
         assert len(expand_pattern(pattern)) == len(expand_pattern(instead))
 
 
-@settings(deadline=None)
 @given(strategies.patterns().flatmap(strategies.near_misses))
 @example("*://a.example/x")
 @example("*://*")

@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.grammar.tokens import (
@@ -20,7 +20,6 @@ from tests.policy.documents import codes_in, mistakes_in, rule
 TOKEN_CHARS = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from(TOKEN_CHARS) | st.characters(max_codepoint=0x250), max_size=4))
 def test_token(text: str) -> None:
     """A token is one or more of the characters that RFC 9110 lists, and nothing else."""

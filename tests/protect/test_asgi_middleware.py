@@ -158,7 +158,9 @@ def wrapped(make: Callable[[], Any]) -> Callable[[], Any]:
 def django_app() -> Any:
     """An application of Django."""
     if not settings.configured:
-        settings.configure(ROOT_URLCONF="django_urls", ALLOWED_HOSTS=["*"], SECRET_KEY="no secret", LOGGING_CONFIG=None)
+        settings.configure(
+            ROOT_URLCONF="tests.protect.django_urls", ALLOWED_HOSTS=["*"], SECRET_KEY="no secret", LOGGING_CONFIG=None
+        )
         django.setup()
     from django.core.asgi import get_asgi_application
 

@@ -106,7 +106,9 @@ def flask_app() -> flask.Flask:
 def django_app() -> Any:
     """An application of Django that does CORS wrong."""
     if not settings.configured:
-        settings.configure(ROOT_URLCONF="django_urls", ALLOWED_HOSTS=["*"], SECRET_KEY="no secret", LOGGING_CONFIG=None)
+        settings.configure(
+            ROOT_URLCONF="tests.protect.django_urls", ALLOWED_HOSTS=["*"], SECRET_KEY="no secret", LOGGING_CONFIG=None
+        )
         django.setup()
     from django.core.wsgi import get_wsgi_application
 

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
@@ -18,6 +18,7 @@ from cors_service.policy import InvalidPolicies, PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.reader.reading import PATIENCE_WITH_OTHERS, FileReader, mark_of
 from cors_service.reader.sources import PATIENCE, read_policies, read_text, state_of
+from tests.examples import examples
 from tests.store.store_texts import toml
 
 TIMES = count(1)
@@ -85,7 +86,7 @@ def happens(path: Path, changes: list[tuple[str, bytes | None]]) -> None:
             put(path / document, content)
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(ROUNDS, st.sets(st.integers(0, 5)))
 def test_same_as_reading_everything(rounds: list[list[tuple[str, bytes | None]]], everything: set[int]) -> None:
     """Whatever happens to documents, reading what changed gives the same set, the same revision or the same report of
@@ -104,7 +105,7 @@ def test_same_as_reading_everything(rounds: list[list[tuple[str, bytes | None]]]
                 assert (expected[0], expected[1]) == (reader.policy_set, reader.revision)
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(ROUNDS, st.sets(st.integers(0, 5)))
 def test_changes_lead_there(rounds: list[list[tuple[str, bytes | None]]], lost: set[int]) -> None:
     """The changes that are told, one upon the other, lead to what reading everything gives; also when the reader has to

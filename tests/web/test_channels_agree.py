@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec import structs
 from twisted.internet.error import ConnectionDone
@@ -31,6 +31,7 @@ from cors_service.server.quick import QuickChannel
 from cors_service.web import decision_resource
 from fuzz.request import LIMITS, POLICY_SET, Wire, compare, said
 from tests.e2e.hostile import HONEST, HOSTILE
+from tests.examples import examples
 
 EXAMPLES = 1000
 QUERY = b'{"policy":"app","method":"GET","origin":"https://app.example.com"}'
@@ -364,7 +365,7 @@ def test_channels_agree() -> None:
     seen: Counter[str] = Counter()
 
     @given(in_pieces())
-    @settings(deadline=None, max_examples=EXAMPLES)
+    @examples(EXAMPLES)
     def agree(pieces: list[bytes]) -> None:
         met = compare(pieces)
         refused = any(answer.status in {b"400", b"408", b"413", b"431"} for answer in met.answers)

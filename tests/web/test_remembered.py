@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -28,6 +28,7 @@ from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint, Rem
 from cors_service.web._proxies import ProxyEndpoint
 from cors_service.wire import parse_json, read_query, read_query_text
 from fuzz.request import Said, said
+from tests.examples import examples
 from tests.web.traversal import POLICIES, live, tree, tree_of
 
 PAGE, STRANGER = "https://status.example.com", "https://evil.example"
@@ -216,7 +217,7 @@ WARM = {name: mounted(document) for name, document in {"first": POLICIES, "secon
 
 
 @given(st.lists(questions(), min_size=1, max_size=6), st.randoms(use_true_random=False), st.sampled_from(list(WARM)))
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_other_questions(asked: list[bytes], random: Any, name: str) -> None:
     """A tree that remembers what it was asked, by whatever method, under whatever path, with whatever headers, answers
     as one does that has just been made.
@@ -435,7 +436,7 @@ def texts(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(texts(), max_size=4), st.one_of(st.none(), PIECES), st.integers(0, 400))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_any_batch(written_queries: list[bytes], put: bytes | None, at: int) -> None:
     """Whatever a batch is, it is answered as if all of it were read."""
     body = b'{"queries": [%b]}' % b" ,".join(written_queries)
@@ -463,7 +464,7 @@ def outcome(read: Any, text: bytes) -> Query | tuple[str, str]:
 @example(b'{"method":"GET"}\x00')
 @example(b'{"method":"GET"}\x0c')
 @example(b'\xef\xbb\xbf{"method":"GET"}')
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_query_is_read_as_json(text: bytes) -> None:
     """What is usual in a query is read faster, but not otherwise."""
     assert outcome(read_query_text, text) == outcome(lambda given: read_query(parse_json(given)), text)
