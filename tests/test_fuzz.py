@@ -228,7 +228,7 @@ FAULTS = {
         request, b"\0GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", _plain, "_KEPT", ([b"close"],)
     ),
     "the quick channel alone answers nothing": Fault(
-        request, b"\0GET / HTTP/1.1\r\nHost: a\r\n\r\n", _quick.QuickChannel, "_write", unchanged
+        request, b"\0GET / HTTP/1.1\r\nHost: a\r\n\r\n", _quick.QuickChannel, "write_at_once", unchanged
     ),
     "a page is taken for the service itself": Fault(
         query,

@@ -11,6 +11,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorProcess, IReactorSocket, IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
+from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy import PolicySet, summarize
@@ -164,13 +165,12 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
     """
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
-        port = getattr(endpoint, "_port", 0)
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
         detail = f"{type(error).__name__}: {error}"
     else:
-        if isinstance(port, int) and not 0 <= port <= 65535:
+        if not 0 <= (endpoint_port(endpoint) or 0) <= 65535:
             detail = "the port is not a number from 0 to 65535"
-        elif getattr(endpoint, "_address", None) == "":
+        elif endpoint_path(endpoint) == "":
             detail = "the path is missing"
         else:
             return endpoint

@@ -9,9 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
-from twisted.web.resource import IResource, Resource, _IEncodingResource, getChildForRequest
+from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 
+from cors_service._twisted import render_encoded
 from cors_service.asking import Lines, decorate
 from cors_service.client import Decider, IDecider
 from cors_service.decision import Decision, Query
@@ -76,13 +77,7 @@ class ProtectedResource(Resource):
             request.finish()
             return
         request.responseHeaders = _Decorated.of(request.responseHeaders, decision.headers)
-        # As in `twisted.web.server.Request.process`.
-        resource = getChildForRequest(self._protected, request)
-        if _IEncodingResource.providedBy(resource):
-            encoder = resource.getEncoder(request)
-            if encoder is not None:
-                request._encoder = encoder
-        request.render(resource)
+        render_encoded(request, getChildForRequest(self._protected, request))
 
     def _query(self, request: Request) -> Query:
         lines = [

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import Final, Protocol
 
-from twisted.internet.interfaces import IDelayedCall, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import Request
 
+from cors_service._twisted import OpenChannel
 from cors_service.server.limits import ServerLimits
 from cors_service.web.endpoint import Problem, ambiguity
 
@@ -48,7 +49,7 @@ class Connections(Protocol):
         """Write a line on a request, if that was wanted."""
 
 
-class DecisionChannel(http.HTTPChannel):
+class DecisionChannel(OpenChannel):
     """A connection of `DecisionSite`.
 
     Attributes:
@@ -57,19 +58,16 @@ class DecisionChannel(http.HTTPChannel):
     """
 
     site: Connections
-    transport: ITCPTransport
 
     def __init__(self) -> None:
         super().__init__()
         self.is_refused = False
         self._head_bytes = 0
         self._head_lines = 0
+        # As it came, once Twisted has accepted it.
+        self._request_line = b""
+        self._is_receiving = False
         self._deadline: IDelayedCall | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing of a request was received that is not answered yet."""
-        return not self.requests and not self._buffer
 
     def connectionMade(self) -> None:
         """Take part in the site's count of connections."""
@@ -89,11 +87,19 @@ class DecisionChannel(http.HTTPChannel):
         """Read on, unless the client was refused; what is begun must be complete in time."""
         if self.is_refused:
             return
-        super().dataReceived(data)
-        # Inside of itself, behind a request with a body, it has only put by what follows; so it has while paused.
-        if self._busyReceiving or self.paused or self.is_idle or self.is_refused:
+        if self._is_receiving:
+            # Behind a request with a body, Twisted gives back what follows, and only stores it here.
+            super().dataReceived(data)
             return
-        if self.line_mode and b"\n" in self._buffer:
+        self._is_receiving = True
+        try:
+            super().dataReceived(data)
+        finally:
+            self._is_receiving = False
+        # While paused, too, Twisted only stores what comes.
+        if self.paused or self.is_idle or self.is_refused:
+            return
+        if self.line_mode and b"\n" in self.unread:
             # A line of the head that ends in a bare LF would be waited for until the deadline.
             self._refuse(400, "request-malformed", "The lines of a request end in CR LF.")
         elif self._deadline is None:
@@ -105,7 +111,9 @@ class DecisionChannel(http.HTTPChannel):
         super().pauseProducing()
         # Twisted would go on with what was received, and to receive: the answer that filled the buffer is under way.
         self.paused = True
-        self._networkProducer.pauseProducing()
+        producer = IPushProducer(self.transport, None)
+        if producer is not None:
+            producer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Go on."""
@@ -128,8 +136,11 @@ class DecisionChannel(http.HTTPChannel):
             # Behind the request line and with the empty line at the end.
             if self._head_lines > self.site.limits.head_lines + 2:
                 self._refuse_head()
-            else:
-                super().lineReceived(line)
+                return
+            super().lineReceived(line)
+            # Empty lines may come before it, and one comes at the end, when it is forgotten.
+            if not self.is_refused:
+                self._request_line = self._request_line or line
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line that is longer than a whole head may be."""
@@ -140,12 +151,13 @@ class DecisionChannel(http.HTTPChannel):
         try:
             return bool(super().headerReceived(line))
         except ValueError:  # a Content-Length of more digits than Python reads
-            self._respondToBadRequestAndDisconnect()
+            self.refuse_malformed()
             return False
 
     def allHeadersReceived(self) -> None:
         """Refuse what proxies and servers are known to read in different ways, before a body is read."""
-        detail = ambiguity(self.requests[-1].requestHeaders, self._version)
+        version = self._request_line.rpartition(b" ")[2]
+        detail = ambiguity(self.requests[-1].requestHeaders, version)
         if detail is None:
             super().allHeadersReceived()
         else:
@@ -155,11 +167,11 @@ class DecisionChannel(http.HTTPChannel):
         """Answer a request that is complete."""
         if self.is_refused:
             return
-        # Only the decoder of chunks has them, under a name of its own.
-        if not all(map(_TRAILER.fullmatch, getattr(self._transferDecoder, "_trailerHeaders", ()))):
+        if not all(map(_TRAILER.fullmatch, self.trailers)):
             self._refuse(400, "request-malformed", "A line behind the last chunk of the request is malformed.")
             return
         self._head_bytes = self._head_lines = 0
+        self._request_line = b""
         self._cancel_deadline()
         self.site.touch(self)
         super().allContentReceived()
@@ -184,6 +196,10 @@ class DecisionChannel(http.HTTPChannel):
             self.persistent = False
             self.requests[-1].responseHeaders.setRawHeaders(b"Connection", [b"close"])
 
+    def refuse_malformed(self) -> None:
+        """Refuse what Twisted itself does not accept, and say so."""
+        self._refuse(400, "request-malformed", "The request is not valid HTTP/1.1.")
+
     def refuse(self, problem: Problem) -> None:
         """Answer a request that is not read any further, and close.
 
@@ -195,7 +211,7 @@ class DecisionChannel(http.HTTPChannel):
         self.is_refused = True
         self._cancel_deadline()
         self.setTimeout(None)
-        self._buffer = b""
+        self.clearLineBuffer()
         answer = problem.answer()
         own = b"Cors-Decision-Id: %b\r\nConnection: close\r\n" % self.site.next_id()
         self.transport.write(b"%b%b\r\n%b" % (answer.head(), own, answer.body))
@@ -209,20 +225,11 @@ class DecisionChannel(http.HTTPChannel):
 
     def _log_refusal(self, status: int, length: int) -> None:
         """Put a request into the access log that no resource saw, if its first line was read."""
-        if self.requests and hasattr(self, "_command"):
+        if self.requests and self._request_line:
             request = self.requests[-1]
-            request.method, request.uri, request.clientproto = self._command, self._path, self._version
+            request.method, request.uri, request.clientproto = self._request_line.split(b" ")
             request.code, request.sentLength = status, length
             self.site.log(request)
-
-    def _send100Continue(self) -> None:
-        # Twisted asks for the body of a request that was refused for its length.
-        if not self.is_refused:
-            super()._send100Continue()
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        # What Twisted itself refuses, and would answer without a word.
-        self._refuse(400, "request-malformed", "The request is not valid HTTP/1.1.")
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
         self.refuse(Problem(status, code, detail))
@@ -263,6 +270,8 @@ class DecisionRequest(Request):
         super().gotLength(length)
         if length is not None and length > self._room:
             self._refuse()
+            # Twisted would give leave to send the body all the same.
+            self.requestHeaders.removeHeader(b"expect")
 
     def handleContentChunk(self, data: bytes) -> None:
         """Refuse a body that turns out to be too long."""

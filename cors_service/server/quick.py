@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted.internet.tcp import Connection
 from twisted.web.resource import IResource, getChildForRequest
 
 from cors_service.server.channel import Connections, DecisionChannel
@@ -45,12 +44,6 @@ class QuickChannel(DecisionChannel):
         """Whether nothing of a request was received that is not answered yet."""
         return not self._begun and super().is_idle
 
-    def connectionMade(self) -> None:
-        """Take part in the site's count of connections."""
-        super().connectionMade()
-        # TLS is another transport on top of one.
-        self._connection = self.transport if isinstance(self.transport, Connection) else None
-
     def dataReceived(self, data: bytes) -> None:
         """Answer the plain requests that data begins with; read the rest line by line."""
         if self.is_refused:
@@ -66,9 +59,12 @@ class QuickChannel(DecisionChannel):
         # What was read line by line can also be an empty line, which counts.
         if self.is_idle and not (self._head_bytes or self.site.draining):
             data = data[self._answer_plain(data) :]
+            if not data:
+                return
         # Behind a pause there is something to read even if nothing came.
-        if data or self._buffer:
-            super().dataReceived(data)
+        elif not (data or self.unread):
+            return
+        super().dataReceived(data)
 
     def refuse(self, problem: Problem) -> None:
         """Answer a request that is not read any further, and close."""
@@ -105,16 +101,5 @@ class QuickChannel(DecisionChannel):
         answer = endpoint.reply(request)
         own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_lines(request)])
         body = b"" if request.method == b"HEAD" else answer.body
-        self._write(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body))
+        self.write_at_once(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body))
         self.site.log_plain(request, self, answer.status, len(body))
-
-    def _write(self, data: bytes) -> None:
-        """Write, and at once where nothing waits to be written: the reactor would do it in another turn."""
-        connection = self._connection
-        if connection and connection.connected and not (connection.dataBuffer or connection._tempDataLen):
-            sent = connection.writeSomeData(data)
-            # If the connection is lost it is an exception, and the reactor will find that, too.
-            if isinstance(sent, int):
-                data = data[sent:]
-        if data:
-            self.transport.write(data)

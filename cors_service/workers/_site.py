@@ -10,8 +10,12 @@ from cors_service.server import DecisionSite
 class WorkerSite(DecisionSite):
     """A site whose lines on requests stay whole while other processes write theirs into the same file."""
 
-    def _openLogFile(self, path: str | bytes) -> WholeLines:
-        return WholeLines(path, "a")
+    def startFactory(self) -> None:
+        """Open the access log in this way and not in Twisted's."""
+        super().startFactory()
+        if self.logPath is not None:
+            self.logFile.close()
+            self.logFile = WholeLines(self.logPath, "a")
 
 
 class WholeLines(io.FileIO):

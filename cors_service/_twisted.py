@@ -1,0 +1,93 @@
+"""Everything that we use of Twisted although it is private, each with the reason.
+
+No other module touches a private name of Twisted, and `tests/test_twisted_privates.py` says which one is gone when a
+version of Twisted drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.tcp import Connection
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import IResource, _IEncodingResource
+from twisted.web.server import Request
+
+
+class OpenChannel(HTTPChannel):
+    """A channel that shows what `HTTPChannel` hides.
+
+    Attributes:
+        plain_connection: The transport where it is a connection of its own; None for TLS, which is on top of one.
+    """
+
+    transport: ITCPTransport
+    plain_connection: Connection | None
+
+    def connectionMade(self) -> None:
+        """Find out what the transport is."""
+        super().connectionMade()
+        self.plain_connection = self.transport if isinstance(self.transport, Connection) else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was received of a request that is not answered yet."""
+        # `_buffer`: what was received and not read. Twisted lets it be taken away, but not be looked at.
+        return not self.requests and not self._buffer
+
+    @property
+    def unread(self) -> bytes:
+        """What was received and not read yet."""
+        return self._buffer
+
+    @property
+    def trailers(self) -> Sequence[bytes]:
+        """The lines behind the last chunk of a body, which no request shows."""
+        # Only the decoder of chunks, one of two classes, has `_trailerHeaders`.
+        return cast(Sequence[bytes], getattr(self._transferDecoder, "_trailerHeaders", ()))
+
+    def refuse_malformed(self) -> None:
+        """Refuse a request that Twisted finds malformed; sub-classes say what the answer is."""
+        super()._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # Twisted's own answer has no body that says what is wrong, and no other way to give one.
+        self.refuse_malformed()
+
+    def write_at_once(self, data: bytes) -> None:
+        """Write in this turn of the reactor if nothing else waits to be written; Twisted writes in the next."""
+        connection = self.plain_connection
+        # `_tempDataLen`: what was handed over for writing since the last turn, which `dataBuffer` does not have yet.
+        if connection and connection.connected and not (connection.dataBuffer or connection._tempDataLen):
+            sent = connection.writeSomeData(data)
+            # A lost connection gives an exception, and the reactor will find that, too.
+            if isinstance(sent, int):
+                data = data[sent:]
+        if data:
+            self.transport.write(data)
+
+
+def render_encoded(request: Request, resource: IResource) -> None:
+    """Render a resource that was found beneath another one, through its encoder if it has one.
+
+    `Request.process` does that for the resources of a site (twisted/web/server.py).
+    """
+    if _IEncodingResource.providedBy(resource):
+        encoder = resource.getEncoder(request)
+        if encoder is not None:
+            request._encoder = encoder
+    request.render(resource)
+
+
+def endpoint_port(endpoint: Any) -> int | None:
+    """The port of a TCP endpoint, which Twisted does not check before it listens; None for other endpoints."""
+    port = getattr(endpoint, "_port", None)
+    return port if isinstance(port, int) else None
+
+
+def endpoint_path(endpoint: Any) -> str | None:
+    """The path of a UNIX endpoint, which Twisted lets be empty; None for other endpoints."""
+    path = getattr(endpoint, "_address", None)
+    return path if isinstance(path, str) else None
