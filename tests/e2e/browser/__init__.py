@@ -1,1 +1,1 @@
-"""Headless Chromium against an application whose answers carry exactly the headers that the service decides."""
+"""Headless Chromium against an application that sends exactly the headers that the service decides."""

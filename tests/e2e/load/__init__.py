@@ -1,1 +1,1 @@
-"""The service as a process of its own, under load: while policies change, while it is killed, while it stops."""
+"""The service as its own process under load: while policies change, while it is killed, while it stops."""
