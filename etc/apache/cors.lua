@@ -3,7 +3,7 @@
 local socket = require "socket"
 
 local HOST, PORT = ("127.0.0.1:8080"):match("(.+):(%d+)") -- the decision service
-local SECONDS = 0.2 -- until there must be an answer
+local SECONDS = 0.2 -- to wait for an answer
 local DECIDED = {
     "access-control-allow-origin",
     "access-control-allow-credentials",
@@ -13,10 +13,10 @@ local DECIDED = {
     "vary",
 }
 
--- A connection that is kept open: one for each interpreter, see LuaScope.
+-- The connection that is kept open: one for each interpreter, see LuaScope.
 local kept
 
--- Lets the next operation take what is left of the time. A negative timeout would be none.
+-- Limits the next operation to the time that is left. A negative timeout would mean no limit.
 local function limit(tcp, deadline)
     tcp:settimeout(math.max(deadline - socket.gettime(), 0))
 end
@@ -34,7 +34,7 @@ local function receive(tcp, deadline)
     return assert(tcp:receive("*l"))
 end
 
--- Sends a HEAD, so that no body comes back, and reads the headers of the answer. Raises an error if it is no decision.
+-- Sends a HEAD, so that no body comes back, and reads the answer's headers. Raises an error if it is not a decision.
 local function exchange(tcp, head, deadline)
     limit(tcp, deadline)
     assert(tcp:send(head))
@@ -53,9 +53,9 @@ end
 local function ask(head)
     local deadline = socket.gettime() + SECONDS
     local tcp = kept
-    kept = nil -- until it is known to be good for another request
+    kept = nil -- until it is known to work for another request
     if tcp then
-        -- The service may have closed it since: then, and only then, it is no answer that is missing.
+        -- The service may have closed the kept connection meanwhile. Only then is a missing answer not a failure.
         local ok, answer = pcall(exchange, tcp, head, deadline)
         if ok then
             kept = tcp
@@ -73,7 +73,7 @@ local function ask(head)
     error(answer, 0)
 end
 
--- Sets what is decided on the answer, whoever will give it; without a decision the site goes on, without headers of CORS.
+-- Sets the headers of the decision, whoever answers. Without a decision the site still works, without CORS headers.
 function decide(r)
     local policy = r.subprocess_env["CORS_POLICY"]
     if not policy or r.subprocess_env["CORS_PREFLIGHT"] then
@@ -87,7 +87,7 @@ function decide(r)
         "X-Forwarded-Host: " .. (r.headers_in["Host"] or ""),
         "X-Forwarded-Uri: " .. r.unparsed_uri,
     }
-    -- Nothing else of the client's: its cookies may be longer than what the service reads.
+    -- Nothing else from the client: its cookies may be longer than the service's limit.
     local origin = r.headers_in["Origin"]
     if origin then
         table.insert(lines, "Origin: " .. origin)
@@ -95,9 +95,9 @@ function decide(r)
     local ok, answer = pcall(ask, table.concat(lines, "\r\n") .. "\r\n\r\n")
     if not ok then
         r:warn("No CORS headers: " .. tostring(answer))
-        answer = { vary = "Origin" } -- with the service it would be another for each origin
+        answer = { vary = "Origin" } -- with the service, the answer would depend on the origin
     end
-    -- The headers that are sent with errors, too, and that stand beside those of the application.
+    -- These headers are also sent with errors, beside those of the application.
     for _, name in ipairs(DECIDED) do
         if answer[name] then
             r.err_headers_out[name] = answer[name]

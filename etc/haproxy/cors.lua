@@ -1,4 +1,4 @@
--- Asks the decision service about a request, and keeps what it says for the answer: http-request lua.cors-decide POLICY
+-- Asks the decision service about a request, and keeps its headers for the answer: http-request lua.cors-decide POLICY
 
 local ask = "http://127.0.0.1:8001/v1/forward-auth/" -- the `listen cors_ask` of haproxy.cfg
 
@@ -24,7 +24,7 @@ core.register_action("cors-decide", {"http-req"}, function(txn, policy)
     local received = txn.http:req_get_headers()
     local answer = core.httpclient():get{
         url = ask .. policy,
-        -- Nothing of the client's but what decides: its cookies may be longer than what the service reads.
+        -- Only what a decision needs: the client's cookies may be longer than the service's limit.
         headers = {
             ["origin"] = lines(received, "origin"),
             ["x-forwarded-method"] = {txn.f:method()},
@@ -35,7 +35,7 @@ core.register_action("cors-decide", {"http-req"}, function(txn, policy)
     }
     txn:set_var("txn.cors_vary", "Origin")
     if answer.status ~= 200 or not answer.headers["cors-decision"] then
-        return -- nothing was decided: the site goes on, without headers of CORS
+        return -- no decision: the site still works, without CORS headers
     end
     txn:unset_var("txn.cors_vary")
     for name, variable in pairs(kept) do
