@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = [ROOT / "docs" / name for name in ("decisions.md", "document.md")]
-HELD = re.compile(r"^Held by (?:`[\w/]+\.py`(?:,| and)?\s)*`[\w/]+\.py`\.$", re.MULTILINE)
+HELD = re.compile(r"^Tested by (?:`[\w/]+\.py`(?:,| and)?\s)*`[\w/]+\.py`\.$", re.MULTILINE)
 
 
 def sections(document: Path) -> dict[str, str]:
