@@ -5,7 +5,7 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
-TYPED := cors_service twisted/plugins/cors_service_plugin.py
+TYPED := cors_service twisted/plugins/cors_service_plugin.py tests benchmarks fuzz mutation
 # ORDER=random runs tests in another order each time, and prints the seed; SEED=1 runs them in that order again.
 ORDERED := $(if $(SEED),--random-order-seed=$(SEED),$(if $(filter random,$(ORDER)),--random-order))
 # On all cores, each module as a whole.

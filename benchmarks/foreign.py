@@ -116,7 +116,8 @@ def measure(
     Returns:
         Who was measured; and why the others were not.
     """
-    commands, missing = {}, {}
+    commands: dict[str, Any] = {}
+    missing: dict[str, str] = {}
     for language, build in BUILDS.items():
         try:
             commands[language] = build()

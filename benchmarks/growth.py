@@ -27,11 +27,11 @@ class Point(NamedTuple):
 
     Attributes:
         line: It belongs to.
-        count: Of origins or policies.
+        size: Of origins or policies, how many.
     """
 
     line: str
-    count: int
+    size: int
 
 
 def by_origins(counts: Sequence[int]) -> Iterator[tuple[Point, Task]]:
@@ -109,11 +109,11 @@ def _check(contender: Contender, policies: int) -> None:
 
 def _lines(figures: dict[Point, float]) -> dict[str, list[tuple[int, float]]]:
     names = dict.fromkeys(point.line for point in figures)
-    return {name: [(point.count, figure) for point, figure in figures.items() if point.line == name] for name in names}
+    return {name: [(point.size, figure) for point, figure in figures.items() if point.line == name] for name in names}
 
 
 def _table(what: str, figures: dict[Point, float]) -> list[str]:
-    counts = list(dict.fromkeys(point.count for point in figures))
+    counts = list(dict.fromkeys(point.size for point in figures))
     return table(
         [f"µs a decision, by the number of {what}", *(f"{count:,}" for count in counts)],
         [[name, *(f"{figure:.2f}" for _, figure in line)] for name, line in _lines(figures).items()],

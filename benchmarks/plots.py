@@ -15,7 +15,7 @@ from benchmarks.figures import Part
 from benchmarks.throughput import BARE, SINGLE, STARLETTE
 
 # Colours that all eyes tell apart (Okabe and Ito), and each line has a mark of its own.
-_STYLE: Final = {
+_STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cors-service",
     "font.family": "sans-serif",

@@ -270,6 +270,7 @@ def read_by_twisted(data: bytes) -> list[Read]:
             lines = [
                 (name.lower(), value) for name, values in self.requestHeaders.getAllRawHeaders() for value in values
             ]
+            assert self.content is not None
             found.append(Read(self.method, self.uri, sorted(lines), self.content.read()))
             self.finish()
 

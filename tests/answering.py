@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from twisted.internet import endpoints, reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint
 from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import Certificate, PrivateCertificate
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
@@ -62,10 +62,10 @@ class RealService(DecisionSite):
         self.port = 0
         self._listening: IListeningPort | None = None
 
-    def buildProtocol(self, address: IAddress) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """Count a connection."""
         self.connections += 1
-        return super().buildProtocol(address)
+        return super().buildProtocol(addr)
 
     async def start(self) -> None:
         """Listen; on the port of before if it did."""
@@ -76,7 +76,7 @@ class RealService(DecisionSite):
     async def stop(self) -> None:
         """Be gone, with all connections."""
         if self._listening is not None:
-            await self._listening.stopListening()
+            await maybeDeferred(self._listening.stopListening)
             self._listening = None
             await self.hang_up()
 
@@ -91,7 +91,7 @@ class RealService(DecisionSite):
 
 @asynccontextmanager
 async def real(
-    document: Mapping[str, Any] = DOCUMENT, *, ttl: int = 0, where: str = ANY_PORT
+    document: Mapping[str, Any] | None = DOCUMENT, *, ttl: int = 0, where: str = ANY_PORT
 ) -> AsyncIterator[RealService]:
     """Run the service until the block ends."""
     service = RealService(document, ttl=ttl, where=where)
@@ -112,7 +112,7 @@ class TLSService(RealService):
     async def start(self) -> None:
         """Listen."""
         self._listening = await SSL4ServerEndpoint(reactor, 0, self._options, interface="127.0.0.1").listen(self)
-        self.port = self._listening.getHost().port
+        self.port = getattr(self._listening.getHost(), "port", 0)
 
 
 @asynccontextmanager
@@ -145,7 +145,7 @@ class Impostor(Factory):
         self.heard: Deferred[None] = Deferred()
         self._empty: Deferred[None] | None = None
 
-    def buildProtocol(self, address: IAddress) -> Protocol:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """Talk over a connection."""
         self.connections += 1
         return Talker(self)
@@ -188,7 +188,7 @@ class Talker(Protocol):
         self.impostor.asked.append(data)
         self.impostor.talk(self, data)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Be quiet."""
         if self.drip is not None and self.drip.running:
             self.drip.stop()

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from twisted.internet import reactor
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent
+
+from tests.observing import observed_by
 
 # No example of a property has a time limit of its own: the processor is shared, and a test has a limit as a whole.
 settings.register_profile("test", deadline=None)
@@ -59,11 +61,8 @@ def _failures() -> Iterator[list[LogEvent]]:
         if "log_failure" in event:
             failures.append(event)
 
-    globalLogPublisher.addObserver(observe)
-    try:
+    with observed_by(observe):
         yield failures
-    finally:
-        globalLogPublisher.removeObserver(observe)
 
 
 def _expect_none(failures: list[LogEvent]) -> None:

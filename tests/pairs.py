@@ -144,7 +144,7 @@ def written_grant(document: Document, exchange: Exchange) -> tuple[bool, bool]:
 
 def _deciding_rule(document: Document, exchange: Exchange) -> Mapping[str, Any] | None:
     body = document["policies"][exchange.policy]
-    rules = body.get("rules") or [body]
+    rules: list[Mapping[str, Any]] = body.get("rules") or [body]
     if len(rules) == 1 and "*" in _patterns(document, rules[0]):
         return rules[0]  # Its answers do not depend on Origin.
     origins = _values(exchange.actual, "origin")
@@ -154,8 +154,10 @@ def _deciding_rule(document: Document, exchange: Exchange) -> Mapping[str, Any] 
 
 
 def _patterns(document: Document, rule: Mapping[str, Any]) -> list[str]:
-    listed = rule["origins"]
-    return document["origin_sets"][listed[0][1:]] if listed[0].startswith("@") else listed
+    listed: list[str] = rule["origins"]
+    if listed[0].startswith("@"):
+        listed = document["origin_sets"][listed[0][1:]]
+    return listed
 
 
 def _grants_method(rule: Mapping[str, Any], method: str) -> bool:

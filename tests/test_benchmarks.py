@@ -161,7 +161,8 @@ def test_policies_are_found_by_url_as_by_name() -> None:
 def test_what_wrk_says_is_read() -> None:
     """The last line of the output is what was measured."""
     read = load.read(SAID % (0, 0))._replace(processor=0.001)
-    assert (read.requests, read.rate, pytest.approx(read.microseconds), read.p99) == (20, 10.0, 50.0, 0.004)
+    assert (read.requests, read.rate, read.p99) == (20, 10.0, 0.004)
+    assert read.microseconds == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize("said", [SAID % (1, 0), SAID % (0, 1), "unable to connect to 127.0.0.1:1\n", ""])
@@ -298,7 +299,7 @@ def test_starlette_answers_as_we_do(prepared: bool) -> None:
 
 def test_plain_twisted_answers_as_we_do() -> None:
     """The same API in twisted.web gives the same JSON."""
-    asking = StubTreq(plain_twisted.Decisions(PAIRS))
+    asking: Any = StubTreq(plain_twisted.Decisions(PAIRS))
     answers: list[Any] = []
     for question in MIX:
         answered = asking.post("http://cors.example/v1/decision", data=question.query())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.application.service import IService, IServiceMaker
+from twisted.application.service import IService, IServiceMaker, ServiceMaker
 from twisted.internet.interfaces import IListeningPort, IReadDescriptor
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
@@ -158,4 +158,5 @@ def test_plugin() -> None:
     [maker] = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == "cors"]
     assert verifyObject(IServiceMaker, maker)
     assert verifyObject(IPlugin, maker)
+    assert isinstance(maker, ServiceMaker)
     assert maker.module == "cors_service.tap"

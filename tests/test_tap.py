@@ -17,7 +17,7 @@ from pytest_twisted import blockon
 from twisted.application.service import IService, MultiService
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.usage import UsageError
 from twisted.web.client import Agent
 from zope.interface.verify import verifyObject
@@ -33,6 +33,7 @@ from cors_service.server import DecisionServer
 from cors_service.store import ReaderPolicyStore
 from cors_service.tap import Options, makeService
 from cors_service.workers import Supervisor
+from tests.observing import observed_by
 
 DEADLINE = 10.0
 GOOD = 'version = 1\n[policies.one]\norigins = ["https://one.example"]\n'
@@ -358,13 +359,8 @@ def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: byte
 def log() -> Iterator[list[str]]:
     """Give the text of each event that is logged, as they come."""
     texts: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        texts.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield texts
-    globalLogPublisher.removeObserver(observe)
+    with observed_by(lambda event: texts.append(formatEvent(event))):
+        yield texts
 
 
 @pytest.fixture

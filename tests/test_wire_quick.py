@@ -46,7 +46,7 @@ def written(value: Any, space: str) -> str:
 @st.composite
 def query_texts(draw: st.DrawFn) -> bytes:
     """Texts of queries, good and bad: fields of any type, in any order, unknown and repeated ones."""
-    fields = [("method", draw(TEXTS))] if draw(st.integers(0, 9)) else []
+    fields: list[tuple[str, Any]] = [("method", draw(TEXTS))] if draw(st.integers(0, 9)) else []
     names = st.sampled_from(["policy", "url", "origin", "headers", "method", "more", "meth\u006fd"])
     chosen = draw(st.lists(names, max_size=4, unique=draw(st.booleans())))
     fields += [(name, draw(HEADERS if name == "headers" else TEXTS | VALUES)) for name in chosen]

@@ -2,9 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import httptools
 from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 
@@ -15,6 +17,7 @@ class Constant(Protocol):
         answer: It, head and body.
     """
 
+    transport: Any
     answer = b""
 
     def connectionMade(self) -> None:
@@ -51,5 +54,5 @@ class Constant(Protocol):
 
 if __name__ == "__main__":
     Constant.answer = Path(sys.argv[2]).read_bytes()
-    reactor.listenTCP(int(sys.argv[1]), Factory.forProtocol(Constant), interface="127.0.0.1")
+    TCP4ServerEndpoint(reactor, int(sys.argv[1]), interface="127.0.0.1").listen(Factory.forProtocol(Constant))
     reactor.run()

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -23,6 +25,7 @@ class Decisions(Resource):
 
     def render_POST(self, request: Request) -> bytes:
         """Look it up."""
+        assert request.content is not None
         answer = self._answers[facts(json.load(request.content))]
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"x-content-type-options", b"nosniff")
@@ -33,12 +36,12 @@ class Decisions(Resource):
 class QuietSite(Site):
     """A site without an access log."""
 
-    def log(self, request: Request) -> None:
+    def log(self, request: http.Request) -> None:
         """Write nothing."""
 
 
 if __name__ == "__main__":
     site = QuietSite(Decisions(json.loads(Path(sys.argv[2]).read_text())))
     site.noisy = False
-    reactor.listenTCP(int(sys.argv[1]), site, interface="127.0.0.1")
+    TCP4ServerEndpoint(reactor, int(sys.argv[1]), interface="127.0.0.1").listen(site)
     reactor.run()

@@ -112,9 +112,8 @@ def test_threads() -> None:
         for turn in range(2000):
             query = queries[(turn * 7 + seed) % len(queries)]
             revision = str(turn // 500)
-            cache.keep(
-                query, Received("no-origin", None, None, Reason("", ""), (), query.policy, None, revision, ttl=9)
-            )
+            policy = query.policy or ""
+            cache.keep(query, Received("no-origin", None, None, Reason("", ""), (), policy, None, revision, ttl=9))
             found = cache.get(query)
             assert found is None or found.policy == query.policy
         return True

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent
 
 from cors_service.asking import UNDECIDED
 from cors_service.client import DecisionClient
@@ -30,6 +30,7 @@ from tests.answering import (
     silent,
     unreachable,
 )
+from tests.observing import observed_by
 from tests.questions import (
     EXPECTED,
     GARBAGE,
@@ -72,9 +73,8 @@ def log() -> Iterator[list[tuple[str, str]]]:
         if event.get("log_namespace", "").startswith("cors_service.client"):
             events.append((event["log_level"].name, (event["log_format"] or "").format(**event)))
 
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
+    with observed_by(observe):
+        yield events
 
 
 class TestAsking:

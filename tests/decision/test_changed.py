@@ -50,7 +50,8 @@ def finished(before: ActivePolicies | None, change: Change) -> ActivePolicies:
         try:
             task = steps.send(result)
         except StopIteration as end:
-            return end.value
+            active: ActivePolicies = end.value
+            return active
         result = task() if task is not None else None
 
 

@@ -354,7 +354,7 @@ def plain_options(subject: Subject) -> None:
 @scenario(7, "The application's own headers of CORS are gone")
 def own_headers_are_gone(subject: Subject) -> None:
     """Whatever is decided, each header of CORS is the decision's, on one line."""
-    for origin, decided in {**DECIDED, None: {}}.items():
+    for origin, decided in (*DECIDED.items(), (None, {})):
         answer = subject.ask("GET", PATH, [("Origin", origin)] if origin else ())
         assert answer.is_of_application
         names = [name.lower() for name, _ in answer.lines if name.lower().startswith("access-control-")]

@@ -14,16 +14,29 @@ _END: Final = "<!-- So far. -->\n"
 class Row(Protocol):
     """What is tried."""
 
-    number: int
-    name: str
-    title: str
+    @property
+    def number(self) -> int:
+        """That of the list of scenarios."""
+
+    @property
+    def name(self) -> str:
+        """In code."""
+
+    @property
+    def title(self) -> str:
+        """In the table."""
 
 
 class Tried(Protocol):
-    """Who it is tried on; what it can't do is under the names of rows, with the way round it."""
+    """What it is tried on."""
 
-    title: str
-    cannot: Mapping[str, Any]
+    @property
+    def title(self) -> str:
+        """In the table."""
+
+    @property
+    def cannot(self) -> Mapping[str, Any]:
+        """What it can't do, by the names of rows, with the way round it."""
 
 
 class Place:

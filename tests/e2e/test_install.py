@@ -35,7 +35,7 @@ class Installed:
         source = base / "source"
         copy_sources(source)
         subprocess.run([sys.executable, "-m", "venv", base / "venv"], check=True)
-        pip = [self._bin / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip = [str(self._bin / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         requirement = f"{source}[regex]"
         done = subprocess.run(
             [*pip, *(["--editable"] if editable else []), requirement], capture_output=True, text=True, check=False

@@ -549,7 +549,7 @@ def test_daemon(tmp_path: Path, policies: Path) -> None:
     starting = Process([str(word) for word in [*words, "--listen", f"unix:{tmp_path}/s", "--workers=2"]], tmp_path)
     try:
         assert (starting.ends(), starting.out, starting.err) == (0, [], [])
-        first = int(wait_for(lambda: pid_file.exists() and pid_file.read_text(), "the pidfile"))
+        first = int(wait_for(lambda: pid_file.read_text() if pid_file.exists() else None, "the pidfile"))
         try:
             pids = serving(tmp_path / "s")
             assert first not in pids

@@ -176,7 +176,7 @@ APPS = {
 }
 
 
-@pytest.fixture(params=APPS.values(), ids=APPS.keys())
+@pytest.fixture(params=list(APPS.values()), ids=list(APPS))
 def app(request: pytest.FixtureRequest) -> Any:
     """An application of each framework."""
     return request.param()
@@ -358,7 +358,7 @@ class TestService:
             scope = scope_of("GET", "/", [("Origin", A)])
 
             async def all_at_once() -> list[Any]:
-                return await asyncio.gather(*[call(app, scope) for _ in range(many)])
+                return list(await asyncio.gather(*[call(app, scope) for _ in range(many)]))
 
             answers = asyncio.run(all_at_once())
             app._threads.shutdown(cancel_futures=True)

@@ -293,7 +293,7 @@ class TestAnswers:
             isLeaf = True
 
             def render_GET(self, request: Request) -> bytes:
-                return b" ".join([b"/".join(request.prepath), b"/".join(request.postpath)])
+                return b" ".join([b"/".join(request.prepath or []), b"/".join(request.postpath or [])])
 
         root = Resource()
         root.putChild(b"api", ProtectedResource(Leaf(), POLICIES, policy="app"))
@@ -421,8 +421,8 @@ async def test_a_service_that_is_asked() -> None:
         listening = await endpoints.serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(site)
         url = f"http://127.0.0.1:{listening.getHost().port}/"
 
-        async def cors(**lines: str) -> tuple[int, str | None]:
-            response = await treq.get(url, headers={"Origin": A, **lines}, persistent=False)
+        async def cors() -> tuple[int, str | None]:
+            response = await treq.get(url, headers={"Origin": A}, persistent=False)
             await treq.content(response)
             return response.code, (response.headers.getRawHeaders("access-control-allow-origin") or [None])[0]
 

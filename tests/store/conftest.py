@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, formatEvent
+
+from tests.observing import observed_by
 
 
 @pytest.fixture
@@ -17,8 +19,5 @@ def logged() -> Iterator[list[tuple[str, str]]]:
         if event.get("log_namespace", "").startswith("cors_service."):
             lines.append((event.get("log_level", LogLevel.info).name, formatEvent(event)))
 
-    globalLogPublisher.addObserver(observe)
-    try:
+    with observed_by(observe):
         yield lines
-    finally:
-        globalLogPublisher.removeObserver(observe)

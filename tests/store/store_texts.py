@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -57,7 +58,7 @@ def now(deferred: Deferred[Any]) -> Any:
     """Give the result of a Deferred that has one, or raise its failure."""
     results: list[Any] = []
     deferred.addBoth(results.append)
-    assert len(results) == 1, "the Deferred has no result yet"
-    if isinstance(results[0], Failure):
-        raise results[0].value
-    return results[0]
+    [result] = results or pytest.fail("The Deferred has no result yet.")
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result

@@ -47,7 +47,8 @@ def test_frames(cuts: list[int], sizes: list[int]) -> None:
     """However a stream is cut into pieces, the messages come out whole and in order."""
     messages = [Save("x" * size, "sha256:", 1.5) for size in sizes]
     data = b"".join(map(framed, messages))
-    frames, found = Frames(), []
+    frames = Frames()
+    found: list[bytes] = []
     for cut in cuts:
         found += frames.take(data[:cut])
         data = data[cut:]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -96,11 +97,17 @@ class Ticking(Clock):
         self.turns = 0
         self.each: Callable[[], object] = lambda: None
 
-    def callLater(self, when: float, what: Callable[..., Any], *arguments: Any, **keys: Any) -> Any:
+    def callLater(
+        self,
+        delay: float,
+        callable: Callable[..., object],  # noqa: A002 - as Twisted calls it
+        *args: object,
+        **kw: object,
+    ) -> IDelayedCall:
         """Count the turns."""
         self.turns += 1
         self.each()
-        return super().callLater(when, what, *arguments, **keys)
+        return super().callLater(delay, callable, *args, **kw)
 
     def seconds(self) -> float:
         """Give the time."""
@@ -288,7 +295,7 @@ def test_cannot_be_saved(
 # Slices.
 
 
-def counted(steps: int) -> Iterator[None]:
+def counted(steps: int) -> Generator[None, Any, None]:
     """Take so many steps."""
     for _ in range(steps):
         yield None

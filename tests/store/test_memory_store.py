@@ -50,7 +50,12 @@ def test_watch_ends_while_told() -> None:
     """A watch may end while it is told of a change."""
     store = MemoryPolicyStore(document("one"))
     calls: list[str] = []
-    ends = [store.watch(lambda: (calls.append("first"), ends[0]()))]
+
+    def first() -> None:
+        calls.append("first")
+        end()
+
+    end = store.watch(first)
     store.watch(lambda: calls.append("second"))
     store.replace(document("two"))
     store.replace(document("three"))

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from twisted.internet import main, reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
@@ -290,7 +290,7 @@ async def talking(
     clock = Clock()
     clock.advance(1e9)
     site = SmallSite(TREE, clock, channel=channel)
-    site.meddle = meddle  # type: ignore[method-assign]
+    site.meddle = meddle
     where = {
         "tcp": "tcp:0:interface=127.0.0.1",
         "unix": f"unix:{path}/socket",
@@ -300,7 +300,7 @@ async def talking(
         (path / "pem").write_bytes(Authority("nobody").sign("service").both)
     listening: IListeningPort = await serverFromString(reactor, where).listen(site)
     port = getattr(listening.getHost(), "port", None)
-    factory = Factory.forProtocol(Client)
+    factory: IProtocolFactory = Factory.forProtocol(Client)
     if kind == "tls":
         factory = TLSMemoryBIOFactory(CertificateOptions(), True, factory)
     there = f"unix:{path}/socket" if kind == "unix" else f"tcp:127.0.0.1:{port}"
@@ -309,7 +309,7 @@ async def talking(
         yield site, getattr(client, "wrappedProtocol", client)
     finally:
         client.transport.abortConnection()
-        await listening.stopListening()
+        await maybeDeferred(listening.stopListening)
         await until(lambda: not site.channels)
 
 

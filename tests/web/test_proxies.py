@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent
 from twisted.web.resource import Resource
 
 from cors_service.policy import read_document
 from cors_service.web import Limits, decision_resource
+from tests.observing import observed_by
 from tests.web.traversal import POLICIES, Answer, Caller, Lines, caller, live, on_the_wire, tree, tree_of
 
 PARTNER, STRANGER = "https://partner.example", "https://stranger.example"
@@ -347,9 +348,8 @@ def told() -> Any:
         if event["log_level"].name == "warn":
             lines.append(event["what"])
 
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
+    with observed_by(observe):
+        yield lines
 
 
 def test_warnings(told: list[str]) -> None:

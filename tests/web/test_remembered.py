@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -443,7 +443,7 @@ def test_any_batch(written_queries: list[bytes], put: bytes | None, at: int) -> 
     same_batch(body if put is None else body[:at] + put + body[at:])
 
 
-def outcome(read: Any, text: bytes) -> Query | tuple[str, str]:
+def outcome(read: Callable[[bytes], Query], text: bytes) -> Query | tuple[str, str]:
     """A query, or what is wrong with it."""
     try:
         return read(text)
@@ -481,7 +481,8 @@ def reply(resource: DecisionTree, sent: bytes) -> int:
     while request.postpath and not found.isLeaf:
         request.prepath.append(request.postpath.pop(0))
         found = found.children[request.prepath[-1]]
-    return found.reply(request).status
+    status: int = found.reply(request).status
+    return status
 
 
 def unique(kind: str, host: str = "a") -> Iterator[bytes]:

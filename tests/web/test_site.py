@@ -25,13 +25,14 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import ClientCreator, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cors_service.policy import read_document
 from cors_service.server import DecisionServer, DecisionSite, ServerLimits
 from cors_service.web import decision_resource
+from tests.observing import observed_by
 
 DEADLINE = 10.0
 DRAIN_TIMEOUT = 5.0
@@ -99,6 +100,8 @@ class Client(Protocol):
         closed: Whether the connection is gone.
     """
 
+    transport: Any
+
     def __init__(self) -> None:
         self.holds = False
         self.received = b""
@@ -128,6 +131,10 @@ class Client(Protocol):
         self._waiting.append((condition, waiting))
         self._look()
         return waiting.addTimeout(DEADLINE, reactor)
+
+    def gone(self) -> Deferred[None]:
+        """Wait until it is closed."""
+        return self.until(lambda: self.closed)
 
     def dataReceived(self, data: bytes) -> None:
         """Take note."""
@@ -173,7 +180,8 @@ class Served:
         self.server = DecisionServer(self.site, [("test", endpoint)], drain_timeout=DRAIN_TIMEOUT)
         self.server.privilegedStartService()
         self.server.startService()
-        self.port = self.server.ports[0].getHost().port
+        address: Any = self.server.ports[0].getHost()
+        self.port: int = address.port
         self.clients: list[Client] = []
         self._ends: list[object] = []
 
@@ -216,7 +224,7 @@ class Served:
         for client in self.clients:
             if not client.closed:
                 client.transport.abortConnection()
-                await client.until(lambda client=client: client.closed)
+                await client.gone()
         for channel in list(self.site.channels):
             channel.transport.abortConnection()
         await until(lambda: not self.site.channels)
@@ -282,13 +290,8 @@ Serve = Callable[..., Served]
 def log() -> Iterator[list[str]]:
     """Give the text of each event that is logged, as they come."""
     texts: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        texts.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield texts
-    globalLogPublisher.removeObserver(observe)
+    with observed_by(lambda event: texts.append(formatEvent(event))):
+        yield texts
 
 
 # Answers.
@@ -446,7 +449,7 @@ async def test_body_too_large(serve: Serve, request_bytes: bytes) -> None:
     # Who does not close his side of it is cut, and leaves nothing behind.
     served.clock.pump([1] * 3)
     await until(lambda: not served.site.channels)
-    assert [call for call in served.clock.getDelayedCalls() if "LogDateTime" not in repr(call.func)] == []
+    assert [call for call in served.clock.getDelayedCalls() if "LogDateTime" not in str(call)] == []
 
 
 @pytest.mark.parametrize(
@@ -511,7 +514,7 @@ async def test_body_too_large_over_tls(serve: Serve, tmp_path: Path, header: str
         "--noproxy",
         "*",
         "--cacert",
-        certificate,
+        str(certificate),
         "--max-time",
         f"{DEADLINE:g}",
         "--header",
@@ -520,7 +523,7 @@ async def test_body_too_large_over_tls(serve: Serve, tmp_path: Path, header: str
     command += ["--data-binary", f"@{body}", f"https://localhost:{served.port}/v1/decision"]
     codes = set()
     for _ in range(20):
-        done = await deferToThread(subprocess.run, command, capture_output=True, check=False)
+        done = await deferToThread(lambda: subprocess.run(command, capture_output=True, check=False))
         codes.add((done.returncode, json.loads(done.stdout or b'{"code": "no answer"}')["code"]))
     assert {(0, "body-too-large")} == codes
 

@@ -14,12 +14,13 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import IListeningPort, IReadDescriptor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from cors_service.workers import Acceptor
 from cors_service.workers._sockets import GIVE_WAY_SECONDS, MOST_IN_A_TURN, OUT_OF_FILES_SECONDS
+from tests.observing import observed_by
 
 
 class Reactor(Clock):
@@ -100,9 +101,8 @@ def log() -> Iterator[list[str]]:
         if event["log_level"].name != "debug":
             texts.append(formatEvent(event))
 
-    globalLogPublisher.addObserver(observe)
-    yield texts
-    globalLogPublisher.removeObserver(observe)
+    with observed_by(observe):
+        yield texts
 
 
 def test_interfaces(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent
 from twisted.python.failure import Failure
 
 from cors_service.server import CannotServe
@@ -26,6 +26,7 @@ from cors_service.workers import Supervisor
 from cors_service.workers._lines import HELD_BACK, Lines, read, write
 from cors_service.workers._places import ATTEMPTS, LINGER_SECONDS, MOST_SECONDS, STEADY_SECONDS
 from cors_service.workers._supervisor import GRACE_SECONDS, SETTLE_SECONDS, Workers
+from tests.observing import observed_by
 
 DRAIN = 7.0
 REVISION = "sha256:" + "0" * 64
@@ -189,13 +190,8 @@ class Bench:
 def log() -> Iterator[list[tuple[str, str]]]:
     """Give the level and the text of each event."""
     events: list[tuple[str, str]] = []
-
-    def observe(event: LogEvent) -> None:
-        events.append((event.get("log_level", LogLevel.info).name, formatEvent(event)))
-
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
+    with observed_by(lambda event: events.append((event.get("log_level", LogLevel.info).name, formatEvent(event)))):
+        yield events
 
 
 @pytest.fixture
@@ -448,11 +444,8 @@ def events_of(bench: Bench, event: LogEvent) -> list[LogEvent]:
     """Have the first worker log an event, and give what comes out."""
     seen: list[LogEvent] = []
     first, _ = bench.begin()
-    globalLogPublisher.addObserver(seen.append)
-    try:
+    with observed_by(seen.append):
         first.writes(first.given["says"], b"log " + eventAsJSON(event).encode() + b"\n")
-    finally:
-        globalLogPublisher.removeObserver(seen.append)
     return seen
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
@@ -92,6 +93,11 @@ class BatchStream(Stream):
         self.check(answer.body, lambda document: b'{"decisions":[%b]}' % b",".join(batch.decisions(document)))
 
 
+def decision_of(batch: Batch, index: int, document: GoodDocument) -> bytes:
+    """What a document decides about one question of a batch."""
+    return list(batch.decisions(document))[index]
+
+
 class PipelinedStream(Stream):
     """Sends a request for each question, all of them before it reads the first answer."""
 
@@ -101,7 +107,7 @@ class PipelinedStream(Stream):
         for index in range(len(batch)):
             answer = connection.receive()
             assert answer.status == 200, answer
-            self.check(answer.body, lambda document, index=index: list(batch.decisions(document))[index])
+            self.check(answer.body, partial(decision_of, batch, index))
 
     def requests(self, batch: Batch) -> Iterable[bytes]:
         """The requests for a batch."""
@@ -150,12 +156,15 @@ class Replaced:
             with _started(self.streams, stop):
                 for number in range(1, REPLACEMENTS + 1):
                     due = number * (DECISIONS // REPLACEMENTS)
-                    wait_for(lambda due=due: self.asked() >= due or stop.is_set(), f"{due} decisions")
+                    wait_for(partial(self._is_due, due, stop), f"{due} decisions")
                     if stop.is_set():
                         break
                     self._replace(number, service, connection)
             self.full = service.memory()
             self.status = connection.get("/v1/status").json
+
+    def _is_due(self, decisions: int, stop: Event) -> bool:
+        return self.asked() >= decisions or stop.is_set()
 
     def asked(self) -> int:
         """How many decisions the clients got."""

@@ -12,7 +12,7 @@ from twisted.internet import defer, endpoints, reactor, task
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[4]))
 
 from cors_service.client import DecisionClient
 from cors_service.policy import read_document
@@ -43,6 +43,7 @@ class Application(Resource):
 
 
 def _told(request: Request) -> dict[str, Any]:
+    assert request.content is not None
     lines = request.requestHeaders.getAllRawHeaders()
     return {
         "method": request.method.decode("latin-1"),

@@ -12,7 +12,7 @@ from typing import Any
 import flask
 from waitress.server import create_server
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[4]))
 
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import CORSMiddleware, ServiceClient

@@ -10,8 +10,7 @@ from typing import Any
 
 import waitress
 from cors_decision import CorsDecision
-
-from tests.e2e.frameworks.flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, request
 
 OWN_HEADERS = [
     ("Access-Control-Allow-Origin", "*"),
@@ -78,7 +77,7 @@ def low(environ: dict[str, Any], start_response: Callable[..., Callable[[bytes],
 
 
 flask = app.wsgi_app
-app.wsgi_app = CorsDecision(low, os.environ["CORS_SERVICE"], policy="catalogue")
+app.wsgi_app = CorsDecision(low, os.environ["CORS_SERVICE"], policy="catalogue")  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     waitress.serve(app, listen=f"127.0.0.1:{os.environ['PORT']}")
