@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
 from twisted.web.resource import EncodingResourceWrapper, IResource, Resource
 from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request, Site
 from twisted.web.util import Redirect
@@ -422,7 +423,7 @@ async def test_a_service_that_is_asked() -> None:
         url = f"http://127.0.0.1:{listening.getHost().port}/"
 
         async def cors() -> tuple[int, str | None]:
-            response = await treq.get(url, headers={"Origin": A}, persistent=False)
+            response = await treq.get(url, headers=Headers({"Origin": [A]}), persistent=False)
             await treq.content(response)
             return response.code, (response.headers.getRawHeaders("access-control-allow-origin") or [None])[0]
 
