@@ -11,6 +11,7 @@ from twisted.web.resource import Resource
 
 from cors_service.policy import read_document
 from cors_service.store import FixedPolicies
+from cors_service.web.endpoint import DecisionIds
 from tests.web.traversal import METHODS, POLICIES, Answer, Caller, caller, live, on_the_wire, tree, tree_of
 
 GOOD = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}
@@ -83,6 +84,16 @@ def test_decision_ids(answers: list[Answer]) -> None:
     assert None not in ids
     # Two services were asked.
     assert len(set(ids)) == len(ids)
+
+
+def test_decision_ids_do_not_count() -> None:
+    """Names tell neither how many answers lie between two of them, nor which process gave them, nor the next one."""
+    ids = DecisionIds()
+    names = [ids.next().decode("ascii") for _ in range(2000)]
+    assert len(set(names)) == len(names)
+    assert names not in (sorted(names), sorted(names, reverse=True))
+    # In each place there is each digit: there is no part that stays, and none that goes up slowly.
+    assert [set("0123456789abcdef")] * 24 == [set(digits) for digits in zip(*names, strict=True)]
 
 
 REQUEST_IDS: dict[str, tuple[list[str], str | None]] = {
