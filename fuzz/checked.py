@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from cors_service.decision import REASONS, ActivePolicies, Decision, Query
+from cors_service.grammar.pattern import write_pattern
 from cors_service.policy import Policy, PolicySet, Rule
 from cors_service.wire import write_decision
 from tests import naive
@@ -137,13 +138,17 @@ def _check_grant(decision: Decision, headers: dict[str, str], query: Query, rule
 
 
 def _is_for_everybody(rule: Rule, policy_set: PolicySet) -> bool:
-    return not rule.credentials and "*" in policy_set.patterns(rule)
+    return not rule.credentials and "*" in _texts(rule, policy_set)
+
+
+def _texts(rule: Rule, policy_set: PolicySet) -> list[str]:
+    return [write_pattern(pattern) for pattern in policy_set.patterns(rule)]
 
 
 def _first_rule(policy: Policy, policy_set: PolicySet, origin: str) -> int | None:
     """The number of the rule that decides about an origin."""
     for number, rule in enumerate(policy.rules, start=1):
-        patterns = policy_set.patterns(rule)
+        patterns = _texts(rule, policy_set)
         if rule.credentials and "insecure-origins" not in rule.dangerously_allow and _is_insecure(origin):
             # docs/document.md, Dangers: of regular expressions it is the origin that is looked at.
             patterns = [pattern for pattern in patterns if not pattern.startswith("re:")]

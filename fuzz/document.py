@@ -15,6 +15,7 @@ import tomli_w
 from cors_service.decision import ActivePolicies, Query
 from cors_service.grammar.match import parse_match
 from cors_service.grammar.mistakes import CODES
+from cors_service.grammar.pattern import write_pattern
 from cors_service.policy import (
     InvalidPolicies,
     Policy,
@@ -89,7 +90,7 @@ def _check_written(policy_set: PolicySet) -> None:
 def _check_policy(policy: Policy, active: ActivePolicies) -> None:
     """Whatever the rules say, decisions about origins that are near theirs are as they must be."""
     for rule in policy.rules:
-        patterns = active.policy_set.patterns(rule)[:_PATTERNS]
+        patterns = map(write_pattern, active.policy_set.patterns(rule)[:_PATTERNS])
         origins = {"https://stranger.example", *(origin for one in patterns for origin in pattern.near(one))}
         names = [name.replace("*", "x") for name in rule.request_headers[:_NAMES]]
         for origin in sorted(origins):

@@ -100,7 +100,7 @@ def _policy_of(url: URL) -> str | None:
     fitting: list[tuple[int, bool, int, str]] = []
     for policy in _ACTIVE.policy_set.policies.values():
         for match in policy.match:
-            authority, _, path = match.partition("/")
+            authority, _, path = match.text.partition("/")
             host, _, port = authority.partition(":")
             suffix = host.removeprefix("*")
             fits_host = url.host == host or (host != suffix and url.host.endswith(suffix) and url.host != suffix)

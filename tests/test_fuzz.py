@@ -20,10 +20,10 @@ from msgspec import structs
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, _origins, _urls, active
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.grammar import pattern as _pattern
+from cors_service.grammar import wildcard as _wildcard
 from cors_service.grammar.origin import Origin, parse_origin
-from cors_service.grammar.pattern import expand_pattern
-from cors_service.policy import Rule, _report, _rules, _structure
-from cors_service.policy import document as _document
+from cors_service.grammar.wildcard import expand
+from cors_service.policy import Rule, _report, _structure
 from cors_service.policy import draft as _draft
 from cors_service.server import plain as _plain
 from cors_service.server import quick as _quick
@@ -137,7 +137,7 @@ def for_itself(policy: Any, asked: Query, own_origin: str | None, revision: str)
 
 
 # As they are before anything is broken.
-write_rule, translate = _document._write_rule, _structure._translate
+write_rule, translate = Rule.as_dict, _structure._translate
 check_headers, refuse = Grant._check_headers, active._CompiledPolicy._refuse
 decide = active._CompiledPolicy.decide
 
@@ -168,22 +168,22 @@ FAULTS = {
     ),
     "a port is not looked at": Fault(pattern, b"http://a:1-9\nhttp://a:10", _origins, "bisect_right", always(2)),
     "an expression is not anchored": Fault(
-        pattern, b"re:https://a\\.example\nhttps://a.example.evil", _origins, "regex_set", unanchored
+        pattern, b"re:https://a\\.example\nhttps://a.example.evil", _origins, "automaton_of", unanchored
     ),
     "alternatives are left out": Fault(
-        pattern, b"https://{a,b}.example", pattern, "expand_pattern", lambda text: expand_pattern(text)[:1]
+        pattern, b"https://{a,b}.example", pattern, "expand", lambda text: expand(text)[:1]
     ),
     "there are more alternatives than promised": Fault(
-        pattern, b"https://" + b"{a,b}" * 9, _pattern, "MAX_ALTERNATIVES", 2 * _pattern.MAX_ALTERNATIVES
+        pattern, b"https://" + b"{a,b}" * 9, _wildcard, "MAX_ALTERNATIVES", 2 * _wildcard.MAX_ALTERNATIVES
     ),
-    "advice is bad": Fault(pattern, b"https://A.example", _pattern, "_suggestion", always('Write "https://B".')),
-    "a message forges a line": Fault(pattern, b"https://\xc2\x85", _pattern, "shown", str),
-    "a pattern fails to be read": Fault(pattern, b"https://a/", _rules, "parse_pattern", raising(IndexError())),
+    "advice is bad": Fault(pattern, b"https://A.example", _pattern, "suggestion", always('Write "https://B".')),
+    "a message forges a line": Fault(pattern, b"https://\xc2\x85", _wildcard, "shown", str),
+    "a pattern fails to be read": Fault(pattern, b"https://a/", _pattern, "read_wildcard", raising(IndexError())),
     "a key is not written": Fault(
         document,
         b'Tversion=1\n[policies.a]\norigins=["https://a"]\ncredentials=true',
-        _document,
-        "_write_rule",
+        Rule,
+        "as_dict",
         without_credentials,
     ),
     "a revision is none": Fault(document, RULES, document, "revision", always("sha256:")),

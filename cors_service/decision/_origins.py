@@ -12,19 +12,11 @@ from collections.abc import Container, Iterable
 from heapq import heappop, heappush
 from typing import Any, Final
 
+from cors_service.grammar.expression import Expression, automaton_of
 from cors_service.grammar.mistakes import PolicyError
-from cors_service.grammar.origin import NO_PORT, Origin, is_common, is_label, read_origin
-from cors_service.grammar.pattern import (
-    ANY,
-    NULL,
-    REGEX,
-    OriginPattern,
-    expand_pattern,
-    is_exact,
-    is_insecure_origin,
-    parse_pattern,
-    regex_set,
-)
+from cors_service.grammar.origin import NO_PORT, Origin, is_common, is_insecure_origin, is_label, read_origin
+from cors_service.grammar.pattern import NULL, OriginPattern, expanded
+from cors_service.grammar.wildcard import Wildcard
 
 NOT_COVERED: Final = -1
 MALFORMED: Final = -2
@@ -32,8 +24,8 @@ _NONE: Final = 1 << 30  # behind every rule
 _FEW: Final = 1000
 
 
-# A pattern, the index of its rule, and whether it may speak for insecure origins.
-_Regex = tuple[str, int, bool]
+# An expression, the index of its rule, and whether it may speak for insecure origins.
+_Regex = tuple[Expression, int, bool]
 
 
 class OriginIndex:
@@ -41,11 +33,11 @@ class OriginIndex:
 
     __slots__ = ("_any", "_exact", "_exact_rule", "_exact_rules", "_is_plain", "_otherwise", "_regexes", "_trees")
 
-    def __init__(self, rules: Iterable[tuple[Iterable[str], bool]]) -> None:
+    def __init__(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> None:
         """Compile patterns.
 
         Args:
-            rules: For each rule its valid patterns, sets resolved, and whether its regular expressions may
+            rules: For each rule its patterns, whether its regular expressions may
                 speak for insecure origins.
         """
         exact: dict[str, int] = {}
@@ -53,15 +45,15 @@ class OriginIndex:
         self._any = _NONE
         regexes: list[_Regex] = []
         for index, (patterns, insecure) in enumerate(rules):
-            for pattern in patterns:
-                if pattern == ANY:
-                    self._any = min(self._any, index)
-                elif pattern.startswith(REGEX):
-                    regexes.append((pattern, index, insecure))
-                elif pattern == NULL or is_exact(pattern):
+            for pattern in expanded(patterns):
+                if isinstance(pattern, str):
                     exact.setdefault(pattern, index)
+                elif isinstance(pattern, Wildcard):
+                    self._trees.setdefault(pattern.scheme, _Node()).add(pattern, index)
+                elif isinstance(pattern, Expression):
+                    regexes.append((pattern, index, insecure))
                 else:
-                    self._add_wild(pattern, index, exact)
+                    self._any = min(self._any, index)
         self._regexes = tuple(_compiled(regexes))
         for root in self._trees.values():
             root.seal()
@@ -95,14 +87,6 @@ class OriginIndex:
         best = min(self._find_wild(origin, parsed), self._any)
         return best if best != _NONE else NOT_COVERED
 
-    def _add_wild(self, pattern: str, index: int, exact: dict[str, int]) -> None:
-        for alternative in expand_pattern(pattern):
-            parsed = parse_pattern(alternative)
-            if is_exact(alternative):
-                exact.setdefault(alternative, index)
-            else:
-                self._trees.setdefault(parsed.scheme, _Node()).add(parsed, index)
-
     def _settle(self, exact: dict[str, int]) -> None:
         """Give each exact origin to the wildcard of an earlier rule, if there is one, so that `find` need not look."""
         if not self._trees and not self._regexes:
@@ -128,7 +112,7 @@ def _compiled(regexes: list[_Regex]) -> list[tuple[Any, list[_Regex]]]:
     if not regexes:
         return []
     try:
-        return [(regex_set([pattern for pattern, _, _ in regexes]), regexes)]
+        return [(automaton_of([expression.text for expression, _, _ in regexes]), regexes)]
     except PolicyError:
         if len(regexes) == 1:
             raise
@@ -146,11 +130,11 @@ class _Node:
         self._found: dict[str, list[tuple[int, int, int]]] = {}
         self._ports: dict[str, _Ports] = {}
 
-    def add(self, pattern: OriginPattern, index: int) -> None:
+    def add(self, wildcard: Wildcard, index: int) -> None:
         node = self
-        for label in _labels(pattern.host):
+        for label in _labels(wildcard.host):
             node = node._children.setdefault(label, _Node())
-        node._found.setdefault(pattern.subdomains, []).append((pattern.low, pattern.high, index))
+        node._found.setdefault(wildcard.subdomains, []).append((*wildcard.ports, index))
 
     def seal(self) -> None:
         """Turn what was added into tables, for the whole tree."""

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from cors_service.decision.query import BadQuery
-from cors_service.grammar.match import Match, fold_path, is_host_name, parse_match
+from cors_service.grammar.match import Match, fold_path, is_host_name
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.origin import DEFAULT_PORTS, parse_port
 
@@ -83,13 +83,13 @@ def parse_url(text: str) -> URL:
 class Router:
     """The `match` prefixes of a policy set."""
 
-    def __init__(self, policies: Iterable[tuple[str, Iterable[str]]]) -> None:
+    def __init__(self, policies: Iterable[tuple[str, Iterable[Match]]]) -> None:
         """Compile prefixes.
 
         Args:
-            policies: The name of each policy and its valid prefixes.
+            policies: The name of each policy and its prefixes.
         """
-        # The key of a prefix is its authority and path in canonical form.
+        # The key of a prefix is its text, which is its authority and its path.
         self._names: dict[str, str] = {}
         # How many prefixes have an authority, a sign in it for which it takes a search, and a depth.
         self._hosts: dict[str, int] = {}
@@ -112,23 +112,19 @@ class Router:
         """What is large of it."""
         return [self._names, self._hosts]
 
-    def add(self, name: str, prefixes: Iterable[str]) -> None:
+    def add(self, name: str, prefixes: Iterable[Match]) -> None:
         """Add the prefixes of a policy, before the router is asked."""
-        for match in map(parse_match, prefixes):
-            authority = _authority(match)
-            key = authority + match.path
-            if key not in self._names:
-                self._count(authority, match.path, 1)
-            self._names[key] = name
+        for match in prefixes:
+            if match.text not in self._names:
+                self._count(match.authority, match.path, 1)
+            self._names[match.text] = name
 
-    def remove(self, name: str, prefixes: Iterable[str]) -> None:
+    def remove(self, name: str, prefixes: Iterable[Match]) -> None:
         """Remove the prefixes of a policy, before the router is asked, but for those that are another's by now."""
-        for match in map(parse_match, prefixes):
-            authority = _authority(match)
-            key = authority + match.path
-            if self._names.get(key) == name:
-                del self._names[key]
-                self._count(authority, match.path, -1)
+        for match in prefixes:
+            if self._names.get(match.text) == name:
+                del self._names[match.text]
+                self._count(match.authority, match.path, -1)
 
     def _count(self, authority: str, path: str, number: int) -> None:
         _count(self._hosts, authority, number)
@@ -186,10 +182,6 @@ def _count(table: dict[_Key, int], key: _Key, number: int) -> None:
     table[key] = table.get(key, 0) + number
     if not table[key]:
         del table[key]
-
-
-def _authority(match: Match) -> str:
-    return match.host if match.port is None else f"{match.host}:{match.port}"
 
 
 def _candidates(host: str) -> list[str]:

@@ -17,6 +17,7 @@ from cors_service.decision.decision import Decision, Headers, Kind, Reason
 from cors_service.decision.memo import Memo
 from cors_service.decision.query import BadQuery, Query
 from cors_service.grammar.mistakes import cut, shown
+from cors_service.grammar.pattern import OriginPattern, SetName
 from cors_service.grammar.tokens import normalize_method
 from cors_service.policy import Policy, PolicySet, Rule, revision
 from cors_service.policy.change import Change
@@ -84,7 +85,7 @@ class ActivePolicies:
         """
         known: Mapping[str, Policy] = before.policy_set.policies if before else {}
         policies: dict[str, Policy] = {}
-        origin_sets: dict[str, tuple[str, ...]] = {}
+        origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
         compiled: dict[str, _CompiledPolicy] = {}
         router = Router(())
         if change.base is not None:
@@ -337,4 +338,4 @@ def _compile(policy: Policy, policy_set: PolicySet, grants: _Grants) -> _Compile
 
 
 def _uses_sets(policy: Policy) -> bool:
-    return any(pattern[:1] == "@" for rule in policy.rules for pattern in rule.origins)
+    return any(isinstance(pattern, SetName) for rule in policy.rules for pattern in rule.origins)

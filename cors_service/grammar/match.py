@@ -21,18 +21,35 @@ _SMUGGLED: Final = re.compile(r"%(?:2[DEFdef]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]
 _FOLDED: Final = re.compile(r"%(?:2[146789BCbc]|3[ADad]|40|7[Ee])")
 
 
-class Match(Struct, frozen=True):
+class Match(Struct, frozen=True, gc=False):
     """A URL prefix that finds a policy.
 
     Attributes:
-        host: Lower-case; `*` for any, `*.suffix` for one or more labels before the suffix.
-        port: The port, or None where none is written: the default of the URL's scheme, any port if host is `*`.
-        path: Begins and ends with a slash.
+        text: As written: `host[:port]/path/`. Nothing can be written in two ways, so equal texts are equal prefixes.
     """
 
-    host: str
-    port: int | None
-    path: str
+    text: str
+
+    @property
+    def authority(self) -> str:
+        """The host, and the port where one is written."""
+        return self.text.partition("/")[0]
+
+    @property
+    def host(self) -> str:
+        """Lower-case; `*` for any, `*.suffix` for one or more labels before the suffix."""
+        return _split(self.authority)[0]
+
+    @property
+    def port(self) -> int | None:
+        """None where none is written: the default of the URL's scheme is meant, any port if the host is `*`."""
+        digits = _split(self.authority)[1]
+        return None if digits is None else int(digits)
+
+    @property
+    def path(self) -> str:
+        """Begins and ends with a slash."""
+        return self.text[len(self.authority) :]
 
 
 def parse_match(text: str) -> Match:
@@ -48,7 +65,7 @@ def parse_match(text: str) -> Match:
         _refuse(text, "has no path.")
     if not text.endswith("/"):
         _refuse(text, "does not end in a slash; a match is a prefix of whole segments.")
-    host, port = _split_authority(text, authority)
+    _check_authority(text, authority)
     segments = rest.split("/")[:-1]
     for segment in segments:
         if segment in {".", ".."} or not _SEGMENT.fullmatch(segment):
@@ -57,7 +74,7 @@ def parse_match(text: str) -> Match:
                 f"has a path segment, {shown(segment)}, that is empty, a dot segment, or holds other characters than "
                 "letters, digits and ._~!$&'()+,=:@-",
             )
-    return Match(host, port, f"/{rest}")
+    return Match(text)
 
 
 def fold_path(path: str) -> str | None:
@@ -92,12 +109,17 @@ def is_host_name(host: str) -> bool:
     return all(map(is_label, raw.removesuffix(b".").split(b".")))
 
 
-def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    host, colon, digits = authority, "", ""
-    if not authority.endswith("]") and ":" in authority:
-        host, colon, digits = authority.rpartition(":")
-    port = parse_port(digits.encode("ascii", "replace"))
-    if colon and port is None:
+def _split(authority: str) -> tuple[str, str | None]:
+    """Take the port off an authority; None if there is none."""
+    if authority.endswith("]") or ":" not in authority:
+        return authority, None
+    host, _, port = authority.rpartition(":")
+    return host, port
+
+
+def _check_authority(text: str, authority: str) -> None:
+    host, port = _split(authority)
+    if port is not None and parse_port(port.encode("ascii", "replace")) is None:
         _refuse(text, "has no valid port, a number from 0 to 65535.")
     name = host.removeprefix("*.")
     if host != "*" and not is_host_name(name):
@@ -106,7 +128,6 @@ def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
         )
     if host != name and (name[0] == "[" or ends_in_number(name.encode("ascii"))):
         _refuse(text, "asks for the sub-domains of an address, which has none.")
-    return host, port
 
 
 def _suggestion(text: str) -> str:

@@ -31,6 +31,8 @@ _LABEL: Final = _LOWER + _DIGITS + b"-_"
 # Browsers send hosts with every other printable character, unchanged.
 _HOST: Final = bytes(set(range(0x21, 0x7F)) - set(b"#/:<>?@[\\]^|%") - set(range(0x41, 0x5B)))
 
+# Schemes whose traffic anybody on the way can read and forge.
+_CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
 
 # Nearly every origin there is: https, a name, no port. Documents with a million origins are checked by this alone,
 # and most requests, too; `parse_origin` gives the same answer. A last label that begins with a letter is no number.
@@ -102,6 +104,27 @@ def parse_origin(raw: bytes) -> Origin | None:
     if number is None or number == default:
         return None
     return Origin(name, host.decode("ascii"), number)
+
+
+def is_insecure_origin(text: str) -> bool:
+    """Say whether anybody on the network can speak for this well-formed origin (W3C Secure Contexts, 3.1)."""
+    scheme, _, authority = text.partition("://")
+    if scheme not in _CLEARTEXT:
+        return False
+    host = authority.partition("]")[0] + "]" if authority[:1] == "[" else authority.partition(":")[0]
+    return not is_loopback(host)
+
+
+def is_cleartext(scheme: str, host: str) -> bool:
+    """Say whether anybody on the network can speak for the origins of a scheme and a host."""
+    return scheme in _CLEARTEXT and not is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether this host is the machine itself."""
+    if host == "localhost" or host.endswith(".localhost") or host == "[::1]":
+        return True
+    return host.startswith("127.") and is_canonical_ipv4(host.encode("ascii"))
 
 
 def parse_port(raw: bytes) -> int | None:

@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import NamedTuple
 
-from cors_service.grammar.origin import is_label
-from cors_service.grammar.pattern import ANY, NULL, REGEX, OriginPattern, parse_pattern
-
-_Hosts = tuple[str, str, str]
+from cors_service.grammar.origin import is_label, read_origin
+from cors_service.grammar.pattern import ANY, OriginPattern, expanded
+from cors_service.grammar.wildcard import Wildcard
 
 
 class Coverage:
     """A growing union of origin patterns.
 
     A range of ports counts as covered where the union of all patterns whose hosts include its hosts covers it. A
-    regular expression is covered by its twin, and by `*`.
+    regular expression is covered by its twin, and by `*`; `null` in the same way.
     """
 
     def __init__(self) -> None:
-        self._any = False
-        self._same: set[str] = set()
+        self._same: set[OriginPattern] = set()
         self._ports: dict[_Hosts, _Ports] = {}
 
-    def add(self, pattern: str) -> None:
-        """Add one valid pattern, alternatives expanded."""
-        self._same.add(pattern)
-        if pattern == ANY:
-            self._any = True
-        elif pattern != NULL and not pattern.startswith(REGEX):
-            parsed = parse_pattern(pattern)
-            hosts = (parsed.scheme, parsed.subdomains, parsed.host)
-            self._ports.setdefault(hosts, _Ports()).add(parsed.low, parsed.high)
+    def add(self, pattern: OriginPattern) -> None:
+        """Add a pattern."""
+        for one in expanded([pattern]):
+            self._same.add(one)
+            extent = _extent(one)
+            if extent is not None:
+                self._ports.setdefault(extent.hosts, _Ports()).add(extent.low, extent.high)
 
-    def covers(self, pattern: str) -> bool:
+    def covers(self, pattern: OriginPattern) -> bool:
         """Say whether every origin that the pattern covers is covered already."""
-        if self._any or pattern in self._same:
+        return ANY in self._same or all(map(self._covers_one, expanded([pattern])))
+
+    def _covers_one(self, pattern: OriginPattern) -> bool:
+        if pattern in self._same:
             return True
-        if pattern in {ANY, NULL} or pattern.startswith(REGEX):
+        extent = _extent(pattern)
+        if extent is None:
             return False
-        parsed = parse_pattern(pattern)
-        unions = [self._ports[hosts] for hosts in _wider(parsed) if hosts in self._ports]
-        port = parsed.low
-        while port <= parsed.high:
+        unions = [self._ports[hosts] for hosts in extent.hosts.wider() if hosts in self._ports]
+        port = extent.low
+        while port <= extent.high:
             reached = max((union.end_of(port) for union in unions), default=port)
             if reached == port:
                 return False
             port = reached
         return True
+
+
+class _Hosts(NamedTuple):
+    """The host of a scheme, or its sub-domains, as in a `Wildcard`."""
+
+    scheme: str
+    subdomains: str
+    host: str
+
+    def wider(self) -> list[_Hosts]:
+        """These, and all that include them."""
+        scheme, subdomains, host = self
+        found = [self]
+        if subdomains == "?":
+            found.append(_Hosts(scheme, "*", host))
+        label, dot, parent = host.partition(".")
+        if not subdomains and dot and is_label(label.encode("ascii")):
+            found.append(_Hosts(scheme, "?", parent))
+        while dot and is_label(label.encode("ascii")):
+            found.append(_Hosts(scheme, "*", parent))
+            label, dot, parent = parent.partition(".")
+        return found
+
+
+class _Extent(NamedTuple):
+    """Hosts and a range of ports."""
+
+    hosts: _Hosts
+    low: int
+    high: int
+
+
+def _extent(pattern: OriginPattern) -> _Extent | None:
+    """What a pattern covers; None where that is not a matter of hosts and ports."""
+    if isinstance(pattern, Wildcard):
+        return _Extent(_Hosts(pattern.scheme, pattern.subdomains, pattern.host), *pattern.ports)
+    origin = read_origin(pattern) if isinstance(pattern, str) else None
+    if origin is None:
+        return None
+    return _Extent(_Hosts(origin.scheme, "", origin.host), origin.port, origin.port)
 
 
 class _Ports:
@@ -76,17 +116,3 @@ class _Ports:
                 merged.append((start, end))
         self._intervals = merged
         self._is_merged = True
-
-
-def _wider(pattern: OriginPattern) -> list[_Hosts]:
-    """The hosts of every pattern that includes those of this one."""
-    host, keys = pattern.host, [(pattern.scheme, pattern.subdomains, pattern.host)]
-    if pattern.subdomains == "?":
-        keys.append((pattern.scheme, "*", host))
-    label, dot, parent = host.partition(".")
-    if pattern.subdomains == "" and dot and is_label(label.encode("ascii")):
-        keys.append((pattern.scheme, "?", parent))
-    while dot and is_label(label.encode("ascii")):
-        keys.append((pattern.scheme, "*", parent))
-        label, dot, parent = parent.partition(".")
-    return keys

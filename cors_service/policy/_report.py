@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, NoReturn
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -34,18 +34,24 @@ class Report:
     """The mistakes found so far in a document.
 
     Attributes:
-        complete: Whether all could be read; if not, what is missing may stand in the rest.
+        source: The document, or None for a structure without a text.
+        is_complete: Whether all could be read; if not, what is missing may stand in the rest.
         found: The mistakes, in the order in which they were found.
     """
 
-    def __init__(self) -> None:
-        self.complete = True
+    def __init__(self, source: Source | None) -> None:
+        self.source = source
+        self.is_complete = True
         self.found: list[PolicyError] = []
         self._refused: set[Path] = set()
         self._above: set[Path] = set()
 
     def add(self, path: Path, error: PolicyError) -> None:
         """Note a mistake at a path of the document."""
+        error.path = path
+        error.file = self.source.name if self.source else None
+        # What it was raised from would keep alive whatever its readers had at hand.
+        error.__traceback__ = error.__context__ = None
         self.found.append(error)
         self._refused.add(path)
         self._above.update(path[:length] for length in range(len(path) + 1))
@@ -59,55 +65,74 @@ class Report:
         return path in self._above
 
 
-def raise_all(found: Sequence[tuple[Source | None, PolicyError]]) -> NoReturn:
-    """Raise mistakes, each with the line of its document.
-
-    Raises:
-        InvalidPolicies: Always; ordered by document, then by line, then as they come.
-    """
-    wanted: dict[int, tuple[Source, set[Path]]] = {}
-    for source, error in found:
-        if source is not None and error.line is None:
-            wanted.setdefault(id(source), (source, set()))[1].add(error.path)
-    lines = {key: _LINES[source.format](source.text, paths) for key, (source, paths) in wanted.items()}
-    for source, error in found:
-        if source is not None and error.line is None:
-            error.line = lines[id(source)].get(error.path)
-    errors = [error for _, error in found]
-    raise InvalidPolicies(sorted(errors, key=lambda error: (error.file or "", error.line or 0)))
-
-
 class Place(Struct, frozen=True):
     """A place in a document where mistakes can be noted.
 
     Attributes:
         report: Takes the mistakes.
-        source: The document, or None for a structure without a text.
         path: Where in the document.
     """
 
     report: Report
-    source: Source | None
     path: Path = ()
 
     def at(self, *parts: str | int) -> Place:
         """A place beneath this one."""
-        return Place(self.report, self.source, (*self.path, *parts))
+        return Place(self.report, (*self.path, *parts))
 
-    def refuse(self, error: PolicyError) -> None:
-        """Note a mistake here."""
-        self.report.add(self.path, self.mark(error))
+    def refuse(self, code: str, message: str, *, hint: str = "", value: object = None) -> None:
+        """Note a mistake here; the arguments are those of `PolicyError`."""
+        self.note(PolicyError(code, message, hint=hint, value=value))
 
-    def mark(self, error: PolicyError) -> PolicyError:
-        """Give a mistake this place, without noting it."""
-        error.path = self.path
-        error.file = self.source.name if self.source else None
-        return error
+    def note(self, error: PolicyError) -> None:
+        """Note a mistake that was raised by what stands here."""
+        self.report.add(self.path, error)
 
     @property
     def is_refused(self) -> bool:
         """Whether a mistake was noted here."""
         return self.report.has(self.path)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no mistake was noted here or anywhere beneath."""
+        return not self.report.has_beneath(self.path)
+
+
+class Findings:
+    """The mistakes of all documents of a set."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Source | None, PolicyError]] = []
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._found)
+
+    def add(self, source: Source | None, mistakes: Iterable[PolicyError]) -> None:
+        """Add mistakes of one document."""
+        self._found += [(source, mistake) for mistake in mistakes]
+
+    def refuse(
+        self, source: Source | None, path: Path, code: str, message: str, *, hint: str = "", value: object = None
+    ) -> None:
+        """Add a mistake that none of the documents has by itself."""
+        report = Report(source)
+        Place(report, path).refuse(code, message, hint=hint, value=value)
+        self.add(source, report.found)
+
+    def as_error(self) -> InvalidPolicies:
+        """All mistakes, each with the line of its document: ordered by document, then by line, then as they came."""
+        wanted: dict[int, tuple[Source, set[Path]]] = {}
+        for source, error in self._found:
+            if source is not None and error.line is None:
+                wanted.setdefault(id(source), (source, set()))[1].add(error.path)
+        lines = {key: _LINES[source.format](source.text, paths) for key, (source, paths) in wanted.items()}
+        for source, error in self._found:
+            if source is not None and error.line is None:
+                error.line = lines[id(source)].get(error.path)
+        errors = [error for _, error in self._found]
+        return InvalidPolicies(sorted(errors, key=lambda error: (error.file or "", error.line or 0)))
 
 
 def name_of(source: Source | None) -> str:

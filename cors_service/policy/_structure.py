@@ -67,7 +67,7 @@ def parse_text(source: Source, place: Place) -> object:
         _refuse_syntax(place, source.format, f"{error.msg.removesuffix(' at')} in column {error.colno}", error.lineno)
     except _RepeatedKey as error:
         message = f"The key {shown(str(error))} stands twice in one object."
-        place.refuse(PolicyError("duplicate-key", message, hint="Remove or rename one of them.", value=str(error)))
+        place.refuse("duplicate-key", message, hint="Remove or rename one of them.", value=str(error))
     except RecursionError:
         _refuse_syntax(place, source.format, "it is nested too deeply")
     except ValueError as error:  # a TOMLDecodeError, or a number too long to be read
@@ -94,7 +94,7 @@ def check_structure(document: object, place: Place) -> Document:
     except ValueError:  # a type that JSON does not have, such as a date of TOML
         is_json = False
     else:
-        is_json = not mistakes and (place.source is not None or _is_json(document))
+        is_json = not mistakes and (place.report.source is not None or _is_json(document))
     if not is_json:
         # Infinity, which the validator takes for null, may be one of the mistakes, too.
         document = _without_foreign_types(document, place)
@@ -103,10 +103,10 @@ def check_structure(document: object, place: Place) -> Document:
     for mistake in mistakes:
         for path, error in _translate(mistake, document):
             bad.add(path)
-            place.report.complete &= not _is_consequential(path, error)
+            place.report.is_complete &= not _is_consequential(path, error)
             # A foreign type was reported before it was replaced.
             if not place.at(*path).is_refused:
-                place.at(*path).refuse(error)
+                place.at(*path).note(error)
     if not isinstance(document, Mapping):
         return {}
     _check_names(document, place)
@@ -119,8 +119,10 @@ def _check_names(document: Mapping[str, Any], place: Place) -> None:
         body = document.get(table)
         for name in body if isinstance(body, Mapping) else ():
             if not _NAME.fullmatch(name):
-                message = f"{shown(name)} is no name: letters, digits and ._- are allowed, 128 characters at most."
-                place.at(table, name).refuse(PolicyError("name-malformed", message, value=name))
+                message = (
+                    f"{shown(name)} is not a valid name: letters, digits and ._- are allowed, 128 characters at most."
+                )
+                place.at(table, name).refuse("name-malformed", message, value=name)
 
 
 class _RepeatedKey(Exception):
@@ -140,7 +142,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) -> None:
-    place.refuse(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", line=line))
+    place.note(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", line=line))
 
 
 def _is_consequential(path: Path, error: PolicyError) -> bool:
@@ -257,12 +259,12 @@ def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:
 def _without_foreign_types(node: Any, place: Place) -> Any:
     """Report what JSON has no type for, and put null in its place."""
     if len(place.path) > _DEEPEST:
-        place.refuse(PolicyError("wrong-type", "The document is nested too deeply."))
+        place.refuse("wrong-type", "The document is nested too deeply.")
         return None
     if isinstance(node, Mapping):
         for key in node:
             if not _is_text(key):
-                place.refuse(PolicyError("wrong-type", f"{shown(key)} is no key of a document."))
+                place.refuse("wrong-type", f"{shown(key)} is not a key of a document.")
         return {key: _without_foreign_types(value, place.at(key)) for key, value in node.items() if _is_text(key)}
     if isinstance(node, list | tuple):
         return [_without_foreign_types(item, place.at(index)) for index, item in enumerate(node)]
@@ -270,7 +272,7 @@ def _without_foreign_types(node: Any, place: Place) -> Any:
         return node
     if _is_text(node):
         return node
-    place.refuse(PolicyError("wrong-type", f"{shown(node)} is of a type that no key takes."))
+    place.refuse("wrong-type", f"{shown(node)} is of a type that no key takes.")
     return None
 
 

@@ -16,7 +16,7 @@ def _line(policy: Policy, policy_set: PolicySet) -> str:
     patterns = sum(len(policy_set.patterns(rule)) for rule in policy.rules)
     parts = [_counted(len(policy.rules), "rule", "rules"), _counted(patterns, "origin pattern", "origin patterns")]
     if policy.match:
-        parts.append(f"matches {' '.join(policy.match)}")
+        parts.append(f"matches {' '.join(match.text for match in policy.match)}")
     return f"{policy.name}: {', '.join(parts)}"
 
 

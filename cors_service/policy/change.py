@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import compress, filterfalse
+from operator import is_not
+from typing import TypeVar
 
 from msgspec import Struct
 
+from cors_service.grammar.pattern import OriginPattern, SetName
 from cors_service.policy.model import Policy, PolicySet
+
+_Part = TypeVar("_Part")
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -25,7 +31,7 @@ class Change(Struct, frozen=True, kw_only=True):
     revision: str
     policies: tuple[Policy, ...] = ()
     removed: tuple[str, ...] = ()
-    origin_sets: Mapping[str, tuple[str, ...]] = {}
+    origin_sets: Mapping[str, tuple[OriginPattern, ...]] = {}
     removed_sets: tuple[str, ...] = ()
 
     @classmethod
@@ -39,22 +45,27 @@ class Change(Struct, frozen=True, kw_only=True):
             after: The second.
         """
         old: Mapping[str, Policy] = before.policies if before else {}
-        old_sets: Mapping[str, tuple[str, ...]] = before.origin_sets if before else {}
+        old_sets: Mapping[str, tuple[OriginPattern, ...]] = before.origin_sets if before else {}
         sets = {name: origins for name, origins in after.origin_sets.items() if old_sets.get(name) != origins}
-        users = {f"@{name}" for name in sets}
+        changed = {policy.name for policy in others(old, after.policies) if old.get(policy.name) != policy}
+        if sets:
+            names = set(map(SetName, sets))
+            changed.update(policy.name for policy in after.policies.values() if _uses(policy, names))
         return cls(
             base=base,
             revision=revision,
-            policies=tuple(
-                policy
-                for name, policy in after.policies.items()
-                if ((was := old.get(name)) is not policy and was != policy) or (users and _uses(policy, users))
-            ),
-            removed=tuple(name for name in old if name not in after.policies),
+            policies=tuple(after.policies[name] for name in sorted(changed)),
+            removed=tuple(filterfalse(after.policies.__contains__, old)),
             origin_sets=sets,
-            removed_sets=tuple(name for name in old_sets if name not in after.origin_sets),
+            removed_sets=tuple(filterfalse(after.origin_sets.__contains__, old_sets)),
         )
 
 
-def _uses(policy: Policy, patterns: set[str]) -> bool:
-    return any(not patterns.isdisjoint(rule.origins) for rule in policy.rules)
+def others(before: Mapping[str, _Part], after: Mapping[str, _Part]) -> Iterator[_Part]:
+    """Give what is new, or another object than before, at a cost of milliseconds for 100,000 that stay."""
+    parts = after.values()
+    return compress(parts, map(is_not, map(before.get, after), parts))
+
+
+def _uses(policy: Policy, sets: set[SetName]) -> bool:
+    return any(not sets.isdisjoint(rule.origins) for rule in policy.rules)

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from cors_service.grammar.match import Match
+from cors_service.grammar.pattern import ANY, OriginPattern, Pattern, SetName, write_pattern
 
 DEFAULT_METHODS: Final = ("GET", "HEAD", "POST")
 # From the most to the least restrictive (Fetch, #cross-origin-resource-policy-header).
@@ -17,7 +20,7 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
     """The origins that a rule speaks for, and what it grants them.
 
     Attributes:
-        origins: Origin patterns as written, `@name` for the patterns of a set.
+        origins: Origin patterns, and the names of origin sets.
         methods: Normalised; `("*",)` for every method that is not forbidden; HEAD stands behind GET.
         request_headers: Lower-case names, `prefix-*`, or `*`.
         expose_headers: Lower-case names, or `*`.
@@ -28,7 +31,7 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
         dangerously_allow: The refusals that the rule's author has lifted.
     """
 
-    origins: tuple[str, ...]
+    origins: tuple[Pattern, ...]
     methods: tuple[str, ...] = DEFAULT_METHODS
     request_headers: tuple[str, ...] = ()
     expose_headers: tuple[str, ...] = ()
@@ -38,6 +41,16 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
     resource_policy: str | None = None
     dangerously_allow: tuple[str, ...] = ()
 
+    def as_dict(self) -> dict[str, object]:
+        """The rule as JSON types, every default spelled out."""
+        written = {**structs.asdict(self), "origins": [*map(write_pattern, self.origins)]}
+        # An absent header has no value to write, so these two keys are left out instead.
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in written.items()
+            if value is not None
+        }
+
 
 class Policy(Struct, frozen=True, kw_only=True, gc=False):
     """A name and an ordered list of rules.
@@ -45,14 +58,27 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         name: Unique in its set.
         rules: At least one; the first that covers an origin decides.
-        match: URL prefixes that find this policy, as written.
+        match: URL prefixes that find this policy.
         preflight_status: The status of an allowed preflight, 204 or 200.
     """
 
     name: str
     rules: tuple[Rule, ...]
-    match: tuple[str, ...] = ()
+    match: tuple[Match, ...] = ()
     preflight_status: int = 204
+
+    def as_dict(self) -> dict[str, object]:
+        """The policy as JSON types, every default spelled out, without its name."""
+        return {
+            "match": [match.text for match in self.match],
+            "preflight_status": self.preflight_status,
+            "rules": [rule.as_dict() for rule in self.rules],
+        }
+
+    @property
+    def uses(self) -> set[str]:
+        """The names of the origin sets that it uses."""
+        return {origin.name for rule in self.rules for origin in rule.origins if isinstance(origin, SetName)}
 
 
 class PolicySet(Struct, frozen=True, kw_only=True):
@@ -64,24 +90,24 @@ class PolicySet(Struct, frozen=True, kw_only=True):
     """
 
     policies: Mapping[str, Policy]
-    origin_sets: Mapping[str, tuple[str, ...]]
+    origin_sets: Mapping[str, tuple[OriginPattern, ...]]
 
     @classmethod
-    def of(cls, policies: Iterable[Policy], origin_sets: Mapping[str, tuple[str, ...]]) -> Self:
+    def of(cls, policies: Iterable[Policy], origin_sets: Mapping[str, tuple[OriginPattern, ...]]) -> Self:
         """Make a set of policies and origin sets that were checked together."""
         named = {policy.name: policy for policy in policies}
         return cls(policies=MappingProxyType(named), origin_sets=MappingProxyType(dict(origin_sets)))
 
-    def patterns(self, rule: Rule) -> list[str]:
-        """The origin patterns of a rule of this set, `@name` replaced by what it stands for."""
-        written: list[str] = []
+    def patterns(self, rule: Rule) -> list[OriginPattern]:
+        """The origin patterns of a rule of this set, those of origin sets in the place of their names."""
+        patterns: list[OriginPattern] = []
         for pattern in rule.origins:
-            if pattern[:1] == "@":
-                written.extend(self.origin_sets[pattern[1:]])
+            if isinstance(pattern, SetName):
+                patterns += self.origin_sets[pattern.name]
             else:
-                written.append(pattern)
-        return written
+                patterns.append(pattern)
+        return patterns
 
     def is_for_everybody(self, rule: Rule) -> bool:
         """Say whether a rule of this set speaks for every origin, `null` too, without credentials."""
-        return not rule.credentials and "*" in self.patterns(rule)
+        return not rule.credentials and ANY in self.patterns(rule)

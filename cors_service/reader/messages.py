@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.grammar.pattern import OriginPattern, write_pattern
 from cors_service.policy import Policy
 from cors_service.policy.change import Change
 
@@ -69,7 +70,7 @@ class Part(Struct, tag=True):
     """To the service: a part of what is loaded; more follows."""
 
     policies: tuple[Policy, ...] = ()
-    origin_sets: dict[str, tuple[str, ...]] = {}
+    origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
 
 
 class Loaded(Struct, tag=True):
@@ -150,7 +151,7 @@ def parts_of(change: Change) -> Iterator[Part | Loaded]:
 def whole(parts: Iterable[Part], end: Loaded) -> Change:
     """Put a change together again."""
     policies: list[Policy] = []
-    origin_sets: dict[str, tuple[str, ...]] = {}
+    origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
     for part in parts:
         policies += part.policies
         origin_sets.update(part.origin_sets)
@@ -186,7 +187,9 @@ def _batches(policies: Iterable[Policy]) -> Iterator[list[Policy]]:
     size = 0
     for policy in policies:
         batch.append(policy)
-        size += sum(len(pattern) for rule in policy.rules for pattern in rule.origins) + 256 * len(policy.rules)
+        size += sum(len(write_pattern(pattern)) for rule in policy.rules for pattern in rule.origins) + 256 * len(
+            policy.rules
+        )
         if size >= _PART_BYTES:
             yield batch
             batch, size = [], 0

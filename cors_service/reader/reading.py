@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.policy import Policy, PolicySet
+from cors_service.policy import PolicySet
+from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Change
-from cors_service.policy.document import digest_of, read_drafts, revision_of
 from cors_service.policy.draft import Draft
 from cors_service.reader.sources import PATIENCE, States, document_names, read_text, state_of, status_of
 
@@ -30,9 +30,6 @@ class FileReader:
     A document is read when two looks agree about it: what is being written may be a good one as far as it goes, and
     lack what restricts it. The others wait for it, since what is written together is meant together, but not for ever.
 
-    Attributes:
-        revision: Of the last good set; None before there is one.
-        policy_set: The last good set.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,18 +38,25 @@ class FileReader:
         Args:
             path: The file or directory.
         """
-        self.revision: str | None = None
-        self.policy_set: PolicySet | None = None
         self._path = path
         self._seen: States | None = None
         # What was read, and the states that it was read in; complete once no document is left that was there before.
-        self._read: dict[str, Draft | PolicyError] = {}
+        self._assembly = Assembly()
         self._taken: States = {}
         self._is_complete = False
         self._due: set[str] = set()
         self._restless: dict[str, int] = {}
         self._unrest = 0
-        self._digests: dict[str, tuple[Policy, str]] = {}
+
+    @property
+    def revision(self) -> str | None:
+        """Of the last good set; None before there is one."""
+        return self._assembly.revision
+
+    @property
+    def policy_set(self) -> PolicySet | None:
+        """The last good set."""
+        return self._assembly.policy_set
 
     def begin(self, mark: str | None) -> bool:
         """Look for the first time; read the documents if they are as somebody else has seen them before.
@@ -69,7 +73,7 @@ class FileReader:
         self._take(set(seen))
         self._is_complete = self._taken.keys() == seen.keys()
         with suppress(InvalidPolicies):
-            self._assemble()
+            self._assembly.read()
         return True
 
     def look(self) -> bool:
@@ -98,14 +102,14 @@ class FileReader:
         self._due |= changed - restless
         return bool(self._due)
 
-    def read(self, *, everything: bool = False) -> PolicySet:
+    def read(self, *, everything: bool = False) -> Change:
         """Read what the last look found to be due.
 
         Args:
             everything: Look now, and read all documents as they are; what else if nothing was read yet.
 
         Returns:
-            The set of all documents; what did not change is the same object as before.
+            What makes the set that is there now of the last good one; what did not change is the same object.
 
         Raises:
             InvalidPolicies: With every mistake of every document.
@@ -118,7 +122,7 @@ class FileReader:
             self._take(self._due)
         if not self._taken:
             document_names(self._path)  # raises what is wrong
-        return self._assemble()
+        return self._assembly.read()
 
     def change(self, base: str | None, *, everything: bool = False) -> Change:
         """Read what is due, and compare.
@@ -134,14 +138,14 @@ class FileReader:
         Raises:
             InvalidPolicies: With every mistake of every document.
         """
-        before, known = self.policy_set, self.revision
-        after = self.read(everything=everything)
-        assert self.revision is not None
-        if base == self.revision:
+        known = self.revision
+        change = self.read(everything=everything)
+        if base == change.revision:
             return Change(base=base, revision=base)
         if base is None or base != known:
-            base, before = None, None
-        return Change.between(base, before, self.revision, after)
+            assert self.policy_set is not None
+            return Change.between(None, None, change.revision, self.policy_set)
+        return change
 
     def _look(self) -> States:
         self._seen = state_of(self._path)
@@ -159,33 +163,17 @@ class FileReader:
             state = seen.get(name)
             if state is None:
                 self._taken.pop(name, None)
-                self._read.pop(name, None)
+                self._assembly.put(name, None)
                 continue
             found = self._read_one(name)
             if as_it_is or name in self._restless or status_of((self._path / name).stat) == state:
-                self._taken[name], self._read[name] = state, found
+                self._taken[name] = state
+                self._assembly.put(name, found)
         self._due = set()
 
     def _read_one(self, name: str) -> Draft | PolicyError:
         source = read_text(self._path / name)
         if isinstance(source, PolicyError):
             return source
-        kept = self._read.get(name)
+        kept = self._assembly.get(name)
         return kept if isinstance(kept, Draft) and kept.source == source else Draft(source)
-
-    def _assemble(self) -> PolicySet:
-        read = [self._read[name] for name in sorted(self._read)]
-        drafts = [one for one in read if isinstance(one, Draft)]
-        policy_set = read_drafts(drafts, unreadable=[one for one in read if isinstance(one, PolicyError)])
-        self.revision, self.policy_set = self._revision_of(policy_set), policy_set
-        return policy_set
-
-    def _revision_of(self, policy_set: PolicySet) -> str:
-        before, self._digests = self._digests, {}
-        for name, policy in policy_set.policies.items():
-            kept = before.get(name)
-            self._digests[name] = kept if kept is not None and kept[0] is policy else (policy, digest_of(policy))
-        return revision_of(
-            {name: digest for name, (_, digest) in self._digests.items()},
-            {name: digest_of(origins) for name, origins in policy_set.origin_sets.items()},
-        )

@@ -14,7 +14,10 @@ import pytest
 from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
 from cors_service.decision._urls import MAX_URL, Router, _candidates, parse_url
+from cors_service.grammar.match import parse_match
+from cors_service.grammar.pattern import OriginPattern
 from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
+from tests.policy.documents import origin_patterns
 
 
 def instructions(work: Callable[[], object]) -> int:
@@ -77,17 +80,20 @@ def test_instructions_are_counted() -> None:
     assert 50 * few < many
 
 
-def numbered(pattern: str) -> Callable[[int], list[list[str]]]:
+Rules = list[list[OriginPattern]]
+
+
+def numbered(pattern: str) -> Callable[[int], Rules]:
     """Make one rule of as many patterns as wanted, with a number in each."""
-    return lambda count: [[pattern.format(number) for number in range(1, count + 1)]]
+    return lambda count: [origin_patterns(pattern.format(number) for number in range(1, count + 1))]
 
 
-def one_rule_each(pattern: str) -> Callable[[int], list[list[str]]]:
+def one_rule_each(pattern: str) -> Callable[[int], Rules]:
     """Make as many rules as wanted of one pattern each."""
     return lambda count: [[each] for rule in numbered(pattern)(count) for each in rule]
 
 
-FINDS: dict[str, tuple[Callable[[int], list[list[str]]], str, int]] = {
+FINDS: dict[str, tuple[Callable[[int], Rules], str, int]] = {
     "an exact origin": (numbered("https://n{}.example.com"), "https://n7.example.com", 0),
     "no exact origin": (numbered("https://n{}.example.com"), "https://other.example.com", NOT_COVERED),
     "one origin a rule": (one_rule_each("https://n{}.example.com"), "https://n7.example.com", 6),
@@ -106,7 +112,7 @@ FINDS: dict[str, tuple[Callable[[int], list[list[str]]], str, int]] = {
 
 
 @pytest.mark.parametrize(("rules", "origin", "found"), FINDS.values(), ids=FINDS)
-def test_find(rules: Callable[[int], list[list[str]]], origin: str, found: int) -> None:
+def test_find(rules: Callable[[int], Rules], origin: str, found: int) -> None:
     """Finding the rule for an origin takes as many instructions among 10,000 patterns as among 10."""
     few, many = (OriginIndex((patterns, True) for patterns in rules(count)) for count in (10, 10_000))
     assert (found, found) == (few.find(origin), many.find(origin))
@@ -146,7 +152,7 @@ def test_compile(pattern: str) -> None:
 
 def test_find_of_any_length() -> None:
     """An origin that is longer than any browser's costs the same however long it is."""
-    index = OriginIndex([(["https://*.example.com", "re:.*"], True)])
+    index = OriginIndex([(origin_patterns(["https://*.example.com", "re:.*"]), True)])
     long, longer = (f"https://{'a.' * length}example.com" for length in (200, 200_000))
     assert instructions(lambda: index.find(long)) == instructions(lambda: index.find(longer))
 
@@ -240,7 +246,7 @@ URLS = {
 @pytest.mark.parametrize("text", URLS.values(), ids=URLS)
 def test_characters_looked_up(text: str) -> None:
     """All the keys that are looked up for a URL have few times the characters that a URL may have."""
-    router = Router([("a", ["api.example/catalogue/v1/"]), ("b", ["*/"])])
+    router = Router([("a", [parse_match("api.example/catalogue/v1/")]), ("b", [parse_match("*/")])])
     assert len(text) <= MAX_URL
     try:
         url = parse_url(text)

@@ -12,6 +12,7 @@ from cors_service.testing import strategies
 from tests import naive
 from tests.decision.queries import ACAC, ACAO, VARY, ruled, sent
 from tests.examples import examples
+from tests.policy.documents import origin_patterns
 
 pytestmark = pytest.mark.timeout(600)  # for thousands of examples
 
@@ -20,7 +21,7 @@ Rules = Sequence[Sequence[str]]
 
 def index_of(rules: Rules) -> OriginIndex:
     """Compile rules without credentials."""
-    return OriginIndex((patterns, True) for patterns in rules)
+    return OriginIndex((origin_patterns(patterns), True) for patterns in rules)
 
 
 def first_that_covers(rules: Rules, origin: str) -> int:

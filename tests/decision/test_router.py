@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
 from cors_service.decision._urls import Router, parse_url
+from cors_service.grammar.match import parse_match
 from tests.examples import examples
 
 pytestmark = pytest.mark.timeout(600)  # for thousands of examples
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.timeout(600)  # for thousands of examples
 def policy_of(matches: Sequence[str], text: str) -> str:
     """The name of the policy that is found, which is its match, or the code of the mistake."""
     try:
-        return Router((match, [match]) for match in matches).find(parse_url(text))
+        return Router((match, [parse_match(match)]) for match in matches).find(parse_url(text))
     except BadQuery as error:
         return error.code
 
@@ -156,7 +157,8 @@ def test_route(matches: Sequence[str], text: str, found: str, order: int) -> Non
 
 def test_several_matches() -> None:
     """Each of a policy's matches finds it, and a policy without any is found by none."""
-    router = Router([("a", ["a.example/", "b.example/x/"]), ("b", ["b.example/"]), ("c", [])])
+    matches = {"a": ["a.example/", "b.example/x/"], "b": ["b.example/"], "c": []}
+    router = Router((name, map(parse_match, texts)) for name, texts in matches.items())
     urls = ("https://a.example/x", "https://b.example/x/y", "https://b.example/y")
     assert [router.find(parse_url(url)) for url in urls] == ["a", "a", "b"]
 

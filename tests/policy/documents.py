@@ -1,10 +1,11 @@
 """Short ways to write policy documents, and to read what is wrong with them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cors_service.grammar.mistakes import CODES
+from cors_service.grammar.pattern import OriginPattern, SetName, read_pattern
 from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, read_sources
 
 
@@ -26,6 +27,12 @@ def policy(**keys: Any) -> dict[str, Any]:
 def rule(*origins: str, **keys: Any) -> dict[str, Any]:
     """A document with the one policy `a`, which has the one rule given, written flat."""
     return policy(origins=list(origins), **keys)
+
+
+def origin_patterns(texts: Iterable[str]) -> list[OriginPattern]:
+    """Patterns as values; none of them is a set."""
+    patterns = [read_pattern(text) for text in texts]
+    return [pattern for pattern in patterns if not isinstance(pattern, SetName)]
 
 
 def mistakes_of(*sources: Source) -> list[PolicyError]:

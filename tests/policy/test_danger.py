@@ -2,7 +2,8 @@
 
 import pytest
 
-from cors_service.grammar.pattern import is_insecure_origin, parse_pattern
+from cors_service.grammar.origin import is_insecure_origin
+from cors_service.grammar.wildcard import read_wildcard
 from cors_service.policy import PolicyError, read_document
 from tests.policy.documents import codes_in, mistakes_in, rule
 
@@ -161,7 +162,7 @@ def test_several_dangers_in_a_set() -> None:
 )
 def test_spans_registrants(pattern: str, *, expected: bool) -> None:
     """Sub-domains belong to strangers where the host is a public suffix; the host itself does not."""
-    assert expected == parse_pattern(pattern).spans_registrants
+    assert expected == read_wildcard(pattern).spans_registrants
 
 
 INSECURE_ORIGINS = [
@@ -183,4 +184,4 @@ INSECURE_ORIGINS = [
 def test_insecure_origin(origin: str, *, expected: bool) -> None:
     """An origin is insecure if its scheme is clear text, and its host is not the machine itself."""
     assert expected == is_insecure_origin(origin)
-    assert expected == parse_pattern(origin).is_insecure
+    assert expected == read_wildcard(origin).is_insecure

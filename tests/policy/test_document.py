@@ -8,6 +8,9 @@ from types import MappingProxyType
 import pytest
 from jsonschema_rs import Draft202012Validator
 
+from cors_service.grammar.match import Match
+from cors_service.grammar.pattern import ANY, SetName
+from cors_service.grammar.wildcard import Wildcard
 from cors_service.policy import (
     SCHEMA,
     Policy,
@@ -46,7 +49,7 @@ resource_policy = "cross-origin"
 preflight_status = 200
 """
 PARTNERS = Rule(
-    origins=("@partners",),
+    origins=(SetName("partners"),),
     methods=("GET", "HEAD", "PUT", "DELETE"),
     request_headers=("content-type", "authorization", "x-catalogue-*"),
     expose_headers=("x-request-id",),
@@ -58,12 +61,12 @@ CATALOGUE_SET = PolicySet(
     policies={
         "catalogue": Policy(
             name="catalogue",
-            rules=(PARTNERS, Rule(origins=("*",))),
-            match=("api.example.com/catalogue/",),
+            rules=(PARTNERS, Rule(origins=(ANY,))),
+            match=(Match("api.example.com/catalogue/"),),
         ),
         "status": Policy(name="status", rules=(STATUS,), preflight_status=200),
     },
-    origin_sets={"partners": ("https://partner.example", "https://*.partner.example")},
+    origin_sets={"partners": ("https://partner.example", Wildcard("https", "*", "partner.example", ""))},
 )
 WRITTEN = {
     "version": 1,

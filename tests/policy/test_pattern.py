@@ -5,7 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cors_service.grammar.origin import NO_PORT
-from cors_service.grammar.pattern import MAX_ALTERNATIVES, OriginPattern, expand_pattern, is_exact, parse_pattern
+from cors_service.grammar.pattern import is_exact, read_pattern, write_pattern
+from cors_service.grammar.wildcard import MAX_ALTERNATIVES, expand, read_wildcard
 from cors_service.policy import PolicyError
 from cors_service.testing import strategies
 from tests import naive
@@ -13,45 +14,46 @@ from tests.policy.documents import codes_in, mistakes_in, rule
 
 SCHEME = "abcdefghijklmnopqrstuvwxyz0123456789+-."
 PATTERNS = {
-    "an exact origin": ("https://a.example", OriginPattern("https", "", "a.example", 443, 443)),
-    "a port": ("http://localhost:3000", OriginPattern("http", "", "localhost", 3000, 3000)),
-    "a scheme without a default port": ("app://bundle", OriginPattern("app", "", "bundle", NO_PORT, NO_PORT)),
-    "an IPv4 address": ("http://127.0.0.1", OriginPattern("http", "", "127.0.0.1", 80, 80)),
-    "an IPv6 address": ("http://[::1]:8080", OriginPattern("http", "", "[::1]", 8080, 8080)),
-    "a sign behind the first letter of a scheme": ("a+b://c", OriginPattern("a+b", "", "c", NO_PORT, NO_PORT)),
+    "an exact origin": ("https://a.example", ("https", "", "a.example", 443, 443)),
+    "a port": ("http://localhost:3000", ("http", "", "localhost", 3000, 3000)),
+    "a scheme without a default port": ("app://bundle", ("app", "", "bundle", NO_PORT, NO_PORT)),
+    "an IPv4 address": ("http://127.0.0.1", ("http", "", "127.0.0.1", 80, 80)),
+    "an IPv6 address": ("http://[::1]:8080", ("http", "", "[::1]", 8080, 8080)),
+    "a sign behind the first letter of a scheme": ("a+b://c", ("a+b", "", "c", NO_PORT, NO_PORT)),
     "every character of a scheme": (
         f"{SCHEME}://a",
-        OriginPattern(SCHEME, "", "a", NO_PORT, NO_PORT),
+        (SCHEME, "", "a", NO_PORT, NO_PORT),
     ),
-    "the longest": (f"https://{'a' * 342}", OriginPattern("https", "", "a" * 342, 443, 443)),
-    "an underscore and hyphens": ("https://-a_b-.c", OriginPattern("https", "", "-a_b-.c", 443, 443)),
-    "a trailing dot": ("https://a.", OriginPattern("https", "", "a.", 443, 443)),
-    "an opaque host that looks like a number": ("app://127.1", OriginPattern("app", "", "127.1", NO_PORT, NO_PORT)),
-    "sub-domains": ("https://*.a.example", OriginPattern("https", "*", "a.example", 443, 443)),
-    "one label": ("https://?.a.example", OriginPattern("https", "?", "a.example", 443, 443)),
-    "sub-domains of a label": ("http://*.localhost", OriginPattern("http", "*", "localhost", 80, 80)),
-    "sub-domains on a port": ("https://*.a.example:8443", OriginPattern("https", "*", "a.example", 8443, 8443)),
-    "any port, which takes in the default": ("http://a:*", OriginPattern("http", "", "a", 0, 65535)),
-    "any port, none too": ("app://a:*", OriginPattern("app", "", "a", NO_PORT, 65535)),
-    "any port of an address": ("http://[::1]:*", OriginPattern("http", "", "[::1]", 0, 65535)),
-    "a range of ports": ("http://localhost:8000-8999", OriginPattern("http", "", "localhost", 8000, 8999)),
-    "a range of one port": ("http://localhost:1-1", OriginPattern("http", "", "localhost", 1, 1)),
-    "every port by number": ("https://a:0-65535", OriginPattern("https", "", "a", 0, 65535)),
-    "sub-domains on any port": ("https://?.a:*", OriginPattern("https", "?", "a", 0, 65535)),
+    "the longest": (f"https://{'a' * 342}", ("https", "", "a" * 342, 443, 443)),
+    "an underscore and hyphens": ("https://-a_b-.c", ("https", "", "-a_b-.c", 443, 443)),
+    "a trailing dot": ("https://a.", ("https", "", "a.", 443, 443)),
+    "an opaque host that looks like a number": ("app://127.1", ("app", "", "127.1", NO_PORT, NO_PORT)),
+    "sub-domains": ("https://*.a.example", ("https", "*", "a.example", 443, 443)),
+    "one label": ("https://?.a.example", ("https", "?", "a.example", 443, 443)),
+    "sub-domains of a label": ("http://*.localhost", ("http", "*", "localhost", 80, 80)),
+    "sub-domains on a port": ("https://*.a.example:8443", ("https", "*", "a.example", 8443, 8443)),
+    "any port, which takes in the default": ("http://a:*", ("http", "", "a", 0, 65535)),
+    "any port, none too": ("app://a:*", ("app", "", "a", NO_PORT, 65535)),
+    "any port of an address": ("http://[::1]:*", ("http", "", "[::1]", 0, 65535)),
+    "a range of ports": ("http://localhost:8000-8999", ("http", "", "localhost", 8000, 8999)),
+    "a range of one port": ("http://localhost:1-1", ("http", "", "localhost", 1, 1)),
+    "every port by number": ("https://a:0-65535", ("https", "", "a", 0, 65535)),
+    "sub-domains on any port": ("https://?.a:*", ("https", "?", "a", 0, 65535)),
 }
 
 
 @pytest.mark.parametrize(("pattern", "expected"), PATTERNS.values(), ids=PATTERNS)
-def test_pattern(pattern: str, expected: OriginPattern) -> None:
+def test_pattern(pattern: str, expected: tuple[str, str, str, int, int]) -> None:
     """A pattern is a scheme, a host or the sub-domains of one, and a range of effective ports."""
-    assert expected == parse_pattern(pattern)
+    read = read_wildcard(pattern)
+    assert expected == (read.scheme, read.subdomains, read.host, *read.ports)
+    assert pattern == read.text
 
 
 @given(strategies.patterns())
 def test_valid_pattern(pattern: str) -> None:
-    """Each alternative of what the design calls a pattern can be read, and a document may list the whole."""
-    for alternative in expand_pattern(pattern):
-        parse_pattern(alternative)
+    """What the design calls a pattern can be read, is written back as it was, and may stand in a document."""
+    assert pattern == write_pattern(read_pattern(pattern))
     assert codes_in(rule(pattern)) == []
 
 
@@ -183,6 +185,7 @@ def test_exact_agrees_with_the_oracle(text: str) -> None:
     host = text.partition("://")[2].partition(":")[0].removesuffix(".")
     plain = "[" in text or all(label and set(label) <= PLAIN for label in host.split("."))
     assert (text != "null" and naive.is_origin(text) and plain) == is_exact(text)
+    assert not is_exact(text) or read_pattern(text) == text
 
 
 PLAIN = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -205,24 +208,24 @@ EXPANSIONS = {
 @pytest.mark.parametrize(("pattern", "expected"), EXPANSIONS.values(), ids=EXPANSIONS)
 def test_expansion(pattern: str, expected: list[str]) -> None:
     """Alternatives are written out in order, each combination once."""
-    assert expected == expand_pattern(pattern)
+    assert expected == expand(pattern)
 
 
 @given(strategies.alternative_patterns())
 def test_expansion_agrees_with_the_oracle(pattern: str) -> None:
     """What a pattern expands to is what the oracle writes out."""
-    assert set(naive.expansions(pattern)) == set(expand_pattern(pattern))
+    assert set(naive.expansions(pattern)) == set(expand(pattern))
 
 
 def test_most_alternatives() -> None:
     """A pattern may stand for 256 origins."""
     pattern = "https://{" + ",".join(map(str, range(16))) + "}-{" + ",".join(map(str, range(16))) + "}.example"
-    assert len(expand_pattern(pattern)) == MAX_ALTERNATIVES
+    assert len(expand(pattern)) == MAX_ALTERNATIVES
     assert codes_in(rule(pattern)) == []
 
 
 def test_count_of_alternatives() -> None:
     """A pattern with too many alternatives is told how many there are, and how many may be."""
     with pytest.raises(PolicyError, match=r"stands for 512 origins; 256 is the most") as raised:
-        expand_pattern("https://" + "{a,b}" * 9)
+        expand("https://" + "{a,b}" * 9)
     assert raised.value.code == "alternatives-too-many"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cors_service.grammar.pattern import compile_regex, regex_set
+from cors_service.grammar.expression import automaton_of
 from cors_service.policy import PolicyError
 from tests.policy.documents import codes_in, mistakes_in, rule
 
@@ -14,7 +14,7 @@ PREVIEW = r"re:https://pr-[0-9]+\.preview\.example\.com"
 
 def test_whole_string() -> None:
     """An expression covers an origin as a whole, or not at all."""
-    expression = compile_regex(PREVIEW)
+    expression = automaton_of([PREVIEW])
     covered = ["https://pr-7.preview.example.com", "https://pr-1234567890.preview.example.com"]
     others = [
         "https://pr-7.preview.example.com.evil.example",
@@ -28,7 +28,7 @@ def test_whole_string() -> None:
 
 def test_set_of_expressions() -> None:
     """Several expressions are one automaton, which tells all that cover an origin."""
-    automaton = regex_set([PREVIEW, "re:https://a", "re:https://(a|b)"])
+    automaton = automaton_of([PREVIEW, "re:https://a", "re:https://(a|b)"])
     assert sorted(automaton.Match("https://a")) == [1, 2]
 
 
@@ -68,7 +68,7 @@ def test_without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_first_that_fails() -> None:
     """Of several expressions the first that fails is the one that is named."""
     with pytest.raises(PolicyError) as raised:
-        regex_set([PREVIEW, "re:(", "re:)"])
+        automaton_of([PREVIEW, "re:(", "re:)"])
     assert raised.value.value == "re:("
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from cors_service.grammar.match import parse_match
-from cors_service.grammar.pattern import compile_regex, expand_pattern, parse_pattern
+from cors_service.grammar.pattern import read_pattern
 from cors_service.policy import PolicyError
 
 ALONE = "an origin is scheme, host and port alone."
@@ -31,7 +31,7 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
         r"'https://b\xfccher.example' is not ASCII; browsers send the Punycode form of a host.",
         'Write "https://xn--bcher-kva.example".',
     ),
-    "a file": ("file:///x", "'file:///x' is no origin: pages opened from files send `null`.", ""),
+    "a file": ("file:///x", "'file:///x' is not an origin: pages opened from files send `null`.", ""),
     "a wildcard for a scheme": (
         "*://a.example",
         "'*://a.example' has a wildcard in its scheme.",
@@ -101,14 +101,18 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
 def test_pattern(pattern: str, message: str, hint: str) -> None:
     """A refused pattern is told what is wrong with it and, where that is clear, what to write."""
     with pytest.raises(PolicyError) as raised:
-        parse_pattern(pattern)
+        read_pattern(pattern)
     assert (message, hint, pattern) == (raised.value.message, raised.value.hint, raised.value.value)
 
 
 LISTS = 'Write each list as {first,second}, without another list in it, such as "https://{en,de}.example.com".'
 SPLIT = "Split the pattern, or use a wildcard such as https://*.example.com."
 ALTERNATIVES: dict[str, tuple[str, str, str]] = {
-    "no choice": ("https://{a}.example", "'https://{a}.example' has braces that are no list of alternatives.", LISTS),
+    "no choice": (
+        "https://{a}.example",
+        "'https://{a}.example' has braces that are not a list of alternatives.",
+        LISTS,
+    ),
     "too many": (
         "https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
         "'https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}' stands for 512 origins; 256 is the most.",
@@ -126,15 +130,15 @@ ALTERNATIVES: dict[str, tuple[str, str, str]] = {
 def test_alternatives(pattern: str, message: str, hint: str) -> None:
     """Refused alternatives are told how to write a list, or how many there are and may be."""
     with pytest.raises(PolicyError) as raised:
-        expand_pattern(pattern)
+        read_pattern(pattern)
     assert (message, hint, pattern) == (raised.value.message, raised.value.hint, raised.value.value)
 
 
 def test_expression() -> None:
     """A refused expression is named, and not by RE2, which repeats all of it; with what RE2 is known not to have."""
     with pytest.raises(PolicyError) as raised:
-        compile_regex("re:https://(?=a)")
-    assert raised.value.message == "'re:https://(?=a)' is no regular expression that RE2 can compile."
+        read_pattern("re:https://(?=a)")
+    assert raised.value.message == "'re:https://(?=a)' is not a regular expression that RE2 can compile."
     syntax = "RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax"
     assert (syntax, "re:https://(?=a)") == (raised.value.hint, raised.value.value)
 
@@ -143,7 +147,7 @@ def test_expression_without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
     """An expression that nothing can read is named, with what to install."""
     monkeypatch.setitem(sys.modules, "re2", None)
     with pytest.raises(PolicyError) as raised:
-        compile_regex("re:https://a")
+        read_pattern("re:https://a")
     assert raised.value.message == "'re:https://a' needs RE2, which is not installed."
     install = 'Install it with: pip install "cors-service[regex]"'
     assert (install, "re:https://a") == (raised.value.hint, raised.value.value)

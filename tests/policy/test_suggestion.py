@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import example, given
 
-from cors_service.grammar.pattern import expand_pattern
+from cors_service.grammar.wildcard import expand
 from cors_service.testing import strategies
 from tests.policy.documents import codes_in, mistakes_in, rule, suggested
 
@@ -91,7 +91,7 @@ def test_suggestion_for_alternatives(pattern: str) -> None:
     (mistake,) = mistakes_in(rule(pattern))
     instead = suggested(mistake)
     if instead is not None:
-        assert len(expand_pattern(pattern)) == len(expand_pattern(instead))
+        assert len(expand(pattern)) == len(expand(instead))
 
 
 @given(strategies.patterns().flatmap(strategies.near_misses))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cors_service.grammar.pattern import ANY
 from cors_service.policy import read_document, summarize
 from tests.policy.documents import rule
 
@@ -41,7 +42,7 @@ def test_patterns() -> None:
         "origin_sets": {"s": ["https://s.example", "https://t.example"]},
     }
     policy_set = read_document(document)
-    expected = ["https://a.example", "https://s.example", "https://t.example", "*"]
+    expected = ["https://a.example", "https://s.example", "https://t.example", ANY]
     assert expected == policy_set.patterns(policy_set.policies["a"].rules[0])
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cors_service.grammar.match import Match
+from cors_service.grammar.pattern import ANY, SetName, read_pattern
 from cors_service.policy import InvalidPolicies, Policy, PolicyError, Rule, read_document, revision
 from cors_service.policy.change import Change
 from cors_service.reader.messages import (
@@ -56,10 +58,22 @@ def test_frames(cuts: list[int], sizes: list[int]) -> None:
     assert messages == [REQUESTS.decode(message) for message in found]
 
 
+# One of each form.
+PATTERNS = (
+    "https://a.example",
+    "null",
+    "http://*.b.example:8000-8999",
+    "app://c:*",
+    "https://{en,*.de}.example",
+    "re:https://é",
+    "re:http://.*",
+)
+
+
 def test_change() -> None:
     """A change arrives as it was, with everything that a policy can hold."""
     rule = Rule(
-        origins=("@s", "re:https://é"),
+        origins=(SetName("s"), *map(read_pattern, PATTERNS)),
         methods=("*",),
         request_headers=("x-*",),
         expose_headers=("x-a",),
@@ -72,7 +86,7 @@ def test_change() -> None:
     change = Change(
         base="sha256:1",
         revision="sha256:2",
-        policies=(Policy(name="one", rules=(rule, Rule(origins=("*",))), match=("a/",), preflight_status=200),),
+        policies=(Policy(name="one", rules=(rule, Rule(origins=(ANY,))), match=(Match("a/"),), preflight_status=200),),
         removed=("two",),
         origin_sets={"s": ("null",), "t": ("https://t.example",)},
         removed_sets=("u",),

@@ -173,7 +173,7 @@ def test_fails(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong in it is told, and is not its end."""
     asked.begin(known=True)
     with monkeypatch.context() as patch:
-        patch.setattr("cors_service.reader.reading.read_drafts", lambda *_, **__: 1 / 0)
+        patch.setattr("cors_service.policy.assembly.Assembly.read", lambda *_, **__: 1 / 0)
         message = asked.load(None)
     assert isinstance(message, Failed)
     assert "ZeroDivisionError" in message.traceback

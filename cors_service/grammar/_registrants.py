@@ -1,0 +1,38 @@
+"""Which domains strangers can register names under (https://publicsuffix.org/list/)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from publicsuffixlist import PSLFILE, PublicSuffixList, encode_idn
+
+
+def has_strangers(suffix: str, *, any_depth: bool) -> bool:
+    """Say whether sub-domains of a host can belong to strangers.
+
+    Args:
+        suffix: The host, without a trailing dot.
+        any_depth: Whether sub-domains of all depths are meant, and not only those of one label.
+    """
+    # `*` reaches beneath the suffixes that lie beneath the host: *.amazonaws.com those of s3.amazonaws.com.
+    return _public_suffixes().is_public(suffix) or (any_depth and suffix in _above_public_suffixes())
+
+
+# The list lies inside the library: constant data, as that of an import, and only credentialed wildcards need it.
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+@cache
+def _above_public_suffixes() -> frozenset[str]:
+    """The domains that have public suffixes beneath them without being one."""
+    above: set[str] = set()
+    for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines():
+        rule = line.split("//", maxsplit=1)[0].strip().removeprefix("!")
+        parent = encode_idn(rule).partition(".")[2]
+        while "." in parent:
+            above.add(parent)
+            parent = parent.partition(".")[2]
+    return frozenset(above)

@@ -1,0 +1,82 @@
+"""Regular expressions as origin patterns: `re:...`, matched by RE2 in linear time, against the whole origin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from cors_service.grammar.mistakes import PolicyError, shown
+
+REGEX: Final = "re:"
+
+# A cleartext scheme in an expression, other than in front of a loopback host.
+_CLEARTEXT: Final = re.compile(r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))")
+# Stands for a host that no author of a pattern had in mind, under suffixes where anybody can register it.
+_STRANGER: Final = "cqzjxkwvpy"
+_OPEN_SUFFIXES: Final = ("com", "net", "org", "io", "dev", "app", "de", "co.uk", "com.au", "github.io", "web.app")
+
+
+class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
+    """A regular expression that RE2 can compile.
+
+    Attributes:
+        text: As written, with its `re:`.
+        is_insecure: Whether it is written for cleartext origins, or covers any of a stranger.
+        spans_registrants: Whether it covers hosts that nobody can have meant: any name under a public suffix.
+    """
+
+    text: str
+    is_insecure: bool
+    spans_registrants: bool
+
+
+def read_expression(text: str) -> Expression:
+    """Read `re:...`.
+
+    Raises:
+        PolicyError: RE2 is not installed, or can't compile the expression.
+    """
+    covers = automaton_of([text]).Match
+    is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(f"http://{_STRANGER}.com"))
+    strangers = (f"https://{_STRANGER}.{suffix}{port}" for suffix in _OPEN_SUFFIXES for port in ("", ":8443"))
+    return Expression(text, is_insecure, spans_registrants=any(map(covers, strangers)))
+
+
+def automaton_of(texts: Sequence[str]) -> Any:
+    """Compile several `re:...` into one automaton of RE2.
+
+    Returns:
+        An object whose `Match` gives the positions of those that cover an origin as a whole.
+
+    Raises:
+        PolicyError: RE2 is not installed, or can't compile them; the first that fails is named.
+    """
+    try:
+        import re2
+    except ImportError:
+        raise PolicyError(
+            "regex-unavailable",
+            f"{shown(texts[0])} needs RE2, which is not installed.",
+            hint='Install it with: pip install "cors-service[regex]"',
+            value=texts[0],
+        ) from None
+    options = re2.Options()
+    options.log_errors = False
+    automaton = re2.Set.FullMatchSet(options)
+    text = texts[0]
+    try:
+        for text in texts:
+            automaton.Add(text.removeprefix(REGEX))
+        automaton.Compile()
+    except re2.error:
+        # RE2's own message only repeats the whole expression.
+        raise PolicyError(
+            "regex-malformed",
+            f"{shown(text)} is not a regular expression that RE2 can compile.",
+            hint="RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax",
+            value=text,
+        ) from None
+    return automaton
