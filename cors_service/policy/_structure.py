@@ -64,7 +64,8 @@ def parse_text(source: Source, place: Place) -> object:
     except UnicodeEncodeError:
         _refuse_syntax(place, source.format, "it holds half of a surrogate pair")
     except json.JSONDecodeError as error:
-        _refuse_syntax(place, source.format, f"{error.msg.removesuffix(' at')} in column {error.colno}", error.lineno)
+        end = _where_it_breaks_off(error)
+        _refuse_syntax(place, source.format, f"{end.msg.removesuffix(' at')} in column {end.colno}", end.lineno)
     except _RepeatedKey as error:
         message = f"The key {shown(str(error))} stands twice in one object."
         place.refuse("duplicate-key", message, hint="Remove or rename one of them.", value=str(error))
@@ -123,6 +124,14 @@ def _check_names(document: Mapping[str, Any], place: Place) -> None:
                     f"{shown(name)} is not a valid name: letters, digits and ._- are allowed, 128 characters at most."
                 )
                 place.at(table, name).refuse("name-malformed", message, value=name)
+
+
+def _where_it_breaks_off(error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """Place a mistake where the next token was expected; Python 3.13 gives the place of a trailing comma."""
+    if not error.msg.startswith("Illegal trailing comma"):
+        return error
+    rest = error.doc[error.pos + 1 :]
+    return json.JSONDecodeError(error.msg, error.doc, len(error.doc) - len(rest.lstrip(" \t\n\r")))
 
 
 class _RepeatedKey(Exception):

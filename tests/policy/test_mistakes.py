@@ -303,6 +303,7 @@ SYNTAX = {
     "TOML, a table twice": (toml("version = 1\n[policies.a]\n[policies.a]"), 3, "TOML"),
     "TOML, a number too long": (toml(f"version = 1{'0' * 5000}"), None, "TOML"),
     "JSON": (json_text('{"version": 1,\n}'), 2, "JSON"),
+    "JSON, a comma at the end of a list": (json_text('{"a": [1,\n \n]}'), 3, "JSON"),
     "JSON, nothing": (json_text(""), 1, "JSON"),
     "JSON, a byte order mark": (json_text("\ufeff{}"), 1, "JSON"),
     "JSON, NaN": (json_text('{"version": NaN}'), None, "NaN"),

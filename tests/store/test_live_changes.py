@@ -278,7 +278,7 @@ def test_only_the_newest(saving: LivePolicies, store: ScriptedStore) -> None:
         saving.reload()
         store.give(policies(before), policies(after))
     store.has_saved(True)
-    assert [revision for _, revision, _ in store.saved] == [revision(policies(name)) for name in ("one", "four")]
+    assert [saved for _, saved, _ in store.saved] == [revision(policies(name)) for name in ("one", "four")]
     store.has_saved(True)
 
 
