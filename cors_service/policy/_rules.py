@@ -76,7 +76,7 @@ def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
     is_refused = place.is_refused
     patterns: list[OriginPattern] = []
     for index, text in _numbered(texts):
-        pattern = _read_pattern(text, place.at(index))
+        pattern = text if is_common(text) else _read_pattern(text, place.at(index))
         if isinstance(pattern, SetName):
             message = f"The origin set {shown(name)} holds another set, {shown(text)}."
             hint = "List its origins here, or use both sets in the rule."
@@ -101,12 +101,14 @@ def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
         max_age = None
     credentials: bool = body.get("credentials", False)
     dangers = tuple(sorted({*lifted, *_strings(body.get("dangerously_allow", ()))}))
+    known = len(place.report.found)
     origins, uses = _read_origins(body, place, credentials, dangers)
+    is_sound = len(place.report.found) == known and 0 < len(origins) == len(body["origins"])
     rule = Rule(
         origins=origins,
-        methods=_read_methods(body, place.at("methods")),
-        request_headers=_read_request_headers(body, place.at("request_headers")),
-        expose_headers=_read_exposed_headers(body, place.at("expose_headers"), credentials),
+        methods=_read_methods(body, place),
+        request_headers=_read_request_headers(body, place),
+        expose_headers=_read_exposed_headers(body, place, credentials),
         credentials=credentials,
         # The schema takes 600.0 for an integer.
         max_age=None if max_age is None else int(max_age),
@@ -114,7 +116,7 @@ def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
         resource_policy=body.get("resource_policy"),
         dangerously_allow=dangers,
     )
-    return ReadRule(rule, place.path, bool(origins) and place.at("origins").is_sound, uses)
+    return ReadRule(rule, place.path, is_sound, uses)
 
 
 def check_uses(read: ReadRule, root: Place, sets: OriginSets, *, is_complete: bool) -> None:
@@ -181,24 +183,25 @@ def _read_origins(
     body: Body, place: Place, credentials: bool, dangers: Collection[str]
 ) -> tuple[tuple[Pattern, ...], tuple[tuple[int, str], ...]]:
     """Read the origins of a rule; give them, and the sets among them with their places."""
-    texts, origins = body.get("origins"), place.at("origins")
-    if not texts and not origins.is_refused:
+    texts = body.get("origins")
+    if not texts and not place.at("origins").is_refused:
         hint = 'List at least one, or write origins = ["*"] for everybody.'
-        (place if texts is None else origins).refuse("no-origins", "The rule has no origins.", hint=hint)
+        where = place if texts is None else place.at("origins")
+        where.refuse("no-origins", "The rule has no origins.", hint=hint)
     patterns: list[Pattern] = []
     uses: list[tuple[int, str]] = []
     for index, text in _numbered(texts or ()):
         if is_common(text):  # as are nearly all of a million
             patterns.append(text)
             continue
-        pattern = _read_pattern(text, origins.at(index))
+        pattern = _read_pattern(text, place.at("origins", index))
         if pattern is None:
             continue
         patterns.append(pattern)
         if isinstance(pattern, SetName):
             uses.append((index, pattern.name))
         else:
-            _check_danger(pattern, credentials, dangers, origins.at(index))
+            _check_danger(pattern, credentials, dangers, place.at("origins", index))
     return tuple(patterns), tuple(uses)
 
 
@@ -231,10 +234,11 @@ def _read_methods(body: Body, place: Place) -> tuple[str, ...]:
     methods: list[str] = []
     for index, written in _numbered(body.get("methods", DEFAULT_METHODS)):
         if not is_token(written):
-            place.at(index).refuse("method-malformed", f"{shown(written)} is not a method name.", value=written)
+            message = f"{shown(written)} is not a method name."
+            place.at("methods", index).refuse("method-malformed", message, value=written)
         elif is_forbidden_method(written):
             message = f"Browsers let no page send {shown(written)}."
-            place.at(index).refuse("method-forbidden", message, hint="Remove it.", value=written)
+            place.at("methods", index).refuse("method-forbidden", message, hint="Remove it.", value=written)
         method = normalize_method(written)
         methods += ["GET", "HEAD"] if method == "GET" else [method]
     return tuple(dict.fromkeys(methods))
@@ -248,10 +252,10 @@ def _read_request_headers(body: Body, place: Place) -> tuple[str, ...]:
         if not is_token(bare) or "*" in bare:
             hint = "Write a name, prefix-*, or *; one item for each."
             message = f"{shown(name)} is not a header name."
-            place.at(index).refuse("request-header-malformed", message, hint=hint, value=name)
+            place.at("request_headers", index).refuse("request-header-malformed", message, hint=hint, value=name)
         elif is_forbidden(bare.lower()):
-            message = f"{shown(name)} is not a header that a page can set."
-            place.at(index).refuse("request-header-forbidden", message, hint="Remove it.", value=name)
+            message, hint = f"{shown(name)} is not a header that a page can set.", "Remove it."
+            place.at("request_headers", index).refuse("request-header-forbidden", message, hint=hint, value=name)
     return _names(written)
 
 
@@ -262,14 +266,14 @@ def _read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[
             if credentials:
                 message = "With credentials browsers read `*` as the name of a header."
                 hint = "List the headers that pages may read."
-                place.at(index).refuse("any-header-with-credentials", message, hint=hint, value=name)
+                place.at("expose_headers", index).refuse("any-header-with-credentials", message, hint=hint, value=name)
         elif not is_token(name) or "*" in name:
             hint = "Write a name, or *; one item for each."
             message = f"{shown(name)} is not a header name."
-            place.at(index).refuse("expose-header-malformed", message, hint=hint, value=name)
+            place.at("expose_headers", index).refuse("expose-header-malformed", message, hint=hint, value=name)
         elif is_forbidden_exposed_header(name.lower()):
             message = f"{shown(name)} is not a response header that a page can read."
-            place.at(index).refuse("expose-header-forbidden", message, hint="Remove it.", value=name)
+            place.at("expose_headers", index).refuse("expose-header-forbidden", message, hint="Remove it.", value=name)
     return _names(written)
 
 

@@ -176,7 +176,8 @@ def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = 
     found.add(None, unreadable)
     is_complete = not found and all(draft.is_complete for draft in drafts)
     for draft in drafts:
-        found.add(draft.source, draft.mistakes)
+        if draft.mistakes:
+            found.add(draft.source, draft.mistakes)
     defined = _merge(((draft, draft.sets) for draft in drafts), "origin_sets", "origin-set-duplicate", found)
     sets = {name: defined[name][1] for name in sorted(defined)}
     for draft in drafts:
