@@ -66,7 +66,7 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
         site=service.site,
         acceptors=lambda: [port for port in service.server.ports if isinstance(port, Acceptor)],
     )
-    service.tree.status.crew = crew
+    service.tree.status.worker, service.tree.status.workers = crew.number, crew.workers
     crew.setServiceParent(service)
     pipe.say("begins")
     service.privilegedStartService()

@@ -18,7 +18,8 @@ from twisted.web.server import Request
 
 from cors_service._twisted import OpenChannel
 from cors_service.server.limits import ServerLimits
-from cors_service.web.endpoint import Problem, ambiguity
+from cors_service.web.head import malformed_head
+from cors_service.web.problem import Problem
 
 LINGER_SECONDS: Final = 2.0
 """How long a client that was refused may go on sending, so that it reads why before the connection breaks."""
@@ -27,8 +28,8 @@ LINGER_SECONDS: Final = 2.0
 _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
 
 
-class Connections(Protocol):
-    """What a connection needs of the site that it belongs to; `DecisionSite` has it."""
+class ChannelSite(Protocol):
+    """What a connection needs of its site; `DecisionSite` has it."""
 
     limits: ServerLimits
     draining: bool
@@ -43,7 +44,7 @@ class Connections(Protocol):
         """Take note that a connection is closed."""
 
     def next_id(self) -> bytes:
-        """A name for an answer that no resource gives."""
+        """Give a name to an answer that no resource gives."""
 
     def log(self, request: http.Request) -> None:
         """Write a line on a request, if that was wanted."""
@@ -57,7 +58,7 @@ class DecisionChannel(OpenChannel):
         is_refused: Whether nothing more is read of it: it got its last answer, or is being closed.
     """
 
-    site: Connections
+    site: ChannelSite
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +158,7 @@ class DecisionChannel(OpenChannel):
     def allHeadersReceived(self) -> None:
         """Refuse what proxies and servers are known to read in different ways, before a body is read."""
         version = self._request_line.rpartition(b" ")[2]
-        detail = ambiguity(self.requests[-1].requestHeaders, version)
+        detail = malformed_head(self.requests[-1].requestHeaders, version)
         if detail is None:
             super().allHeadersReceived()
         else:
@@ -212,7 +213,7 @@ class DecisionChannel(OpenChannel):
         self._cancel_deadline()
         self.setTimeout(None)
         self.clearLineBuffer()
-        answer = problem.answer()
+        answer = problem.as_answer()
         own = b"Cors-Decision-Id: %b\r\nConnection: close\r\n" % self.site.next_id()
         self.transport.write(b"%b%b\r\n%b" % (answer.head(), own, answer.body))
         self._log_refusal(answer.status, len(answer.body))

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.interfaces import IAddress
 
 from cors_service.server.limits import ServerLimits
-from cors_service.web.endpoint import HOST
+from cors_service.web.head import HOST
 
 # RFC 9112, 3 and 5, without the octets and the white space that some readers put up with.
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"

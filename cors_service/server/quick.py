@@ -10,13 +10,14 @@ from typing import Protocol
 
 from twisted.web.resource import IResource, getChildForRequest
 
-from cors_service.server.channel import Connections, DecisionChannel
+from cors_service.server.channel import ChannelSite, DecisionChannel
 from cors_service.server.plain import PlainRequest, read_plain
-from cors_service.web.endpoint import Endpoint, Problem
+from cors_service.web.endpoint import Endpoint
+from cors_service.web.problem import Problem
 
 
-class Serving(Connections, Protocol):
-    """What a quick connection needs of the site that it belongs to; `DecisionSite` has it."""
+class QuickSite(ChannelSite, Protocol):
+    """What a quick connection needs of its site; `DecisionSite` has it."""
 
     resource: IResource
 
@@ -31,7 +32,7 @@ class Serving(Connections, Protocol):
 class QuickChannel(DecisionChannel):
     """A connection of `DecisionSite` whose plain requests are read in one go."""
 
-    site: Serving
+    site: QuickSite
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,8 +57,8 @@ class QuickChannel(DecisionChannel):
             data = bytes(self._begun)
             self._begun.clear()
             self._cancel_deadline()
-        # What was read line by line can also be an empty line, which counts.
-        if self.is_idle and not (self._head_bytes or self.site.draining):
+        # Nothing is begun by now. An empty line that was read line by line counts towards the head.
+        if super().is_idle and not (self._head_bytes or self.site.draining):
             data = data[self._answer_plain(data) :]
             if not data:
                 return
@@ -98,8 +99,8 @@ class QuickChannel(DecisionChannel):
 
     def _answer(self, request: PlainRequest, endpoint: Endpoint) -> None:
         self.site.touch(self)
-        answer = endpoint.reply(request)
-        own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_lines(request)])
+        answer = endpoint.answer(request)
+        own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_headers(request)])
         body = b"" if request.method == b"HEAD" else answer.body
         self.write_at_once(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body))
         self.site.log_plain(request, self, answer.status, len(body))

@@ -1,7 +1,8 @@
-"""The endpoints that tell what is active and how the service is."""
+"""The endpoints that report which policies are active and how the service is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Final
 
@@ -14,22 +15,26 @@ import cors_service
 from cors_service.grammar.mistakes import shown
 from cors_service.policy import write_document
 from cors_service.store import IPolicies, Status
-from cors_service.web._decisions import Deciding, validated
-from cors_service.web.endpoint import JSON, NO_STORE, Answer, Asked, DecisionIds, Endpoint, NotFound, Problem
+from cors_service.web._tags import tagged_unless_held
+from cors_service.web.answer import JSON, NO_STORE, Answer
+from cors_service.web.endpoint import Endpoint, EndpointWithPolicies, NotFound
+from cors_service.web.ids import DecisionIds
 from cors_service.web.limits import Limits
-from cors_service.web.workers import Crew, iso
+from cors_service.web.problem import Problem
+from cors_service.web.request import AnyRequest
+from cors_service.web.workers import WorkerStatus, iso
 from cors_service.wire import write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()
 
 
-class PoliciesEndpoint(Deciding):
+class PoliciesEndpoint(EndpointWithPolicies):
     """`/v1/policies`: what is active, as a document."""
 
-    def answer_GET(self, request: Asked) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer:
         """Give all policies."""
         document = write_document(self._active().policy_set)
-        return validated(request, write_json(document), "no-cache")
+        return tagged_unless_held(request, write_json(document), "no-cache")
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """One policy by its name."""
@@ -38,57 +43,59 @@ class PoliciesEndpoint(Deciding):
         return PolicyEndpoint(self._ids, self._policies, self._limits, path.decode("utf-8", "replace"))
 
 
-class PolicyEndpoint(Deciding):
+class PolicyEndpoint(EndpointWithPolicies):
     """`/v1/policies/NAME`: one policy and the origin sets that it uses, as a document."""
 
     def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits, name: str) -> None:
         super().__init__(ids, policies, limits)
         self._name = name
 
-    def answer_GET(self, request: Asked) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer:
         """Give the policy."""
         policy_set = self._active().policy_set
         if self._name not in policy_set.policies:
             raise Problem(404, "unknown-policy", f"There is no policy {shown(self._name)}.")
-        return validated(request, write_json(write_document(policy_set, [self._name])), "no-cache")
+        return tagged_unless_held(request, write_json(write_document(policy_set, [self._name])), "no-cache")
 
 
 class StatusEndpoint(Endpoint):
     """`/v1/status`: which policies are active since when, and what is wrong with those that are not.
 
     Attributes:
-        crew: Set where several processes serve.
+        worker: The number of this process where several serve; None elsewhere.
+        workers: Gives the status of each of them.
     """
 
     def __init__(self, ids: DecisionIds, policies: IPolicies, clock: IReactorTime) -> None:
         super().__init__(ids)
-        self.crew: Crew | None = None
+        self.worker: int | None = None
+        self.workers: Callable[[], list[WorkerStatus]] = list
         self._policies = policies
         self._clock = clock
 
-    def answer_GET(self, request: Asked) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer:
         """Give the status."""
         status: Status = self._policies.status
-        told = structs.asdict(status) | {
+        fields = structs.asdict(status) | {
             "loaded_at": iso(status.loaded_at),
             "last_attempt": iso(status.last_attempt),
             "age": None if status.loaded_at is None else round(self._clock.seconds() - status.loaded_at),
             "version": cors_service.__version__,
         }
-        if self.crew is not None:
-            told |= {"worker": self.crew.number, "workers": [worker.as_dict() for worker in self.crew.workers()]}
-        return Answer(200, JSON, write_json(told), {"Cache-Control": NO_STORE})
+        if self.worker is not None:
+            fields |= {"worker": self.worker, "workers": [worker.as_dict() for worker in self.workers()]}
+        return Answer(200, JSON, write_json(fields), {"Cache-Control": NO_STORE})
 
 
 class LiveEndpoint(Endpoint):
     """`/livez`: the process runs."""
 
-    def answer_GET(self, request: Asked) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer:
         """Say so."""
         return Answer(200, JSON, b'{"status":"alive"}', {"Cache-Control": NO_STORE})
 
 
-class ReadyEndpoint(Deciding):
+class ReadyEndpoint(EndpointWithPolicies):
     """`/readyz`: policies are active, and the service is not about to stop.
 
     Attributes:
@@ -97,7 +104,7 @@ class ReadyEndpoint(Deciding):
 
     draining = False
 
-    def answer_GET(self, request: Asked) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer:
         """Say so, or 503."""
         self._active()
         if self.draining:
@@ -108,6 +115,6 @@ class ReadyEndpoint(Deciding):
 class OpenAPIEndpoint(Endpoint):
     """`/openapi.json`: the description of the API."""
 
-    def answer_GET(self, request: Asked) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer:
         """Give it."""
-        return validated(request, _OPENAPI, "max-age=3600")
+        return tagged_unless_held(request, _OPENAPI, "max-age=3600")

@@ -24,7 +24,8 @@ from cors_service.web._proxies import (
     PreflightEndpoint,
     Warnings,
 )
-from cors_service.web.endpoint import DecisionIds, NotFound
+from cors_service.web.endpoint import NotFound
+from cors_service.web.ids import DecisionIds
 from cors_service.web.limits import Limits
 
 _FOR_PROXIES: Final = {

@@ -1,9 +1,9 @@
-"""What a service that is several processes says of each."""
+"""What a service of several processes reports about each."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 from msgspec import Struct, convert, structs
 
@@ -53,19 +53,6 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     def as_dict(self) -> dict[str, object]:
         """The same as JSON of the API."""
         return structs.asdict(self) | {"started_at": iso(self.started_at), "loaded_at": iso(self.loaded_at)}
-
-
-class Crew(Protocol):
-    """What is known of the workers, in one of them.
-
-    Attributes:
-        number: Of this one.
-    """
-
-    number: int
-
-    def workers(self) -> list[WorkerStatus]:
-        """What is known of each."""
 
 
 def iso(seconds: float | None) -> str | None:

@@ -104,7 +104,7 @@ def test_fault(method: str, path: str, body: bytes | None, nothing_left_behind: 
     """A fault of the service is a 500 that grants nothing and tells nothing, and stands in the log."""
     answer = Caller(broken()).ask(method, path, body)
     assert answer.problem == (500, "internal")
-    assert answer.json["detail"] == "The service has a fault; its log says more."
+    assert answer.json["detail"] == "Internal error; the service's log has the details."
     (event,) = nothing_left_behind
     assert event["log_failure"].check(LookupError)
     nothing_left_behind.clear()

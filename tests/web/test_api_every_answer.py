@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from cors_service.policy import read_document
 from cors_service.store import FixedPolicies
-from cors_service.web.endpoint import DecisionIds
+from cors_service.web.ids import DecisionIds
 from tests.web.traversal import METHODS, POLICIES, Answer, Caller, caller, live, on_the_wire, tree, tree_of
 
 GOOD = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}

@@ -24,8 +24,9 @@ from cors_service.server.channel import DecisionChannel
 from cors_service.server.plain import read_plain
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, Limits
-from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint, Remembered
+from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._proxies import ProxyEndpoint
+from cors_service.web._remembered import Remembered
 from cors_service.wire import parse_json, read_query, read_query_text
 from fuzz.request import Said, said
 from tests.examples import examples
@@ -473,7 +474,7 @@ def test_query_is_read_as_json(text: bytes) -> None:
 # How much is remembered.
 
 
-def reply(resource: DecisionTree, sent: bytes) -> int:
+def status_of_answer(resource: DecisionTree, sent: bytes) -> int:
     """Ask an endpoint without a connection; give the status."""
     request, _ = read_plain(sent, 0, DecisionSite(resource, Clock()).limits)
     assert request is not None
@@ -481,7 +482,7 @@ def reply(resource: DecisionTree, sent: bytes) -> int:
     while request.postpath and not found.isLeaf:
         request.prepath.append(request.postpath.pop(0))
         found = found.children[request.prepath[-1]]
-    status: int = found.reply(request).status
+    status: int = found.answer(request).status
     return status
 
 
@@ -510,10 +511,10 @@ def test_hostile_questions_are_not_remembered(kind: str) -> None:
     resource, hostile = tree(), unique(kind)
     usual = next(hostile)
     for _ in range(2):
-        reply(resource, usual)
+        status_of_answer(resource, usual)
     [memory] = [one for one in memories(resource) if count(one)]
     for sent in itertools.islice(hostile, 5000):
-        reply(resource, sent)
+        status_of_answer(resource, sent)
     assert count(memory) == 1
 
 
@@ -523,11 +524,11 @@ def test_memory_is_bounded(kind: str) -> None:
     resource = tree()
     for sent in itertools.islice(unique(kind), 5000):
         for _ in range(2):
-            reply(resource, sent)
+            status_of_answer(resource, sent)
     [memory] = [one for one in memories(resource) if count(one)]
     assert 2048 <= count(memory) <= 4096
     before = count(memory)
-    reply(resource, sent)
+    status_of_answer(resource, sent)
     assert count(memory) == before
 
 
@@ -537,7 +538,7 @@ def test_long_questions_are_not_remembered(kind: str) -> None:
     resource = tree()
     sent = next(unique(kind, "a" * 1024))
     for _ in range(3):
-        reply(resource, sent)
+        status_of_answer(resource, sent)
     assert remembered(resource) == 0
 
 

@@ -240,7 +240,7 @@ def test_status_over_http(bench: Bench) -> None:
     from tests.web.traversal import Caller
 
     tree = decision_resource(bench.policies, clock=bench.reactor)
-    tree.status.crew = bench.crew
+    tree.status.worker, tree.status.workers = bench.crew.number, bench.crew.workers
     answer = Caller(tree).get("/v1/status")
     check(answer, response_of("GET /v1/status", 200))
     assert (answer.json["worker"], [worker["number"] for worker in answer.json["workers"]]) == (2, [1, 2, 3])

@@ -1,0 +1,48 @@
+"""What an endpoint answers: a status, headers and a body."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from msgspec import Struct
+
+JSON: Final = "application/json"
+NO_STORE: Final = "no-store"
+
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+class Answer(Struct):
+    """What is answered, without the headers that differ from one request to the next.
+
+    Attributes:
+        status: The HTTP status.
+        media_type: Of the body; empty where there is none.
+        body: As it is sent, except to HEAD.
+        headers: Further headers; their names and values are ASCII and have no line breaks.
+        written: What `head()` gave; empty before that.
+    """
+
+    status: int
+    media_type: str
+    body: bytes
+    headers: dict[str, str]
+    written: bytes = b""
+
+    def all_headers(self) -> dict[str, str]:
+        """The name and value of each header."""
+        found = {"X-Content-Type-Options": "nosniff"}
+        # Those of a 304 describe a body that is not sent (RFC 9110, 15.4.5).
+        if self.status != 304:
+            found["Content-Length"] = str(len(self.body))
+            if self.media_type:
+                found["Content-Type"] = self.media_type
+        return found | self.headers
+
+    def head(self) -> bytes:
+        """The status line and the headers as they are sent, each with its line break; written once."""
+        if not self.written:
+            lines = [f"{name}: {value}\r\n" for name, value in self.all_headers().items()]
+            self.written = f"{_STATUS_LINES[self.status]}{''.join(lines)}".encode("ascii")
+        return self.written

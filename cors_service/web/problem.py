@@ -1,0 +1,53 @@
+"""Errors as answers (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from cors_service.decision import BadQuery
+from cors_service.web.answer import NO_STORE, Answer
+from cors_service.wire import write_json
+
+PROBLEM: Final = "application/problem+json"
+
+_NOT_FOUND_CODES: Final = frozenset({"unknown-policy", "no-policy-for-url"})
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    Attributes:
+        status: The HTTP status.
+        code: What is wrong, for programs.
+        detail: What is wrong, a sentence for people.
+        headers: Further headers of the answer.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+
+    @classmethod
+    def of(cls, error: BadQuery) -> Problem:
+        """The problem that a caller's mistake is: what does not exist is a 404, the rest a 400."""
+        return cls(404 if error.code in _NOT_FOUND_CODES else 400, error.code, error.message)
+
+    def as_dict(self) -> dict[str, object]:
+        """The members of RFC 9457, 3.1, and the code."""
+        return {
+            "type": f"urn:cors-service:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+
+    def as_answer(self) -> Answer:
+        """The problem as an answer."""
+        headers = {"Cache-Control": NO_STORE, **self.headers}
+        return Answer(self.status, PROBLEM, write_json(self.as_dict()), headers)
