@@ -34,6 +34,7 @@ from benchmarks.foreign import PEERS as ABROAD_PEERS
 from benchmarks.foreign import Case, Foreign, measure
 from benchmarks.machine import processor
 from benchmarks.targets import Target, furthest
+from cors_service.asking.local import LocalDecider
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import Source, read_document, read_sources
 
@@ -66,8 +67,7 @@ class Plan(NamedTuple):
 
     Attributes:
         many: Origins of the largest policy.
-        pool: Distinct requests of a round. A decision is remembered if the same request was the last that fell into
-            one of 1,024 slots: of a pool of several times as many, next to none ever is.
+        pool: Distinct requests of a round.
         rounds: Of which the median is taken.
         abroad: Microseconds for which middleware in other languages is measured in a round.
     """
@@ -144,9 +144,18 @@ class Contender:
 # their work for CORS is timed, as directly as their public functions allow.
 
 
-def ours(patterns: Iterable[str]) -> Contender:
+def ours(active: ActivePolicies) -> Contender:
     """This project: `ActivePolicies.decide` with a query that names its policy."""
-    return Contender(_queries, _active(patterns).decide, _allows)
+    return Contender(_queries, active.decide, _allows)
+
+
+def remembering(active: ActivePolicies) -> Contender:
+    """This project, asked in the same process by an application: `LocalDecider.decide`."""
+    return Contender(_queries, LocalDecider(_Holder(active), print).decide, _allows)
+
+
+class _Holder(NamedTuple):
+    active: ActivePolicies
 
 
 def starlette(origins: Sequence[str], kind: Kind) -> Contender:
@@ -263,7 +272,8 @@ REPEATED: Final = "ours, repeated"
 COLUMNS: Final = [FRESH, COLD, REPEATED, *PEERS]
 
 
-def _active(patterns: Iterable[str]) -> ActivePolicies:
+def compiled(patterns: Iterable[str]) -> ActivePolicies:
+    """A policy of these origins."""
     return ActivePolicies(read_document(_document(patterns)))
 
 
@@ -413,13 +423,13 @@ Key = TypeVar("Key")
 
 def decision_tasks(sizes: Iterable[Size], peer_sizes: Iterable[Size], pool: int) -> Iterator[tuple[Cell, Task]]:
     """Each kind of decision at each size, by everybody; all are checked."""
-    active = {size: ours(size.patterns()) for size in sizes}
+    active = {size: compiled(size.patterns()) for size in sizes}
     origins = {size: size.patterns() for size in peer_sizes}
     for kind, size in product(KINDS, active):
-        check(active[size], kind, size, FRESH)
-        yield Cell(kind, size, FRESH), Task(partial(fresh, kind, size), active[size], pool)
-        yield Cell(kind, size, COLD), Task(partial(cold, kind, size), active[size], pool)
-        yield Cell(kind, size, REPEATED), Task(partial(repeated, kind, size), active[size], REPEATS)
+        check(ours(active[size]), kind, size, FRESH)
+        yield Cell(kind, size, FRESH), Task(partial(fresh, kind, size), ours(active[size]), pool)
+        yield Cell(kind, size, COLD), Task(partial(cold, kind, size), ours(active[size]), pool)
+        yield Cell(kind, size, REPEATED), Task(partial(repeated, kind, size), remembering(active[size]), REPEATS)
         for name, peer in PEERS.items() if size in origins else ():
             contender = peer(origins[size], kind)
             check(contender, kind, size, name)
@@ -429,7 +439,7 @@ def decision_tasks(sizes: Iterable[Size], peer_sizes: Iterable[Size], pool: int)
 def other_tasks() -> Iterator[tuple[str, Task]]:
     """Long preflights, and what it takes to make a query."""
     one = Size(1)
-    contender = ours(one.patterns())
+    contender = ours(compiled(one.patterns()))
     for shape, lines in HOSTILE.items():
         yield shape, Task(partial(asking_for, lines), contender, 500)
     yield "the longest preflight that is read: 4 KiB, 64 names", Task(partial(asking_for, LONGEST), contender, 500)

@@ -38,7 +38,7 @@ def by_origins(counts: Sequence[int]) -> Iterator[tuple[Point, Task]]:
     """Each kind of decision, of a policy with so many origins."""
     for count in counts:
         size = Size(count)
-        contender = decide.ours(size.patterns())
+        contender = decide.ours(decide.compiled(size.patterns()))
         for kind in KINDS:
             yield Point(str(kind), count), Task(partial(decide.fresh, kind, size), contender, _POOL)
 

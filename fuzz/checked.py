@@ -28,7 +28,7 @@ def decide(active: ActivePolicies, query: Query) -> Decision:
         AssertionError: It is not as it must be.
     """
     decision = active.decide(query)
-    assert active.decide_anew(query) == active.decide(query) == decision, "what is remembered is what was decided"
+    assert active.decide(query) == decision, "equal queries get equal decisions"
     policy_set = active.policy_set
     policy = policy_set.policies[decision.policy]
     headers = dict(decision.headers)

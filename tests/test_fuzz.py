@@ -17,7 +17,8 @@ import pytest
 import re2
 from msgspec import structs
 
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Query, _origins, _urls, active
+from cors_service.decision import BadQuery, Decision, Query, _origins, _urls
+from cors_service.decision._compiled import CompiledPolicy
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.grammar import pattern as _pattern
 from cors_service.grammar import wildcard as _wildcard
@@ -138,8 +139,8 @@ def for_itself(policy: Any, asked: Query, own_origin: str | None, revision: str)
 
 # As they are before anything is broken.
 write_rule, translate = Rule.as_dict, _structure._translate
-check_headers, refuse = Grant._check_headers, active._CompiledPolicy._refuse
-decide = active._CompiledPolicy.decide
+check_headers, refuse = Grant._check_headers, CompiledPolicy._refuse
+decide = CompiledPolicy.decide
 
 RULES = b'Tversion=1\n[[policies.a.rules]]\norigins=["https://a"]\n[[policies.a.rules]]\norigins=["*"]'
 UNKNOWN_KEY = b'Tversion=1\npolicies.a.origins=["*"]\npolicies.a.oops=1'
@@ -201,10 +202,8 @@ FAULTS = {
         header_list, b"3GET\nx-a", Grant, "_check_header", raising(NotGranted("header-not-allowed", ""))
     ),
     "a method is not checked": Fault(header_list, b"1DELETE\nx-a", Grant, "check_method", unchanged),
-    "a refusal grants": Fault(query, REFUSED, active._CompiledPolicy, "_refuse", granting),
-    "a refused preflight grants": Fault(
-        query, REFUSED + b"&request_method=PUT", active._CompiledPolicy, "_refuse", granting
-    ),
+    "a refusal grants": Fault(query, REFUSED, CompiledPolicy, "_refuse", granting),
+    "a refused preflight grants": Fault(query, REFUSED + b"&request_method=PUT", CompiledPolicy, "_refuse", granting),
     "an origin is answered that no rule covers": Fault(query, REFUSED, _origins.OriginIndex, "find", always(0)),
     "a header has a line end": Fault(
         query, b"?policy=app&origin=https://app.example.com%0d%0aa:b", _origins.OriginIndex, "find", always(0)
@@ -233,7 +232,7 @@ FAULTS = {
     "a page is taken for the service itself": Fault(
         query,
         b"?url=http://localhost:3000/x&origin=http://localhost:8080",
-        active._CompiledPolicy,
+        CompiledPolicy,
         "decide",
         for_itself,
     ),
@@ -244,9 +243,6 @@ FAULTS = {
 def test_target_notices(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that passes on an input fails on it as soon as something is broken."""
     fault.target.check(fault.data)
-    if hasattr(fault.target, "_ACTIVE"):
-        # Policies remember decisions: neither may an earlier one hide the fault, nor a wrong one outlive it.
-        monkeypatch.setattr(fault.target, "_ACTIVE", ActivePolicies(fault.target._ACTIVE.policy_set))
     monkeypatch.setattr(fault.owner, fault.name, fault.broken)
     with pytest.raises((AssertionError, LookupError, ValueError, RecursionError)):
         fault.target.check(fault.data)

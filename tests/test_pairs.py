@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from cors_service.decision import REASONS, Decision
+from cors_service.decision._compiled import CompiledPolicy
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.decision._origins import OriginIndex
-from cors_service.decision.active import _CompiledPolicy
 from cors_service.testing import Document, strategies
 from tests import soak
 from tests.pairs import EXCHANGES, Judgement, WrongPair, judge_numbered, judge_some
@@ -102,7 +102,7 @@ def answers_with(name: str, change: Callable[[str], str]) -> Callable[[Patch], N
         changed = tuple((header, change(value) if header == name else value) for header, value in headers)
         return allow(self, kind, status, changed, *rest)
 
-    return lambda patch: wrapped(patch, _CompiledPolicy, "_allow", answer)
+    return lambda patch: wrapped(patch, CompiledPolicy, "_allow", answer)
 
 
 def refuse_with_origin(patch: Patch) -> None:
@@ -116,7 +116,7 @@ def refuse_with_origin(patch: Patch) -> None:
         parts = {name: getattr(decision, name) for name in decision.__struct_fields__}
         return Decision(**{**parts, "headers": allow + decision.headers})
 
-    wrapped(patch, _CompiledPolicy, "decide", decide)
+    wrapped(patch, CompiledPolicy, "decide", decide)
 
 
 def star_covers_authorization(patch: Patch) -> None:

@@ -8,11 +8,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from cors_service.asking import undecided
+from cors_service.asking.local import HasActive, LocalDecider
 from cors_service.client._interfaces import IDecider
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision import Decision, Query
 from cors_service.policy import PolicySet
-from cors_service.store import FixedPolicies, IPolicies
 
 
 @implementer(IDecider)
@@ -21,21 +20,14 @@ class Decider:
 
     _log: Final = Logger()
 
-    def __init__(self, policies: PolicySet | IPolicies) -> None:
+    def __init__(self, policies: PolicySet | HasActive) -> None:
         """Make a decider.
 
         Args:
-            policies: A policy set, or who holds one.
+            policies: A policy set, or whoever holds one, such as `LivePolicies`.
         """
-        self._policies: IPolicies = FixedPolicies(policies) if isinstance(policies, PolicySet) else policies
+        self._local = LocalDecider(policies, lambda why: self._log.warn("Can't decide: {why}", why=why))
 
     def decide(self, query: Query) -> Deferred[Decision]:
         """Decide at once."""
-        active: ActivePolicies | None = self._policies.active
-        if active is None:
-            return succeed(undecided(query, "No policies are active yet."))
-        try:
-            return succeed(active.decide(query))
-        except BadQuery as error:
-            self._log.warn("Can't decide: {why}", why=error.message)
-            return succeed(undecided(query, error.message))
+        return succeed(self._local.decide(query))

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from msgspec import Struct, structs
-
-from cors_service.decision._grant import Grant, NotGranted
-from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
+from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
 from cors_service.decision._urls import Router, parse_url
-from cors_service.decision.decision import Decision, Headers, Kind, Reason
-from cors_service.decision.memo import Memo
+from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
-from cors_service.grammar.mistakes import cut, shown
-from cors_service.grammar.pattern import OriginPattern, SetName
-from cors_service.grammar.tokens import normalize_method
-from cors_service.policy import Policy, PolicySet, Rule, revision
+from cors_service.grammar.mistakes import shown
+from cors_service.grammar.pattern import OriginPattern
+from cors_service.policy import Policy, PolicySet, revision
 from cors_service.policy.change import Change
-from cors_service.policy.model import RESOURCE_POLICIES
-
-_IS_SMALL: Final = attrgetter("is_small")
-_ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
-_TIMING: Final = "Timing-Allow-Origin"
-_ANY_ORIGIN: Final = ((_ALLOW_ORIGIN, "*"),)
-_ANY_TIMING: Final = ((_TIMING, "*"),)
-_VARY_ORIGIN: Final = (("Vary", "Origin"),)
-# What else a preflight's answer depends on; OPTIONS is not cacheable, but what sits between is not always told so.
-_VARY_REQUEST: Final = "Access-Control-Request-Method, Access-Control-Request-Headers"
-_PREFLIGHT_VARY: Final = (("Vary", f"Origin, {_VARY_REQUEST}"),)
-_PREFLIGHT_VARY_PUBLIC: Final = (("Vary", _VARY_REQUEST),)
-
 
 # Policies of more patterns take longer to compile than a thread has to wait for another to let go of the interpreter.
 _LARGE: Final = 2000
 _MANY: Final = 500
-# Grants of the rules of policies, for the policies behind them that grant the same.
-_Grants = dict[tuple[tuple[Rule, bool], ...], tuple[Grant, ...]]
 Task = Callable[[], Any]
 """What takes long and can be done in a thread."""
 
@@ -53,19 +32,18 @@ class ActivePolicies:
     """
 
     def __init__(self, policy_set: PolicySet) -> None:
-        grants: _Grants = {}
-        policies = {name: _compile(policy, policy_set, grants) for name, policy in policy_set.policies.items()}
+        grants: Grants = {}
+        policies = {name: compile_policy(policy, policy_set, grants) for name, policy in policy_set.policies.items()}
         router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
         self._become(policy_set, revision(policy_set), policies, router)
 
     def _become(
-        self, policy_set: PolicySet, revision: str, policies: dict[str, _CompiledPolicy], router: Router
+        self, policy_set: PolicySet, revision: str, policies: dict[str, CompiledPolicy], router: Router
     ) -> None:
         self.policy_set = policy_set
         self.revision = revision
         self._policies = policies
         self._router = router
-        self._memo: Memo[Query, Decision] = Memo(_IS_SMALL)
 
     @classmethod
     def changed(cls, before: ActivePolicies | None, change: Change) -> Generator[Task | None, Any, ActivePolicies]:
@@ -86,7 +64,7 @@ class ActivePolicies:
         known: Mapping[str, Policy] = before.policy_set.policies if before else {}
         policies: dict[str, Policy] = {}
         origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
-        compiled: dict[str, _CompiledPolicy] = {}
+        compiled: dict[str, CompiledPolicy] = {}
         router = Router(())
         if change.base is not None:
             assert before is not None
@@ -105,14 +83,14 @@ class ActivePolicies:
             router.remove(name, policies.pop(name).match)
             del compiled[name]
             yield None
-        grants: _Grants = {}
+        grants: Grants = {}
         for policy in change.policies:
             name = policy.name
             was = known.get(name)
-            if before is not None and policy == was and not _uses_sets(policy):
+            if before is not None and policy == was and not policy.uses:
                 policies[name], compiled[name] = was, before._policies[name]
             else:
-                task = partial(_compile, policy, policy_set, grants)
+                task = partial(compile_policy, policy, policy_set, grants)
                 is_large = sum(len(policy_set.patterns(rule)) for rule in policy.rules) > _LARGE
                 policies[name], compiled[name] = policy, (yield task) if is_large else task()
             if change.base is None:
@@ -130,7 +108,7 @@ class ActivePolicies:
 
         To free 100,000 policies at once takes as long as hundreds of decisions.
         """
-        parts: list[object] = self._memo.parts()
+        parts: list[object] = []
         if change.base is None or len(change.policies) + len(change.removed) > _MANY:
             # It does no harm to list what stays.
             parts += self.policy_set.policies.values()
@@ -138,7 +116,7 @@ class ActivePolicies:
         else:
             for name in (*change.removed, *(policy.name for policy in change.policies)):
                 parts += (self.policy_set.policies.get(name), self._policies.get(name))
-        return [*parts, self.policy_set, self._policies, *self._router.tables, self._memo]
+        return [*parts, self.policy_set, self._policies, *self._router.tables]
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request.
@@ -152,14 +130,6 @@ class ActivePolicies:
         Raises:
             BadQuery: No policy of that name, none for the URL, neither a name nor a URL, or no usable URL.
         """
-        decision = self._memo.get(query)
-        if decision is None:
-            decision = self.decide_anew(query)
-            self._memo.offer(query, decision)
-        return decision
-
-    def decide_anew(self, query: Query) -> Decision:
-        """Decide as `decide` does, for callers who remember themselves what they asked."""
         url = None if query.url is None else parse_url(query.url)
         name = query.policy
         if name is None:
@@ -178,164 +148,3 @@ class ActivePolicies:
             BadQuery: There is none, or the URL is not usable.
         """
         return self._router.find(parse_url(url))
-
-
-class _CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
-    """One policy, ready to decide. There may be 100,000: none of them is of interest to the garbage collector.
-
-    Attributes:
-        name: Of the policy.
-        preflight_status: The status of an allowed preflight.
-        grants: What the rules grant.
-        origins: Finds the rule.
-        public: The grant of an anonymous `*` that is all there is, so that no answer depends on Origin.
-        uncovered: The headers for a request that no rule covers, or that names no origin: the strictest that the
-            policy sends, since browsers check Cross-Origin-Resource-Policy where they send no Origin at all (Fetch,
-            #cross-origin-resource-policy-check).
-    """
-
-    name: str
-    preflight_status: int
-    grants: tuple[Grant, ...]
-    origins: OriginIndex
-    public: Grant | None
-    vary: Headers
-    preflight_vary: Headers
-    uncovered: Headers
-
-    def decide(self, query: Query, own_origin: str | None, revision: str) -> Decision:
-        origins = query.origins
-        if not origins:
-            return self._without_page("no-origin", None, Reason("no-origin", _NO_ORIGIN), query.method, revision)
-        if own_origin is not None and origins == (own_origin,):
-            reason = Reason("same-origin", f"{own_origin} is the origin of the URL itself.")
-            return self._without_page("same-origin", True, reason, query.method, revision)
-        # `query.is_preflight`, written out: the call would be a twentieth of a refusal.
-        if len(origins) == 1 and len(query.request_methods) == 1 and normalize_method(query.method) == "OPTIONS":
-            return self._preflight(origins[0], query.request_methods[0], query.request_headers, revision)
-        return self._actual(origins, query.method, revision)
-
-    def _without_page(self, kind: Kind, allowed: bool | None, reason: Reason, method: str, revision: str) -> Decision:
-        headers = self.uncovered
-        if self.public is not None:
-            # The same headers as with any Origin, since no Vary tells them apart.
-            headers = self._actual(("null",), method, revision).headers
-        return Decision(kind, allowed, None, reason, headers, self.name, None, revision)
-
-    def _actual(self, origins: tuple[str, ...], method: str, revision: str) -> Decision:
-        grant = self.public
-        if grant is None:
-            if len(origins) != 1:
-                reason = Reason("multiple-origins", f"The request has {len(origins)} Origin lines; browsers send one.")
-                return self._refuse("actual", reason, None, revision)
-            index = self.origins.find(origins[0])
-            if index < 0:
-                return self._refuse("actual", self._no_access(index, origins[0]), None, revision)
-            grant = self.grants[index]
-        try:
-            method = grant.check_method(method)
-        except NotGranted as error:
-            return self._refuse("actual", self._not_this(error, origins[0], method, grant), grant, revision)
-        origin = origins[0]
-        if grant.anonymous:
-            allow, timing = _ANY_ORIGIN, _ANY_TIMING if grant.timing else ()
-        else:
-            allow, timing = ((_ALLOW_ORIGIN, origin),), ((_TIMING, origin),) if grant.timing else ()
-        headers = allow + grant.credentials + grant.exposed + timing + grant.resource_policy + self.vary
-        return self._allow(
-            "actual", None, headers, grant, f"{cut(method)} from {self._origin_in_words(origin)}", revision
-        )
-
-    def _preflight(self, origin: str, method: str, lines: tuple[str, ...], revision: str) -> Decision:
-        grant = self.public
-        if grant is None:
-            index = self.origins.find(origin)
-            if index < 0:
-                return self._refuse("preflight", self._no_access(index, origin), None, revision)
-            grant = self.grants[index]
-        try:
-            granted = grant.preflight(method, lines)
-        except NotGranted as error:
-            return self._refuse("preflight", self._not_this(error, origin, method, grant), grant, revision)
-        allow = _ANY_ORIGIN if grant.anonymous else ((_ALLOW_ORIGIN, origin),)
-        headers = allow + grant.credentials + granted + self.preflight_vary
-        return self._allow(
-            "preflight",
-            self.preflight_status,
-            headers,
-            grant,
-            f"{cut(method)} from {self._origin_in_words(origin)}",
-            revision,
-        )
-
-    def _allow(
-        self, kind: Kind, status: int | None, headers: Headers, grant: Grant, what: str, revision: str
-    ) -> Decision:
-        reason = Reason("allowed", f"Rule {grant.number} of policy {self.name} allows {what}.")
-        return Decision(kind, True, status, reason, headers, self.name, grant.number, revision)
-
-    def _origin_in_words(self, origin: str) -> str:
-        # What a rule covers is well-formed, and can be shown as it is; a public policy does not even look.
-        return f"'{origin}'" if self.public is None else shown(origin)
-
-    def _refuse(self, kind: Kind, reason: Reason, grant: Grant | None, revision: str) -> Decision:
-        if kind == "preflight":
-            status, headers = 403, self.preflight_vary
-        else:
-            status, headers = None, grant.resource_policy + self.vary if grant else self.uncovered
-        number = grant.number if grant else None
-        return Decision(kind, False, status, reason, headers, self.name, number, revision)
-
-    def _no_access(self, index: int, origin: str) -> Reason:
-        if index == MALFORMED:
-            return Reason("origin-malformed", f"{shown(origin)} is not an origin as browsers serialise it.")
-        assert index == NOT_COVERED
-        # It is well-formed, so it can be shown as it is.
-        return Reason("origin-not-allowed", f"No rule of policy {self.name} covers the origin '{origin}'.")
-
-    def _not_this(self, error: NotGranted, origin: str, method: str, grant: Grant) -> Reason:
-        rule = f"Rule {grant.number} of policy {self.name} covers {shown(origin)}"
-        return Reason(error.code, f"{rule}, which asks for {shown(method)} {error.what}.")
-
-
-_NO_ORIGIN: Final = "The request has no Origin: it is not a cross-origin request of a page."
-
-
-def _compile(policy: Policy, policy_set: PolicySet, grants: _Grants) -> _CompiledPolicy:
-    """Make a policy ready to decide.
-
-    Args:
-        policy: The policy.
-        policy_set: Has its origin sets.
-        grants: What rules of other policies grant, shared by those that grant the same.
-    """
-    key = tuple((structs.replace(rule, origins=()), policy_set.is_for_everybody(rule)) for rule in policy.rules)
-    granted = grants.get(key)
-    if granted is None:
-        granted = grants[key] = tuple(
-            Grant(number, rule, anonymous=anonymous) for number, (rule, anonymous) in enumerate(key, start=1)
-        )
-    origins = OriginIndex(
-        (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
-        for rule in policy.rules
-    )
-    # Nothing can be reached behind an anonymous `*`.
-    public = granted[0] if granted[0].anonymous else None
-    vary: Headers = () if public else _VARY_ORIGIN
-    sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]
-    strictest = min(sent, key=RESOURCE_POLICIES.index, default=None)
-    corp: Headers = (("Cross-Origin-Resource-Policy", strictest),) if strictest else ()
-    return _CompiledPolicy(
-        policy.name,
-        policy.preflight_status,
-        granted,
-        origins,
-        public,
-        vary,
-        _PREFLIGHT_VARY_PUBLIC if public else _PREFLIGHT_VARY,
-        corp + vary if corp else vary,
-    )
-
-
-def _uses_sets(policy: Policy) -> bool:
-    return any(isinstance(pattern, SetName) for rule in policy.rules for pattern in rule.origins)

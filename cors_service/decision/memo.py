@@ -62,6 +62,21 @@ class Memo(Generic[Key, Value]):
             self._young = {}
         self._young[key] = value
 
-    def parts(self) -> list[object]:
-        """List what is remembered, so that it can be let go bit by bit when the memory is not needed any more."""
-        return [part for table in (self._young, self._old) for part in (*table, *table.values())]
+
+class RevisionMemo(Generic[Key, Value]):
+    """A memory of answers that go with the policies that gave them."""
+
+    __slots__ = ("_is_worth", "_memo", "_revision", "_size")
+
+    def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE) -> None:
+        """Make an empty memory; the arguments are those of `Memo`."""
+        self._is_worth = is_worth
+        self._size = size
+        self._revision = ""
+        self._memo: Memo[Key, Value] = Memo(is_worth, size)
+
+    def of(self, revision: str) -> Memo[Key, Value]:
+        """Give what was answered by the policies of a revision, and forget what others answered."""
+        if revision != self._revision:
+            self._revision, self._memo = revision, Memo(self._is_worth, self._size)
+        return self._memo

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from cors_service.asking import undecided
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.asking.local import LocalDecider, refused
+from cors_service.decision import BadQuery, Decision, Query
 from cors_service.policy import PolicySet
 
 
@@ -37,13 +37,17 @@ def decider(policies: Policies) -> Callable[[Query], Decision]:
     Args:
         policies: What decides.
     """
-    decides = ActivePolicies(policies) if isinstance(policies, PolicySet) else policies
+    if isinstance(policies, PolicySet):
+        return LocalDecider(policies, _warn).decide
 
     def decide(query: Query) -> Decision:
         try:
-            return decides.decide(query)
+            return policies.decide(query)
         except BadQuery as error:
-            _log.warning("Can't decide: %s", error.message)
-            return undecided(query, error.message)
+            return refused(query, error, _warn)
 
     return decide
+
+
+def _warn(why: str) -> None:
+    _log.warning("Can't decide: %s", why)

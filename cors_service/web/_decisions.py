@@ -40,10 +40,10 @@ class DecisionEndpoint(EndpointWithPolicies):
         """Decide about the query in the body."""
         active = self._active()
         body = _json_body(request, self._limits.body)
-        remembered = self._by_body.by(active)
+        remembered = self._by_body.of(active.revision)
         answer = remembered.get(body)
         if answer is None:
-            decision = write_decision(active.decide_anew(read_query_text(body)), self._limits.ttl)
+            decision = write_decision(active.decide(read_query_text(body)), self._limits.ttl)
             answer = Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
             remembered.offer(body, answer)
         return answer
@@ -52,11 +52,11 @@ class DecisionEndpoint(EndpointWithPolicies):
         """Decide about the query in the URL; the answer may be kept, and asked about with If-None-Match."""
         active = self._active()
         form = request.uri.partition(b"?")[2]
-        remembered = self._by_form.by(active)
+        remembered = self._by_form.of(active.revision)
         answer = remembered.get(form)
         if answer is None:
             ttl = self._limits.ttl
-            decision = write_decision(active.decide_anew(read_form(form)), ttl)
+            decision = write_decision(active.decide(read_form(form)), ttl)
             answer = tagged(decision, f"max-age={ttl}" if ttl else NO_STORE)
             remembered.offer(form, answer)
         return unless_held(request, answer)
@@ -81,7 +81,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
         texts = split_queries(body)
         if texts is None or len(texts) > self._limits.batch:
             return None
-        remembered = self._written.by(active)
+        remembered = self._written.of(active.revision)
         answers = []
         for text in texts:
             answer = remembered.get(text)
@@ -110,7 +110,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
             BadQuery: The query is not JSON, so neither is the body (`body-malformed`).
         """
         try:
-            return write_decision(active.decide_anew(read(query)), self._limits.ttl)
+            return write_decision(active.decide(read(query)), self._limits.ttl)
         except BadQuery as error:
             if error.code == "body-malformed":
                 raise

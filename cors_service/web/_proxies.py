@@ -119,7 +119,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         question = self._question(request)
         if active is None or question is None:
             return self._decide_anew(request)
-        remembered = self._remembered.by(active)
+        remembered = self._remembered.of(active.revision)
         answer = remembered.get(question)
         if answer is None:
             answer = self._decide_anew(request)
@@ -175,12 +175,12 @@ class ProxyEndpoint(EndpointWithPolicies):
                 raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
             query = structs.replace(query, policy=active.policy_for(original.site + path))
         try:
-            return active.decide_anew(query)
+            return active.decide(query)
         except BadQuery as error:
             if error.code != "url-malformed":
                 raise
             # It has no origin of its own that could be compared, and the rules speak about all others.
-            return active.decide_anew(structs.replace(query, url=None))
+            return active.decide(structs.replace(query, url=None))
 
     def _decided(self, decision: Decision) -> Answer:
         """Write a decision into the status and the headers of an answer."""

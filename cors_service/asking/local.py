@@ -1,0 +1,63 @@
+"""Decides by policies in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Final, Protocol
+
+from cors_service.asking._undecided import undecided
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision.memo import RevisionMemo
+from cors_service.policy import PolicySet
+
+_IS_SMALL: Final = attrgetter("is_small")
+
+
+class HasActive(Protocol):
+    """Whoever holds the policies that are active, such as `cors_service.store.LivePolicies`."""
+
+    @property
+    def active(self) -> ActivePolicies | None:
+        """The policies that decide now, or None before there are any."""
+
+
+class LocalDecider:
+    """Decides by a policy set that never changes, or by whatever a holder has active, and remembers."""
+
+    def __init__(self, policies: PolicySet | HasActive, warn: Callable[[str], object]) -> None:
+        """Make a decider.
+
+        Args:
+            policies: A policy set, or whoever holds one.
+            warn: Is told, in a sentence, why there is no decision about a query.
+        """
+        self._holder: HasActive = _Fixed(policies) if isinstance(policies, PolicySet) else policies
+        self._warn = warn
+        self._remembered: RevisionMemo[Query, Decision] = RevisionMemo(_IS_SMALL)
+
+    def decide(self, query: Query) -> Decision:
+        """Decide about a request; where there is no decision, it is refused."""
+        active = self._holder.active
+        if active is None:
+            return undecided(query, "No policies are active yet.")
+        remembered = self._remembered.of(active.revision)
+        decision = remembered.get(query)
+        if decision is None:
+            try:
+                decision = active.decide(query)
+            except BadQuery as error:
+                return refused(query, error, self._warn)
+            remembered.offer(query, decision)
+        return decision
+
+
+def refused(query: Query, error: BadQuery, warn: Callable[[str], object]) -> Decision:
+    """Refuse what there is no decision about, and say so."""
+    warn(error.message)
+    return undecided(query, error.message)
+
+
+class _Fixed:
+    def __init__(self, policy_set: PolicySet) -> None:
+        self.active: ActivePolicies | None = ActivePolicies(policy_set)

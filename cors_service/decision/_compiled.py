@@ -1,0 +1,184 @@
+"""One policy, ready to decide."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct, structs
+
+from cors_service.decision._grant import Grant, NotGranted
+from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
+from cors_service.decision.decision import Decision, Headers, Kind, Reason
+from cors_service.decision.query import Query
+from cors_service.grammar.mistakes import cut, shown
+from cors_service.grammar.tokens import normalize_method
+from cors_service.policy import Policy, PolicySet, Rule
+from cors_service.policy.model import RESOURCE_POLICIES
+
+_ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
+_TIMING: Final = "Timing-Allow-Origin"
+_ANY_ORIGIN: Final = ((_ALLOW_ORIGIN, "*"),)
+_ANY_TIMING: Final = ((_TIMING, "*"),)
+_VARY_ORIGIN: Final = (("Vary", "Origin"),)
+# What else a preflight's answer depends on; OPTIONS is not cacheable, but not everything in between knows that.
+_VARY_REQUEST: Final = "Access-Control-Request-Method, Access-Control-Request-Headers"
+_PREFLIGHT_VARY: Final = (("Vary", f"Origin, {_VARY_REQUEST}"),)
+_PREFLIGHT_VARY_PUBLIC: Final = (("Vary", _VARY_REQUEST),)
+_NO_ORIGIN: Final = "The request has no Origin: it is not a cross-origin request of a page."
+
+Grants = dict[tuple[tuple[Rule, bool], ...], tuple[Grant, ...]]
+"""Grants of the rules of policies, for further policies that grant the same."""
+
+
+class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
+    """One policy, ready to decide. There may be 100,000: none of them is of interest to the garbage collector.
+
+    Attributes:
+        name: Of the policy.
+        preflight_status: The status of an allowed preflight.
+        grants: What the rules grant.
+        origins: Finds the rule.
+        public: The grant of an anonymous `*` that is all there is, so that no answer depends on Origin.
+        uncovered: The headers for a request that no rule covers, or that names no origin: the strictest that the
+            policy sends, since browsers check Cross-Origin-Resource-Policy where they send no Origin at all (Fetch,
+            #cross-origin-resource-policy-check).
+    """
+
+    name: str
+    preflight_status: int
+    grants: tuple[Grant, ...]
+    origins: OriginIndex
+    public: Grant | None
+    vary: Headers
+    preflight_vary: Headers
+    uncovered: Headers
+
+    def decide(self, query: Query, own_origin: str | None, revision: str) -> Decision:
+        origins = query.origins
+        if not origins:
+            return self._without_page("no-origin", None, Reason("no-origin", _NO_ORIGIN), query.method, revision)
+        if own_origin is not None and origins == (own_origin,):
+            reason = Reason("same-origin", f"{own_origin} is the origin of the URL itself.")
+            return self._without_page("same-origin", True, reason, query.method, revision)
+        # `query.is_preflight`, written out: the call would be a twentieth of a refusal.
+        if len(origins) == 1 and len(query.request_methods) == 1 and normalize_method(query.method) == "OPTIONS":
+            return self._preflight(origins[0], query.request_methods[0], query.request_headers, revision)
+        return self._actual(origins, query.method, revision)
+
+    def _without_page(self, kind: Kind, allowed: bool | None, reason: Reason, method: str, revision: str) -> Decision:
+        headers = self.uncovered
+        if self.public is not None:
+            # The same headers as with any Origin, since no Vary tells them apart.
+            headers = self._actual(("null",), method, revision).headers
+        return Decision(kind, allowed, None, reason, headers, self.name, None, revision)
+
+    def _actual(self, origins: tuple[str, ...], method: str, revision: str) -> Decision:
+        grant = self.public
+        if grant is None:
+            if len(origins) != 1:
+                reason = Reason("multiple-origins", f"The request has {len(origins)} Origin lines; browsers send one.")
+                return self._refuse("actual", reason, None, revision)
+            index = self.origins.find(origins[0])
+            if index < 0:
+                return self._refuse("actual", self._no_access(index, origins[0]), None, revision)
+            grant = self.grants[index]
+        try:
+            method = grant.check_method(method)
+        except NotGranted as error:
+            return self._refuse("actual", self._not_this(error, origins[0], method, grant), grant, revision)
+        origin = origins[0]
+        if grant.anonymous:
+            allow, timing = _ANY_ORIGIN, _ANY_TIMING if grant.timing else ()
+        else:
+            allow, timing = ((_ALLOW_ORIGIN, origin),), ((_TIMING, origin),) if grant.timing else ()
+        headers = allow + grant.credentials + grant.exposed + timing + grant.resource_policy + self.vary
+        return self._allow(
+            "actual", None, headers, grant, f"{cut(method)} from {self._origin_in_words(origin)}", revision
+        )
+
+    def _preflight(self, origin: str, method: str, lines: tuple[str, ...], revision: str) -> Decision:
+        grant = self.public
+        if grant is None:
+            index = self.origins.find(origin)
+            if index < 0:
+                return self._refuse("preflight", self._no_access(index, origin), None, revision)
+            grant = self.grants[index]
+        try:
+            granted = grant.preflight(method, lines)
+        except NotGranted as error:
+            return self._refuse("preflight", self._not_this(error, origin, method, grant), grant, revision)
+        allow = _ANY_ORIGIN if grant.anonymous else ((_ALLOW_ORIGIN, origin),)
+        headers = allow + grant.credentials + granted + self.preflight_vary
+        return self._allow(
+            "preflight",
+            self.preflight_status,
+            headers,
+            grant,
+            f"{cut(method)} from {self._origin_in_words(origin)}",
+            revision,
+        )
+
+    def _allow(
+        self, kind: Kind, status: int | None, headers: Headers, grant: Grant, what: str, revision: str
+    ) -> Decision:
+        reason = Reason("allowed", f"Rule {grant.number} of policy {self.name} allows {what}.")
+        return Decision(kind, True, status, reason, headers, self.name, grant.number, revision)
+
+    def _origin_in_words(self, origin: str) -> str:
+        # What a rule covers is well-formed, and can be shown as it is; a public policy does not even look.
+        return f"'{origin}'" if self.public is None else shown(origin)
+
+    def _refuse(self, kind: Kind, reason: Reason, grant: Grant | None, revision: str) -> Decision:
+        if kind == "preflight":
+            status, headers = 403, self.preflight_vary
+        else:
+            status, headers = None, grant.resource_policy + self.vary if grant else self.uncovered
+        number = grant.number if grant else None
+        return Decision(kind, False, status, reason, headers, self.name, number, revision)
+
+    def _no_access(self, index: int, origin: str) -> Reason:
+        if index == MALFORMED:
+            return Reason("origin-malformed", f"{shown(origin)} is not an origin as browsers serialise it.")
+        assert index == NOT_COVERED
+        # It is well-formed, so it can be shown as it is.
+        return Reason("origin-not-allowed", f"No rule of policy {self.name} covers the origin '{origin}'.")
+
+    def _not_this(self, error: NotGranted, origin: str, method: str, grant: Grant) -> Reason:
+        rule = f"Rule {grant.number} of policy {self.name} covers {shown(origin)}"
+        return Reason(error.code, f"{rule}, which asks for {shown(method)} {error.what}.")
+
+
+def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> CompiledPolicy:
+    """Make a policy ready to decide.
+
+    Args:
+        policy: The policy.
+        policy_set: Has its origin sets.
+        grants: What rules of other policies grant, shared by those that grant the same.
+    """
+    key = tuple((structs.replace(rule, origins=()), policy_set.is_for_everybody(rule)) for rule in policy.rules)
+    granted = grants.get(key)
+    if granted is None:
+        granted = grants[key] = tuple(
+            Grant(number, rule, anonymous=anonymous) for number, (rule, anonymous) in enumerate(key, start=1)
+        )
+    origins = OriginIndex(
+        (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
+        for rule in policy.rules
+    )
+    # Nothing can be reached behind an anonymous `*`.
+    public = granted[0] if granted[0].anonymous else None
+    vary: Headers = () if public else _VARY_ORIGIN
+    sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]
+    strictest = min(sent, key=RESOURCE_POLICIES.index, default=None)
+    corp: Headers = (("Cross-Origin-Resource-Policy", strictest),) if strictest else ()
+    return CompiledPolicy(
+        policy.name,
+        policy.preflight_status,
+        granted,
+        origins,
+        public,
+        vary,
+        _PREFLIGHT_VARY_PUBLIC if public else _PREFLIGHT_VARY,
+        corp + vary if corp else vary,
+    )

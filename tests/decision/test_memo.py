@@ -1,0 +1,59 @@
+"""Tests of the memory of answers: what is kept, that it is right, and that it is bounded."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cors_service.decision.memo import Memo, RevisionMemo
+
+
+def memo(*questions: int) -> Memo[int, str]:
+    """A memory of two to four answers, in which questions were asked, and answered where it had to be."""
+    filled: Memo[int, str] = Memo(lambda question: question != 5_000, 2)
+    for question in questions:
+        if filled.get(question) is None:
+            filled.offer(question, str(question))
+    return filled
+
+
+# The questions asked, and those of them whose answers are remembered.
+MEMOS: dict[str, tuple[list[int], set[int]]] = {
+    "nothing": ([], set()),
+    "what is asked once": ([1, 2, 3], set()),
+    "what is asked twice": ([1, 1], {1}),
+    "what is asked twice, with others between": ([1, *range(2, 900), 1], {1}),
+    "two in turns": ([1, 2, 1, 2], {1, 2}),
+    "what is asked again as the last of those that are new": ([*range(1, 1025), 1], {1}),
+    "what is asked again behind too many that were new": ([*range(1, 1026), 1], set()),
+    "four": ([1, 1, 2, 2, 3, 3, 4, 4], {1, 2, 3, 4}),
+    "the two oldest go together": ([1, 1, 2, 2, 3, 3, 4, 4, 5, 5], {3, 4, 5}),
+    "what is asked again stays": ([1, 1, 2, 2, 3, 3, 1, 4, 4, 5, 5], {1, 3, 4, 5}),
+    "what is not worth it": ([5_000, 5_000, 5_000, 1, 1], {1}),
+    "what is asked once drives out nothing": ([1, 1, 2, 2, *range(3, 900)], {1, 2}),
+}
+
+
+@pytest.mark.parametrize(("questions", "kept"), MEMOS.values(), ids=MEMOS)
+def test_memo(questions: list[int], kept: set[int]) -> None:
+    """The answers to what was lately asked twice are kept, and the right ones; others are gone."""
+    expected = {question: str(question) if question in kept else None for question in questions}
+    assert expected == {question: memo(*questions).get(question) for question in questions}
+
+
+@given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 6, 5_000])))
+def test_memo_of_anything(questions: list[int]) -> None:
+    """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two."""
+    filled = memo(*questions)
+    assert len(filled._young) + len(filled._old) <= 4
+    for question in questions:
+        assert filled.get(question) in {None, str(question)}
+
+
+def test_memo_of_a_revision() -> None:
+    """An answer is given as long as the revision stays that it was given by, and not again when that comes back."""
+    remembered: RevisionMemo[int, str] = RevisionMemo(lambda _: True)
+    for _ in range(2):
+        remembered.of("first").offer(1, "first")
+    assert remembered.of("first").get(1) == "first"
+    assert remembered.of("second").get(1) is None
+    assert remembered.of("first").get(1) is None
