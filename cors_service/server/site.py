@@ -109,8 +109,8 @@ class DecisionSite(Site):
             super().stopFactory()
 
     def next_id(self) -> bytes:
-        """A name for an answer that no resource gives."""
-        return self._tree.ids.next()
+        """Give a name to an answer that no resource gives."""
+        return next(self._tree.ids)
 
     def admit(self, channel: DecisionChannel) -> None:
         """Take note of a new connection; make room for it if there are too many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Final
 
@@ -18,7 +18,6 @@ from cors_service.store import IPolicies, Status
 from cors_service.web._tags import tagged_unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import Endpoint, EndpointWithPolicies, NotFound
-from cors_service.web.ids import DecisionIds
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -46,7 +45,7 @@ class PoliciesEndpoint(EndpointWithPolicies):
 class PolicyEndpoint(EndpointWithPolicies):
     """`/v1/policies/NAME`: one policy and the origin sets that it uses, as a document."""
 
-    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits, name: str) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, name: str) -> None:
         super().__init__(ids, policies, limits)
         self._name = name
 
@@ -66,7 +65,7 @@ class StatusEndpoint(Endpoint):
         workers: Gives the status of each of them.
     """
 
-    def __init__(self, ids: DecisionIds, policies: IPolicies, clock: IReactorTime) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, clock: IReactorTime) -> None:
         super().__init__(ids)
         self.worker: int | None = None
         self.workers: Callable[[], list[WorkerStatus]] = list

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
@@ -11,7 +11,6 @@ from cors_service.web._remembered import Remembered
 from cors_service.web._tags import tagged, unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import EndpointWithPolicies
-from cors_service.web.ids import DecisionIds
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -31,7 +30,7 @@ _Form = TypeVar("_Form")
 class DecisionEndpoint(EndpointWithPolicies):
     """`/v1/decision`: one decision, asked for by JSON or by a form."""
 
-    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits) -> None:
         super().__init__(ids, policies, limits)
         self._by_body: Remembered[bytes, Answer] = Remembered()
         self._by_form: Remembered[bytes, Answer] = Remembered()
@@ -65,7 +64,7 @@ class DecisionEndpoint(EndpointWithPolicies):
 class DecisionsEndpoint(EndpointWithPolicies):
     """`/v1/decisions`: a batch, decided by one revision."""
 
-    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits) -> None:
         super().__init__(ids, policies, limits)
         self._written: Remembered[bytes, bytes] = Remembered()
 

@@ -10,7 +10,7 @@ client gains nothing by sending those of another.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -23,7 +23,6 @@ from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer
 from cors_service.web.endpoint import EndpointWithPolicies
-from cors_service.web.ids import DecisionIds
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -99,7 +98,7 @@ class ProxyEndpoint(EndpointWithPolicies):
     refused_preflight = 200
     takes_path = False
 
-    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
         super().__init__(ids, policies, limits)
         self._warnings = warnings
         self._remembered: Remembered[_Question, Answer] = Remembered()

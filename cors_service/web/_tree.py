@@ -25,7 +25,7 @@ from cors_service.web._proxies import (
     Warnings,
 )
 from cors_service.web.endpoint import NotFound
-from cors_service.web.ids import DecisionIds
+from cors_service.web.ids import decision_ids
 from cors_service.web.limits import Limits
 
 _FOR_PROXIES: Final = {
@@ -48,7 +48,7 @@ class DecisionTree(NotFound):
     """
 
     def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime) -> None:
-        self.ids = ids = DecisionIds()
+        self.ids = ids = decision_ids()
         super().__init__(ids)
         self.policies = policies
         self.ready = ReadyEndpoint(ids, policies, limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -16,7 +16,6 @@ from cors_service.decision import ActivePolicies, BadQuery
 from cors_service.store import IPolicies
 from cors_service.web.answer import Answer
 from cors_service.web.head import malformed_head
-from cors_service.web.ids import DecisionIds
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -41,7 +40,7 @@ class Endpoint(Resource):
 
     _log: Final = Logger()
 
-    def __init__(self, ids: DecisionIds) -> None:
+    def __init__(self, ids: Iterator[bytes]) -> None:
         super().__init__()
         self._ids = ids
 
@@ -77,7 +76,7 @@ class Endpoint(Resource):
 
     def own_headers(self, request: AnyRequest) -> list[tuple[bytes, bytes]]:
         """The names and values of the headers that only the answer to this request has."""
-        headers = [(b"Cors-Decision-Id", self._ids.next())]
+        headers = [(b"Cors-Decision-Id", next(self._ids))]
         asked = request.requestHeaders.getRawHeaders(b"x-request-id")
         if asked and _REQUEST_ID.fullmatch(asked[0]):
             headers.append((b"X-Request-ID", asked[0]))
@@ -128,7 +127,7 @@ class Endpoint(Resource):
 class EndpointWithPolicies(Endpoint):
     """An endpoint that needs active policies."""
 
-    def __init__(self, ids: DecisionIds, policies: IPolicies, limits: Limits) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits) -> None:
         super().__init__(ids)
         self._policies = policies
         self._limits = limits

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from cors_service.policy import read_document
 from cors_service.store import FixedPolicies
-from cors_service.web.ids import DecisionIds
+from cors_service.web.ids import decision_ids
 from tests.web.traversal import METHODS, POLICIES, Answer, Caller, caller, live, on_the_wire, tree, tree_of
 
 GOOD = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}
@@ -88,8 +88,8 @@ def test_decision_ids(answers: list[Answer]) -> None:
 
 def test_decision_ids_do_not_count() -> None:
     """Names tell neither how many answers lie between two of them, nor which process gave them, nor the next one."""
-    ids = DecisionIds()
-    names = [ids.next().decode("ascii") for _ in range(2000)]
+    ids = decision_ids()
+    names = [next(ids).decode("ascii") for _ in range(2000)]
     assert len(set(names)) == len(names)
     assert names not in (sorted(names), sorted(names, reverse=True))
     # In each place there is each digit: there is no part that stays, and none that goes up slowly.
