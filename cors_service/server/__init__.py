@@ -1,4 +1,4 @@
-"""The HTTP server beneath a resource tree, for whoever has none: reads strictly, within bounds, stops without loss."""
+"""The HTTP server beneath a resource tree that runs alone: reads strictly, within limits, and stops without loss."""
 
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.limits import ServerLimits

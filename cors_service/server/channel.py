@@ -1,8 +1,8 @@
-"""One client's connection: reads requests more strictly than Twisted does, and within bounds.
+"""One client's connection: reads requests more strictly than Twisted does, and within limits.
 
-Twisted's channel takes requests without Host or with two of them, `Transfer-Encoding: identity`, header lines that are
-folded into one value, and one byte a minute for as long as somebody cares to send them. Between a proxy that reads such
-a request in one way and a service that reads it in another lies what an attacker looks for, so all of it is refused.
+Twisted's channel accepts requests without Host or with two of them, `Transfer-Encoding: identity`, header values that
+are folded over several lines, and one byte a minute for as long as a client cares to send them. Attackers look for
+requests that a proxy reads in one way and a service in another, so all of this is refused.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from cors_service.web.head import malformed_head
 from cors_service.web.problem import Problem
 
 LINGER_SECONDS: Final = 2.0
-"""How long a client that was refused may go on sending, so that it reads why before the connection breaks."""
+"""How long a refused client may go on sending, so that it can read why before the connection breaks."""
 
-# A line of a trailer: a header of which no more is asked than that all readers find its end (RFC 9112, 7.1.2).
+# A line of a trailer: any header, as long as all readers find its end (RFC 9112, 7.1.2).
 _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
 
 
@@ -38,7 +38,7 @@ class ChannelSite(Protocol):
         """Take note of a new connection."""
 
     def touch(self, channel: DecisionChannel) -> None:
-        """Take note that a connection got a whole request."""
+        """Take note that a whole request came over a connection."""
 
     def forget(self, channel: DecisionChannel) -> None:
         """Take note that a connection is closed."""
@@ -47,7 +47,7 @@ class ChannelSite(Protocol):
         """Give a name to an answer that no resource gives."""
 
     def log(self, request: http.Request) -> None:
-        """Write a line on a request, if that was wanted."""
+        """Write a line on a request, if there is an access log."""
 
 
 class DecisionChannel(OpenChannel):
@@ -55,7 +55,7 @@ class DecisionChannel(OpenChannel):
 
     Attributes:
         site: What it belongs to.
-        is_refused: Whether nothing more is read of it: it got its last answer, or is being closed.
+        is_refused: Whether nothing more is read from it: it has its last answer, or is being closed.
     """
 
     site: ChannelSite
@@ -65,7 +65,7 @@ class DecisionChannel(OpenChannel):
         self.is_refused = False
         self._head_bytes = 0
         self._head_lines = 0
-        # As it came, once Twisted has accepted it.
+        # Of the request that is being read, as soon as Twisted has accepted it.
         self._request_line = b""
         self._is_receiving = False
         self._deadline: IDelayedCall | None = None
@@ -73,19 +73,19 @@ class DecisionChannel(OpenChannel):
     def connectionMade(self) -> None:
         """Take part in the site's count of connections."""
         super().connectionMade()
-        # Twisted's own limits are others.
+        # Twisted's own limits differ.
         self.MAX_LENGTH = self.totalHeadersSize = self.site.limits.head
         self.maxHeaders = self.site.limits.head_lines
         self.site.admit(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave nothing behind."""
+        """Cancel what is pending."""
         self._cancel_deadline()
         super().connectionLost(reason)
         self.site.forget(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Read on, unless the client was refused; what is begun must be complete in time."""
+        """Read on, unless the client was refused; a request that has begun must be complete in time."""
         if self.is_refused:
             return
         if self._is_receiving:
@@ -101,16 +101,16 @@ class DecisionChannel(OpenChannel):
         if self.paused or self.is_idle or self.is_refused:
             return
         if self.line_mode and b"\n" in self.unread:
-            # A line of the head that ends in a bare LF would be waited for until the deadline.
+            # Twisted would wait until the deadline for the CR of a line that ends in a bare LF.
             self._refuse(400, "request-malformed", "The lines of a request end in CR LF.")
         elif self._deadline is None:
             # Most requests come in one piece and need no timer.
             self._start_deadline()
 
     def pauseProducing(self) -> None:
-        """Read and answer no more, since the client does not take the answers."""
+        """Read and answer nothing more, since the client does not read the answers."""
         super().pauseProducing()
-        # Twisted would go on with what was received, and to receive: the answer that filled the buffer is under way.
+        # Twisted would go on to read, since the answer that filled the buffer is still under way.
         self.paused = True
         producer = IPushProducer(self.transport, None)
         if producer is not None:
@@ -123,7 +123,7 @@ class DecisionChannel(OpenChannel):
         self.dataReceived(b"")
 
     def lineReceived(self, line: bytes) -> None:
-        """Take a line of the head of a request."""
+        """Take a line of a request's head."""
         if self.is_refused:
             return
         self._head_bytes += len(line) + len(self.delimiter)
@@ -134,12 +134,12 @@ class DecisionChannel(OpenChannel):
             self._refuse(400, "request-malformed", "A line of the request begins with white space.")
         else:
             self._head_lines += 1
-            # Behind the request line and with the empty line at the end.
+            # The request line and the empty line at the end are not headers.
             if self._head_lines > self.site.limits.head_lines + 2:
                 self._refuse_head()
                 return
             super().lineReceived(line)
-            # Empty lines may come before it, and one comes at the end, when it is forgotten.
+            # An empty line may come before it, and one comes behind the headers, when it may be forgotten already.
             if not self.is_refused:
                 self._request_line = self._request_line or line
 
@@ -156,7 +156,7 @@ class DecisionChannel(OpenChannel):
             return False
 
     def allHeadersReceived(self) -> None:
-        """Refuse what proxies and servers are known to read in different ways, before a body is read."""
+        """Refuse a head that proxies and servers are known to read in different ways, before a body is read."""
         version = self._request_line.rpartition(b" ")[2]
         detail = malformed_head(self.requests[-1].requestHeaders, version)
         if detail is None:
@@ -178,8 +178,8 @@ class DecisionChannel(OpenChannel):
         super().allContentReceived()
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
-        """Close behind this answer if the client wants that, or the service is about to stop."""
-        # Twisted finds `close` in the first line alone, and only between spaces (RFC 9110, 7.6.1: a list).
+        """Close behind the answer if the client wants that, or the service is about to stop."""
+        # Twisted finds `close` only in the first line, and only between spaces; RFC 9110, 7.6.1 has lists.
         options = b",".join(request.requestHeaders.getRawHeaders(b"connection") or ()).lower().split(b",")
         if self.site.draining or b"close" in map(bytes.strip, options):
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
@@ -187,12 +187,12 @@ class DecisionChannel(OpenChannel):
         return bool(super().checkPersistence(request, version))
 
     def loseConnection(self) -> None:
-        """Close behind what was answered; what comes nevertheless, as it does over TLS, is not read."""
+        """Close once the answers are sent; what comes nevertheless, as it may over TLS, is not read."""
         self.is_refused = True
         super().loseConnection()
 
     def close_behind_answer(self) -> None:
-        """Close behind the answer to what was received in part."""
+        """Close once the request that is being received is answered."""
         if self.requests:
             self.persistent = False
             self.requests[-1].responseHeaders.setRawHeaders(b"Connection", [b"close"])
@@ -202,10 +202,10 @@ class DecisionChannel(OpenChannel):
         self._refuse(400, "request-malformed", "The request is not valid HTTP/1.1.")
 
     def refuse(self, problem: Problem) -> None:
-        """Answer a request that is not read any further, and close.
+        """Answer a request without reading the rest of it, and close.
 
         Args:
-            problem: Why.
+            problem: The answer.
         """
         if self.is_refused:
             return
@@ -217,15 +217,15 @@ class DecisionChannel(OpenChannel):
         own = b"Cors-Decision-Id: %b\r\nConnection: close\r\n" % self.site.next_id()
         self.transport.write(b"%b%b\r\n%b" % (answer.head(), own, answer.body))
         self._log_refusal(answer.status, len(answer.body))
-        # To close while the client sends would reset the connection, and the answer might be lost with it.
-        if self.isSecure():  # TLS says goodbye by itself, and knows no half of it
+        # Closing while the client sends would reset the connection, and the answer might be lost.
+        if self.isSecure():  # TLS ends with a message of its own, and can't be closed by halves
             self.loseConnection()
             return
         self.transport.loseWriteConnection()
         self._deadline = self.callLater(LINGER_SECONDS, self._abort)
 
     def _log_refusal(self, status: int, length: int) -> None:
-        """Put a request into the access log that no resource saw, if its first line was read."""
+        """Write a request that no resource saw into the access log, if its first line was read."""
         if self.requests and self._request_line:
             request = self.requests[-1]
             request.method, request.uri, request.clientproto = self._request_line.split(b" ")
@@ -260,13 +260,13 @@ class DecisionChannel(OpenChannel):
 
 
 class DecisionRequest(Request):
-    """A request of `DecisionSite`, whose body is bounded before it is stored."""
+    """A request of `DecisionSite`; the size of its body is checked before it is stored."""
 
     channel: DecisionChannel
     defaultContentType = None
 
     def gotLength(self, length: int | None) -> None:
-        """Refuse a body that says it is too long."""
+        """Refuse a body whose stated length is too long."""
         self._room = self.channel.site.limits.body
         super().gotLength(length)
         if length is not None and length > self._room:
@@ -283,7 +283,7 @@ class DecisionRequest(Request):
             super().handleContentChunk(data)
 
     def setHeader(self, name: str | bytes, value: str | bytes) -> None:
-        """Set a header, but not the one that Twisted sets to tell its version."""
+        """Set a header, but not the one in which Twisted reports its version."""
         if name != b"Server":
             super().setHeader(name, value)
 

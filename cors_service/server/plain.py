@@ -1,9 +1,9 @@
-"""Requests that come plain and whole, read in one go, which is several times as fast as line by line.
+"""Plain requests, read in one go, which is several times as fast as line by line.
 
-Plain is what nobody can read in two ways: HTTP/1.1 with one valid Host, lines that end in CR LF and hold a token and
+A plain request can't be read in two ways: HTTP/1.1 with one valid Host, lines that end in CR LF and hold a token and
 visible text, a body whose length is stated once, and nothing that asks for more than an answer. Whatever else comes,
-be it odd, wrong or just rare, is not refused here but left to the channel beneath, which reads line by line. What is
-taken here would be taken there, and as the same request.
+be it odd, wrong or just rare, is not refused here but left to the channel beneath, which reads line by line. Each
+request that is accepted here would be accepted there, and as the same request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IAddress
 from cors_service.server.limits import ServerLimits
 from cors_service.web.head import HOST
 
-# RFC 9112, 3 and 5, without the octets and the white space that some readers put up with.
+# RFC 9112, 3 and 5, without the octets and the white space that some readers tolerate.
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _HEAD: Final = re.compile(rb"(%b) (/[!-~]*+) HTTP/1\.1\r\n((?:%b:[\t -~\x80-\xff]*+\r\n)++)\r\n" % (_TOKEN, _TOKEN))
 # A line of the last group.
@@ -29,24 +29,24 @@ _KEPT: Final = ([b"keep-alive"], [b"Keep-Alive"])
 
 
 class PlainHeaders(dict[bytes, list[bytes]]):
-    """The values of each header by its name in lower case: as much of `Headers` as endpoints need."""
+    """The values of each header by its name in lower case: the part of `Headers` that endpoints need."""
 
     getRawHeaders = dict.get
     hasHeader = dict.__contains__
 
 
 class PlainRequest:
-    """A request that came plain and whole: as much of `IRequest` as endpoints and the access log need.
+    """A plain request: the part of `IRequest` that endpoints and the access log need.
 
     Attributes:
         method: As it came.
         uri: The target as it came.
-        path: That without the query.
-        prepath: The decoded segments of the path that led to the resource.
-        postpath: Those behind it.
+        path: The target without its query.
+        prepath: The decoded segments of the path that lead to the resource.
+        postpath: The segments behind those.
         requestHeaders: Its headers.
         content: Its body.
-        client: Who sent it; this and what follows is set for the access log.
+        client: The address of the client; this and what follows is set for the access log.
         code: The status of its answer.
         sentLength: Bytes of the body of its answer.
     """
@@ -80,7 +80,7 @@ class PlainRequest:
         self.sentLength: int
 
     def getClientAddress(self) -> IAddress:
-        """Who sent it."""
+        """The address of the client."""
         return self.client
 
     def getHeader(self, name: bytes) -> bytes | None:
@@ -93,13 +93,13 @@ def read_plain(data: bytes, start: int, limits: ServerLimits) -> tuple[PlainRequ
     """Read a request, if it is plain.
 
     Args:
-        data: What came.
+        data: What was received.
         start: Where in it the request begins.
-        limits: What it can't exceed, or it is not plain.
+        limits: A request that exceeds them is not plain.
 
     Returns:
-        The request and where it ends; no request but an end behind the data if it is plain as far as it came, and
-        the rest of its body is missing; no request and 0 if it is not plain.
+        The request and where it ends; None and an end behind the data if the request is plain so far and the rest of
+        its body is missing; None and 0 if it is not plain.
     """
     head = _HEAD.match(data, start)
     if head is None:
@@ -132,7 +132,7 @@ def read_plain(data: bytes, start: int, limits: ServerLimits) -> tuple[PlainRequ
 
 
 def _repeated(lines: list[tuple[bytes, bytes]]) -> PlainHeaders:
-    """The headers of lines of which some have the same name."""
+    """The headers of lines, some of which have the same name."""
     headers = PlainHeaders()
     for name, value in lines:
         headers.setdefault(name.lower(), []).append(value.strip(b" \t"))

@@ -1,7 +1,7 @@
 """A client's connection that answers plain requests at once, and leaves the rest to the channel beneath.
 
-Twisted makes objects for lines, headers, cookies, arguments and producers of each request, which costs several times
-what a decision does. A plain request goes to the same resource without them.
+For each request, Twisted makes objects for lines, headers, cookies, arguments and producers, which costs several times
+as much as a decision. A plain request goes to the same resource without them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class QuickSite(ChannelSite, Protocol):
 
     @property
     def date_line(self) -> bytes:
-        """The header Date of an answer that is given now."""
+        """The Date header of an answer that is given now."""
 
     def log_plain(self, request: PlainRequest, channel: DecisionChannel, status: int, length: int) -> None:
-        """Write a line on a request, if that was wanted."""
+        """Write a line on a request, if there is an access log."""
 
 
 class QuickChannel(DecisionChannel):
@@ -36,7 +36,7 @@ class QuickChannel(DecisionChannel):
 
     def __init__(self) -> None:
         super().__init__()
-        # A plain request whose body is not complete, and how long it will be.
+        # The beginning of a plain request whose body is not complete, and its length once it is.
         self._begun = bytearray()
         self._awaited = 0
 
@@ -46,7 +46,7 @@ class QuickChannel(DecisionChannel):
         return not self._begun and super().is_idle
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer the plain requests that data begins with; read the rest line by line."""
+        """Answer the plain requests at the beginning of data; read the rest line by line."""
         if self.is_refused:
             return
         self.resetTimeout()
@@ -62,29 +62,29 @@ class QuickChannel(DecisionChannel):
             data = data[self._answer_plain(data) :]
             if not data:
                 return
-        # Behind a pause there is something to read even if nothing came.
+        # Behind a pause there may be something to read although nothing came.
         elif not (data or self.unread):
             return
         super().dataReceived(data)
 
     def refuse(self, problem: Problem) -> None:
-        """Answer a request that is not read any further, and close."""
+        """Answer a request without reading the rest of it, and close."""
         begun = bytes(self._begun)
         self._begun.clear()
         if begun:
-            # The access log tells what was asked, which must be read for that.
+            # The access log needs the first line.
             super().dataReceived(begun)
         super().refuse(problem)
 
     def _answer_plain(self, data: bytes) -> int:
-        """Answer the plain requests that data begins with, and tell how much of it they are."""
+        """Answer the plain requests at the beginning of data, and give the number of bytes that they take."""
         taken = 0
         while taken < len(data) and not self.paused:
             request, end = read_plain(data, taken, self.site.limits)
             if request is not None:
                 resource = getChildForRequest(self.site.resource, request)
                 if not isinstance(resource, Endpoint):
-                    # Somebody else's resource, which needs a request of Twisted's.
+                    # Somebody else's resource, which needs one of Twisted's requests.
                     break
                 self._answer(request, resource)
                 taken = end

@@ -20,7 +20,7 @@ from cors_service.server.site import DecisionSite
 
 
 class CannotServe(SystemExit, Exception):
-    """Ends the process without a traceback, and is an error to twistd, which tells whoever started a daemon."""
+    """Ends the process without a traceback; an error to twistd, which reports it to whoever starts a daemon."""
 
     _log: Final = Logger()
 
@@ -29,7 +29,7 @@ class CannotServe(SystemExit, Exception):
         """Make one, and put the reasons into the log and on standard error."""
         for reason in reasons:
             cls._log.error("{reason}", reason=reason)
-            # twistd has put its log in the place of standard error by now.
+            # twistd has replaced standard error by its log by now.
             if sys.__stderr__ is not None:
                 sys.__stderr__.write(f"cors-service: {reason}\n")
         return cls(1)
@@ -39,7 +39,7 @@ class Listener:
     """Listens on endpoints, once.
 
     Attributes:
-        ports: What is listened on now, each with the endpoint that it is of.
+        ports: The open ports, each with its endpoint.
     """
 
     _log: Final = Logger()
@@ -48,23 +48,23 @@ class Listener:
         """Make a listener.
 
         Args:
-            endpoints: Where, each with its description.
-            factory: What makes protocols.
+            endpoints: Where to listen, each endpoint with its description.
+            factory: Makes the protocols.
         """
         self.ports: list[tuple[IListeningPort, IStreamServerEndpoint]] = []
         self._endpoints = endpoints
         self._factory = factory
-        self._asked = False
+        self._has_begun = False
 
     def listen(self) -> None:
-        """Listen, unless that was asked for before.
+        """Listen, unless that has been done.
 
         Raises:
-            CannotServe: An endpoint can't be had.
+            CannotServe: An endpoint can't be listened on.
         """
-        if self._asked:
+        if self._has_begun:
             return
-        self._asked = True
+        self._has_begun = True
         failures: list[str] = []
         for description, endpoint in self._endpoints:
             listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
@@ -77,7 +77,7 @@ class Listener:
             raise CannotServe.because(*failures)
 
     def stop(self) -> Deferred[Any]:
-        """Listen no more."""
+        """Stop listening."""
         ports, self.ports = self.ports, []
         return gatherResults([maybeDeferred(port.stopListening) for port, _ in ports])
 
@@ -99,8 +99,8 @@ class DecisionServer(Service):
         """Make a server.
 
         Args:
-            site: What is served.
-            endpoints: Where, each with its description.
+            site: The site to serve.
+            endpoints: Where to listen, each endpoint with its description.
             drain_timeout: Seconds that requests in flight have to end when the server stops.
         """
         self._listener = Listener(endpoints, site)
@@ -109,7 +109,7 @@ class DecisionServer(Service):
 
     @property
     def ports(self) -> list[IListeningPort]:
-        """What is listened on now."""
+        """The open ports."""
         return [port for port, _ in self._listener.ports]
 
     def privilegedStartService(self) -> None:
@@ -121,25 +121,25 @@ class DecisionServer(Service):
         """Listen.
 
         Raises:
-            CannotServe: An endpoint can't be had; the reason is in the log and on standard error.
+            CannotServe: An endpoint can't be listened on; the reason is in the log and on standard error.
         """
         super().startService()
         self._listener.listen()
 
     def stopService(self) -> Deferred[Any]:
-        """Accept no more connections, answer what was asked, close."""
+        """Accept no more connections, answer the requests in flight, close."""
         super().stopService()
         for port, endpoint in self._listener.ports:
-            # A socket that was handed over, as systemd does, goes on listening, and its queue stays.
+            # A socket that was passed in, as systemd does, goes on listening, and its queue stays.
             if isinstance(port, Port) and not isinstance(endpoint, AdoptedStreamServerEndpoint):
-                _take_up_the_rest(port)
+                _accept_waiting(port)
         return self._listener.stop().addCallback(lambda _: self._site.drain(self._drain_timeout))
 
 
-def _take_up_the_rest(port: Port) -> None:
-    """Take up the connections that wait in the system's queue: closing the port would reset them.
+def _accept_waiting(port: Port) -> None:
+    """Accept the connections that wait in the system's queue: closing the port would reset them.
 
-    The port is shut at once behind the last of them, and not in the next turn of the reactor, when others would wait.
+    The port is shut down at once behind the last of them; in the next turn of the reactor, others would wait.
     """
     port.numberAccepts = sys.maxsize
     port.doRead()

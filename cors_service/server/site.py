@@ -1,6 +1,6 @@
-"""The server around a tree: what HTTP clients may do to it, and how it comes to an end.
+"""The site of a server that runs a tree alone: what HTTP clients may do to it, and how it stops.
 
-`DecisionSite` is for whoever runs the tree alone; in somebody else's site all of this is that site's business.
+In another site, all of this is that site's business.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree
 
 GRACE_SECONDS: Final = 0.5
-"""How long a stop waits at least for requests that are on their way over connections that look idle."""
+"""How long stopping waits, at least, for requests that are on their way over connections that look idle."""
 
 
 class DecisionSite(Site):
     """Serves a tree.
 
     Attributes:
-        channels: The open connections, the one whose last request is longest ago first.
+        channels: The open connections, beginning with the one whose last request is longest ago.
         draining: Whether the service is about to stop.
         limits: What clients can't exceed.
     """
@@ -47,11 +47,11 @@ class DecisionSite(Site):
         """Make a site.
 
         Args:
-            tree: What `decision_resource` gave.
+            tree: Made by `decision_resource`.
             clock: The reactor.
             limits: What clients can't exceed.
             access_log: A file for a line on each request, `-` for the log of the process, None for none.
-            channel: What reads and answers the requests of a connection.
+            channel: Reads and answers the requests of a connection.
         """
         self.limits = limits or ServerLimits()
         path = None if access_log in {None, "-"} else access_log
@@ -72,21 +72,21 @@ class DecisionSite(Site):
         self._is_stopped = False
 
     def acceptableProtocols(self) -> list[bytes]:
-        """Speak HTTP/1.1 alone, also where Twisted could speak HTTP/2."""
+        """Offer only HTTP/1.1 over TLS, even where Twisted has HTTP/2."""
         return [b"http/1.1"]
 
     def log(self, request: http.Request) -> None:
-        """Write a line on a request, if that was wanted."""
+        """Write a line on a request, if there is an access log."""
         if self._access_log is not None:
             super().log(request)
 
     def log_plain(self, request: PlainRequest, channel: DecisionChannel, status: int, length: int) -> None:
-        """Write a line on a plain request, if that was wanted.
+        """Write a line on a plain request, if there is an access log.
 
         Args:
-            request: What was asked.
+            request: The request.
             channel: The connection that it came over.
-            status: Of its answer.
+            status: The status of its answer.
             length: Bytes of the body of its answer.
         """
         if self._access_log is not None:
@@ -95,7 +95,7 @@ class DecisionSite(Site):
 
     @property
     def date_line(self) -> bytes:
-        """The header Date of an answer that is given now (RFC 9110, 6.6.1)."""
+        """The Date header of an answer that is given now (RFC 9110, 6.6.1)."""
         now = int(self._clock.seconds())
         if now != self._date[0]:
             self._date = now, b"Date: %b\r\n" % http.datetimeToString(now)
@@ -117,13 +117,13 @@ class DecisionSite(Site):
         if len(self.channels) >= self.limits.connections:
             idle = (other for other in self.channels if other.is_idle)
             evicted = next(idle, next(iter(self.channels)))
-            # It ends in a later turn of the reactor; until then it must not be evicted again in place of others.
+            # It ends in a later turn of the reactor; until then it must not be evicted again instead of others.
             del self.channels[evicted]
             evicted.transport.abortConnection()
         self.channels[channel] = None
 
     def touch(self, channel: DecisionChannel) -> None:
-        """Take note that a connection got a whole request."""
+        """Take note that a whole request came over a connection."""
         self._received += 1
         if channel in self.channels:
             del self.channels[channel]
@@ -139,13 +139,13 @@ class DecisionSite(Site):
             drained.callback(None)
 
     def drain(self, timeout: float) -> Deferred[None]:
-        """Answer what was asked, then close all connections.
+        """Answer the requests in flight, then close all connections.
 
         Args:
-            timeout: Seconds after which those that are still open are cut.
+            timeout: Seconds after which connections that are still open are cut.
 
         Returns:
-            A Deferred that fires when none is open.
+            A Deferred that fires when no connection is open.
         """
         self.draining = True
         self._tree.ready.draining = True
@@ -165,8 +165,8 @@ class DecisionSite(Site):
         return self._drained.addCallback(done)
 
     def _close_idle(self, received: int | None) -> None:
-        """Close idle connections, behind a turn of the reactor in which no request came."""
-        # Until then the process was busy, and what came over other connections meanwhile may lie unread.
+        """Close idle connections after a turn of the reactor in which no request came."""
+        # Until then the process was busy, and requests on other connections may be unread.
         if received != self._received:
             self._closing = self._clock.callLater(0, self._close_idle, self._received)
             return
@@ -175,6 +175,6 @@ class DecisionSite(Site):
                 channel.loseConnection()
 
     def _cut(self) -> None:
-        self._log.warn("Cutting {count} connections that did not come to an end", count=len(self.channels))
+        self._log.warn("Cutting {count} connections that did not end in time", count=len(self.channels))
         for channel in list(self.channels):
             channel.transport.abortConnection()

@@ -58,7 +58,7 @@ class PolicyEndpoint(EndpointWithPolicies):
 
 
 class StatusEndpoint(Endpoint):
-    """`/v1/status`: which policies are active since when, and what is wrong with those that are not.
+    """`/v1/status`: which policies are active, since when, and what is wrong with newer ones.
 
     Attributes:
         worker: The number of this process where several serve; None elsewhere.
@@ -90,7 +90,7 @@ class LiveEndpoint(Endpoint):
     """`/livez`: the process runs."""
 
     def answer_GET(self, request: AnyRequest) -> Answer:
-        """Say so."""
+        """Answer at all."""
         return Answer(200, JSON, b'{"status":"alive"}', {"Cache-Control": NO_STORE})
 
 
@@ -98,13 +98,13 @@ class ReadyEndpoint(EndpointWithPolicies):
     """`/readyz`: policies are active, and the service is not about to stop.
 
     Attributes:
-        draining: Set by the server when it stops, so that load balancers go elsewhere.
+        draining: Set by the server when it stops, so that load balancers turn elsewhere.
     """
 
     draining = False
 
     def answer_GET(self, request: AnyRequest) -> Answer:
-        """Say so, or 503."""
+        """Answer with 200, or with 503."""
         self._active()
         if self.draining:
             raise Problem(503, "draining", "The service is about to stop.")

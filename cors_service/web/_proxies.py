@@ -40,7 +40,7 @@ _VARY_PREFLIGHT: Final = "Origin, Access-Control-Request-Method, Access-Control-
 _SILENCE_SECONDS: Final = 60.0
 _MAX_WARNINGS: Final = 256
 _AUTHORITY: Final = re.compile(r"[^/?#\\]+")
-# Scheme and authority of a URL, and what follows them.
+# Scheme and authority of a URL; what follows them.
 _URL: Final = re.compile(r"([^:/?#]*://[^/?#]*)(.*)", re.DOTALL)
 
 
@@ -165,7 +165,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         if active is None:
             raise Undecided("no-policies", "No policies are active yet.")
         if not query.method:
-            raise Undecided("no-method", "The header that tells the method is missing, or stands there twice.")
+            raise Undecided("no-method", "The header with the method of the original request is missing or repeated.")
         if query.policy is None:
             # The path is needed for nothing else: where a policy is named, it may be as odd as it likes.
             path = original.path or "/"
@@ -178,7 +178,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         except BadQuery as error:
             if error.code != "url-malformed":
                 raise
-            # It has no origin of its own that could be compared, and the rules speak about all others.
+            # Such a URL has no origin to compare with, and the rules decide about all others.
             return active.decide(structs.replace(query, url=None))
 
     def _decided(self, decision: Decision) -> Answer:
@@ -213,7 +213,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         return Answer(403 if query.is_preflight else 200, "", b"", headers)
 
     def _malformed(self, request: AnyRequest) -> str | None:
-        # The rest is the client's, and to refuse that would be an outage: the decision speaks about it.
+        # The rest comes from the client: refusing it would be an outage, and the decision deals with it.
         return None if request.uri.startswith(b"/") else "The target of the request is not a path."
 
 
@@ -273,7 +273,7 @@ class PreflightEndpoint(ProxyEndpoint):
         if not query.is_preflight:
             detail = "This is not a preflight: it has not exactly one Origin and one Access-Control-Request-Method."
             raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
-        # Pages send none to where they come from, so there is no origin of our own to compare with.
+        # Pages send no preflights to their own origin, so there is none of our own to compare with.
         return super()._decide(structs.replace(query, url=None), original)
 
     def _decided(self, decision: Decision) -> Answer:

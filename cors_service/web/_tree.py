@@ -38,13 +38,13 @@ _FOR_PROXIES: Final = {
 
 
 class DecisionTree(NotFound):
-    """The root of the tree; itself it is nothing.
+    """The root of the tree; nothing is at its own path.
 
     Attributes:
-        ids: Names its answers.
-        policies: Who holds the policies that it decides by.
-        ready: The resource that tells whether the service can be asked.
-        status: The resource that tells how it is.
+        ids: The names of its answers.
+        policies: Holds the policies that it decides by.
+        ready: The resource at `/readyz`.
+        status: The resource at `/v1/status`.
     """
 
     def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime) -> None:
@@ -76,14 +76,14 @@ def decision_resource(
     """Make the resource tree of the decision service.
 
     Args:
-        policies: What decides: a policy set that never changes, a store, which is loaded and watched from
-            now on, or a provider of `IPolicies`.
+        policies: A policy set, which never changes; a store, which is loaded and watched from now on; or a provider of
+            `IPolicies`.
         limits: The lifetime of decisions and the sizes of requests.
-        clock: Tells the time; the reactor by default.
+        clock: The reactor by default.
 
     Returns:
-        A resource for any path of a Twisted site, with whatever else stands beside it. What is a server's
-        business (time limits, sizes of headers, draining) is that site's.
+        A resource for any path of a Twisted site, beside any other resources. Time limits, sizes of headers, draining
+        and whatever else is a server's business is left to that site.
     """
     if clock is None:
         from twisted.internet import reactor

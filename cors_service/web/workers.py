@@ -11,19 +11,19 @@ State = Literal["waiting", "starting", "serving", "ending"]
 
 
 class WorkerStatus(Struct, frozen=True, kw_only=True):
-    """What is known of a worker. Times are in seconds since 1970.
+    """What is known about a worker. Times are in seconds since 1970.
 
     Attributes:
-        number: Of its place, from 1; another one that takes its place has the same.
-        pid: Its process id; None while nobody has the place.
-        state: `waiting` while nobody has the place, `starting` before it has policies, `serving`, or `ending`.
-        started_at: When it was started.
-        replaced: How often another one took the place since the service was started.
-        revision: Of the policies that are active there; None before there are any, as what follows.
+        number: From 1; a process that replaces another one has the same.
+        pid: The process id; None while there is no process.
+        state: `waiting` while there is no process, `starting` before it has policies, `serving`, or `ending`.
+        started_at: When the process was started.
+        replaced: How often the process was replaced since the service was started.
+        revision: The revision of the policies that are active there; None before there are any.
         generation: How often other policies became active there since it was started.
-        loaded_at: When they were read.
-        stale: Whether they are not those that were read last.
-        connections: How many are open.
+        loaded_at: When the policies were read; None before there are any.
+        stale: Whether the policies are not those that were read last.
+        connections: The number of open connections.
     """
 
     number: int
@@ -39,7 +39,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def all_of(cls, value: object) -> list[Self]:
-        """Read what was written as JSON.
+        """Read a list that was written as JSON.
 
         Raises:
             msgspec.ValidationError: It is something else.
@@ -47,11 +47,11 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
         return convert(value, list[cls])  # type: ignore[valid-type]
 
     def with_history(self, *, started_at: float | None, replaced: int) -> Self:
-        """The same with what only the supervisor knows."""
+        """Add what only the supervisor knows."""
         return structs.replace(self, started_at=started_at, replaced=replaced)
 
     def as_dict(self) -> dict[str, object]:
-        """The same as JSON of the API."""
+        """The fields as the API gives them."""
         return structs.asdict(self) | {"started_at": iso(self.started_at), "loaded_at": iso(self.loaded_at)}
 
 
