@@ -100,7 +100,7 @@ class Options(usage.Options):
 
         settings = self.settings()
         if self["check"]:
-            check_policies(settings, reactor)
+            check_policies(settings)
         self.prepared = prepare(settings, reactor)
 
 

@@ -37,7 +37,6 @@ from cors_service.server import DecisionServer, DecisionSite
 from cors_service.store import (
     FilePolicyStore,
     FixedPolicies,
-    IChangeStore,
     IPolicies,
     IPolicyStore,
     LivePolicies,
@@ -88,7 +87,7 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     LivePolicies: (IPolicies, live),
     MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),
     MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
-    ReaderPolicyStore: (IChangeStore, lambda: ReaderPolicyStore(Path("policies.toml"), Clock())),
+    ReaderPolicyStore: (IPolicyStore, lambda: ReaderPolicyStore(Path("policies.toml"), Clock())),
     _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
 }
 # What others make of it: the interfaces of Twisted that a class has from its base.
@@ -135,7 +134,7 @@ def test_every_provider_is_listed() -> None:
 def test_every_interface_has_a_provider() -> None:
     """Each interface of the package has a provider; those that others may provide have one in memory or null."""
     interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
-    assert {IChangeStore, IDecider, IPolicies, IPolicyStore} == interfaces
+    assert {IDecider, IPolicies, IPolicyStore} == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
 
 

@@ -25,8 +25,7 @@ from zope.interface.verify import verifyObject
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.service import ReloadOnHangup
 from cors_service.daemon.settings import DEFAULT_LISTEN
-from cors_service.daemon.start import Initial
-from cors_service.policy import read_document
+from cors_service.policy import read_document, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server import DecisionServer
@@ -285,12 +284,12 @@ def test_snapshot(policies: Path, snapshot: Path, capsys: Captured, damage: Call
     damage(policies)
     initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
     assert initial is not None
-    assert initial.instead_of is not None
+    assert initial.mistakes is not None
     assert (
-        initial.policy_set,
+        initial.policies,
         initial.loaded_at,
-        [mistake.code for mistake in initial.instead_of.mistakes],
-    ) == (KEPT, 1700000000.0, ["document-unreadable"])
+        [mistake.code for mistake in initial.mistakes.mistakes],
+    ) == (tuple(KEPT.policies.values()), 1700000000.0, ["document-unreadable"])
     assert capsys.readouterr().out == ""
 
 
@@ -302,13 +301,14 @@ def test_snapshot_of_a_directory(policies: Path, snapshot: Path) -> None:
     (directory / "b.toml").symlink_to("absent.toml")
     initial = parse("--policies", directory, "--snapshot", snapshot).prepared.initial
     assert initial is not None
-    assert initial.policy_set == KEPT
+    assert initial.revision == revision(KEPT)
 
 
 def test_snapshot_is_not_needed(policies: Path, snapshot: Path) -> None:
     """Policies that can be read are what it starts with, whatever the snapshot holds."""
     initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
-    assert Initial(read_policies(policies), None, None) == initial
+    assert initial is not None
+    assert (initial.revision, initial.mistakes) == (revision(read_policies(policies)), None)
 
 
 def test_no_snapshot_for_mistakes(policies: Path, snapshot: Path, capsys: Captured) -> None:
@@ -347,9 +347,9 @@ def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: byte
     with pytest.raises(SystemExit) as end:
         parse("--policies", policies, "--snapshot", snapshot)
     first, second, count = capsys.readouterr().err.splitlines()
-    assert (end.value.code, count) == (1, "1 mistake in the policies.")
-    assert first.startswith("cors-service: the snapshot can't be used either: ")
-    assert second.startswith(f"{policies}: ")
+    assert (end.value.code, count) == (1, "2 mistakes in the policies.")
+    assert first.startswith(f"{policies}: ")
+    assert second.startswith(f"{snapshot}: The snapshot can't be used either: ")
 
 
 # The service.

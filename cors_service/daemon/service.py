@@ -5,17 +5,16 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, MultiService, Service
 
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Endpoint, Initial, Prepared, Store
-from cors_service.reader.snapshot import Snapshot
+from cors_service.daemon.start import Endpoint, Prepared, Store, make_snapshot
+from cors_service.policy.change import Change
 from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel
-from cors_service.store import LivePolicies
+from cors_service.store import FilePolicyStore, LivePolicies
 from cors_service.web import decision_resource
 from cors_service.workers import Supervisor
 
@@ -52,7 +51,7 @@ class DecisionService(MultiService):
         self,
         settings: Settings,
         store: Store,
-        initial: Initial,
+        initial: Change,
         endpoints: list[Endpoint],
         reactor: Any,
         *,
@@ -63,16 +62,17 @@ class DecisionService(MultiService):
         Args:
             settings: The settings.
             store: Where policies come from.
-            initial: The policies to start with.
+            initial: The change from nothing to the policies to start with.
             endpoints: Where to listen, each endpoint with its description.
             reactor: The reactor.
             site_class: The class of the site.
         """
         super().__init__()
         self._reactor = reactor
-        snapshot = None if settings.snapshot is None else Snapshot(Path(settings.snapshot))
+        # Where another process reads the policies, it writes the snapshot, too.
+        snapshot = make_snapshot(settings) if isinstance(store, FilePolicyStore) else None
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
-        self.policies.activate(initial.policy_set, loaded_at=initial.loaded_at, instead_of=initial.instead_of)
+        self.policies.activate(initial)
         self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor)
         self.site = site_class(
             self.tree,

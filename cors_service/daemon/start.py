@@ -14,26 +14,14 @@ from twisted.python.usage import UsageError
 from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.policy import PolicySet, summarize
+from cors_service.policy import summarize
+from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies
 from cors_service.store import FilePolicyStore, ReaderPolicyStore
 
 Store = FilePolicyStore | ReaderPolicyStore
 Endpoint = tuple[str, IStreamServerEndpoint]
-
-
-class Initial(NamedTuple):
-    """The policies that the service starts with.
-
-    Attributes:
-        policy_set: The policies.
-        loaded_at: When a snapshot's policies were read from their store, in seconds since 1970; None for now.
-        instead_of: What is wrong with the policies that a snapshot replaces.
-    """
-
-    policy_set: PolicySet
-    loaded_at: float | None = None
-    instead_of: InvalidPolicies | None = None
 
 
 class Prepared(NamedTuple):
@@ -42,30 +30,29 @@ class Prepared(NamedTuple):
     Attributes:
         settings: The settings.
         store: Where the policies come from.
-        initial: The policies to start with; None where workers read their own.
+        initial: The change from nothing to the policies to start with; None where workers read their own.
         endpoints: Where to listen, each endpoint with its description.
         json_log: The open file for the log as JSON.
     """
 
     settings: Settings
     store: Store
-    initial: Initial | None
+    initial: Change | None
     endpoints: list[Endpoint]
     json_log: TextIO | None
 
 
-def check_policies(settings: Settings, reactor: Any) -> NoReturn:
+def check_policies(settings: Settings) -> NoReturn:
     """Report what is wrong with the policies, or what is in them, and exit.
 
     Args:
         settings: The settings.
-        reactor: The reactor.
 
     Raises:
         SystemExit: Always.
     """
     try:
-        policy_set = read_policies(make_store(settings, reactor))
+        policy_set = read_policies(Path(settings.policies))
     except InvalidPolicies as invalid:
         _refuse(invalid)
     sys.stdout.write(f"{summarize(policy_set)}\n")
@@ -85,7 +72,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     """
     store = make_store(settings, reactor)
     try:
-        initial = read_initial(store, settings)
+        initial = read_initial(store)
     except InvalidPolicies as invalid:
         _refuse(invalid)
     endpoints = [(description, make_endpoint(description, reactor)) for description in settings.listen]
@@ -103,24 +90,19 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
 def make_store(settings: Settings, reactor: Any) -> Store:
     """Make the store that the settings name."""
     path = Path(settings.policies)
+    snapshot = make_snapshot(settings)
     # Without POSIX signals to keep away from a process of its own, a thread reads.
-    return FilePolicyStore(path, reactor) if sys.platform == "win32" else ReaderPolicyStore(path, reactor)
+    store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
+    return store(path, reactor, snapshot=snapshot)
 
 
-def read_initial(store: Store, settings: Settings) -> Initial:
-    """Read the policies to start with: the store's, or those of the snapshot if the store can't be read.
-
-    Raises:
-        InvalidPolicies: There are mistakes in the policies, or neither can be read.
-    """
-    try:
-        return Initial(read_policies(store))
-    except InvalidPolicies as invalid:
-        return read_snapshot(settings, invalid)
+def make_snapshot(settings: Settings) -> Snapshot | None:
+    """Make the snapshot that the settings name."""
+    return None if settings.snapshot is None else Snapshot(Path(settings.snapshot))
 
 
-def read_policies(store: Store) -> PolicySet:
-    """Read the policies of a store in this thread.
+def read_initial(store: Store) -> Change:
+    """Read the policies to start with, in this thread.
 
     Raises:
         InvalidPolicies: With every mistake.
@@ -131,26 +113,6 @@ def read_policies(store: Store) -> PolicySet:
         return store.read()
     finally:
         gc.enable()
-
-
-def read_snapshot(settings: Settings, invalid: InvalidPolicies) -> Initial:
-    """Read the last good policies in place of some that can't be read.
-
-    Args:
-        settings: Name the snapshot.
-        invalid: What is wrong with the policies.
-
-    Raises:
-        InvalidPolicies: `invalid`: the policies were read and have mistakes, or the snapshot can't be read either.
-    """
-    if settings.snapshot is None or any(mistake.code != "document-unreadable" for mistake in invalid.mistakes):
-        raise invalid
-    try:
-        policy_set, loaded_at = Snapshot(Path(settings.snapshot)).load()
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"cors-service: the snapshot can't be used either: {error}\n")
-        raise invalid from None
-    return Initial(policy_set, loaded_at, invalid)
 
 
 def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:

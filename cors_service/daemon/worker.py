@@ -13,8 +13,9 @@ from twisted.logger import globalLogBeginner
 
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Initial, Store, make_store, read_policies, read_snapshot
+from cors_service.daemon.start import Store, make_store, read_initial
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy.change import Change
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog, WorkerSite, last_good, listen_on_shared
 
 
@@ -53,7 +54,7 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
         for description, socket in zip(settings.listen, given["sockets"], strict=True)
     ]
     store = make_store(settings, reactor)
-    initial = read_initial(store, settings, pipe, given["hears"])
+    initial = first_policies(store, pipe, given["hears"])
     service = DecisionService(settings, store, initial, endpoints, reactor, site_class=WorkerSite)
     crew = Crew(
         reactor,
@@ -75,22 +76,20 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
     reactor.run()
 
 
-def read_initial(store: Store, settings: Settings, pipe: Pipe, hears: int) -> Initial:
+def first_policies(store: Store, pipe: Pipe, hears: int) -> Change:
     """Read the policies to start with; where they are bad, take those of the other workers.
 
     Raises:
         SystemExit: There are no good ones; the mistakes are on standard error.
     """
     try:
-        return Initial(read_policies(store))
+        return read_initial(store)
     except InvalidPolicies as invalid:
         kept = last_good(pipe, hears)
-        if kept is not None:
-            return Initial(*kept, invalid)
-        try:
-            return read_snapshot(settings, invalid)
-        except InvalidPolicies:
+        if kept is None:
             sys.exit(invalid.report())
+        policy_set, loaded_at = kept
+        return Change.whole(policy_set, loaded_at=loaded_at, mistakes=invalid)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""From one policy set to the next: what is other, and nothing of what stays."""
+"""From one policy set to the next: what differs, and nothing of what stays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import compress, filterfalse
 from operator import is_not
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.grammar.pattern import OriginPattern, SetName
 from cors_service.policy.model import Policy, PolicySet
+from cors_service.policy.revision import revision as revision_of
 
 _Part = TypeVar("_Part")
 
@@ -21,10 +23,12 @@ class Change(Struct, frozen=True, kw_only=True):
     Attributes:
         base: The revision of the set that is changed; None for a set of nothing.
         revision: The revision of the set that it becomes.
-        policies: Those that are new or other, or use an origin set that is.
-        removed: The names of those that are no more.
-        origin_sets: Those that are new or other, by name.
-        removed_sets: The names of those that are no more.
+        policies: Policies that are new or differ, or use an origin set that is new or differs.
+        removed: The names of policies that no longer exist.
+        origin_sets: Origin sets that are new or differ, by name.
+        removed_sets: The names of origin sets that no longer exist.
+        loaded_at: When the second set was read at its source, in seconds since 1970; None for just now.
+        mistakes: What is wrong with newer policies, which the second set stands in for; None if there are none.
     """
 
     base: str | None
@@ -33,9 +37,37 @@ class Change(Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     origin_sets: Mapping[str, tuple[OriginPattern, ...]] = {}
     removed_sets: tuple[str, ...] = ()
+    loaded_at: float | None = None
+    mistakes: InvalidPolicies | None = None
 
     @classmethod
-    def between(cls, base: str | None, before: PolicySet | None, revision: str, after: PolicySet) -> Change:
+    def whole(
+        cls,
+        policy_set: PolicySet,
+        *,
+        revision: str | None = None,
+        loaded_at: float | None = None,
+        mistakes: InvalidPolicies | None = None,
+    ) -> Self:
+        """Make the change that leads from nothing to a policy set.
+
+        Args:
+            policy_set: The policy set.
+            revision: Its revision; computed by default.
+            loaded_at: See the attribute.
+            mistakes: See the attribute.
+        """
+        return cls(
+            base=None,
+            revision=revision_of(policy_set) if revision is None else revision,
+            policies=tuple(policy_set.policies.values()),
+            origin_sets=policy_set.origin_sets,
+            loaded_at=loaded_at,
+            mistakes=mistakes,
+        )
+
+    @classmethod
+    def between(cls, base: str | None, before: PolicySet | None, revision: str, after: PolicySet) -> Self:
         """Compare two policy sets.
 
         Args:

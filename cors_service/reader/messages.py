@@ -1,7 +1,8 @@
-"""What a service and the process that reads policies for it say to each other over their pipes.
+"""What the processes of a service say to each other over pipes.
 
-Each frame is the length of a message in four bytes, and the message in MessagePack. What is large comes in many frames,
-so that it is taken in bit by bit.
+Each message is a frame: its length in four bytes, then the message in MessagePack. A large answer comes in many frames,
+so that it is taken in bit by bit. In MessagePack, a message is an array that begins with its number: one byte says what
+it is to a process that only passes it on.
 """
 
 from __future__ import annotations
@@ -19,25 +20,19 @@ from cors_service.grammar.pattern import OriginPattern, write_pattern
 from cors_service.policy import Policy
 from cors_service.policy.change import Change
 
-IGNORED: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
-"""Signals that a terminal and a service manager send to the reader, too, which ends with the service and not before."""
+SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
+"""Signals that a terminal or a service manager sends to all processes of a service. The first one says what they mean
+for the others, which don't get them before they know what to do about them."""
+
+HEARS: Final = 0
+"""The descriptor at which a process hears what the one that started it says."""
 
 _LENGTH_BYTES: Final = 4
 _PART_BYTES: Final = 32768
 
 
-class Begin(Struct, tag=True):
-    """To the reader, first of all: what the service has read already.
-
-    Attributes:
-        mark: Names the states of the documents that it has read (`mark_of`); None if it has read none.
-    """
-
-    mark: str | None
-
-
-class Load(Struct, tag=True):
-    """To the reader: tell how to get from a revision to what is there now.
+class Load(Struct, frozen=True, tag=1, array_like=True):
+    """To the reader: answer with what leads from a revision to the policies that are there now.
 
     Attributes:
         base: The revision; None for nothing.
@@ -45,80 +40,63 @@ class Load(Struct, tag=True):
     """
 
     base: str | None
-    everything: bool
+    everything: bool = False
 
 
-class Save(Struct, tag=True):
-    """To the reader: write a snapshot, if this is the revision that was read last.
-
-    Attributes:
-        path: The file.
-        revision: What to write.
-        loaded_at: Seconds since 1970.
-    """
-
-    path: str
-    revision: str
-    loaded_at: float
+class Changed(Struct, frozen=True, tag=2, array_like=True):
+    """From the reader: there is something to load. If it comes before an answer, that answer has it."""
 
 
-class Changed(Struct, tag=True):
-    """To the service: there is something to load."""
-
-
-class Part(Struct, tag=True):
-    """To the service: a part of what is loaded; more follows."""
-
-    policies: tuple[Policy, ...] = ()
-    origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
-
-
-class Loaded(Struct, tag=True):
-    """To the service: the end of what is loaded; see `Change`."""
+class Begin(Struct, frozen=True, tag=3, array_like=True):
+    """From the reader: an answer begins, and takes the place of one that broke off; see `Change`."""
 
     base: str | None
     revision: str
     removed: tuple[str, ...]
     removed_sets: tuple[str, ...]
+    loaded_at: float | None
+    mistakes: str | None
 
 
-class Refused(Struct, tag=True):
-    """To the service: what was read has mistakes.
+class Part(Struct, frozen=True, tag=4, array_like=True):
+    """From the reader: a part of the answer; more follows."""
+
+    policies: tuple[Policy, ...] = ()
+    origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
+
+
+class End(Struct, frozen=True, tag=5, array_like=True):
+    """From the reader: the answer is complete."""
+
+
+class Refused(Struct, frozen=True, tag=6, array_like=True):
+    """From the reader: the answer is that the policies have mistakes, and that there is nothing newer in their place.
 
     Attributes:
-        mistakes: As JSON in ASCII, which can hold names that are no text.
+        mistakes: See `write_mistakes`.
     """
 
     mistakes: str
 
 
-class Failed(Struct, tag=True):
-    """To the service: what was asked for could not be done, for a reason that lies in this program."""
+class Failed(Struct, frozen=True, tag=7, array_like=True):
+    """From the reader: there is no answer, because of a fault of this program."""
 
     traceback: str
 
 
-class Saved(Struct, tag=True):
-    """To the service: the snapshot is written, or not.
-
-    Attributes:
-        is_known: Whether the revision was that which was read last; nothing was done else.
-        error: Why the file can't be written; empty if it is.
-    """
-
-    is_known: bool
-    error: str
-
-
-Request = Begin | Load | Save
-Answer = Changed | Part | Loaded | Refused | Failed | Saved
+Request = Load
+Answer = Changed | Begin | Part | End | Refused | Failed
+Message = Request | Answer
 REQUESTS: Final = msgspec.msgpack.Decoder(Request)
 ANSWERS: Final = msgspec.msgpack.Decoder(Answer)
+ENDS_OF_ANSWERS: Final = (End, Refused, Failed)
+_TYPES: Final = {kind.__struct_config__.tag: kind for kind in (Load, Changed, Begin, Part, End, Refused, Failed)}
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 class Frames:
-    """Takes frames out of a stream of bytes."""
+    """Takes messages out of a stream of bytes."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -135,50 +113,106 @@ class Frames:
             yield message
 
 
-def framed(message: Request | Answer) -> bytes:
+def encoded(message: Message) -> bytes:
+    """Write a message."""
+    return _ENCODER.encode(message)
+
+
+def framed(message: Message) -> bytes:
     """Write a message as a frame."""
-    data = _ENCODER.encode(message)
+    return frame_of(encoded(message))
+
+
+def frame_of(data: bytes) -> bytes:
+    """Make a frame of a message that is written already."""
     return len(data).to_bytes(_LENGTH_BYTES, "big") + data
 
 
-def parts_of(change: Change) -> Iterator[Part | Loaded]:
+def type_of(data: bytes) -> type[Message]:
+    """Say what kind of message something is, without reading it.
+
+    Raises:
+        LookupError: It is not a message.
+    """
+    # The first byte says that it is an array, and of how many elements; the second is the number.
+    return _TYPES[data[1]]
+
+
+class IncomingChange:
+    """Puts the parts of an answer together."""
+
+    def __init__(self) -> None:
+        self._begin: Begin | None = None
+        self._policies: list[Policy] = []
+        self._origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
+
+    def take(self, message: Begin | Part | End | Refused | Failed) -> Change | None:
+        """Take the next message of an answer.
+
+        Returns:
+            The change, once it is complete.
+
+        Raises:
+            InvalidPolicies: The answer is that there are mistakes.
+            ReaderFailed: The answer is that there is none.
+        """
+        match message:
+            case Begin():
+                self._begin, self._policies, self._origin_sets = message, [], {}
+            case Part():
+                self._policies += message.policies
+                self._origin_sets |= message.origin_sets
+            case End():
+                return self._change()
+            case Refused():
+                raise read_mistakes(message.mistakes)
+            case Failed():
+                raise ReaderFailed(message.traceback)
+        return None
+
+    def _change(self) -> Change:
+        begin = self._begin
+        assert begin is not None
+        policies, self._policies = self._policies, []
+        return Change(
+            base=begin.base,
+            revision=begin.revision,
+            policies=tuple(policies),
+            removed=begin.removed,
+            origin_sets=self._origin_sets,
+            removed_sets=begin.removed_sets,
+            loaded_at=begin.loaded_at,
+            mistakes=None if begin.mistakes is None else read_mistakes(begin.mistakes),
+        )
+
+
+class ReaderFailed(Exception):
+    """The process that reads policies can't do what it is asked for."""
+
+
+def parts_of(change: Change) -> Iterator[Begin | Part | End]:
     """Take a change apart into messages."""
+    mistakes = None if change.mistakes is None else write_mistakes(change.mistakes)
+    yield Begin(change.base, change.revision, change.removed, change.removed_sets, change.loaded_at, mistakes)
     yield from (Part(origin_sets={name: origins}) for name, origins in change.origin_sets.items())
-    yield from (Part(policies=tuple(policies)) for policies in _batches(change.policies))
-    yield Loaded(change.base, change.revision, change.removed, change.removed_sets)
+    yield from (Part(tuple(policies)) for policies in _batches(change.policies))
+    yield End()
 
 
-def whole(parts: Iterable[Part], end: Loaded) -> Change:
-    """Put a change together again."""
-    policies: list[Policy] = []
-    origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
-    for part in parts:
-        policies += part.policies
-        origin_sets.update(part.origin_sets)
-    return Change(
-        base=end.base,
-        revision=end.revision,
-        policies=tuple(policies),
-        removed=end.removed,
-        origin_sets=origin_sets,
-        removed_sets=end.removed_sets,
-    )
-
-
-def refused(invalid: InvalidPolicies) -> Refused:
-    """Write mistakes."""
+def write_mistakes(invalid: InvalidPolicies) -> str:
+    """Write mistakes as JSON in ASCII: unlike MessagePack, it can hold names that are not text."""
     names = ("code", "message", "hint", "path", "value", "file", "line")
     mistakes: list[dict[str, Any]] = []
     for mistake in invalid.mistakes:
         written = {name: getattr(mistake, name) for name in names}
-        # Values may be of any type; what is told of them is this.
+        # Values may be of any type; this is what is reported of them.
         mistakes.append({**written, "value": mistake.as_dict()["value"]})
-    return Refused(json.dumps(mistakes))
+    return json.dumps(mistakes)
 
 
-def read_mistakes(message: Refused) -> InvalidPolicies:
-    """Read mistakes; they tell the same as those that were written."""
-    mistakes: list[dict[str, Any]] = json.loads(message.mistakes)
+def read_mistakes(text: str) -> InvalidPolicies:
+    """Read mistakes; they say the same as those that were written."""
+    mistakes: list[dict[str, Any]] = json.loads(text)
     return InvalidPolicies([PolicyError(**{**mistake, "path": tuple(mistake["path"])}) for mistake in mistakes])
 
 

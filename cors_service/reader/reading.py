@@ -1,179 +1,184 @@
-"""Policies in files, of which only those that changed are read again."""
+"""Policies in documents, of which only those that changed are read again."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Set as AbstractSet
-from contextlib import suppress
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+
+from msgspec import Struct, structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy import PolicySet
 from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Change
 from cors_service.policy.draft import Draft
-from cors_service.reader.sources import PATIENCE, States, document_names, read_text, state_of, status_of
-
-PATIENCE_WITH_OTHERS: Final = 4
-"""For how many looks documents that changed wait for others that go on changing: they may belong together."""
-
-
-def mark_of(states: States) -> str:
-    """Name what was seen by a look, for who compares it with what he sees."""
-    return hashlib.sha256(repr(sorted(states.items())).encode("utf-8", "backslashreplace")).hexdigest()
+from cors_service.reader.history import History
+from cors_service.reader.looking import Looks
+from cors_service.reader.sources import document_names, read_text
 
 
-class FileReader:
-    """A file or a directory of documents, which remembers what it has read.
+class GoodSet(Struct, frozen=True):
+    """A policy set without mistakes.
 
-    A document is read when two looks agree about it: what is being written may be a good one as far as it goes, and
-    lack what restricts it. The others wait for it, since what is written together is meant together, but not for ever.
+    Attributes:
+        policy_set: The policies.
+        revision: Their revision.
+        loaded_at: When they were read, in seconds since 1970.
+    """
 
+    policy_set: PolicySet
+    revision: str
+    loaded_at: float
+
+
+class Documents:
+    """A file or a directory of documents, which remembers what it has read of each.
+
+    Attributes:
+        good: The last good set; None before there is one.
+        mistakes: What is wrong with the documents as they were read last; None if nothing is.
     """
 
     def __init__(self, path: Path) -> None:
-        """Make a reader.
-
-        Args:
-            path: The file or directory.
-        """
+        """Make the documents of a file or directory, of which nothing is read yet."""
+        self.good: GoodSet | None = None
+        self.mistakes: InvalidPolicies | None = None
         self._path = path
-        self._seen: States | None = None
-        # What was read, and the states that it was read in; complete once no document is left that was there before.
+        self._looks = Looks(path)
         self._assembly = Assembly()
-        self._taken: States = {}
-        self._is_complete = False
-        self._due: set[str] = set()
-        self._restless: dict[str, int] = {}
-        self._unrest = 0
+        self._has_changed = True
+        self._history = History()
 
-    @property
-    def revision(self) -> str | None:
-        """Of the last good set; None before there is one."""
-        return self._assembly.revision
-
-    @property
-    def policy_set(self) -> PolicySet | None:
-        """The last good set."""
-        return self._assembly.policy_set
-
-    def begin(self, mark: str | None) -> bool:
-        """Look for the first time; read the documents if they are as somebody else has seen them before.
+    def look(self, names: Iterable[str] | None = None) -> bool:
+        """Look at documents.
 
         Args:
-            mark: Names what he has seen (`mark_of`); None for nothing.
-
-        Returns:
-            Whether they were: then two looks agree about them.
-        """
-        seen = self._look()
-        if mark != mark_of(seen):
-            return False
-        self._take(set(seen))
-        self._is_complete = self._taken.keys() == seen.keys()
-        with suppress(InvalidPolicies):
-            self._assembly.read()
-        return True
-
-    def look(self) -> bool:
-        """Look at the documents.
+            names: The names of those that may have changed; None for a look at all.
 
         Returns:
             Whether there is something to read.
         """
-        before, now = self._seen, self._look()
-        if now == self._taken and self._is_complete:
-            self._due, self._restless, self._unrest = set(), {}, 0
-            return False
-        changed = {name for name, state in now.items() if self._taken.get(name) != state} | (self._taken.keys() - now)
-        restless = {name for name in changed if before is None or now.get(name) != before.get(name)}
-        self._restless = {name: self._restless.get(name, 0) + 1 for name in restless}
-        self._unrest = self._unrest + 1 if restless else 0
-        self._due = {name for name, looks in self._restless.items() if looks >= PATIENCE}
-        if not self._is_complete:
-            # Who asks may know all of them from before: nothing is told as long as one is missing.
-            self._due |= changed - restless
-            self._take(self._due)
-            self._is_complete = now.keys() <= self._taken.keys()
-            return self._is_complete
-        if self._unrest < PATIENCE_WITH_OTHERS and len(self._due) < len(restless):
-            return False
-        self._due |= changed - restless
-        return bool(self._due)
+        is_due = self._looks.look(names)
+        if self._looks.is_complete:
+            return is_due
+        self._take(self._looks.due)
+        self._looks.settle()
+        return self._looks.is_complete
 
-    def read(self, *, everything: bool = False) -> Change:
+    def read(self, *, everything: bool = False) -> PolicySet:
         """Read what the last look found to be due.
 
         Args:
-            everything: Look now, and read all documents as they are; what else if nothing was read yet.
+            everything: Look now, and read all documents as they are; that is done in any case if nothing was read yet.
 
         Returns:
-            What makes the set that is there now of the last good one; what did not change is the same object.
+            The set of all documents; what did not change is the same object as before.
 
         Raises:
             InvalidPolicies: With every mistake of every document.
         """
-        if everything or not self._is_complete:
-            seen = self._look()
-            self._take(seen.keys() | self._taken.keys(), as_it_is=True)
-            self._is_complete = True
+        if everything or not self._looks.is_complete:
+            self._looks.look()
+            self._take(self._looks.names(), as_it_is=True)
+            self._looks.settle()
         else:
-            self._take(self._due)
-        if not self._taken:
-            document_names(self._path)  # raises what is wrong
-        return self._assembly.read()
+            self._take(self._looks.due)
+        if self._has_changed:
+            self._assemble()
+        elif everything and self.good is not None:
+            self.good = structs.replace(self.good, loaded_at=time.time())
+        if self.mistakes is not None:
+            raise self.mistakes.with_traceback(None)
+        assert self.good is not None
+        return self.good.policy_set
 
-    def change(self, base: str | None, *, everything: bool = False) -> Change:
-        """Read what is due, and compare.
+    def change(self, base: str | None) -> Change:
+        """Say how to get to the last good set.
 
         Args:
-            base: The revision to start from.
-            everything: Look now, and read all documents as they are.
+            base: The revision to start from; None for nothing.
 
         Returns:
-            The change that leads from that revision, if it is that of the last good set, to the good set that is there
-            now; from nothing, if it is not.
+            The change that leads there: from the revision, if it is one of the last ones; from nothing, if not. If the
+            set is not that of the documents, the change has their mistakes.
 
         Raises:
-            InvalidPolicies: With every mistake of every document.
+            InvalidPolicies: There is no good set, or it is the one to start from and there are mistakes.
         """
-        known = self.revision
-        change = self.read(everything=everything)
-        if base == change.revision:
-            return Change(base=base, revision=base)
-        if base is None or base != known:
-            assert self.policy_set is not None
-            return Change.between(None, None, change.revision, self.policy_set)
-        return change
+        good = self.good
+        if self.mistakes is not None and (good is None or base == good.revision):
+            # A traceback would grow with each raise, and keep alive whatever was at hand.
+            raise self.mistakes.with_traceback(None)
+        assert good is not None
+        if base == good.revision:
+            change: Change | None = Change(base=base, revision=good.revision)
+        else:
+            change = None if base is None else self._history.since(base, good.revision, good.policy_set)
+        change = change or Change.whole(good.policy_set, revision=good.revision)
+        return structs.replace(change, loaded_at=good.loaded_at, mistakes=self.mistakes)
 
-    def _look(self) -> States:
-        self._seen = state_of(self._path)
-        return self._seen
+    def recognise(self, revision: str, loaded_at: float) -> bool:
+        """Say whether the last good set is one that was read elsewhere; if so, it was read when that was."""
+        if self.good is None or self.good.revision != revision:
+            return False
+        self.good = structs.replace(self.good, loaded_at=loaded_at)
+        return True
 
-    def _take(self, names: AbstractSet[str], *, as_it_is: bool = False) -> None:
+    def stand_in(self, change: Change) -> None:
+        """Take policies from elsewhere as the last good set, as long as the documents have none.
+
+        Args:
+            change: What leads to them from nothing.
+        """
+        policy_set = PolicySet.of(change.policies, change.origin_sets)
+        self.good = GoodSet(policy_set, change.revision, change.loaded_at or time.time())
+
+    def _take(self, names: Iterable[str], *, as_it_is: bool = False) -> None:
         """Read documents, or notice that they are gone.
 
         Args:
             names: Their names.
-            as_it_is: Whether it does not matter that one is changed at this very moment. It can wait else.
+            as_it_is: Whether to take a document that changes at this very moment; it can wait else.
         """
-        seen = self._seen or {}
-        for name in names:
-            state = seen.get(name)
+        for name in list(names):
+            state = self._looks.state(name)
             if state is None:
-                self._taken.pop(name, None)
-                self._assembly.put(name, None)
+                self._put(name, None)
                 continue
-            found = self._read_one(name)
-            if as_it_is or name in self._restless or status_of((self._path / name).stat) == state:
-                self._taken[name] = state
-                self._assembly.put(name, found)
-        self._due = set()
+            found, now = self._read_one(name)
+            if as_it_is or now == state or self._looks.may_go_on_changing(name):
+                self._put(name, found)
 
-    def _read_one(self, name: str) -> Draft | PolicyError:
-        source = read_text(self._path / name)
+    def _read_one(self, name: str) -> tuple[Draft | PolicyError, object]:
+        source, state = read_text(self._path, name)
         if isinstance(source, PolicyError):
-            return source
-        kept = self._assembly.get(name)
-        return kept if isinstance(kept, Draft) and kept.source == source else Draft(source)
+            return source, state
+        known = self._assembly.get(name)
+        return known if isinstance(known, Draft) and known.source == source else Draft(source), state
+
+    def _put(self, name: str, document: Draft | PolicyError | None) -> None:
+        self._looks.has_read(name)
+        if document is not self._assembly.get(name):
+            self._assembly.put(name, document)
+            self._has_changed = True
+
+    def _assemble(self) -> None:
+        try:
+            if not self._looks.has_documents:
+                document_names(self._path)  # raises what is wrong
+            change = self._assembly.read()
+        except InvalidPolicies as invalid:
+            self.mistakes = invalid
+        else:
+            self.mistakes = None
+            self._become(change)
+        self._has_changed = False
+
+    def _become(self, change: Change) -> None:
+        """Make what the documents are now the last good set."""
+        before, policy_set = self.good, self._assembly.policy_set
+        assert policy_set is not None
+        self.good = GoodSet(policy_set, change.revision, time.time())
+        if before is not None and change.base == before.revision != change.revision:
+            self._history.add(before.policy_set, change)

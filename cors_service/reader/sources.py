@@ -1,4 +1,4 @@
-"""What a source of policies is: a file, or all files of a directory; how it is looked at and read."""
+"""What a source of policies is: a file, or all documents of a directory; how it is looked at and read."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy import PolicySet, Source, read_sources
 
-POLL_SECONDS: Final = 0.5
-PATIENCE: Final = 10
-"""How many looks a document may go on changing before it is read all the same."""
-FORMATS: Final = {".toml": "toml", ".json": "json"}
-_SUFFIXES: Final = tuple(FORMATS)
+_SUFFIXES: Final = (".toml", ".json")
+_READ_BYTES: Final = 1 << 16
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 State = tuple[int, ...]
-"""What tells that a document was replaced or written to."""
+"""What distinguishes a document from one that replaced it or from what was written into it."""
 States = dict[str, State]
+UNKNOWN: Final[State] = ()
+"""The state of a document that can't be looked at, such as a link that leads nowhere."""
 
 
 def read_policies(path: Path) -> PolicySet:
@@ -30,7 +30,7 @@ def read_policies(path: Path) -> PolicySet:
     Raises:
         InvalidPolicies: With every mistake of every file, one that can't be read among them.
     """
-    read = [read_text(path / name) for name in document_names(path)]
+    read = [read_text(path, name)[0] for name in document_names(path)]
     unreadable = [error for error in read if isinstance(error, PolicyError)]
     return read_sources([source for source in read if isinstance(source, Source)], unreadable=unreadable)
 
@@ -44,49 +44,90 @@ def document_names(path: Path) -> list[str]:
     try:
         names = sorted(look_at(path))
     except OSError as error:
-        raise InvalidPolicies([_unreadable(path, error)]) from None
+        raise InvalidPolicies([_unreadable(shown_path(path), error)]) from None
     if not names:
         message = "There is no *.toml and no *.json file in the directory."
         raise InvalidPolicies([PolicyError("no-policies", message, file=shown_path(path))])
     return names
 
 
-def read_text(document: Path) -> Source | PolicyError:
-    """Read the text of a document; what is wrong if that can't be done."""
+def read_text(path: Path, name: str) -> tuple[Source | PolicyError, State]:
+    """Read the text of a document.
+
+    Args:
+        path: The source.
+        name: The name of the document in it.
+
+    Returns:
+        The text, or what is wrong with it; and the state of the document when all of it was read.
+    """
+    # Not `path / name`, which takes as long as reading the document does.
+    document = f"{path}/{name}" if name else str(path)
+    shown = shown_path(document)
+    try:
+        data, state = _read(document)
+    except OSError as error:
+        return _unreadable(shown, error), _state_of(Path(document).stat)
     try:
         # Some editors begin a file with a byte order mark.
-        text = document.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        return _unreadable(document, error)
-    return Source(shown_path(document), FORMATS.get(document.suffix, "toml"), text)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _unreadable(shown, error), state
+    return Source(shown, "json" if document.endswith(".json") else "toml", text), state
 
 
 def look_at(path: Path) -> States:
     """Look at the documents of a directory, or at the one that a file is.
 
     Returns:
-        By the name of each what tells one state of it from another: the time of modification can be put back, as tar
-        and rsync do; that of the change of the entry can't. Nothing for what can't be looked at.
+        The state of each by its name.
 
     Raises:
         OSError: The directory can't be read.
     """
     if not path.is_dir():
-        return {"": status_of(path.stat)}
+        return {"": _state_of(path.stat)}
     with os.scandir(path) as entries:
-        return {
-            entry.name: status_of(entry.stat)
-            for entry in entries
-            if entry.name.endswith(_SUFFIXES) and entry.name[0] != "." and not _is_directory(entry)
-        }
+        documents = (entry for entry in entries if _is_name(entry.name) and not _is_directory(entry))
+        return {entry.name: _state_of(entry.stat) for entry in documents}
 
 
-def state_of(path: Path) -> States:
-    """Look at documents (see `look_at`); nothing where that can't be done."""
+def states_of(path: Path) -> States:
+    """Look at documents (see `look_at`); none where that can't be done."""
     try:
         return look_at(path)
     except OSError:
         return {}
+
+
+def state_of(path: Path, name: str) -> State | None:
+    """Look at one document; None if there is no document of that name."""
+    document = path / name
+    if name and (not _is_name(name) or document.is_dir()):
+        return None
+    state = _state_of(document.stat)
+    # A link that leads nowhere is a document that can't be read.
+    return state if state or not name or document.is_symlink() else None
+
+
+def shown_path(path: Path | str) -> str:
+    """Write a path for people and for JSON: bytes that are not text are written out."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _read(document: str) -> tuple[bytes, State]:
+    descriptor = os.open(document, _FLAGS)
+    try:
+        parts = []
+        while part := os.read(descriptor, _READ_BYTES):
+            parts.append(part)
+        return b"".join(parts), _state_of(lambda: os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _is_name(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and name[0] != "."
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
@@ -96,20 +137,15 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def status_of(stat: Callable[[], os.stat_result]) -> State:
-    """Give what tells one state of a document from another; nothing where it can't be looked at."""
+def _state_of(stat: Callable[[], os.stat_result]) -> State:
     try:
         status = stat()
     except OSError:
-        return ()
+        return UNKNOWN
+    # The time of modification can be put back, as tar and rsync do; that of the change of the entry can't.
     return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
-def _unreadable(path: Path, error: Exception) -> PolicyError:
+def _unreadable(shown: str, error: Exception) -> PolicyError:
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=shown_path(path))
-
-
-def shown_path(path: Path) -> str:
-    """A path for people and for JSON: bytes that are no text are written out."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=shown)

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from cors_service.policy import PolicySet
-from cors_service.reader.sources import PATIENCE, POLL_SECONDS, States, read_policies, shown_path, state_of
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy.change import Change
+from cors_service.reader.looking import POLL_SECONDS
+from cors_service.reader.reading import Documents
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import shown_path
 from cors_service.store._interfaces import IPolicyStore
-
-_log: Final = Logger()
 
 
 @implementer(IPolicyStore)
@@ -30,11 +32,14 @@ class FilePolicyStore:
     elsewhere, which is how Kubernetes updates the files of a ConfigMap.
     """
 
+    _log: Final = Logger()
+
     def __init__(
         self,
         path: Path,
         clock: IReactorTime,
         *,
+        snapshot: Snapshot | None = None,
         interval: float = POLL_SECONDS,
         in_thread: Callable[..., Deferred[Any]] = deferToThread,
     ) -> None:
@@ -43,50 +48,58 @@ class FilePolicyStore:
         Args:
             path: The file or directory.
             clock: The reactor.
+            snapshot: What to read at the start if the documents can't be read.
             interval: Seconds between two looks.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
         self.name = shown_path(path)
-        self._path = path
+        self._documents = Documents(path)
         self._clock = clock
+        self._snapshot = snapshot
         self._interval = interval
         self._in_thread = in_thread
-        self._seen: States | None = None
+        # The documents are looked at and read by one thread at a time.
+        self._one = DeferredLock()
+        self._has_told = False
 
-    def read(self) -> PolicySet:
+    def read(self) -> Change:
         """Read the documents that are there now, in this thread.
 
         Raises:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
-        # The state is taken first: what changes while we read is found by the next look.
-        self._seen = state_of(self._path)
-        return read_policies(self._path)
+        try:
+            return self._read(None, everything=True)
+        except InvalidPolicies as invalid:
+            if self._snapshot is None:
+                raise
+            return self._snapshot.in_place_of(invalid)
 
-    def load(self) -> Deferred[PolicySet]:
-        """Read the documents that are there now."""
-        return self._in_thread(self.read)
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
+        """Read what changed, or everything."""
+        self._has_told = False
+        return self._one.run(self._in_thread, self._read, base, everything=everything)
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
         """Look at the documents now and then."""
-        last, restless = self._seen, 0
 
-        def compare(state: States) -> None:
-            nonlocal last, restless
-            at_rest = state == last or last is None
-            last, restless = state, 0 if at_rest else restless + 1
+        def compare(is_due: bool) -> None:
             # A look may still be under way when the watch ends.
-            if state != self._seen and looking.running and (at_rest or restless >= PATIENCE):
-                self._seen, restless = state, 0
+            if is_due and looking.running and not self._has_told:
+                self._has_told = True
                 changed()
 
         def look() -> Deferred[None]:
-            return self._in_thread(state_of, self._path).addCallback(compare).addErrback(report)
+            return self._one.run(self._in_thread, self._documents.look).addCallback(compare).addErrback(report)
 
         def report(failure: Any) -> None:
-            _log.failure("Can't look at {path}", failure=failure, path=self.name)
+            self._log.failure("Can't look at {path}", failure=failure, path=self.name)
 
         looking = LoopingCall(look)
         looking.clock = self._clock
-        looking.start(self._interval, now=self._seen is None)
+        looking.start(self._interval, now=False)
         return looking.stop
+
+    def _read(self, base: str | None, *, everything: bool) -> Change:
+        self._documents.read(everything=everything)
+        return self._documents.change(base)

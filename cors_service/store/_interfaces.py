@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from cors_service.decision import ActivePolicies
-from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.store._status import Status
 
 
 class IPolicyStore(Interface):
-    """Where policies come from."""
+    """Where policies come from.
+
+    What a store gives is a `Change`: from policies that are active already to those that are there now, or from nothing
+    (`Change.whole`), which any store may give at any time. A change can say when the policies were read, and that it
+    stands in for newer ones that have mistakes.
+    """
 
     name: str = Attribute("What people call it, in logs and in `/v1/status`: a path, a URL.")
 
-    def load() -> Deferred[PolicySet]:
-        """Read what is there now.
+    def read() -> Change:
+        """Read what is there now, before the reactor runs.
 
         Returns:
-            A Deferred of the policy set. It fails with `InvalidPolicies`, which holds every mistake; a place
-            that can't be read is one, with the code `document-unreadable`.
+            The change that leads there from nothing.
+
+        Raises:
+            InvalidPolicies: With every mistake; a place that can't be read is one, with the code
+                `document-unreadable`.
+        """
+
+    def load(base: str | None, *, everything: bool = False) -> Deferred[Change]:
+        """Read what is there now.
+
+        Args:
+            base: The revision of the policies that are active; None if there are none.
+            everything: Whether to read everything, also what does not look as if it had changed.
+
+        Returns:
+            A Deferred of the change that leads there, from that revision or from nothing. It fails with
+            `InvalidPolicies`, as `read` does.
         """
 
     def watch(changed: Callable[[], object]) -> Callable[[], object]:
@@ -38,36 +56,8 @@ class IPolicyStore(Interface):
         """
 
 
-class IChangeStore(IPolicyStore):
-    """Where policies come from, if it can tell what changed and need not tell everything each time."""
-
-    def load_change(base: str | None, *, everything: bool) -> Deferred[Change]:
-        """Read what is there now, and tell how to get there.
-
-        Args:
-            base: The revision of the policies that are active; None if there are none.
-            everything: Whether to read everything, also what does not look as if it had changed.
-
-        Returns:
-            A Deferred of the change, which begins at that revision or at nothing. It fails as that of `load` does.
-        """
-
-    def save(path: Path, revision: str, loaded_at: float) -> Deferred[bool]:
-        """Write a snapshot of what was loaded last, where that keeps nobody waiting.
-
-        Args:
-            path: The file.
-            revision: What is to be written.
-            loaded_at: When it was loaded, in seconds since 1970.
-
-        Returns:
-            A Deferred that tells whether it was done; if not, the store has another revision. It fails with an OSError
-            if the file can't be written.
-        """
-
-
 class IPolicies(Interface):
-    """Who holds the policies that are active."""
+    """Holds the active policies."""
 
     active: ActivePolicies | None = Attribute(
         "The policies that decide now, or None before there are any. Read it once for each request."

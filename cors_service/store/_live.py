@@ -18,8 +18,8 @@ from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
-from cors_service.store._interfaces import IChangeStore, IPolicies, IPolicyStore
-from cors_service.store._slices import in_slices
+from cors_service.store._interfaces import IPolicies, IPolicyStore
+from cors_service.store._slices import at_once, in_slices
 from cors_service.store._status import Status
 
 
@@ -47,7 +47,7 @@ class LivePolicies(Service):
         Args:
             store: Where policies come from.
             clock: The reactor.
-            snapshot: Keeps each good set for a start while the store is down.
+            snapshot: Keeps each good set for a start while the store is down; None where the store does that.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
         self.active: ActivePolicies | None = None
@@ -68,21 +68,15 @@ class LivePolicies(Service):
         self._saving = DeferredLock()
         self._unwatch: Callable[[], object] | None = None
 
-    def activate(
-        self, policy_set: PolicySet, *, loaded_at: float | None = None, instead_of: InvalidPolicies | None = None
-    ) -> None:
-        """Make a policy set active at once, as at the start of a program.
+    def activate(self, first: Change | PolicySet) -> None:
+        """Make policies active at once, as at the start of a program.
 
         Args:
-            policy_set: What shall decide.
-            loaded_at: When it was read from its store, in seconds since 1970; now by default.
-            instead_of: What is wrong with the policies that should be active, if these come from a snapshot.
+            first: What shall decide: a policy set, or the change that leads to it from nothing.
         """
+        change = first if isinstance(first, Change) else Change.whole(first)
         self._last_attempt = self._clock.seconds()
-        self._mistakes = instead_of
-        self._swap(ActivePolicies(policy_set), self._last_attempt if loaded_at is None else loaded_at)
-        if instead_of is not None:
-            self._tell(instead_of)
+        self._become(at_once(ActivePolicies.changed(None, change)), change)
 
     def reload(self) -> Deferred[None]:
         """Load what the store holds now, all of it, and make it active if it is good.
@@ -145,7 +139,9 @@ class LivePolicies(Service):
             everything, self._everything = self._everything, False
             self._last_attempt = self._clock.seconds()
             try:
-                self._loaded(await self._load(everything))
+                before = self.active
+                change = await self._store.load(before.revision if before else None, everything=everything)
+                self._become(await self._compiled(before, change), change)
             except InvalidPolicies as invalid:
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
@@ -159,12 +155,7 @@ class LivePolicies(Service):
         for one in waiting:
             one.callback(None)
 
-    async def _load(self, everything: bool) -> ActivePolicies:
-        if not IChangeStore.providedBy(self._store):
-            compiled: ActivePolicies = await self._in_thread(ActivePolicies, await self._store.load())
-            return compiled
-        before = self.active
-        change: Change = await self._store.load_change(before.revision if before else None, everything=everything)
+    async def _compiled(self, before: ActivePolicies | None, change: Change) -> ActivePolicies:
         if before is not None and before.revision == change.revision:
             return before
         active = await in_slices(ActivePolicies.changed(before, change), self._clock, self._in_thread)
@@ -172,11 +163,14 @@ class LivePolicies(Service):
             self._left_over = before.parts(change)
         return active
 
-    def _loaded(self, active: ActivePolicies) -> None:
-        if self._mistakes is not None:
+    def _become(self, active: ActivePolicies, change: Change) -> None:
+        """Make policies active, and tell what is wrong with newer ones."""
+        if change.mistakes is None and self._mistakes is not None:
             self._log.info("The policies of {source} are good again", source=self._store.name)
-        self._mistakes = None
-        self._swap(active, self._last_attempt or self._clock.seconds())
+            self._mistakes = None
+        self._swap(active, change.loaded_at or self._last_attempt or self._clock.seconds())
+        if change.mistakes is not None:
+            self._failed(change.mistakes)
 
     def _swap(self, active: ActivePolicies, loaded_at: float) -> None:
         self._loaded_at = loaded_at
@@ -195,19 +189,13 @@ class LivePolicies(Service):
         )
         if self._snapshot is not None:
             # One after the other, so that the newest is the one that stays.
-            saving = self._saving.run(self._save, self._snapshot, active.policy_set, active.revision, loaded_at)
+            saving = self._saving.run(self._save, self._snapshot, active, loaded_at)
             saving.addErrback(lambda failure: self._log.failure("Can't write the snapshot", failure=failure))
 
-    def _save(self, snapshot: Snapshot, policy_set: PolicySet, revision: str, loaded_at: float) -> Deferred[Any]:
-        if not IChangeStore.providedBy(self._store):
-            return self._in_thread(snapshot.save, policy_set, loaded_at)
-        if self.active is None or self.active.revision != revision:
+    def _save(self, snapshot: Snapshot, active: ActivePolicies, loaded_at: float) -> Deferred[Any]:
+        if self.active is not active:
             return succeed(None)  # there is a newer one, which is saved behind this one
-
-        def save_here(is_saved: bool) -> object:
-            return is_saved or self._in_thread(snapshot.save, policy_set, loaded_at)
-
-        return self._store.save(snapshot.path, revision, loaded_at).addCallback(save_here)
+        return self._in_thread(snapshot.save, active.policy_set, loaded_at)
 
     def _failed(self, invalid: InvalidPolicies) -> None:
         known = self._mistakes is not None and self._mistakes.report() == invalid.report()

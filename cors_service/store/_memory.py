@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
 from cors_service.policy import PolicySet, read_document
+from cors_service.policy.change import Change
 from cors_service.store._interfaces import IPolicies, IPolicyStore
 from cors_service.store._status import Status
 
@@ -30,9 +31,17 @@ class MemoryPolicyStore:
         for changed in list(self._watchers):
             changed()
 
-    def load(self) -> Deferred[PolicySet]:
+    def read(self) -> Change:
+        """Read the document.
+
+        Raises:
+            InvalidPolicies: With every mistake of the document.
+        """
+        return Change.whole(read_document(self._document))
+
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Read the document."""
-        return execute(read_document, self._document)
+        return execute(self.read)
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
         """Call `changed()` at each `replace`."""

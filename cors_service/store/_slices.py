@@ -16,15 +16,30 @@ PAUSE_SECONDS: Final = 3 * SLICE_SECONDS
 _Result = TypeVar("_Result")
 
 
+Steps = Generator[Callable[[], Any] | None, Any, _Result]
+"""Yields None between two short steps, or a task that takes long, whose result it gets."""
+
+
+def at_once(steps: Steps[_Result]) -> _Result:
+    """Take steps, one after the other, and give what the generator returns."""
+    result: Any = None
+    while True:
+        try:
+            task = steps.send(result)
+        except StopIteration as end:
+            return cast(_Result, end.value)
+        result = None if task is None else task()
+
+
 async def in_slices(
-    steps: Generator[Callable[[], Any] | None, Any, _Result],
+    steps: Steps[_Result],
     clock: IReactorTime,
     in_thread: Callable[..., Deferred[Any]],
 ) -> _Result:
     """Take steps, and let the reactor do other things now and then.
 
     Args:
-        steps: A generator that yields None between two short steps, or a task that takes long, whose result it gets.
+        steps: The steps.
         clock: The reactor.
         in_thread: Runs a function where it may block; gives a Deferred of the result.
 

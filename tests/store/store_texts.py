@@ -8,6 +8,8 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from cors_service.policy.change import Change
+
 TEN_MISTAKES = """\
 version = 1
 nonsense = 1
@@ -52,6 +54,11 @@ def toml(*names: str) -> str:
 def document(*names: str) -> dict[str, Any]:
     """Make the same document as a structure."""
     return {"version": 1, "policies": {name: {"origins": [f"https://{name}.example"]} for name in names}}
+
+
+def names(change: Change) -> list[str]:
+    """Give the names of the policies of a change."""
+    return [policy.name for policy in change.policies]
 
 
 def now(deferred: Deferred[Any]) -> Any:

@@ -1,8 +1,7 @@
-"""Tests of policies in a file, or in all files of a directory, and of how a change is noticed."""
+"""Tests of the store of a file, or of all files of a directory, and of how it notices a change."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,166 +14,11 @@ from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from cors_service.policy import InvalidPolicies, PolicyError, PolicySet
-from cors_service.reader.sources import read_policies
+from cors_service.policy import InvalidPolicies
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies, read_text
 from cors_service.store import FilePolicyStore
-from tests.store.store_texts import document, now, toml
-
-
-def mistakes(path: Path) -> list[PolicyError]:
-    """Read policies that have mistakes, and give them."""
-    with pytest.raises(InvalidPolicies) as caught:
-        read_policies(path)
-    return list(caught.value.mistakes)
-
-
-# What is read.
-
-
-def test_toml_file(tmp_path: Path) -> None:
-    """A file is read as TOML."""
-    path = tmp_path / "policies.toml"
-    path.write_text(toml("one"))
-    assert list(read_policies(path).policies) == ["one"]
-
-
-def test_json_file(tmp_path: Path) -> None:
-    """A file whose name ends in .json is read as JSON."""
-    path = tmp_path / "policies.json"
-    path.write_text(json.dumps(document("one")))
-    assert list(read_policies(path).policies) == ["one"]
-
-
-def test_other_name(tmp_path: Path) -> None:
-    """A file of any other name is read as TOML if it was named itself."""
-    path = tmp_path / "policies"
-    path.write_text(toml("one"))
-    assert list(read_policies(path).policies) == ["one"]
-
-
-def test_byte_order_mark(tmp_path: Path) -> None:
-    """A byte order mark at the beginning, as some editors write it, is none of the document."""
-    path = tmp_path / "policies.toml"
-    path.write_bytes(toml("one").encode("utf-8-sig"))
-    assert list(read_policies(path).policies) == ["one"]
-
-
-def test_directory(tmp_path: Path) -> None:
-    """The documents of a directory are one set, in which one may use the origin sets of another."""
-    (tmp_path / "a.toml").write_text('version = 1\n[origin_sets]\nours = ["https://our.example"]\n')
-    (tmp_path / "b.toml").write_text('version = 1\n[policies.b]\norigins = ["@ours"]\n')
-    (tmp_path / "c.json").write_text(json.dumps(document("c")))
-    policy_set = read_policies(tmp_path)
-    assert (list(policy_set.policies), dict(policy_set.origin_sets)) == (["b", "c"], {"ours": ("https://our.example",)})
-
-
-def test_directory_ignores(tmp_path: Path) -> None:
-    """Hidden files, files of other names, and directories are not looked at."""
-    (tmp_path / "a.toml").write_text(toml("one"))
-    for name in (".hidden.toml", ".#a.toml", "a.toml~", "a.toml.orig", "README.md"):
-        (tmp_path / name).write_text("nonsense")
-    (tmp_path / "sub.toml").mkdir()
-    (tmp_path / "sub.toml" / "b.toml").write_text("nonsense")
-    assert list(read_policies(tmp_path).policies) == ["one"]
-
-
-def test_defined_twice(tmp_path: Path) -> None:
-    """A name that two documents define is a mistake that names both."""
-    for name in ("a.toml", "b.toml"):
-        (tmp_path / name).write_text(toml("shared"))
-    [mistake] = mistakes(tmp_path)
-    assert mistake.code == "policy-duplicate"
-    assert str(mistake).startswith(f"{tmp_path / 'b.toml'}:2: ")
-    assert f"{tmp_path / 'a.toml'} already" in str(mistake)
-
-
-def test_all_mistakes_of_all_files(tmp_path: Path) -> None:
-    """The mistakes of every document are reported, each with its file."""
-    (tmp_path / "a.toml").write_text(toml("a").replace("example", "example/"))
-    (tmp_path / "b.toml").write_text("version = 1\nnonsense")
-    (tmp_path / "c.toml").write_bytes(b"\xff")
-    (tmp_path / "d.toml").write_text(toml("fine"))
-    found = {(mistake.code, Path(mistake.file or "").name) for mistake in mistakes(tmp_path)}
-    assert {("origin-trailing-slash", "a.toml"), ("syntax", "b.toml"), ("document-unreadable", "c.toml")} == found
-
-
-def test_empty_directory(tmp_path: Path) -> None:
-    """A directory without documents is a mistake that says so and names it."""
-    [mistake] = mistakes(tmp_path)
-    assert ("no-policies", str(tmp_path)) == (mistake.code, mistake.file)
-
-
-def absent(path: Path) -> Path:
-    """Name a file that is not there."""
-    return path / "policies.toml"
-
-
-def absent_directory(path: Path) -> Path:
-    """Name a file in a directory that is not there."""
-    return path / "absent" / "policies.toml"
-
-
-def beneath_a_file(path: Path) -> Path:
-    """Name a file beneath what is no directory."""
-    (path / "file").touch()
-    return path / "file" / "policies.toml"
-
-
-def loop(path: Path) -> Path:
-    """Make a symbolic link that leads to itself."""
-    (path / "loop.toml").symlink_to("loop.toml")
-    return path / "loop.toml"
-
-
-def dangling(path: Path) -> Path:
-    """Make a symbolic link that leads nowhere."""
-    (path / "link.toml").symlink_to("absent.toml")
-    return path / "link.toml"
-
-
-def no_utf8(path: Path) -> Path:
-    """Write a file in Latin-1."""
-    (path / "latin.toml").write_bytes("# Käse\n".encode("latin-1") + toml("one").encode())
-    return path / "latin.toml"
-
-
-def utf16(path: Path) -> Path:
-    """Write a file in UTF-16."""
-    (path / "utf16.toml").write_text(toml("one"), encoding="utf-16")
-    return path / "utf16.toml"
-
-
-UNREADABLE = [absent, absent_directory, beneath_a_file, loop, dangling, no_utf8, utf16]
-
-
-@pytest.mark.parametrize("make", UNREADABLE)
-def test_unreadable(tmp_path: Path, make: Callable[[Path], Path]) -> None:
-    """A file that can't be read is one mistake of one line, which names the file."""
-    path = make(tmp_path)
-    found = mistakes(path)
-    assert [("document-unreadable", str(path))] == [(mistake.code, mistake.file) for mistake in found]
-    assert "\n" not in str(found[0])
-
-
-@pytest.mark.parametrize("make", [loop, dangling, no_utf8, utf16])
-def test_unreadable_in_directory(tmp_path: Path, make: Callable[[Path], Path]) -> None:
-    """A document that can't be read is the only mistake where others are right, whatever they share with it."""
-    path = make(tmp_path)
-    (tmp_path / "sets.toml").write_text('version = 1\n[origin_sets]\nours = ["https://our.example"]\n')
-    (tmp_path / "uses.toml").write_text('version = 1\n[policies.one]\norigins = ["@theirs"]\n')
-    found = mistakes(tmp_path)
-    assert [("document-unreadable", str(path))] == [(mistake.code, mistake.file) for mistake in found]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_forbidden(tmp_path: Path) -> None:
-    """A directory that may not be listed is one mistake."""
-    tmp_path.chmod(0)
-    try:
-        assert [mistake.code for mistake in mistakes(tmp_path)] == ["document-unreadable"]
-    finally:
-        tmp_path.chmod(0o700)
-
+from tests.store.store_texts import TEN_MISTAKES, names, now, toml
 
 # The store, and how it notices changes.
 
@@ -192,12 +36,19 @@ class Watched:
         self.changes = 0
         self.clock = Clock()
         self.store = FilePolicyStore(path, self.clock, interval=1, in_thread=execute)
-        self.load()
+        self.store.read()
         self.end = self.store.watch(self._changed)
 
     def load(self) -> list[str]:
         """Give the names of the policies that are there now."""
-        return list(now(self.store.load()).policies)
+        change = now(self.store.load(None))
+        return [policy.name for policy in change.policies]
+
+    def mistakes(self) -> list[str]:
+        """Give the codes of what is wrong now."""
+        with pytest.raises(InvalidPolicies) as caught:
+            now(self.store.load(None))
+        return [mistake.code for mistake in caught.value.mistakes]
 
     def look(self, times: int = 2) -> int:
         """Let the time of the next looks come, by default so many that a change is told; give how many were told."""
@@ -239,7 +90,7 @@ def test_name(tmp_path: Path) -> None:
 
 def test_load_fails(tmp_path: Path) -> None:
     """A load of what can't be read fails its Deferred, and raises nothing at once."""
-    loading = FilePolicyStore(tmp_path, Clock(), in_thread=execute).load()
+    loading = FilePolicyStore(tmp_path, Clock(), in_thread=execute).load(None)
     with pytest.raises(InvalidPolicies):
         now(loading)
 
@@ -256,7 +107,7 @@ def test_interval(tmp_path: Path) -> None:
     path.write_text(toml("one"))
     changes: list[float] = []
     store = FilePolicyStore(path, clock, interval=5, in_thread=execute)
-    now(store.load())
+    now(store.load(None))
     end = store.watch(lambda: changes.append(clock.seconds()))
     path.write_text(toml("one", "two"))
     clock.pump([1] * 22)
@@ -285,6 +136,8 @@ def test_never_at_rest(file: Watched) -> None:
     for size in range(1, 41):
         file.path.write_text(toml("one", "two") + "#" * size)
         told.append(file.look(times=1))
+        if told[-1]:
+            file.load()
     assert told == ([0] * 9 + [1]) * 4
 
 
@@ -318,7 +171,7 @@ def test_deleted_and_restored(file: Watched) -> None:
     """A file that disappears is a change, and so is the same file when it is there again."""
     aside = file.path.with_suffix(".aside")
     file.path.rename(aside)
-    assert (file.look(), file.look()) == (1, 0)
+    assert (file.look(), file.look(), file.mistakes(), file.look()) == (1, 0, ["document-unreadable"], 0)
     aside.rename(file.path)
     assert (file.look(), file.load(), file.look()) == (1, ["one"], 0)
 
@@ -333,7 +186,7 @@ def test_directory_members(tmp_path: Path, watch: Callable[[Path], Watched]) -> 
     (tmp_path / ".b.toml").rename(tmp_path / "b.toml")
     assert (directory.look(), directory.load()) == (1, ["a", "b"])
     (tmp_path / "b.toml").rename(tmp_path / "c.toml")
-    assert directory.look() == 1
+    assert (directory.look(), directory.load()) == (1, ["a", "b"])
     (tmp_path / "c.toml").unlink()
     assert (directory.look(), directory.load(), directory.look()) == (1, ["a"], 0)
 
@@ -345,7 +198,7 @@ def test_directory_deleted_and_restored(tmp_path: Path, watch: Callable[[Path], 
     (path / "a.toml").write_text(toml("a"))
     directory = watch(path)
     path.rename(tmp_path / "aside")
-    assert (directory.look(), directory.look()) == (1, 0)
+    assert (directory.look(), directory.look(), directory.mistakes()) == (1, 0, ["document-unreadable"])
     (tmp_path / "aside").rename(path)
     assert (directory.look(), directory.load(), directory.look()) == (1, ["a"], 0)
 
@@ -369,13 +222,39 @@ def test_config_map(tmp_path: Path, watch: Callable[[Path], Watched], name: str)
     assert (watched.look(), watched.load(), watched.look()) == (1, ["two"], 0)
 
 
-def test_first_look(tmp_path: Path) -> None:
-    """Where nothing was loaded before, the first look comes at once, and what is there is a change."""
+def test_first_looks(tmp_path: Path) -> None:
+    """Where nothing was read before, what the first two looks agree about is a change."""
     (tmp_path / "a.toml").write_text(toml("a"))
+    clock = Clock()
     changes: list[str] = []
-    end = FilePolicyStore(tmp_path, Clock(), in_thread=execute).watch(lambda: changes.append("told"))
+    end = FilePolicyStore(tmp_path, clock, interval=1, in_thread=execute).watch(lambda: changes.append("told"))
+    clock.pump([1, 1])
     end()
     assert changes == ["told"]
+
+
+def test_only_what_changed(file: Watched) -> None:
+    """A load gives what changed since the revision that is active."""
+    base = now(file.store.load(None)).revision
+    file.path.write_text(toml("one", "two"))
+    file.look()
+    change = now(file.store.load(base))
+    assert (change.base, names(change)) == (base, ["two"])
+
+
+def test_snapshot(tmp_path: Path) -> None:
+    """At the start the snapshot stands in for documents that can't be read, and for no others."""
+    snapshot = Snapshot(tmp_path / "snapshot")
+    path = tmp_path / "policies.toml"
+    path.write_text(toml("one"))
+    snapshot.save(read_policies(path), 17.0)
+    store = FilePolicyStore(path, Clock(), snapshot=snapshot)
+    path.write_text(TEN_MISTAKES)
+    with pytest.raises(InvalidPolicies, match="10 mistakes"):
+        store.read()
+    path.unlink()
+    change = store.read()
+    assert (names(change), change.loaded_at, change.mistakes is not None) == (["one"], 17.0, True)
 
 
 def test_read_at_the_start(tmp_path: Path) -> None:
@@ -384,7 +263,7 @@ def test_read_at_the_start(tmp_path: Path) -> None:
     path.write_text(toml("one"))
     clock = Clock()
     store = FilePolicyStore(path, clock, interval=1, in_thread=execute)
-    assert list(store.read().policies) == ["one"]
+    assert names(store.read()) == ["one"]
     changes: list[str] = []
     end = store.watch(lambda: changes.append("told"))
     clock.pump([1, 1])
@@ -418,15 +297,16 @@ def test_change_while_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
 
-    def read_slowly(path: Path) -> PolicySet:
-        policy_set = read_policies(path)
+    def read_slowly(*arguments: Any) -> object:
+        read = read_text(*arguments)
         path.write_text(toml("one", "two"))
-        return policy_set
+        return read
 
-    monkeypatch.setattr("cors_service.store._files.read_policies", read_slowly)
     clock = Clock()
     store = FilePolicyStore(path, clock, in_thread=execute)
-    assert list(now(store.load()).policies) == ["one"]
+    with monkeypatch.context() as patch:
+        patch.setattr("cors_service.reader.reading.read_text", read_slowly)
+        assert names(store.read()) == ["one"]
     changes: list[str] = []
     end = store.watch(lambda: changes.append("told"))
     clock.pump([1, 1])
@@ -448,9 +328,13 @@ def test_slow_look(tmp_path: Path) -> None:
 
 def test_look_under_way_at_the_end(tmp_path: Path) -> None:
     """Nothing is told behind the end, also by a look that was under way."""
-    thread = Slow()
+    (tmp_path / "a.toml").write_text(toml("a"))
+    clock, thread = Clock(), Slow()
     changes: list[str] = []
-    end = FilePolicyStore(tmp_path, Clock(), in_thread=thread).watch(lambda: changes.append("told"))
+    end = FilePolicyStore(tmp_path, clock, in_thread=thread).watch(lambda: changes.append("told"))
+    clock.advance(1)
+    thread.go_on()
+    clock.advance(1)
     end()
     thread.go_on()
     assert changes == []
@@ -460,7 +344,7 @@ def test_look_fails(tmp_path: Path, nothing_left_behind: list[LogEvent]) -> None
     """A look that fails is in the log, and the next comes all the same."""
     (tmp_path / "a.toml").write_text(toml("a"))
     clock = Clock()
-    fails = [True, False]
+    fails = [True, False, False]
 
     def in_thread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return fail(OSError("No threads today")) if fails.pop(0) else execute(function, *arguments)
@@ -468,10 +352,11 @@ def test_look_fails(tmp_path: Path, nothing_left_behind: list[LogEvent]) -> None
     store = FilePolicyStore(tmp_path, clock, in_thread=in_thread)
     changes: list[str] = []
     end = store.watch(lambda: changes.append("told"))
+    clock.advance(1)
     [event] = nothing_left_behind
     assert OSError is event["log_failure"].type
     nothing_left_behind.clear()
-    clock.advance(1)
+    clock.pump([1, 1])
     end()
     assert changes == ["told"]
 
@@ -481,7 +366,7 @@ async def test_in_threads_of_the_reactor(tmp_path: Path) -> None:
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
     store = FilePolicyStore(path, reactor, interval=0.01)
-    assert list((await store.load()).policies) == ["one"]
+    assert names(await store.load(None)) == ["one"]
     told: Deferred[None] = Deferred()
 
     def tell() -> None:
@@ -494,4 +379,4 @@ async def test_in_threads_of_the_reactor(tmp_path: Path) -> None:
         await told.addTimeout(10, reactor)
     finally:
         end()
-    assert list((await store.load()).policies) == ["one", "two"]
+    assert names(await store.load(None)) == ["one", "two"]

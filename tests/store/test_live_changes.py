@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
@@ -17,20 +18,19 @@ from zope.interface.verify import verifyObject
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
 from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
-from cors_service.store import IChangeStore, LivePolicies
-from cors_service.store._slices import PAUSE_SECONDS, in_slices
+from cors_service.store import IPolicyStore, LivePolicies
+from cors_service.store._slices import PAUSE_SECONDS, at_once, in_slices
 from tests.store.store_texts import document, now
 
 Logged = list[tuple[str, str]]
 
 
-@implementer(IChangeStore)
+@implementer(IPolicyStore)
 class ScriptedStore:
     """A store whose answers come when the test says so, and as it says.
 
     Attributes:
         asked: What was asked for: the revision to begin at, and whether to read everything.
-        saved: The snapshots that were asked for.
         changed: What is to be called for a change; None where nobody watches.
     """
 
@@ -38,50 +38,34 @@ class ScriptedStore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, bool]] = []
-        self.saved: list[tuple[Path, str, float]] = []
         self.changed: Callable[[], object] | None = None
         self._loads: list[Deferred[Any]] = []
-        self._saves: list[Deferred[Any]] = []
         self.stopped: Deferred[None] = Deferred()
 
-    def load(self) -> Deferred[PolicySet]:
+    def read(self) -> Change:
         """Never asked for."""
         raise AssertionError
 
-    def load_change(self, base: str | None, *, everything: bool) -> Deferred[Change]:
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Begin to load."""
         self.asked.append((base, everything))
         self._loads.append(Deferred())
         return self._loads[-1]
-
-    def save(self, path: Path, revision: str, loaded_at: float) -> Deferred[bool]:
-        """Begin to save."""
-        self.saved.append((path, revision, loaded_at))
-        self._saves.append(Deferred())
-        return self._saves[-1]
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], Deferred[None]]:
         """Remember whom to tell."""
         self.changed = changed
         return lambda: self.stopped
 
-    def give(self, before: PolicySet | None, after: PolicySet) -> None:
+    def give(self, before: PolicySet | None, after: PolicySet, **more: Any) -> None:
         """End the load that began first with what leads from one set to the other."""
-        self._loads.pop(0).callback(
-            Change.between(None if before is None else revision(before), before, revision(after), after)
-        )
+        base = None if before is None else revision(before)
+        change = Change.between(base, before, revision(after), after)
+        self._loads.pop(0).callback(structs.replace(change, **more))
 
     def refuse(self, error: Exception) -> None:
         """End the load that began first with a failure."""
         self._loads.pop(0).errback(error)
-
-    def has_saved(self, result: object) -> None:
-        """End the save that began first."""
-        save = self._saves.pop(0)
-        if isinstance(result, Exception):
-            save.errback(result)
-        else:
-            save.callback(result)
 
 
 class Ticking(Clock):
@@ -142,7 +126,7 @@ def live(store: ScriptedStore) -> LivePolicies:
 
 def test_store() -> None:
     """The store of these tests is one."""
-    assert verifyObject(IChangeStore, ScriptedStore())
+    assert verifyObject(IPolicyStore, ScriptedStore())
 
 
 def test_change(live: LivePolicies, store: ScriptedStore, logged: Logged) -> None:
@@ -245,51 +229,36 @@ def test_stop_waits(live: LivePolicies, store: ScriptedStore) -> None:
     assert ends == [None]
 
 
-# Snapshots.
+def test_good_set_beside_mistakes(live: LivePolicies, store: ScriptedStore, logged: Logged) -> None:
+    """A good set that stands in for one with mistakes becomes active, and the status has the mistakes and is stale."""
+    live.reload()
+    wrong = InvalidPolicies([PolicyError("syntax", "wrong")])
+    store.give(policies("one"), policies("one", "two"), mistakes=wrong, loaded_at=17.0)
+    status = live.status
+    assert (active(live), status.stale, status.loaded_at) == (["one", "two"], True, 17.0)
+    assert [mistake["message"] for mistake in status.mistakes] == ["wrong"]
+    live.reload()
+    store.give(policies("one", "two"), policies("one", "two"))
+    assert (live.status.stale, live.status.generation) == (False, 2)
+    assert logged.count(("info", "The policies of scripted are good again")) == 1
 
 
-@pytest.fixture
-def saving(store: ScriptedStore, tmp_path: Path) -> LivePolicies:
-    """Give a holder that keeps snapshots, with the policy `one`."""
-    live = LivePolicies(store, Clock(), snapshot=Snapshot(tmp_path / "snapshot"), in_thread=execute)
-    live.activate(policies("one"), loaded_at=17.0)
-    return live
-
-
-def test_saved_by_the_store(saving: LivePolicies, store: ScriptedStore, tmp_path: Path) -> None:
-    """The store is asked to save what is active, and nothing is done about it here."""
-    assert store.saved == [(tmp_path / "snapshot", revision(policies("one")), 17.0)]
-    store.has_saved(True)
-    assert list(tmp_path.iterdir()) == []
-    assert saving.status.generation == 1
-
-
-def test_saved_here(saving: LivePolicies, store: ScriptedStore, tmp_path: Path) -> None:
-    """What the store does not have is saved here."""
-    store.has_saved(False)
-    assert (policies("one"), 17.0) == Snapshot(tmp_path / "snapshot").load()
-    assert saving.status.generation == 1
-
-
-def test_only_the_newest(saving: LivePolicies, store: ScriptedStore) -> None:
+def test_only_the_newest_is_saved(store: ScriptedStore, tmp_path: Path) -> None:
     """While a snapshot is written others become active: of these only the newest is saved behind it."""
-    names = ["one", "two", "three", "four"]
-    for before, after in pairwise(names):
-        saving.reload()
+    saves: list[tuple[Deferred[None], tuple[Any, ...]]] = []
+
+    def in_thread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        saves.append((Deferred(), arguments))
+        return saves[-1][0]
+
+    live = LivePolicies(store, Clock(), snapshot=Snapshot(tmp_path / "snapshot"), in_thread=in_thread)
+    live.activate(policies("one"))
+    for before, after in pairwise(["one", "two", "three", "four"]):
+        live.reload()
         store.give(policies(before), policies(after))
-    store.has_saved(True)
-    assert [saved for _, saved, _ in store.saved] == [revision(policies(name)) for name in ("one", "four")]
-    store.has_saved(True)
-
-
-def test_cannot_be_saved(
-    saving: LivePolicies, store: ScriptedStore, logged: Logged, nothing_left_behind: list[Any]
-) -> None:
-    """A snapshot that the store can't write is told in the log."""
-    store.has_saved(OSError("full"))
-    assert sum("snapshot" in text for _, text in logged) == 1
-    assert active(saving) == ["one"]
-    nothing_left_behind.clear()
+    saves[0][0].callback(None)
+    assert [list(policy_set.policies) for _, (policy_set, _) in saves] == [["one"], ["four"]]
+    saves[1][0].callback(None)
 
 
 # Slices.
@@ -328,6 +297,16 @@ def test_task() -> None:
 
     assert now(Deferred.fromCoroutine(in_slices(steps(), Clock(), in_thread))) == "result"
     assert len(done) == 1
+
+
+def test_at_once() -> None:
+    """Before the reactor runs, all steps are taken one after the other, tasks too."""
+
+    def steps() -> Any:
+        yield None
+        return (yield lambda: "result")
+
+    assert at_once(steps()) == "result"
 
 
 def test_task_that_fails() -> None:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, execute, fail, succeed
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 from zope.interface import implementer
 
 from cors_service.decision import Query
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
+from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies, MemoryPolicyStore
 from tests.store.store_texts import TEN_MISTAKES, document, now, toml
@@ -51,7 +50,11 @@ class ScriptedStore:
         self.begun = 0
         self.changed: Callable[[], object] | None = None
 
-    def load(self) -> Deferred[PolicySet]:
+    def read(self) -> Change:
+        """Never asked for."""
+        raise AssertionError
+
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Begin to load."""
         self.begun += 1
         self.loads.append(Deferred())
@@ -68,7 +71,7 @@ class ScriptedStore:
         if isinstance(result, BaseException):
             load.errback(result)
         else:
-            load.callback(result)
+            load.callback(Change.whole(result) if isinstance(result, PolicySet) else result)
 
     def _forget(self) -> None:
         self.changed = None
@@ -81,7 +84,16 @@ class FixedStore:
     name = "fixed"
 
     def __init__(self, load: Callable[[], Any]) -> None:
-        self.load = load
+        self.does = load
+
+    def read(self) -> Change:
+        """Never asked for."""
+        raise AssertionError
+
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
+        """Do it."""
+        result: Deferred[Change] = self.does()
+        return result
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
         """Tell nobody."""
@@ -206,7 +218,7 @@ def test_same_content(live: LivePolicies, store: ScriptedStore, clock: Clock) ->
 
 
 def test_compiled_elsewhere(store: ScriptedStore, clock: Clock) -> None:
-    """Policies are compiled where that may take its time, and the old ones decide until it is done."""
+    """A policy that takes long is compiled where that may take its time; the old ones decide until it is done."""
     tasks: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
 
     def in_thread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
@@ -216,11 +228,12 @@ def test_compiled_elsewhere(store: ScriptedStore, clock: Clock) -> None:
     live = LivePolicies(store, clock, in_thread=in_thread)
     live.activate(policies("one"))
     reloading = live.reload()
-    store.give(policies("two"))
+    origins = [f"https://{number}.example" for number in range(3000)]
+    store.give(read_document({"version": 1, "policies": {"large": {"origins": origins}}}))
     assert (active(live), reloading.called, len(tasks)) == (["one"], False, 1)
     deferred, function, arguments = tasks.pop()
     execute(function, *arguments).chainDeferred(deferred)
-    assert (active(live), reloading.called) == (["two"], True)
+    assert (active(live), reloading.called) == (["large"], True)
 
 
 # Failures.
@@ -295,7 +308,7 @@ def test_goes_on_after(clock: Clock, nothing_left_behind: list[LogEvent], name: 
     live = LivePolicies(store, clock, in_thread=execute)
     now(live.reload())
     assert live.active is None
-    store.load = asynchronously(policies("one"))
+    store.does = asynchronously(Change.whole(policies("one")))
     now(live.reload())
     assert (active(live), live.status.mistakes, live.status.stale) == (["one"], (), False)
     nothing_left_behind.clear()
@@ -388,7 +401,7 @@ def test_watches(live: LivePolicies, store: ScriptedStore) -> None:
 def test_active_at_the_start(store: ScriptedStore, clock: Clock) -> None:
     """Policies that were made active before the start are watched, and not loaded once more by it."""
     live = LivePolicies(store, clock, in_thread=execute)
-    live.activate(policies("one"), loaded_at=17.0)
+    live.activate(Change.whole(policies("one"), loaded_at=17.0))
     live.startService()
     assert (active(live), live.status.loaded_at, store.begun) == (["one"], 17.0, 0)
     assert store.changed is not None
@@ -525,14 +538,6 @@ def test_file_store(clock: Clock, tmp_path: Path) -> None:
     assert clock.getDelayedCalls() == []
 
 
-async def test_in_threads_of_the_reactor() -> None:
-    """Unless told otherwise, policies are compiled in a thread of the reactor."""
-    store = MemoryPolicyStore(document("one"))
-    live = LivePolicies(store, IReactorTime(reactor))
-    await live.reload().addTimeout(10, reactor)
-    assert active(live) == ["one"]
-
-
 # Snapshots.
 
 
@@ -557,7 +562,7 @@ def test_started_from_a_snapshot(store: ScriptedStore, clock: Clock, snapshot: S
     status says from the first moment that it is stale and what is wrong with the rest.
     """
     live = LivePolicies(store, clock, snapshot=snapshot, in_thread=execute)
-    live.activate(policies("one"), loaded_at=17.0, instead_of=invalid("gone"))
+    live.activate(Change.whole(policies("one"), loaded_at=17.0, mistakes=invalid("gone")))
     status = live.status
     assert (17.0, (policies("one"), 17.0)) == (status.loaded_at, snapshot.load())
     assert (status.generation, status.last_attempt, status.stale, mistakes(live)) == (1, 1000, True, ["gone"])
@@ -566,7 +571,7 @@ def test_started_from_a_snapshot(store: ScriptedStore, clock: Clock, snapshot: S
 def test_good_after_a_snapshot(store: ScriptedStore, clock: Clock, snapshot: Snapshot, logged: Logged) -> None:
     """When what a snapshot stands for can be read again and is the same, it is as new as that, and no more stale."""
     live = LivePolicies(store, clock, snapshot=snapshot, in_thread=execute)
-    live.activate(policies("one"), loaded_at=17.0, instead_of=invalid("gone"))
+    live.activate(Change.whole(policies("one"), loaded_at=17.0, mistakes=invalid("gone")))
     clock.advance(10)
     live.reload()
     store.give(policies("one"))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -19,7 +18,7 @@ from cors_service.policy import InvalidPolicies, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import LivePolicies, ReaderPolicyStore
-from tests.store.store_texts import TEN_MISTAKES, toml
+from tests.store.store_texts import TEN_MISTAKES, names, toml
 
 DEADLINE = 30.0
 Logged = list[tuple[str, str]]
@@ -34,8 +33,11 @@ async def until(condition: Callable[[], object]) -> None:
         await deferLater(clock, 0.01)
 
 
-def write(path: Path, text: str) -> None:
-    """Put another document in place."""
+def write(path: Path, text: str | None) -> None:
+    """Put another document in place, or none."""
+    if text is None:
+        path.unlink()
+        return
     new = path.with_suffix(".new")
     new.write_text(text)
     new.replace(path)
@@ -70,15 +72,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> ReaderPolicyStore:
+def store(path: Path, tmp_path: Path) -> ReaderPolicyStore:
     """Give a store of that document."""
-    return ReaderPolicyStore(path, reactor)
+    return ReaderPolicyStore(path, reactor, snapshot=Snapshot(tmp_path / "snapshot"))
 
 
 @pytest_twisted.async_yield_fixture
-async def live(store: ReaderPolicyStore, tmp_path: Path) -> AsyncIterator[LivePolicies]:
+async def live(store: ReaderPolicyStore) -> AsyncIterator[LivePolicies]:
     """Give the holder of that store's policies, which were read before, as at the start of a program."""
-    live = LivePolicies(store, IReactorTime(reactor), snapshot=Snapshot(tmp_path / "snapshot"))
+    live = LivePolicies(store, IReactorTime(reactor))
     live.activate(store.read())
     live.startService()
     yield live
@@ -143,37 +145,20 @@ async def test_snapshot(live: LivePolicies, path: Path, tmp_path: Path) -> None:
     live.startService()
 
 
-async def test_snapshot_of_what_it_has_not_read(path: Path, tmp_path: Path) -> None:
-    """What comes from elsewhere, such as from a snapshot, is saved all the same."""
-    store = ReaderPolicyStore(path, reactor)
-    live = LivePolicies(store, IReactorTime(reactor), snapshot=Snapshot(tmp_path / "snapshot"))
-    other = tmp_path / "other.toml"
-    write(other, toml("other"))
-    write(path, TEN_MISTAKES)
-    live.activate(read_policies(other), loaded_at=17.0)
+async def test_snapshot_in_place_of_documents(store: ReaderPolicyStore, path: Path, tmp_path: Path) -> None:
+    """Where documents can't be read, the start is with the snapshot, which the status says until they are back."""
+    Snapshot(tmp_path / "snapshot").save(read_policies(path), 17.0)
+    write(path, None)
+    live = LivePolicies(store, IReactorTime(reactor))
+    live.activate(store.read())
     live.startService()
-    await until((tmp_path / "snapshot").exists)
-    await live.stopService()
-    assert (read_policies(other), 17.0) == Snapshot(tmp_path / "snapshot").load()
-
-
-async def test_snapshot_after_the_end(store: ReaderPolicyStore, live: LivePolicies, tmp_path: Path) -> None:
-    """Where no process runs any more, it is not asked to save."""
-    saved = store.save(tmp_path / "kept", "sha256:x", 17.0)
-    assert await saved is False
-    await live.stopService()
-    assert await store.save(tmp_path / "kept", str(live.status.revision), 17.0) is False
-    live.startService()
-
-
-async def test_killed_while_saving(store: ReaderPolicyStore, live: LivePolicies, tmp_path: Path) -> None:
-    """A snapshot that a dying reader leaves behind is not saved, which is told."""
+    assert (active(live), live.status.stale, live.status.loaded_at) == (["one"], True, 17.0)
     await live.reload()
-    [pid] = children()
-    os.kill(pid, signal.SIGSTOP)
-    saving = store.save(tmp_path / "kept", str(live.status.revision), 17.0)
-    os.kill(pid, signal.SIGKILL)
-    assert await saving is False
+    assert (active(live), live.status.stale, live.status.loaded_at) == (["one"], True, 17.0)
+    write(path, toml("one"))
+    await until(lambda: not live.status.stale)
+    assert (live.status.generation, live.status.loaded_at != 17.0) == (1, True)
+    await live.stopService()
 
 
 async def test_killed(live: LivePolicies, path: Path, logged: Logged) -> None:
@@ -187,19 +172,16 @@ async def test_killed(live: LivePolicies, path: Path, logged: Logged) -> None:
     await until(lambda: active(live) == ["two"])
 
 
-async def test_killed_while_loading(
-    store: ReaderPolicyStore, live: LivePolicies, nothing_left_behind: list[Any]
-) -> None:
-    """A load that a dying reader leaves behind has failed; what is active stays, and is good again behind it."""
+async def test_killed_while_loading(live: LivePolicies) -> None:
+    """What a dying reader was asked, the next one is asked."""
     await live.reload()
     [pid] = children()
     os.kill(pid, signal.SIGSTOP)
     loading = live.reload()
     os.kill(pid, signal.SIGKILL)
     await loading
-    assert ([mistake["code"] for mistake in live.status.mistakes], active(live)) == (["document-unreadable"], ["one"])
-    await until(lambda: not live.status.stale)
-    nothing_left_behind.clear()
+    assert (active(live), live.status.stale) == (["one"], False)
+    assert len(children() - {pid}) == 1
 
 
 async def test_stop(live: LivePolicies) -> None:
@@ -240,24 +222,28 @@ class FullMachine:
         return core.spawnProcess(*arguments, **keys)
 
 
-async def test_cannot_be_started(path: Path, logged: Logged, nothing_left_behind: list[Any]) -> None:
-    """Where no process can be started that is told, what is active stays, and it is tried again."""
+async def test_cannot_be_started(path: Path, logged: Logged) -> None:
+    """Where no process can be started, the status says so and why, what is active stays, and it is tried again."""
     machine = FullMachine()
     store = ReaderPolicyStore(path, machine)
     live = LivePolicies(store, IReactorTime(reactor))
     live.activate(store.read())
     live.startService()
-    assert sum("no room" in text for level, text in logged if level == "error") == 1
+    await until(lambda: live.status.stale)
+    [mistake] = live.status.mistakes
+    assert (mistake["code"], active(live)) == ("document-unreadable", ["one"])
+    assert "can't be started: no room" in str(mistake["message"])
+    assert sum("no room" in text for level, text in logged if level == "error") >= 2
     write(path, toml("two"))
     machine.is_full = False
     await until(lambda: active(live) == ["two"])
+    assert not live.status.stale
     await live.stopService()
-    nothing_left_behind.clear()
 
 
-async def test_load(store: ReaderPolicyStore, path: Path) -> None:
+async def test_load(store: ReaderPolicyStore) -> None:
     """As any other store it gives all policies, and has no process when it has given them."""
-    assert read_policies(path) == await store.load()
+    assert names(await store.load(None)) == ["one"]
     await until(lambda: children() == set())
 
 
@@ -277,6 +263,5 @@ async def test_directory_with_an_odd_name(tmp_path: Path) -> None:
     directory.mkdir()
     write(directory / "a.toml", toml("one"))
     store = ReaderPolicyStore(directory, reactor)
-    loading: Deferred[Any] = store.load()
-    assert list((await loading).policies) == ["one"]
+    assert names(await store.load(None)) == ["one"]
     await until(lambda: children() == set())

@@ -212,7 +212,7 @@ ODD_VALUES: dict[str, str] = {
 def test_status_of_odd_values(text: str, nothing_left_behind: list[LogEvent]) -> None:
     """Whatever a document holds, the status tells that it has a mistake."""
     store, policies = live({}, Clock())
-    store.load = lambda: execute(read_sources, [Source("a.json", "json", text)])  # type: ignore[method-assign]
+    store.load = lambda *_, **__: execute(read_sources, [Source("a.json", "json", text)])  # type: ignore[method-assign]
     policies.startService()
     answer = Caller(tree_of(policies)).get("/v1/status")
     nothing_left_behind.clear()

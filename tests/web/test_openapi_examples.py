@@ -12,7 +12,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 import cors_service
-from cors_service.policy import PolicySet, Source, read_sources
+from cors_service.policy import Source, read_sources
+from cors_service.policy.change import Change
 from cors_service.store import IPolicyStore, LivePolicies
 from tests.web.description import (
     COMPONENTS,
@@ -90,9 +91,13 @@ class TextStore:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def load(self) -> Deferred[PolicySet]:
+    def read(self) -> Change:
         """Read the text."""
-        return execute(read_sources, [Source(self.name, "toml", self.text)])
+        return Change.whole(read_sources([Source(self.name, "toml", self.text)]))
+
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
+        """Read the text."""
+        return execute(self.read)
 
     def watch(self, changed: object) -> Any:
         """Never change by itself."""

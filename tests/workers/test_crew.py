@@ -16,6 +16,7 @@ from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document
+from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.web import decision_resource
@@ -170,7 +171,7 @@ class Bench:
         self.reactor = FakeReactor()
         self.store = MemoryPolicyStore(ONE)
         self.policies = LivePolicies(self.store, self.reactor)
-        self.policies.activate(read_document(ONE), loaded_at=5.0)
+        self.policies.activate(Change.whole(read_document(ONE), loaded_at=5.0))
         descriptor = Loads.make(3)
         self.loads = Loads(descriptor, 3)
         os.close(descriptor)
@@ -216,7 +217,8 @@ def test_tells_what_is_new(bench: Bench) -> None:
     bench.crew._tell()
     assert bench.told() == []
     bench.site.channels.append("a connection")
-    bench.policies.activate(read_document(TWO), instead_of=InvalidPolicies([PolicyError("document-unreadable", "a")]))
+    mistakes = InvalidPolicies([PolicyError("document-unreadable", "a")])
+    bench.policies.activate(Change.whole(read_document(TWO), mistakes=mistakes))
     bench.crew._tell()
     [(_, told)] = bench.told()
     assert (told["connections"], told["generation"], told["stale"]) == (1, 2, True)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
 from cors_service.policy import InvalidPolicies, PolicySet, revision
-from cors_service.policy.change import Change
-from cors_service.reader.reading import PATIENCE_WITH_OTHERS, FileReader, mark_of
-from cors_service.reader.sources import PATIENCE, read_policies, read_text, state_of
+from cors_service.reader.looking import PATIENCE, PATIENCE_WITH_OTHERS
+from cors_service.reader.reading import Documents
+from cors_service.reader.sources import read_policies, read_text
+from cors_service.store._slices import at_once
 from tests.examples import examples
 from tests.store.store_texts import toml
 
@@ -55,13 +56,6 @@ def put(path: Path, data: bytes) -> None:
     time = next(TIMES) * 10**9
     os.utime(new, ns=(time, time))
     new.replace(path)
-
-
-def policies_of(reader: FileReader, *, everything: bool = False) -> PolicySet:
-    """Read what is due, and give the set that there is then."""
-    reader.read(everything=everything)
-    assert reader.policy_set is not None
-    return reader.policy_set
 
 
 def outcome(read: Callable[[], PolicySet]) -> tuple[object, object]:
@@ -102,115 +96,111 @@ def test_same_as_reading_everything(rounds: list[list[tuple[str, bytes | None]]]
     """
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
-        reader = FileReader(path)
+        reader = Documents(path)
         for number, changes in enumerate(rounds):
             happens(path, changes)
             reader.look()
             reader.look()
             expected = outcome(lambda: read_policies(path))
-            assert expected == outcome(partial(policies_of, reader, everything=number in everything))
+            assert expected == outcome(partial(reader.read, everything=number in everything))
             if isinstance(expected[0], PolicySet):
-                assert (expected[0], expected[1]) == (reader.policy_set, reader.revision)
+                assert reader.good is not None
+                assert expected == (reader.good.policy_set, reader.good.revision)
 
 
 @examples(100)
-@given(ROUNDS, st.sets(st.integers(0, 5)))
-def test_changes_lead_there(rounds: list[list[tuple[str, bytes | None]]], lost: set[int]) -> None:
+@given(ROUNDS, st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)))
+def test_changes_lead_there(rounds: list[list[tuple[str, bytes | None]]], lost: set[int], missed: set[int]) -> None:
     """The changes that are told, one upon the other, lead to what reading everything gives; also when the reader has to
-    begin anew, and when what it tells is not what the asker has.
+    begin anew, and for an asker who missed some of them.
     """
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
-        reader = FileReader(path)
+        reader = Documents(path)
         active: ActivePolicies | None = None
         for number, changes in enumerate(rounds):
             happens(path, changes)
             if number in lost:
-                reader = FileReader(path)
+                reader = Documents(path)
             reader.look()
             reader.look()
             expected = outcome(lambda: read_policies(path))
+            assert expected == outcome(reader.read)
+            if number in missed:
+                continue
             try:
                 change = reader.change(active.revision if active else None)
             except InvalidPolicies:
                 assert not isinstance(expected[0], PolicySet)
                 continue
             if active is None or change.revision != active.revision:
-                active = finished(active, change)
-            assert expected == (active.policy_set, active.revision)
-
-
-def finished(before: ActivePolicies | None, change: Change) -> ActivePolicies:
-    """Take all steps at once."""
-    steps = ActivePolicies.changed(before, change)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            made: ActivePolicies = end.value
-            return made
+                active = at_once(ActivePolicies.changed(active, change))
+            assert reader.good is not None
+            assert (active.policy_set, active.revision) == (reader.good.policy_set, reader.good.revision)
+            assert isinstance(expected[0], PolicySet) == (change.mistakes is None)
 
 
 # Looks.
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> FileReader:
+def reader(tmp_path: Path) -> Documents:
     """Give a reader that has read a directory of two documents."""
     for name in ("a", "b"):
         put(tmp_path / f"{name}.toml", toml(name).encode())
-    reader = FileReader(tmp_path)
+    reader = Documents(tmp_path)
     reader.read(everything=True)
     return reader
 
 
-def names(reader: FileReader) -> list[str]:
+def names(reader: Documents) -> list[str]:
     """Give the names of the policies that are read."""
-    return sorted(policies_of(reader).policies)
+    return sorted(reader.read().policies)
 
 
-def test_nothing_to_read(reader: FileReader) -> None:
+def test_nothing_to_read(reader: Documents) -> None:
     """Documents that stay as they are are not read again."""
-    before = reader.policy_set
+    before = reader.good
     assert [reader.look() for _ in range(3)] == [False, False, False]
-    assert before == policies_of(reader)
+    assert before is not None
+    assert before.policy_set is reader.read()
 
 
-def test_what_stays_is_the_same(reader: FileReader, tmp_path: Path) -> None:
+def test_what_stays_is_the_same(reader: Documents, tmp_path: Path) -> None:
     """The policies of a document that stayed as it was are the same objects, whatever is read beside it."""
-    before = reader.policy_set
+    before = reader.good.policy_set if reader.good else None
     put(tmp_path / "b.toml", toml("c").encode())
     reader.look()
     reader.look()
-    after = policies_of(reader)
+    after = reader.read()
     assert before is not None
     assert before.policies["a"] is after.policies["a"]
     assert sorted(after.policies) == ["a", "c"]
 
 
-def test_text_that_stays_is_the_same(reader: FileReader) -> None:
+def test_text_that_stays_is_the_same(reader: Documents) -> None:
     """When everything is read, what reads as before is the same object."""
-    before = reader.policy_set
-    after = policies_of(reader, everything=True)
+    before = reader.good.policy_set if reader.good else None
+    after = reader.read(everything=True)
     assert before is not None
     assert all(before.policies[name] is after.policies[name] for name in "ab")
 
 
-def test_two_looks(reader: FileReader, tmp_path: Path) -> None:
+def test_two_looks(reader: Documents, tmp_path: Path) -> None:
     """A document is read once two looks have seen it in the same state."""
     put(tmp_path / "c.toml", toml("c").encode())
     assert (reader.look(), names(reader)) == (False, ["a", "b"])
     assert (reader.look(), names(reader)) == (True, ["a", "b", "c"])
 
 
-def test_removed(reader: FileReader, tmp_path: Path) -> None:
+def test_removed(reader: Documents, tmp_path: Path) -> None:
     """A document that is gone is gone once two looks have missed it."""
     (tmp_path / "a.toml").unlink()
     assert (reader.look(), names(reader)) == (False, ["a", "b"])
     assert (reader.look(), names(reader)) == (True, ["b"])
 
 
-def test_waits_for_others(reader: FileReader, tmp_path: Path) -> None:
+def test_waits_for_others(reader: Documents, tmp_path: Path) -> None:
     """A document that changed waits for one that goes on changing, but only so long; the other is not read."""
     put(tmp_path / "c.toml", toml("c").encode())
     looks = []
@@ -221,7 +211,7 @@ def test_waits_for_others(reader: FileReader, tmp_path: Path) -> None:
     assert names(reader) == ["a", "b", "c"]
 
 
-def test_steady_changes(reader: FileReader, tmp_path: Path) -> None:
+def test_steady_changes(reader: Documents, tmp_path: Path) -> None:
     """Where there is a change between any two looks, each is in force with the second look behind it after a while."""
     for number in range(PATIENCE_WITH_OTHERS + 3):
         put(tmp_path / f"c{number}.toml", toml(f"c{number}").encode())
@@ -230,7 +220,7 @@ def test_steady_changes(reader: FileReader, tmp_path: Path) -> None:
     assert names(reader) == ["a", "b", *(f"c{number}" for number in range(PATIENCE_WITH_OTHERS + 2))]
 
 
-def test_patience_ends(reader: FileReader, tmp_path: Path) -> None:
+def test_patience_ends(reader: Documents, tmp_path: Path) -> None:
     """A document that never comes to rest is read all the same at last, as it is."""
     for number in range(PATIENCE):
         put(tmp_path / "c.toml", toml(f"c{number}").encode())
@@ -239,7 +229,7 @@ def test_patience_ends(reader: FileReader, tmp_path: Path) -> None:
     assert names(reader) == ["a", "b", f"c{PATIENCE - 1}"]
 
 
-def test_changed_and_changed_back(reader: FileReader, tmp_path: Path) -> None:
+def test_changed_and_changed_back(reader: Documents, tmp_path: Path) -> None:
     """A document that is put back as it was, by a rename, reads as before."""
     (tmp_path / "a.toml").rename(tmp_path / "kept")
     put(tmp_path / "a.toml", toml("other").encode())
@@ -253,13 +243,13 @@ def test_single_file(tmp_path: Path) -> None:
     """The same holds for a file that is its own document."""
     path = tmp_path / "policies.toml"
     put(path, toml("one").encode())
-    reader = FileReader(path)
+    reader = Documents(path)
     assert (reader.look(), reader.look(), names(reader)) == (False, True, ["one"])
     put(path, toml("two").encode())
     assert (reader.look(), reader.look(), names(reader)) == (False, True, ["two"])
 
 
-def test_directory_that_comes_back(reader: FileReader, tmp_path: Path) -> None:
+def test_directory_that_comes_back(reader: Documents, tmp_path: Path) -> None:
     """While the directory is away the report says so; when it is back, it is read."""
     away = tmp_path.with_name(f"{tmp_path.name}-away")
     tmp_path.rename(away)
@@ -272,40 +262,23 @@ def test_directory_that_comes_back(reader: FileReader, tmp_path: Path) -> None:
     assert (reader.look(), names(reader)) == (True, ["a", "b"])
 
 
-def test_mark(tmp_path: Path) -> None:
-    """The mark of a look is that of another look at the same documents, and another one when they change."""
-    put(tmp_path / "a.toml", toml("a").encode())
-    marks = [mark_of(state_of(tmp_path)) for _ in range(2)]
-    put(tmp_path / "a.toml", toml("a").encode())
-    assert marks[0] == marks[1] != mark_of(state_of(tmp_path))
-
-
 # Beginnings.
 
 
-def test_begins_with_what_is_known(tmp_path: Path) -> None:
-    """Documents that somebody else has seen in the same state are read at once, and are nothing to tell."""
+def test_begins(tmp_path: Path) -> None:
+    """Documents of which nothing was read are told once two looks agree about all of them."""
     put(tmp_path / "a.toml", toml("a").encode())
-    reader = FileReader(tmp_path)
-    assert reader.begin(mark_of(state_of(tmp_path)))
-    assert reader.policy_set == read_policies(tmp_path)
-    assert [reader.look(), reader.look()] == [False, False]
-
-
-def test_begins_with_mistakes(tmp_path: Path) -> None:
-    """Mistakes that somebody else knows are nothing to tell either."""
-    put(tmp_path / "a.toml", b"nonsense")
-    reader = FileReader(tmp_path)
-    assert reader.begin(mark_of(state_of(tmp_path)))
-    assert (reader.policy_set, reader.look(), reader.look()) == (None, False, False)
+    reader = Documents(tmp_path)
+    assert [reader.look() for _ in range(4)] == [False, True, False, False]
+    assert names(reader) == ["a"]
 
 
 def test_begins_while_something_is_written(tmp_path: Path) -> None:
     """As long as a document is missing that was never at rest, nothing is told: it may have been known before."""
     for name in "abc":
         put(tmp_path / f"{name}.toml", toml(name).encode())
-    reader = FileReader(tmp_path)
-    assert not reader.begin(None)
+    reader = Documents(tmp_path)
+    assert not reader.look()
     for number in range(3):
         put(tmp_path / "a.toml", toml(f"a{number}").encode())
         assert not reader.look()
@@ -319,8 +292,7 @@ def test_begins_while_something_is_written(tmp_path: Path) -> None:
 def test_begins_with_what_never_rests(tmp_path: Path) -> None:
     """A document that is never at rest keeps the others waiting only so long."""
     put(tmp_path / "b.toml", toml("b").encode())
-    reader = FileReader(tmp_path)
-    reader.begin(None)
+    reader = Documents(tmp_path)
     looks = []
     for number in range(PATIENCE):
         put(tmp_path / "a.toml", toml(f"a{number}").encode())
@@ -329,19 +301,20 @@ def test_begins_with_what_never_rests(tmp_path: Path) -> None:
     assert names(reader) == [f"a{PATIENCE - 1}", "b"]
 
 
-def test_written_while_it_is_read(reader: FileReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_while_it_is_read(reader: Documents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read of a document that changed at this very moment is not taken: it may be half of it."""
 
-    def read_and_write(path: Path) -> object:
-        source = read_text(path)
-        put(path, toml("whole").encode())
-        return source
+    def write_and_read(path: Path, name: str) -> object:
+        (path / name).write_text(toml("half"))
+        read = read_text(path, name)
+        put(path / name, toml("whole").encode())
+        return read
 
-    put(tmp_path / "b.toml", toml("half").encode())
+    put(tmp_path / "b.toml", toml("c").encode())
     reader.look()
     reader.look()
     with monkeypatch.context() as patch:
-        patch.setattr("cors_service.reader.reading.read_text", read_and_write)
+        patch.setattr("cors_service.reader.reading.read_text", write_and_read)
         assert names(reader) == ["a", "b"]
     reader.look()
     reader.look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,17 +16,22 @@ from cors_service.policy.change import Change
 from cors_service.reader.messages import (
     ANSWERS,
     REQUESTS,
+    Begin,
+    Changed,
+    End,
+    Failed,
     Frames,
+    IncomingChange,
     Load,
-    Loaded,
     Part,
+    ReaderFailed,
     Refused,
-    Save,
+    encoded,
     framed,
     parts_of,
     read_mistakes,
-    refused,
-    whole,
+    type_of,
+    write_mistakes,
 )
 from tests.store.store_texts import document
 
@@ -38,16 +44,19 @@ def sent(messages: list[Any]) -> list[Any]:
 
 def arrived(change: Change) -> Change:
     """Send a change and give what arrives."""
-    *parts, end = sent(list(parts_of(change)))
-    assert all(isinstance(part, Part) for part in parts)
-    assert isinstance(end, Loaded)
-    return whole(parts, end)
+    begin, *parts, end = sent(list(parts_of(change)))
+    assert (type(begin), {type(part) for part in parts} - {Part}, end) == (Begin, set(), End())
+    assembly = IncomingChange()
+    assert [assembly.take(message) for message in (begin, *parts)] == [None] * (1 + len(parts))
+    arrived = assembly.take(end)
+    assert arrived is not None
+    return arrived
 
 
 @given(st.lists(st.integers(1, 40)), st.lists(st.integers(0, 3000)))
 def test_frames(cuts: list[int], sizes: list[int]) -> None:
     """However a stream is cut into pieces, the messages come out whole and in order."""
-    messages = [Save("x" * size, "sha256:", 1.5) for size in sizes]
+    messages = [Load("x" * size, everything=size % 2 == 0) for size in sizes]
     data = b"".join(map(framed, messages))
     frames = Frames()
     found: list[bytes] = []
@@ -90,6 +99,7 @@ def test_change() -> None:
         removed=("two",),
         origin_sets={"s": ("null",), "t": ("https://t.example",)},
         removed_sets=("u",),
+        loaded_at=1.5,
     )
     assert change == arrived(change)
 
@@ -104,11 +114,44 @@ def test_many_parts() -> None:
 
 
 def test_nothing() -> None:
-    """A change of nothing is one message."""
+    """A change of nothing has a beginning and an end."""
     change = Change(base="sha256:1", revision="sha256:1")
-    assert len(list(parts_of(change))) == 1
+    assert len(list(parts_of(change))) == 2
     assert change == arrived(change)
-    assert [Load(None, True)] == [REQUESTS.decode(message) for message in Frames().take(framed(Load(None, True)))]
+
+
+def test_broken_off() -> None:
+    """An answer that breaks off is forgotten when another one begins."""
+    assembly = IncomingChange()
+    first, *_ = parts_of(Change.whole(read_document(document("one"))))
+    assembly.take(first)
+    assembly.take(Part(tuple(read_document(document("one")).policies.values()), {"lost": ("null",)}))
+    change = Change.whole(read_document(document("two")))
+    *_, arrived = map(assembly.take, parts_of(change))
+    assert change == arrived
+
+
+@pytest.mark.parametrize(
+    "message",
+    [Load(None), Changed(), Begin(None, "r", (), (), None, None), Part(), End(), Refused("[]"), Failed("")],
+    ids=lambda message: type(message).__name__,
+)
+def test_type(message: Any) -> None:
+    """What a message is can be said without reading it."""
+    assert type_of(encoded(message)) is type(message)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\x91\x7f"], ids=repr)
+def test_no_type(data: bytes) -> None:
+    """What is not a message is said not to be one."""
+    with pytest.raises(LookupError):
+        type_of(data)
+
+
+def test_failed() -> None:
+    """A reader that fails is another matter than policies with mistakes."""
+    with pytest.raises(ReaderFailed, match="ZeroDivision"):
+        IncomingChange().take(Failed("ZeroDivisionError"))
 
 
 VALUES = [None, "text", "\udc80", 5, 1 << 80, 1.5, float("nan"), True, [1], {"a": date(2026, 1, 1)}, date(2026, 1, 1)]
@@ -129,9 +172,11 @@ def test_mistakes() -> None:
         for number, value in enumerate(VALUES)
     ]
     invalid = InvalidPolicies(errors)
-    [message] = sent([refused(invalid)])
-    assert isinstance(message, Refused)
-    found = read_mistakes(message)
+    [message] = sent([Refused(write_mistakes(invalid))])
+    with pytest.raises(InvalidPolicies) as caught:
+        IncomingChange().take(message)
+    found = caught.value
+    assert found.report() == read_mistakes(message.mistakes).report()
     assert invalid.report() == found.report()
     assert [error.as_dict() for error in errors] == [mistake.as_dict() for mistake in found.mistakes]
     assert [error.path for error in errors] == [mistake.path for mistake in found.mistakes]

@@ -1,0 +1,141 @@
+"""What the reader answers: from requests and looks at documents to messages."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple
+
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy.change import Change
+from cors_service.reader.messages import Answer, Changed, Failed, Load, Refused, parts_of, write_mistakes
+from cors_service.reader.reading import Documents
+from cors_service.reader.snapshot import Snapshot
+
+
+class Known(NamedTuple):
+    """The policies that a service has read itself.
+
+    Attributes:
+        revision: Their revision.
+        loaded_at: When they were read, in seconds since 1970.
+    """
+
+    revision: str
+    loaded_at: float
+
+
+class Responder:
+    """Answers what a service asks about documents, and says when they change."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        send: Callable[[Answer], object],
+        *,
+        snapshot: Snapshot | None = None,
+        known: Known | None = None,
+    ) -> None:
+        """Make a responder.
+
+        Args:
+            documents: The documents.
+            send: Takes a message to the service.
+            snapshot: Keeps each good set.
+            known: What the service has read itself.
+        """
+        self._documents = documents
+        self._send = send
+        self._snapshot = snapshot
+        self._known = known
+        self._has_told = False
+        self._saved: str | None = None
+
+    def answer(self, request: Load) -> None:
+        """Do what the service asks for."""
+        try:
+            change = self._load(request)
+        except InvalidPolicies as invalid:
+            self._send(Refused(write_mistakes(invalid)))
+        except Exception:  # noqa: BLE001 - whatever it is, the service has to know
+            self._send(Failed(ascii(traceback.format_exc())))
+        else:
+            for part in parts_of(change):
+                self._send(part)
+
+    def look(self, names: Iterable[str] | None = None) -> None:
+        """Look at documents, and tell the service of a change, once until it asks.
+
+        Args:
+            names: The names of the documents that may have changed; None for a look at all.
+        """
+        if self._documents.look(names) and not self._has_told and not self._is_known():
+            self._tell()
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether the snapshot has the last good set, or there is no snapshot."""
+        good = self._documents.good
+        return self._snapshot is None or (good is not None and good.revision == self._saved)
+
+    def save(self) -> None:
+        """Write the last good set into the snapshot, if that does not have it yet."""
+        good = self._documents.good
+        if self._snapshot is None or good is None or good.revision == self._saved:
+            return
+        self._saved = good.revision
+        try:
+            self._snapshot.save(good.policy_set, good.loaded_at)
+        except OSError as error:
+            sys.stderr.write(f"Can't write the snapshot: {error}\n")
+
+    def finish(self) -> None:
+        """Write the last good set into the snapshot, and read it first if nothing was read yet."""
+        if self._documents.good is None:
+            with suppress(InvalidPolicies):
+                self._documents.read()
+            self._is_known()
+        self.save()
+
+    def _load(self, request: Load) -> Change:
+        self._known = None
+        before = self._outcome()
+        try:
+            self._read(everything=request.everything)
+        finally:
+            # Not only who asks has to know.
+            if before != self._outcome() and not self._has_told:
+                self._tell()
+            self._has_told = False
+        return self._documents.change(request.base)
+
+    def _read(self, *, everything: bool = False) -> None:
+        documents = self._documents
+        try:
+            documents.read(everything=everything)
+        except InvalidPolicies as invalid:
+            if documents.good is None and self._snapshot is not None:
+                change = self._snapshot.in_place_of(invalid)
+                documents.stand_in(change)
+                self._saved = change.revision
+
+    def _outcome(self) -> tuple[object, object]:
+        documents = self._documents
+        return documents.good and documents.good.revision, documents.mistakes
+
+    def _is_known(self) -> bool:
+        """Read for the first time, and say whether the service has that already."""
+        known, self._known = self._known, None
+        if known is None:
+            return False
+        try:
+            self._documents.read()
+        except InvalidPolicies:
+            return False
+        return self._documents.recognise(known.revision, known.loaded_at)
+
+    def _tell(self) -> None:
+        self._has_told = True
+        self._send(Changed())

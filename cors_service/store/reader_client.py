@@ -1,0 +1,218 @@
+"""The process that reads policies, as whoever asks it sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.processes import PythonProcess, how_it_ended
+from cors_service.reader.messages import (
+    ENDS_OF_ANSWERS,
+    Changed,
+    Load,
+    Refused,
+    encoded,
+    framed,
+    type_of,
+    write_mistakes,
+)
+from cors_service.reader.responder import Known
+from cors_service.reader.snapshot import UNREADABLE, Snapshot
+from cors_service.reader.sources import shown_path
+
+_LONGEST_PAUSE: Final = 60.0
+_PATIENCE: Final = 2
+"""How often the process has to end, with no answer in between, for those who ask to be told."""
+
+Take = Callable[[bytes], object]
+
+
+class ReaderClient:
+    """Keeps the process that reads policies running, and asks it.
+
+    If it ends it is started again, after pauses that grow, and what was asked is asked again. If it ends time and
+    again, or can't be started, the answer is that policies can't be read, and why.
+
+    Attributes:
+        name: What people call the source.
+    """
+
+    _log: Final = Logger()
+
+    def __init__(
+        self, path: Path, reactor: Any, changed: Callable[[], object], *, snapshot: Snapshot | None = None
+    ) -> None:
+        """Make a client, without a process.
+
+        Args:
+            path: The source: a file or directory.
+            reactor: Provides `IReactorProcess` and `IReactorTime`.
+            changed: Is called when there may be something new.
+            snapshot: Where the process keeps each good set.
+        """
+        self.name = shown_path(path)
+        self._arguments = ["-m", "cors_service.reader"]
+        self._arguments += [] if snapshot is None else ["--snapshot", str(snapshot.path)]
+        self._path = str(path)
+        self._reactor = reactor
+        self._changed = changed
+        self._is_wanted = False
+        # Requests without an answer, in their order, with those who wait for it.
+        self._asked: deque[tuple[Load, Take]] = deque()
+        self._process: PythonProcess | None = None
+        self._ending: PythonProcess | None = None
+        self._failures = 0
+        self._why: InvalidPolicies | None = None
+        self._restart: IDelayedCall | None = None
+        self._ended: list[Deferred[None]] = []
+
+    def start(self, known: Known | None = None) -> None:
+        """Start the process, and keep it running.
+
+        Args:
+            known: What is active already: as long as the source has that, there is nothing to tell.
+        """
+        self._is_wanted = True
+        self._run(known)
+
+    def stop(self) -> Deferred[None]:
+        """Let the process end, as soon as it has answered what it was asked.
+
+        Returns:
+            A Deferred that fires when the process is no more.
+        """
+        self._is_wanted = False
+        self._failures, self._why = 0, None
+        ended: Deferred[None] = Deferred()
+        self._ended.append(ended)
+        self._rest()
+        return ended
+
+    def ask(self, request: Load, take: Take) -> None:
+        """Ask.
+
+        Args:
+            request: What is asked.
+            take: Takes each message of the answer, as it came.
+        """
+        if self._why is not None:
+            take(encoded(Refused(write_mistakes(self._why))))
+            return
+        self._asked.append((request, take))
+        if self._process is not None:
+            self._process.send(framed(request))
+        self._run()
+
+    def forget(self) -> None:
+        """Wait for no answers any more."""
+        self._asked.clear()
+
+    def pause(self) -> None:
+        """Take nothing from the process for the time being."""
+        if self._process is not None:
+            self._process.pause()
+
+    def resume(self) -> None:
+        """Take what the process has to say."""
+        if self._process is not None:
+            self._process.resume()
+
+    def process_said(self, process: PythonProcess, message: bytes) -> None:
+        """Pass on what the process says."""
+        self._why = None
+        kind = type_of(message)
+        if kind is Changed:
+            self._changed()
+        elif self._asked:
+            _, take = self._asked[0]
+            if kind in ENDS_OF_ANSWERS:
+                self._failures = 0
+                self._asked.popleft()
+            take(message)
+            self._rest()
+
+    def process_wrote(self, process: PythonProcess, line: str) -> None:
+        """Log what the process complains of."""
+        self._log.error("The reader of {path}: {line}", path=self.name, line=line)
+
+    def process_exited(self, process: PythonProcess, reason: Failure) -> None:
+        """Start another process, if this one was not to end."""
+        if process is self._process:
+            self._process = None
+            self._lost(f"has ended: {how_it_ended(reason)}")
+
+    def process_closed(self, process: PythonProcess) -> None:
+        """Tell that the process has ended, if that was wanted."""
+        if process is not self._ending:
+            return
+        self._ending = None
+        if self._is_wanted or self._asked:
+            self._run()
+        self._rest()
+
+    def _run(self, known: Known | None = None) -> None:
+        """Start the process if it does not run."""
+        if self._process or self._ending or self._restart:
+            return
+        self._process = PythonProcess(self, self._reactor, says=1)
+        arguments = [*self._arguments, *_as_options(known), "--", self._path]
+        try:
+            self._process.start(arguments)
+        except OSError as error:
+            self._process = None
+            self._lost(f"can't be started: {error}")
+            return
+        for request, _ in self._asked:
+            self._process.send(framed(request))
+
+    def _run_again(self) -> None:
+        self._restart = None
+        self._run()
+
+    def _rest(self) -> None:
+        """Let the process end if nobody needs it."""
+        if self._is_wanted or self._asked:
+            return
+        if self._restart is not None:
+            self._restart.cancel()
+            self._restart = None
+        if self._process is not None:
+            self._ending, self._process = self._process, None
+            self._ending.end()
+        if self._ending is None:
+            ended, self._ended = self._ended, []
+            for one in ended:
+                one.callback(None)
+
+    def _lost(self, what: str) -> None:
+        self._log.error("The reader of {path} {what}", path=self.name, what=what)
+        if not self._is_wanted and not self._asked:
+            self._rest()
+            return
+        pause = min(2.0**self._failures, _LONGEST_PAUSE)
+        self._failures += 1
+        self._restart = self._reactor.callLater(pause, self._run_again)
+        if self._failures >= _PATIENCE:
+            message = f"The process that reads the policies {what}; it is started again in {pause:g} seconds."
+            self._refuse_all(InvalidPolicies([PolicyError(UNREADABLE, message, file=self.name)]))
+
+    def _refuse_all(self, why: InvalidPolicies) -> None:
+        self._why = why
+        asked, self._asked = self._asked, deque()
+        answer = encoded(Refused(write_mistakes(why)))
+        for _, take in asked:
+            take(answer)
+        # Whoever does not wait for an answer has to ask, to hear of it.
+        self._changed()
+
+
+def _as_options(known: Known | None) -> list[str]:
+    return [] if known is None else ["--known", known.revision, repr(known.loaded_at)]

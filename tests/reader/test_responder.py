@@ -1,0 +1,304 @@
+"""Tests of what the reader answers, without a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cors_service.policy import InvalidPolicies, revision
+from cors_service.policy.assembly import Assembly
+from cors_service.policy.change import Change
+from cors_service.reader.messages import (
+    Answer,
+    Begin,
+    Changed,
+    End,
+    Failed,
+    IncomingChange,
+    Load,
+    Part,
+    Refused,
+    read_mistakes,
+)
+from cors_service.reader.reading import Documents
+from cors_service.reader.responder import Known, Responder
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies, read_text
+from tests.store.store_texts import TEN_MISTAKES, names, toml
+
+
+class Asked:
+    """The responder of a file, and what it has said.
+
+    Attributes:
+        path: The file.
+        said: The messages until now.
+        snapshot: The snapshot that it keeps.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.said: list[Answer] = []
+        self.snapshot = Snapshot(path.with_name("snapshot"))
+        self.begin()
+
+    def begin(self, *, known: Known | None = None) -> None:
+        """Begin anew, with what the asker knows."""
+        self.responder = Responder(Documents(self.path), self.said.append, snapshot=self.snapshot, known=known)
+
+    def write(self, text: str) -> str | None:
+        """Put another document in place; give its revision, if it has one."""
+        new = self.path.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.path)
+        try:
+            return revision(read_policies(self.path))
+        except InvalidPolicies:
+            return None
+
+    def look(self) -> list[Answer]:
+        """Have it look twice, and give what it says of it."""
+        self.said.clear()
+        self.responder.look()
+        self.responder.look()
+        return list(self.said)
+
+    def load(self, base: str | None, *, everything: bool = False) -> Change:
+        """Have it load, and give the change."""
+        self.said.clear()
+        self.responder.answer(Load(base, everything))
+        assembly = IncomingChange()
+        changes = [assembly.take(message) for message in self.said if not isinstance(message, Changed)]
+        assert changes[-1] is not None
+        return changes[-1]
+
+    def mistakes(self, base: str | None) -> InvalidPolicies:
+        """Have it load what has mistakes, and give these."""
+        self.said.clear()
+        self.responder.answer(Load(base))
+        message = self.said[-1]
+        assert isinstance(message, Refused)
+        return read_mistakes(message.mistakes)
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    """Give the responder of a document of one policy."""
+    asked = Asked(tmp_path / "policies.toml")
+    asked.write(toml("one"))
+    return asked
+
+
+def test_known(asked: Asked) -> None:
+    """What the asker knows is not told; what changes is told, and given as a change of it."""
+    base = revision(read_policies(asked.path))
+    asked.begin(known=Known(base, 17.0))
+    assert (asked.look(), asked.look()) == ([], [])
+    asked.write(toml("one", "two"))
+    assert asked.look() == [Changed()]
+    change = asked.load(base)
+    assert (base, revision(read_policies(asked.path))) == (change.base, change.revision)
+    assert names(change) == ["two"]
+
+
+@pytest.mark.parametrize("text", [toml("two"), TEN_MISTAKES], ids=["good", "mistakes"])
+def test_changed_before_it_began(asked: Asked, text: str) -> None:
+    """What changed between the asker's reading and the beginning is told."""
+    asked.begin(known=Known(revision(read_policies(asked.path)), 17.0))
+    asked.write(text)
+    assert asked.look() == [Changed()]
+
+
+def test_unknown(asked: Asked) -> None:
+    """An asker who has read nothing is told that there is something, and gets all of it."""
+    assert asked.look() == [Changed()]
+    change = asked.load(None)
+    assert (change.base, names(change)) == (None, ["one"])
+
+
+def test_told_once(asked: Asked) -> None:
+    """A change is told once until somebody loads, however often others follow."""
+    asked.load(None)
+    told = []
+    for policies in (["two"], ["three"], ["four"]):
+        asked.write(toml(*policies))
+        told += asked.look()
+    assert told == [Changed()]
+    assert names(asked.load(None)) == ["four"]
+    asked.write(toml("five"))
+    assert asked.look() == [Changed()]
+
+
+def test_everything(asked: Asked) -> None:
+    """Asked for everything, it reads documents as they are, without a look; then others have to know, too."""
+    base = asked.load(None).revision
+    asked.write(toml("two"))
+    assert names(asked.load(base)) == []
+    assert names(asked.load(base, everything=True)) == ["two"]
+    assert asked.said[0] == Changed()
+    asked.load(None, everything=True)
+    assert Changed() not in asked.said
+
+
+def test_several_askers(asked: Asked) -> None:
+    """Each asker gets what changed since the revision that is his, however many changes he has missed."""
+    base = asked.load(None).revision
+    asked.write(toml("one", "two"))
+    asked.look()
+    newer = asked.load(base).revision
+    asked.write(toml("one", "two", "three"))
+    asked.look()
+    assert [(change.base, sorted(names(change))) for change in (asked.load(newer), asked.load(base))] == [
+        (newer, ["three"]),
+        (base, ["three", "two"]),
+    ]
+
+
+def test_documents_are_read_once(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask, a document is read once."""
+    reads: list[tuple[Any, ...]] = []
+
+    def counted(read: Callable[..., Any]) -> Callable[..., Any]:
+        def read_and_count(*arguments: Any, **keys: Any) -> Any:
+            reads.append(arguments)
+            return read(*arguments, **keys)
+
+        return read_and_count
+
+    monkeypatch.setattr("cors_service.reader.reading.read_text", counted(read_text))
+    monkeypatch.setattr(Assembly, "read", counted(Assembly.read))
+    for _ in range(3):
+        assert names(asked.load(None)) == ["one"]
+    assert len(reads) == 2
+
+
+def test_mistakes(asked: Asked) -> None:
+    """Mistakes are told, all of them; the change behind them begins where the last good set was."""
+    base = asked.load(None).revision
+    asked.write(TEN_MISTAKES)
+    with pytest.raises(InvalidPolicies) as caught:
+        read_policies(asked.path)
+    assert asked.look() == [Changed()]
+    assert caught.value.report() == asked.mistakes(base).report()
+    asked.write(toml("one", "two"))
+    asked.look()
+    change = asked.load(base)
+    assert (base, ["two"], None) == (change.base, names(change), change.mistakes)
+
+
+def test_last_good_set_beside_mistakes(asked: Asked) -> None:
+    """An asker who does not have the last good set gets it, with what is wrong with the documents now."""
+    first = asked.load(None).revision
+    last = asked.write(toml("one", "two"))
+    asked.look()
+    loaded_at = asked.load(None).loaded_at
+    asked.write(TEN_MISTAKES)
+    asked.look()
+    for base, policies in ((None, ["one", "two"]), (first, ["two"])):
+        change = asked.load(base)
+        assert (change.base, change.revision, names(change)) == (base, last, policies)
+        assert change.mistakes is not None
+        assert (len(change.mistakes.mistakes), change.loaded_at) == (10, loaded_at)
+
+
+def test_begins_with_mistakes(asked: Asked) -> None:
+    """Mistakes are no end: the first good document is told."""
+    asked.write(TEN_MISTAKES)
+    assert len(asked.mistakes(None).mistakes) == 10
+    asked.write(toml("one"))
+    assert asked.look() == [Changed()]
+    assert names(asked.load(None)) == ["one"]
+
+
+# Snapshots.
+
+
+def test_snapshot(asked: Asked) -> None:
+    """It writes each good set into the snapshot, once, and never one with mistakes."""
+    asked.responder.save()
+    assert not asked.snapshot.path.exists()
+    loaded_at = asked.load(None).loaded_at
+    for _ in range(2):
+        asked.responder.save()
+        assert (read_policies(asked.path), loaded_at) == asked.snapshot.load()
+        asked.write(TEN_MISTAKES)
+        asked.snapshot.path.with_name("good").write_bytes(asked.snapshot.path.read_bytes())
+        asked.look()
+        asked.mistakes(asked.load(None).revision)
+        asked.write(toml("one"))
+    asked.snapshot.path.unlink()
+    asked.responder.save()
+    assert not asked.snapshot.path.exists()
+
+
+def test_snapshot_of_what_is_known(asked: Asked) -> None:
+    """What the service has read itself is in the snapshot with the time of that, also if the end comes at once."""
+    known = Known(revision(read_policies(asked.path)), 17.0)
+    asked.begin(known=known)
+    assert not asked.responder.has_saved
+    asked.responder.finish()
+    assert (asked.responder.has_saved, asked.snapshot.load()[1]) == (True, 17.0)
+    asked.begin(known=known)
+    asked.look()
+    asked.responder.save()
+    assert asked.snapshot.load()[1] == 17.0
+
+
+def test_begins_with_a_snapshot(asked: Asked) -> None:
+    """Where the documents can't be read, it has the last good set from the snapshot, and says what is wrong."""
+    last = revision(read_policies(asked.path))
+    asked.snapshot.save(read_policies(asked.path), 17.0)
+    asked.path.unlink()
+    change = asked.load(None)
+    assert change.mistakes is not None
+    assert (change.revision, change.loaded_at, names(change)) == (last, 17.0, ["one"])
+    assert [mistake.code for mistake in change.mistakes.mistakes] == ["document-unreadable"]
+    assert len(asked.mistakes(last).mistakes) == 1
+    asked.write(toml("one", "two"))
+    asked.look()
+    change = asked.load(last)
+    assert (names(change), change.mistakes) == (["one", "two"], None)
+    assert change.revision == revision(read_policies(asked.path))
+
+
+def test_no_snapshot_for_mistakes(asked: Asked) -> None:
+    """A snapshot is for documents that can't be read, and not for those that have mistakes."""
+    asked.snapshot.save(read_policies(asked.path), 17.0)
+    asked.write(TEN_MISTAKES)
+    assert len(asked.mistakes(None).mistakes) == 10
+
+
+def test_no_help_from_the_snapshot(asked: Asked) -> None:
+    """If neither the documents nor the snapshot can be read, the mistakes say so of both."""
+    asked.path.unlink()
+    assert [mistake.file for mistake in asked.mistakes(None).mistakes] == [str(asked.path), str(asked.snapshot.path)]
+
+
+def test_cannot_be_saved(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    """A snapshot that can't be written is told in a line, once for each good set."""
+    asked.snapshot.path.mkdir()
+    asked.load(None)
+    for _ in range(2):
+        asked.responder.save()
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("Can't write the snapshot: ")
+
+
+def test_fails(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in it is told, and is not its end."""
+    with monkeypatch.context() as patch:
+        patch.setattr("cors_service.policy.assembly.Assembly.read", lambda *_, **__: 1 / 0)
+        asked.responder.answer(Load(None))
+    message = asked.said[-1]
+    assert isinstance(message, Failed)
+    assert "ZeroDivisionError" in message.traceback
+    assert names(asked.load(None)) == ["one"]
+
+
+def test_parts(asked: Asked) -> None:
+    """What is loaded comes in parts between a beginning and an end."""
+    asked.load(None)
+    assert [type(message) for message in asked.said] == [Changed, Begin, Part, End]
