@@ -30,7 +30,7 @@ def _number(name: str, kind: type[int | float], least: int, description: str) ->
             value = -1
         if not least <= value < _MOST:
             what = "whole number" if kind is int else "number"
-            raise ValueError(f"--{name} must be a {what} from {least} to {_MOST - 1}, and not {text!r}")
+            raise ValueError(f"--{name} must be a {what} from {least} to {_MOST - 1}, not {text!r}")
         return value
 
     return [name, None, getattr(_DEFAULTS, _field(name)), description, read]

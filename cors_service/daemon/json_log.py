@@ -14,15 +14,15 @@ from zope.interface import implementer
 
 @implementer(ILogObserver)
 class JSONLines:
-    """Writes time, level, namespace and text of each event, its traceback, and its values if they are plain."""
+    """Writes the time, level, namespace and text of each event, its traceback, and its values where they are plain."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        # twist begins its log late, and then tells everybody once more what they have heard already.
+        # twist begins its log late, and then sends the events until then a second time.
         self._early: list[LogEvent] | None = []
 
     def forget_beginning(self) -> None:
-        """Expect no event for a second time from now on."""
+        """Stop looking for events that come a second time."""
         self._early = None
 
     def __call__(self, event: LogEvent) -> None:
@@ -60,5 +60,5 @@ def log_as_json(file: TextIO, reactor: IReactorCore) -> None:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether JSON has a value of this kind; it has no infinity."""
+    """Say whether JSON has values of this kind; it has no infinity."""
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -1,4 +1,4 @@
-"""The service: policies kept active, a site, and what listens; or the supervisor of several processes like that."""
+"""The service: policies that are kept active, a site, and a server; or the supervisor of several such processes."""
 
 from __future__ import annotations
 

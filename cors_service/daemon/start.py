@@ -1,4 +1,4 @@
-"""What is done before the reactor runs, while whoever starts the service still sees its errors."""
+"""What is done before the reactor runs, while its errors are still seen by whoever starts the service."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def check_policies(settings: Settings) -> NoReturn:
 
 
 def prepare(settings: Settings, reactor: Any) -> Prepared:
-    """Do everything that can fail for a mistake of the operator's.
+    """Do everything that can fail because of an operator's mistake.
 
     Args:
         settings: The settings.
@@ -147,7 +147,7 @@ def _refuse(invalid: InvalidPolicies) -> NoReturn:
 
 def _check_workers(settings: Settings, reactor: Any) -> None:
     if sys.platform == "win32" or not (IReactorSocket.providedBy(reactor) and IReactorProcess.providedBy(reactor)):
-        raise UsageError("--workers needs a system and a reactor where processes can share a socket: Unix.")
+        raise UsageError("--workers needs Unix: a system and a reactor where processes can share a socket.")
     for description in settings.listen:
         # Only the first process knows which sockets inside another endpoint systemd passes on.
         if "systemd" in description.split(":")[1:] or description.startswith("stdio"):
