@@ -13,6 +13,7 @@ from twisted.python.usage import UsageError
 
 from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
+from cors_service.daemon.unix_sockets import for_the_group
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy import summarize
 from cors_service.policy.change import Change
@@ -126,7 +127,7 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
         UsageError: The description is not one of an endpoint.
     """
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, for_the_group(description))
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
         detail = f"{type(error).__name__}: {error}"
     else:

@@ -7,6 +7,9 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -346,15 +349,43 @@ def test_bad_option(run: Run, policies: Path, by: tuple[str, ...]) -> None:
 # Endpoints, reactors and logs.
 
 
+MODES = pytest.mark.parametrize(("ending", "mode"), [("", 0o660), (":mode=606", 0o606)], ids=["default", "mode="])
+
+
 @BOTH
-def test_unix_socket(run: Run, policies: Path, tmp_path: Path, by: tuple[str, ...]) -> None:
-    """It listens on a socket in the file system, which is gone when it has ended."""
+@MODES
+def test_unix_socket(run: Run, policies: Path, tmp_path: Path, by: tuple[str, ...], ending: str, mode: int) -> None:
+    """It listens on a socket in the file system, for the owner and the group alone unless the operator says
+    otherwise; when it has ended, the socket is gone.
+    """
     path = tmp_path / "cors.sock"
-    process = run(*by, "--policies", policies, "--listen", f"unix:{path}:mode=660")
+    process = run(*by, "--policies", policies, "--listen", f"unix:{path}{ending}")
     process.said("Listening on UNIXAddress")
-    assert (allows(path, "one", "https://one.example"), path.stat().st_mode & 0o777) == (True, 0o660)
+    assert (allows(path, "one", "https://one.example"), path.stat().st_mode & 0o777) == (True, mode)
     assert process.stop() == -signal.SIGTERM
     assert not path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_strangers_cannot_connect(run: Run, policies: Path, workers: int) -> None:
+    """A process of another user and another group cannot connect to the socket; one of its group can."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        path = Path(directory, "cors.sock")
+        process = run(*TWIST, "--policies", policies, "--workers", str(workers), "--listen", f"unix:{path}")
+        process.said("Listening on UNIXAddress")
+        # Python itself may be where only root can read.
+        become = "import os, socket, sys; os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(65534)"
+        program = f"{become}; socket.socket(socket.AF_UNIX).connect(sys.argv[2])"
+
+        def connects(group: int) -> str:
+            words = [sys.executable, "-c", program, str(group), str(path)]
+            return subprocess.run(words, capture_output=True, text=True, check=False).stderr
+
+        assert "PermissionError" in connects(65534)
+        os.chown(path, -1, 65534)
+        assert connects(65534) == ""
 
 
 def test_unix_socket_left_behind(run: Run, policies: Path, tmp_path: Path) -> None:

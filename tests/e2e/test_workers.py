@@ -430,18 +430,19 @@ def test_port_is_taken(run: Callable[..., Process]) -> None:
 # Endpoints.
 
 
-def test_unix_socket(run: Callable[..., Process], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ending", "mode"), [("", 0o660), (":mode=606", 0o606)], ids=["default", "mode="])
+def test_unix_socket(run: Callable[..., Process], tmp_path: Path, ending: str, mode: int) -> None:
     """A socket in the file system keeps its permissions, survives its workers, and is gone at the end."""
     path = tmp_path / "cors.sock"
-    process = run("--listen", f"unix:{path}:mode=660")
+    process = run("--listen", f"unix:{path}{ending}")
     process.said("Listening on UNIXAddress", 3)
     pids = serving(path)
-    assert (allows(path, "one", "https://one.example"), path.stat().st_mode & 0o777) == (True, 0o660)
+    assert (allows(path, "one", "https://one.example"), path.stat().st_mode & 0o777) == (True, mode)
     os.kill(pids[0], signal.SIGTERM)
     process.said(rf"Worker 1 \(process {pids[0]}\) ended")
     os.kill(pids[1], signal.SIGKILL)
     process.said(rf"Worker 2 \(process {pids[1]}\) ended")
-    assert (allows(path, "one", "https://one.example"), path.stat().st_mode & 0o777) == (True, 0o660)
+    assert (allows(path, "one", "https://one.example"), path.stat().st_mode & 0o777) == (True, mode)
     assert process.stop() == -signal.SIGTERM
     assert not path.exists()
     assert no_traceback(process)
