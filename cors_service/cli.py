@@ -13,7 +13,8 @@ from typing import NoReturn
 from cors_service import __version__
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.policy import SCHEMA, summarize
+from cors_service.policy.schema import SCHEMA
+from cors_service.policy.summary import summarize
 from cors_service.reader.sources import read_policies
 from cors_service.wire import DEFAULT_TTL, FORM_FIELDS, make_query, write_decision
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from cors_service.decision import REASONS, ActivePolicies, Decision, Query
+from cors_service.decision import ActivePolicies, Decision, Query
+from cors_service.decision.decision import REASONS
 from cors_service.grammar.pattern import write_pattern
-from cors_service.policy import Policy, PolicySet, Rule
+from cors_service.policy import PolicySet
+from cors_service.policy.model import Policy, Rule
 from cors_service.wire import write_decision
 from tests import naive
 

@@ -18,16 +18,16 @@ from cors_service.grammar.mistakes import CODES
 from cors_service.grammar.pattern import write_pattern
 from cors_service.policy import (
     InvalidPolicies,
-    Policy,
     PolicyError,
     PolicySet,
     Source,
     read_document,
     read_sources,
     revision,
-    summarize,
     write_document,
 )
+from cors_service.policy.model import Policy
+from cors_service.policy.summary import summarize
 from cors_service.wire import write_json
 from fuzz import checked, pattern
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from cors_service.browser import Behaviour, Request, Verdict, fetch_verdict
 from cors_service.decision import ActivePolicies, Decision
 from cors_service.policy import read_document
-from cors_service.testing import Document, Exchange, Neighbourhood, draw_document
+from cors_service.testing import Exchange, Neighbourhood, draw_document
+from cors_service.testing.documents import Document
 from tests import naive
 
 EXCHANGES = 50

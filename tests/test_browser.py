@@ -7,31 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.browser import (
-    CHROMIUM_MAX_AGE_CAP,
-    FIREFOX_MAX_AGE_CAP,
     Behaviour,
-    CacheEntry,
     Request,
     Step,
     Verdict,
-    actual_headers,
-    corp_check,
     cors_check,
-    exposed_headers,
     fetch_verdict,
+    preflight_check,
+    preflight_headers,
+)
+from cors_service.browser.browsers import CHROMIUM_MAX_AGE_CAP, FIREFOX_MAX_AGE_CAP
+from cors_service.browser.cache import (
+    CacheEntry,
+    preflight_cache_after,
+    preflight_cache_entries,
+    preflight_max_age,
+    satisfied_by_cache,
+)
+from cors_service.browser.request import (
+    actual_headers,
     is_forbidden_request_header,
     is_safelisted_request_header,
     needs_preflight,
     normalize_method,
-    preflight_cache_after,
-    preflight_cache_entries,
-    preflight_check,
-    preflight_headers,
-    preflight_max_age,
-    satisfied_by_cache,
-    tao_check,
     unsafe_request_header_names,
 )
+from cors_service.browser.sharing import corp_check, exposed_headers, tao_check
 
 PAGE = "https://a.example"
 URL = "https://service.example/things"

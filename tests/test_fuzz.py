@@ -24,8 +24,10 @@ from cors_service.grammar import pattern as _pattern
 from cors_service.grammar import wildcard as _wildcard
 from cors_service.grammar.origin import Origin, parse_origin
 from cors_service.grammar.wildcard import expand
-from cors_service.policy import Rule, _report, _structure
+from cors_service.policy import _report
 from cors_service.policy import draft as _draft
+from cors_service.policy import schema as _schema
+from cors_service.policy.model import Rule
 from cors_service.server import plain as _plain
 from cors_service.server import quick as _quick
 from fuzz import document, header_list, origin, pattern, query, request, run
@@ -138,7 +140,7 @@ def for_itself(policy: Any, asked: Query, own_origin: str | None, revision: str)
 
 
 # As they are before anything is broken.
-write_rule, translate = Rule.as_dict, _structure._translate
+write_rule, translate = Rule.as_dict, _schema._translate
 check_headers, refuse = Grant._check_headers, CompiledPolicy._refuse
 decide = CompiledPolicy.decide
 
@@ -190,7 +192,7 @@ FAULTS = {
     "a revision is none": Fault(document, RULES, document, "revision", always("sha256:")),
     "a line is beyond the text": Fault(document, UNKNOWN_KEY, _report, "_LINES", in_line(4)),
     "a line is another": Fault(document, UNKNOWN_KEY, _report, "_LINES", in_line(1)),
-    "a path leads nowhere": Fault(document, UNKNOWN_KEY, _structure, "_translate", elsewhere),
+    "a path leads nowhere": Fault(document, UNKNOWN_KEY, _schema, "_translate", elsewhere),
     "a document fails to be read": Fault(document, b"J[]", _draft, "check_structure", raising(KeyError("version"))),
     "the second rule decides": Fault(document, RULES, _origins.OriginIndex, "find", always(1)),
     "the first line alone is read": Fault(header_list, b"1GET\nx-a\nx-evil", Grant, "_check_headers", first_line),

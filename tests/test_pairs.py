@@ -14,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cors_service.decision import REASONS, Decision
+from cors_service.decision import Decision
 from cors_service.decision._compiled import CompiledPolicy
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.decision._origins import OriginIndex
-from cors_service.testing import Document, strategies
+from cors_service.decision.decision import REASONS
+from cors_service.testing import strategies
+from cors_service.testing.documents import Document
 from tests import soak
 from tests.pairs import EXCHANGES, Judgement, WrongPair, judge_numbered, judge_some
 

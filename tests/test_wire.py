@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
-from cors_service.testing import Document, strategies
+from cors_service.testing import strategies
+from cors_service.testing.documents import Document
 from cors_service.wire import (
     Received,
     parse_json,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final, Protocol
 
-from cors_service.asking._undecided import undecided
+from cors_service.asking.undecided import undecided
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.decision.memo import RevisionMemo
 from cors_service.policy import PolicySet

@@ -22,16 +22,10 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
-from cors_service.asking import (
-    CACHE_SIZE,
-    CONNECTIONS,
-    TIMEOUT,
-    Address,
-    DecisionCache,
-    in_words,
-    parse_address,
-    undecided,
-)
+from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
+from cors_service.asking.cache import CACHE_SIZE, DecisionCache
+from cors_service.asking.undecided import undecided
+from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
 from cors_service.client._interfaces import IDecider
 from cors_service.decision import Decision, Query

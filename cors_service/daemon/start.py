@@ -15,8 +15,8 @@ from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.policy import summarize
 from cors_service.policy.change import Change
+from cors_service.policy.summary import summarize
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import FilePolicyStore, ReaderPolicyStore

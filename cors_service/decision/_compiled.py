@@ -12,8 +12,8 @@ from cors_service.decision.decision import Decision, Headers, Kind, Reason
 from cors_service.decision.query import Query
 from cors_service.grammar.mistakes import cut, shown
 from cors_service.grammar.tokens import normalize_method
-from cors_service.policy import Policy, PolicySet, Rule
-from cors_service.policy.model import RESOURCE_POLICIES
+from cors_service.policy import PolicySet
+from cors_service.policy.model import RESOURCE_POLICIES, Policy, Rule
 
 _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 _TIMING: Final = "Timing-Allow-Origin"

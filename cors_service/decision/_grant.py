@@ -8,7 +8,7 @@ from typing import Final
 from cors_service.decision.decision import Headers
 from cors_service.grammar.mistakes import cut, shown
 from cors_service.grammar.tokens import is_forbidden_method, is_token, normalize_method
-from cors_service.policy import Rule
+from cors_service.policy.model import Rule
 
 MAX_HEADER_NAMES: Final = 64
 """Names in the Access-Control-Request-Headers lines of one preflight; browsers send a handful."""

@@ -13,8 +13,9 @@ from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.pattern import OriginPattern
-from cors_service.policy import Policy, PolicySet, revision
+from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
+from cors_service.policy.model import Policy
 
 # Policies of more patterns take longer to compile than a thread has to wait for another to let go of the interpreter.
 _LARGE: Final = 2000

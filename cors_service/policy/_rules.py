@@ -31,8 +31,8 @@ from cors_service.grammar.tokens import (
 )
 from cors_service.policy._coverage import Coverage
 from cors_service.policy._report import Place
-from cors_service.policy._structure import MAX_AGE, max_age_error
 from cors_service.policy.model import DEFAULT_METHODS, Rule
+from cors_service.policy.schema import MAX_AGE, max_age_error
 
 Body = Mapping[str, Any]
 """The table of a rule. What the schema refused is missing, or None in a list."""

@@ -19,8 +19,8 @@ from cors_service.policy._rules import (
     read_rule,
     read_set,
 )
-from cors_service.policy._structure import UNPARSED, Document, check_structure, parse_text
 from cors_service.policy.model import Policy, Rule
+from cors_service.policy.schema import UNPARSED, Document, check_structure, parse_text
 
 _RULE_KEYS: Final = frozenset(field.name for field in structs.fields(Rule))
 Mistakes = tuple[PolicyError, ...]

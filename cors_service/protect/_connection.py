@@ -9,7 +9,7 @@ import time
 from http.client import HTTPResponse
 from typing import Any, Final
 
-from cors_service.asking import Address
+from cors_service.asking.address import Address
 
 _LONGEST: Final = 1024 * 1024
 

@@ -11,7 +11,10 @@ from contextlib import suppress
 from http.client import HTTPException
 from typing import Final
 
-from cors_service.asking import CACHE_SIZE, CONNECTIONS, TIMEOUT, DecisionCache, in_words, parse_address, undecided
+from cors_service.asking.address import CONNECTIONS, TIMEOUT, parse_address
+from cors_service.asking.cache import CACHE_SIZE, DecisionCache
+from cors_service.asking.undecided import undecided
+from cors_service.asking.words import in_words
 from cors_service.decision import Decision, Query
 from cors_service.protect._connection import Connection
 from cors_service.wire import Received, read_decision, read_problem, write_query

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
-from cors_service.asking import CONNECTIONS, decorate, undecided
+from cors_service.asking.address import CONNECTIONS
+from cors_service.asking.headers import decorate
+from cors_service.asking.undecided import undecided
 from cors_service.decision import Decision, Query
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider

@@ -13,7 +13,7 @@ from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 
 from cors_service._twisted import render_encoded
-from cors_service.asking import Lines, decorate
+from cors_service.asking.headers import Lines, decorate
 from cors_service.client import Decider, IDecider
 from cors_service.decision import Decision, Query
 from cors_service.policy import PolicySet

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from cors_service.asking import decorate
+from cors_service.asking.headers import decorate
 from cors_service.decision import Query
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.grammar.pattern import OriginPattern, write_pattern
-from cors_service.policy import Policy
 from cors_service.policy.change import Change
+from cors_service.policy.model import Policy
 
 SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
 """Signals that a terminal or a service manager sends to all processes of a service. The first one says what they mean

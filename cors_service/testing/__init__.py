@@ -14,7 +14,7 @@ To run a policy of your own against your own integration::
     exchange = near.draw_exchange(Random(seed))
 """
 
-from cors_service.testing._documents import Document, draw_document
 from cors_service.testing._exchanges import Exchange, Neighbourhood
+from cors_service.testing.documents import draw_document
 
-__all__ = ["Document", "Exchange", "Neighbourhood", "draw_document"]
+__all__ = ["Exchange", "Neighbourhood", "draw_document"]

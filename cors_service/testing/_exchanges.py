@@ -5,17 +5,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from cors_service.browser import (
-    HeaderLines,
-    Request,
-    actual_headers,
-    is_forbidden_method,
-    needs_preflight,
-    preflight_headers,
-)
+from cors_service.browser import Request, preflight_headers
+from cors_service.browser.headers import HeaderLines
+from cors_service.browser.request import actual_headers, is_forbidden_method, needs_preflight
 from cors_service.decision import Query
-from cors_service.testing._documents import DEFAULT_METHODS, EXPRESSIONS, patterns_of, rules_of
 from cors_service.testing._near_misses import covered, mutated, near_miss_of_several, plain_patterns
+from cors_service.testing.documents import DEFAULT_METHODS, EXPRESSIONS, patterns_of, rules_of
 
 _Lines = tuple[tuple[str, str], ...]
 

@@ -19,7 +19,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from cors_service.asking import undecided
+from cors_service.asking.undecided import undecided
 from cors_service.client import IDecider
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.policy import read_document

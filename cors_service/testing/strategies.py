@@ -26,22 +26,10 @@ except ImportError as error:
 
 from cors_service.decision import Query
 from cors_service.testing import _near_misses, _patterns
-from cors_service.testing._documents import Document, draw_document
 from cors_service.testing._exchanges import Exchange, Neighbourhood
+from cors_service.testing.documents import Document, draw_document
 
-__all__ = [
-    "alternative_patterns",
-    "documents",
-    "exact_origins",
-    "exchanges",
-    "matching_cases",
-    "near_misses",
-    "pattern_lists",
-    "patterns",
-    "port_patterns",
-    "queries",
-    "wildcard_patterns",
-]
+__all__ = ["documents", "exact_origins", "exchanges", "near_misses", "patterns", "queries"]
 
 _Drawn = TypeVar("_Drawn")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cors_service.asking import Address, parse_address
+from cors_service.asking.address import Address, parse_address
 
 
 @pytest.mark.parametrize(

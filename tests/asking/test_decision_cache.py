@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cors_service.asking import DecisionCache
+from cors_service.asking.cache import DecisionCache
 from cors_service.decision import Query, Reason
 from cors_service.wire import Received
 

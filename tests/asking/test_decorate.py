@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.asking import Lines, decorate
+from cors_service.asking.headers import Lines, decorate
 
 ALLOWED: Lines = (("Access-Control-Allow-Origin", "https://a.example"), ("Vary", "Origin"))
 REFUSED: Lines = (("Vary", "Origin"),)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cors_service.asking import UNDECIDED
 from cors_service.asking.local import LocalDecider
+from cors_service.asking.undecided import UNDECIDED
 from cors_service.decision import ActivePolicies, Decision, Query
 from tests.decision.queries import PAGE, asked, flat, sent
 

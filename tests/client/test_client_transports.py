@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cors_service.asking import UNDECIDED
+from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import ClientTLS, DecisionClient
 from cors_service.decision import Decision, Query
 from tests.answering import demanding, real

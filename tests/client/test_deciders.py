@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from cors_service.asking import UNDECIDED
+from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import Decider
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import InvalidPolicies, read_document

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cors_service.browser import Request, cors_check, preflight_check, unsafe_request_header_names
+from cors_service.browser import Request, cors_check, preflight_check
+from cors_service.browser.request import unsafe_request_header_names
 
 Case = dict[str, Any]
 

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cors_service.decision import REASONS, BadQuery, Query, Reason
+from cors_service.decision import BadQuery, Query, Reason
+from cors_service.decision.decision import REASONS
 from tests.decision.queries import PAGE, STRANGER, active, asked, flat, preflight, sent
 from tests.examples import examples
 

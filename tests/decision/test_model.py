@@ -11,23 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from cors_service.browser import (
-    Behaviour,
-    Request,
-    actual_headers,
-    exposed_headers,
-    fetch_verdict,
-    is_forbidden_method,
-    is_safelisted_method,
-    needs_preflight,
-    preflight_cache_entries,
-    preflight_headers,
-    satisfied_by_cache,
-    tao_check,
-)
+from cors_service.browser import Behaviour, Request, fetch_verdict, preflight_headers
+from cors_service.browser.cache import preflight_cache_entries, satisfied_by_cache
+from cors_service.browser.request import actual_headers, is_forbidden_method, is_safelisted_method, needs_preflight
+from cors_service.browser.sharing import exposed_headers, tao_check
 from cors_service.decision import ActivePolicies, Query
-from cors_service.policy import Rule, read_document
-from cors_service.testing import Document, Exchange, strategies
+from cors_service.policy import read_document
+from cors_service.policy.model import Rule
+from cors_service.testing import Exchange, strategies
+from cors_service.testing.documents import Document
 from tests.decision.queries import flat
 from tests.examples import examples
 

@@ -7,7 +7,8 @@ import tomli_w
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cors_service.policy import SCHEMA, Source, read_document, write_document
+from cors_service.policy import Source, read_document, write_document
+from cors_service.policy.schema import SCHEMA
 from tests.policy.documents import codes_of, is_fine, json_text, mistakes_in, mistakes_of, toml
 
 KEYS = st.sampled_from(["a", *SCHEMA["properties"], *SCHEMA["$defs"]["policy"]["properties"]]) | st.text(

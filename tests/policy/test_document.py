@@ -11,15 +11,9 @@ from jsonschema_rs import Draft202012Validator
 from cors_service.grammar.match import Match
 from cors_service.grammar.pattern import ANY, SetName
 from cors_service.grammar.wildcard import Wildcard
-from cors_service.policy import (
-    SCHEMA,
-    Policy,
-    PolicySet,
-    Rule,
-    read_document,
-    read_sources,
-    write_document,
-)
+from cors_service.policy import PolicySet, read_document, read_sources, write_document
+from cors_service.policy.model import Policy, Rule
+from cors_service.policy.schema import SCHEMA
 from tests.policy.documents import codes_of, json_text, policy, rule, toml
 
 CATALOGUE = """\

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from cors_service.policy import SCHEMA, Source, read_document, read_sources, revision, write_document
+from cors_service.policy import Source, read_document, read_sources, revision, write_document
+from cors_service.policy.schema import SCHEMA
 from tests.policy.documents import json_text, policy, rule, toml
 
 SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cors_service.grammar.pattern import ANY
-from cors_service.policy import read_document, summarize
+from cors_service.policy import read_document
+from cors_service.policy.summary import summarize
 from tests.policy.documents import rule
 
 

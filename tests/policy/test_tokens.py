@@ -14,7 +14,8 @@ from cors_service.grammar.tokens import (
     is_token,
     normalize_method,
 )
-from cors_service.policy import Rule, read_document
+from cors_service.policy import read_document
+from cors_service.policy.model import Rule
 from tests.policy.documents import codes_in, mistakes_in, rule
 
 # RFC 9110, 5.6.2.

@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from twisted.internet.threads import deferToThread
 
-from cors_service.asking import CONNECTIONS
+from cors_service.asking.address import CONNECTIONS
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient

@@ -14,7 +14,7 @@ import pytest
 from twisted.internet.defer import gatherResults
 from twisted.internet.threads import deferToThread
 
-from cors_service.asking import UNDECIDED
+from cors_service.asking.undecided import UNDECIDED
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import ServiceClient

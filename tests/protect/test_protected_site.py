@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request, Site
 from twisted.web.util import Redirect
 from zope.interface import alsoProvides, implementer
 
-from cors_service.asking import undecided
+from cors_service.asking.undecided import undecided
 from cors_service.client import DecisionClient, IDecider
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document

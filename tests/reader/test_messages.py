@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from cors_service.grammar.match import Match
 from cors_service.grammar.pattern import ANY, SetName, read_pattern
-from cors_service.policy import InvalidPolicies, Policy, PolicyError, Rule, read_document, revision
+from cors_service.policy import InvalidPolicies, PolicyError, read_document, revision
 from cors_service.policy.change import Change
+from cors_service.policy.model import Policy, Rule
 from cors_service.reader.messages import (
     ANSWERS,
     REQUESTS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cors_service.decision import REASONS
+from cors_service.decision.decision import REASONS
 from cors_service.policy import read_document, revision
 from cors_service.web import Limits
 from tests.web.traversal import POLICIES, caller

@@ -17,9 +17,10 @@ from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
 
 import cors_service
-from cors_service.decision import REASONS, BadQuery, Decision, Reason
-from cors_service.decision.decision import Kind
-from cors_service.policy import SCHEMA, Rule
+from cors_service.decision import BadQuery, Decision, Reason
+from cors_service.decision.decision import REASONS, Kind
+from cors_service.policy.model import Rule
+from cors_service.policy.schema import SCHEMA
 from cors_service.web import Limits
 from cors_service.web._proxies import ProxyEndpoint
 from cors_service.web.endpoint import Endpoint

@@ -9,18 +9,10 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from cors_service.browser import (
-    Behaviour,
-    HeaderLines,
-    Request,
-    Step,
-    Verdict,
-    actual_headers,
-    exposed_headers,
-    fetch_verdict,
-    needs_preflight,
-    preflight_headers,
-)
+from cors_service.browser import Behaviour, Request, Step, Verdict, fetch_verdict, preflight_headers
+from cors_service.browser.headers import HeaderLines
+from cors_service.browser.request import actual_headers, needs_preflight
+from cors_service.browser.sharing import exposed_headers
 
 from .application import SERVER_HEADERS, own_headers
 from .cases import Case

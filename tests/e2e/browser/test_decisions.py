@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from cors_service.decision import REASONS
+from cors_service.decision.decision import REASONS
 
 from .cases import all_cases
 from .comparison import Row, report, write_table

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cors_service.browser import actual_headers, corp_check, cors_check, tao_check
+from cors_service.browser import cors_check
+from cors_service.browser.request import actual_headers
+from cors_service.browser.sharing import corp_check, tao_check
 
 from .cases import SITE, Case, Table
 from .prediction import Service, origin_of, request_of

@@ -8,15 +8,9 @@ from typing import Any
 
 import pytest
 
-from cors_service.browser import (
-    Behaviour,
-    CacheEntry,
-    actual_headers,
-    fetch_verdict,
-    preflight_cache_after,
-    preflight_headers,
-    satisfied_by_cache,
-)
+from cors_service.browser import Behaviour, fetch_verdict, preflight_headers
+from cors_service.browser.cache import CacheEntry, preflight_cache_after, satisfied_by_cache
+from cors_service.browser.request import actual_headers
 
 from .cases import Case, Table
 from .prediction import Service, answer_lines, request_of

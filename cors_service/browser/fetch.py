@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TypeAlias
 
-from ._browsers import Behaviour
-from ._cache import CacheEntry, satisfied_by_cache
-from ._checks import cors_check, preflight_check, verdict
-from ._headers import HeaderLines
-from ._request import Request, is_forbidden_method
-from ._verdict import Step, Verdict
+from cors_service.browser.browsers import Behaviour
+from cors_service.browser.cache import CacheEntry, satisfied_by_cache
+from cors_service.browser.checks import cors_check, preflight_check, verdict
+from cors_service.browser.headers import HeaderLines
+from cors_service.browser.request import Request, is_forbidden_method
+from cors_service.browser.verdict import Step, Verdict
 
 PreflightAnswer: TypeAlias = tuple[int, HeaderLines]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ._browsers import CHROMIUM_MAX_AGE_CAP, Behaviour
-from ._checks import NON_WILDCARD_NAME, allowed_methods, preflight_check
-from ._headers import HeaderLines, byte_lowercase, extract_list, values_of
-from ._request import Request, is_safelisted_method, needs_preflight, unsafe_request_header_names
+from cors_service.browser.browsers import CHROMIUM_MAX_AGE_CAP, Behaviour
+from cors_service.browser.checks import NON_WILDCARD_NAME, allowed_methods, preflight_check
+from cors_service.browser.headers import HeaderLines, byte_lowercase, extract_list, values_of
+from cors_service.browser.request import Request, is_safelisted_method, needs_preflight, unsafe_request_header_names
 
 DEFAULT_MAX_AGE = 5
 """For how long an answer without a well-formed Access-Control-Max-Age is kept, in seconds."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ._request import Request
-from ._verdict import Step
+from cors_service.browser.request import Request
+from cors_service.browser.verdict import Step
 
 _VALID_VALUE = " Have the server send the header with a valid value."
 _IN_PREFLIGHT = " in preflight response."

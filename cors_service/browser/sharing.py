@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ._checks import cors_check
-from ._headers import HeaderLines, ListSyntaxError, byte_lowercase, extract_list, get, get_decode_split
-from ._request import Request
+from cors_service.browser.checks import cors_check
+from cors_service.browser.headers import (
+    HeaderLines,
+    ListSyntaxError,
+    byte_lowercase,
+    extract_list,
+    get,
+    get_decode_split,
+)
+from cors_service.browser.request import Request
 
 _SAFELISTED_RESPONSE_HEADERS = frozenset(
     {

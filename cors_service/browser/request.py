@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ._headers import TOKEN, HeaderLines, byte_lowercase, get_decode_split, is_token
+from cors_service.browser.headers import TOKEN, HeaderLines, byte_lowercase, get_decode_split, is_token
 
 _NORMALIZED_METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}
 _SAFELISTED_METHODS = {"GET", "HEAD", "POST"}

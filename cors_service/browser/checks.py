@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ._browsers import Behaviour
-from ._console import console_sentence
-from ._headers import HeaderLines, ListSyntaxError, byte_lowercase, extract_list, get, values_of
-from ._request import Request, is_safelisted_method, unsafe_request_header_names
-from ._verdict import Step, Verdict
+from cors_service.browser.browsers import Behaviour
+from cors_service.browser.console import console_sentence
+from cors_service.browser.headers import HeaderLines, ListSyntaxError, byte_lowercase, extract_list, get, values_of
+from cors_service.browser.request import Request, is_safelisted_method, unsafe_request_header_names
+from cors_service.browser.verdict import Step, Verdict
 
 NON_WILDCARD_NAME = "authorization"
 """The one CORS non-wildcard request-header name.
