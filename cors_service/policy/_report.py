@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from cors_service.grammar.lines import json_lines, toml_lines
 from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
-from cors_service.policy._lines import json_lines, toml_lines
 
 _LINES: Final[Mapping[str, Callable[[str, Collection[Path]], dict[Path, int]]]] = {
     "toml": toml_lines,

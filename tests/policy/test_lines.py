@@ -12,7 +12,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.policy._lines import Path, json_lines, toml_lines
+from cors_service.grammar.lines import Path, json_lines, toml_lines
 
 SYNTAX = "[]{}\"'\\,.=:#\r\n \tab1-é𝄞"
 KEYS = st.text(SYNTAX, max_size=4) | st.text("ab-1_", min_size=1, max_size=3)

@@ -1,4 +1,4 @@
-"""Find the lines of a policy document where given paths begin.
+"""Find the lines of a document where given paths begin.
 
 The parsers of the standard library keep no positions. When the meaning of a document that
 parsed well is wrong, this module reads its text again, and finds lines for the paths that
