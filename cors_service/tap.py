@@ -11,7 +11,7 @@ from cors_service.daemon.service import make_service
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.start import Prepared, check_policies, prepare
 
-_DEFAULTS: Final = Settings(policies="")
+_DEFAULTS: Final = Settings()
 _MOST: Final = 1 << 31
 
 
@@ -44,7 +44,7 @@ class Options(usage.Options):
     """
 
     prepared: Prepared
-    synopsis = "[options] --policies PATH"
+    synopsis = "[options] --policies PATH | --store MODULE:NAME"
     longdesc = (
         "Decides about CORS: other services ask it which headers to emit. Policies are read from PATH, a TOML or JSON "
         "file or a directory of them, and again on SIGHUP and whenever they change; a set with mistakes never "
@@ -52,7 +52,13 @@ class Options(usage.Options):
         "curl 'http://127.0.0.1:8080/v1/decision?policy=NAME&origin=ORIGIN'"
     )
     optParameters: ClassVar[list[list[Any]]] = [
-        ["policies", "p", None, "The policy document, or a directory of *.toml and *.json documents. Required."],
+        ["policies", "p", None, "The policy document, or a directory of *.toml and *.json documents."],
+        [
+            "store",
+            None,
+            None,
+            "In place of --policies: a store of your own, or a function that makes it of the reactor.",
+        ],
         _number("decision-ttl", int, 0, "Seconds for which callers may use a decision again; 0 for never."),
         _number("max-body", int, 1, "Bytes that the body of a request may have."),
         _number("max-head", int, 1, "Bytes that the first line and the headers of a request may have."),
@@ -85,10 +91,12 @@ class Options(usage.Options):
         """The settings that the options make.
 
         Raises:
-            UsageError: There are no policies.
+            UsageError: They name no policies, or two places for them.
         """
-        if self["policies"] is None:
+        if self["policies"] is None and self["store"] is None:
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
+        if self["policies"] is not None and self["store"] is not None:
+            raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         return Settings(**(values | {"listen": listen, "line_by_line": bool(self["line-by-line"])}))
@@ -100,7 +108,7 @@ class Options(usage.Options):
 
         settings = self.settings()
         if self["check"]:
-            check_policies(settings)
+            check_policies(settings, reactor)
         self.prepared = prepare(settings, reactor)
 
 

@@ -11,10 +11,10 @@ from twisted.application.service import IService, MultiService, Service
 
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Endpoint, Prepared, Store, make_snapshot
+from cors_service.daemon.start import Endpoint, Prepared, make_snapshot
 from cors_service.policy.change import Change
 from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel
-from cors_service.store import FilePolicyStore, LivePolicies
+from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies
 from cors_service.web import decision_resource
 from cors_service.workers import Supervisor
 
@@ -50,7 +50,7 @@ class DecisionService(MultiService):
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: IPolicyStore,
         initial: Change,
         endpoints: list[Endpoint],
         reactor: Any,
@@ -70,7 +70,8 @@ class DecisionService(MultiService):
         super().__init__()
         self._reactor = reactor
         # Where another process reads the policies, it writes the snapshot, too.
-        snapshot = make_snapshot(settings) if isinstance(store, FilePolicyStore) else None
+        is_read_here = settings.store is not None or isinstance(store, FilePolicyStore)
+        snapshot = make_snapshot(settings) if is_read_here else None
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
         self.policies.activate(initial)
         self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor)

@@ -20,7 +20,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What an operator can set. Each field has the name of its option.
 
     Attributes:
-        policies: The path of a policy document, or of a directory of documents.
+        policies: The path of a policy document, or of a directory of documents; None with a store.
+        store: `MODULE:NAME` of a store that is used instead; None for none.
         listen: The descriptions of the endpoints.
         decision_ttl: Seconds for which callers may use a decision again; 0 for never.
         max_body: Bytes of a request's body.
@@ -37,7 +38,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         line_by_line: Whether to read all requests as Twisted does.
     """
 
-    policies: str
+    policies: str | None = None
+    store: str | None = None
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
     decision_ttl: int = _LIMITS.ttl
     max_body: int = _LIMITS.body

@@ -12,16 +12,17 @@ from twisted.internet.interfaces import IReactorProcess, IReactorSocket, IStream
 from twisted.python.usage import UsageError
 
 from cors_service._twisted import endpoint_path, endpoint_port
+from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
-from cors_service.store import FilePolicyStore, ReaderPolicyStore
+from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 
-Store = FilePolicyStore | ReaderPolicyStore
 Endpoint = tuple[str, IStreamServerEndpoint]
 
 
@@ -37,23 +38,28 @@ class Prepared(NamedTuple):
     """
 
     settings: Settings
-    store: Store
+    store: IPolicyStore
     initial: Change | None
     endpoints: list[Endpoint]
     json_log: TextIO | None
 
 
-def check_policies(settings: Settings) -> NoReturn:
+def check_policies(settings: Settings, reactor: Any) -> NoReturn:
     """Report what is wrong with the policies, or what is in them, and exit.
 
     Args:
         settings: The settings.
+        reactor: The reactor.
 
     Raises:
         SystemExit: Always.
     """
     try:
-        policy_set = read_policies(Path(settings.policies))
+        if settings.store is None:
+            policy_set = read_policies(_path(settings))
+        else:
+            change = read_store(find_store(settings.store, reactor))
+            policy_set = PolicySet.of(change.policies, change.origin_sets)
     except InvalidPolicies as invalid:
         _refuse(invalid)
     sys.stdout.write(f"{summarize(policy_set)}\n")
@@ -71,14 +77,14 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         UsageError: A setting can't work; the text is a sentence that names the option.
         SystemExit: The policies have mistakes, which are on standard error.
     """
+    if settings.workers > 1:
+        _check_workers(settings, reactor)
     store = make_store(settings, reactor)
     try:
-        initial = read_initial(store)
+        initial = read_initial(settings, store)
     except InvalidPolicies as invalid:
         _refuse(invalid)
     endpoints = [(description, make_endpoint(description, reactor)) for description in settings.listen]
-    if settings.workers > 1:
-        _check_workers(settings, reactor)
     json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
     if settings.access_log not in {None, "-"}:
         # The site opens it itself.
@@ -88,13 +94,17 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     return Prepared(settings, store, initial if settings.workers == 1 else None, endpoints, json_log)
 
 
-def make_store(settings: Settings, reactor: Any) -> Store:
-    """Make the store that the settings name."""
-    path = Path(settings.policies)
-    snapshot = make_snapshot(settings)
+def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
+    """Make the store that the settings name.
+
+    Raises:
+        UsageError: There is no such store.
+    """
+    if settings.store is not None:
+        return find_store(settings.store, reactor)
     # Without POSIX signals to keep away from a process of its own, a thread reads.
     store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
-    return store(path, reactor, snapshot=snapshot)
+    return store(_path(settings), reactor, snapshot=make_snapshot(settings))
 
 
 def make_snapshot(settings: Settings) -> Snapshot | None:
@@ -102,16 +112,21 @@ def make_snapshot(settings: Settings) -> Snapshot | None:
     return None if settings.snapshot is None else Snapshot(Path(settings.snapshot))
 
 
-def read_initial(store: Store) -> Change:
+def read_initial(settings: Settings, store: IPolicyStore) -> Change:
     """Read the policies to start with, in this thread.
+
+    Args:
+        settings: The settings.
+        store: The store that they name.
 
     Raises:
         InvalidPolicies: With every mistake.
+        UsageError: The store gives something other than policies.
     """
     # Nothing of what is read is garbage, and looking for some takes a third of the time.
     gc.disable()
     try:
-        return store.read()
+        return store.read() if settings.store is None else read_store(store, make_snapshot(settings))
     finally:
         gc.enable()
 
@@ -141,12 +156,19 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
     raise UsageError(f"--listen {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
 
 
+def _path(settings: Settings) -> Path:
+    assert settings.policies is not None, "there are policies or a store"
+    return Path(settings.policies)
+
+
 def _refuse(invalid: InvalidPolicies) -> NoReturn:
     sys.stderr.write(f"{invalid.report()}\n")
     raise SystemExit(1) from None
 
 
 def _check_workers(settings: Settings, reactor: Any) -> None:
+    if settings.store is not None:
+        raise UsageError("--store can't be used with several workers: leave out --workers.")
     if sys.platform == "win32" or not (IReactorSocket.providedBy(reactor) and IReactorProcess.providedBy(reactor)):
         raise UsageError("--workers needs Unix: a system and a reactor where processes can share a socket.")
     for description in settings.listen:

@@ -13,9 +13,10 @@ from twisted.logger import globalLogBeginner
 
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Store, make_store, read_initial
+from cors_service.daemon.start import make_store, read_initial
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy.change import Change
+from cors_service.store import IPolicyStore
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog, WorkerSite, last_good, listen_on_shared
 
 
@@ -54,7 +55,7 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
         for description, socket in zip(settings.listen, given["sockets"], strict=True)
     ]
     store = make_store(settings, reactor)
-    initial = first_policies(store, pipe, given["hears"])
+    initial = first_policies(settings, store, pipe, given["hears"])
     service = DecisionService(settings, store, initial, endpoints, reactor, site_class=WorkerSite)
     crew = Crew(
         reactor,
@@ -76,14 +77,14 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
     reactor.run()
 
 
-def first_policies(store: Store, pipe: Pipe, hears: int) -> Change:
+def first_policies(settings: Settings, store: IPolicyStore, pipe: Pipe, hears: int) -> Change:
     """Read the policies to start with; where they are bad, take those of the other workers.
 
     Raises:
         SystemExit: There are no good ones; the mistakes are on standard error.
     """
     try:
-        return read_initial(store)
+        return read_initial(settings, store)
     except InvalidPolicies as invalid:
         kept = last_good(pipe, hears)
         if kept is None:
