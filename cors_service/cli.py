@@ -50,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="cors-service", description="Check CORS policies, and ask them.")
+    parser = _Parser(prog="cors-service", description="Check CORS policies, and decide by them.")
     parser.add_argument("--version", action="version", version=f"cors-service {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -105,7 +105,7 @@ def _decide(options: argparse.Namespace) -> int:
 
 
 def _for_people(decision: Decision) -> str:
-    verdict = {True: "allowed", False: "refused", None: "no CORS request"}[decision.allowed]
+    verdict = {True: "allowed", False: "refused", None: "not a CORS request"}[decision.allowed]
     status = f", status {decision.status}" if decision.status else ""
     lines = [f"{verdict} ({decision.kind}{status}): {decision.reason.message} [{decision.reason.code}]"]
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in decision.headers)])

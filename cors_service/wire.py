@@ -154,7 +154,7 @@ def make_query(given: Mapping[str, Sequence[str]]) -> Query:
     """
     for name, values in given.items():
         if len(values) > 1 and name != "request_headers":
-            _refuse(f"The parameter {name} stands more than once.")
+            _refuse(f"The parameter {name} is given more than once.")
     first = {name: values[0] if values else None for name, values in given.items()}
     return Query(
         method=first["method"] or ("OPTIONS" if first["request_method"] else "GET"),
@@ -191,14 +191,14 @@ def read_decision(body: bytes) -> Received:
 
     Raises:
         ValueError: It is none, or one that this service would not make: with a status that is not its kind's, with
-            headers that are no headers, or with CORS headers on a refusal.
+            invalid headers, or with CORS headers on a refusal.
     """
     received = _read(_decode_decision, body)
     if received.status not in _STATUSES[received.kind == "preflight", received.allowed]:
         raise ValueError(f"a {received.kind} that is allowed ({received.allowed}) has the status {received.status}")
     for name, value in received.headers:
         if not is_token(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"{shown(name)} and {shown(value)} are no header")
+            raise ValueError(f"{shown(name)} with the value {shown(value)} is not a valid header")
         if received.allowed is False and name.lower().startswith("access-control-"):
             raise ValueError(f"a refusal has the header {shown(name)}")
     return received
@@ -215,11 +215,11 @@ def read_decisions(body: bytes, count: int) -> list[Received | str]:
         For each query its decision, or why there is none.
 
     Raises:
-        ValueError: It is no batch, or not of so many.
+        ValueError: It is not a batch, or has another number of decisions.
     """
     decisions = _read(_decode_batch, body).decisions
     if len(decisions) != count:
-        raise ValueError(f"{len(decisions)} decisions came for {count} queries")
+        raise ValueError(f"{len(decisions)} decisions for {count} queries")
     return [_read_item(bytes(one)) for one in decisions]
 
 
@@ -298,7 +298,7 @@ def _refuse(message: str) -> NoReturn:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key is repeated in one object")
     return table
 
 

@@ -157,7 +157,7 @@ def test_decide_refuses(good: Path, capsys: Captured) -> None:
 def test_decide_without_origin(good: Path, capsys: Captured) -> None:
     """A request that is none of CORS is nothing to refuse."""
     assert status_of("decide", "--policies", good, "--policy", "one") == 0
-    assert capsys.readouterr().out.startswith("no CORS request (no-origin): ")
+    assert capsys.readouterr().out.startswith("not a CORS request (no-origin): ")
 
 
 def test_decide_same_origin(capsys: Captured) -> None:

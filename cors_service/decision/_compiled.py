@@ -24,7 +24,7 @@ _VARY_ORIGIN: Final = (("Vary", "Origin"),)
 _VARY_REQUEST: Final = "Access-Control-Request-Method, Access-Control-Request-Headers"
 _PREFLIGHT_VARY: Final = (("Vary", f"Origin, {_VARY_REQUEST}"),)
 _PREFLIGHT_VARY_PUBLIC: Final = (("Vary", _VARY_REQUEST),)
-_NO_ORIGIN: Final = "The request has no Origin: it is not a cross-origin request of a page."
+_NO_ORIGIN: Final = "The request has no Origin: it is not a cross-origin request from a page."
 
 Grants = dict[tuple[tuple[Rule, bool], ...], tuple[Grant, ...]]
 """Grants of the rules of policies, for further policies that grant the same."""
@@ -85,7 +85,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         try:
             method = grant.check_method(method)
         except NotGranted as error:
-            return self._refuse("actual", self._not_this(error, origins[0], method, grant), grant, revision)
+            return self._refuse("actual", self._not_this(error, origins[0], grant), grant, revision)
         origin = origins[0]
         if grant.anonymous:
             allow, timing = _ANY_ORIGIN, _ANY_TIMING if grant.timing else ()
@@ -106,7 +106,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         try:
             granted = grant.preflight(method, lines)
         except NotGranted as error:
-            return self._refuse("preflight", self._not_this(error, origin, method, grant), grant, revision)
+            return self._refuse("preflight", self._not_this(error, origin, grant), grant, revision)
         allow = _ANY_ORIGIN if grant.anonymous else ((_ALLOW_ORIGIN, origin),)
         headers = allow + grant.credentials + granted + self.preflight_vary
         return self._allow(
@@ -143,9 +143,9 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         # It is well-formed, so it can be shown as it is.
         return Reason("origin-not-allowed", f"No rule of policy {self.name} covers the origin '{origin}'.")
 
-    def _not_this(self, error: NotGranted, origin: str, method: str, grant: Grant) -> Reason:
-        rule = f"Rule {grant.number} of policy {self.name} covers {shown(origin)}"
-        return Reason(error.code, f"{rule}, which asks for {shown(method)} {error.what}.")
+    def _not_this(self, error: NotGranted, origin: str, grant: Grant) -> Reason:
+        rule = f"Rule {grant.number} of policy {self.name}"
+        return Reason(error.code, f"{rule} covers {shown(origin)}, but {error.what}.")
 
 
 def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> CompiledPolicy:

@@ -21,7 +21,12 @@ _OWS: Final = " \t"
 
 
 class NotGranted(Exception):
-    """A rule covers the origin, but not what it asks for: a reason's code, and what is wrong."""
+    """A rule covers the origin, but does not grant what the request asks for.
+
+    Attributes:
+        code: The code of the reason.
+        what: What is wrong, to stand behind "but".
+    """
 
     def __init__(self, code: str, what: str) -> None:
         super().__init__(code)
@@ -81,12 +86,12 @@ class Grant:
             The method, normalised (Fetch, #concept-method-normalize).
 
         Raises:
-            NotGranted: It is no token, or not granted.
+            NotGranted: It is not a token, or not granted.
         """
         if method in self._methods and method != "*":
             return method
         if len(method) > MAX_METHOD or not is_token(method):
-            raise NotGranted("method-malformed", "which is not a method")
+            raise NotGranted("method-malformed", f"{shown(method)} is not a method")
         method = normalize_method(method)
         # `*` is a token: listed in an answer it would grant everything, so a method of that name can't be had.
         if method == "*" or not (method in self._methods or (self._any_method and not is_forbidden_method(method))):
@@ -118,12 +123,13 @@ class Grant:
     def _check_headers(self, lines: Sequence[str]) -> tuple[str, ...]:
         """Check the names of all lines; give them in lower case, each once, in the order asked."""
         if sum(map(len, lines)) > MAX_HEADER_BYTES:
-            raise NotGranted("too-many-headers", f"whose lists of header names are longer than {MAX_HEADER_BYTES}")
+            what = f"the request's lists of header names are longer than {MAX_HEADER_BYTES} characters"
+            raise NotGranted("too-many-headers", what)
         members: list[str] = []
         for line in lines:
             members += line.split(",", MAX_HEADER_NAMES)
         if len(members) > MAX_HEADER_NAMES:
-            raise NotGranted("too-many-headers", f"that asks for more than {MAX_HEADER_NAMES} headers")
+            raise NotGranted("too-many-headers", f"the request asks for more than {MAX_HEADER_NAMES} headers")
         if self._headers.issuperset(members):
             return tuple(dict.fromkeys(members))  # as browsers write it: lower case, no spaces
         names: dict[str, None] = {}
@@ -136,20 +142,20 @@ class Grant:
 
     def _check_header(self, name: str) -> str:
         if not is_token(name):
-            raise NotGranted("header-malformed", f"for the header {shown(name)}, which is not a header name")
+            raise NotGranted("header-malformed", f"{shown(name)} is not a header name")
         name = name.lower()
         if name in self._headers:
             return name
         # Neither `*` nor a prefix covers Authorization (Fetch, #cors-non-wildcard-request-header-name), and a
         # header that is called `*` can't be had: listed in an answer it would grant everything.
         if name in {"authorization", "*"} or not (self._any_header or name.startswith(self._prefixes)):
-            raise NotGranted("header-not-allowed", f"for the header {shown(name)}, which the rule does not list")
+            raise NotGranted("header-not-allowed", f"does not allow the header {shown(name)}")
         return name
 
     def _methods_in_words(self, method: str) -> str:
         if self._any_method:
-            return "which no rule can allow"
-        words = f"but the rule allows {cut(self._method_list, 200)}"
+            return f"no rule can allow {shown(method)}"
+        words = f"does not allow {shown(method)}: it allows {cut(self._method_list, 200)}"
         if method.upper() in self._methods:
             words += f" (methods are case-sensitive: the page must send {cut(method.upper())})"
         return words

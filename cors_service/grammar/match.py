@@ -71,7 +71,7 @@ def parse_match(text: str) -> Match:
         if segment in {".", ".."} or not _SEGMENT.fullmatch(segment):
             _refuse(
                 text,
-                f"has a path segment, {shown(segment)}, that is empty, a dot segment, or holds other characters than "
+                f"has a path segment, {shown(segment)}, that is empty, a dot segment, or has characters other than "
                 "letters, digits and ._~!$&'()+,=:@-",
             )
     return Match(text)
@@ -127,7 +127,7 @@ def _check_authority(text: str, authority: str) -> None:
             text, "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains."
         )
     if host != name and (name[0] == "[" or ends_in_number(name.encode("ascii"))):
-        _refuse(text, "asks for the sub-domains of an address, which has none.")
+        _refuse(text, "asks for the sub-domains of an IP address, which has none.")
 
 
 def _suggestion(text: str) -> str:

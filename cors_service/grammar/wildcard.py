@@ -35,6 +35,8 @@ _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 # A question mark in front of a dot is the wildcard for one label, if perhaps in the wrong place.
 _PATH: Final = re.compile(r"[/#\\]|\?(?!\.)")
 
+_NO_SUBDOMAINS: Final = "asks for the sub-domains of an IP address, which has none."
+
 Subdomains = Literal["", "?", "*"]
 
 
@@ -123,7 +125,7 @@ def expand(text: str) -> list[str]:
     count = math.prod(map(len, choices))
     if count > MAX_ALTERNATIVES:
         written = count if count <= _COUNTED else f"more than {_COUNTED}"
-        what = f"stands for {written} origins; {MAX_ALTERNATIVES} is the most."
+        what = f"stands for {written} origins; at most {MAX_ALTERNATIVES} are allowed."
         _refuse(
             "alternatives-too-many", text, what, "Split the pattern, or use a wildcard such as https://*.example.com."
         )
@@ -194,19 +196,16 @@ def _check_port(text: str, scheme: str, port: str | None) -> None:
 def _check_host(text: str, host: str, subdomains: str, special: bool) -> None:
     if "*" in host or "?" in host:
         hint = 'A wildcard is the whole first label, as in "https://*.example.com", or the port, as in "http://localhost:*".'
-        _refuse("wildcard-misplaced", text, "has a wildcard where none can stand.", hint)
+        _refuse("wildcard-misplaced", text, "has a wildcard in the wrong place.", hint)
     raw = host.encode("ascii")
     if raw[:1] == b"[":
         if subdomains or not is_canonical_ipv6(raw):
-            what = "has an IPv6 address that browsers don't write so; an address has no sub-domains."
-            _refuse("origin-ipv6-not-canonical", text, what)
+            what = "has an IPv6 address that browsers write differently."
+            _refuse("origin-ipv6-not-canonical", text, _NO_SUBDOMAINS if subdomains else what)
     elif special and ends_in_number(raw):
         if subdomains or not is_canonical_ipv4(raw):
-            what = (
-                "has a host that browsers read as an IPv4 address and write as four decimal numbers; "
-                "an address has no sub-domains."
-            )
-            _refuse("origin-ipv4-not-canonical", text, what)
+            what = "has a host that browsers read as an IPv4 address and write as four decimal numbers."
+            _refuse("origin-ipv4-not-canonical", text, _NO_SUBDOMAINS if subdomains else what)
     elif not is_host(raw):
         what = "has a host that is not made of labels of letters, digits, - and _, joined by dots."
         _refuse("origin-malformed", text, what)

@@ -209,7 +209,7 @@ def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[
     """Note what a rule must not say unless its author has lifted the refusal."""
     if pattern == NULL:
         if "null-origin" not in lifted:
-            message = "`null` is the origin of every sandboxed frame, of anybody's."
+            message = "`null` is the origin of every sandboxed frame, whoever made it."
             hint = 'Remove it, or add dangerously_allow = ["null-origin"].'
             place.refuse("null-origin", message, hint=hint, value=NULL)
         return
@@ -237,7 +237,7 @@ def _read_methods(body: Body, place: Place) -> tuple[str, ...]:
             message = f"{shown(written)} is not a method name."
             place.at("methods", index).refuse("method-malformed", message, value=written)
         elif is_forbidden_method(written):
-            message = f"Browsers let no page send {shown(written)}."
+            message = f"Browsers don't let pages send {shown(written)}."
             place.at("methods", index).refuse("method-forbidden", message, hint="Remove it.", value=written)
         method = normalize_method(written)
         methods += ["GET", "HEAD"] if method == "GET" else [method]
@@ -250,7 +250,7 @@ def _read_request_headers(body: Body, place: Place) -> tuple[str, ...]:
         bare = name.removesuffix("*") if name != "*" else "x"
         is_forbidden = is_forbidden_request_prefix if name[-1:] == "*" and name != "*" else is_forbidden_request_header
         if not is_token(bare) or "*" in bare:
-            hint = "Write a name, prefix-*, or *; one item for each."
+            hint = "Write one name, prefix-* or * in each item."
             message = f"{shown(name)} is not a header name."
             place.at("request_headers", index).refuse("request-header-malformed", message, hint=hint, value=name)
         elif is_forbidden(bare.lower()):
@@ -264,11 +264,11 @@ def _read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[
     for index, name in _numbered(written):
         if name == "*":
             if credentials:
-                message = "With credentials browsers read `*` as the name of a header."
+                message = "With credentials, browsers take `*` for the name of a header."
                 hint = "List the headers that pages may read."
                 place.at("expose_headers", index).refuse("any-header-with-credentials", message, hint=hint, value=name)
         elif not is_token(name) or "*" in name:
-            hint = "Write a name, or *; one item for each."
+            hint = "Write one name or * in each item."
             message = f"{shown(name)} is not a header name."
             place.at("expose_headers", index).refuse("expose-header-malformed", message, hint=hint, value=name)
         elif is_forbidden_exposed_header(name.lower()):

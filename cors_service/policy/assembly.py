@@ -208,7 +208,7 @@ def _merge(tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: 
         for name, read in table.items():
             first, _ = merged.setdefault(name, (draft, read))
             if first is not draft:
-                message = f"{shown(name)} is defined in {name_of(first.source)} already."
+                message = f"{shown(name)} is already defined in {name_of(first.source)}."
                 found.refuse(draft.source, (key, name), code, message, hint="Rename or remove one of them.", value=name)
     return merged
 
@@ -220,7 +220,7 @@ def _check_matches(policies: _Merged[ReadPolicy], found: Findings) -> None:
         for index, match in enumerate(read.matches):
             owner = name if match is None else owners.setdefault(match, name)
             if match is not None and owner != name:
-                message = f"{shown(match.text)} finds the policy {shown(owner)} already."
+                message = f"{shown(match.text)} already finds the policy {shown(owner)}."
                 hint = "Give one of the two a longer path or a more specific host."
                 path = ("policies", name, "match", index)
                 found.refuse(draft.source, path, "match-ambiguous", message, hint=hint, value=match.text)

@@ -126,7 +126,7 @@ def _read_rules(body: Document, place: Place) -> tuple[ReadRule, ...]:
     """Read the rules of a policy, or the one that it is if it is flat."""
     flat = sorted(body.keys() & _RULE_KEYS - {"dangerously_allow"})
     if "rules" in body and flat:
-        message = f"The policy has rules, and {', '.join(flat)} beside them."
+        message = f"The policy has both rules and {', '.join(flat)}."
         place.at(flat[0]).refuse("rules-and-flat-keys", message, hint="Move these keys into a rule.", value=flat[0])
     if place.at("rules").is_refused:
         return ()

@@ -67,7 +67,7 @@ def parse_text(source: Source, place: Place) -> object:
         end = _where_it_breaks_off(error)
         _refuse_syntax(place, source.format, f"{end.msg.removesuffix(' at')} in column {end.colno}", end.lineno)
     except _RepeatedKey as error:
-        message = f"The key {shown(str(error))} stands twice in one object."
+        message = f"The key {shown(str(error))} is repeated in one object."
         place.refuse("duplicate-key", message, hint="Remove or rename one of them.", value=str(error))
     except RecursionError:
         _refuse_syntax(place, source.format, "it is nested too deeply")
@@ -229,7 +229,7 @@ def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iter
 def max_age_error(value: object) -> PolicyError:
     """A `max_age` that is out of range."""
     message = f"{shown(value)} is not a number of seconds from 0 to {MAX_AGE}."
-    hint = "Leave max_age out to send no such header, or write 0 to have each request asked for."
+    hint = "Leave max_age out to send no such header, or write 0 to have every request preflighted."
     return PolicyError("max-age-out-of-range", message, hint=hint, value=value)
 
 

@@ -69,7 +69,7 @@ class Connection:
         if len(content) > _LONGEST:
             raise ValueError("the answer is too long")
         if response.length:
-            raise ConnectionError("the answer breaks off")
+            raise ConnectionError("the answer is incomplete")
         if response.will_close:
             self.close()
         return response.status, content

@@ -14,7 +14,7 @@ POLICIES = {
 }
 LISTED = f"{', '.join(METHODS)[:197]}..."
 CASE = "(methods are case-sensitive: the page must send PATCH)"
-COVERS = f"Rule 1 of policy a covers '{PAGE}', which asks for"
+COVERS = f"Rule 1 of policy a covers '{PAGE}', but"
 
 REASONS: dict[str, tuple[Query, str]] = {
     "an actual request": (sent(PAGE, method="POST"), f"Rule 1 of policy a allows POST from '{PAGE}'."),
@@ -25,7 +25,7 @@ REASONS: dict[str, tuple[Query, str]] = {
         asked("\n", "GET", policy="open"),
         r"Rule 1 of policy open allows GET from '\n'.",
     ),
-    "no Origin": (sent(), "The request has no Origin: it is not a cross-origin request of a page."),
+    "no Origin": (sent(), "The request has no Origin: it is not a cross-origin request from a page."),
     "the URL's own origin": (
         Query("GET", url="https://api.example/", origins=("https://api.example",)),
         "https://api.example is the origin of the URL itself.",
@@ -38,28 +38,28 @@ REASONS: dict[str, tuple[Query, str]] = {
     ),
     "a stranger": (sent(STRANGER), f"No rule of policy a covers the origin '{STRANGER}'."),
     "a stranger's preflight": (asked(STRANGER, "GET"), f"No rule of policy a covers the origin '{STRANGER}'."),
-    "no method": (sent(PAGE, method="G T"), f"{COVERS} 'G T' which is not a method."),
-    "another method": (asked(PAGE, "PUT"), f"{COVERS} 'PUT' but the rule allows GET, HEAD, POST."),
+    "no method": (sent(PAGE, method="G T"), f"{COVERS} 'G T' is not a method."),
+    "another method": (asked(PAGE, "PUT"), f"{COVERS} does not allow 'PUT': it allows GET, HEAD, POST."),
     "a forbidden method": (
         asked(PAGE, "TRACE", policy="any"),
-        f"Rule 1 of policy any covers '{PAGE}', which asks for 'TRACE' which no rule can allow.",
+        f"Rule 1 of policy any covers '{PAGE}', but no rule can allow 'TRACE'.",
     ),
     "a method in another case, and a long list": (
         asked(PAGE, "patch", policy="long"),
-        f"Rule 1 of policy long covers '{PAGE}', which asks for 'patch' but the rule allows {LISTED} {CASE}.",
+        f"Rule 1 of policy long covers '{PAGE}', but does not allow 'patch': it allows {LISTED} {CASE}.",
     ),
     "no header name": (
         asked(PAGE, "GET", "x-a,x b"),
-        f"{COVERS} 'GET' for the header 'x b', which is not a header name.",
+        f"{COVERS} 'x b' is not a header name.",
     ),
     "another header": (
         asked(PAGE, "GET", "x-a,X-B"),
-        f"{COVERS} 'GET' for the header 'x-b', which the rule does not list.",
+        f"{COVERS} does not allow the header 'x-b'.",
     ),
-    "too many headers": (asked(PAGE, "GET", "x-a," * 65), f"{COVERS} 'GET' that asks for more than 64 headers."),
+    "too many headers": (asked(PAGE, "GET", "x-a," * 65), f"{COVERS} the request asks for more than 64 headers."),
     "lists that are too long": (
         asked(PAGE, "GET", "a" * 4097),
-        f"{COVERS} 'GET' whose lists of header names are longer than 4096.",
+        f"{COVERS} the request's lists of header names are longer than 4096 characters.",
     ),
 }
 

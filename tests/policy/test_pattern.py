@@ -226,6 +226,6 @@ def test_most_alternatives() -> None:
 
 def test_count_of_alternatives() -> None:
     """A pattern with too many alternatives is told how many there are, and how many may be."""
-    with pytest.raises(PolicyError, match=r"stands for 512 origins; 256 is the most") as raised:
+    with pytest.raises(PolicyError, match=r"stands for 512 origins; at most 256 are allowed") as raised:
         expand("https://" + "{a,b}" * 9)
     assert raised.value.code == "alternatives-too-many"

@@ -9,10 +9,9 @@ from cors_service.grammar.pattern import read_pattern
 from cors_service.policy import PolicyError
 
 ALONE = "an origin is scheme, host and port alone."
-IPV4 = (
-    "has a host that browsers read as an IPv4 address and write as four decimal numbers; an address has no sub-domains."
-)
-IPV6 = "has an IPv6 address that browsers don't write so; an address has no sub-domains."
+IPV4 = "has a host that browsers read as an IPv4 address and write as four decimal numbers."
+IPV6 = "has an IPv6 address that browsers write differently."
+NO_SUBDOMAINS = "asks for the sub-domains of an IP address, which has none."
 WILDCARD = (
     'A wildcard is the whole first label, as in "https://*.example.com", or the port, as in "http://localhost:*".'
 )
@@ -85,10 +84,10 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
         "'https://a.example:443' writes out the default port of https; browsers leave it out.",
         'Write "https://a.example".',
     ),
-    "a wildcard for a host": ("https://*", "'https://*' has a wildcard where none can stand.", WILDCARD),
+    "a wildcard for a host": ("https://*", "'https://*' has a wildcard in the wrong place.", WILDCARD),
     "a long IPv6 address": ("https://[0::1]", f"'https://[0::1]' {IPV6}", 'Write "https://[::1]".'),
     "a short IPv4 address": ("https://127.1", f"'https://127.1' {IPV4}", 'Write "https://127.0.0.1".'),
-    "sub-domains of an IPv4 address": ("https://*.1.2.3.4", f"'https://*.1.2.3.4' {IPV4}", ""),
+    "sub-domains of an IPv4 address": ("https://*.1.2.3.4", f"'https://*.1.2.3.4' {NO_SUBDOMAINS}", ""),
     "a tilde": (
         "https://a~b.example",
         "'https://a~b.example' has a host that is not made of labels of letters, digits, - and _, joined by dots.",
@@ -115,12 +114,12 @@ ALTERNATIVES: dict[str, tuple[str, str, str]] = {
     ),
     "too many": (
         "https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
-        "'https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}' stands for 512 origins; 256 is the most.",
+        "'https://{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}' stands for 512 origins; at most 256 are allowed.",
         SPLIT,
     ),
     "far too many": (
         "https://" + "{a,b}" * 20,
-        f"'https://{'{a,b}' * 13}{{a,... stands for more than 1000000 origins; 256 is the most.",
+        f"'https://{'{a,b}' * 13}{{a,... stands for more than 1000000 origins; at most 256 are allowed.",
         SPLIT,
     ),
 }
@@ -153,7 +152,7 @@ def test_expression_without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (install, "re:https://a") == (raised.value.hint, raised.value.value)
 
 
-SEGMENT = "that is empty, a dot segment, or holds other characters than letters, digits and ._~!$&'()+,=:@-"
+SEGMENT = "that is empty, a dot segment, or has characters other than letters, digits and ._~!$&'()+,=:@-"
 HOST = "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains."
 MATCHES: dict[str, tuple[str, str, str]] = {
     "a scheme": (
@@ -178,7 +177,7 @@ MATCHES: dict[str, tuple[str, str, str]] = {
     "upper case": ("A.example/", f"'A.example/' {HOST}", 'Write "a.example/".'),
     "sub-domains of an address": (
         "*.127.0.0.1/",
-        "'*.127.0.0.1/' asks for the sub-domains of an address, which has none.",
+        "'*.127.0.0.1/' asks for the sub-domains of an IP address, which has none.",
         "",
     ),
 }
