@@ -133,7 +133,7 @@ def test_failure() -> None:
     failure = Failure(caught.value)
     [line] = lines({"log_format": "Alas", "log_failure": failure, "log_level": LogLevel.critical})
     assert (line["message"], line["level"]) == ("Alas", "critical")
-    assert "test_logs.py" in line["traceback"]
+    assert "test_json_log.py" in line["traceback"]
     assert "ValueError: invalid literal" in line["traceback"]
 
 

@@ -1,0 +1,163 @@
+"""Tests of the options of `twist cors` and `twistd cors`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from twisted.python.usage import UsageError
+
+from cors_service.daemon.settings import DEFAULT_LISTEN
+from tests.daemon.options import parse
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_defaults(policies: Path) -> None:
+    """With nothing but policies it listens on port 8080 of this machine alone, and logs nothing of its own."""
+    prepared = parse("--policies", policies).prepared
+    assert [description for description, _ in prepared.endpoints] == [DEFAULT_LISTEN]
+    assert DEFAULT_LISTEN == "tcp:8080:interface=127.0.0.1"
+    settings = prepared.settings
+    assert (settings.decision_ttl, settings.max_body, settings.idle_timeout, settings.workers) == (5, 2**20, 60, 1)
+    assert settings.drain_timeout == 10
+    assert [settings.snapshot, settings.access_log, settings.json_log, prepared.json_log] == [None, None, None, None]
+
+
+def test_listen_repeatedly(policies: Path) -> None:
+    """It listens on each endpoint that is named, in that order, and not on that of the default."""
+    options = parse("-p", policies, "--listen", "tcp:1", "-l", "unix:/tmp/a.sock", r"--listen=tcp:2:interface=\:\:1")
+    assert [text for text, _ in options.prepared.endpoints] == ["tcp:1", "unix:/tmp/a.sock", r"tcp:2:interface=\:\:1"]
+
+
+def test_help(capsys: Captured) -> None:
+    """The help names every option, and each of its lines can be read on a terminal."""
+    with pytest.raises(SystemExit) as end:
+        parse("--help")
+    out = capsys.readouterr().out
+    assert not end.value.code
+    for name in ("policies", "listen", "decision-ttl", "max-body", "snapshot", "access-log", "json-log", "check"):
+        assert f"--{name}" in out
+
+
+BAD_OPTIONS = [
+    "--listen tcp:99999",
+    "--listen tcp:65536",
+    "--listen tcp:-1",
+    "--listen tcp:x",
+    "--listen tcp:",
+    "--listen tcp",
+    "--listen tcp6:99999",
+    "--listen tcp:1:2:3:4",
+    "--listen tcp:0:nonsense=1",
+    "--listen tcp:0:backlog=x",
+    "--listen nonsense",
+    "--listen 8080",
+    "--listen http://localhost:8080",
+    "--listen=",
+    "--listen :8080",
+    "--listen unix",
+    "--listen unix:",
+    "--listen unix:/tmp/a:mode=x",
+    "--listen ssl:443:privateKey=/absent.pem",
+    "--listen tls:/absent:tcp:443",
+    "--listen systemd:domain=INET:index=0",
+    "--listen tcp:0 --listen tcp:x",
+    "--decision-ttl -1",
+    "--decision-ttl 0.5",
+    "--decision-ttl x",
+    "--decision-ttl=",
+    "--decision-ttl nan",
+    "--max-body -1",
+    "--max-body 1.5",
+    "--max-body 1M",
+    "--max-body 1e6",
+    "--max-body 100000000000000000000",
+    "--max-head -1",
+    "--max-head x",
+    "--max-head-lines -1",
+    "--max-head-lines x",
+    "--max-connections 0",
+    "--max-connections -1",
+    "--max-connections x",
+    "--request-timeout -1",
+    "--request-timeout nan",
+    "--request-timeout x",
+    "--idle-timeout -0.1",
+    "--idle-timeout nan",
+    "--idle-timeout inf",
+    "--idle-timeout -inf",
+    "--idle-timeout x",
+    "--idle-timeout 0",
+    "--drain-timeout -1",
+    "--drain-timeout nan",
+    "--drain-timeout inf",
+    "--drain-timeout x",
+    "--workers 0",
+    "--workers -1",
+    "--workers 1.5",
+    "--workers x",
+    "--workers=",
+    "--listen stdio: --workers 2",
+    "--json-log /absent/log.json",
+    "--json-log /",
+    "--access-log /absent/access.log",
+    "--access-log /",
+    "--snapshot /absent/snapshot.json",
+    "--nonsense",
+]
+
+
+@pytest.mark.parametrize("arguments", BAD_OPTIONS)
+def test_bad_option(policies: Path, arguments: str) -> None:
+    """Whatever is wrong with the options is told in one line, which names the option."""
+    with pytest.raises(UsageError) as caught:
+        parse("--policies", policies, *arguments.split(" "))
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 300
+    assert arguments.split(" ", maxsplit=1)[0].partition("=")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["tc\np:1", "unix:/tmp/a\nb:mode=x"], ids=ascii)
+def test_bad_option_of_several_lines(policies: Path, text: str) -> None:
+    """What is wrong with an endpoint is told in one line, also if it has several."""
+    with pytest.raises(UsageError) as caught:
+        parse("--policies", policies, "--listen", text)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_no_arguments(policies: Path) -> None:
+    """What is no option is told in one line."""
+    with pytest.raises(UsageError, match=r"^[^\n]+$"):
+        parse("--policies", policies, "nonsense")
+
+
+def test_policies_are_missing() -> None:
+    """Without policies there is nothing to serve, which is told in one line."""
+    with pytest.raises(UsageError, match=r"^--policies is missing.*$"):
+        parse()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--decision-ttl 0",
+        "--max-body 1",
+        "--idle-timeout 1.5",
+        "--drain-timeout 0",
+        "--drain-timeout 0.5",
+        "--listen tcp:0",
+        "--listen tcp:65535",
+        "--listen tcp6:0",
+        "--listen unix:/tmp/cors.sock:mode=660",
+        "--listen haproxy:tcp:0",
+        "--workers 1",
+        "--workers 64",
+        "--workers 2 --listen unix:/tmp/cors.sock --listen haproxy:tcp:0",
+        "--access-log -",
+        "--json-log -",
+    ],
+)
+def test_good_option(policies: Path, arguments: str) -> None:
+    """Values at the borders of what is allowed are allowed."""
+    assert parse("--policies", policies, *arguments.split(" ")).prepared.endpoints
