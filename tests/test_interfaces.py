@@ -30,6 +30,7 @@ import cors_service
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
 from cors_service.client._client import _SocketEndpoint
 from cors_service.daemon.json_log import JSONLines
+from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
 from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
@@ -95,7 +96,8 @@ INHERITED: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     DecisionServer: (IService, lambda: DecisionServer(site(), [], drain_timeout=0)),
     LivePolicies: (IService, live),
     ProtectedResource: (IResource, lambda: ProtectedResource(Resource(), POLICIES)),
-    ReloadOnHangup: (IService, lambda: ReloadOnHangup(live().reload, Clock())),
+    Notifier: (IService, Notifier),
+    ReloadOnHangup: (IService, lambda: ReloadOnHangup(live().reload, Clock(), Notifier())),
     type(decision_resource(POLICIES, clock=Clock())): (
         IResource,
         lambda: decision_resource(POLICIES, clock=Clock()),

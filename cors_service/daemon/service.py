@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred
 
 from cors_service.daemon.json_log import log_as_json
+from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import Endpoint, Prepared, make_snapshot
 from cors_service.policy.change import Change
@@ -32,9 +35,10 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
     settings, store, initial, endpoints, json_log = prepared
     if json_log is not None:
         log_as_json(json_log, reactor)
+    notifier = Notifier.of(os.environ)
     if initial is None:
-        return supervise(settings, endpoints, reactor)
-    return DecisionService(settings, store, initial, endpoints, reactor)
+        return supervise(settings, endpoints, reactor, notifier)
+    return DecisionService(settings, store, initial, endpoints, reactor, notifier=notifier)
 
 
 class DecisionService(MultiService):
@@ -56,6 +60,7 @@ class DecisionService(MultiService):
         reactor: Any,
         *,
         site_class: type[DecisionSite] = DecisionSite,
+        notifier: Notifier | None = None,
     ) -> None:
         """Make a service.
 
@@ -66,9 +71,11 @@ class DecisionService(MultiService):
             endpoints: Where to listen, each endpoint with its description.
             reactor: The reactor.
             site_class: The class of the site.
+            notifier: Tells the service manager what the service does; None for nobody to tell.
         """
         super().__init__()
         self._reactor = reactor
+        self._notifier = Notifier() if notifier is None else notifier
         # Where another process reads the policies, it writes the snapshot, too.
         is_read_here = settings.store is not None or isinstance(store, FilePolicyStore)
         snapshot = make_snapshot(settings) if is_read_here else None
@@ -85,21 +92,24 @@ class DecisionService(MultiService):
         self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
         self.policies.setServiceParent(self)
         self.server.setServiceParent(self)
-        ReloadOnHangup(self.policies.reload, reactor).setServiceParent(self)
+        ReloadOnHangup(self.policies.reload, reactor, self._notifier).setServiceParent(self)
+        self._notifier.setServiceParent(self)
 
     def startService(self) -> None:
         """Start; the garbage collector then ignores what exists, which stays and takes long to look through."""
         super().startService()
         self._reactor.callWhenRunning(_freeze)
+        self._reactor.callWhenRunning(self._notifier.ready)
 
 
-def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any) -> IService:
+def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notifier: Notifier) -> IService:
     """Make the service of the process that looks after workers.
 
     Args:
         settings: The settings, for the workers, too.
         endpoints: Where to listen, each endpoint with its description.
         reactor: The reactor.
+        notifier: Tells the service manager what the service does; it is ready when the first worker serves.
     """
     services = MultiService()
     supervisor = Supervisor(
@@ -108,24 +118,28 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any) -> IS
         endpoints,
         ["-m", "cors_service.daemon.worker", settings.to_json()],
         drain_timeout=settings.drain_timeout,
+        when_serving=notifier.ready,
     )
     supervisor.setServiceParent(services)
-    ReloadOnHangup(supervisor.reload, reactor).setServiceParent(services)
+    ReloadOnHangup(supervisor.reload, reactor, notifier).setServiceParent(services)
+    notifier.setServiceParent(services)
     return services
 
 
 class ReloadOnHangup(Service):
     """Reloads policies on SIGHUP, as daemons do."""
 
-    def __init__(self, reload: Callable[[], object], reactor: Any) -> None:
+    def __init__(self, reload: Callable[[], Deferred[None]], reactor: Any, notifier: Notifier) -> None:
         """Make a service.
 
         Args:
-            reload: Is called in the reactor's thread after each SIGHUP.
+            reload: Is called in the reactor's thread after each SIGHUP; the Deferred fires when that is done.
             reactor: The reactor.
+            notifier: Is told when a reload begins and ends.
         """
         self._reload_policies = reload
         self._reactor = reactor
+        self._notifier = notifier
         self._before: Any = None
 
     def startService(self) -> None:
@@ -146,7 +160,11 @@ class ReloadOnHangup(Service):
 
     def _hangup(self, *_: object) -> None:
         # A signal can come between any two instructions: the reactor reloads in its own time.
-        self._reactor.callFromThread(self._reload_policies)
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        self._reload_policies().addCallback(lambda _: self._notifier.reloaded())
 
 
 def _freeze() -> None:

@@ -157,7 +157,7 @@ class Crew(Service):
         self._all = WorkerStatus.all_of(value)
 
     def _hear_reload(self, value: object) -> None:
-        self._policies.reload()
+        self._policies.reload().addBoth(lambda _: self._pipe.say("reloaded"))
 
     def _hear_drain(self, rest: bool) -> None:
         self._drain(rest=rest)

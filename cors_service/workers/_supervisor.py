@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -26,6 +26,7 @@ from cors_service.web.workers import WorkerStatus
 from cors_service.workers._lines import HELD_BACK
 from cors_service.workers._loads import Loads
 from cors_service.workers._places import FIRST_SOCKET, HEARS, LINGER_SECONDS, LOADS, SAYS, Slot, Worker, how_it_ended
+from cors_service.workers._reloads import Reloads
 
 GRACE_SECONDS: Final = 3.0
 """How much longer than the requests in flight a worker has to end."""
@@ -52,6 +53,7 @@ class Supervisor(Service):
         command: Sequence[str],
         *,
         drain_timeout: float,
+        when_serving: Callable[[], object] = lambda: None,
     ) -> None:
         """Make a supervisor.
 
@@ -61,12 +63,16 @@ class Supervisor(Service):
             endpoints: Where to listen, each with its description.
             command: The arguments of Python that start a worker; one more, as JSON, tells it what it is given.
             drain_timeout: Seconds that requests in flight have to end when the service stops.
+            when_serving: Is called once, when the first worker serves.
         """
         self._listener = Listener(endpoints, Workers())
         self._reactor = reactor
         self._count = count
         self._command = command
         self._drain_timeout = drain_timeout
+        self._when_serving = when_serving
+        self._has_served = False
+        self._reloads = Reloads()
         self._loads_file = -1
         self._slots = [Slot(number) for number in range(1, count + 1)]
         self._leaving: set[Worker] = set()
@@ -128,11 +134,12 @@ class Supervisor(Service):
 
         return ended.addCallback(close)
 
-    def reload(self) -> None:
-        """Have all workers read the policies."""
-        for slot in self._slots:
-            if slot.worker is not None and slot.worker.is_serving:
-                slot.worker.tell("reload")
+    def reload(self) -> Deferred[None]:
+        """Have all workers read the policies; the Deferred fires when they have done so, well or badly."""
+        workers = [slot.worker for slot in self._slots if slot.worker is not None and slot.worker.is_serving]
+        for worker in workers:
+            worker.tell("reload")
+        return self._reloads.begin(workers)
 
     def status(self) -> list[WorkerStatus]:
         """What is known of all workers."""
@@ -192,6 +199,11 @@ class Supervisor(Service):
             case "status":
                 worker.status = value
                 self._tell_all_soon()
+                if not self._has_served:
+                    self._has_served = True
+                    self._when_serving()
+            case "reloaded":
+                self._reloads.has_reloaded(worker)
             case "ending" if self._ended is None and worker.slot.worker is worker and worker.slot.pending is None:
                 worker.slot.pending = self._reactor.callLater(SETTLE_SECONDS, self._let_end, worker)
             case "wanting":
@@ -228,6 +240,7 @@ class Supervisor(Service):
     def _has_ended(self, worker: Worker, how: str) -> None:
         slot = worker.slot
         self._forget_wanting(worker)
+        self._reloads.has_ended(worker)
         if slot.worker is not worker:
             self._log.info("{worker} {how}", worker=worker.name, how=how)
             return

@@ -22,6 +22,7 @@ from twisted.web.client import Agent
 from zope.interface.verify import verifyObject
 
 from cors_service.daemon.json_log import JSONLines
+from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
@@ -136,7 +137,7 @@ def test_makes_a_supervisor(policies: Path) -> None:
     options = parse("--policies", policies, *LISTEN, "--workers", "2")
     service = makeService(options)
     assert verifyObject(IService, service)
-    assert [type(one) for one in cast(MultiService, service)] == [Supervisor, ReloadOnHangup]
+    assert [type(one) for one in cast(MultiService, service)] == [Supervisor, ReloadOnHangup, Notifier]
     assert options.prepared.initial is None
 
 

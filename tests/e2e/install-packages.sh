@@ -16,6 +16,8 @@ node nodejs
 npm npm
 java openjdk-17-jdk-headless
 mvn maven
+systemd-analyze systemd
+systemd-socket-activate systemd
 "
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"

@@ -22,6 +22,8 @@ PACKAGES = {
     "npm": "npm",
     "java": "openjdk-17-jdk-headless",
     "mvn": "maven",
+    "systemd-analyze": "systemd",
+    "systemd-socket-activate": "systemd",
 }
 """The Debian package of each program, or of a file that is no program; install-packages.sh has the same list."""
 

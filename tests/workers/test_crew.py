@@ -250,17 +250,19 @@ def test_status_over_http(bench: Bench) -> None:
 
 
 def test_reloads(bench: Bench) -> None:
-    """It reads the policies when it is told."""
-    loads: list[None] = []
+    """It reads the policies when it is told, and says when it has read them, well or badly."""
+    loads: list[Deferred[None]] = []
 
     class Counting(LivePolicies):
         def reload(self) -> Deferred[None]:
-            loads.append(None)
-            return Deferred()
+            loads.append(Deferred())
+            return loads[-1]
 
     bench.crew._policies = Counting(bench.store, bench.reactor)
     bench.hears("reload")
-    assert len(loads) == 1
+    assert (len(loads), "reloaded" in [word for word, _ in bench.told()]) == (1, False)
+    loads[0].callback(None)
+    assert "reloaded" in [word for word, _ in bench.told()]
 
 
 @pytest.mark.parametrize(("rest", "did"), [(True, "took the rest"), (False, "left")])

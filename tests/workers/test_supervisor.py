@@ -153,14 +153,21 @@ class Bench:
         reactor: What starts them.
         supervisor: It.
         log: The text of each event, with its level.
+        served: How often the supervisor said that it serves.
     """
 
     def __init__(self, log: list[tuple[str, str]]) -> None:
         self.reactor = FakeReactor()
         endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
         self.supervisor = Supervisor(
-            self.reactor, 2, [("tcp:0", endpoint)], ["-m", "program", "--option"], drain_timeout=DRAIN
+            self.reactor,
+            2,
+            [("tcp:0", endpoint)],
+            ["-m", "program", "--option"],
+            drain_timeout=DRAIN,
+            when_serving=self._serves,
         )
+        self.served = 0
         self.log = log
 
     @property
@@ -176,6 +183,9 @@ class Bench:
             process.serves()
         self.reactor.advance(0)
         return list(self.started)
+
+    def _serves(self) -> None:
+        self.served += 1
 
     def states(self) -> list[tuple[str, int | None, int]]:
         """State, process and number of replacements of each place."""
@@ -248,6 +258,40 @@ def test_reload(bench: Bench) -> None:
     first.serves()
     bench.supervisor.reload()
     assert (first.heard, second.heard) == ([("reload", None)], [])
+
+
+def test_reload_ends_with_the_last_worker(bench: Bench) -> None:
+    """A reload is done when every worker that was told has done it or is gone; each is waited for by its own reload."""
+    done: list[str] = []
+    first, second = bench.begin()
+    bench.supervisor.reload().addCallback(lambda _: done.append("one"))
+    first.says("reloaded")
+    bench.supervisor.reload().addCallback(lambda _: done.append("two"))
+    second.says("reloaded")
+    assert done == ["one"]
+    first.says("reloaded")
+    assert done == ["one"]
+    second.ends(by=signal.SIGKILL)
+    assert done == ["one", "two"]
+
+
+def test_reload_of_nobody(bench: Bench) -> None:
+    """Where no worker serves yet, there is nothing to wait for."""
+    done: list[None] = []
+    bench.begin(serve=False)
+    bench.supervisor.reload().addCallback(done.append)
+    assert done == [None]
+
+
+def test_serves_with_the_first_worker(bench: Bench) -> None:
+    """It says once that it serves: when the first worker does."""
+    first, second = bench.begin(serve=False)
+    assert bench.served == 0
+    first.says("begins")
+    assert bench.served == 0
+    first.serves()
+    second.serves()
+    assert bench.served == 1
 
 
 def test_replaces(bench: Bench) -> None:
