@@ -19,6 +19,9 @@ from cors_service.grammar.pattern import OriginPattern
 from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
 from tests.policy.documents import origin_patterns
 
+# The tracer of coverage would be ten times the work.
+pytestmark = pytest.mark.no_cover
+
 
 def instructions(work: Callable[[], object]) -> int:
     """Count the instructions of Python that a piece of work executes."""

@@ -358,6 +358,7 @@ def in_pieces(draw: st.DrawFn) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(cuts)]
 
 
+@pytest.mark.hypothesis
 def test_channels_agree() -> None:
     """Whatever arrives, in whatever pieces, both channels give the same answers and leave the connection in the same
     state at every time; and of what is generated here, a good share is read in one go and a good share is refused.

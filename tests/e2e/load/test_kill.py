@@ -77,6 +77,12 @@ class Writer:
             service.signal(signal.SIGHUP)
         return written
 
+    def write_and_wait(self, service: Service, snapshot: Path) -> None:
+        """Write a document, and wait until a service has saved a snapshot of it."""
+        before = snapshot.stat().st_ino
+        self.write(service)
+        wait_for(lambda: snapshot.stat().st_ino != before, "a newer snapshot")
+
     def write_and_kill(self, service: Service) -> None:
         """Write documents, and kill the service after some piece of one of them."""
         pieces = self._moment.randrange(1, 4 * CHUNKS)
@@ -146,6 +152,8 @@ def test_killed_while_a_snapshot_is_written(tmp_path: Path) -> None:
             assert service.status()["stale"] is True
             number = document.number
             if turn % 2:
+                # At least one of them is whole, however slow the machine is.
+                writer.write_and_wait(service, snapshot)
                 writer.write_and_kill(service)
                 continue
             before = entries(snapshot.parent)
