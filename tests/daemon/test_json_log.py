@@ -76,7 +76,7 @@ def test_written_at_once() -> None:
 
 
 def test_values_that_are_not_plain() -> None:
-    """A value that JSON has no type for is left out, and the text has it all the same."""
+    """A value that JSON has no type for is left out, but the text has it."""
     [line] = lines({"log_format": "{thing}", "thing": ["a", "list"], "nothing": None})
     assert ({"time", "level", "logger", "message"}, "['a', 'list']") == (set(line), line["message"])
 
@@ -138,13 +138,13 @@ def test_failure() -> None:
 
 
 def test_text_that_cannot_be_made() -> None:
-    """An event whose text can't be made is a line all the same."""
+    """An event whose text can't be made still is a line."""
     [line] = lines({"log_format": "{missing}"})
     assert "missing" in line["message"]
 
 
 def test_by_a_logger() -> None:
-    """What a logger says arrives, with the logger's namespace."""
+    """An event of a logger arrives, with the logger's namespace."""
     file = io.StringIO()
     logger = Logger("somewhere", observer=LogPublisher(JSONLines(file)))
     logger.error("{what} is wrong", what="this")

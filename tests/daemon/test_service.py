@@ -222,7 +222,7 @@ async def test_two_endpoints(start: Start, policies: Path) -> None:
 
 @pytest.mark.parametrize("form", ["tcp:{}:interface=127.0.0.1", "haproxy:tcp:{}:interface=127.0.0.1"])
 def test_port_is_taken(policies: Path, capfd: Captured, form: str) -> None:
-    """An endpoint that can't be had ends the process, and the reason is one line on standard error."""
+    """An endpoint that can't be listened on ends the process, and the reason is one line on standard error."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -246,7 +246,7 @@ def test_endpoint_cannot_be_had(policies: Path, capfd: Captured, description: st
 
 
 async def test_json_log(start: Start, policies: Path, tmp_path: Path) -> None:
-    """The JSON log gets what is logged, an object a line, behind what is there already."""
+    """The JSON log gets each event, one object a line, behind what is there already."""
     path = tmp_path / "log.json"
     path.write_text('{"message": "before"}\n')
     await start("--policies", policies, *LISTEN, "--json-log", path).stopService()

@@ -16,7 +16,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def test_check(policies: Path, capsys: Captured) -> None:
-    """--check says what is in the policies and is done."""
+    """--check prints what is in the policies and exits."""
     with pytest.raises(SystemExit) as end:
         parse("--policies", policies, "--check")
     assert (end.value.code, capsys.readouterr()) == (0, ("one: 1 rule, 1 origin pattern\n1 policy, no mistakes.\n", ""))
@@ -24,7 +24,7 @@ def test_check(policies: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("check", [["--check"], []], ids=["check", "serve"])
 def test_mistakes(policies: Path, capsys: Captured, check: list[str]) -> None:
-    """Policies with mistakes are no start: all mistakes are on standard error, and the exit status is 1."""
+    """The service does not start with mistakes: all are on standard error, and the exit status is 1."""
     policies.write_text(BAD)
     with pytest.raises(SystemExit) as end:
         parse("--policies", policies, *check)
@@ -36,7 +36,7 @@ def test_mistakes(policies: Path, capsys: Captured, check: list[str]) -> None:
 
 @pytest.mark.parametrize("check", [["--check"], []], ids=["check", "serve"])
 def test_absent(tmp_path: Path, capsys: Captured, check: list[str]) -> None:
-    """Policies that are not there are no start, which is told in a line."""
+    """The service does not start without its policies, and says so in a line."""
     with pytest.raises(SystemExit) as end:
         parse("--policies", tmp_path / "absent.toml", *check)
     out, err = capsys.readouterr()
@@ -60,7 +60,7 @@ def a_loop(path: Path) -> None:
 def test_snapshot(
     policies: Path, snapshot: Path, kept: PolicySet, capsys: Captured, damage: Callable[[Path], None]
 ) -> None:
-    """Where the policies can't be read, the last good ones are what it starts with, as old as they are."""
+    """Where the policies can't be read, the service starts with the last good ones, as old as they are."""
     damage(policies)
     initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
     assert initial is not None
@@ -74,7 +74,7 @@ def test_snapshot(
 
 
 def test_snapshot_of_a_directory(policies: Path, snapshot: Path, kept: PolicySet) -> None:
-    """If one of several documents can't be read, the last good set is what it starts with: a part is no whole."""
+    """If one of several documents can't be read, the service starts with the last good set: a part is not the whole."""
     directory = policies.parent / "policies"
     directory.mkdir()
     policies.rename(directory / "a.toml")
@@ -85,14 +85,14 @@ def test_snapshot_of_a_directory(policies: Path, snapshot: Path, kept: PolicySet
 
 
 def test_snapshot_is_not_needed(policies: Path, snapshot: Path) -> None:
-    """Policies that can be read are what it starts with, whatever the snapshot holds."""
+    """The service starts with policies that can be read, whatever the snapshot holds."""
     initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
     assert initial is not None
     assert (initial.revision, initial.mistakes) == (revision(read_policies(policies)), None)
 
 
 def test_no_snapshot_for_mistakes(policies: Path, snapshot: Path, capsys: Captured) -> None:
-    """Policies with mistakes are no start, also where there is a snapshot: somebody has to mend them."""
+    """The service does not start with mistakes, even where there is a snapshot: somebody has to mend them."""
     policies.write_text(BAD)
     with pytest.raises(SystemExit) as end:
         parse("--policies", policies, "--snapshot", snapshot)
@@ -100,7 +100,7 @@ def test_no_snapshot_for_mistakes(policies: Path, snapshot: Path, capsys: Captur
 
 
 def test_no_snapshot_for_mistakes_beside_what_cannot_be_read(policies: Path, snapshot: Path, capsys: Captured) -> None:
-    """Mistakes in one document are no start, also if another one can't be read."""
+    """The service does not start with mistakes in one document, even if another one can't be read."""
     policies.write_text(BAD)
     policies.with_name("b.toml").symlink_to("absent.toml")
     with pytest.raises(SystemExit) as end:
@@ -110,7 +110,7 @@ def test_no_snapshot_for_mistakes_beside_what_cannot_be_read(policies: Path, sna
 
 
 def test_check_without_snapshot(policies: Path, snapshot: Path, capsys: Captured) -> None:
-    """--check is about the policies; no snapshot takes their place."""
+    """--check is about the policies; no snapshot replaces them."""
     policies.unlink()
     with pytest.raises(SystemExit) as end:
         parse("--policies", policies, "--snapshot", snapshot, "--check")
@@ -119,7 +119,7 @@ def test_check_without_snapshot(policies: Path, snapshot: Path, capsys: Captured
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"], ids=["absent", "empty", "something else", "no text"])
 def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: bytes | None) -> None:
-    """Where neither the policies nor the snapshot can be read, both are told, a line each."""
+    """Where neither the policies nor the snapshot can be read, both are reported, in a line each."""
     policies.unlink()
     snapshot.unlink()
     if content is not None:
@@ -133,7 +133,7 @@ def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: byte
 
 
 def test_store(policies: Path) -> None:
-    """Policies are read from the path, by whose name people call them."""
+    """Policies are read from the path, which names the store."""
     store = parse("--policies", policies).prepared.store
     assert isinstance(store, ReaderPolicyStore)
     assert str(policies) == store.name

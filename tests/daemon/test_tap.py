@@ -110,7 +110,7 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize("arguments", BAD_OPTIONS)
 def test_bad_option(policies: Path, arguments: str) -> None:
-    """Whatever is wrong with the options is told in one line, which names the option."""
+    """Whatever is wrong with the options is one line, which names the option."""
     with pytest.raises(UsageError) as caught:
         parse("--policies", policies, *arguments.split(" "))
     assert len(str(caught.value).splitlines()) == 1
@@ -120,20 +120,20 @@ def test_bad_option(policies: Path, arguments: str) -> None:
 
 @pytest.mark.parametrize("text", ["tc\np:1", "unix:/tmp/a\nb:mode=x"], ids=ascii)
 def test_bad_option_of_several_lines(policies: Path, text: str) -> None:
-    """What is wrong with an endpoint is told in one line, also if it has several."""
+    """What is wrong with an endpoint is one line, even if the description has several."""
     with pytest.raises(UsageError) as caught:
         parse("--policies", policies, "--listen", text)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_no_arguments(policies: Path) -> None:
-    """What is no option is told in one line."""
+    """An argument that is not an option is refused in one line."""
     with pytest.raises(UsageError, match=r"^[^\n]+$"):
         parse("--policies", policies, "nonsense")
 
 
 def test_policies_are_missing() -> None:
-    """Without policies there is nothing to serve, which is told in one line."""
+    """Without policies there is nothing to serve, and one line says so."""
     with pytest.raises(UsageError, match=r"^--policies is missing.*$"):
         parse()
 
@@ -159,5 +159,5 @@ def test_policies_are_missing() -> None:
     ],
 )
 def test_good_option(policies: Path, arguments: str) -> None:
-    """Values at the borders of what is allowed are allowed."""
+    """Values at the limits of what is allowed are allowed."""
     assert parse("--policies", policies, *arguments.split(" ")).prepared.endpoints

@@ -56,7 +56,7 @@ def test_mode(description: str, mode: int) -> None:
     "description", ["tcp:8080", "systemd:domain=UNIX:index=0", r"tcp:80:interface=\:\:1", "unix", ""]
 )
 def test_other_endpoints(description: str) -> None:
-    """What is not a Unix socket stays as it is, and so does what is no endpoint."""
+    """What is not a Unix socket stays as it is, and so does what is not an endpoint."""
     assert description == for_the_group(description)
 
 

@@ -80,12 +80,12 @@ def post(
 
 
 def encoded(*headers: bytes, body: bytes, version: bytes = b"HTTP/1.1") -> bytes:
-    """Write a request whose body comes behind these headers, as it is."""
+    """Write a request with these headers, and the body as it is."""
     return lines(b"POST /v1/decision " + version, b"Host: a.example", *headers) + body
 
 
 def chunked(body: bytes) -> bytes:
-    """Write a request whose body is said to be chunked, and is this."""
+    """Write a request that says that its body is chunked, with this body."""
     return encoded(b"Transfer-Encoding: chunked", body=body)
 
 
@@ -99,24 +99,24 @@ LAST = b"0\r\n\r\n"
 
 
 def _malformed(cases: dict[str, bytes], embedded: By = By.SITE) -> Iterator[Hostile]:
-    """What is not HTTP as it should be, so that nobody can know where it ends."""
+    """Requests that are not valid HTTP, so that nobody can know where they end."""
     for name, sent in cases.items():
         yield Hostile(name, sent, 400, "request-malformed", True, embedded)
 
 
 def _bad_head(cases: dict[str, bytes]) -> Iterator[Hostile]:
-    """What a resource can refuse as well as a server, since the site gives it what the request says."""
+    """Requests that a resource can refuse as well as a server, since the site gives it all that counts."""
     return _malformed(cases, By.TREE)
 
 
 def _refused(status: int, code: str, cases: dict[str, bytes], embedded: By = By.TREE) -> Iterator[Hostile]:
-    """What is read as a whole, and refused; the connection goes on."""
+    """Requests that are read as a whole and refused; the connection goes on."""
     for name, sent in cases.items():
         yield Hostile(name, sent, status, code, False, embedded)
 
 
 def _too_much(status: int, code: str, cases: dict[str, bytes], embedded: By) -> Iterator[Hostile]:
-    """What is not read to its end."""
+    """Requests that are not read to their end."""
     for name, sent in cases.items():
         yield Hostile(name, sent, status, code, True, embedded)
 
@@ -763,7 +763,7 @@ REFUSALS = [
     Refusal("64 KiB of commas", _preflight("," * 2**16), "too-many-headers"),
     Refusal("64 KiB of commas and spaces", _preflight(" , " * 2**14), "too-many-headers"),
 ]
-"""What is answered by a decision that refuses: these are facts about somebody else's request."""
+"""Requests that get a decision, which refuses: these are facts about somebody else's request."""
 
 _MORE = b'{"policy": "one", "method": "GET", "origin": "https://one.example", "x": "%b"}'
 

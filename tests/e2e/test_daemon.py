@@ -89,7 +89,7 @@ BOTH = pytest.mark.parametrize("by", [TWIST, TWISTD], ids=["twist", "twistd"])
 
 @BOTH
 def test_life(start: Start, policies: Path, by: tuple[str, ...]) -> None:
-    """It decides; it follows its document; a bad one changes nothing but what it says of it; and it ends when told."""
+    """It decides; it follows its document; a bad one changes nothing but the status; and it ends when told."""
     service = start(by=by)
     port = service.port
     assert (
@@ -180,7 +180,7 @@ def test_reader_ends_with_the_service(start: Start, number: signal.Signals) -> N
 
 
 def test_reader_is_killed(start: Start, policies: Path) -> None:
-    """A service whose reader is killed decides on, says so, and follows its document again."""
+    """A service whose reader is killed goes on deciding, says so, and follows its document again."""
     service = start()
     assert allows(service.port, "one", "https://one.example")
     os.kill(readers(service.pid)[0], signal.SIGKILL)
@@ -192,7 +192,7 @@ def test_reader_is_killed(start: Start, policies: Path) -> None:
 
 
 def test_snapshot(start: Start, policies: Path, tmp_path: Path) -> None:
-    """A restart while the document is away serves what was good last, says how old it is, and follows the document."""
+    """A restart without the document serves the last good policies, says how old they are, and follows the document."""
     snapshot = tmp_path / "snapshot.json"
     service = start("--snapshot", snapshot)
     loaded_at = ask(service.port, "/v1/status").json["loaded_at"]
@@ -214,7 +214,7 @@ def test_snapshot(start: Start, policies: Path, tmp_path: Path) -> None:
 
 
 def test_snapshot_cannot_be_written(start: Start, tmp_path: Path) -> None:
-    """A snapshot that can't be written any more is told in the log; the service goes on."""
+    """A snapshot that can't be written any more is reported in the log; the service goes on."""
     directory = tmp_path / "snapshots"
     directory.mkdir()
     service = start("--snapshot", directory / "snapshot.json")
@@ -232,7 +232,7 @@ def test_snapshot_cannot_be_written(start: Start, tmp_path: Path) -> None:
 
 @BOTH
 def test_drain(start: Start, by: tuple[str, ...]) -> None:
-    """At SIGTERM it lets nobody in, answers what was asked half, says that it closes, and ends at once."""
+    """At SIGTERM it accepts nobody, answers what was half asked, says that it closes, and ends at once."""
     body = b'{"policy": "one", "method": "GET", "origin": "https://one.example"}'
     head = f"POST /v1/decision HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     service = start("--drain-timeout", str(3 * DEADLINE), "--request-timeout", str(3 * DEADLINE), by=by)
@@ -281,7 +281,7 @@ def test_interrupt(start: Start, by: tuple[str, ...]) -> None:
 
 @BOTH
 def test_port_is_taken(run: Run, policies: Path, taken: int, by: tuple[str, ...]) -> None:
-    """A port that is taken is told in one line on standard error, and the exit status is 1."""
+    """A port that is taken is one line on standard error, and the exit status is 1."""
     description = f"tcp:{taken}:interface=127.0.0.1"
     process = run(*by, "--policies", policies, "--listen", description)
     assert process.ends() == 1
@@ -291,7 +291,7 @@ def test_port_is_taken(run: Run, policies: Path, taken: int, by: tuple[str, ...]
 
 @pytest.mark.parametrize("description", ["haproxy:tcp:99999", "unix:/", "unix:/absent/socket"])
 def test_endpoint_cannot_be_had(run: Run, policies: Path, description: str) -> None:
-    """What shows only when it is tried is told in the same way."""
+    """An error that shows only when the endpoint is tried is reported in the same way."""
     process = run(*TWIST, "--policies", policies, "--listen", description)
     assert process.ends() == 1
     [line] = process.err
@@ -300,7 +300,7 @@ def test_endpoint_cannot_be_had(run: Run, policies: Path, description: str) -> N
 
 
 def test_one_of_two_endpoints_cannot_be_had(run: Run, policies: Path, tmp_path: Path, taken: int) -> None:
-    """If one endpoint can't be had it does not start, and the next start is not hindered by what is left of that."""
+    """If one endpoint fails it does not start, and the next start is not hindered by what is left behind."""
     path = tmp_path / "cors.sock"
     arguments = [*TWIST, "--policies", policies, "--listen", f"unix:{path}"]
     assert run(*arguments, "--listen", f"tcp:{taken}:interface=127.0.0.1").ends() == 1
@@ -311,7 +311,7 @@ def test_one_of_two_endpoints_cannot_be_had(run: Run, policies: Path, tmp_path: 
 
 @BOTH
 def test_ten_mistakes(run: Run, policies: Path, by: tuple[str, ...]) -> None:
-    """A start with ten mistakes tells each of them in a line with its place, and the exit status is 1."""
+    """A start with ten mistakes reports each of them in a line with its place, and the exit status is 1."""
     policies.write_text(TEN_MISTAKES)
     process = run(*by, "--policies", policies, "--listen", ANY_PORT)
     assert process.ends() == 1
@@ -324,7 +324,7 @@ def test_ten_mistakes(run: Run, policies: Path, by: tuple[str, ...]) -> None:
 
 @BOTH
 def test_check(run: Run, policies: Path, by: tuple[str, ...]) -> None:
-    """--check tells what is in the policies, or what is wrong with them, and does not serve."""
+    """--check reports what is in the policies, or what is wrong with them, and does not serve."""
     process = run(*by, "--policies", policies, "--check")
     assert (
         process.ends(),
@@ -338,7 +338,7 @@ def test_check(run: Run, policies: Path, by: tuple[str, ...]) -> None:
 
 @BOTH
 def test_bad_option(run: Run, policies: Path, by: tuple[str, ...]) -> None:
-    """A bad option is told without a traceback, and is no success."""
+    """A bad option is reported without a traceback, and is not a success."""
     process = run(*by, "--policies", policies, "--listen", "tcp:99999")
     assert process.ends() > 0
     said = process.out + process.err
@@ -499,7 +499,7 @@ def daemon(run: Run, policies: Path, pid_file: Path, *arguments: str) -> Process
 
 
 def test_daemon(run: Run, policies: Path, pid_file: Path) -> None:
-    """As a daemon it has left its parent when it listens, follows its document, and is gone when it is told to end."""
+    """As a daemon it has left its parent when it listens, follows its document, and is gone once it is told to end."""
     log = pid_file.with_suffix(".log")
     starting = daemon(run, policies, pid_file, "--listen", ANY_PORT)
     assert (starting.ends(), starting.out, starting.err) == (0, [], [])
@@ -519,7 +519,7 @@ def test_daemon(run: Run, policies: Path, pid_file: Path) -> None:
 
 
 def test_daemon_with_mistakes(run: Run, policies: Path, pid_file: Path) -> None:
-    """Mistakes are told before a daemon leaves its parent, where somebody can see them."""
+    """Mistakes are reported before a daemon leaves its parent, where somebody can see them."""
     policies.write_text(TEN_MISTAKES)
     starting = daemon(run, policies, pid_file, "--listen", ANY_PORT)
     assert (starting.ends(), len(starting.err)) == (1, 11)
@@ -527,7 +527,7 @@ def test_daemon_with_mistakes(run: Run, policies: Path, pid_file: Path) -> None:
 
 
 def test_daemon_whose_port_is_taken(run: Run, policies: Path, pid_file: Path, taken: int) -> None:
-    """A daemon that can't listen says so: whoever starts it is told of the failure, and the log says why."""
+    """A daemon that can't listen says so: whoever starts it sees the failure, and the log says why."""
     starting = daemon(run, policies, pid_file, "--listen", f"tcp:{taken}:interface=127.0.0.1")
     assert starting.ends() == 1
     assert starting.err

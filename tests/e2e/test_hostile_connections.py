@@ -31,7 +31,7 @@ DRIPS = {
     "a second request": (get(), get() * 100),
     "a request behind a refusal": (get(target=b"/nothing"), get() * 100),
 }
-"""What is sent at once, and what then comes byte by byte; nothing of it ends within the time that a request has."""
+"""What is sent at once, and what then comes byte by byte; no request ends within its time."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def serve(policies: Path, *options: str) -> Service:
 
 
 def drip(begun: dict[socket.socket, bytes]) -> dict[socket.socket, bytes]:
-    """Send what is to be sent over each connection, a byte at a time, until the server closes it; give what it said."""
+    """Send each connection its bytes, one at a time, until the server closes it; give what the server said."""
     said = dict.fromkeys(begun, b"")
     dripping, position = set(begun), 0
     end = time.monotonic() + DEADLINE
@@ -68,7 +68,7 @@ def drip(begun: dict[socket.socket, bytes]) -> dict[socket.socket, bytes]:
 
 
 def test_drip(policies: Path) -> None:
-    """A request of which a byte comes now and then, each in time for the idle timeout, gets a 408 once its time is
+    """A request that comes byte by byte, each in time for the idle timeout, gets a 408 once its time is
     over, wherever in it the bytes drip, and the connection ends. What was asked before is answered, and others are
     served.
     """

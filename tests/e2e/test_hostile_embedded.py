@@ -50,7 +50,7 @@ def serves(site: Service) -> bool:
 
 @by(By.TREE)
 def test_refused_by_the_tree(case: Hostile, site: Service) -> None:
-    """What a resource can see it refuses as the service does, and tells no version in the place of the site."""
+    """What a resource can see, it refuses as the service does, without the site's version in the answer."""
     refused, *_ = talk(site.port, case.sent + LAST)
     assert (case.status, case.code) == (refused.status, refused.code)
     assert (refused.grants, "server" in refused.headers, serves(site)) == (False, False, True)
@@ -66,7 +66,7 @@ def test_refused_by_the_site(case: Hostile, site: Service) -> None:
 
 @by(By.NOBODY)
 def test_read_as_if_it_were_honest(case: Hostile, site: Service) -> None:
-    """Of what is left only a server can refuse some; it gets the answer to the honest question, and no other."""
+    """Some of the rest only a server can refuse; it gets the answer to the honest question, and no other."""
     first, last = talk(site.port, case.sent + LAST)
     assert (200, last.body) == (first.status, first.body)
     assert serves(site)
@@ -74,7 +74,7 @@ def test_read_as_if_it_were_honest(case: Hostile, site: Service) -> None:
 
 @by(By.TIME)
 def test_waited_for(case: Hostile, site: Service) -> None:
-    """For the rest of some requests only a server can stop to wait; until then there is no answer to them."""
+    """Only a server can stop waiting for the rest of some requests; until then they have no answer."""
     with connect(site.port) as client:
         client.sendall(case.sent)
         # The first round may be answered before what was sent is read, not so the second; a megabyte takes some.

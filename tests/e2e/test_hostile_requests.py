@@ -76,14 +76,14 @@ def test_honest_request(sent: bytes, service: Service) -> None:
     ("method", "status"), [(b"OPTIONS", 200), (b"GET", 405), (b"POST", 405)], ids=["OPTIONS", "GET", "POST"]
 )
 def test_asterisk(method: bytes, status: int, service: Service) -> None:
-    """`OPTIONS *` is about the server and nothing in it, and says nothing of CORS; no other method has it."""
+    """`OPTIONS *` is about the server as a whole, and says nothing about CORS; no other method has it."""
     first, last = talk(service.port, get(method=method, target=b"*") + LAST)
     assert (first.status, first.grants, first.body, "server" in first.headers) == (status, False, b"", False)
     assert last.status == 200
 
 
 def in_order(found: list[Answer]) -> list[object]:
-    """What answers say, so that their order can be told."""
+    """What answers say, so that their order shows."""
     return [answer.code or answer.json.get("reason", answer.json).get("code") for answer in found]
 
 

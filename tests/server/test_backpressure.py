@@ -1,4 +1,4 @@
-"""Tests of connections whose clients take answers slowly, in parts, or never.
+"""Tests of connections whose clients read answers slowly, in parts, or never.
 
 On either channel no byte is lost, doubled or in another order, and what waits to be sent is bounded.
 """
@@ -51,7 +51,7 @@ QUERY = b'{"policy":"policy-7","method":"GET","origin":"https://a7.example"}'
 
 
 def request(number: int) -> bytes:
-    """A request that says its number, to which the answer will say it too: of all sizes, most of them plain."""
+    """A request with a number that the answer repeats: of all sizes, most of them plain."""
     end = b"Host: a\r\nX-Request-ID: %d\r\n\r\n" % number
     match number % 7:
         case 0:
@@ -69,7 +69,7 @@ def request(number: int) -> bytes:
 
 
 def alone(number: int) -> bytes:
-    """The answer to that request on a connection of its own, but for what is another in each."""
+    """The answer to that request on a connection of its own, without what differs in each answer."""
     connection, wire = connected(DecisionChannel)[1:]
     connection.dataReceived(request(number))
     connection.connectionLost(Failure(ConnectionDone()))
@@ -77,7 +77,7 @@ def alone(number: int) -> bytes:
 
 
 def masked(received: bytes) -> bytes:
-    """Answers, but for what is another in each."""
+    """Answers, without what differs in each."""
     return b"".join(
         b"%b %b\n%b\n" % (answer.status, b"; ".join(b": ".join(line) for line in answer.lines), answer.body)
         for answer in said(received)
@@ -85,7 +85,7 @@ def masked(received: bytes) -> bytes:
 
 
 def expected(numbers: Iterable[int]) -> bytes:
-    """All answers to these requests, in order, but for what is another in each."""
+    """All answers to these requests, in order, without what differs in each."""
     answers = {number % 7: alone(number % 7) for number in numbers}
     return b"".join(
         answers[number % 7].replace(b"x-request-id: %d" % (number % 7), b"x-request-id: %d" % number)
@@ -94,7 +94,7 @@ def expected(numbers: Iterable[int]) -> bytes:
 
 
 class Narrow(StringTransport):
-    """A transport in memory whose client takes as much as a test says, and which asks for a pause as real ones do."""
+    """A transport in memory whose client reads as much as a test says, and which asks for a pause as real ones do."""
 
     def __init__(self) -> None:
         super().__init__(lenient=True)
@@ -118,7 +118,7 @@ class Narrow(StringTransport):
         self.write(b"".join(data))
 
     def take(self, size: int) -> None:
-        """Let the client take some bytes; when it has them all, there is no need of a pause any more."""
+        """Let the client read some bytes; when it has them all, the pause ends."""
         waiting = self.value()
         self.clear()
         self.io.write(waiting[size:])
@@ -201,7 +201,7 @@ def test_client_that_never_reads(channel: type[DecisionChannel]) -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_drained_while_paused(channel: type[DecisionChannel]) -> None:
-    """What was read before the service is told to stop is answered when the client reads on, and then it closes."""
+    """Requests that were read before the service began to stop are answered when the client reads on."""
     site, connection, wire = connected(channel)
     clock: Any = site._clock
     connection.dataReceived(b"".join(map(request, [0, 0, 1, 2])))
@@ -257,7 +257,7 @@ class Client(Protocol):
         self.transport.write(data)
 
     def answers(self, count: int) -> Deferred[None]:
-        """Wait until the head of that many answers came, of which the last is to have no body."""
+        """Wait until the heads of that many answers have come, the last of which has no body."""
         waiting: Deferred[None] = Deferred()
         self._waiting = count, waiting
         self.dataReceived(b"")
@@ -265,7 +265,7 @@ class Client(Protocol):
 
 
 class SmallSite(DecisionSite):
-    """A site whose connections have buffers of the system that are as small as can be.
+    """A site whose connections have the smallest buffers that the system allows.
 
     Attributes:
         meddle: Called with each new connection.
@@ -315,7 +315,7 @@ async def talking(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the reactor run until something is so; nobody tells when."""
+    """Let the reactor run until a condition holds; nothing signals that."""
     end = reactor.seconds() + SECONDS
     while not condition():
         assert reactor.seconds() < end, "it did not happen"
@@ -354,7 +354,7 @@ async def test_client_over_a_socket(channel: type[DecisionChannel], kind: str, t
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 async def test_socket_that_takes_a_part(channel: type[DecisionChannel], kind: str, tmp_path: Path) -> None:
-    """However little a socket takes of what is written, and be it nothing, no byte is lost, doubled or in another
+    """However little a socket accepts of what is written, even nothing, no byte is lost, doubled or in another
     place.
     """
     chance = random.Random(7)

@@ -240,7 +240,7 @@ def another_first_line(draw: st.DrawFn, sent: Sent) -> Sent:
 
 
 def another_host(draw: st.DrawFn, sent: Sent) -> Sent:
-    """Leave out Host, or say another or a second one."""
+    """Leave out Host, or send another or a second one."""
     without = [line for line in sent.lines if not line.startswith(b"Host")]
     hosts = draw(st.lists(st.sampled_from(HOSTS + ODD_HOSTS), max_size=2))
     return with_lines(sent, [*(b"Host: " + host for host in hosts), *without])
@@ -436,7 +436,7 @@ each_channel = pytest.mark.parametrize("kind", [QuickChannel, DecisionChannel])
 
 @each_channel
 def test_drained_within_a_body(kind: type[DecisionChannel]) -> None:
-    """A request whose body is on its way when the service is told to stop is answered when it is there, and then the
+    """A request whose body is on its way when the service begins to stop is answered when it is there, and then the
     connection is closed, although it looked idle for long.
     """
     served = Served(kind)
@@ -534,7 +534,7 @@ def test_body_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @each_channel
 def test_body_that_never_comes(kind: type[DecisionChannel]) -> None:
-    """A body that is not complete in time is refused, however steadily it comes, and the log tells of what request."""
+    """A body that is not complete in time is refused, however steadily it comes, and the log has the request."""
     served = Served(kind)
     served.channel.dataReceived(GET + POST[:-60])
     for byte in POST[-60:-1]:
@@ -606,7 +606,7 @@ def test_limits_are_those_of_the_site(kind: type[DecisionChannel]) -> None:
 
 
 class Foreign(Resource):
-    """A resource that is no endpoint."""
+    """A resource that is not an endpoint."""
 
     def render_GET(self, request: IRequest) -> bytes:
         """Say hello."""

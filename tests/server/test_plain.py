@@ -153,13 +153,13 @@ def test_not_plain(data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [data for data in NOT_PLAIN.values() if data.endswith(b"\r\n\r\n")])
 def test_not_plain_before_another(data: bytes) -> None:
-    """What is wrong with a request is not mended by what follows."""
+    """A fault in a request is not mended by what follows."""
     assert read_plain(data + head(), 0, LIMITS) == (None, 0)
 
 
 @pytest.mark.parametrize("said", [1, 5, 20])
 def test_awaited_body(said: int) -> None:
-    """A plain request whose body is not complete is awaited: it is known how long all of it will be."""
+    """A plain request whose body is not complete is awaited: its whole length is known."""
     begun = head(b"Content-Length: %d" % said)
     for received in range(said):
         assert read_plain(begun + b"x" * received, 0, LIMITS) == (None, len(begun) + said)

@@ -51,7 +51,7 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """What the body says."""
+        """The body as JSON."""
         return json.loads(self.body)
 
 
@@ -61,7 +61,7 @@ def get(target: str, *headers: str) -> bytes:
 
 
 def post(body: bytes, *headers: str, length: int | None = None) -> bytes:
-    """Write a POST of a query; `length` is what it says of its body."""
+    """Write a POST of a query; `length` is its Content-Length."""
     length = len(body) if length is None else length
     lines = ["POST /v1/decision HTTP/1.1", "Host: service.example", f"Content-Length: {length}", *headers, "\r\n"]
     return "\r\n".join(lines).encode() + body
@@ -319,7 +319,7 @@ async def test_answer(serve: Serve) -> None:
     ids=["GET", "POST", "404", "405", "413", "not HTTP", "two Hosts", "431"],
 )
 async def test_every_answer(serve: Serve, request_bytes: bytes, status: int) -> None:
-    """Every answer has an ID, says what it is, and does not tell what serves it; each error is a problem."""
+    """Every answer has an ID and a type and does not name the server; each error is a problem."""
     client = await serve().connect()
     answer = await client.ask(request_bytes)
     assert status == answer.status
@@ -576,7 +576,7 @@ async def test_access_log_cannot_be_forged(serve: Serve, tmp_path: Path) -> None
 
 
 async def test_access_log_of_a_refusal(serve: Serve, tmp_path: Path) -> None:
-    """A request whose body is too long is a request, which whoever looks for the reason of a 413 finds."""
+    """A request with a body that is too long is in the access log, for whoever looks for the reason of a 413."""
     path = tmp_path / "access.log"
     client = await serve(access_log=str(path)).connect()
     await client.ask(post(b"", length=10**9))
@@ -613,7 +613,7 @@ async def test_access_log_while_draining(serve: Serve, tmp_path: Path) -> None:
     ids=["request line", "head", "head of a POST", "no body", "half a body", "half a chunk", "no last chunk"],
 )
 async def test_half_received(serve: Serve, whole: bytes, part: int) -> None:
-    """A request that was half received when the service was told to stop is answered; the answer says that the
+    """A request that was half received when the service began to stop is answered; the answer says that the
     connection is closed behind it, and then it is, and the service is at its end.
     """
     served = serve()
@@ -689,7 +689,7 @@ async def test_pipelined_while_draining(serve: Serve) -> None:
 
 
 async def test_not_ready(serve: Serve) -> None:
-    """Whoever asks a service that stops whether it is ready is told that it is not; it lives all the same."""
+    """A service that stops answers that it is not ready, and that it lives."""
     served = serve()
     clients = [await served.connect() for _ in range(3)]
     targets = ("/readyz", "/livez", "/v1/decision?policy=one")
@@ -702,7 +702,7 @@ async def test_not_ready(serve: Serve) -> None:
 
 
 async def test_drain_timeout(serve: Serve, log: list[str]) -> None:
-    """A request that does not come to its end is cut after the drain timeout and not before, which the log tells."""
+    """A request that does not end is cut after the drain timeout and not before, and the log says so."""
     served = serve()
     client = await served.connect()
     client.send(post(QUERY)[:-5])
@@ -718,7 +718,7 @@ async def test_drain_timeout(serve: Serve, log: list[str]) -> None:
 
 
 async def test_nothing_to_cut(serve: Serve, log: list[str]) -> None:
-    """Where all come to their end in time the log tells of no cut, and nothing is left on the clock."""
+    """Where all requests end in time, the log has no cut, and nothing is left on the clock."""
     served = serve()
     client = await served.connect()
     client.send(get("/livez")[:-2])

@@ -61,7 +61,7 @@ def test_empty_batch() -> None:
 
 @pytest.mark.parametrize(("limits", "most"), [(None, 1000), (Limits(batch=3), 3), (Limits(batch=0), 0)])
 def test_largest_batch(limits: Limits | None, most: int) -> None:
-    """A batch has 1000 queries at most, or as many as whoever embeds the service says."""
+    """A batch has at most 1000 queries, or as many as the program that embeds the service sets."""
     asked = caller(limits=limits)
     assert most == len(asked.post(BATCH, {"queries": [GOOD] * most}).json["decisions"])
     assert asked.post(BATCH, {"queries": [GOOD] * (most + 1)}).problem == (400, "too-many-queries")
@@ -105,7 +105,7 @@ def test_json_is_read_as_a_whole() -> None:
 
 
 def test_ttl() -> None:
-    """Each decision of a batch tells for how long it may be used again."""
+    """Each decision of a batch says for how long it may be used again."""
     answer = caller(limits=Limits(ttl=60)).post(BATCH, {"queries": [GOOD, None, GOOD]})
     assert [item.get("ttl") for item in answer.json["decisions"]] == [60, None, 60]
 

@@ -1,4 +1,4 @@
-"""Tests of what is taken for a query over HTTP, and of what is not."""
+"""Tests of what is read as a query over HTTP, and what is not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JSON = ("Content-Type", "application/json")
 
 
 def body_with(text: str) -> bytes:
-    """A good query with one more field, whose name and value are this text."""
+    """A good query with one more field; its name and value are this text."""
     return f'{{"policy": "status", "method": "GET", {text}}}'.encode()
 
 
@@ -64,7 +64,7 @@ NOT_JSON: dict[str, bytes] = {
 @pytest.mark.parametrize("path", ["/v1/decision", "/v1/decisions"])
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
 def test_not_json(path: str, body: bytes) -> None:
-    """What is not JSON, or says something twice, is the caller's mistake and never a fault or a decision."""
+    """A body that is not JSON, or repeats a key, is the caller's mistake and never a fault or a decision."""
     assert caller().ask("POST", path, body, [JSON]).problem == (400, "body-malformed")
 
 
@@ -171,7 +171,7 @@ def test_content_type(path: str, value: str | None, accepted: bool) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/decision", "/v1/decisions"])
 def test_largest_body(path: str) -> None:
-    """A body may be as large as the limit, and not a byte larger; what is too large is not looked at."""
+    """A body may be as large as the limit and not a byte larger; a larger one is not looked at."""
     good = json.dumps(GOOD | {"queries": [GOOD]}).encode("ascii")
     asked = caller(limits=Limits(body=1000))
     assert asked.ask("POST", path, good.ljust(1000), [JSON]).status == 200

@@ -12,13 +12,13 @@ FORMS = {name: case for name, case in DECIDED.items() if form(case) is not None}
 
 @pytest.mark.parametrize("case", DECIDED.values(), ids=DECIDED)
 def test_by_post(case: Case) -> None:
-    """Each case is decided rightly when its header lines are told as pairs."""
+    """Each case is decided rightly when its header lines are pairs."""
     judge(case, caller(document(case)).decide(**query(case)))
 
 
 @pytest.mark.parametrize("case", FORMS.values(), ids=FORMS)
 def test_by_form(case: Case) -> None:
-    """Each case that a form can tell is decided rightly, and in the same bytes as by POST."""
+    """Each case that a form can express is decided rightly, and in the same bytes as by POST."""
     asked = caller(document(case))
     answer = asked.get("/v1/decision", **(form(case) or {}))
     judge(case, answer.json)
@@ -26,7 +26,7 @@ def test_by_form(case: Case) -> None:
 
 
 def test_most_cases_have_a_form() -> None:
-    """The forms above are no remnant: what they can't say are repeated, empty and very long lines."""
+    """The forms above are not a remnant: they only can't express repeated, empty and very long lines."""
     assert len(DECIDED) - 5 <= len(FORMS)
 
 

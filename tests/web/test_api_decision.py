@@ -145,7 +145,7 @@ SELECTED: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
 
 @pytest.mark.parametrize(("fields", "expected"), SELECTED.values(), ids=SELECTED)
 def test_which_policy(fields: dict[str, Any], expected: tuple[str, str]) -> None:
-    """The policy is the one named; if none is named, the one that the URL finds; the URL tells the own origin."""
+    """The policy is the named one, or else the one that the URL finds; the URL has the service's own origin."""
     decision = caller().decide(origin=STRANGER, method="GET", **fields)
     assert expected == (decision["policy"], decision["kind"])
 
@@ -266,7 +266,7 @@ def test_public_policy(fields: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("ttl", [0, 1, 86400])
 def test_ttl(ttl: int) -> None:
-    """A decision tells for how long it may be used again; the answer to a POST is not kept by any cache."""
+    """A decision says for how long it may be used again; no cache keeps the answer to a POST."""
     answer = caller(limits=Limits(ttl=ttl)).post("/v1/decision", {"policy": "status", "method": "GET"})
     assert (ttl, "no-store", None) == (answer.json["ttl"], answer.header("Cache-Control"), answer.header("ETag"))
 

@@ -101,7 +101,7 @@ def test_before_any_policy(method: str, path: str, body: bytes | None) -> None:
     ],
 )
 def test_fault(method: str, path: str, body: bytes | None, nothing_left_behind: list[LogEvent]) -> None:
-    """A fault of the service is a 500 that grants nothing and tells nothing, and stands in the log."""
+    """A fault of the service is a 500 that grants and reveals nothing; the log has it."""
     answer = Caller(broken()).ask(method, path, body)
     assert answer.problem == (500, "internal")
     assert answer.json["detail"] == "Internal error; the service's log has the details."

@@ -56,7 +56,7 @@ def test_never_shared(answers: list[Answer]) -> None:
 
 
 def test_never_sniffed(answers: list[Answer]) -> None:
-    """Every answer says that its type is what it says, which is JSON wherever there is a body."""
+    """Every answer says that browsers must believe its type, which is JSON wherever there is a body."""
     assert {answer.header("X-Content-Type-Options") for answer in answers} == {"nosniff"}
     types = {answer.header("Content-Type") for answer in answers if answer.body}
     assert types == {"application/json", "application/problem+json"}
@@ -87,7 +87,7 @@ def test_decision_ids(answers: list[Answer]) -> None:
 
 
 def test_decision_ids_do_not_count() -> None:
-    """Names tell neither how many answers lie between two of them, nor which process gave them, nor the next one."""
+    """Names reveal neither how many answers lie between two of them, nor which process gave them, nor the next one."""
     ids = decision_ids()
     names = [next(ids).decode("ascii") for _ in range(2000)]
     assert len(set(names)) == len(names)
@@ -151,7 +151,7 @@ def lasting(head: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("parameter", ["origin", "policy", "url", "method"])
 def test_nothing_is_forged(parameter: str) -> None:
-    """No value of a request can add a header or end the body of its answer, or of the headers that it tells to set."""
+    """No value in a request can add a header to its answer, end its body, or add to the headers that are to be set."""
     value = 'https://status.example.com\r\nX-Injected: 1\r\n\r\n"}'
     parameters = {"policy": "status", "origin": "https://status.example.com", parameter: value}
     answer = caller().get("/v1/decision", **parameters)

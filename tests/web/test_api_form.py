@@ -88,7 +88,7 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("parameters", "fields"), SAME.values(), ids=SAME)
 def test_form_and_json_mean_the_same(parameters: dict[str, Any], fields: dict[str, Any]) -> None:
-    """A query gets the same bytes for an answer whether it is told by a form or by JSON."""
+    """A query gets the same bytes for an answer whether it comes as a form or as JSON."""
     asked = caller()
     expected = asked.post(FORM, fields)
     answer = asked.get(FORM, **parameters)
@@ -113,7 +113,7 @@ BAD: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
 
 @pytest.mark.parametrize(("parameters", "expected"), BAD.values(), ids=BAD)
 def test_bad_form(parameters: dict[str, Any], expected: tuple[int, str]) -> None:
-    """A form that is no query is an error, and no cache keeps it."""
+    """A form that is not a query is an error, and no cache keeps it."""
     answer = caller().get(FORM, **parameters)
     assert expected == answer.problem
     assert (answer.header("Cache-Control"), answer.header("ETag")) == ("no-store", None)
@@ -229,7 +229,7 @@ def test_not_modified(method: str, values: list[str]) -> None:
 
 
 def test_not_modified_without_cache() -> None:
-    """A 304 says no-store too where decisions may not be used again."""
+    """A 304 also says no-store where decisions may not be used again."""
     asked = caller(limits=Limits(ttl=0))
     tag = tag_of(asked.get(FORM, **ASKED))
     again = asked.get(FORM, [("If-None-Match", tag)], **ASKED)

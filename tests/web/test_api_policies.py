@@ -1,4 +1,4 @@
-"""Tests of what the service tells over HTTP about its policies and itself."""
+"""Tests of what the service reports over HTTP about its policies and itself."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_defaults_are_written_out() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/policies", "/v1/policies/status"])
 def test_policies_are_revalidated(path: str) -> None:
-    """Policies may be kept by whoever asks each time whether they changed."""
+    """A client may keep policies if it asks each time whether they have changed."""
     store, policies = live(ONE, Clock())
     policies.startService()
     asked = Caller(tree_of(policies))
@@ -146,7 +146,7 @@ def test_status_of_fixed_policies() -> None:
 
 
 def test_status_through_a_life() -> None:
-    """The status tells what is active since when, and what is wrong with what is not."""
+    """The status reports what is active, since when, and what is wrong with newer policies."""
     clock = Clock()
     clock.advance(NINE)
     store, policies = live(ONE, clock)
@@ -180,7 +180,7 @@ def test_status_through_a_life() -> None:
 
 
 def test_mistakes_are_told_whole() -> None:
-    """A mistake is told with everything that the command tells of it."""
+    """A mistake is reported with everything that the command reports about it."""
     _, policies = live(BAD, Clock())
     policies.startService()
     mistake, _ = Caller(tree_of(policies)).get("/v1/status").json["mistakes"]
@@ -210,7 +210,7 @@ ODD_VALUES: dict[str, str] = {
 
 @pytest.mark.parametrize("text", ODD_VALUES.values(), ids=ODD_VALUES)
 def test_status_of_odd_values(text: str, nothing_left_behind: list[LogEvent]) -> None:
-    """Whatever a document holds, the status tells that it has a mistake."""
+    """Whatever a document holds, the status reports that it has a mistake."""
     store, policies = live({}, Clock())
     store.load = lambda *_, **__: execute(read_sources, [Source("a.json", "json", text)])  # type: ignore[method-assign]
     policies.startService()
@@ -222,7 +222,7 @@ def test_status_of_odd_values(text: str, nothing_left_behind: list[LogEvent]) ->
 
 
 def test_before_any_policy() -> None:
-    """Before policies are active the service lives, tells its status, and can't be asked."""
+    """Before policies are active the service lives and reports its status, but can't decide."""
     _, policies = live(BAD, Clock())
     policies.startService()
     asked = Caller(tree_of(policies))
@@ -277,7 +277,7 @@ def test_trees_share_nothing() -> None:
 
 
 def test_over_http_as_in_the_program() -> None:
-    """What is asked over HTTP gets the same bytes as what is asked in the program."""
+    """A query over HTTP gets the same bytes as one in the program."""
     fields = {"policy": "catalogue", "origin": "https://partner.example", "method": "PUT"}
     expected = write_decision(ActivePolicies(read_document(POLICIES)).decide(read_query(fields)), 5)
     assert expected == caller().post("/v1/decision", fields).body

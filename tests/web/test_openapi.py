@@ -104,7 +104,7 @@ def test_reasons() -> None:
 
 
 def test_reasons_told_to_proxies() -> None:
-    """The description lists the reasons that proxies are told: those of decisions, and those why there is none."""
+    """The description lists the reasons that proxies get: those of decisions, and those for having none."""
     # Where proxies ask without a policy, there is a URL, if only an empty one.
     queries = {values[0] for made, values, _ in calls("decision") if made == "BadQuery"} - {"no-selector"}
     undecided = {values[0] for made, values, _ in calls("web") if made == "Undecided"}
@@ -136,7 +136,7 @@ def test_limit_of_batches() -> None:
 
 
 def calls(package: str = "") -> Iterator[tuple[str | None, list[Any], ast.Call]]:
-    """What is called anywhere in the source, or in one package, with which constants; None for what is none."""
+    """What is called anywhere in the source, or in one package, with which constants; None for other arguments."""
     for path in Path(cors_service.__file__).parent.joinpath(package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):

@@ -56,7 +56,7 @@ Lines = tuple[tuple[str, str], ...]
 
 
 class Exchange(NamedTuple):
-    """A request, and what the description has to say about its answer.
+    """A request, and what the description says about its answer.
 
     Attributes:
         operation: Method and path as the description has them.
@@ -147,7 +147,7 @@ def elsewhere() -> DecisionTree:
 
 
 def lines_of(family: str, lines: Lines) -> Lines:
-    """The lines of a request, and those in which proxies of a family tell of it."""
+    """The lines of a request, and those in which proxies of a family report it."""
     method = "OPTIONS" if any(name == PUT[0] for name, _ in lines) else "GET"
     if family == "auth-request":
         return ("X-Original-Method", method), ("X-Original-URL", f"https://{SITE}/7"), *lines
@@ -158,7 +158,7 @@ def lines_of(family: str, lines: Lines) -> Lines:
 
 
 def of_family(family: str, method: str) -> Iterator[tuple[int, str, Lines, Callable[[], DecisionTree]]]:
-    """Status and code of each answer to the proxies of a family, and what is so answered."""
+    """Status and code of each answer to the proxies of a family, and the request."""
     yield 500, "internal", (PAGE, PUT), broken
     if family == "preflight":
         yield 200, "", (PAGE, PUT), old
@@ -329,7 +329,7 @@ def test_not_found(path: str, method: str) -> None:
 
 
 class Transport(StringTransport):
-    """A transport whose one direction can be closed."""
+    """A transport that can be closed in one direction."""
 
     def loseWriteConnection(self) -> None:
         """Nothing is sent behind the answer."""
@@ -347,7 +347,7 @@ SERVER: dict[str, tuple[str, int, bytes]] = {
 
 @pytest.mark.parametrize(("name", "status", "sent"), SERVER.values(), ids=SERVER)
 def test_server(name: str, status: int, sent: bytes) -> None:
-    """What the service's own server refuses, on any path, is answered as described for every path."""
+    """Requests that the service's own server refuses, on any path, are answered as described for every path."""
     clock = Clock()
     channel, transport = DecisionSite(ready(), clock).buildProtocol(None), Transport()
     channel.makeConnection(transport)

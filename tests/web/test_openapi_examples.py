@@ -105,7 +105,7 @@ class TextStore:
 
 
 def test_status() -> None:
-    """The example of a status is that of a service whose document was spoiled half an hour after it was loaded."""
+    """The example of a status is that of a service whose document was broken half an hour after it was loaded."""
     clock = Clock()
     clock.advance(NINE)
     good = tomli_w.dumps(POLICIES)

@@ -130,14 +130,14 @@ def test_refused_preflight(endpoint: str, status: int) -> None:
     ],
 )
 def test_enforced(lines: Lines, code: str, detail: str) -> None:
-    """A refusal that is enforced says whether the origin has no access at all or may not do this, and no more."""
+    """An enforced refusal says whether the origin has no access at all or may not do this, and no more."""
     answer = asked("enforce", "/status", "OPTIONS" if len([*lines]) > 1 else "GET", lines)
     assert (answer.problem, answer.json["detail"]) == ((403, code), detail)
 
 
 @pytest.mark.parametrize("lines", [(), page(PARTNER), [("Access-Control-Request-Method", "PUT")]])
 def test_options_that_is_no_preflight(lines: Lines) -> None:
-    """An OPTIONS that is no preflight goes on to the application; who routes it to us as one is told."""
+    """An OPTIONS request that is not a preflight goes on to the application; `/v1/preflight` refuses it."""
     for endpoint in ("auth-request", "forward-auth", "ext-authz"):
         assert asked(endpoint, "/prices", "OPTIONS", lines).status == 200
     assert asked("preflight", "/prices", "OPTIONS", lines).problem == (405, "not-a-preflight")
@@ -240,7 +240,7 @@ def test_forged_headers(endpoint: str) -> None:
 
 @pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
 def test_no_method(endpoint: str) -> None:
-    """Where the proxy does not tell the method, or tells two, there are no CORS headers, and no outage."""
+    """Where the proxy sends no method, or two, there are no CORS headers, and no outage."""
     by = caller()
     for lines in (page(PARTNER), [*page(PARTNER), *[("X-Original-Method", "GET"), ("X-Forwarded-Method", "GET")] * 2]):
         answer = by.ask("GET", f"/v1/{endpoint}/catalogue", lines=lines)
@@ -250,7 +250,7 @@ def test_no_method(endpoint: str) -> None:
 
 @pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth"])
 def test_url_is_not_told(endpoint: str) -> None:
-    """Where the proxy does not tell the URL, a policy that is named decides all the same."""
+    """Where the proxy sends no URL, a named policy still decides."""
     lines = [("X-Original-Method", "PUT"), ("X-Forwarded-Method", "PUT"), *page(PARTNER)]
     answer = caller().ask("GET", f"/v1/{endpoint}/catalogue", lines=lines)
     assert answer.header("Access-Control-Allow-Origin") == PARTNER
@@ -260,7 +260,7 @@ def test_url_is_not_told(endpoint: str) -> None:
 
 @pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth"])
 def test_methods_of_the_subrequest(endpoint: str) -> None:
-    """HEAD equals GET; no other method is one of a subrequest, whatever it says of the request that was received."""
+    """HEAD equals GET; no other method is one of a subrequest, whatever the original request was."""
     lines = [("X-Original-Method", "PUT"), ("X-Forwarded-Method", "PUT"), *page(PARTNER)]
     get, head = (caller().ask(method, f"/v1/{endpoint}/catalogue", lines=lines) for method in ("GET", "HEAD"))
     assert (get.status, cors_headers(get)) == (head.status, cors_headers(head))
@@ -278,13 +278,13 @@ def test_any_method(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_only_options_are_preflights(method: str) -> None:
-    """What is no OPTIONS is no preflight."""
+    """A request that is not OPTIONS is not a preflight."""
     refused = caller().ask(method, "/v1/preflight/catalogue/7", lines=page(PARTNER, "PUT"))
     assert (refused.status, refused.header("Allow")) == (405, "OPTIONS")
 
 
 def test_query_is_ignored() -> None:
-    """A client can't choose its policy: its query string, which proxies append to the path, says nothing."""
+    """A client can't choose its policy: its query string, which proxies append to the path, is ignored."""
     query = (
         "?policy=prices&origin=https%3A%2F%2Fpartner.example&method=GET&url=https%3A%2F%2Fapi.example.com%2Fprices%2F"
     )
@@ -296,7 +296,7 @@ def test_query_is_ignored() -> None:
 
 @pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
 def test_nothing_behind_the_policy(endpoint: str) -> None:
-    """Who appends a path where none belongs has a mistake in the configuration, and is told."""
+    """A path where none belongs is a mistake in the proxy's configuration, and an error."""
     assert caller().get(f"/v1/{endpoint}/catalogue/7").problem == (404, "not-found")
 
 
@@ -374,13 +374,13 @@ def test_warnings(told: list[str]) -> None:
 @pytest.mark.parametrize("policy", ["/nothing", "/-"])
 @pytest.mark.parametrize("lines", [(), page(PARTNER)])
 def test_no_preflight_and_no_policy(policy: str, lines: Lines) -> None:
-    """What is no preflight is none whether there is a policy or not."""
+    """A request that is not a preflight is none, whether there is a policy or not."""
     answer = asked("preflight", policy, "OPTIONS", lines, url="https://api.example.com/elsewhere")
     assert answer.problem == (405, "not-a-preflight")
 
 
 def test_preflights_are_cross_origin() -> None:
-    """A preflight is decided by the rules though its Origin looks like the host, whose port may be lost."""
+    """The rules decide about a preflight even if its Origin looks like the host, whose port may be lost."""
     answer = asked(
         "preflight",
         "/catalogue",
@@ -403,7 +403,7 @@ def test_preflights_are_cross_origin() -> None:
     ],
 )
 def test_host_and_path_stay_apart(host: str, path: str) -> None:
-    """What is told as the path does not become a part of the host, nor the other way round."""
+    """The path does not become a part of the host, nor the other way round."""
     lines = [
         ("X-Forwarded-Method", "PUT"),
         ("X-Forwarded-Proto", "https"),
@@ -425,7 +425,7 @@ def test_target_begins_with_a_slash() -> None:
 
 
 def test_urls_are_no_subjects(told: list[str]) -> None:
-    """Clients, whose the URLs are, neither fill the log nor keep others from being told of."""
+    """Clients, who choose the URLs, neither fill the log nor keep other warnings out of it."""
     by = Caller(decision_resource(read_document(POLICIES), clock=Clock()))
     for number in range(300):
         asked("auth-request", "", "GET", url=f"https://{number}.example/", by=by)

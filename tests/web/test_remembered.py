@@ -59,7 +59,7 @@ def written(method: str, target: str, lines: Lines = (), body: bytes | None = No
 
 
 def ask(resource: DecisionTree, sent: bytes, channel: type[DecisionChannel] = QuickChannel) -> Said:
-    """Send a request to a tree; give the answer but for what is another in each."""
+    """Send a request to a tree; give the answer, without what differs in each."""
     clock, wire = Clock(), StringTransport()
     clock.advance(1e9)
     connection: Any = DecisionSite(resource, clock, channel=channel).buildProtocol(None)
@@ -233,7 +233,7 @@ def test_other_questions(asked: list[bytes], random: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", proxied())
 def test_each_header_counts(name: str) -> None:
-    """An answer is not given to a question of which one header is another, is missing or stands there twice."""
+    """A remembered answer is not given to a question in which one header differs, is missing or is repeated."""
     resource, (method, path, lines) = tree(), proxied()[name]
     own = written(method, path, lines)
     for _ in range(3):
@@ -285,7 +285,7 @@ def test_each_mount_counts() -> None:
 
 @pytest.mark.parametrize("name", proxied())
 def test_undecided_is_not_remembered(name: str) -> None:
-    """What can't be decided is found out each time, so that the log goes on to tell of it."""
+    """What can't be decided is found out each time, so that the log keeps reporting it."""
     resource, (method, path, lines) = tree(), proxied()[name]
     for _ in range(3):
         answer = ask(resource, written(method, path.replace("status", "nothing"), lines))
@@ -467,7 +467,7 @@ def outcome(read: Callable[[bytes], Query], text: bytes) -> Query | tuple[str, s
 @example(b'\xef\xbb\xbf{"method":"GET"}')
 @examples(500)
 def test_query_is_read_as_json(text: bytes) -> None:
-    """What is usual in a query is read faster, but not otherwise."""
+    """A usual query is read faster, but not differently."""
     assert outcome(read_query_text, text) == outcome(lambda given: read_query(parse_json(given)), text)
 
 
@@ -487,7 +487,7 @@ def status_of_answer(resource: DecisionTree, sent: bytes) -> int:
 
 
 def unique(kind: str, host: str = "a") -> Iterator[bytes]:
-    """Questions that nobody asked before, about origins whose hosts begin so."""
+    """Questions that nobody asked before, about origins whose hosts begin with this."""
     for number in itertools.count():
         origin = f"https://{host}{number}.example"
         body = json.dumps(QUERY | {"origin": origin}).encode()

@@ -87,7 +87,7 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """What the body says."""
+        """The body as JSON."""
         return json.loads(self.body)
 
     @property
@@ -99,7 +99,7 @@ class Answer(NamedTuple):
 
 
 class Caller:
-    """Sends requests to a resource and waits for nothing: what is not answered at once is a failure."""
+    """Sends requests to a resource without waiting: a request that is not answered at once is a failure."""
 
     def __init__(self, resource: Resource) -> None:
         self._agent = RequestTraversalAgent(resource)
@@ -134,7 +134,7 @@ class Caller:
         return self.ask("GET", f"{path}?{query}" if query else path, lines=lines)
 
     def post(self, path: str, value: object, lines: Lines = ()) -> Answer:
-        """Send a POST whose body is this value as JSON."""
+        """Send a POST with this value as JSON."""
         return self.ask("POST", path, json.dumps(value).encode("ascii"), [("Content-Type", "application/json"), *lines])
 
     def decide(self, **fields: object) -> Any:
@@ -145,7 +145,7 @@ class Caller:
 
 
 def tree(document: dict[str, Any] = POLICIES, limits: Limits | None = None) -> DecisionTree:
-    """A tree whose policies are active and never change."""
+    """A tree with active policies that never change."""
     return decision_resource(read_document(document), limits=limits, clock=Clock())
 
 
@@ -161,7 +161,7 @@ def tree_of(policies: IPolicies, clock: Clock | None = None) -> DecisionTree:
 
 
 def caller(document: dict[str, Any] = POLICIES, limits: Limits | None = None) -> Caller:
-    """A caller of a tree whose policies are active and never change."""
+    """A caller of a tree with active policies that never change."""
     return Caller(tree(document, limits))
 
 
