@@ -25,24 +25,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: Those behind the command's name; from the process by default.
+        arguments: The arguments behind the command's name; by default those of the process.
 
     Returns:
-        The exit status: 0 for success, and for a decision that allows; 1 for an error; 2 for a refusal.
+        The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
     """
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough. What Python flushes at its end goes nowhere, too.
+        # The reader has seen enough. Python's last flush goes nowhere, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors have the status of errors, since 2 is that of a refusal."""
+    """A parser that exits with 1 on errors, since 2 means a refusal."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

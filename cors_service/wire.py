@@ -1,4 +1,4 @@
-"""How queries and decisions are written as JSON and as query strings: what web and client have in common."""
+"""Queries and decisions as JSON and as query strings: what servers and clients have in common."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ DEFAULT_TTL: Final = 5
 
 _MAX_PARAMETERS: Final = 100
 
-# What can stand in a header without being anything else (RFC 9110, 5.5).
+# The values of headers that can't be taken for anything else (RFC 9110, 5.5).
 _VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 
-# What the status can be, by whether it is a preflight and whether that is allowed.
+# The possible statuses, by whether it is a preflight and whether it is allowed.
 _STATUSES: Final[Mapping[tuple[bool, bool | None], Container[int | None]]] = {
     (True, True): (200, 204),
     (True, False): (403,),
@@ -35,10 +35,10 @@ _STATUSES: Final[Mapping[tuple[bool, bool | None], Container[int | None]]] = {
     (False, None): (None,),
 }
 
-# The end of a name in an object; it can also stand in a string, or be the beginning of one.
+# The end of a name in an object; it may also be part of a string.
 _NAMES: Final = re.compile(rb'"[ \t\r\n]*:')
 
-# Whoever keeps a decision adds this to a time.
+# Clients add it to a time.
 _LONGEST_TTL: Final = 2**31
 
 _Value = TypeVar("_Value")
@@ -47,7 +47,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def parse_json(body: bytes) -> Any:
-    """Read JSON (RFC 8259) as strictly as it is written: no repeated keys, no NaN, no lone surrogates.
+    """Read JSON (RFC 8259) strictly: no repeated keys, no NaN, no lone surrogates.
 
     Raises:
         BadQuery: With the code `body-malformed`.
@@ -56,7 +56,7 @@ def parse_json(body: bytes) -> Any:
         text = body.decode("utf-8")
         value = _parse(text)
         if "\\u" in text:
-            _encode(value)  # refuses half a character, which JSON can spell but nothing can mean
+            _encode(value)  # refuses half a character, which JSON can spell but which means nothing
     except RecursionError:
         raise BadQuery("body-malformed", "The body is nested too deeply.") from None
     except ValueError as error:
@@ -83,7 +83,7 @@ def read_query(fields: object) -> Query:
 
 
 def read_query_text(text: bytes) -> Query:
-    """Make a query of the JSON that `POST /v1/decision` takes; what is usual is read several times as fast.
+    """Make a query of the JSON that `POST /v1/decision` takes; usual queries are read several times as fast.
 
     Raises:
         BadQuery: As `parse_json` and `read_query` do.
@@ -100,7 +100,7 @@ def read_query_text(text: bytes) -> Query:
         lines = usual.headers.items()
     elif usual.headers is not None:
         lines = usual.headers
-    # The decoder keeps the last of two equal names. Every name is counted here, and perhaps more than that.
+    # The decoder keeps the last of two equal names. This counts every name, and perhaps more.
     if len(_NAMES.findall(text)) != names:
         return read_query(parse_json(text))
     return _make_query(usual.method, usual.policy, usual.url, usual.origin, lines)
@@ -110,11 +110,11 @@ def read_form(query_string: bytes) -> Query:
     """Make a query of the query string of `GET /v1/decision`.
 
     An empty parameter counts as absent, so that a template can name all of them. The method is GET if none is
-    given, or OPTIONS where a request_method is asked about. What is not UTF-8 becomes a character that no
-    origin, method or name has.
+    given, or OPTIONS with a request_method. Bytes that are not UTF-8 become a character that no origin,
+    method or name has.
 
     Args:
-        query_string: What stands behind the question mark (URL, #concept-urlencoded-parser).
+        query_string: Everything behind the question mark (URL, #concept-urlencoded-parser).
 
     Raises:
         BadQuery: A parameter other than request_headers is repeated, or there are very many (`query-malformed`).
@@ -134,10 +134,10 @@ def split_queries(body: bytes) -> list[bytes] | None:
     """Find the texts of the queries of a batch, as `POST /v1/decisions` takes it, without reading them.
 
     Returns:
-        The texts, which stand in no other order and with nothing else in the batch, but need not be valid JSON
-        each; None where there may be more to the body, so that it must be read as a whole.
+        The texts in their order, each perhaps not valid JSON. None if the body may hold anything else, so that it must
+        be read as a whole.
     """
-    # A key can stand twice, and can be spelled with escapes; the decoder would be content with that.
+    # A key can be repeated, and can be spelled with escapes; the decoder would accept both.
     if body.count(b'"queries"') != 1 or b"\\" in body:
         return None
     try:
@@ -147,7 +147,7 @@ def split_queries(body: bytes) -> list[bytes] | None:
 
 
 def make_query(given: Mapping[str, Sequence[str]]) -> Query:
-    """Make a query of the values of each of FORM_FIELDS; what is absent has none.
+    """Make a query of the values of each of FORM_FIELDS; absent fields have none.
 
     Raises:
         BadQuery: A field other than request_headers has several values (`query-malformed`).
@@ -170,14 +170,14 @@ def write_decision(decision: Decision, ttl: int) -> bytes:
     """Write a decision as the JSON of the API.
 
     Args:
-        decision: What was decided.
+        decision: The decision.
         ttl: For how many seconds a caller may use it again.
     """
     return b'%b,"ttl":%d}' % (_encode(decision)[:-1], ttl)
 
 
 class Received(Decision, frozen=True, gc=False):
-    """A decision as a caller gets it.
+    """A decision as a client gets it.
 
     Attributes:
         ttl: For how many seconds it may be used again for an equal query.
@@ -190,8 +190,8 @@ def read_decision(body: bytes) -> Received:
     """Read a decision from the JSON of the API.
 
     Raises:
-        ValueError: It is none, or one that this service would not make: with a status that is not its kind's, with
-            invalid headers, or with CORS headers on a refusal.
+        ValueError: It is not a decision, or not one of this service: its status does not fit its kind, it has invalid
+            headers, or it is a refusal with CORS headers.
     """
     received = _read(_decode_decision, body)
     if received.status not in _STATUSES[received.kind == "preflight", received.allowed]:
@@ -208,8 +208,8 @@ def read_decisions(body: bytes, count: int) -> list[Received | str]:
     """Read a batch of decisions from the JSON of the API.
 
     Args:
-        body: What came.
-        count: How many queries were asked.
+        body: The body of the answer.
+        count: The number of queries.
 
     Returns:
         For each query its decision, or why there is none.
@@ -224,10 +224,10 @@ def read_decisions(body: bytes, count: int) -> list[Received | str]:
 
 
 def read_problem(body: bytes) -> str:
-    """Read what is wrong from an answer that is an error (RFC 9457).
+    """Read what is wrong from the body of an error (RFC 9457).
 
     Raises:
-        ValueError: It is not of this service.
+        ValueError: It is not an error of this service.
     """
     return _read(_decode_problem, body).detail
 
@@ -243,7 +243,7 @@ def write_queries(queries: Iterable[Query]) -> bytes:
 
 
 def write_json(value: object) -> bytes:
-    """Write JSON types as compact JSON, in UTF-8."""
+    """Write JSON types as compact JSON in UTF-8."""
     return _encode(value)
 
 

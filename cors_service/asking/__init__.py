@@ -1,1 +1,1 @@
-"""What everybody who asks for decisions does with them: keeps them, does without one, puts them on an answer. Pure."""
+"""What every asker does with decisions: cache them, do without one, put them on an answer. Without Twisted and I/O."""

@@ -1,4 +1,4 @@
-"""Where a decision service is, as people write it; and what whoever asks it allows."""
+"""The address of a decision service, as people write it; and the defaults of clients."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from msgspec import Struct
 TIMEOUT: Final = 0.2
 """Seconds that a decision may take, from the question to the end of the answer."""
 CONNECTIONS: Final = 32
-"""How many connections are kept."""
+"""How many connections are kept open."""
 
 
 class Address(Struct, frozen=True):
-    """Where a service is.
+    """The address of a service.
 
     Attributes:
-        host: Its name or address; `localhost` where it is a Unix socket.
-        port: Its port, or None for the one of the scheme.
+        host: Its name or IP address; `localhost` for a Unix socket.
+        port: Its port, or None for the scheme's default.
         socket: The path of its Unix socket, or None.
-        is_secure: Whether it speaks TLS.
-        prefix: What its paths begin with, without a slash at the end.
+        is_secure: Whether it uses TLS.
+        prefix: The beginning of its paths, without a slash at the end.
     """
 
     host: str
@@ -32,18 +32,18 @@ class Address(Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """What it is called in a URL and in Host."""
+        """Its host and port, for URLs and for Host."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL that its paths are added to."""
+        """The URL to which its paths are added."""
         return f"{'https' if self.is_secure else 'http'}://{self.authority}{self.prefix}"
 
 
 def parse_address(text: str) -> Address:
-    """Read where a service is.
+    """Read the address of a service.
 
     Args:
         text: `http://127.0.0.1:8080`, `https://cors.internal`, also with a path, or `unix:/run/cors-service.sock`.
@@ -58,7 +58,7 @@ def parse_address(text: str) -> Address:
         _refuse(text)
     if url.scheme == "unix" and text == f"unix:{url.path}" and url.path:
         return Address("localhost", socket=url.path)
-    # A control character would end up in the head of a request; urlsplit takes some of them out.
+    # A control character would get into the head of a request; urlsplit removes some of them.
     if url.scheme not in {"http", "https"} or not host or _has_more(url) or not (text.isascii() and text.isprintable()):
         _refuse(text)
     return Address(host, port, is_secure=url.scheme == "https", prefix=url.path.rstrip("/"))

@@ -1,4 +1,4 @@
-"""Decisions that may be used again: a bounded number, for as long as the service said, and of one revision."""
+"""A bounded cache of decisions of one revision, each for as long as the service allows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ CACHE_SIZE: Final = 1000
 
 
 class DecisionCache:
-    """Keeps decisions for equal queries. May be used by several threads at once."""
+    """Keeps decisions for equal queries. Several threads may use it at once."""
 
     def __init__(self, clock: Callable[[], float], size: int = CACHE_SIZE) -> None:
         """Make an empty cache.
 
         Args:
-            clock: Gives seconds since whenever.
-            size: How many decisions are kept; those that came first go first.
+            clock: Gives seconds, from any start.
+            size: How many decisions are kept; the oldest go first.
         """
         self._clock = clock
         self._size = size
@@ -30,15 +30,14 @@ class DecisionCache:
         self._lock = threading.Lock()
 
     def get(self, query: Query) -> Decision | None:
-        """Look up what was decided about a query, if that still holds."""
+        """Look up the decision about a query, if it still holds."""
         until, decision = self._kept.get(query, _NOTHING)
         return decision if self._clock() < until else None
 
     def keep(self, query: Query, decision: Received) -> None:
         """Keep a decision for as long as it may be used again.
 
-        One of another revision than before shows that the policies have changed: then nothing holds that was decided
-        by the old ones.
+        A decision of another revision shows that the policies have changed, so all earlier ones are dropped.
         """
         with self._lock:
             if decision.revision != self._revision:

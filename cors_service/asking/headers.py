@@ -1,4 +1,4 @@
-"""Puts the headers of a decision on an answer, in place of those that the application set."""
+"""Puts the headers of a decision on an answer, in the place of the application's own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CORS: Final = "access-control-"
 def decorate(lines: Iterable[tuple[str, str]], decided: Lines) -> list[tuple[str, str]]:
     """Put the headers of a decision on an answer.
 
-    Every `Access-Control-*` header of the application goes, whatever was decided: there is one place that decides
-    about them. Others go if the decision has them. `Vary` stays, with what the decision depends on added to it
+    Every `Access-Control-*` header of the application is removed, whatever was decided: one place decides about them.
+    Others are replaced if the decision has them. `Vary` stays, and gets what the decision depends on
     (RFC 9110, 12.5.5), on one line.
 
     Args:

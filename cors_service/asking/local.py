@@ -15,7 +15,7 @@ _IS_SMALL: Final = attrgetter("is_small")
 
 
 class HasActive(Protocol):
-    """Whoever holds the policies that are active, such as `cors_service.store.LivePolicies`."""
+    """Holds active policies, as `cors_service.store.LivePolicies` does."""
 
     @property
     def active(self) -> ActivePolicies | None:
@@ -23,21 +23,21 @@ class HasActive(Protocol):
 
 
 class LocalDecider:
-    """Decides by a policy set that never changes, or by whatever a holder has active, and remembers."""
+    """Decides by a fixed policy set, or by the active policies of a holder, and remembers decisions."""
 
     def __init__(self, policies: PolicySet | HasActive, warn: Callable[[str], object]) -> None:
         """Make a decider.
 
         Args:
-            policies: A policy set, or whoever holds one.
-            warn: Is told, in a sentence, why there is no decision about a query.
+            policies: A policy set, or a holder of one.
+            warn: Takes a sentence that says why there is no decision about a query.
         """
         self._holder: HasActive = _Fixed(policies) if isinstance(policies, PolicySet) else policies
         self._warn = warn
         self._remembered: RevisionMemo[Query, Decision] = RevisionMemo(_IS_SMALL)
 
     def decide(self, query: Query) -> Decision:
-        """Decide about a request; where there is no decision, it is refused."""
+        """Decide about a request; without a decision, it is refused."""
         active = self._holder.active
         if active is None:
             return undecided(query, "No policies are active yet.")
@@ -53,7 +53,7 @@ class LocalDecider:
 
 
 def refused(query: Query, error: BadQuery, warn: Callable[[str], object]) -> Decision:
-    """Refuse what there is no decision about, and say so."""
+    """Refuse a query without a decision, and say why."""
     warn(error.message)
     return undecided(query, error.message)
 

@@ -1,4 +1,4 @@
-"""What to do where there is no decision: no access, and never no site."""
+"""What to do without a decision: give no access, but always serve the site."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from cors_service.decision import Decision, Query, Reason
 from cors_service.decision.decision import Headers, Kind
 
 UNDECIDED: Final = "undecided"
-"""The reason code of what takes the place of a decision that can't be had; no service gives it."""
+"""The reason code of a refusal for want of a decision; no service gives it."""
 
 _VARY: Final[Headers] = (("Vary", "Origin"),)
 _VARY_PREFLIGHT: Final[Headers] = (("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),)
 
 
 def undecided(query: Query, why: str) -> Decision:
-    """Refuse what a page asks for because no decision can be had.
+    """Refuse what a page asks for, for want of a decision.
 
     Args:
-        query: What was asked.
-        why: A sentence for people.
+        query: The query.
+        why: Why there is no decision, in a sentence for people.
 
     Returns:
-        A refusal without CORS headers, which no cache may give to others; where no page is involved, nothing changes.
+        A refusal without CORS headers, which caches keep for the same origin only; without a page, nothing changes.
     """
     reason = Reason(UNDECIDED, why)
     if query.is_preflight:

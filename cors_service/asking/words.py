@@ -10,6 +10,6 @@ _LONGEST: Final = 300
 
 
 def in_words(error: BaseException) -> str:
-    """Say what went wrong, without a full stop, and so that whoever caused it can't forge or flood a log."""
+    """Say what went wrong, without a full stop, so that its cause can't forge or flood the log."""
     text = str(error).rstrip(".") or type(error).__name__
     return cut(text, _LONGEST) if text.isprintable() else shown(text, _LONGEST)

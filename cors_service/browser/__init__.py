@@ -7,13 +7,12 @@ Chromium's words. Plain functions of values: no I/O, no clock.
 
 from cors_service.browser.browsers import Behaviour
 from cors_service.browser.checks import cors_check, preflight_check
-from cors_service.browser.fetch import PreflightAnswer, fetch_verdict
+from cors_service.browser.fetch import fetch_verdict
 from cors_service.browser.request import Request, preflight_headers
 from cors_service.browser.verdict import Step, Verdict
 
 __all__ = [
     "Behaviour",
-    "PreflightAnswer",
     "Request",
     "Step",
     "Verdict",

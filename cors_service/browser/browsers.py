@@ -1,4 +1,4 @@
-"""Where browsers differ from the standard, and how far."""
+"""The differences between browsers and the standard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FIREFOX_MAX_AGE_CAP = 86_400
 class Behaviour(Enum):
     """Whose behaviour is modelled.
 
-    Chromium differs from the standard in this:
+    Chromium differs from the standard in these points:
 
     * ``*`` in Access-Control-Allow-Headers lets ``Authorization`` pass a preflight (Firefox and Safari do the
       same: https://github.com/whatwg/fetch/issues/1919); the cached ``*`` does not cover it;
@@ -29,7 +29,7 @@ class Behaviour(Enum):
     * each opaque origin has answers of its own there; in the standard all of them are ``null``, and share.
 
     Not modelled: the client hints (``DPR``, ``Save-Data``, ...) which Chromium safelists in requests; that it
-    keeps no answer for an URL of 1024 bytes or more; that the standard forgets what it has kept when the answer to
+    keeps no answer for a URL of 1024 bytes or more; that the standard forgets what it has kept when the answer to
     a request itself fails the CORS check (https://fetch.spec.whatwg.org/#main-fetch, step 12), and Chromium does
     not.
     """

@@ -21,9 +21,9 @@ _INT64_MAX = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One thing that a preflight allowed.
+    """A method or a header that a preflight allowed.
 
-    The network partition key is left out: whoever compares entries compares them within one partition.
+    The network partition key is left out: entries are compared within one partition.
 
     Attributes:
         origin: The serialised origin of the page.
@@ -52,7 +52,7 @@ def preflight_max_age(
 
     Args:
         headers: The (name, value) lines of the answer to a preflight.
-        cap: The longest that the browser keeps an answer, in seconds.
+        cap: The longest time for which the browser keeps an answer, in seconds.
         behaviour: Whose behaviour to model.
 
     Returns:
@@ -82,7 +82,7 @@ def preflight_cache_entries(
         request: The page's request, which the preflight asked for.
         status: The status of the answer.
         headers: The (name, value) lines of the answer.
-        cap: The longest that the browser keeps an answer, in seconds.
+        cap: The longest time for which the browser keeps an answer, in seconds.
         behaviour: Whose behaviour to model.
 
     Returns:
@@ -110,18 +110,18 @@ def preflight_cache_after(
     cap: int = CHROMIUM_MAX_AGE_CAP,
     behaviour: Behaviour = Behaviour.STANDARD,
 ) -> tuple[CacheEntry, ...]:
-    """Say what a cache holds after a preflight.
+    """List the entries of a cache after a preflight.
 
     In the standard a preflight that succeeds adds to what was there (#cors-preflight-fetch-0, steps 7.12 to
-    7.15), and one that fails clears it (https://fetch.spec.whatwg.org/#main-fetch, step 12). In Chromium what was
-    there and did not do is gone before the preflight is sent (``PreflightCache::CheckIfRequestCanSkipPreflight``).
+    7.15), and one that fails clears it (https://fetch.spec.whatwg.org/#main-fetch, step 12). Chromium removes entries
+    that did not suffice before it sends the preflight (``PreflightCache::CheckIfRequestCanSkipPreflight``).
 
     Args:
         request: The page's request, which the preflight asked for.
         status: The status of the answer.
         headers: The (name, value) lines of the answer.
         cached: What the cache held before; all of it is taken to be as old as this answer.
-        cap: The longest that the browser keeps an answer, in seconds.
+        cap: The longest time for which the browser keeps an answer, in seconds.
         behaviour: Whose behaviour to model. In Chromium nothing is held for an opaque origin: which of them made
             a request is not known here, and they share nothing.
 

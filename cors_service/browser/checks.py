@@ -18,7 +18,7 @@ https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 
-# Whether an URL parser would take it, roughly: a scheme, and a host where the scheme is special.
+# Roughly what a URL parser takes: a scheme, and a host if the scheme is special.
 _URL = re.compile(
     r"(?:https?|wss?|ftp):[/\\]*[^\s/\\?#:<>^|%\]].*|(?!(?:https?|wss?|ftp):)[a-z][a-z0-9+.-]*:.*",
     re.ASCII | re.DOTALL | re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""Asks a decision service, from a Twisted program."""
+"""Asks a decision service from a Twisted program."""
 
 from cors_service.client._client import DecisionClient
 from cors_service.client._decider import Decider

@@ -1,4 +1,4 @@
-"""The body of an answer, as long as it is not too long, and somebody waits for it."""
+"""Reads the body of an answer, up to a limit, for as long as somebody waits for it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def read_body(response: IResponse, longest: int) -> Deferred[bytes]:
     """Collect the body of an answer.
 
     Args:
-        response: The answer, of whose body nothing was read.
-        longest: How many bytes it may have.
+        response: The answer; nothing of its body was read.
+        longest: How many bytes the body may have.
 
     Returns:
-        A Deferred of the body. It fails with ValueError if that is longer; then, and where the Deferred is cancelled,
-        the connection is closed.
+        A Deferred of the body. It fails with ValueError if the body is longer. Then, and if it is cancelled, the
+        connection is closed.
     """
     body = _Body(longest)
     response.deliverBody(body)
@@ -45,7 +45,7 @@ class _Body(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:
             return
-        # Where no length was told, whether this is all of it is seen by whoever reads it: JSON says where it ends.
+        # Without a length, the reader sees whether this is all of it: JSON says where it ends.
         if reason.check(ResponseDone, PotentialDataLoss):
             self.whole.callback(bytes(self._received))
         else:

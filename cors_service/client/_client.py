@@ -32,18 +32,18 @@ from cors_service.decision import Decision, Query
 from cors_service.wire import Received, read_decision, read_decisions, read_problem, write_queries, write_query
 
 BATCH: Final = 1000
-"""How many queries a request has at most."""
+"""The most queries in one request."""
 
-# Less than the service's own limit, so that it is seldom the service that closes a connection first.
+# Less than the service's own limit, so that the service seldom closes a connection first.
 _KEPT_SECONDS: Final = 50
-# No answer to a thousand queries is longer.
+# Bytes: no answer to a thousand queries is longer.
 _LONGEST: Final = 16 * 1024 * 1024
 
 _Answer = TypeVar("_Answer")
 
 
 class _CannotAsk(Exception):
-    """No decision can be had; the text says why."""
+    """There is no decision; the text says why."""
 
 
 class _Refused(Exception):
@@ -52,10 +52,10 @@ class _Refused(Exception):
 
 @implementer(IDecider)
 class DecisionClient:
-    """Asks a decision service, and remembers what it says for as long as it says.
+    """Asks a decision service, and remembers its decisions for as long as it allows.
 
-    Requests that find the service down, slow or talking nonsense are refused, without CORS headers: no answer means no
-    access, and never no site. The log says so at the first of them, and when the service answers again.
+    While the service is down, slow or talks nonsense, requests are refused, without CORS headers: no answer means no
+    access; the site still works. The log reports the first of them, and the service's return.
     """
 
     _log: Final = Logger()
@@ -73,10 +73,10 @@ class DecisionClient:
 
         Args:
             service: Where the service is: `http://127.0.0.1:8080`, `https://cors.internal`, or
-                `unix:/run/cors-service.sock`. What stands behind the host is put before `/v1/decision`.
+                `unix:/run/cors-service.sock`. A path behind the host is put before `/v1/decision`.
             timeout: Seconds that a decision may take, from the question to the end of the answer.
             cache_size: How many decisions are remembered; 0 for none.
-            tls: What is shown and believed over TLS, such as a `ClientTLS`.
+            tls: The certificates for TLS, such as a `ClientTLS`.
             reactor: The reactor; the global one by default.
 
         Raises:
@@ -101,19 +101,19 @@ class DecisionClient:
         self._is_silent = False
 
     def decide(self, query: Query) -> Deferred[Decision]:
-        """Ask about one request; what still holds is not asked again."""
+        """Ask about one request, unless an earlier decision still holds."""
         return Deferred.fromCoroutine(self._decide(query))
 
     def decide_all(self, queries: Sequence[Query]) -> Deferred[list[Decision]]:
         """Ask about many requests at once.
 
         Returns:
-            A Deferred of their decisions, in order; those of a thousand are of one revision. It does not fail.
+            A Deferred of their decisions, in order. Each thousand has one revision. It does not fail.
         """
         return Deferred.fromCoroutine(self._decide_all(queries))
 
     def close(self) -> Deferred[None]:
-        """Close the connections that are kept."""
+        """Close the open connections."""
         closing: Deferred[None] = self._pool.closeCachedConnections()
         return closing
 
@@ -143,10 +143,10 @@ class DecisionClient:
         return decisions
 
     async def _ask(self, path: str, write: Callable[[], bytes], read: Callable[[bytes], _Answer]) -> _Answer:
-        """Ask, within the time that there is.
+        """Ask, within the timeout.
 
         Raises:
-            _CannotAsk: There is no answer to the question.
+            _CannotAsk: There is no answer.
         """
         try:
             asking = Deferred.fromCoroutine(self._insist(path, write()))
@@ -160,7 +160,7 @@ class DecisionClient:
             raise _CannotAsk(why) from None
         except Exception as error:  # noqa: BLE001 - however a network fails, no answer means no access
             if isinstance(error, TimeoutError):
-                # Where one connection is dead without a word, so may be those that are kept.
+                # If one connection is silently dead, the others may be, too.
                 self.close()
             why = f"The decision service can't be asked: {in_words(_cause(error))}."
             self._complain(why)
@@ -169,7 +169,7 @@ class DecisionClient:
         return answer
 
     async def _insist(self, path: str, body: bytes) -> bytes:
-        """Ask, and once more if the connection was closed: it may have been while the question was on its way."""
+        """Ask, and once more if the connection was closed: that may have happened while the question was on its way."""
         try:
             return await self._ask_once(path, body)
         except (RequestTransmissionFailed, ResponseFailed) as error:
@@ -206,7 +206,7 @@ class DecisionClient:
 
 @implementer(IAgentEndpointFactory)
 class _SocketEndpoint:
-    """Leads every request to one Unix socket."""
+    """Sends every request to one Unix socket."""
 
     def __init__(self, reactor: Any, path: str) -> None:
         self._reactor = reactor
@@ -220,7 +220,7 @@ def _pool(reactor: Any) -> HTTPConnectionPool:
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = CONNECTIONS
     pool.cachedConnectionTimeout = _KEPT_SECONDS
-    # It is done here, within the time that there is.
+    # That is done here, within the timeout.
     pool.retryAutomatically = False
     return pool
 
@@ -237,6 +237,6 @@ def _too_late(result: object, seconds: float) -> NoReturn:
 
 
 def _cause(error: Exception) -> BaseException:
-    """What Twisted has wrapped."""
+    """The error that Twisted has wrapped."""
     reasons = getattr(error, "reasons", None)
     return cast(BaseException, reasons[0].value) if reasons else error

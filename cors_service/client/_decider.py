@@ -16,7 +16,7 @@ from cors_service.policy import PolicySet
 
 @implementer(IDecider)
 class Decider:
-    """Decides by a policy set that never changes, or by whatever a holder has active."""
+    """Decides by a fixed policy set, or by the active policies of a holder."""
 
     _log: Final = Logger()
 
@@ -24,7 +24,7 @@ class Decider:
         """Make a decider.
 
         Args:
-            policies: A policy set, or whoever holds one, such as `LivePolicies`.
+            policies: A policy set, or a holder of one, such as `LivePolicies`.
         """
         self._local = LocalDecider(policies, lambda why: self._log.warn("Can't decide: {why}", why=why))
 

@@ -1,4 +1,4 @@
-"""Who decides: policies in this process, or a service elsewhere."""
+"""The interface of deciders: policies in this process, or a service elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cors_service.decision import Decision, Query
 
 
 class IDecider(Interface):
-    """Who decides about requests."""
+    """Decides about requests."""
 
     def decide(query: Query) -> Deferred[Decision]:
         """Decide about a request.
@@ -18,6 +18,6 @@ class IDecider(Interface):
             query: The request's facts.
 
         Returns:
-            A Deferred of the decision. It does not fail: where none can be had, it is a refusal without CORS headers,
-            whose reason has the code `undecided`.
+            A Deferred of the decision. It does not fail: without a decision, it gives a refusal without CORS headers
+            and with the reason code `undecided`.
         """

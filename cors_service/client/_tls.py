@@ -1,4 +1,4 @@
-"""TLS with a certificate of the client's own, for services that let in whom they know."""
+"""TLS with the client's own certificate, for services that only let in known clients."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from zope.interface import implementer
 
 @implementer(IPolicyForHTTPS)
 class ClientTLS:
-    """What a client shows of itself, and whom it believes."""
+    """The certificate that a client presents, and the authority that it trusts."""
 
     def __init__(self, *, certificate: bytes | None = None, authority: bytes | None = None) -> None:
         """Read certificates.
 
         Args:
             certificate: The client's certificate and its private key, as PEM; None for none.
-            authority: Who must have signed the service's certificate, as PEM; by default whoever the system believes.
+            authority: Who signed the service's certificate, as PEM; by default whoever the system trusts.
 
         Raises:
             ValueError: One of them is not PEM.

@@ -27,20 +27,20 @@ _PREFLIGHT_VARY_PUBLIC: Final = (("Vary", _VARY_REQUEST),)
 _NO_ORIGIN: Final = "The request has no Origin: it is not a cross-origin request from a page."
 
 Grants = dict[tuple[tuple[Rule, bool], ...], tuple[Grant, ...]]
-"""Grants of the rules of policies, for further policies that grant the same."""
+"""Compiled grants by the rules they were made of, shared by policies that grant the same."""
 
 
 class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
-    """One policy, ready to decide. There may be 100,000: none of them is of interest to the garbage collector.
+    """One policy, ready to decide. There may be 100,000, so the garbage collector does not track them.
 
     Attributes:
-        name: Of the policy.
+        name: The name of the policy.
         preflight_status: The status of an allowed preflight.
         grants: What the rules grant.
         origins: Finds the rule.
-        public: The grant of an anonymous `*` that is all there is, so that no answer depends on Origin.
-        uncovered: The headers for a request that no rule covers, or that names no origin: the strictest that the
-            policy sends, since browsers check Cross-Origin-Resource-Policy where they send no Origin at all (Fetch,
+        public: The grant of an anonymous `*`, if that is the only rule: then no answer depends on Origin.
+        uncovered: The headers for requests without an origin, or with one that no rule covers: the strictest of the
+            policy, since browsers also check Cross-Origin-Resource-Policy if they sent no Origin (Fetch,
             #cross-origin-resource-policy-check).
     """
 
@@ -60,7 +60,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         if own_origin is not None and origins == (own_origin,):
             reason = Reason("same-origin", f"{own_origin} is the origin of the URL itself.")
             return self._without_page("same-origin", True, reason, query.method, revision)
-        # `query.is_preflight`, written out: the call would be a twentieth of a refusal.
+        # `query.is_preflight`, written out: the call would cost a twentieth of a refusal.
         if len(origins) == 1 and len(query.request_methods) == 1 and normalize_method(query.method) == "OPTIONS":
             return self._preflight(origins[0], query.request_methods[0], query.request_headers, revision)
         return self._actual(origins, query.method, revision)
@@ -68,7 +68,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
     def _without_page(self, kind: Kind, allowed: bool | None, reason: Reason, method: str, revision: str) -> Decision:
         headers = self.uncovered
         if self.public is not None:
-            # The same headers as with any Origin, since no Vary tells them apart.
+            # The same headers as for any Origin, since there is no Vary to distinguish them.
             headers = self._actual(("null",), method, revision).headers
         return Decision(kind, allowed, None, reason, headers, self.name, None, revision)
 
@@ -125,7 +125,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         return Decision(kind, True, status, reason, headers, self.name, grant.number, revision)
 
     def _origin_in_words(self, origin: str) -> str:
-        # What a rule covers is well-formed, and can be shown as it is; a public policy does not even look.
+        # An origin that a rule covers is well-formed and can be shown as it is; a public policy does not look at it.
         return f"'{origin}'" if self.public is None else shown(origin)
 
     def _refuse(self, kind: Kind, reason: Reason, grant: Grant | None, revision: str) -> Decision:
@@ -153,8 +153,8 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
 
     Args:
         policy: The policy.
-        policy_set: Has its origin sets.
-        grants: What rules of other policies grant, shared by those that grant the same.
+        policy_set: The set, with the policy's origin sets.
+        grants: Grants of other policies; new ones are added.
     """
     key = tuple((structs.replace(rule, origins=()), policy_set.is_for_everybody(rule)) for rule in policy.rules)
     granted = grants.get(key)
@@ -166,7 +166,7 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
         (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
         for rule in policy.rules
     )
-    # Nothing can be reached behind an anonymous `*`.
+    # No rule behind an anonymous `*` can be reached.
     public = granted[0] if granted[0].anonymous else None
     vary: Headers = () if public else _VARY_ORIGIN
     sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]

@@ -11,9 +11,9 @@ from cors_service.grammar.tokens import is_forbidden_method, is_token, normalize
 from cors_service.policy.model import Rule
 
 MAX_HEADER_NAMES: Final = 64
-"""Names in the Access-Control-Request-Headers lines of one preflight; browsers send a handful."""
+"""Names in all Access-Control-Request-Headers lines of a preflight; browsers send a handful."""
 MAX_HEADER_BYTES: Final = 4096
-"""Length of these lines together."""
+"""Length of all these lines together."""
 MAX_METHOD: Final = 64
 """Length of a method name."""
 
@@ -25,7 +25,7 @@ class NotGranted(Exception):
 
     Attributes:
         code: The code of the reason.
-        what: What is wrong, to stand behind "but".
+        what: What is wrong: the rest of a sentence, behind "but".
     """
 
     def __init__(self, code: str, what: str) -> None:
@@ -39,7 +39,7 @@ class Grant:
 
     Attributes:
         number: The rule's place in its policy, from 1.
-        anonymous: Whether it speaks for every origin, without credentials.
+        anonymous: Whether it covers every origin, without credentials.
         credentials: Access-Control-Allow-Credentials, or nothing.
         exposed: Access-Control-Expose-Headers, or nothing.
         timing: Whether Timing-Allow-Origin is sent.
@@ -93,7 +93,7 @@ class Grant:
         if len(method) > MAX_METHOD or not is_token(method):
             raise NotGranted("method-malformed", f"{shown(method)} is not a method")
         method = normalize_method(method)
-        # `*` is a token: listed in an answer it would grant everything, so a method of that name can't be had.
+        # `*` is a token, but in an answer it would grant everything, so a method of that name can't be allowed.
         if method == "*" or not (method in self._methods or (self._any_method and not is_forbidden_method(method))):
             raise NotGranted("method-not-allowed", self._methods_in_words(method))
         return method
@@ -106,10 +106,10 @@ class Grant:
             lines: The values of its Access-Control-Request-Headers lines.
 
         Returns:
-            The headers of the answer behind Access-Control-Allow-Credentials, but for Vary.
+            The headers that follow Access-Control-Allow-Credentials in the answer, without Vary.
 
         Raises:
-            NotGranted: The method, or the name of any header, is malformed or not granted; too many names.
+            NotGranted: The method or a header is malformed or not granted, or there are too many headers.
         """
         method = self.check_method(method)
         asked = self._check_headers(lines) if lines else ()
@@ -121,7 +121,7 @@ class Grant:
         )
 
     def _check_headers(self, lines: Sequence[str]) -> tuple[str, ...]:
-        """Check the names of all lines; give them in lower case, each once, in the order asked."""
+        """Check the header names of all lines; give them in lower case, each once, in their order."""
         if sum(map(len, lines)) > MAX_HEADER_BYTES:
             what = f"the request's lists of header names are longer than {MAX_HEADER_BYTES} characters"
             raise NotGranted("too-many-headers", what)
@@ -135,7 +135,7 @@ class Grant:
         names: dict[str, None] = {}
         for member in members:
             name = member.strip(_OWS)
-            # Empty members of a list are allowed and mean nothing (RFC 9110, 5.6.1.2).
+            # Empty members of a list are valid and mean nothing (RFC 9110, 5.6.1.2).
             if name:
                 names[self._check_header(name)] = None
         return tuple(names)
@@ -146,8 +146,8 @@ class Grant:
         name = name.lower()
         if name in self._headers:
             return name
-        # Neither `*` nor a prefix covers Authorization (Fetch, #cors-non-wildcard-request-header-name), and a
-        # header that is called `*` can't be had: listed in an answer it would grant everything.
+        # Neither `*` nor a prefix covers Authorization (Fetch, #cors-non-wildcard-request-header-name). A header
+        # called `*` can't be allowed: in an answer it would grant everything.
         if name in {"authorization", "*"} or not (self._any_header or name.startswith(self._prefixes)):
             raise NotGranted("header-not-allowed", f"does not allow the header {shown(name)}")
         return name

@@ -1,8 +1,8 @@
-"""Finds the rule that speaks for an origin, at a cost that does not grow with the number of patterns.
+"""Finds the rule for an origin, at a cost that does not grow with the number of patterns.
 
-Exact origins lie in a hash table. Hosts with wildcards or port ranges lie in a tree of labels, last label
-first, one tree a scheme: it is walked along the labels of the origin, which are bounded in number. The ports
-of a node are intervals, searched by bisection. All regular expressions are matched by RE2 in one pass.
+Exact origins are in a hash table. Hosts with wildcards or port ranges are in a tree of labels for each scheme, last
+label first, which is walked along the labels of the origin; their number is bounded. The ports of a node are intervals,
+searched by bisection. RE2 matches all regular expressions in one pass.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from cors_service.grammar.wildcard import Wildcard
 
 NOT_COVERED: Final = -1
 MALFORMED: Final = -2
-_NONE: Final = 1 << 30  # behind every rule
+_NONE: Final = 1 << 30  # greater than the index of any rule
 _FEW: Final = 1000
 
 
-# An expression, the index of its rule, and whether it may speak for insecure origins.
+# An expression, the index of its rule, and whether it may cover insecure origins.
 _Regex = tuple[Expression, int, bool]
 
 
@@ -37,8 +37,7 @@ class OriginIndex:
         """Compile patterns.
 
         Args:
-            rules: For each rule its patterns, whether its regular expressions may
-                speak for insecure origins.
+            rules: For each rule its patterns, and whether its regular expressions may cover insecure origins.
         """
         exact: dict[str, int] = {}
         self._trees: dict[str, _Node] = {}
@@ -58,9 +57,9 @@ class OriginIndex:
         for root in self._trees.values():
             root.seal()
         self._settle(exact)
-        # The hash and the key lie side by side in a set, and not in a dictionary: with a million origins, what a
-        # look-up costs is the memory that it has to fetch. With few, a dictionary of strings and numbers is nothing
-        # that the garbage collector would look at, and there may be 100,000.
+        # A set has hash and key side by side, a dictionary does not: among a million origins, fetching memory is all
+        # that a look-up costs. Few origins are in a dictionary of strings and numbers, which the garbage collector
+        # does not track: there may be 100,000 of them.
         self._exact: Container[str] = frozenset(exact) if len(exact) > _FEW else exact
         numbers = set(exact.values())
         self._exact_rule = numbers.pop() if len(numbers) == 1 else None
@@ -88,7 +87,7 @@ class OriginIndex:
         return best if best != _NONE else NOT_COVERED
 
     def _settle(self, exact: dict[str, int]) -> None:
-        """Give each exact origin to the wildcard of an earlier rule, if there is one, so that `find` need not look."""
+        """Give each exact origin to the wildcard of an earlier rule, if one covers it, so that `find` need not look."""
         if not self._trees and not self._regexes:
             return
         for origin, index in exact.items():
@@ -108,7 +107,7 @@ class OriginIndex:
 
 
 def _compiled(regexes: list[_Regex]) -> list[tuple[Any, list[_Regex]]]:
-    """Compile expressions into one automaton, or into several where one would be larger than RE2 allows."""
+    """Compile expressions into one automaton, or into several if one would be larger than RE2 allows."""
     if not regexes:
         return []
     try:
@@ -121,7 +120,7 @@ def _compiled(regexes: list[_Regex]) -> list[tuple[Any, list[_Regex]]]:
 
 
 class _Node:
-    """What is known of one suffix: who speaks for itself, for one label before it, for one or more."""
+    """A suffix, with the rules for the host itself, for one label before it, and for one or more labels."""
 
     __slots__ = ("_children", "_found", "_ports")
 
@@ -137,7 +136,7 @@ class _Node:
         node._found.setdefault(wildcard.subdomains, []).append((*wildcard.ports, index))
 
     def seal(self) -> None:
-        """Turn what was added into tables, for the whole tree."""
+        """Turn everything that was added to the tree into tables."""
         nodes = [self]
         while nodes:
             node = nodes.pop()
@@ -147,7 +146,7 @@ class _Node:
 
     def find(self, origin: Origin) -> int:
         labels = _labels(origin.host)
-        # A wildcard stands for whole labels of plain characters; those of the suffix are plain in any case.
+        # A wildcard stands for labels of plain characters only; those of the suffix are plain in any case.
         plain = is_label(origin.host.replace(".", "").encode("ascii"))
         best, node = _NONE, self
         for depth, label in enumerate(labels, start=1):
@@ -169,7 +168,7 @@ class _Node:
 
 
 class _Ports:
-    """Disjoint intervals of ports, each with the first rule that speaks for it."""
+    """Disjoint intervals of ports, each with the first rule that covers it."""
 
     __slots__ = ("_rules", "_starts")
 
@@ -191,7 +190,7 @@ class _Ports:
 
 
 def _labels(host: str) -> list[str]:
-    """The labels of a host, the last first; an IPv6 address, in which browsers write no dots, is one."""
+    """The labels of a host, last one first. An IPv6 address, which browsers write without dots, is one label."""
     labels = host.split(".")
     labels.reverse()
     return labels

@@ -18,10 +18,10 @@ MAX_URL: Final = 8192
 MAX_HOST: Final = 255
 """Characters: no name in the DNS has more."""
 
-# The scheme, the authority and the path; what is behind `?` or `#` finds no policy.
+# The scheme, the authority and the path; query and fragment are ignored.
 _URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
-# What is plain to see: a URL of this form that holds no `..` in the host and no `//` and no `/.` in the path is read
-# by the general rules as it is written. Most are.
+# Most URLs have this form, without `..` in the host and without `//` and `/.` in the path; by the general rules, they
+# mean what they say.
 _PLAIN: Final = re.compile(
     r"(https?)://([a-z0-9_-][a-z0-9._-]{0,254})(/[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]*)?(?:[?#].*)?", re.DOTALL
 )
@@ -32,13 +32,13 @@ _Key = TypeVar("_Key")
 
 
 class URL(Struct, frozen=True, gc=False):
-    """Those parts of an absolute http(s) URL that a decision depends on.
+    """The parts of an absolute http(s) URL that a decision depends on.
 
     Attributes:
         origin: Its origin, serialised.
         host: Lower-case.
         port: The effective port.
-        is_default: Whether that is the default of the scheme.
+        is_default: Whether the port is the default of the scheme.
         path: As `fold_path` gives it.
     """
 
@@ -91,7 +91,7 @@ class Router:
         """
         # The key of a prefix is its text, which is its authority and its path.
         self._names: dict[str, str] = {}
-        # How many prefixes have an authority, a sign in it for which it takes a search, and a depth.
+        # How many prefixes have an authority, a sign that takes a search, and a depth.
         self._hosts: dict[str, int] = {}
         self._signs: dict[str, int] = {}
         self._depths: dict[int, int] = {}
@@ -100,7 +100,7 @@ class Router:
             self.add(name, prefixes)
 
     def take(self, other: Router) -> Iterator[None]:
-        """Take over what another router has, a table at a time, before this one is asked."""
+        """Take over the prefixes of another router, table by table, before this one is asked."""
         self._names = other._names.copy()
         yield None
         self._hosts = other._hosts.copy()
@@ -109,7 +109,7 @@ class Router:
 
     @property
     def tables(self) -> list[object]:
-        """What is large of it."""
+        """Its large tables."""
         return [self._names, self._hosts]
 
     def add(self, name: str, prefixes: Iterable[Match]) -> None:
@@ -120,7 +120,7 @@ class Router:
             self._names[match.text] = name
 
     def remove(self, name: str, prefixes: Iterable[Match]) -> None:
-        """Remove the prefixes of a policy, before the router is asked, but for those that are another's by now."""
+        """Remove the prefixes of a policy, before the router is asked, except for those that now belong to another."""
         for match in prefixes:
             if self._names.get(match.text) == name:
                 del self._names[match.text]
@@ -135,11 +135,11 @@ class Router:
         self._depth = max(self._depths, default=0)
 
     def find(self, url: URL) -> str:
-        """Find the policy whose prefix fits a URL best.
+        """Find the policy with the prefix that fits a URL best.
 
         Raises:
-            BadQuery: None fits (`no-policy-for-url`), or which one does depends on whether the service
-                looks at path parameters such as `;v=1` (`url-ambiguous`).
+            BadQuery: None fits (`no-policy-for-url`), or another fits without path parameters such as `;v=1`, which the
+                service may or may not look at (`url-ambiguous`).
         """
         hosts = self._fitting(url)
         path = url.path

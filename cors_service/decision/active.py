@@ -17,19 +17,19 @@ from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
 
-# Policies of more patterns take longer to compile than a thread has to wait for another to let go of the interpreter.
+# A policy with more patterns takes longer to compile than one thread waits for another to release the interpreter.
 _LARGE: Final = 2000
 _MANY: Final = 500
 Task = Callable[[], Any]
-"""What takes long and can be done in a thread."""
+"""Long work that can be done in a thread."""
 
 
 class ActivePolicies:
     """A policy set, compiled: the function from queries to decisions. It does not change once it is built.
 
     Attributes:
-        policy_set: What it was compiled from.
-        revision: The name of that content.
+        policy_set: The policies that it was compiled from.
+        revision: The revision of that set.
     """
 
     def __init__(self, policy_set: PolicySet) -> None:
@@ -48,19 +48,17 @@ class ActivePolicies:
 
     @classmethod
     def changed(cls, before: ActivePolicies | None, change: Change) -> Generator[Task | None, Any, ActivePolicies]:
-        """Make the policies that a change leads to out of those before, which stay as they are.
-
-        What did not change is not compiled again.
+        """Compile a change; policies that did not change are not compiled again, and the ones before stay as they are.
 
         Args:
-            before: Of the revision that the change begins at; anything if it begins at nothing.
+            before: The policies that the change starts from; any if it starts from nothing.
             change: The change.
 
         Yields:
-            None between two small steps, each a policy or the copy of a table; or a task whose result must be sent.
+            None between two small steps, each a policy or the copy of a table; or a task whose result to send back.
 
         Returns:
-            The policies of the change's revision.
+            The policies of the new revision.
         """
         known: Mapping[str, Policy] = before.policy_set.policies if before else {}
         policies: dict[str, Policy] = {}
@@ -70,7 +68,7 @@ class ActivePolicies:
         if change.base is not None:
             assert before is not None
             assert before.revision == change.base
-            policies = cast(dict[str, Policy], known).copy()  # a proxy copies what is behind it
+            policies = cast(dict[str, Policy], known).copy()  # the copy of a proxy is a dictionary
             yield None
             origin_sets.update(before.policy_set.origin_sets)
             compiled = before._policies.copy()
@@ -105,13 +103,13 @@ class ActivePolicies:
         return after
 
     def parts(self, change: Change) -> list[object]:
-        """List what goes when a change has replaced these policies, to be let go piece by piece, from the end.
+        """List everything that a change makes superfluous, to be freed piece by piece, from the end.
 
-        To free 100,000 policies at once takes as long as hundreds of decisions.
+        Freeing 100,000 policies at once takes as long as hundreds of decisions.
         """
         parts: list[object] = []
         if change.base is None or len(change.policies) + len(change.removed) > _MANY:
-            # It does no harm to list what stays.
+            # It does no harm to list parts that stay.
             parts += self.policy_set.policies.values()
             parts += self._policies.values()
         else:
@@ -129,7 +127,7 @@ class ActivePolicies:
             The decision; equal queries get equal decisions.
 
         Raises:
-            BadQuery: No policy of that name, none for the URL, neither a name nor a URL, or no usable URL.
+            BadQuery: There is no such policy, none for the URL, neither a name nor a URL, or the URL is not usable.
         """
         url = None if query.url is None else parse_url(query.url)
         name = query.policy
@@ -143,7 +141,7 @@ class ActivePolicies:
         return policy.decide(query, None if url is None else url.origin, self.revision)
 
     def policy_for(self, url: str) -> str:
-        """Find the name of the policy that decides about a URL.
+        """Find the name of the policy for a URL.
 
         Raises:
             BadQuery: There is none, or the URL is not usable.

@@ -1,4 +1,4 @@
-"""What is answered: allowed or not, why, and the exact headers."""
+"""The answer to a query: allowed or not, why, and the exact headers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ REASONS: Final = frozenset(
 
 
 class Reason(Struct, frozen=True, gc=False):
-    """Why a decision is as it is.
+    """The reason for a decision.
 
     Attributes:
         code: One of REASONS.
-        message: A sentence that names the offending value and the rule; not part of the API.
+        message: A sentence that names the rule and the offending value; not part of the API.
     """
 
     code: str
@@ -42,7 +42,7 @@ class Reason(Struct, frozen=True, gc=False):
 
     @property
     def is_about_origin(self) -> bool:
-        """Whether the origin has no access at all, as opposed to: may not do this."""
+        """Whether the origin has no access at all, rather than no access to this."""
         return self.code in _ABOUT_ORIGIN
 
 
@@ -52,12 +52,12 @@ class Decision(Struct, frozen=True, gc=False):
     Attributes:
         kind: What the request was.
         allowed: Whether the page may send this request and read the answer; None where no page is involved.
-        status: What to answer a preflight with; None where the service answers as it would.
-        reason: Why.
+        status: The status for a preflight; None where the service answers as usual.
+        reason: The reason.
         headers: The exact headers to emit, in order, as names and values.
         policy: The name of the policy that decided.
-        rule: The number of the rule that decided, from 1; None if none covers the origin or none was needed.
-        revision: Of the policy set that decided.
+        rule: The number of the rule that decided, from 1; None if no rule covers the origin or none was needed.
+        revision: The revision of the policy set that decided.
     """
 
     kind: Kind

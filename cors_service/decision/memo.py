@@ -13,11 +13,11 @@ _NEW: Final = 1024
 
 
 class Memo(Generic[Key, Value]):
-    """Remembers the answers that were asked for lately, between SIZE and twice as many, if they were asked for twice.
+    """Remembers answers to recent questions that were asked at least twice: between SIZE and twice as many.
 
-    Two dictionaries, the older of which is dropped when the younger is full, so that what is asked again before
-    SIZE others came is kept. A question is kept when it is asked again while it is among the last NEW that were
-    asked once: a stream of unique questions costs next to nothing, and drives out nothing.
+    There are two dictionaries, and the older is dropped when the younger is full: so a question that is asked again
+    before SIZE others came is kept. A question is first kept when it comes again while it is among the last NEW that
+    were asked once. So a stream of unique questions costs next to nothing, and drives out nothing.
     """
 
     __slots__ = ("_is_worth", "_new", "_old", "_size", "_young")
@@ -26,14 +26,14 @@ class Memo(Generic[Key, Value]):
         """Make an empty memory.
 
         Args:
-            is_worth: Says whether a question is small enough to be kept.
+            is_worth: Says whether a question is worth keeping, because it is small.
             size: The number of answers.
         """
         self._is_worth = is_worth
         self._size = size
         self._young: dict[Key, Value] = {}
         self._old: dict[Key, Value] = {}
-        # The hashes of what was asked once; they are few, so that they stay in the processor's cache.
+        # The hashes of questions asked once; few, so that they stay in the processor's cache.
         self._new: set[int] = set()
 
     def get(self, key: Key) -> Value | None:
@@ -46,7 +46,7 @@ class Memo(Generic[Key, Value]):
         return value
 
     def offer(self, key: Key, value: Value) -> None:
-        """Remember an answer, if the question was asked before and is worth it."""
+        """Remember an answer if the question came before and is worth it."""
         hashed = hash(key)
         if hashed in self._new:
             if self._is_worth(key):
@@ -64,7 +64,7 @@ class Memo(Generic[Key, Value]):
 
 
 class RevisionMemo(Generic[Key, Value]):
-    """A memory of answers that go with the policies that gave them."""
+    """A memory of answers that are dropped with the revision that gave them."""
 
     __slots__ = ("_is_worth", "_memo", "_revision", "_size")
 
@@ -76,7 +76,7 @@ class RevisionMemo(Generic[Key, Value]):
         self._memo: Memo[Key, Value] = Memo(is_worth, size)
 
     def of(self, revision: str) -> Memo[Key, Value]:
-        """Give what was answered by the policies of a revision, and forget what others answered."""
+        """Give the answers of a revision, and forget those of others."""
         if revision != self._revision:
             self._revision, self._memo = revision, Memo(self._is_worth, self._size)
         return self._memo

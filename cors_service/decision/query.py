@@ -1,4 +1,4 @@
-"""What is asked: the facts of one received request."""
+"""The facts of one received request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cors_service.grammar.tokens import normalize_method
 
 
 class BadQuery(Exception):
-    """The caller's mistake: a question to which no decision exists.
+    """The caller's mistake: a query without a decision.
 
     Attributes:
         code: One of `url-malformed`, `url-ambiguous`, `unknown-policy`, `no-policy-for-url`, `no-selector`.
@@ -25,12 +25,12 @@ class BadQuery(Exception):
 
 
 class Query(Struct, frozen=True, cache_hash=True):
-    """The facts of one received request that decide about CORS, as they came over the wire.
+    """The facts of one received request that matter to CORS, as they came over the wire.
 
     Attributes:
         method: The request's method.
         policy: The name of the policy to decide by, or None to find it by the URL.
-        url: The absolute URL of the request, or None. Says which origin is the service's own.
+        url: The absolute URL of the request, or None. It also says which origin is the service's own.
         origins: The value of each `Origin` line.
         request_methods: The value of each `Access-Control-Request-Method` line.
         request_headers: The value of each `Access-Control-Request-Headers` line.
@@ -47,10 +47,10 @@ class Query(Struct, frozen=True, cache_hash=True):
     def received(
         cls, method: str, headers: Iterable[tuple[str, str]], *, policy: str | None = None, url: str | None = None
     ) -> Self:
-        """Make a query of a request's header lines, the names in any case, repeated lines repeated."""
+        """Make a query from header lines, with names in any case and repeated lines as they came."""
         lines: dict[str, list[str]] = {name: [] for name in _NAMES}
         for name, value in headers:
-            # Only ASCII names can be meant: no other character may be folded into one.
+            # Only ASCII names count: lower-casing must not turn another character into one.
             if name.isascii() and (known := lines.get(name.lower())) is not None:
                 known.append(value)
         return cls(method, policy, url, *map(tuple, lines.values()))
@@ -62,11 +62,11 @@ class Query(Struct, frozen=True, cache_hash=True):
 
     @property
     def is_small(self) -> bool:
-        """Whether it is worth remembering: long ones are nobody's honest traffic, and memory is bounded by this."""
+        """Whether it is worth remembering: long queries are not honest traffic, and this bounds the memory."""
         total = len(self.policy or "") + len(self.url or "") + len(self.method)
         for lines in (self.origins, self.request_methods, self.request_headers):
             for line in lines:
-                total += len(line) + 8  # the place of a line takes memory, too
+                total += len(line) + 8  # a line takes memory even if it is empty
         return total <= 1024
 
 

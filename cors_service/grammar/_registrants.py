@@ -1,4 +1,4 @@
-"""Which domains strangers can register names under (https://publicsuffix.org/list/)."""
+"""Under which domains strangers can register names (https://publicsuffix.org/list/)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def has_strangers(suffix: str, *, any_depth: bool) -> bool:
 
     Args:
         suffix: The host, without a trailing dot.
-        any_depth: Whether sub-domains of all depths are meant, and not only those of one label.
+        any_depth: Whether sub-domains of every depth are meant, not only those of one label.
     """
-    # `*` reaches beneath the suffixes that lie beneath the host: *.amazonaws.com those of s3.amazonaws.com.
+    # `*` also covers sub-domains of suffixes beneath the host: *.amazonaws.com covers those of s3.amazonaws.com.
     return _public_suffixes().is_public(suffix) or (any_depth and suffix in _above_public_suffixes())
 
 
-# The list lies inside the library: constant data, as that of an import, and only credentialed wildcards need it.
+# The list is part of the library, constant like a module, and needed for wildcards with credentials only.
 @cache
 def _public_suffixes() -> PublicSuffixList:
     return PublicSuffixList()
@@ -27,7 +27,7 @@ def _public_suffixes() -> PublicSuffixList:
 
 @cache
 def _above_public_suffixes() -> frozenset[str]:
-    """The domains that have public suffixes beneath them without being one."""
+    """The domains that are not public suffixes but have some beneath them."""
     above: set[str] = set()
     for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines():
         rule = line.split("//", maxsplit=1)[0].strip().removeprefix("!")

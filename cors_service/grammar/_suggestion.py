@@ -1,4 +1,4 @@
-"""What the author of a refused pattern will have meant."""
+"""What the author of a refused pattern probably meant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cors_service.grammar.wildcard import read_wildcard
 
 
 def suggestion(text: str) -> str:
-    """Say what the author will have meant, or nothing: what is suggested must itself be right."""
+    """Say what the author probably meant, or nothing: a suggestion must itself be right."""
     scheme, separator, authority = text.lower().partition("://")
     if not separator:
         scheme, authority = "https", scheme
@@ -26,12 +26,12 @@ def suggestion(text: str) -> str:
     if colon and number == str(DEFAULT_PORTS.get(scheme)):
         colon = number = ""
     candidate = f"{scheme}://{_canonical_host(host + bracket + name, scheme in DEFAULT_PORTS)}{colon}{number}"
-    # Unless nothing was mended.
+    # Unless nothing was corrected.
     return f'Write "{candidate}".' if candidate != text and _is_right(candidate) else ""
 
 
 def _for_both_schemes(authority: str) -> str:
-    # A default port is one scheme's alone.
+    # A default port belongs to one scheme only.
     is_right = all(_is_right(f"{scheme}://{authority}") for scheme in ("http", "https"))
     return f'Write "{{http,https}}://{authority}".' if is_right else ""
 
@@ -45,7 +45,7 @@ def _is_right(text: str) -> bool:
 
 
 def _canonical_host(host: str, special: bool) -> str:
-    """Write a host as browsers do, as far as that can be known; what can't be mended is left as it is."""
+    """Write a host as browsers do, if that can be known; leave anything else as it is."""
     if host[:1] == "[":
         return (canonical_ipv6(host.encode("ascii", "replace")) or b"?").decode("ascii")
     prefix = host[:2] if host[:2] in {"*.", "?."} else ""

@@ -12,9 +12,9 @@ from cors_service.grammar.mistakes import PolicyError, shown
 
 REGEX: Final = "re:"
 
-# A cleartext scheme in an expression, other than in front of a loopback host.
+# A cleartext scheme in an expression, unless a loopback host follows.
 _CLEARTEXT: Final = re.compile(r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))")
-# Stands for a host that no author of a pattern had in mind, under suffixes where anybody can register it.
+# A host that no author of a pattern had in mind, under suffixes where anybody can register it.
 _STRANGER: Final = "cqzjxkwvpy"
 _OPEN_SUFFIXES: Final = ("com", "net", "org", "io", "dev", "app", "de", "co.uk", "com.au", "github.io", "web.app")
 
@@ -24,8 +24,8 @@ class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
     Attributes:
         text: As written, with its `re:`.
-        is_insecure: Whether it is written for cleartext origins, or covers any of a stranger.
-        spans_registrants: Whether it covers hosts that nobody can have meant: any name under a public suffix.
+        is_insecure: Whether it is written for cleartext origins, or covers a stranger's.
+        spans_registrants: Whether it covers hosts that nobody meant: any name under a public suffix.
     """
 
     text: str
@@ -49,10 +49,10 @@ def automaton_of(texts: Sequence[str]) -> Any:
     """Compile several `re:...` into one automaton of RE2.
 
     Returns:
-        An object whose `Match` gives the positions of those that cover an origin as a whole.
+        An object with a method `Match`, which gives the positions of the expressions that cover a whole origin.
 
     Raises:
-        PolicyError: RE2 is not installed, or can't compile them; the first that fails is named.
+        PolicyError: RE2 is not installed, or can't compile them; it names the first that fails.
     """
     try:
         import re2

@@ -1,4 +1,4 @@
-"""`match` prefixes, and the paths of URLs: compared segment by segment, or refused, never guessed at."""
+"""`match` prefixes and the paths of URLs: compared segment by segment or refused, and never guessed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from msgspec import Struct
 from cors_service.grammar.mistakes import PolicyError, shown
 from cors_service.grammar.origin import canonical_ipv6, ends_in_number, is_label, parse_port
 
-# What a segment of a match may hold. `%` and `;` have no single reading, `*` would look like a wildcard.
+# The characters of a segment of a match. `%` and `;` can be read in several ways, `*` would look like a wildcard.
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,=:@-]+")
-# What a path on the wire may hold (RFC 3986, 3.3), and some that browsers leave as they are in paths.
+# The characters of a path on the wire (RFC 3986, 3.3), and some that browsers leave unencoded in paths.
 _PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]|%[0-9A-Fa-f]{2})*")
-# An encoded slash, backslash or dot, or a character that no client has a reason to encode: whoever decodes
-# `%61dmin` sees another path than we do, and which of the two the service serves can't be known from here.
+# An encoded slash, backslash or dot, or a character that no client has a reason to encode: a server that decodes
+# `%61dmin` sees another path than we do, and we can't know which of the two it serves.
 _SMUGGLED: Final = re.compile(r"%(?:2[DEFdef]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[CFcf]|00)")
-# Characters of a match that clients may encode; folded before the comparison (RFC 3986, 6.2.2.2).
+# Characters of a match that clients may encode; decoded before the comparison (RFC 3986, 6.2.2.2).
 _FOLDED: Final = re.compile(r"%(?:2[146789BCbc]|3[ADad]|40|7[Ee])")
 
 
@@ -25,14 +25,14 @@ class Match(Struct, frozen=True, gc=False):
     """A URL prefix that finds a policy.
 
     Attributes:
-        text: As written: `host[:port]/path/`. Nothing can be written in two ways, so equal texts are equal prefixes.
+        text: As written: `host[:port]/path/`. There is one way to write each prefix, so equal ones have equal texts.
     """
 
     text: str
 
     @property
     def authority(self) -> str:
-        """The host, and the port where one is written."""
+        """The host, and the port if there is one."""
         return self.text.partition("/")[0]
 
     @property
@@ -42,7 +42,7 @@ class Match(Struct, frozen=True, gc=False):
 
     @property
     def port(self) -> int | None:
-        """None where none is written: the default of the URL's scheme is meant, any port if the host is `*`."""
+        """None if there is none: then the default of the URL's scheme is meant, or any port if the host is `*`."""
         digits = _split(self.authority)[1]
         return None if digits is None else int(digits)
 
@@ -56,7 +56,7 @@ def parse_match(text: str) -> Match:
     """Read `host[:port]/path/`.
 
     Raises:
-        PolicyError: It is not one; the hint says what to write.
+        PolicyError: It is something else; the hint says what to write.
     """
     if "://" in text:
         _refuse(text, "has a scheme; a match is for both http and https.")
@@ -78,15 +78,15 @@ def parse_match(text: str) -> Match:
 
 
 def fold_path(path: str) -> str | None:
-    """Bring the raw path of a URL into the form that matches are compared with.
+    """Put the raw path of a URL into the form of a match, so that the two can be compared.
 
     Args:
-        path: Begins with a slash; no query, no fragment.
+        path: Begins with a slash; without query and fragment.
 
     Returns:
-        The path, or None if it can be read in more than one way: dot segments, also with parameters behind
+        The path, or None if it can be read in more than one way: if it has dot segments, also with parameters
         (`..;x`), empty segments before the last, encoded separators, encoded letters, digits or dots, a
-        malformed escape, or a character that has no place in a path.
+        malformed escape, or a character that does not belong in a path.
     """
     if not _PATH.fullmatch(path) or "//" in path:
         return None
@@ -131,12 +131,12 @@ def _check_authority(text: str, authority: str) -> None:
 
 
 def _suggestion(text: str) -> str:
-    """Say what the author will have meant, or nothing: what is suggested must itself be right."""
+    """Say what the author probably meant, or nothing: a suggestion must itself be right."""
     authority, _, path = text.rpartition("://")[2].partition("/")
     path = path.removesuffix("*").strip("/")
     candidate = f"{authority.lower()}/{path}/" if path else f"{authority.lower()}/"
     if candidate == text:
-        return ""  # nothing was mended
+        return ""  # nothing was corrected
     try:
         parse_match(candidate)
     except PolicyError:

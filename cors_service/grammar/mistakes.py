@@ -1,4 +1,4 @@
-"""What is wrong with a policy document, as values that a program can handle."""
+"""Mistakes in policy documents, as values that a program can handle."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class PolicyError(Exception):
     Attributes:
         code: One of `CODES`.
         message: What is wrong, a sentence for people.
-        hint: What to write instead, or the empty string where nothing better can be said.
+        hint: What to write instead, or empty if there is nothing better to say.
         path: Where in the document, such as `("policies", "catalogue", "rules", 1, "origins", 0)`.
         value: The offending value as it was read, or None.
         file: The name of the document, or None if it has none.
-        line: The 1-based line in the file, or None where it can't be known.
+        line: The line in the file, from 1, or None if it can't be known.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class PolicyError(Exception):
         assert code in CODES, code
         self.code = code
         self.message = message
-        # What can't be typed, or read in a line, is no help; and a hint repeats what it mends, so it could forge lines.
+        # A hint that can't be typed, or read in one line, is no help. It repeats input, so it could forge lines.
         self.hint = hint if hint.isascii() and hint.isprintable() and len(hint) <= _LONGEST_HINT else ""
         self.path = path
         self.value = value
@@ -139,7 +139,7 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
 
     @property
     def mistakes(self) -> tuple[PolicyError, ...]:
-        """What is wrong; the same as `exceptions` of a group that was not taken apart."""
+        """The mistakes; the same as `exceptions`, unless the group was taken apart."""
         return tuple(error for error in self.exceptions if isinstance(error, PolicyError))
 
     def derive(self, excs: Sequence[PolicyError]) -> InvalidPolicies:  # type: ignore[override]
@@ -147,12 +147,12 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
         return InvalidPolicies(excs)
 
     def report(self) -> str:
-        """One line a mistake and a closing line that counts them."""
+        """One line for each mistake, and a last line that counts them."""
         return "\n".join([*map(str, self.exceptions), f"{self.message}."])
 
 
 def _plain(value: object) -> str | int | None:
-    """A value that every reader of JSON can read; what JSON has no scalar for, or not for sure, is shown as text."""
+    """A value that every reader of JSON can read; others are shown as text."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if value is None or (isinstance(value, int) and abs(value) < 1 << 53):
@@ -173,7 +173,7 @@ def dotted(path: Path) -> str:
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A value for a message: escaped to ASCII and cut, so that no input can forge a log line."""
+    """A value for a message: escaped to ASCII and cut, so that it can't forge a log line."""
     try:
         return cut(ascii(value), limit)
     except ValueError:  # Python writes no number of thousands of digits
@@ -181,5 +181,5 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def cut(text: str, limit: int = 80) -> str:
-    """A text of a message, no longer than the limit."""
+    """A text, cut to the limit."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

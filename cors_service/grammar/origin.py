@@ -1,7 +1,7 @@
 """Origins as browsers serialise them, read from bytes, by hand, ASCII only.
 
-What is not exactly a serialisation is no origin: nothing is trimmed, lower-cased or repaired, because an
-origin that was repaired here is compared with one thing and echoed to a browser as another.
+Anything that is not exactly a serialisation is not an origin: nothing is trimmed, lower-cased or repaired. A repaired
+origin would be compared as one thing and echoed to the browser as another.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final
 from msgspec import Struct
 
 MAX_ORIGIN: Final = 350
-"""Bytes: a DNS name has at most 253, which leaves 97 for scheme and port. What is longer is no origin."""
+"""Bytes: a DNS name has at most 253, which leaves 97 for scheme and port. Anything longer is not an origin."""
 
 # https://url.spec.whatwg.org/#special-scheme (without file, whose origin is opaque)
 DEFAULT_PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21})
 NO_PORT: Final = -1
-"""The port of an origin that has none written and whose scheme has no default."""
+"""The port of an origin without a port, in a scheme without a default port."""
 
 _DIGITS: Final = b"0123456789"
 _HEX: Final = _DIGITS + b"abcdef"
@@ -28,14 +28,14 @@ _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _SCHEME: Final = _LOWER + _DIGITS + b"+-."
 _LABEL: Final = _LOWER + _DIGITS + b"-_"
 # https://url.spec.whatwg.org/#forbidden-domain-code-point, and upper-case letters, which a serialisation never has.
-# Browsers send hosts with every other printable character, unchanged.
+# Browsers send every other printable character in a host, unchanged.
 _HOST: Final = bytes(set(range(0x21, 0x7F)) - set(b"#/:<>?@[\\]^|%") - set(range(0x41, 0x5B)))
 
-# Schemes whose traffic anybody on the way can read and forge.
+# Anybody on the network can read and forge the traffic of these schemes.
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
 
-# Nearly every origin there is: https, a name, no port. Documents with a million origins are checked by this alone,
-# and most requests, too; `parse_origin` gives the same answer. A last label that begins with a letter is no number.
+# Nearly every origin: https, a name, no port. This alone checks documents with a million origins, and most requests;
+# `parse_origin` gives the same answer. A last label that begins with a letter is not a number.
 _COMMON: Final = re.compile(r"https://(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*")
 
 
@@ -59,7 +59,7 @@ def is_common(text: str) -> bool:
 
 
 def read_origin(text: str) -> Origin | None:
-    """Read an origin out of text; what is not ASCII is none. The rest is as for `parse_origin`."""
+    """Read an origin from text, as `parse_origin` does from bytes; text outside ASCII is not an origin."""
     if is_common(text):
         return Origin("https", text[8:], 443)
     try:
@@ -75,9 +75,9 @@ def parse_origin(raw: bytes) -> Origin | None:
         raw: The bytes of an `Origin` header's value. `null` is not a tuple origin.
 
     Returns:
-        The origin, or None if these bytes are not what a browser could have serialised: anything but lower
-        case, a default port written out, an IP address that is not in its canonical form, a path, user
-        information, a byte outside printable ASCII, or more than MAX_ORIGIN bytes.
+        The origin, or None if no browser could have serialised these bytes: upper case, a default port written out,
+        an IP address that is not in its canonical form, a path, user information, a byte outside printable ASCII,
+        or more than MAX_ORIGIN bytes.
     """
     if len(raw) > MAX_ORIGIN:
         return None
@@ -128,7 +128,7 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_port(raw: bytes) -> int | None:
-    """Read a port as it is serialised: ASCII digits, no leading zero, 0 to 65535; None if it is anything else."""
+    """Read a serialised port: ASCII digits without a leading zero, 0 to 65535; None for anything else."""
     if not 1 <= len(raw) <= 5 or raw.translate(None, _DIGITS) or (raw[0] == 0x30 and len(raw) > 1):
         return None
     number = int(raw)
@@ -136,7 +136,7 @@ def parse_port(raw: bytes) -> int | None:
 
 
 def is_label(raw: bytes) -> bool:
-    """Say whether these bytes are one label that a wildcard may stand for: lower-case letters, digits, `-`, `_`."""
+    """Say whether a wildcard may stand for this label: lower-case letters, digits, `-`, `_`."""
     return bool(raw) and not raw.translate(None, _LABEL)
 
 
@@ -155,10 +155,10 @@ def is_canonical_ipv4(host: bytes) -> bool:
 
 
 def canonical_ipv4(host: str) -> str | None:
-    """Write any of the forms of an IPv4 address that URL parsers take (URL, #concept-ipv4-parser) as browsers do.
+    """Write an IPv4 address, in any form that URL parsers take (URL, #concept-ipv4-parser), as browsers do.
 
     Returns:
-        Four decimal numbers, `127.0.0.1` for `0x7f.1`; None if the host is no such address.
+        Four decimal numbers, `127.0.0.1` for `0x7f.1`; None if the host is not such an address.
     """
     *leading, last = host.removesuffix(".").split(".")
     try:

@@ -1,8 +1,8 @@
 """Origin patterns as values: read once from the text of a document, and written back byte for byte.
 
-A further form of pattern is a type in `OriginPattern`, a branch of `read_pattern`, and the two questions about
-dangers. What it covers is told to `decision/_origins.py`, which finds the rule of an origin, and to
-`policy/_coverage.py`, which finds rules that can never decide.
+To add a form of pattern, add its type to `OriginPattern`, a branch to `read_pattern`, and the answers to the two
+questions about dangers. Then teach `decision/_origins.py`, which finds the rule for an origin, and
+`policy/_coverage.py`, which finds rules that can never decide, which origins it covers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Alternatives(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
     @property
     def spans_registrants(self) -> bool:
-        """Whether the sub-domains meant by one of them can belong to strangers."""
+        """Whether sub-domains that one of them covers can belong to strangers."""
         return any(map(spans_registrants, self.expanded))
 
 
@@ -66,7 +66,7 @@ class SetName(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 OriginPattern = str | Wildcard | Alternatives | Expression | AnyOrigin
-"""What covers origins. An exact origin, of which there may be a million, is its serialisation, and so is `null`."""
+"""A pattern that covers origins. An exact origin is its serialisation, since there may be a million; so is `null`."""
 Pattern = OriginPattern | SetName
 """What a rule may list."""
 
@@ -74,10 +74,10 @@ ANY: Final = AnyOrigin()
 
 
 def read_pattern(text: str) -> Pattern:
-    """Read what a rule may list.
+    """Read a pattern of a rule.
 
     Raises:
-        PolicyError: It is not a pattern; the code says what is wrong and the hint what to write.
+        PolicyError: It is not a pattern; the code says what is wrong, and the hint what to write.
     """
     if is_common(text) or text == NULL:
         return text
@@ -108,7 +108,7 @@ def spans_registrants(pattern: OriginPattern) -> bool:
 
 
 def expanded(patterns: Iterable[OriginPattern]) -> Iterator[str | Wildcard | Expression | AnyOrigin]:
-    """The patterns, with what alternatives stand for in their place."""
+    """The patterns, with alternatives written out."""
     for pattern in patterns:
         if isinstance(pattern, Alternatives):
             yield from pattern.expanded
@@ -117,10 +117,10 @@ def expanded(patterns: Iterable[OriginPattern]) -> Iterator[str | Wildcard | Exp
 
 
 def is_exact(text: str) -> bool:
-    """Say whether this is one origin, written as browsers serialise it, that a policy may list.
+    """Say whether this is one origin that a policy may list, as browsers serialise it.
 
-    The hosts of a policy are narrower than those of browsers: letters, digits, `.`, `-` and `_`, so that
-    a slip of the pen (`https://a.example,b.example`) is refused and the characters of patterns stay free.
+    Policies allow fewer characters in hosts than browsers do: letters, digits, `.`, `-` and `_`. So a slip of the pen
+    (`https://a.example,b.example`) is refused, and the characters of patterns stay free.
     """
     origin = read_origin(text)
     return (
@@ -144,6 +144,6 @@ def _read_alternatives(text: str) -> Alternatives:
     try:
         return Alternatives(text, tuple(map(_read_single, texts)))
     except PolicyError as error:
-        # A hint that mends one alternative would drop the others.
+        # A hint that corrects one alternative would drop the others.
         hint = "" if error.hint.startswith("Write ") else error.hint
         raise PolicyError(error.code, error.message, hint=hint, value=text) from None

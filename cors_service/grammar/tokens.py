@@ -36,7 +36,7 @@ _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
         "via",
     }
 )
-# The last is ours: all of Access-Control-* is protocol, and none of it is a page's to send.
+# The last is ours: Access-Control-* headers are the protocol's, and never a page's to send.
 _FORBIDDEN_REQUEST_PREFIXES: Final = ("proxy-", "sec-", "access-control-")
 
 # https://fetch.spec.whatwg.org/#forbidden-response-header-name, then names that only requests or preflight
@@ -59,7 +59,7 @@ _FORBIDDEN_EXPOSED_HEADERS: Final = frozenset(
 
 
 def is_token(text: str) -> bool:
-    """Say whether the text is a token (RFC 9110, 5.6.2): one or more of its ASCII characters, nothing else."""
+    """Say whether the text is a token (RFC 9110, 5.6.2): one or more of its ASCII characters and nothing else."""
     return bool(text) and not text.translate(_DROP_TOKEN_CHARS)
 
 
@@ -83,7 +83,7 @@ def is_forbidden_request_header(name: str) -> bool:
 
 
 def is_forbidden_request_prefix(prefix: str) -> bool:
-    """Say whether no page can set any request header whose lower-case name begins so."""
+    """Say whether no page can set a request header with this lower-case prefix."""
     return prefix.startswith(_FORBIDDEN_REQUEST_PREFIXES)
 
 

@@ -1,6 +1,6 @@
 """Origin patterns of several origins: sub-domains and ports of a host, and lists of alternatives.
 
-What is not a pattern is refused with the code of its most telling mistake.
+Anything that is not a pattern is refused with the code of its most telling mistake.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_ALTERNATIVES: Final = 256
 
 _COUNTED: Final = 1_000_000
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
-# A question mark in front of a dot is the wildcard for one label, if perhaps in the wrong place.
+# A question mark before a dot is the wildcard for one label, perhaps in the wrong place.
 _PATH: Final = re.compile(r"[/#\\]|\?(?!\.)")
 
 _NO_SUBDOMAINS: Final = "asks for the sub-domains of an IP address, which has none."
@@ -45,8 +45,8 @@ class Wildcard(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
     Attributes:
         scheme: Lower-case.
-        subdomains: `""` for the host itself, `"?"` for exactly one label before it, `"*"` for one or more.
-        host: The host, or the suffix that the labels stand before.
+        subdomains: `""` for the host itself, `"?"` for exactly one label before it, `"*"` for one or more labels.
+        host: The host, or the suffix behind these labels.
         port: As written: empty, a number, a range such as `8000-8999`, or `*`.
     """
 
@@ -63,7 +63,7 @@ class Wildcard(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
     @property
     def ports(self) -> tuple[int, int]:
-        """The lowest and the highest effective port; from NO_PORT where origins without a port are meant."""
+        """The lowest and the highest effective port; the lowest is NO_PORT if origins without a port are covered."""
         default = DEFAULT_PORTS.get(self.scheme, NO_PORT)
         if not self.port:
             return default, default
@@ -79,7 +79,7 @@ class Wildcard(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
     @property
     def spans_registrants(self) -> bool:
-        """Whether the sub-domains meant can belong to strangers (publicsuffix.org)."""
+        """Whether the sub-domains can belong to strangers (publicsuffix.org)."""
         host = self.host.removesuffix(".")
         if not self.subdomains or is_loopback(host):
             return False
@@ -107,8 +107,7 @@ def expand(text: str) -> list[str]:
     """Write out the alternatives of a pattern: `https://{en,de}.example.com` stands for two.
 
     Raises:
-        PolicyError: The braces are unbalanced, nested or hold no choice, or stand for more than
-            MAX_ALTERNATIVES origins.
+        PolicyError: The braces are unbalanced, nested or without a choice, or stand for too many origins.
     """
     pieces = re.split(r"([{}])", text)
     choices: list[list[str]] = [[pieces[0]]]
@@ -133,7 +132,7 @@ def expand(text: str) -> list[str]:
 
 
 def is_host(host: bytes) -> bool:
-    """Say whether this is a name that a policy may list: labels joined by dots, a trailing dot allowed."""
+    """Say whether a policy may list this name: labels joined by dots, perhaps with a trailing dot."""
     return all(map(is_label, host.removesuffix(b".").split(b".")))
 
 
@@ -142,7 +141,7 @@ def _refuse(code: str, text: str, what: str, hint: str = "") -> NoReturn:
 
 
 def _check_frame(text: str, scheme: str, separator: str, authority: str) -> None:
-    """Refuse what is wrong before the host is looked at, most telling mistake first."""
+    """Refuse mistakes outside of the host, the most telling one first."""
     if not text.isascii():
         _refuse("origin-unicode-host", text, "is not ASCII; browsers send the Punycode form of a host.")
     if text.lower().startswith("file:"):

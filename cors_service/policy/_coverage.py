@@ -1,4 +1,4 @@
-"""Which origins a list of patterns speaks for already: finds rules that can never decide."""
+"""Which origins a list of patterns covers: finds rules that can never decide."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cors_service.grammar.wildcard import Wildcard
 class Coverage:
     """A growing union of origin patterns.
 
-    A range of ports counts as covered where the union of all patterns whose hosts include its hosts covers it. A
-    regular expression is covered by its twin, and by `*`; `null` in the same way.
+    A range of ports counts as covered if the union of the ports of all patterns for its hosts covers it. A regular
+    expression is covered by an equal one and by `*`, and so is `null`.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Coverage:
                 self._ports.setdefault(extent.hosts, _Ports()).add(extent.low, extent.high)
 
     def covers(self, pattern: OriginPattern) -> bool:
-        """Say whether every origin that the pattern covers is covered already."""
+        """Say whether all origins of a pattern are covered."""
         return ANY in self._same or all(map(self._covers_one, expanded([pattern])))
 
     def _covers_one(self, pattern: OriginPattern) -> bool:
@@ -50,14 +50,14 @@ class Coverage:
 
 
 class _Hosts(NamedTuple):
-    """The host of a scheme, or its sub-domains, as in a `Wildcard`."""
+    """A host, or its sub-domains, in one scheme; as in a `Wildcard`."""
 
     scheme: str
     subdomains: str
     host: str
 
     def wider(self) -> list[_Hosts]:
-        """These, and all that include them."""
+        """These hosts, and all that include them."""
         scheme, subdomains, host = self
         found = [self]
         if subdomains == "?":
@@ -80,7 +80,7 @@ class _Extent(NamedTuple):
 
 
 def _extent(pattern: OriginPattern) -> _Extent | None:
-    """What a pattern covers; None where that is not a matter of hosts and ports."""
+    """The extent of a pattern; None if it is not a matter of hosts and ports."""
     if isinstance(pattern, Wildcard):
         return _Extent(_Hosts(pattern.scheme, pattern.subdomains, pattern.host), *pattern.ports)
     origin = read_origin(pattern) if isinstance(pattern, str) else None

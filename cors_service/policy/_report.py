@@ -1,4 +1,4 @@
-"""Collects every mistake of a document, and finds the lines of those of all documents once, at the end."""
+"""Collects every mistake of every document, and finds their lines once, at the end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Report:
 
     Attributes:
         source: The document, or None for a structure without a text.
-        is_complete: Whether all could be read; if not, what is missing may stand in the rest.
+        is_complete: Whether all of the document could be read; if not, the rest may define names.
         found: The mistakes, in the order in which they were found.
     """
 
@@ -50,7 +50,7 @@ class Report:
         """Note a mistake at a path of the document."""
         error.path = path
         error.file = self.source.name if self.source else None
-        # What it was raised from would keep alive whatever its readers had at hand.
+        # Its traceback would keep alive the variables of the functions that it went through.
         error.__traceback__ = error.__context__ = None
         self.found.append(error)
         self._refused.add(path)
@@ -85,7 +85,7 @@ class Place(Struct, frozen=True):
         self.note(PolicyError(code, message, hint=hint, value=value))
 
     def note(self, error: PolicyError) -> None:
-        """Note a mistake that was raised by what stands here."""
+        """Note a mistake that was raised here."""
         self.report.add(self.path, error)
 
     @property
@@ -116,13 +116,13 @@ class Findings:
     def refuse(
         self, source: Source | None, path: Path, code: str, message: str, *, hint: str = "", value: object = None
     ) -> None:
-        """Add a mistake that none of the documents has by itself."""
+        """Add a mistake that depends on several documents."""
         report = Report(source)
         Place(report, path).refuse(code, message, hint=hint, value=value)
         self.add(source, report.found)
 
     def as_error(self) -> InvalidPolicies:
-        """All mistakes, each with the line of its document: ordered by document, then by line, then as they came."""
+        """All mistakes with their lines, ordered by document and line."""
         wanted: dict[int, tuple[Source, set[Path]]] = {}
         for source, error in self._found:
             if source is not None and error.line is None:

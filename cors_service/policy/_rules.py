@@ -1,4 +1,4 @@
-"""From the body of a rule or an origin set to a value: the checks of meaning that a schema can't make."""
+"""From the body of a rule or an origin set to a value, with the checks that a schema can't make."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from cors_service.policy.model import DEFAULT_METHODS, Rule
 from cors_service.policy.schema import MAX_AGE, max_age_error
 
 Body = Mapping[str, Any]
-"""The table of a rule. What the schema refused is missing, or None in a list."""
+"""The table of a rule. Parts that the schema refused are missing, or None in a list."""
 
 
 class OriginSet(Struct, frozen=True):
     """A named list of origin patterns.
 
     Attributes:
-        patterns: Those of it that are patterns.
-        is_whole: Whether all of them are.
-        is_refused: Whether it is not even a set with a name.
+        patterns: The valid ones.
+        is_whole: Whether all of them are valid.
+        is_refused: Whether its name or its structure was refused.
     """
 
     patterns: tuple[OriginPattern, ...]
@@ -59,10 +59,10 @@ class ReadRule(NamedTuple):
     """A rule, and where it was read.
 
     Attributes:
-        rule: What is good of it.
-        path: Where it stands in the document.
-        is_sound: Whether nothing is wrong with its origins.
-        uses: The origin sets that it uses: the place of each among its origins, and the name.
+        rule: The good parts of it.
+        path: Where it is in the document.
+        is_sound: Whether its origins have no mistakes.
+        uses: The origin sets that it uses: the index of each among its origins, and the name.
     """
 
     rule: Rule
@@ -87,11 +87,11 @@ def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
 
 
 def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
-    """Read a rule whose structure is right, and note everything that it must not say by itself.
+    """Read a rule of valid structure, and note every mistake that does not depend on origin sets.
 
     Args:
         body: Its table, or that of a flat policy.
-        place: Where it stands.
+        place: Where it is.
         lifted: What `dangerously_allow` of the policy names.
     """
     max_age = body.get("max_age")
@@ -120,13 +120,13 @@ def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
 
 
 def check_uses(read: ReadRule, root: Place, sets: OriginSets, *, is_complete: bool) -> None:
-    """Note what is wrong with the origin sets that a rule uses.
+    """Note mistakes in the use of origin sets by a rule.
 
     Args:
         read: The rule.
         root: The document.
         sets: The origin sets by name.
-        is_complete: Whether a set that is not among them does not exist.
+        is_complete: Whether every other set is unknown.
     """
     rule, origins = read.rule, root.at(*read.path, "origins")
     for index, name in read.uses:
@@ -141,7 +141,7 @@ def check_uses(read: ReadRule, root: Place, sets: OriginSets, *, is_complete: bo
 
 
 def check_reachable(rules: Sequence[ReadRule], root: Place, sets: OriginSets) -> None:
-    """Note every rule whose origins are all spoken for by earlier rules; of one with mistakes nothing is said."""
+    """Note every rule that earlier rules leave no origin; rules with mistakes are passed over."""
     if len(rules) == 1:
         return
     covered = Coverage()
@@ -157,7 +157,7 @@ def check_reachable(rules: Sequence[ReadRule], root: Place, sets: OriginSets) ->
 
 
 def _resolved(read: ReadRule, root: Place, sets: OriginSets) -> list[OriginPattern] | None:
-    """The patterns of a rule, or None if one of them, or a set that it uses, has a mistake."""
+    """The patterns of a rule, or None if it or a set that it uses has a mistake in its origins."""
     if not read.is_sound or not root.at(*read.path, "origins").is_sound:
         return None
     patterns: list[OriginPattern] = []
@@ -182,7 +182,7 @@ def _read_pattern(text: str, place: Place) -> Pattern | None:
 def _read_origins(
     body: Body, place: Place, credentials: bool, dangers: Collection[str]
 ) -> tuple[tuple[Pattern, ...], tuple[tuple[int, str], ...]]:
-    """Read the origins of a rule; give them, and the sets among them with their places."""
+    """Read the origins of a rule; give them, and the sets among them with their indices."""
     texts = body.get("origins")
     if not texts and not place.at("origins").is_refused:
         hint = 'List at least one, or write origins = ["*"] for everybody.'
@@ -206,7 +206,7 @@ def _read_origins(
 
 
 def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[str], place: Place) -> None:
-    """Note what a rule must not say unless its author has lifted the refusal."""
+    """Note a pattern that a rule must not have unless its author has lifted the refusal."""
     if pattern == NULL:
         if "null-origin" not in lifted:
             message = "`null` is the origin of every sandboxed frame, whoever made it."
@@ -278,7 +278,7 @@ def _read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[
 
 
 def _numbered(items: Iterable[Any]) -> Iterable[tuple[int, str]]:
-    """The items that are strings, with their places; the schema has reported the others."""
+    """The items that are strings, with their indices; the schema has reported the others."""
     return ((index, item) for index, item in enumerate(items) if item is not None)
 
 
@@ -287,5 +287,5 @@ def _strings(items: Iterable[Any]) -> list[str]:
 
 
 def _names(written: Iterable[Any]) -> tuple[str, ...]:
-    # str.lower maps the Kelvin sign to `k`; what is not ASCII stays as it is, and is refused as no token.
+    # str.lower maps the Kelvin sign to `k`; names outside ASCII stay as they are, and are refused as malformed.
     return tuple(dict.fromkeys(name.lower() if name.isascii() else name for name in _strings(written)))

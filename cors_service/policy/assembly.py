@@ -1,4 +1,4 @@
-"""From drafts to a checked policy set: what documents define and use together."""
+"""From drafts to a checked policy set: what the documents define and use together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Merged = dict[str, tuple[Draft, _Read]]
 
 
 class Assembly:
-    """The documents that together make up a policy set, of which few change at a time.
+    """The documents of a policy set, few of which change at a time.
 
     Attributes:
         policy_set: The last good set; None before there is one.
@@ -34,14 +34,14 @@ class Assembly:
         self.revision: str | None = None
         self._documents: dict[str, Draft | PolicyError] = {}
         self._digests = Digests()
-        # What the documents of the last good set define; None while others are not good, or nothing has changed.
+        # What the documents of the last good set define; None until one of them changes, and after a mistake.
         self._tables: _Tables | None = None
         self._is_good = False
-        # What has been replaced since the last read.
+        # What was replaced since the last read.
         self._replaced: dict[str, Draft | PolicyError | None] = {}
 
     def get(self, name: str) -> Draft | PolicyError | None:
-        """Give the document of a name: what was read of it, or why it can't be read; None if there is none."""
+        """Give the document of this name, or the reason why it can't be read; None if there is none."""
         return self._documents.get(name)
 
     def put(self, name: str, document: Draft | PolicyError | None) -> None:
@@ -56,7 +56,7 @@ class Assembly:
         """Make a policy set of all documents.
 
         Returns:
-            What makes it of the last good set. Policies of documents that stayed are the same objects as before.
+            The change from the last good set. Policies of unchanged documents are the same objects as before.
 
         Raises:
             InvalidPolicies: With every mistake of every document, in the order of their names and lines.
@@ -77,7 +77,7 @@ class Assembly:
         return Change.between(base, before, self.revision, self.policy_set)
 
     def _read_replaced(self) -> Change | None:
-        """Change the last set; None if all documents must be looked at to say what is wrong, or what is used."""
+        """Change the last set; None if that takes a look at all documents."""
         assert self.policy_set is not None
         if self._tables is None:
             self._tables = _Tables(self.policy_set, _drafts({**self._documents, **self._replaced}.values()))
@@ -118,11 +118,11 @@ class _Tables:
         self._uses = Counter(name for draft in drafts for read in draft.policies.values() for name in read.uses)
 
     def replace(self, old: Sequence[Draft], new: Sequence[Draft]) -> list[str] | None:
-        """Put some documents into the place of others.
+        """Replace some documents by others.
 
         Returns:
-            The names of the policies that they define, sorted. None if the set is not a good one any more, or if to
-            tell that takes a look at the others: then the tables are of no use.
+            The names of the policies that they define, sorted. None if the set is not good any more, or if only a look
+            at all documents can tell: then the tables are useless.
         """
         if any(draft.sets for draft in (*old, *new)) or not all(map(self._is_good, new)):
             return None
@@ -134,7 +134,7 @@ class _Tables:
             return None
         if not all(map(self._take, coming.values())) or not all(self._uses[name] for name in self._sets):
             return None
-        policies = self.policies.copy()  # the set before keeps its own
+        policies = self.policies.copy()  # the last set keeps its own
         for name in gone.keys() - coming.keys():
             del policies[name]
         is_in_order = coming.keys() <= policies.keys()
@@ -151,7 +151,7 @@ class _Tables:
             self._matches.pop(match, None)
 
     def _take(self, read: ReadPolicy) -> bool:
-        """Add what a policy uses; False if it finds the URLs of another."""
+        """Add what a policy uses; False if one of its matches is another's."""
         self._uses.update(read.uses)
         assert read.policy is not None
         return all(self._matches.setdefault(match, read.policy.name) == read.policy.name for match in read.policy.match)
@@ -166,8 +166,8 @@ def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = 
 
     Args:
         drafts: The documents.
-        unreadable: A mistake for each document whose text could not be had; nothing is said to be missing
-            that may stand in one of them.
+        unreadable: A mistake for each document that could not be read; whatever such a document may define is not
+            reported as missing.
 
     Raises:
         InvalidPolicies: With every mistake of every document, in the order of their names and lines.
@@ -202,7 +202,7 @@ def _as_set(policies: dict[str, Policy], sets: OriginSets) -> PolicySet:
 
 
 def _merge(tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: str, found: Findings) -> _Merged[_Read]:
-    """Merge one table of all documents; a name defined twice is a mistake that names both places."""
+    """Merge one table of all documents; a name that is defined twice is a mistake that names both documents."""
     merged: _Merged[_Read] = {}
     for draft, table in tables:
         for name, read in table.items():

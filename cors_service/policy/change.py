@@ -18,11 +18,11 @@ _Part = TypeVar("_Part")
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What makes one policy set of another.
+    """The difference between two policy sets.
 
     Attributes:
-        base: The revision of the set that is changed; None for a set of nothing.
-        revision: The revision of the set that it becomes.
+        base: The revision of the first set; None if that is empty.
+        revision: The revision of the second set.
         policies: Policies that are new or differ, or use an origin set that is new or differs.
         removed: The names of policies that no longer exist.
         origin_sets: Origin sets that are new or differ, by name.
@@ -72,7 +72,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
         Args:
             base: The revision of the first.
-            before: The first; None for a set of nothing.
+            before: The first; None if that is empty.
             revision: The revision of the second.
             after: The second.
         """
@@ -94,7 +94,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 def others(before: Mapping[str, _Part], after: Mapping[str, _Part]) -> Iterator[_Part]:
-    """Give what is new, or another object than before, at a cost of milliseconds for 100,000 that stay."""
+    """Give the parts that are new or not the same object as before; 100,000 unchanged parts cost milliseconds."""
     parts = after.values()
     return compress(parts, map(is_not, map(before.get, after), parts))
 

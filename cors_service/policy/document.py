@@ -21,8 +21,8 @@ def read_sources(sources: Sequence[Source], *, unreadable: Iterable[PolicyError]
 
     Args:
         sources: The texts.
-        unreadable: A mistake for each document whose text could not be had; nothing is said to be missing
-            that may stand in one of them.
+        unreadable: A mistake for each document that could not be read; whatever such a document may define is not
+            reported as missing.
 
     Raises:
         InvalidPolicies: With every mistake of every document, in the order of their names and lines.
@@ -31,7 +31,7 @@ def read_sources(sources: Sequence[Source], *, unreadable: Iterable[PolicyError]
 
 
 def read_document(document: Mapping[str, Any]) -> PolicySet:
-    """Read a policy document that is a structure already, such as one built by a program.
+    """Read a policy document from a structure, such as one built by a program.
 
     Args:
         document: As `json.loads` would give it.
@@ -46,11 +46,11 @@ def write_document(policy_set: PolicySet, names: Iterable[str] | None = None) ->
     """Write a policy set as a document; reading it gives an equal set of the same revision.
 
     Args:
-        policy_set: What is to be written.
-        names: The policies wanted, with the origin sets that they use; all of both by default.
+        policy_set: The set.
+        names: The policies to write, with the origin sets that they use; all by default.
 
     Returns:
-        JSON types, every default spelled out.
+        JSON types, with every default spelled out.
     """
     wanted = policy_set.policies if names is None else {name: policy_set.policies[name] for name in names}
     used: set[str] = set().union(*(policy.uses for policy in wanted.values()))

@@ -1,4 +1,4 @@
-"""One document of a policy set: what can be read of it alone, and what only with the origin sets of the others."""
+"""One document of a policy set: read by itself, and then held against the origin sets of all documents."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class ReadPolicy(Struct, frozen=True, gc=False):
     """A policy of a document.
 
     Attributes:
-        policy: What is good of it, or None if nothing can be said of its rules.
-        matches: Each `match`; None in the place of one that is malformed.
+        policy: The good parts of it, or None if its rules can't be read.
+        matches: Each `match`; None for a malformed one.
         uses: The names of the origin sets that it uses.
-        waiting: Its rules, if they can be judged only with these sets; else nothing.
+        waiting: Its rules, if they can only be judged with these sets; otherwise nothing.
     """
 
     policy: Policy | None
@@ -47,8 +47,8 @@ class Draft:
 
     Attributes:
         source: Its text; None for a structure without one.
-        is_complete: Whether all of it could be read that may define a name or use one.
-        mistakes: What is wrong with it by itself.
+        is_complete: Whether everything that may define or use a name could be read.
+        mistakes: Its mistakes, apart from those that depend on other documents.
         sets: Its origin sets by name.
         policies: Its policies by name.
     """
@@ -56,11 +56,11 @@ class Draft:
     __slots__ = ("_checked", "_misuse", "is_complete", "mistakes", "policies", "sets", "source")
 
     def __init__(self, source: Source | None, document: object = UNPARSED) -> None:
-        """Read what can be read without other documents.
+        """Read it, without other documents.
 
         Args:
             source: The text, or None.
-            document: The structure, if there is no text.
+            document: The structure, if there is no text to parse.
         """
         self.source = source
         report = Report(source)
@@ -78,16 +78,16 @@ class Draft:
             for name, table in body.get("policies", {}).items()
         }
         self.mistakes: Mistakes = tuple(report.found)
-        # What was found of the use of origin sets, and those that were used.
+        # Mistakes in the use of origin sets, and the sets that they were found with.
         self._misuse: Mistakes = ()
         self._checked: dict[str, OriginSet | None] | None = None
 
     def misuse(self, sets: OriginSets, *, is_complete: bool) -> Mistakes:
-        """Find what is wrong with it because of the origin sets that its rules use; again only if these changed.
+        """Find mistakes in the use of origin sets; remembered until the sets change.
 
         Args:
             sets: The origin sets of all documents, by name.
-            is_complete: Whether a set that is not among them does not exist.
+            is_complete: Whether every other set is unknown.
         """
         waiting = [read.waiting for read in self.policies.values() if read.waiting]
         if not waiting or (
@@ -123,14 +123,14 @@ def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
 
 
 def _read_rules(body: Document, place: Place) -> tuple[ReadRule, ...]:
-    """Read the rules of a policy, or the one that it is if it is flat."""
+    """Read the rules of a policy; a flat policy is one rule."""
     flat = sorted(body.keys() & _RULE_KEYS - {"dangerously_allow"})
     if "rules" in body and flat:
         message = f"The policy has both rules and {', '.join(flat)}."
         place.at(flat[0]).refuse("rules-and-flat-keys", message, hint="Move these keys into a rule.", value=flat[0])
     if place.at("rules").is_refused:
         return ()
-    # dangerously_allow of a policy holds for all its rules; that of a flat one is the rule's own.
+    # A policy's dangerously_allow holds for all its rules; in a flat policy it belongs to the rule.
     lifted = [flag for flag in body.get("dangerously_allow", ()) if flag is not None]
     tables: list[tuple[Place, Mapping[str, Any]]] = [(place, body)]
     if "rules" in body:

@@ -1,4 +1,4 @@
-"""The words of a policy document as immutable values; they are made by reading a document, which checks them."""
+"""The parts of a policy document as immutable values; reading a document makes and checks them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ RESOURCE_POLICIES: Final = ("same-origin", "same-site", "cross-origin")
 
 
 class Rule(Struct, frozen=True, kw_only=True, gc=False):
-    """The origins that a rule speaks for, and what it grants them.
+    """The origins that a rule covers, and what it grants them.
 
     Attributes:
         origins: Origin patterns, and the names of origin sets.
-        methods: Normalised; `("*",)` for every method that is not forbidden; HEAD stands behind GET.
+        methods: Normalised; `("*",)` for every method that is not forbidden; HEAD follows GET.
         request_headers: Lower-case names, `prefix-*`, or `*`.
         expose_headers: Lower-case names, or `*`.
         credentials: Whether pages may send cookies and the like.
-        max_age: Seconds for which a browser may keep a preflight's answer; None to send no such header.
+        max_age: Seconds for which a browser may cache a preflight's answer; None to send no such header.
         timing: Whether pages may read resource timing.
         resource_policy: One of RESOURCE_POLICIES, or None to send no such header.
-        dangerously_allow: The refusals that the rule's author has lifted.
+        dangerously_allow: The refusals that the author has lifted.
     """
 
     origins: tuple[Pattern, ...]
@@ -42,9 +42,9 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
     dangerously_allow: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
-        """The rule as JSON types, every default spelled out."""
+        """The rule as JSON types, with every default spelled out."""
         written = {**structs.asdict(self), "origins": [*map(write_pattern, self.origins)]}
-        # An absent header has no value to write, so these two keys are left out instead.
+        # Absent headers have no value to write, so their keys are left out.
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in written.items()
@@ -68,7 +68,7 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
     preflight_status: int = 204
 
     def as_dict(self) -> dict[str, object]:
-        """The policy as JSON types, every default spelled out, without its name."""
+        """The policy as JSON types, with every default spelled out but without its name."""
         return {
             "match": [match.text for match in self.match],
             "preflight_status": self.preflight_status,
@@ -77,7 +77,7 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def uses(self) -> set[str]:
-        """The names of the origin sets that it uses."""
+        """The names of the origin sets that its rules use."""
         return {origin.name for rule in self.rules for origin in rule.origins if isinstance(origin, SetName)}
 
 
@@ -99,7 +99,7 @@ class PolicySet(Struct, frozen=True, kw_only=True):
         return cls(policies=MappingProxyType(named), origin_sets=MappingProxyType(dict(origin_sets)))
 
     def patterns(self, rule: Rule) -> list[OriginPattern]:
-        """The origin patterns of a rule of this set, those of origin sets in the place of their names."""
+        """The origin patterns of a rule, with origin sets written out."""
         patterns: list[OriginPattern] = []
         for pattern in rule.origins:
             if isinstance(pattern, SetName):
@@ -109,5 +109,5 @@ class PolicySet(Struct, frozen=True, kw_only=True):
         return patterns
 
     def is_for_everybody(self, rule: Rule) -> bool:
-        """Say whether a rule of this set speaks for every origin, `null` too, without credentials."""
+        """Say whether a rule covers every origin, `null` too, without credentials."""
         return not rule.credentials and ANY in self.patterns(rule)

@@ -1,4 +1,4 @@
-"""Names a policy set by its content, so that a change costs the hash of what changed, and not of everything."""
+"""Names a policy set by its content; after a change, only the changed parts are hashed again."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
 
 
 class Digests:
-    """The digests of the parts of a policy set that goes from one revision to the next."""
+    """The digests of the parts of a policy set, kept from one revision to the next."""
 
     def __init__(self) -> None:
         self._policies: dict[str, str] = {}
         self._sets: dict[str, str] = {}
 
     def revision(self, policy_set: PolicySet) -> str:
-        """Name a set of which all origin sets are used; see `revision_of`."""
+        """Name a set without unused origin sets; see `revision_of`."""
         self._policies = {name: digest_of(policy) for name, policy in policy_set.policies.items()}
         self._sets = {name: digest_of(origins) for name, origins in policy_set.origin_sets.items()}
         return revision_of(self._policies, self._sets)
@@ -34,8 +34,8 @@ class Digests:
         """Name the set that differs from the last one in some policies.
 
         Args:
-            names: Their names, also of those that are gone.
-            policies: All that there are now.
+            names: The names of these policies, removed ones included.
+            policies: All policies that there are now.
         """
         for name in names:
             if name in policies:
@@ -58,8 +58,7 @@ def revision(policy_set: PolicySet) -> str:
 def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str]) -> str:
     """Name a policy set by the digests of its parts.
 
-    It is `sha256:` and the hash, in hexadecimal, of the canonical document in which the digest of each part stands in
-    the place of the part.
+    It is `sha256:` and the hexadecimal hash of the canonical document, with each part replaced by its digest.
 
     Args:
         policies: The digest of each policy, by name.
@@ -70,16 +69,16 @@ def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str]) -> 
 
 
 def digest_of(part: Policy | tuple[OriginPattern, ...]) -> str:
-    """Hash a policy, or the patterns of an origin set, as it is written in the canonical document.
+    """Hash a policy, or the patterns of an origin set, in the form that it has in the canonical document.
 
     Returns:
-        The SHA-256, in hexadecimal, of compact JSON in UTF-8 with sorted keys.
+        The hexadecimal SHA-256 of compact JSON in UTF-8 with sorted keys.
     """
     return _sha256(part.as_dict() if isinstance(part, Policy) else [*map(write_pattern, part)])
 
 
 def _in_order(digests: Mapping[str, str]) -> dict[str, str]:
-    # Of 100,000 keys that are nearly in order, the encoder would take seconds to sort them.
+    # The encoder would take seconds to sort 100,000 keys that are nearly in order.
     names = sorted(digests)
     return digests if isinstance(digests, dict) and list(digests) == names else {name: digests[name] for name in names}
 

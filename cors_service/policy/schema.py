@@ -1,4 +1,4 @@
-"""From a text to a structure that the schema accepts: what is not as it must be is reported and left out."""
+"""From a text to a structure that fits the schema; anything else is reported and left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMA: Final[dict[str, Any]] = json.loads(
 )
 """The JSON Schema (2020-12) of a policy document."""
 
-# Names are checked by hand: for each that is malformed the validator would copy the whole table.
+# Names are checked by hand: for each malformed name, the validator would copy the whole table.
 _NAMED: Final = ("origin_sets", "policies")
 _NAME: Final = re.compile(SCHEMA["properties"]["policies"]["propertyNames"]["pattern"].removesuffix("$"))
 _VALIDATOR: Final = jsonschema_rs.Draft202012Validator(
@@ -42,16 +42,16 @@ _ARTICLES: Final = {
 MAX_AGE: Final[int] = SCHEMA["$defs"]["rule"]["properties"]["max_age"]["maximum"]
 """Seconds: the longest max_age of any browser."""
 UNPARSED: Final = object()
-"""Stands for the structure of a text that has none; `null` is one."""
+"""The structure of a text that can't be parsed. None would mean `null`."""
 
 _DEEPEST: Final = 16
-# No key takes a number that is anywhere near. Infinity is not below it, and neither is NaN.
+# No key takes numbers of this size. Infinity and NaN are not below it.
 _LARGEST: Final = 1 << 53
 Document = dict[str, Any]
 
 
 def parse_text(source: Source, place: Place) -> object:
-    """Read TOML (v1.0.0) or JSON (RFC 8259); what does not parse is reported, and is UNPARSED."""
+    """Parse TOML (v1.0.0) or JSON (RFC 8259); report a text that is neither, and give UNPARSED."""
     try:
         document: object = (
             tomllib.loads(source.text)
@@ -59,7 +59,7 @@ def parse_text(source: Source, place: Place) -> object:
             else json.loads(source.text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         )
         if source.format == "json" and "\\u" in source.text:
-            # Half of a surrogate pair can be spelled in JSON, but means no character (RFC 8259, 8.2).
+            # JSON can spell half of a surrogate pair, which is not a character (RFC 8259, 8.2).
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         _refuse_syntax(place, source.format, "it holds half of a surrogate pair")
@@ -81,14 +81,14 @@ def parse_text(source: Source, place: Place) -> object:
 
 
 def check_structure(document: object, place: Place) -> Document:
-    """Hold a document against the schema, report everything that does not fit, and give what is left.
+    """Hold a document against the schema, report everything that does not fit, and give the rest.
 
     Args:
-        document: What was parsed; it is not changed.
-        place: Its root, which takes the mistakes.
+        document: The parsed document; it is not changed.
+        place: The root of the document, which takes the mistakes.
 
     Returns:
-        A structure of the types that the schema gives, without the parts that it refuses.
+        The document without the parts that the schema refuses.
     """
     try:
         mistakes = list(_VALIDATOR.iter_errors(document))
@@ -97,7 +97,7 @@ def check_structure(document: object, place: Place) -> Document:
     else:
         is_json = not mistakes and (place.report.source is not None or _is_json(document))
     if not is_json:
-        # Infinity, which the validator takes for null, may be one of the mistakes, too.
+        # Infinity, which the validator takes for null, may be among the mistakes.
         document = _without_foreign_types(document, place)
         mistakes = list(_VALIDATOR.iter_errors(document))
     bad: set[Path] = set()
@@ -115,7 +115,7 @@ def check_structure(document: object, place: Place) -> Document:
 
 
 def _check_names(document: Mapping[str, Any], place: Place) -> None:
-    """Note every malformed name; what stands under it is read all the same."""
+    """Note every malformed name; what it names is read all the same."""
     for table in _NAMED:
         body = document.get(table)
         for name in body if isinstance(body, Mapping) else ():
@@ -155,7 +155,7 @@ def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) 
 
 
 def _is_consequential(path: Path, error: PolicyError) -> bool:
-    """Say whether what is left out at a path could have defined a name or used one."""
+    """Say whether the part left out at this path could have defined or used a name."""
     if error.code in {"unknown-key", "missing-key"}:
         return False
     return len(path) <= 2 or "origins" in path or path[-1] == "rules" or path[-2] == "rules"
@@ -164,8 +164,8 @@ def _is_consequential(path: Path, error: PolicyError) -> bool:
 def _path_of(mistake: jsonschema_rs.ValidationError, document: object) -> Path:
     """Find the path as the document has it.
 
-    The validator gives paths without empty keys, and keys of digits as numbers; of the keys that may be meant, the
-    one is right that leads to the instance. Most documents have no such keys, and instances are costly to have.
+    The validator leaves out empty keys, and gives keys of digits as numbers. The right path leads to the
+    instance. Most documents have no such keys, and asking for instances is costly.
     """
     steps = mistake.instance_path
     node: Any = document
@@ -201,7 +201,7 @@ def _next_keys(steps: Sequence[str | int], node: Any) -> Iterator[tuple[Any, Seq
 
 
 def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iterable[tuple[Path, PolicyError]]:
-    """Turn a finding of the schema into our own, at the place that has to be changed."""
+    """Turn a finding of the validator into a mistake, at the place that has to be changed."""
     path = _path_of(mistake, document)
     kind = mistake.kind.as_dict()
     match mistake.kind.name:
@@ -227,7 +227,7 @@ def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iter
 
 
 def max_age_error(value: object) -> PolicyError:
-    """A `max_age` that is out of range."""
+    """The mistake of a `max_age` that is out of range."""
     message = f"{shown(value)} is not a number of seconds from 0 to {MAX_AGE}."
     hint = "Leave max_age out to send no such header, or write 0 to have every request preflighted."
     return PolicyError("max-age-out-of-range", message, hint=hint, value=value)
@@ -254,11 +254,11 @@ def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str) -> PolicyErro
 
 
 def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:
-    """Copy a structure without its bad parts. The depth is that of the schema: what lies deeper is bad itself."""
+    """Copy a structure without its bad parts. It is as deep as the schema: anything deeper is a bad part itself."""
     if isinstance(node, Mapping):
         return {key: _pruned(value, (*path, key), bad) for key, value in node.items() if (*path, key) not in bad}
     if isinstance(node, list):
-        # None keeps the places of the items behind it.
+        # None keeps the indices of the items that follow.
         return [
             None if (*path, index) in bad else _pruned(item, (*path, index), bad) for index, item in enumerate(node)
         ]
@@ -266,7 +266,7 @@ def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:
 
 
 def _without_foreign_types(node: Any, place: Place) -> Any:
-    """Report what JSON has no type for, and put null in its place."""
+    """Report values of types that JSON lacks, and replace them by null."""
     if len(place.path) > _DEEPEST:
         place.refuse("wrong-type", "The document is nested too deeply.")
         return None
@@ -286,7 +286,7 @@ def _without_foreign_types(node: Any, place: Place) -> Any:
 
 
 def _is_json(document: object) -> bool:
-    """Say whether a structure that a program made can be written as JSON; that of a text can."""
+    """Say whether a structure made by a program can be written as JSON; parsed texts can."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):

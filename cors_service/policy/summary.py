@@ -1,4 +1,4 @@
-"""What is in a policy set, in a few lines for people."""
+"""A policy set in a few lines for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cors_service.policy.model import Policy, PolicySet
 
 
 def summarize(policy_set: PolicySet) -> str:
-    """Give a line for each policy, and one that counts them."""
+    """Write a line for each policy, and one that counts them."""
     count = len(policy_set.policies)
     lines = [_line(policy, policy_set) for policy in policy_set.policies.values()]
     return "\n".join([*lines, f"{_counted(count, 'policy', 'policies')}, no mistakes."])

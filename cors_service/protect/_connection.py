@@ -1,4 +1,4 @@
-"""A connection to a decision service, over which every exchange ends at a moment that is set before it."""
+"""A connection to a decision service, with a deadline for each exchange."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST: Final = 1024 * 1024
 
 
 class Connection:
-    """A connection, made for the first exchange and kept alive for others."""
+    """A connection, made for the first exchange and kept open for others."""
 
     def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
         self._address = address
@@ -28,17 +28,17 @@ class Connection:
         return self._socket is not None
 
     def exchange(self, path: str, body: bytes, until: float) -> tuple[int, bytes]:
-        """Send a question as JSON, and give status and body of the answer.
+        """Send a question as JSON, and give the status and body of the answer.
 
         Args:
-            path: The path, behind the address's prefix.
+            path: The path, to follow the prefix of the address.
             body: The question.
-            until: The time by which there has to be an answer, by `time.monotonic`.
+            until: The deadline for the answer, in the time of `time.monotonic`.
 
         Raises:
-            OSError: There is no answer, or not in time. This and all else closes the connection.
-            HTTPException: What comes is not HTTP.
-            ValueError: It is too long.
+            OSError: There is no answer, or not in time. Every error closes the connection.
+            HTTPException: The answer is not HTTP.
+            ValueError: The answer is too long.
         """
         try:
             return self._exchange(path, body, until)
@@ -62,7 +62,7 @@ class Connection:
         )
         self._socket.settimeout(_left(until))
         self._socket.sendall(head.encode("ascii") + body)
-        # It only makes a file of the socket.
+        # It only calls `makefile`.
         response = HTTPResponse(_Timed(self._socket, until), method="POST")  # type: ignore[arg-type]
         response.begin()
         content = response.read(_LONGEST + 1)
@@ -79,7 +79,7 @@ class Connection:
             default = 443 if self._address.is_secure else 80
             address = (self._address.host, default if self._address.port is None else self._address.port)
             self._socket = socket.create_connection(address, _left(until))
-            # What is sent, is sent at once and as a whole.
+            # Everything is sent at once and as a whole.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             self._socket = socket.socket(socket.AF_UNIX)
@@ -91,7 +91,7 @@ class Connection:
 
 
 class _Timed(io.RawIOBase):
-    """What comes over a socket until some moment, however little comes at a time."""
+    """Reads from a socket until a deadline, however little arrives at a time."""
 
     def __init__(self, source: socket.socket, until: float) -> None:
         super().__init__()

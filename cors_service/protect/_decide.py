@@ -1,4 +1,4 @@
-"""Who decides for an application that runs without Twisted's reactor."""
+"""The deciders of applications without Twisted's reactor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cors_service.policy import PolicySet
 
 
 class Decides(Protocol):
-    """Whatever decides about requests, at once or after a while, such as `ServiceClient` and `ActivePolicies`."""
+    """Decides about requests, perhaps after a while, as `ServiceClient` and `ActivePolicies` do."""
 
     def decide(self, query: Query) -> Decision:
         """Decide about a request.
@@ -21,18 +21,18 @@ class Decides(Protocol):
             query: The request's facts.
 
         Raises:
-            BadQuery: There is no decision about it.
+            BadQuery: There is no decision.
         """
 
 
 Policies = PolicySet | Decides
-"""What an application can be protected by: a policy set that does not change, or whatever decides."""
+"""What decides for an application: a fixed policy set, or an object that decides."""
 
 _log: Final = logging.getLogger(__name__)
 
 
 def decider(policies: Policies) -> Callable[[Query], Decision]:
-    """Give the function that decides; where there is no decision, it refuses.
+    """Give the function that decides; without a decision, it refuses.
 
     Args:
         policies: What decides.

@@ -1,4 +1,4 @@
-"""A decision service, asked by a thread that waits for the answer."""
+"""Asks a decision service from a thread, which waits for the answer."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class _Refused(Exception):
 
 
 class ServiceClient:
-    """A decision service. May be asked by several threads at once.
+    """Asks a decision service. Several threads may use it at once.
 
-    Requests that find it down, slow or talking nonsense are refused, without CORS headers: no answer means no access,
-    and never no site. The log says so at the first of them, and when the service answers again.
+    While the service is down, slow or talks nonsense, requests are refused, without CORS headers: no answer means no
+    access; the site still works. The log reports the first of them, and the service's return.
 
     Attributes:
         timeout: Seconds that a decision may take.
@@ -45,14 +45,14 @@ class ServiceClient:
         cache_size: int = CACHE_SIZE,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Say where it is. It is connected to when it is asked.
+        """Make a client. It connects when it is asked.
 
         Args:
-            service: `http://127.0.0.1:8080`, `https://cors.internal`, or `unix:/run/cors-service.sock`. What stands
+            service: `http://127.0.0.1:8080`, `https://cors.internal`, or `unix:/run/cors-service.sock`. A path
                 behind the host is put before `/v1/decision`.
             timeout: Seconds that a decision may take, from the question to the end of the answer.
             cache_size: How many decisions are remembered; 0 for none.
-            tls: What is shown and believed over TLS, such as a certificate of the application's own.
+            tls: The certificates for TLS, such as the application's own.
 
         Raises:
             ValueError: `service` is none of these.
@@ -69,7 +69,7 @@ class ServiceClient:
         return self._cache.get(query)
 
     def decide(self, query: Query) -> Decision:
-        """Ask about a request; what still holds is not asked again."""
+        """Ask about a request, unless an earlier decision still holds."""
         decision = self._cache.get(query)
         if decision is not None:
             return decision
@@ -82,7 +82,7 @@ class ServiceClient:
             return undecided(query, why)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, TimeoutError):
-                # Where one connection is dead without a word, so may be those that are kept.
+                # If one connection is silently dead, the others may be, too.
                 self.close()
             why = f"The decision service can't be asked: {in_words(error)}."
             self._complain(why)
@@ -92,7 +92,7 @@ class ServiceClient:
         return received
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the open connections."""
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
@@ -109,7 +109,7 @@ class ServiceClient:
     def _exchange(self, body: bytes, until: float) -> tuple[int, bytes]:
         if self._process != os.getpid():
             self._forget_connections()
-        # There may be none that is kept, or the service has closed it since.
+        # There may be no open one, or the service may have closed it.
         with suppress(queue.Empty, ConnectionError, HTTPException):
             return self._exchange_over(self._idle.get_nowait(), body, until)
         return self._exchange_over(Connection(self._address, self._tls), body, until)
@@ -124,7 +124,7 @@ class ServiceClient:
         return answer
 
     def _forget_connections(self) -> None:
-        # A process that was forked must not read from its parent's connections what its parent asked.
+        # A forked process must not read the answers to its parent's questions.
         self._process = os.getpid()
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue(CONNECTIONS)
 

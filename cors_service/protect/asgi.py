@@ -26,10 +26,10 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class CORSMiddleware:
-    """Answers preflights in the place of an application, and puts the decided headers on all that it answers.
+    """Answers preflights in the place of an application, and puts the decided headers on all its answers.
 
-    Frameworks put what is added with `add_middleware` inside of what makes their last error pages; wrapped around the
-    whole, `app = CORSMiddleware(app, policies)`, it decorates these, too.
+    Frameworks put middleware that is added with `add_middleware` inside the layer of their last error pages. Around the
+    whole application, `app = CORSMiddleware(app, policies)`, it decorates those, too.
     """
 
     def __init__(self, app: Application, policies: Policies, *, policy: str | None = None) -> None:
@@ -44,11 +44,11 @@ class CORSMiddleware:
         self._policy = policy
         self._decide = decider(policies)
         self._service = policies if isinstance(policies, ServiceClient) else None
-        # One for each connection that is kept; they are started as they are needed.
+        # One for each connection that is kept open; they are started when they are needed.
         self._threads = ThreadPoolExecutor(CONNECTIONS, "cors-service")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request; what is no HTTP passes."""
+        """Answer a request; anything but HTTP passes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -69,12 +69,12 @@ class CORSMiddleware:
         await self._app(scope, receive, decorated)
 
     async def _asked(self, service: ServiceClient, query: Query) -> Decision:
-        """What a service decides; the loop goes on while a thread waits for it."""
+        """Ask a service; the loop goes on while a thread waits for the answer."""
         kept = service.kept(query)
         if kept is not None:
             return kept
         try:
-            # Also while all threads wait for a service that is slow.
+            # This also holds while all threads wait for a slow service.
             async with asyncio.timeout(service.timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
         except TimeoutError:
@@ -84,7 +84,7 @@ class CORSMiddleware:
         lines = _decoded(scope["headers"])
         hosts = [value for name, value in lines if name.lower() == "host"]
         raw: bytes | None = scope.get("raw_path")
-        # Some servers have no raw path, and some have the query in it.
+        # Some servers give no raw path, and some give it with the query.
         path = quote(scope["path"], errors="replace") if raw is None else raw.partition(b"?")[0].decode("latin-1")
         return query_of(
             scope["method"],

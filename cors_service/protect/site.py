@@ -25,9 +25,9 @@ __all__ = ["ProtectedResource"]
 
 
 class ProtectedResource(Resource):
-    """Answers preflights in the place of a resource and of what lies beneath it, and decorates all that they answer.
+    """Answers preflights in the place of a resource and of those beneath it, and decorates all their answers.
 
-    The decided headers are also on what is answered later, in pieces, with an error, or where there is nothing.
+    The decided headers are also on answers that come later or in pieces, on errors, and where there is nothing.
     """
 
     isLeaf = True
@@ -39,9 +39,9 @@ class ProtectedResource(Resource):
         """Wrap a resource.
 
         Args:
-            protected: What answers, with what lies beneath it.
-            policies: What decides: a policy set, a holder of policies such as `LivePolicies`, or who asks elsewhere,
-                such as a `DecisionClient`.
+            protected: The resource that answers, with those beneath it.
+            policies: What decides: a policy set, a holder of policies such as `LivePolicies`, or a client such as a
+                `DecisionClient`.
             policy: The name of the policy; by default it is found by the URL.
         """
         super().__init__()
@@ -50,7 +50,7 @@ class ProtectedResource(Resource):
         self._decider = policies if IDecider.providedBy(policies) else Decider(policies)
 
     def render(self, request: Request) -> int:
-        """Answer a request, once it is decided about."""
+        """Answer a request, once there is a decision."""
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
 
@@ -62,7 +62,7 @@ class ProtectedResource(Resource):
             if gone:
                 self._log.failure("A resource failed behind its client's back", failure)
             else:
-                # It comes to the same end as a resource that is not protected.
+                # It ends like a request to a resource that is not protected.
                 request.processingFailed(failure)
 
         deciding: Deferred[Decision] = self._decider.decide(self._query(request))
@@ -97,7 +97,7 @@ class ProtectedResource(Resource):
 
 
 class _Decorated(Headers):
-    """The headers of an answer, which become what is decided when they are sent."""
+    """The headers of an answer, which are decorated when they are sent."""
 
     _decided: Lines = ()
 

@@ -25,12 +25,12 @@ _LINES: Final = {
     "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "Access-Control-Request-Headers",
 }
 
-# All that may stand in a path as it is (RFC 3986, 3.3), but for letters, digits and `-._~`.
+# All characters that may stand in a path unencoded (RFC 3986, 3.3), except letters, digits and `-._~`.
 _PLAIN: Final = "/!$&'()*+,;=:@"
 
 
 class CORSMiddleware:
-    """Answers preflights in the place of an application, and puts the decided headers on all that it answers."""
+    """Answers preflights in the place of an application, and puts the decided headers on all its answers."""
 
     def __init__(self, app: WSGIApplication, policies: Policies, *, policy: str | None = None) -> None:
         """Wrap an application.
@@ -60,11 +60,11 @@ class CORSMiddleware:
     def _query(self, environ: WSGIEnvironment) -> Query:
         return query_of(
             environ["REQUEST_METHOD"],
-            # Repeated lines come joined by commas, of which an Origin has none.
+            # Repeated lines come joined by commas, which no Origin has.
             [(name, environ[key]) for key, name in _LINES.items() if key in environ],
             scheme=environ["wsgi.url_scheme"],
             host=environ.get("HTTP_HOST", ""),
-            # It is found by what the application gets to see, which is decoded (PEP 3333, "URL Reconstruction").
+            # The path that the application sees finds the policy; it is decoded (PEP 3333, "URL Reconstruction").
             path=quote((environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"), _PLAIN)
             or "/",
             policy=self._policy,

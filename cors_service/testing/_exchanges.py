@@ -1,4 +1,4 @@
-"""Requests of pages that a policy barely allows or barely refuses, and what arrives of them."""
+"""Requests from pages that a policy barely allows or barely refuses, as they arrive at the service."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cors_service.testing.documents import DEFAULT_METHODS, EXPRESSIONS, pattern
 
 _Lines = tuple[tuple[str, str], ...]
 
-# The longest method, number of header names and length of all of them that are looked at.
+# The limits of a preflight: the length of the method, the number of header names, and their total length.
 _LONGEST_METHOD, _MOST_NAMES, _LONGEST_LIST = 64, 64, 4096
 
 _SIMPLE_METHODS = ("GET", "POST", "HEAD")
@@ -29,24 +29,24 @@ _ODD_HEADERS: tuple[_Lines, ...] = (
     *((("Content-Type", value),) for value in ("text/plain", "application/json")),
     *((("Accept", value),) for value in ("text/html", "a" * 129)),
     *((("Range", value),) for value in ("bytes=0-1", "lines=1")),
-    # Each is safelisted, all of them together are not.
+    # Each line is safelisted, all of them together are not.
     (("Accept", "a" * 128),) * 9,
 )
-# What no header can carry.
+# Characters that no header can carry.
 _DROPPED = dict.fromkeys(map(ord, "\0\r\n"))
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request of a page, and the header lines that arrive of it at a service.
+    """A request from a page, and its header lines as they arrive at a service.
 
-    What arrives may have been rewritten on the way in a manner that means the same, such as a list of names that
-    is spread over lines; or be what no browser sends, such as a second ``Origin``.
+    They may have been rewritten on the way without a change of meaning, such as a list of names that is spread over
+    lines. Or they may be what no browser sends, such as a second ``Origin``.
 
     Attributes:
         policy: The name of the policy of the URL asked for.
         request: What the page asks for.
-        preflight: The (name, value) lines of the preflight; None if the request needs none.
+        preflight: The (name, value) lines of the preflight; None if the request needs no preflight.
         actual: The (name, value) lines of the request itself.
     """
 
@@ -57,7 +57,7 @@ class Exchange:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """The one or two queries that a service makes of it, that of the preflight first."""
+        """The one or two queries that a service makes of it, the preflight's first."""
         actual = Query.received(self.request.method, self.actual, policy=self.policy, url=self.request.url)
         if self.preflight is None:
             return (actual,)
@@ -65,7 +65,7 @@ class Exchange:
 
 
 class Neighbourhood:
-    """What is near a policy: origins, methods and header names that its rules grant, or nearly grant."""
+    """The neighbourhood of a policy: origins, methods and header names that its rules grant, or nearly grant."""
 
     def __init__(
         self, document: Mapping[str, Any], policy: str | None = None, url: str = "https://service.invalid/"
@@ -75,7 +75,7 @@ class Neighbourhood:
         Args:
             document: A valid document, as ``cors_service.policy.read_document`` takes it.
             policy: The name of a policy in it; the first one if None is given.
-            url: What pages ask for. Its origin must be as browsers serialise it.
+            url: The URL that pages ask for. Its origin must be written as browsers serialise it.
         """
         self._policy = policy or next(iter(document["policies"]))
         self._url = url
@@ -96,7 +96,7 @@ class Neighbourhood:
         origin = self._draw_origin(random, rule)
         method = _draw_method(random, rule)
         if origin == self._url_origin and is_forbidden_method(method):
-            method = "GET"  # A request that a browser never makes is refused, but not by us.
+            method = "GET"  # A request that no browser makes is refused, but not by us.
         credentials, flagged = random.randrange(2) == 1, random.randrange(8) == 7
         headers = _draw_headers(random, rule)
         request = Request(origin, self._url, self._url_origin, method, headers, credentials, flagged)
@@ -122,15 +122,15 @@ class Neighbourhood:
 
 
 class _Rule:
-    """What one rule grants, and what is near that.
+    """What one rule grants, and near misses.
 
     Attributes:
-        patterns: Its origin patterns, without alternatives, as far as they show what they cover.
+        patterns: Its origin patterns, with alternatives written out, if they show what they cover.
         methods: Some that it grants.
-        near_methods: Ruins of these.
-        headers: Some lines whose names it grants, such as ``X-A: 1``.
-        near_headers: Ruins of these.
-        prefix: What a name may begin with; empty if the rule has no prefixes, or has all of them.
+        near_methods: Damaged forms of these.
+        headers: Some lines that it grants, such as ``X-A: 1``.
+        near_headers: Damaged forms of these.
+        prefix: A prefix that it grants; empty if it grants none, or all of them.
     """
 
     def __init__(self, document: Mapping[str, Any], rule: Mapping[str, Any]) -> None:
@@ -155,7 +155,7 @@ class _Rule:
 
 
 def _near_tokens(token: str) -> tuple[str, ...]:
-    """Write tokens close to one, the same in another case among them."""
+    """Write tokens close to a token, including the same one in another case."""
     return (token.swapcase(), token.title(), token + "x", "x" + token, token[:-1] or token)
 
 
@@ -182,14 +182,14 @@ def _draw_headers(random: Random, rule: _Rule) -> _Lines:
 
 
 def _many_headers(random: Random, prefix: str) -> _Lines:
-    """Names that are as many, or as long together, as is looked at, or one more."""
+    """As many names, or as long ones, as the limits allow, or one more."""
     more = random.randrange(2)
     if random.randrange(2):
         return tuple((f"{prefix}{number}", "1") for number in range(_MOST_NAMES + more))
     return ((prefix.ljust(_LONGEST_LIST + more, "a"), "1"),)
 
 
-# What may become of a list of header names on the way, and means the same.
+# What can happen to a list of header names on the way without a change of meaning.
 _KEPT: tuple[Callable[[str], Sequence[str]], ...] = (
     lambda names: names.split(","),
     lambda names: (names.replace(",", " ,\t"),),
@@ -198,7 +198,7 @@ _KEPT: tuple[Callable[[str], Sequence[str]], ...] = (
     lambda names: (f",{names}, ,",),
     lambda names: ("", names),
 )
-# What is no list of names, or not the name of a method.
+# Lines that are not a list of names, or not a method.
 _NO_LIST: tuple[Callable[[str], Sequence[str]], ...] = (
     lambda names: (names, "x y"),
     lambda names: (f'{names},"a"',),
@@ -214,7 +214,7 @@ _NO_METHOD: tuple[Callable[[str], str], ...] = (
 
 
 def _rewritten(random: Random, lines: HeaderLines) -> _Lines:
-    """Rewrite the lines of a preflight: seldom into what no browser sends."""
+    """Rewrite the lines of a preflight, seldom into lines that no browser sends."""
     rewritten: list[tuple[str, str]] = []
     kind = random.randrange(4)
     for name, value in lines:

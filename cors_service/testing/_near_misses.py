@@ -1,8 +1,8 @@
 """Origins that a pattern barely covers, or barely does not.
 
 Bugs of origin matchers live a character away from what is allowed: `https://example.com.evil.com`,
-`https://evilexample.com`, `https://a..example.com`, port 65536. Random texts never find them. So what is here
-starts with an origin that is covered, and damages it a little.
+`https://evilexample.com`, `https://a..example.com`, port 65536. Random texts never find them. So these
+functions start with an origin that is covered, and damage it a little.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from cors_service.testing._patterns import DEFAULT_PORTS, LONGEST_ORIGIN, expans
 
 _Mutation = Callable[[str], str]
 
-# What stands for `*` as a label, where `?` takes the first label alone, and for `*` as a port.
+# Fillings for `*` as a label, of which `?` takes the first label only, and for `*` as a port.
 _SUBDOMAINS = ("a", "b", "www", "0", "a-b", "a_b", "-a", "_", "xn--bcher-kva", "a.b", "a.b.c.d", "-._.0")
 _ANY_PORTS = (None, 8080, 1, 65535, 0, 80, 443)
 _FILLINGS = tuple(product(_SUBDOMAINS, range(len(_ANY_PORTS))))
@@ -93,7 +93,7 @@ def _lengthened(length: int) -> _Mutation:
 
 
 def _look_alike(origin: str) -> str:
-    """Change a letter that another script, or a case mapping, has a twin of."""
+    """Change a letter into its twin in another script or by a case mapping."""
     for letter, twin in (("a", "\u0430"), ("o", "\u043e"), ("k", "\u212a"), ("1", "\u0661"), ("s", "\u017f")):
         if letter in origin:
             return origin.replace(letter, twin, 1)
@@ -166,7 +166,7 @@ _TO_ORIGIN = (
     str.upper,
     _look_alike,
 )
-# Weighed so that the many odd bytes do not crowd out the rest, and four draws of ten change nothing.
+# Weighted so that the many odd bytes do not crowd out the rest, and four draws of ten change nothing.
 _MUTATIONS: tuple[_Mutation, ...] = (
     *(_unchanged,) * 270,
     *(_in_part(_HOST, change) for change in _TO_HOST * 2),
@@ -212,7 +212,7 @@ def near_miss(random: Random, pattern: str) -> str:
 
     Args:
         random: Where the choices come from.
-        pattern: Any valid pattern but a regular expression or the name of an origin set.
+        pattern: Any valid pattern, except a regular expression or the name of an origin set.
     """
     return mutated(random, covered(random, random.choice(plain_patterns(pattern))))
 
@@ -223,7 +223,7 @@ def covered(random: Random, pattern: str) -> str:
 
 
 def near_miss_of_several(random: Random, pattern: str, patterns: Sequence[str]) -> str:
-    """Draw an origin close to a pattern, which may have parts of another.
+    """Draw an origin close to a pattern, perhaps with parts of another.
 
     Args:
         random: Where the choices come from.
@@ -236,12 +236,12 @@ def near_miss_of_several(random: Random, pattern: str, patterns: Sequence[str]) 
 
 
 def mutated(random: Random, origin: str) -> str:
-    """Damage an origin, or a ruin of one, in no, one or two places."""
+    """Damage an origin, perhaps a damaged one, in none, one or two places."""
     return random.choice(_MUTATIONS)(random.choice(_MUTATIONS)(origin))
 
 
 def plain_patterns(pattern: str) -> tuple[str, ...]:
-    """Write patterns without alternatives that a pattern stands for.
+    """Write out the alternatives of a pattern.
 
     Raises:
         ValueError: The pattern does not show what it covers.

@@ -1,9 +1,9 @@
-"""Origin patterns: what they are made of, and how to take them apart.
+"""Origin patterns: their parts, and how to take them apart.
 
-Each pattern made here is valid in a rule without credentials, together with any others. Never made are `*`, which
-covers everything, `null`, which needs a flag in the document, and `re:`, which needs an extra.
+Each pattern made here is valid in a rule without credentials, together with any others. `*`, which covers everything,
+`null`, which needs a flag in the document, and `re:`, which needs an extra, are never made.
 
-What can be enumerated is a tuple to choose from, the simplest members first because hypothesis shrinks towards them.
+Choices are tuples, with the simplest members first because hypothesis shrinks towards them.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ _WITH_ALTERNATIVES = tuple(
 
 
 def written_port(scheme: str, port: int | None) -> str:
-    """Write a port with its colon, as an origin has it: not at all, where it is the default."""
+    """Write a port with its colon, as in an origin: nothing for the default."""
     return "" if port is None or port == DEFAULT_PORTS.get(scheme) else f":{port}"
 
 
@@ -53,7 +53,7 @@ def _serialised(scheme: str, host: str, port: int | None) -> str:
 
 
 def split(origin: str) -> tuple[str, str, str]:
-    """Cut an origin, a pattern or a ruin of either into scheme, host, and port with its colon."""
+    """Cut an origin or a pattern, perhaps a damaged one, into scheme, host, and port with its colon."""
     scheme, _, rest = origin.partition("://")
     colon = rest.find(":", rest.find("]") + 1)
     return (scheme, rest, "") if colon == -1 else (scheme, rest[:colon], rest[colon:])
@@ -97,7 +97,7 @@ def any_pattern(random: Random) -> str:
 
 
 def related_patterns(random: Random) -> list[str]:
-    """Draw one to six different patterns: most lists are of one family, some are of strangers."""
+    """Draw one to six different patterns: most lists are of one family, some of unrelated ones."""
     family: Sequence[str] | None = random.choice((*_FAMILIES, None))
     count = random.randrange(1, 7)
     drawn = (any_pattern(random) if family is None else random.choice(family) for _ in range(count))
@@ -114,7 +114,7 @@ def _wildcard_host(random: Random) -> str:
 
 
 def _family(domain: str) -> tuple[str, ...]:
-    """Write patterns that share all but a little with each other."""
+    """Write patterns that differ only a little."""
     return tuple(
         f"{scheme}://{labels}{host}{port}"
         for port, host, labels, scheme in product(

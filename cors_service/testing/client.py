@@ -1,6 +1,6 @@
-"""A client of a decision service without the service, for tests of whatever asks one.
+"""A client of a decision service without the service, for tests.
 
-In a test, give it to what takes a `DecisionClient`::
+Use it in the place of a `DecisionClient`::
 
     client = MemoryClient({"version": 1, "policies": {"app": {"origins": ["https://app.example"]}}})
     site = ProtectedResource(MyResource(), client, policy="app")
@@ -29,11 +29,11 @@ __all__ = ["MemoryClient"]
 
 @implementer(IDecider)
 class MemoryClient:
-    """Decides by a policy document, as a service would that is asked by a `DecisionClient` without a cache.
+    """Decides by a policy document, like a `DecisionClient` without a cache that asks a service.
 
     Attributes:
-        asked: Every query until now, those that came while it was down among them.
-        is_down: Whether it refuses for want of a decision, as a client does whose service can't be asked.
+        asked: Every query until now, including those that came while it was down.
+        is_down: Whether it refuses for want of a decision, like a client that can't ask its service.
         is_closed: Whether it was closed.
     """
 
@@ -55,7 +55,7 @@ class MemoryClient:
         """Decide by another document from now on.
 
         Raises:
-            InvalidPolicies: The document has mistakes; the one before stays.
+            InvalidPolicies: The document has mistakes; the last one stays.
         """
         self._active = ActivePolicies(read_document(document))
 

@@ -1,4 +1,4 @@
-"""Policy documents, valid and various: what they grant differs in what a browser looks at."""
+"""Valid policy documents that differ in what browsers look at."""
 
 from collections.abc import Mapping
 from random import Random
@@ -61,7 +61,7 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
 
 
 def rules_of(document: Mapping[str, Any], policy: str) -> list[Mapping[str, Any]]:
-    """The rules of a policy as they are written; of a flat one, the policy itself."""
+    """The rules of a policy as written; a flat policy is its own rule."""
     body = document["policies"][policy]
     rules: list[Mapping[str, Any]] = body.get("rules") or [body]
     return rules
@@ -76,7 +76,7 @@ def patterns_of(document: Mapping[str, Any], rule: Mapping[str, Any]) -> list[st
 
 
 def _draw_grant(random: Random, *, everybody: bool) -> Document:
-    # What rules with credentials may speak for is lifted from all: it is for other tests to say.
+    # All rules lift the refusals of dangers, which are for other tests.
     return {
         **_draw(random, "methods", _METHODS),
         **_draw(random, "request_headers", _REQUEST_HEADERS),

@@ -7,8 +7,8 @@ Needs hypothesis: ``pip install "cors-service[testing]"``. Import it as::
     @given(strategies.exchanges(document))
     def test_my_middleware(exchange): ...
 
-Bugs of CORS live a character away from what is allowed. So what is drawn starts with something that is granted,
-and damages it a little; about as much is covered as is not. Examples shrink: fewer rules, no damage.
+CORS bugs live a character away from what is allowed. So these strategies start with something that is granted, and
+damage it a little; about half of the results are covered. Examples shrink to fewer rules and no damage.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ _Drawn = TypeVar("_Drawn")
 
 
 def _drawn_by(draw: Callable[[Random], _Drawn]) -> SearchStrategy[_Drawn]:
-    """Make a strategy of a function of a random; hypothesis is behind the random, and shrinks what it chooses."""
+    """Make a strategy of a function of a random; hypothesis controls the random, and shrinks its choices."""
     return st.randoms(use_true_random=False).map(draw)
 
 
