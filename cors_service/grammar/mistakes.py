@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 Path = tuple[str | int, ...]
 
@@ -80,6 +80,8 @@ class PolicyError(Exception):
         line: The line in the file, from 1, or None if it can't be known.
     """
 
+    codes: ClassVar[frozenset[str]] = CODES
+
     def __init__(
         self,
         code: str,
@@ -92,7 +94,7 @@ class PolicyError(Exception):
         line: int | None = None,
     ) -> None:
         super().__init__(message)
-        assert code in CODES, code
+        assert code in self.codes, code
         self.code = code
         self.message = message
         # A hint that can't be typed, or read in one line, is no help. It repeats input, so it could forge lines.

@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import BinaryIO, Final
 from urllib.parse import unquote_to_bytes
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, ITCPTransport
 
 from cors_service.server.limits import ServerLimits
 from cors_service.web.head import HOST
@@ -46,6 +46,7 @@ class PlainRequest:
         postpath: The segments behind those.
         requestHeaders: Its headers.
         content: Its body.
+        transport: That of its connection, for endpoints that want it.
         client: The address of the client; this and what follows is set for the access log.
         code: The status of its answer.
         sentLength: Bytes of the body of its answer.
@@ -61,6 +62,7 @@ class PlainRequest:
         "prepath",
         "requestHeaders",
         "sentLength",
+        "transport",
         "uri",
     )
     clientproto = b"HTTP/1.1"
@@ -75,6 +77,7 @@ class PlainRequest:
             self.postpath = list(map(unquote_to_bytes, self.postpath))
         self.requestHeaders = headers
         self.content: BinaryIO = BytesIO(body)
+        self.transport: ITCPTransport
         self.client: IAddress
         self.code: int
         self.sentLength: int

@@ -99,6 +99,8 @@ class QuickChannel(DecisionChannel):
 
     def _answer(self, request: PlainRequest, endpoint: Endpoint) -> None:
         self.site.touch(self)
+        if endpoint.wants_transport:
+            request.transport = self.transport
         answer = endpoint.answer(request)
         own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_headers(request)])
         body = b"" if request.method == b"HEAD" else answer.body

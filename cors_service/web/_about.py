@@ -16,6 +16,7 @@ from cors_service.grammar.mistakes import shown
 from cors_service.policy import write_document
 from cors_service.store import IPolicies, Status
 from cors_service.web._tags import tagged_unless_held
+from cors_service.web.access import IAccess
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import Endpoint, EndpointWithPolicies, NotFound
 from cors_service.web.limits import Limits
@@ -65,8 +66,11 @@ class StatusEndpoint(Endpoint):
         workers: Gives the status of each of them.
     """
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, clock: IReactorTime) -> None:
+    def __init__(
+        self, ids: Iterator[bytes], policies: IPolicies, clock: IReactorTime, access: IAccess | None = None
+    ) -> None:
         super().__init__(ids)
+        self._access = access
         self.worker: int | None = None
         self.workers: Callable[[], list[WorkerStatus]] = list
         self._policies = policies
@@ -83,6 +87,8 @@ class StatusEndpoint(Endpoint):
         }
         if self.worker is not None:
             fields |= {"worker": self.worker, "workers": [worker.as_dict() for worker in self.workers()]}
+        if self._access is not None:
+            fields["access"] = self._access.as_dict()
         return Answer(200, JSON, write_json(fields), {"Cache-Control": NO_STORE})
 
 

@@ -149,6 +149,8 @@ class ProxyEndpoint(EndpointWithPolicies):
         try:
             return self._decided(self._decide(query, original))
         except BadQuery as error:
+            if error.code == "forbidden":
+                raise
             return self._undecided(query, error)
 
     def _selectors(self, request: AnyRequest) -> tuple[str | None, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, cast
 
 from twisted.internet.interfaces import IReactorTime
 
+from cors_service.access import Access
 from cors_service.policy import PolicySet
 from cors_service.store import FixedPolicies, IPolicies, IPolicyStore, LivePolicies
 from cors_service.web._about import (
@@ -16,6 +18,7 @@ from cors_service.web._about import (
     StatusEndpoint,
 )
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
+from cors_service.web._guard import Gate, guarded
 from cors_service.web._proxies import (
     AuthRequestEndpoint,
     EnforceEndpoint,
@@ -24,7 +27,8 @@ from cors_service.web._proxies import (
     PreflightEndpoint,
     Warnings,
 )
-from cors_service.web.endpoint import NotFound
+from cors_service.web.access import FixedAccess, IAccess
+from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.ids import decision_ids
 from cors_service.web.limits import Limits
 
@@ -47,24 +51,33 @@ class DecisionTree(NotFound):
         status: The resource at `/v1/status`.
     """
 
-    def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime) -> None:
+    def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime, access: IAccess | None = None) -> None:
         self.ids = ids = decision_ids()
         super().__init__(ids)
         self.policies = policies
         self.ready = ReadyEndpoint(ids, policies, limits)
+        self.status = StatusEndpoint(ids, policies, clock, access)
         self.putChild(b"livez", LiveEndpoint(ids))
         self.putChild(b"readyz", self.ready)
         self.putChild(b"openapi.json", OpenAPIEndpoint(ids))
         api = NotFound(ids)
         self.putChild(b"v1", api)
-        api.putChild(b"decision", DecisionEndpoint(ids, policies, limits))
-        api.putChild(b"decisions", DecisionsEndpoint(ids, policies, limits))
-        api.putChild(b"policies", PoliciesEndpoint(ids, policies, limits))
-        self.status = StatusEndpoint(ids, policies, clock)
-        api.putChild(b"status", self.status)
         warnings = Warnings(clock)
-        for name, endpoint in _FOR_PROXIES.items():
-            api.putChild(name, endpoint(ids, policies, limits, warnings))
+
+        def endpoints_for(policies: IPolicies) -> dict[bytes, Endpoint]:
+            return {
+                b"decision": DecisionEndpoint(ids, policies, limits),
+                b"decisions": DecisionsEndpoint(ids, policies, limits),
+                b"policies": PoliciesEndpoint(ids, policies, limits),
+                b"status": self.status,
+                **{name: endpoint(ids, policies, limits, warnings) for name, endpoint in _FOR_PROXIES.items()},
+            }
+
+        endpoints: Mapping[bytes, Endpoint] = endpoints_for(policies)
+        if access is not None:
+            endpoints = guarded(ids, Gate(access, policies, endpoints_for, warnings), endpoints)
+        for name, endpoint in endpoints.items():
+            api.putChild(name, endpoint)
 
 
 def decision_resource(
@@ -72,6 +85,7 @@ def decision_resource(
     *,
     limits: Limits | None = None,
     clock: IReactorTime | None = None,
+    access: Access | IAccess | None = None,
 ) -> DecisionTree:
     """Make the resource tree of the decision service.
 
@@ -80,6 +94,7 @@ def decision_resource(
             `IPolicies`.
         limits: The lifetime of decisions and the sizes of requests.
         clock: The reactor by default.
+        access: Who may ask for what; everybody by default.
 
     Returns:
         A resource for any path of a Twisted site, beside any other resources. Time limits, sizes of headers, draining
@@ -97,4 +112,5 @@ def decision_resource(
         holder = live
     else:
         holder = policies
-    return DecisionTree(holder, limits or Limits(), clock)
+    callers = FixedAccess(access) if isinstance(access, Access) else access
+    return DecisionTree(holder, limits or Limits(), clock, callers)

@@ -36,7 +36,12 @@ class Endpoint(Resource):
 
     There are two ways in. Any Twisted site calls `render`, which writes the answer to its request. `QuickChannel` calls
     `answer` with a request that it has read itself, and writes the answer itself.
+
+    Attributes:
+        wants_transport: Whether a request must have the transport of its connection.
     """
+
+    wants_transport = False
 
     _log: Final = Logger()
 

@@ -12,7 +12,7 @@ from cors_service.wire import write_json
 
 PROBLEM: Final = "application/problem+json"
 
-_NOT_FOUND_CODES: Final = frozenset({"unknown-policy", "no-policy-for-url"})
+_STATUSES: Final = {"unknown-policy": 404, "no-policy-for-url": 404, "forbidden": 403}
 
 
 class Problem(Exception):
@@ -34,8 +34,8 @@ class Problem(Exception):
 
     @classmethod
     def of(cls, error: BadQuery) -> Problem:
-        """The problem that a caller's mistake is: what does not exist is a 404, the rest a 400."""
-        return cls(404 if error.code in _NOT_FOUND_CODES else 400, error.code, error.message)
+        """The problem that a caller's mistake is: a 404, if something does not exist; a 400, as a rule."""
+        return cls(_STATUSES.get(error.code, 400), error.code, error.message)
 
     def as_dict(self) -> dict[str, object]:
         """The members of RFC 9457, 3.1, and the code."""

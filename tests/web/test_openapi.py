@@ -30,7 +30,16 @@ from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations,
 from tests.web.traversal import caller, tree
 
 SCHEMAS: dict[str, Any] = COMPONENTS["schemas"]
-EVERYWHERE = {"MethodNotAllowed", "NotFound", "RequestMalformed", "RequestTimeout", "HeadTooLarge", "BodyTooLarge"}
+EVERYWHERE = {
+    "MethodNotAllowed",
+    "NotFound",
+    "RequestMalformed",
+    "RequestTimeout",
+    "HeadTooLarge",
+    "BodyTooLarge",
+    "Unauthorized",
+    "Forbidden",
+}
 """What can be the answer on any path; the text of the description says when."""
 GRANTS = {"allowed", "no-origin", "same-origin"}
 """The reasons of decisions that refuse nothing."""
@@ -46,10 +55,21 @@ def test_nothing_is_left_over() -> None:
     """Every component is referred to, or named in the text as what can happen on any path."""
     document, text = json.dumps(DESCRIPTION), DESCRIPTION["info"]["description"]
     unused = {
-        name for kind, parts in COMPONENTS.items() for name in parts if f'"#/components/{kind}/{name}"' not in document
+        name
+        for kind, parts in COMPONENTS.items()
+        for name in parts
+        if kind != "securitySchemes" and f'"#/components/{kind}/{name}"' not in document
     }
     assert unused <= EVERYWHERE
     assert {name for name in EVERYWHERE if f"`{name}`" in text} == EVERYWHERE
+
+
+def test_security() -> None:
+    """Every way to show who asks is described, as a choice, for what is beneath /v1; the rest is for everybody."""
+    ways: list[dict[str, list[str]]] = [{}, *({name: []} for name in COMPONENTS["securitySchemes"])]
+    for name, operation in operations():
+        path = name.split()[1]
+        assert (ways if path.startswith("/v1/") else []) == operation.get("security", DESCRIPTION["security"])
 
 
 def routes(resource: Resource, path: str = "") -> Iterator[str]:

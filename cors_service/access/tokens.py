@@ -1,0 +1,36 @@
+"""New tokens, and what to write into the document for them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+_BYTES: Final = 32
+
+
+def new_token() -> str:
+    """Make a token that nobody can guess: 43 letters, digits, hyphens and underscores."""
+    return secrets.token_urlsafe(_BYTES)
+
+
+def token_entry(name: str, token: str, verbs: Sequence[str], policies: Sequence[str] = ()) -> str:
+    """Write the entry of a token in TOML.
+
+    Args:
+        name: The name of the token, as the document takes it.
+        token: The token, of which the entry has a hash.
+        verbs: What it is good for.
+        policies: Prefixes of the names of the policies that it may ask about; all policies by default.
+    """
+    lines = ["[[tokens]]", f'name = "{name}"']
+    lines.append(f'sha256 = "{hashlib.sha256(token.encode("ascii")).hexdigest()}"')
+    lines.append(f"verbs = [{_listed(verbs)}]")
+    if policies:
+        lines.append(f"policies = [{_listed(policies)}]")
+    return "\n".join(lines)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)

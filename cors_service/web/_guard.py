@@ -1,0 +1,201 @@
+"""Endpoints that only those reach who may: the caller is known by a token or by the certificate of its connection.
+
+A caller that may ask about some policies alone reaches other endpoints than the rest, made for a view of those
+policies, so nothing that was remembered for one is ever given to the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+
+from cors_service.access.callers import Access, Caller, Verb
+from cors_service.store import IPolicies
+from cors_service.web._proxies import Warnings
+from cors_service.web._scope import PoliciesInScope
+from cors_service.web.access import IAccess
+from cors_service.web.answer import Answer
+from cors_service.web.endpoint import Endpoint
+from cors_service.web.problem import Problem
+from cors_service.web.request import AnyRequest
+
+TOKEN_HEADER: Final = b"x-cors-token"
+"""Where gateways put their token: `Authorization` may be that of the request that they received."""
+
+# https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+_BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
+
+Endpoints = Mapping[bytes, Endpoint]
+"""Those beneath `/v1`, by their names."""
+
+_READ: Final = frozenset({b"policies", b"status"})
+
+
+class Gate:
+    """Lets callers through to the endpoints that they may reach."""
+
+    def __init__(
+        self,
+        access: IAccess,
+        policies: IPolicies,
+        endpoints_for: Callable[[IPolicies], Endpoints],
+        warnings: Warnings,
+    ) -> None:
+        """Make a gate.
+
+        Args:
+            access: Who may ask for what.
+            policies: Holds the active policies.
+            endpoints_for: Makes the endpoints that decide by the policies of a holder.
+            warnings: Takes what callers do wrong.
+        """
+        self._access = access
+        self._policies = policies
+        self._endpoints_for = endpoints_for
+        self._warnings = warnings
+        self._made: dict[tuple[str, ...] | None, Endpoints] = {}
+        self._made_for: Access = access.active
+
+    def endpoint(self, request: AnyRequest, name: bytes, verb: Verb) -> tuple[Endpoint, Caller]:
+        """Find the endpoint of a name for whoever sends a request.
+
+        Raises:
+            Problem: The caller is not known, or may not do this.
+        """
+        access: Access = self._access.active
+        if access is not self._made_for:
+            self._made, self._made_for = {}, access
+        known = list(_callers(request, access))
+        for caller in known:
+            if verb in caller.verbs:
+                return self._endpoints(caller.policies)[name], caller
+        path = name.decode("ascii")
+        if known:
+            self._warnings.warn(
+                f"{known[0].name} {verb}", f"The caller {known[0].name} asks /v1/{path} without the verb {verb}"
+            )
+            raise Problem(403, "forbidden", f"This caller lacks the verb {verb}.")
+        self._warnings.warn(path, f"A caller without a known token or certificate asks /v1/{path}")
+        detail = "The request has no known token and came with no known certificate."
+        raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
+
+    def _endpoints(self, prefixes: tuple[str, ...] | None) -> Endpoints:
+        """The endpoints of all callers with these policies; there are as many as the document of callers has."""
+        made = self._made.get(prefixes)
+        if made is None:
+            policies = self._policies if prefixes is None else PoliciesInScope(self._policies, prefixes)
+            made = self._made[prefixes] = self._endpoints_for(policies)
+        return made
+
+
+class Guarded(Endpoint):
+    """Stands before the endpoints of a name, and answers with theirs."""
+
+    wants_transport = True
+
+    def __init__(self, ids: Iterator[bytes], gate: Gate, name: bytes, verb: Verb, *, is_leaf: bool) -> None:
+        """Make one.
+
+        Args:
+            ids: The names of answers.
+            gate: Knows the callers.
+            name: That of the endpoints.
+            verb: What a caller needs.
+            is_leaf: Whether the endpoints take all of the path behind their name.
+        """
+        super().__init__(ids)
+        self.isLeaf = is_leaf
+        self._gate = gate
+        self._name = name
+        self._verb = verb
+
+    def getChild(self, path: bytes, request: IRequest) -> Resource:
+        """What stands beneath the endpoints."""
+        return _GuardedChild(self._ids, self._gate, self._name, self._verb, path)
+
+    def find(self, request: AnyRequest) -> Endpoint:
+        """The endpoint that answers a request.
+
+        Raises:
+            Problem: The caller may not reach it.
+        """
+        return self._gate.endpoint(request, self._name, self._verb)[0]
+
+    def _malformed(self, request: AnyRequest) -> str | None:
+        # Which is found by the endpoint: those of gateways are less strict.
+        return None
+
+    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
+        return self._answer
+
+    def _answer(self, request: AnyRequest) -> Answer:
+        return self.find(request).answer(request)
+
+
+class _GuardedChild(Guarded):
+    """Stands before one policy of those that can be read."""
+
+    def __init__(self, ids: Iterator[bytes], gate: Gate, name: bytes, verb: Verb, path: bytes) -> None:
+        super().__init__(ids, gate, name, verb, is_leaf=True)
+        self._path = path
+
+    def find(self, request: Any) -> Endpoint:
+        endpoint, caller = self._gate.endpoint(request, self._name, self._verb)
+        policy = self._path.decode("utf-8", "replace")
+        if caller.policies is not None and policy and not policy.startswith(caller.policies):
+            raise Problem(403, "forbidden", "This caller may not ask about this policy.")
+        child = endpoint.getChild(self._path, request)
+        assert isinstance(child, Endpoint)
+        return child
+
+
+def guarded(ids: Iterator[bytes], gate: Gate, endpoints: Endpoints) -> Endpoints:
+    """Put a guard before each endpoint.
+
+    Args:
+        ids: The names of answers.
+        gate: Knows the callers.
+        endpoints: What everybody reaches where nobody is asked for.
+    """
+    return {
+        name: Guarded(ids, gate, name, "read" if name in _READ else "decide", is_leaf=bool(endpoint.isLeaf))
+        for name, endpoint in endpoints.items()
+    }
+
+
+def _callers(request: AnyRequest, access: Access) -> Iterator[Caller]:
+    """The known callers that a request shows to be from: one, as a rule."""
+    tokens = [*_only(request, TOKEN_HEADER), *map(_bearer, _only(request, b"authorization"))]
+    for token in filter(None, tokens):
+        caller = access.by_token(token)
+        if caller is not None:
+            yield caller
+    subject = _subject(request) if access.certificates else None
+    caller = None if subject is None else access.by_subject(subject)
+    if caller is not None:
+        yield caller
+
+
+def _only(request: AnyRequest, name: bytes) -> tuple[bytes, ...]:
+    """The value of a header that stands once."""
+    lines = request.requestHeaders.getRawHeaders(name) or ()
+    return tuple(lines) if len(lines) == 1 else ()
+
+
+def _bearer(authorization: bytes) -> bytes:
+    found = _BEARER.fullmatch(authorization)
+    return found[1] if found else b""
+
+
+def _subject(request: AnyRequest) -> str | None:
+    """The subject of the certificate that the connection of a request was made with; TLS has verified it."""
+    ask = getattr(getattr(request, "transport", None), "getPeerCertificate", None)
+    certificate = ask() if ask is not None else None
+    if certificate is None:
+        return None
+    subject: str = certificate.to_cryptography().subject.rfc4514_string()
+    return subject

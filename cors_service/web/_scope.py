@@ -1,0 +1,99 @@
+"""The part of the active policies that a caller may ask about."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
+
+from zope.interface import implementer
+
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.grammar.mistakes import shown
+from cors_service.policy import PolicySet
+from cors_service.store import IPolicies, Status
+
+# Its name is none of the caller's business.
+_OF_THE_URL: Final = "the policy of this URL"
+
+
+@implementer(IPolicies)
+class PoliciesInScope:
+    """Holds the active policies of another holder, for callers that may ask about some of them.
+
+    Endpoints that are made with it remember its answers apart from those that others get.
+    """
+
+    def __init__(self, policies: IPolicies, prefixes: tuple[str, ...]) -> None:
+        """Make a holder.
+
+        Args:
+            policies: Holds all policies.
+            prefixes: How the names of the policies begin that may be asked about.
+        """
+        self._policies = policies
+        self._prefixes = prefixes
+        self._view: ActiveInScope | None = None
+
+    @property
+    def active(self) -> ActivePolicies | None:
+        """The policies that decide now."""
+        whole: ActivePolicies | None = self._policies.active
+        if whole is None:
+            return None
+        if self._view is None or self._view.whole is not whole:
+            self._view = ActiveInScope(whole, self._prefixes)
+        return self._view
+
+    @property
+    def status(self) -> Status:
+        """That of the other holder."""
+        status: Status = self._policies.status
+        return status
+
+
+class ActiveInScope(ActivePolicies):
+    """Active policies that refuse to decide by some of them.
+
+    Attributes:
+        whole: All of them.
+        revision: That of all of them.
+    """
+
+    def __init__(self, whole: ActivePolicies, prefixes: tuple[str, ...]) -> None:
+        self.whole = whole
+        self.revision = whole.revision
+        self._prefixes = prefixes
+
+    @cached_property
+    def policy_set(self) -> PolicySet:  # type: ignore[override]
+        """The policies that may be asked about."""
+        whole = self.whole.policy_set
+        within = {name: policy for name, policy in whole.policies.items() if name.startswith(self._prefixes)}
+        return PolicySet(policies=MappingProxyType(within), origin_sets=whole.origin_sets)
+
+    def decide(self, query: Query) -> Decision:
+        """Decide about one request, unless that is another caller's business.
+
+        Raises:
+            BadQuery: As for all policies; or `forbidden`, whether there is such a policy or not.
+        """
+        if query.policy is not None:
+            self._check(query.policy, f"the policy {shown(query.policy)}")
+        decision = self.whole.decide(query)
+        self._check(decision.policy, _OF_THE_URL)
+        return decision
+
+    def policy_for(self, url: str) -> str:
+        """Find the name of the policy that decides about a URL.
+
+        Raises:
+            BadQuery: As for all policies; or `forbidden`.
+        """
+        name = self.whole.policy_for(url)
+        self._check(name, _OF_THE_URL)
+        return name
+
+    def _check(self, name: str, called: str) -> None:
+        if not name.startswith(self._prefixes):
+            raise BadQuery("forbidden", f"This caller may not ask about {called}.")

@@ -1,0 +1,318 @@
+"""Tests of who reaches which endpoint where callers are known: by each verb, by policies, and by what they show."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from typing import Any
+
+import pytest
+from cryptography import x509
+from OpenSSL.crypto import X509
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, formatEvent
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyObject
+
+from cors_service.access import Access, read_access
+from cors_service.access.callers import VERBS
+from cors_service.policy import read_document
+from cors_service.server import DecisionChannel, DecisionSite, QuickChannel
+from cors_service.web import DecisionTree, decision_resource
+from cors_service.web.access import FixedAccess, IAccess
+from tests.certificates import Authority
+from tests.observing import observed_by
+from tests.web.description import COMPONENTS, check, fits_closely, response_of
+from tests.web.traversal import METHODS, POLICIES, Answer, Caller
+
+SECRETS = {"both": ("decide", "read"), "decides": ("decide",), "reads": ("read",)}
+"""The tokens, each with its verbs."""
+LIMITED = "limited"
+"""A token for the policies whose names begin with `cat` or `st`."""
+
+PAGE = "https://partner.example"
+PROXIED = [
+    ("X-Original-Method", "GET"),
+    ("X-Forwarded-Method", "GET"),
+    ("X-Original-URL", "https://api.example.com/catalogue/7"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "api.example.com"),
+    ("X-Forwarded-Uri", "/catalogue/7"),
+    ("Host", "api.example.com"),
+    ("Origin", PAGE),
+]
+PREFLIGHT = [*PROXIED, ("Access-Control-Request-Method", "GET")]
+QUERY = {"policy": "catalogue", "method": "GET", "origin": PAGE}
+
+Lines = list[tuple[str, str]]
+ENDPOINTS: dict[str, tuple[str, str, str, Any, Lines]] = {
+    "form": ("decide", "GET", f"/v1/decision?policy=catalogue&origin={PAGE}", None, []),
+    "query": ("decide", "POST", "/v1/decision", QUERY, []),
+    "batch": ("decide", "POST", "/v1/decisions", {"queries": [QUERY]}, []),
+    "auth-request": ("decide", "GET", "/v1/auth-request/catalogue", None, PROXIED),
+    "forward-auth": ("decide", "GET", "/v1/forward-auth/catalogue", None, PROXIED),
+    "ext-authz": ("decide", "PUT", "/v1/ext-authz/catalogue/7", None, PROXIED),
+    "preflight": ("decide", "OPTIONS", "/v1/preflight/catalogue/7", None, PREFLIGHT),
+    "enforce": ("decide", "GET", "/v1/enforce/catalogue", None, PROXIED),
+    "policies": ("read", "GET", "/v1/policies", None, []),
+    "policy": ("read", "GET", "/v1/policies/catalogue", None, []),
+    "status": ("read", "GET", "/v1/status", None, []),
+}
+"""Each endpoint with a verb, with a request that succeeds."""
+
+
+def digest(token: str) -> str:
+    """The hash of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def document(limit: str = '"cat", "st"') -> str:
+    """A document with all tokens and one certificate."""
+    entries = [
+        f'[[tokens]]\nname = "{token}"\nsha256 = "{digest(token)}"\nverbs = {json.dumps(verbs)}\n'
+        for token, verbs in SECRETS.items()
+    ]
+    limited = entries[0].replace("both", LIMITED).replace(digest("both"), digest(LIMITED)) + f"policies = [{limit}]\n"
+    return "".join([*entries, limited, '[[certificates]]\nsubject = "CN=gateway"\nverbs = ["decide"]\n'])
+
+
+def guarded(access: Access | FixedAccess | None = None) -> DecisionTree:
+    """A tree that only those reach who may."""
+    return decision_resource(read_document(POLICIES), clock=Clock(), access=access or read_access(document()))
+
+
+def send(tree: DecisionTree, name: str, token: str | None = None, *, header: str = "Authorization") -> Answer:
+    """Send the request of an endpoint, with a token."""
+    _, method, path, value, lines = ENDPOINTS[name]
+    shown = [] if token is None else [(header, f"Bearer {token}" if header == "Authorization" else token)]
+    body = None if value is None else json.dumps(value).encode()
+    return Caller(tree).ask(method, path, body, [*lines, *shown])
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+@pytest.mark.parametrize("header", ["Authorization", "X-Cors-Token"])
+@pytest.mark.parametrize("token", SECRETS)
+def test_verbs(name: str, header: str, token: str) -> None:
+    """A token with the verb of an endpoint gets its answer; one without it gets a 403."""
+    answer = send(guarded(), name, token, header=header)
+    if ENDPOINTS[name][0] in SECRETS[token]:
+        assert answer.status in {200, 204}
+    else:
+        assert answer.problem == (403, "forbidden")
+        check(answer, COMPONENTS["responses"]["Forbidden"])
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+@pytest.mark.parametrize("token", [None, "unknown", "", digest("both"), "both both"])
+def test_unauthorized(name: str, token: str | None) -> None:
+    """Without a token, or with one that is not known, every endpoint with a verb answers 401, and decides nothing."""
+    answer = send(guarded(), name, token)
+    assert answer.problem == (401, "unauthorized")
+    assert answer.header("WWW-Authenticate") == "Bearer"
+    # It has none of the headers of a decision.
+    check(answer, COMPONENTS["responses"]["Unauthorized"])
+
+
+def test_every_endpoint_is_guarded() -> None:
+    """Whatever is beneath /v1 asks for a token, but for paths where nothing is."""
+    tree = guarded()
+    told = {path.split("/")[2] for _, _, path, _, _ in ENDPOINTS.values()}
+    names = {name.decode() for name in tree.children[b"v1"].children}
+    assert {path.partition("?")[0] for path in told} == names
+    for path in METHODS:
+        status = Caller(tree).ask("GET", path).status
+        assert (401 if path.startswith("/v1/") else 200) == status
+    assert Caller(tree).ask("GET", "/v1/nothing").problem == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "authorization", ["bearer both", "BEARER  both", "Basic Ym90aA==", "both", "Bearer both, Bearer both"]
+)
+def test_schemes(authorization: str) -> None:
+    """The scheme is Bearer, in any case, and no other (RFC 6750, 2.1)."""
+    answer = Caller(guarded()).get("/v1/status", [("Authorization", authorization)])
+    assert answer.status == (200 if authorization.lower().split() == ["bearer", "both"] else 401)
+
+
+def test_repeated_tokens() -> None:
+    """A header that stands twice shows nothing."""
+    lines = [("Authorization", "Bearer both")] * 2
+    assert Caller(guarded()).get("/v1/status", lines).status == 401
+
+
+def test_the_token_of_the_client_of_a_gateway() -> None:
+    """The Authorization that a gateway passes on does not take from what its own token gives."""
+    lines = [*PROXIED, ("Authorization", "Bearer of-the-client"), ("X-Cors-Token", "decides")]
+    assert Caller(guarded()).get("/v1/auth-request/catalogue", lines).status == 200
+
+
+def limited(path: str, lines: Lines | None = None, method: str = "GET", value: object = None) -> Answer:
+    """Ask with a token for some policies."""
+    body = None if value is None else json.dumps(value).encode()
+    return Caller(guarded()).ask(method, path, body, [*(lines or []), ("X-Cors-Token", LIMITED)])
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "value", "lines"),
+    [
+        ("/v1/decision?policy=prices", "GET", None, []),
+        ("/v1/decision?policy=absent", "GET", None, []),
+        ("/v1/decision?url=https://api.example.com/prices/7", "GET", None, []),
+        ("/v1/decision", "POST", {"policy": "prices", "method": "GET"}, []),
+        ("/v1/policies/prices", "GET", None, []),
+        ("/v1/policies/absent", "GET", None, []),
+        ("/v1/auth-request/prices", "GET", None, PROXIED),
+        ("/v1/forward-auth/prices", "GET", None, PROXIED),
+        ("/v1/ext-authz/prices/7", "PUT", None, PROXIED),
+        ("/v1/ext-authz/-/prices/7", "PUT", None, PROXIED),
+        ("/v1/preflight/prices", "OPTIONS", None, PREFLIGHT),
+        ("/v1/enforce/prices", "GET", None, PROXIED),
+    ],
+)
+def test_policies_out_of_scope(path: str, method: str, value: object, lines: Lines) -> None:
+    """A token for some policies gets a 403 for any other, whether there is one or not, and does not learn its name."""
+    answer = limited(path, lines, method, value)
+    assert answer.problem == (403, "forbidden")
+    assert "url=" not in path or "prices" not in answer.json["detail"]
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_policies_in_scope(name: str) -> None:
+    """A token for some policies gets the same about them as one for all, and of all policies only those."""
+    answers = [send(guarded(), name, token, header="X-Cors-Token") for token in ("both", LIMITED)]
+    if name == "policies":
+        whole, part = (set(answer.json["policies"]) for answer in answers)
+        assert (whole, part) == ({"catalogue", "prices", "status"}, {"catalogue", "status"})
+        assert set(answers[1].json["origin_sets"]) == {"partners"}
+    else:
+        assert answers[0][::2] == answers[1][::2]
+
+
+def test_batch_in_part() -> None:
+    """In a batch, what a token may not ask is a problem in its place."""
+    queries = [{"policy": name, "method": "GET"} for name in ("catalogue", "prices", "absent")]
+    queries.append({"url": "https://api.example.com/prices/7", "method": "GET"})
+    answer = limited("/v1/decisions", method="POST", value={"queries": queries})
+    fits_closely(response_of("POST /v1/decisions", 200)["content"]["application/json"]["schema"], answer.json)
+    found = [one.get("policy") or one["error"]["code"] for one in answer.json["decisions"]]
+    assert found == ["catalogue", "forbidden", "forbidden", "forbidden"]
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_remembered_answers_stay_with_who_may(name: str) -> None:
+    """What was answered to one caller a moment ago is not given to another that may not ask for it."""
+    tree = guarded(read_access(document('"other-"')))
+    for _ in range(3):
+        assert send(tree, name, "both").status in {200, 204}
+        answer = send(tree, name, LIMITED)
+        if name == "batch":
+            assert [one["error"]["code"] for one in answer.json["decisions"]] == ["forbidden"]
+        elif name not in {"policies", "status"}:
+            assert answer.problem == (403, "forbidden")
+        assert send(tree, name).status == 401
+
+
+def test_no_token_is_told() -> None:
+    """No answer has a token in it, and no line of the log, whatever is done with it."""
+    told: list[str] = []
+
+    def note(event: LogEvent) -> None:
+        told.append(formatEvent(event) + repr(event))
+
+    shown = itertools.product(ENDPOINTS, ("hunter2-unknown", "both"), ("Authorization", "X-Cors-Token"))
+    with observed_by(note):
+        told.extend(repr(send(guarded(), name, token, header=header)) for name, token, header in shown)
+    assert "hunter2" not in "".join(told)
+    assert any("without a known token" in line for line in told)
+
+
+def on_the_wire(channel: type[DecisionChannel], name: str, token: str, transport: StringTransport) -> bytes:
+    """What a connection of our own server answers."""
+    _, method, path, value, lines = ENDPOINTS[name]
+    body = b"" if value is None else json.dumps(value).encode()
+    head = [f"{method} {path} HTTP/1.1", *(f"{key}: {text}" for key, text in lines), f"Content-Length: {len(body)}"]
+    if "Host" not in dict(lines):
+        head.append("Host: cors.test")
+    if value is not None:
+        head.append("Content-Type: application/json")
+    if token:
+        head.append(f"X-Cors-Token: {token}")
+    protocol = DecisionSite(guarded(), Clock(), channel=channel).buildProtocol(None)
+    protocol.makeConnection(transport)
+    protocol.dataReceived("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+    protocol.connectionLost(Failure(ConnectionDone()))
+    return bytes(transport.value()).partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("channel", [QuickChannel, DecisionChannel])
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_both_channels(channel: type[DecisionChannel], name: str) -> None:
+    """Requests that are read in one go are let through, or not, as those that are read line by line."""
+    verb = ENDPOINTS[name][0]
+    for token, allowed in [("both", True), ("decides", verb == "decide"), ("reads", verb == "read")]:
+        line = on_the_wire(channel, name, token, StringTransport())
+        assert (line.split()[1] in {b"200", b"204"}) == allowed
+        assert allowed or line == b"HTTP/1.1 403 Forbidden"
+    assert on_the_wire(channel, name, "", StringTransport()) == b"HTTP/1.1 401 Unauthorized"
+
+
+class Verified(StringTransport):
+    """A transport whose client has shown a certificate, which was verified."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        pem = Authority("the authority").sign(name).certificate
+        self._certificate = X509.from_cryptography(x509.load_pem_x509_certificate(pem))
+
+    def getPeerCertificate(self) -> X509:
+        """Give the certificate."""
+        return self._certificate
+
+
+@pytest.mark.parametrize("channel", [QuickChannel, DecisionChannel])
+def test_certificates(channel: type[DecisionChannel]) -> None:
+    """The subject of the connection's certificate has verbs as a token has; another subject is nobody."""
+    statuses = [
+        on_the_wire(channel, name, "", Verified(subject)).split()[1]
+        for subject, name in [("gateway", "auth-request"), ("gateway", "status"), ("other", "auth-request")]
+    ]
+    assert statuses == [b"200", b"403", b"401"]
+
+
+def test_certificate_and_token() -> None:
+    """A caller may do what its token and its certificate let it do together."""
+    assert on_the_wire(QuickChannel, "status", "reads", Verified("gateway")).split()[1] == b"200"
+    assert on_the_wire(QuickChannel, "auth-request", "reads", Verified("gateway")).split()[1] == b"200"
+
+
+def test_changes() -> None:
+    """A change of who may ask takes effect with the next request."""
+    access = FixedAccess(read_access(document()))
+    tree = guarded(access)
+    asked = [send(tree, "form", LIMITED).status]
+    access.active = read_access(document('"prices"'))
+    asked.append(send(tree, "form", LIMITED).status)
+    access.active = Access()
+    asked.append(send(tree, "form", LIMITED).status)
+    assert asked == [200, 403, 401]
+
+
+def test_status_says_how_many() -> None:
+    """The status counts tokens and certificates; where everybody may ask, it does not speak of them."""
+    answer = send(guarded(), "status", "both")
+    check(answer, response_of("GET /v1/status", 200))
+    assert answer.json["access"] == {"tokens": 4, "certificates": 1}
+    assert "access" not in Caller(decision_resource(read_document(POLICIES), clock=Clock())).get("/v1/status").json
+
+
+def test_interface() -> None:
+    """What never changes is a holder like any other."""
+    verifyObject(IAccess, FixedAccess(Access()))
+
+
+def test_verbs_of_the_tests() -> None:
+    """The table of endpoints has every verb."""
+    assert set(VERBS) == {endpoint[0] for endpoint in ENDPOINTS.values()}
