@@ -21,6 +21,7 @@ from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
+from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 
 Endpoint = tuple[str, IStreamServerEndpoint]
@@ -143,6 +144,8 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
     """
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, for_the_group(description))
+    except WrongEndpoint as error:
+        raise UsageError(f"--listen {ascii(description)[1:-1]}: {error}") from None
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
         detail = f"{type(error).__name__}: {error}"
     else:

@@ -1,0 +1,255 @@
+"""An endpoint for HTTPS, `https:PORT:key=FILE:cert=FILE[:clientCA=FILE][:interface=ADDRESS][:backlog=N]`.
+
+Twisted's own `ssl:` asks no client for a certificate, and reads its own once. This endpoint can ask for one, which
+OpenSSL verifies in the handshake: without it there is no connection. All files can be read again while it listens.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from zope.interface import Attribute, Interface, implementer
+
+from cors_service.grammar.mistakes import shown
+
+if TYPE_CHECKING:
+    from OpenSSL.SSL import Connection
+    from twisted.internet.ssl import CertificateOptions
+    from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+BACKLOG: Final = 1024
+"""How many connections wait in the system's queue by default: a burst of them must not lose an honest one."""
+
+_USAGE: Final = "https:PORT:key=FILE:cert=FILE[:clientCA=FILE][:interface=ADDRESS]"
+_ARGUMENTS: Final = {"port", "key", "cert", "clientCA", "interface", "backlog"}
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_LONGEST_FILE: Final = 1024 * 1024
+
+
+class WrongEndpoint(ValueError):
+    """The description of an endpoint is wrong; the text is a sentence."""
+
+
+class IReloads(Interface):
+    """An endpoint that reads files, and can read them again."""
+
+    description: str = Attribute("What people call it.")
+
+    def reload() -> None:
+        """Read the files again; keep what was read before if that fails, and say so in the log."""
+
+
+class Files:
+    """The files of an endpoint.
+
+    Attributes:
+        key: The private key, as PEM.
+        certificate: The certificate, and behind it those that lead to its authority, as PEM.
+        authorities: Who must have signed the certificates of clients, as PEM; None for clients without any.
+    """
+
+    def __init__(self, key: Path, certificate: Path, authorities: Path | None) -> None:
+        self.key = key
+        self.certificate = certificate
+        self.authorities = authorities
+
+    def read(self) -> CertificateOptions:
+        """Read all of them.
+
+        Raises:
+            WrongEndpoint: One can't be read, or they do not fit together.
+        """
+        from OpenSSL.crypto import PKey
+        from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
+
+        key = _private_key("key", self.key)
+        chain = _certificates("cert", self.certificate)
+        if chain[0].original.to_cryptography().public_key() != key.public_key():
+            raise WrongEndpoint(
+                f"key={_shown(self.key)} does not belong to the first certificate in cert={_shown(self.certificate)}."
+            )
+        trust = None
+        if self.authorities is not None:
+            trust = trustRootFromCertificates(_certificates("clientCA", self.authorities))
+        try:
+            options = CertificateOptions(
+                privateKey=PKey.from_cryptography_key(key),
+                certificate=chain[0].original,
+                extraCertChain=[one.original for one in chain[1:]],
+                trustRoot=trust,
+                raiseMinimumTo=TLSVersion.TLSv1_2,
+                acceptableProtocols=[b"http/1.1"],
+            )
+            options.getContext()
+        except Exception as error:
+            raise WrongEndpoint(f"cert={_shown(self.certificate)} can't be used: {shown(str(error))}.") from error
+        return options
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Credentials:
+    """What a server shows of itself, and whom it believes: new connections get what was read last."""
+
+    def __init__(self, files: Files) -> None:
+        """Read the files.
+
+        Raises:
+            WrongEndpoint: They can't be used.
+        """
+        self._files = files
+        self._options = files.read()
+
+    def read(self) -> None:
+        """Read the files again.
+
+        Raises:
+            WrongEndpoint: They can't be used; what was read before stays.
+        """
+        self._options = self._files.read()
+
+    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> Connection:
+        """Make the state of a connection."""
+        from OpenSSL.SSL import Connection
+
+        return Connection(self._options.getContext(), None)
+
+
+@implementer(IStreamServerEndpoint, IReloads)
+class HTTPSServerEndpoint:
+    """Listens for TLS connections.
+
+    Attributes:
+        description: What people call it.
+    """
+
+    _log: Final = Logger()
+
+    def __init__(self, reactor: Any, port: int, files: Files, *, interface: str = "", backlog: int = BACKLOG) -> None:
+        """Make an endpoint, and read its files.
+
+        Args:
+            reactor: Listens.
+            port: The TCP port; 0 for any.
+            files: The key, the certificates and who signs those of clients.
+            interface: The address to listen on; all of them by default.
+            backlog: How many connections may wait.
+
+        Raises:
+            WrongEndpoint: The files can't be used.
+        """
+        self.description = f"https:{port}"
+        self._reactor = reactor
+        self._port = port
+        self._interface = interface
+        self._backlog = backlog
+        self._credentials = Credentials(files)
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen."""
+        from twisted.protocols.tls import TLSMemoryBIOFactory
+
+        factory: Any = TLSMemoryBIOFactory(self._credentials, False, protocolFactory, self._reactor)
+        return execute(self._reactor.listenTCP, self._port, factory, self._backlog, self._interface)
+
+    def reload(self) -> None:
+        """Read the files again; keep what was read before if that fails, and say so in the log."""
+        try:
+            self._credentials.read()
+        except WrongEndpoint as error:
+            self._log.error("{endpoint} keeps its certificates: {reason}", endpoint=self.description, reason=str(error))
+        else:
+            self._log.info("{endpoint} has read its certificates", endpoint=self.description)
+
+
+def parse_https(reactor: Any, *arguments: str, **named: str) -> HTTPSServerEndpoint:
+    """Make the endpoint that a description means.
+
+    Args:
+        reactor: Listens.
+        arguments: What stands between the colons of the description.
+        named: The same, for what has a name.
+
+    Raises:
+        WrongEndpoint: The description is wrong, or a file that it names.
+    """
+    if len(arguments) > 1:
+        raise WrongEndpoint(f"What is {arguments[1]!a}? Write {_USAGE}.")
+    values = {**dict(zip(["port"], arguments, strict=False)), **named}
+    for name in values.keys() - _ARGUMENTS:
+        raise WrongEndpoint(f"There is no {ascii(name)[1:-1]}= in {_USAGE}.")
+    for name in ("port", "key", "cert"):
+        if not values.get(name):
+            raise WrongEndpoint(f"{'the port' if name == 'port' else f'{name}='} is missing; write {_USAGE}.")
+    _check_libraries()
+    authorities = values.get("clientCA")
+    if authorities == "":
+        raise WrongEndpoint(f"clientCA= names no file; write {_USAGE}.")
+    files = Files(Path(values["key"]), Path(values["cert"]), None if authorities is None else Path(authorities))
+    return HTTPSServerEndpoint(
+        reactor,
+        _number("the port", values["port"], 65535),
+        files,
+        interface=values.get("interface", ""),
+        backlog=_number("backlog", values.get("backlog", str(BACKLOG)), 1 << 16),
+    )
+
+
+def _check_libraries() -> None:
+    try:
+        import OpenSSL  # noqa: F401 - it is only there with the extra
+        import service_identity  # noqa: F401
+    except ImportError as error:
+        raise WrongEndpoint(f'https: needs the library {error.name}: pip install "cors-service[tls]"') from error
+
+
+def _number(name: str, text: str, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > most:
+        raise WrongEndpoint(f"{name} is not a number from 0 to {most}: {text!a}.")
+    return int(text)
+
+
+def _content(name: str, path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST_FILE)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise WrongEndpoint(f"{name}={_shown(path)} can't be read: {reason}.") from error
+
+
+def _private_key(name: str, path: Path) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(_content(name, path), password=None)
+    except WrongEndpoint:
+        raise
+    except Exception as error:
+        raise WrongEndpoint(f"{name}={_shown(path)} is not a private key in PEM without a password.") from error
+
+
+def _certificates(name: str, path: Path) -> list[Any]:
+    from twisted.internet.ssl import Certificate
+
+    found = _PEM.findall(_content(name, path))
+    try:
+        certificates = [Certificate.loadPEM(one) for one in found]
+    except Exception as error:
+        raise WrongEndpoint(f"{name}={_shown(path)} has a certificate that can't be read.") from error
+    if not certificates:
+        raise WrongEndpoint(f"{name}={_shown(path)} has no certificate in PEM.")
+    return certificates
+
+
+def _shown(path: Path) -> str:
+    return ascii(str(path))[1:-1]
