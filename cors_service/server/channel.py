@@ -271,7 +271,7 @@ class DecisionRequest(Request):
         super().gotLength(length)
         if length is not None and length > self._room:
             self._refuse()
-            # Twisted would give leave to send the body all the same.
+            # Otherwise Twisted would still tell the client to send the body.
             self.requestHeaders.removeHeader(b"expect")
 
     def handleContentChunk(self, data: bytes) -> None:

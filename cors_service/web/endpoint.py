@@ -116,14 +116,15 @@ class Endpoint(Resource):
 
     def _write(self, request: IRequest, answer: Answer) -> None:
         request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
-        # A site of Twisted's own tells its version in it.
-        request.responseHeaders.removeHeader(b"Server")
+        headers = request.responseHeaders
+        # Twisted's own site puts its version there.
+        headers.removeHeader(b"Server")
         # Where there is no body, it has no type either.
-        request.responseHeaders.removeHeader(b"Content-Type")
+        headers.removeHeader(b"Content-Type")
         for name, value in answer.all_headers().items():
-            request.setHeader(name, value)
+            headers.setRawHeaders(name, [value])
         for own, said in self.own_headers(cast(AnyRequest, request)):
-            request.setHeader(own, said)
+            headers.setRawHeaders(own, [said])
         # An empty write sends the headers; Twisted leaves out the bodies of HEAD and 304, but complains in its log.
         request.write(b"" if request.method == b"HEAD" else answer.body)
         request.finish()

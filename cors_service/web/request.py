@@ -1,4 +1,4 @@
-"""What endpoints read of a request, whoever received it."""
+"""What endpoints read of a request, in any site."""
 
 from __future__ import annotations
 
