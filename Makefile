@@ -11,7 +11,7 @@ ORDERED := $(if $(SEED),--random-order-seed=$(SEED),$(if $(filter random,$(ORDER
 # On all cores, each module as a whole.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
-.PHONY: serve check test lint style types quick unit e2e fuzzed fuzz soak mutation bench clean
+.PHONY: serve check test lint style types quick unit e2e fuzzed fuzz soak mutation bench locked lock sbom clean
 
 serve: $(VENV)/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
@@ -62,6 +62,27 @@ bench: $(VENV)/bench
 	$(BIN)/python benchmarks/http.py $(BENCH)
 	$(BIN)/python benchmarks/report.py $(BENCH)
 
+# The environment of CI: nothing is fetched but what the lock names, each file by its hash.
+locked:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r .ci/requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $(addprefix $(VENV)/,serve test e2e)
+
+# Pins what CI and the image install, by version and hash, for every Python alike; UPGRADE=--upgrade takes newer versions.
+# The image gets the versions that CI has tested.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
+	--generate-hashes $(UPGRADE)
+lock: $(VENV)/lock
+	$(LOCK) --output-file .ci/requirements.lock $(addprefix --extra=,build e2e lint test tls)
+	$(LOCK) --output-file etc/requirements.lock $(addprefix --extra=,build regex tls) --constraint .ci/requirements.lock
+
+# What the image contains, as CycloneDX has it, out of an environment that is made as the image's is.
+sbom: $(VENV)/test
+	rm -rf build/runtime && mkdir -p build
+	PYTHON=$(PYTHON) sh etc/install.sh build/runtime
+	$(BIN)/cyclonedx-py environment build/runtime/bin/python --output-reproducible --output-file build/sbom.json
+
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
 
@@ -76,6 +97,10 @@ $(VENV)/serve: $(VENV)/bin/python setup.cfg
 $(VENV)/test: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[test,lint]"
 	touch $@ $(VENV)/serve
+
+$(VENV)/lock: $(VENV)/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[lock]"
+	touch $@
 
 $(VENV)/e2e: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[e2e]"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.certificates import Authority
+from tests.e2e.confined import NOBODY, can_confine
+from tests.e2e.confined import command as confined
 from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, TWISTD, Process, allows, ask, wait_for
 from tests.e2e.requirements import need
 from tests.store.store_texts import TEN_MISTAKES, toml
@@ -21,7 +28,13 @@ if sys.platform != "linux":
     pytest.skip("systemd is for Linux", allow_module_level=True)
 
 ETC = Path(__file__).parents[2] / "etc"
-UNIT, SOCKET, SOCKET_DROP_IN = "cors-service.service", "cors-service.socket", "cors-service.service.d/socket.conf"
+UNIT, SOCKET = "cors-service.service", "cors-service.socket"
+SOCKET_DROP_IN, TLS_DROP_IN = "cors-service.service.d/socket.conf", "cors-service.service.d/tls.conf"
+DROP_INS = pytest.mark.parametrize(
+    ("drop_ins", "most"),
+    [((), 1.0), ((SOCKET_DROP_IN,), 0.6), ((TLS_DROP_IN,), 1.1)],
+    ids=["alone", "with a socket", "with TLS"],
+)
 INSTALLED = "/opt/cors-service/bin"
 MOST_EXPOSURE = 1.5
 
@@ -39,41 +52,45 @@ def setting(path: Path, name: str) -> list[str]:
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """Give a directory with the units, for a service that is installed where the tests are run."""
+    """Give a directory with the unit, for a service that is installed where the tests are run, and its socket."""
     directory = tmp_path / "units"
-    (directory / SOCKET_DROP_IN).parent.mkdir(parents=True)
-    for name in (UNIT, SOCKET, SOCKET_DROP_IN):
+    directory.mkdir()
+    for name in (UNIT, SOCKET):
         shutil.copyfile(ETC / name, directory / name)
     unit = directory / UNIT
     unit.write_text(unit.read_text(encoding="utf-8").replace(INSTALLED, str(Path(sys.executable).parent)))
     return directory
 
 
-@pytest.mark.parametrize("with_socket", [False, True], ids=["alone", "with a socket"])
-def test_verify(units: Path, with_socket: bool) -> None:
+def add(units: Path, drop_ins: tuple[str, ...]) -> None:
+    """Copy drop-ins where an administrator copies them."""
+    for name in drop_ins:
+        (units / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ETC / name, units / name)
+
+
+@DROP_INS
+def test_verify(units: Path, drop_ins: tuple[str, ...], most: float) -> None:
     """The tools of systemd find no fault with the units."""
     [analyze] = need("systemd-analyze")
-    if not with_socket:
-        (units / SOCKET_DROP_IN).unlink()
-    names = [UNIT, SOCKET] if with_socket else [UNIT]
+    add(units, drop_ins)
     done = subprocess.run(
-        [analyze, "verify", *(units / name for name in names)], capture_output=True, text=True, check=False
+        [analyze, "verify", units / UNIT, units / SOCKET], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("with_socket", [False, True], ids=["alone", "with a socket"])
-def test_exposure(units: Path, with_socket: bool) -> None:
-    """What systemd calls the exposure of the service is small, and smaller with a socket that systemd listens on."""
+@DROP_INS
+def test_exposure(units: Path, drop_ins: tuple[str, ...], most: float) -> None:
+    """What systemd calls the exposure of the service is small."""
     [analyze] = need("systemd-analyze")
-    if not with_socket:
-        (units / SOCKET_DROP_IN).unlink()
+    add(units, drop_ins)
     done = subprocess.run(
         [analyze, "security", "--offline=true", units / UNIT], capture_output=True, text=True, check=False
     )
     found = re.search(r"Overall exposure level for \S+: (\d+\.\d+)", done.stdout)
     assert found, done.stdout + done.stderr
-    assert float(found[1]) <= (0.6 if with_socket else 1.0) <= MOST_EXPOSURE
+    assert float(found[1]) <= most <= MOST_EXPOSURE
 
 
 def test_nothing_keeps_it_down() -> None:
@@ -201,6 +218,14 @@ def test_not_ready(run: Run, tmp_path: Path, manager: Manager, workers: str) -> 
 # What systemd runs.
 
 
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 def command(unit: Path, name: str, **variables: str) -> list[list[str]]:
     """The commands of a setting of a unit, with its variables and others."""
     values = dict(value.split("=", 1) for value in setting(unit, "Environment")) | variables
@@ -240,15 +265,150 @@ def test_reload(run: Run, units: Path, policies: Path) -> None:
 def test_socket(run: Run, units: Path, policies: Path, tmp_path: Path, workers: str) -> None:
     """The service answers on a socket that it was passed, also the connection that waited while it started."""
     [activate] = need("systemd-socket-activate")
-    [listen] = [value for value in setting(units / SOCKET_DROP_IN, "Environment") if value.startswith("CORS_LISTEN=")]
+    [listen] = [value for value in setting(ETC / SOCKET_DROP_IN, "Environment") if value.startswith("CORS_LISTEN=")]
     [words] = command(units / UNIT, "ExecStart", CORS_POLICIES=str(policies), CORS_LISTEN=listen.partition("=")[2])
     words[words.index("--snapshot") + 1] = str(tmp_path / "snapshot.json")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = run(activate, "--fdname=cors-service", f"--listen=127.0.0.1:{port}", *words, "--workers", workers)
     wait_for(lambda: process.err, "the socket")
     assert allows(port, "one", "https://one.example")
     process.said("Listening on IPv4Address")
     assert process.stop() == -signal.SIGTERM
     assert not any("Traceback" in line for line in process.out + process.err)
+
+
+# How systemd confines it.
+
+
+def calls(analyze: str, name: str) -> set[str]:
+    """The system calls of a set of systemd's, and of those in it; or a call itself."""
+    if not name.startswith("@"):
+        return {name}
+    done = subprocess.run([analyze, "syscall-filter", name], capture_output=True, text=True, check=True)
+    words = [line.strip() for line in done.stdout.splitlines()[1:]]
+    return set().union(*(calls(analyze, word) for word in words if word and not word.startswith("#")))
+
+
+def allowed_calls(analyze: str, unit: Path) -> set[str]:
+    """The system calls that the filters of a unit leave."""
+    left = calls(analyze, "@default")
+    for line in setting(unit, "SystemCallFilter"):
+        named = set().union(*(calls(analyze, word) for word in line.removeprefix("~").split()))
+        left = left - named if line.startswith("~") else left | named
+    return left
+
+
+def confinement(analyze: str, unit: Path) -> dict[str, Any]:
+    """What a unit says of its confinement, as far as it can be tried here."""
+    yes = {name for name in ("MemoryDenyWriteExecute", "NoNewPrivileges") if setting(unit, name) == ["yes"]}
+    assert yes == {"MemoryDenyWriteExecute", "NoNewPrivileges"}
+    assert setting(unit, "ProtectSystem") == ["strict"]
+    assert setting(unit, "CapabilityBoundingSet") == [""]
+    families = [getattr(socket, name) for name in setting(unit, "RestrictAddressFamilies")[0].split()]
+    return {
+        "limits": {name: int(setting(unit, f"Limit{name}")[0]) for name in ("NOFILE", "CORE")},
+        "umask": int(setting(unit, "UMask")[0], 8),
+        "calls": sorted(allowed_calls(analyze, unit)),
+        "families": [int(family) for family in families],
+        "process_files": f"hidepid={setting(unit, 'ProtectProc')[0]},subset={setting(unit, 'ProcSubset')[0]}",
+        "deny_write_execute": True,
+    }
+
+
+def usage(pid: int) -> tuple[int, int]:
+    """How many tasks a process and its descendants have, and how many bytes of memory, those that they share too."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    tasks = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    below = [usage(int(child)) for child in children]
+    return tasks + sum(each[0] for each in below), pages * 4096 + sum(each[1] for each in below)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Give a directory with policies that anybody can read, and one for the state of the service."""
+    tmp_path.chmod(0o755)
+    for name in ("policies", "state"):
+        (tmp_path / name).mkdir(mode=0o755)
+    (tmp_path / "policies" / "one.toml").write_text(toml("one"))
+    os.chown(tmp_path / "state", NOBODY, NOBODY)
+    return tmp_path
+
+
+@pytest.mark.skipif(not can_confine(), reason="only root can confine another process, and not everywhere")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("kind", ["tcp", "ssl", "unix"])
+def test_confined(run: Run, units: Path, place: Path, workers: str, kind: str) -> None:
+    """Confined as the unit says, the service starts, decides, follows its documents, keeps a snapshot that others can't
+    read, reloads and stops; it needs a small part of the memory and the tasks that it may have.
+    """
+    [analyze] = need("systemd-analyze")
+    unit, path = units / UNIT, place / "state" / "cors.sock"
+    (place / "key.pem").write_bytes(Authority("systemd").sign("service").both)
+    endpoint = {
+        "tcp": ANY_PORT,
+        "ssl": f"ssl:0:privateKey={place / 'key.pem'}:interface=127.0.0.1",
+        "unix": f"unix:{path}",
+    }[kind]
+    settings = confinement(analyze, unit)
+    if kind == "ssl":
+        settings["deny_write_execute"] = setting(ETC / TLS_DROP_IN, "MemoryDenyWriteExecute") != ["no"]
+    [words] = command(unit, "ExecStart", CORS_POLICIES=str(place / "policies"), CORS_LISTEN=endpoint)
+    words[words.index("--snapshot") + 1] = str(place / "state" / "policies.json")
+    words = confined(
+        [*words, "--workers", workers],
+        readable=[place / "policies", place / "key.pem"],
+        writable=[place / "state"],
+        **settings,
+    )
+    process = run(*words, **dict(value.split("=", 1) for value in setting(unit, "Environment")))
+    listening = process.said(r"Listening on \w+Address\((.*)\)")[1]
+    if kind == "ssl":
+        port = int(re.findall(r"port=(\d+)", listening)[0])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=DEADLINE, context=context)
+        connection.request("GET", "/v1/decision?policy=one&origin=https://one.example")
+        assert b'"allowed":true' in connection.getresponse().read()
+        connection.close()
+    else:
+        asked = path if kind == "unix" else int(re.findall(r"port=(\d+)", listening)[0])
+        assert allows(asked, "one", "https://one.example")
+        (place / "policies" / "two.toml").write_text(toml("two"))
+        wait_for(lambda: allows(asked, "two", "https://two.example"), "the other policy")
+        process.signal(signal.SIGHUP)
+        process.said("is still at revision")
+        snapshot = place / "state" / "policies.json"
+        wait_for(snapshot.exists, "the snapshot")
+        assert snapshot.stat().st_mode & 0o777 == 0o600
+        tasks, memory = usage(process.pid)
+        assert tasks < int(setting(unit, "TasksMax")[0]) / 2
+        assert memory < 0.3 * int(setting(unit, "MemoryHigh")[0].removesuffix("M")) * 2**20
+    assert process.stop() == -signal.SIGTERM
+    assert not any("Traceback" in line or "denied" in line for line in process.out + process.err)
+
+
+@pytest.mark.skipif(not can_confine(), reason="only root can confine another process, and not everywhere")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_socket_without_a_network(run: Run, units: Path, place: Path, workers: str) -> None:
+    """With the socket of systemd, the service needs no network of its own: PrivateNetwork=yes of socket.conf."""
+    [analyze, activate] = need("systemd-analyze", "systemd-socket-activate")
+    unit = units / UNIT
+    assert setting(ETC / SOCKET_DROP_IN, "PrivateNetwork") == ["yes"]
+    [listen] = [value for value in setting(ETC / SOCKET_DROP_IN, "Environment") if value.startswith("CORS_LISTEN=")]
+    [words] = command(unit, "ExecStart", CORS_POLICIES=str(place / "policies"), CORS_LISTEN=listen.partition("=")[2])
+    words[words.index("--snapshot") + 1] = str(place / "state" / "policies.json")
+    words = confined(
+        [*words, "--workers", workers],
+        readable=[place / "policies"],
+        writable=[place / "state"],
+        network=False,
+        **confinement(analyze, unit),
+    )
+    port = free_port()
+    process = run(activate, "--fdname=cors-service", f"--listen=127.0.0.1:{port}", *words)
+    wait_for(lambda: process.err, "the socket")
+    assert allows(port, "one", "https://one.example")
+    (place / "policies" / "two.toml").write_text(toml("two"))
+    wait_for(lambda: allows(port, "two", "https://two.example"), "the other policy")
+    assert process.stop() == -signal.SIGTERM
