@@ -59,6 +59,12 @@ class Options(usage.Options):
             None,
             "In place of --policies: a store of your own, or a function that makes it of the reactor.",
         ],
+        [
+            "auth",
+            None,
+            None,
+            "A TOML document that says who may ask, by token or certificate. Everybody by default.",
+        ],
         _number("decision-ttl", int, 0, "Seconds for which callers may use a decision again; 0 for never."),
         _number("max-body", int, 1, "Bytes that the body of a request may have."),
         _number("max-head", int, 1, "Bytes that the first line and the headers of a request may have."),

@@ -8,13 +8,19 @@ import io
 import os
 import pkgutil
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.application.service import IService, IServiceMaker, ServiceMaker
-from twisted.internet.interfaces import IListeningPort, IReadDescriptor
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IReadDescriptor,
+    IStreamServerEndpointStringParser,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
@@ -27,14 +33,19 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
 
 import cors_service
+from cors_service.access import Access
+from cors_service.access.callers import VERBS
+from cors_service.access.tokens import token_entry
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
 from cors_service.client._client import _SocketEndpoint
+from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
 from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
 from cors_service.server import DecisionServer, DecisionSite
+from cors_service.server.https import Credentials, Files, HTTPSServerEndpoint, IReloadingEndpoint
 from cors_service.store import (
     FilePolicyStore,
     FixedPolicies,
@@ -46,7 +57,10 @@ from cors_service.store import (
 )
 from cors_service.testing.client import MemoryClient
 from cors_service.web import decision_resource
+from cors_service.web._scope import PoliciesInScope
+from cors_service.web.access import FixedAccess, IAccess
 from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog
+from tests.certificates import Authority, written
 
 POLICIES = read_document({"version": 1, "policies": {"open": {"origins": ["*"]}}})
 
@@ -71,7 +85,44 @@ def crew() -> Crew:
     """Make a worker's side of what it has to do with others."""
     loads = Loads(descriptor := Loads.make(1), 1)
     os.close(descriptor)
-    return Crew(Clock(), 1, 1, hears=0, pipe=Pipe(-1), loads=loads, policies=live(), site=site(), acceptors=list)
+    policies = live()
+    return Crew(
+        Clock(),
+        1,
+        1,
+        hears=0,
+        pipe=Pipe(-1),
+        loads=loads,
+        policies=policies,
+        reload=policies.reload,
+        site=site(),
+        acceptors=list,
+    )
+
+
+def files() -> Files:
+    """Make the files of an endpoint, which are gone once they are read."""
+    directory = tempfile.TemporaryDirectory()
+    key, certificate = written(Path(directory.name), Authority("the authority").sign("service"))
+    return _Gone(key, certificate, directory)
+
+
+class _Gone(Files):
+    def __init__(self, key: Path, certificate: Path, directory: tempfile.TemporaryDirectory[str]) -> None:
+        super().__init__(key, certificate, None)
+        self._directory = directory
+
+    def read(self) -> Any:
+        with self._directory:
+            return super().read()
+
+
+def live_access() -> LiveAccess:
+    """Make a holder of who may ask, out of a file that is gone."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "auth.toml")
+        path.write_text(token_entry("ci", "secret", VERBS))
+        return LiveAccess(path, Clock())
 
 
 # The interfaces that a class declares itself, and one of its objects. A new provider belongs here.
@@ -89,6 +140,11 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),
     MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
     ReaderPolicyStore: (IPolicyStore, lambda: ReaderPolicyStore(Path("policies.toml"), Clock())),
+    Credentials: (IOpenSSLServerConnectionCreator, lambda: Credentials(files())),
+    HTTPSServerEndpoint: (IReloadingEndpoint, lambda: HTTPSServerEndpoint(MemoryReactor(), 0, files())),
+    FixedAccess: (IAccess, lambda: FixedAccess(Access())),
+    LiveAccess: (IAccess, live_access),
+    PoliciesInScope: (IPolicies, lambda: PoliciesInScope(live(), ("open",))),
     _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
 }
 # What others make of it: the interfaces of Twisted that a class has from its base.
@@ -136,7 +192,7 @@ def test_every_provider_is_listed() -> None:
 def test_every_interface_has_a_provider() -> None:
     """Each interface of the package has a provider; those that others may provide have one in memory or null."""
     interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
-    assert {IDecider, IPolicies, IPolicyStore} == interfaces
+    assert {IAccess, IDecider, IPolicies, IPolicyStore, IReloadingEndpoint} == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
 
 
@@ -152,6 +208,13 @@ def test_object(provider: type, interface: InterfaceClass, make: Callable[[], An
     made = make()
     assert isinstance(made, provider)
     assert verifyObject(interface, made)
+
+
+def test_endpoint_plugin() -> None:
+    """The parser of https: is what whatever takes endpoints takes for one, and is there once."""
+    [parser] = [parser for parser in getPlugins(IStreamServerEndpointStringParser) if parser.prefix == "https"]
+    assert verifyObject(IStreamServerEndpointStringParser, parser)
+    assert verifyObject(IPlugin, parser)
 
 
 def test_plugin() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from cors_service.access.callers import VERBS, Access, Caller, Token
+from cors_service.access.files import read_small_file, why_unreadable
 from cors_service.access.mistakes import AccessError, InvalidAccess
 from cors_service.grammar.lines import toml_lines
 from cors_service.grammar.mistakes import Path as Steps
@@ -72,15 +71,26 @@ def read_access_file(path: Path) -> Access:
     Raises:
         InvalidAccess: With every mistake, or the one that the file can't be read.
     """
-    name = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return read_access(access_text(path), shown_path(path))
+
+
+def access_text(path: Path) -> str:
+    """Read the text of a file.
+
+    Raises:
+        InvalidAccess: It can't be read, or is not text.
+    """
     try:
-        text = _text_of(path)
+        # Some editors begin a file with a byte order mark.
+        return read_small_file(path, _LONGEST).decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InvalidAccess(
-            [AccessError("document-unreadable", f"The document can't be read: {what}.", file=name)]
-        ) from None
-    return read_access(text, name)
+        message = f"The document can't be read: {why_unreadable(error)}."
+        raise InvalidAccess([AccessError("document-unreadable", message, file=shown_path(path))]) from None
+
+
+def shown_path(path: Path) -> str:
+    """Write a path for people and for JSON: bytes that are not text are written out."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_access(text: str, name: str | None = None) -> Access:
@@ -126,19 +136,6 @@ def _caller(entry: dict[str, Any], key: str) -> Caller:
     return Caller(
         name=entry[key], verbs=frozenset(entry["verbs"]), policies=None if policies is None else tuple(policies)
     )
-
-
-def _text_of(path: Path) -> str:
-    """Read a regular file: anything else may never come to an end."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is not a regular file")
-        data = file.read(_LONGEST + 1)
-    if len(data) > _LONGEST:
-        raise ValueError(f"it has more than {_LONGEST} bytes")
-    # Some editors begin a file with a byte order mark.
-    return data.decode("utf-8-sig")
 
 
 def _parsed(text: str) -> tuple[dict[str, Any], list[AccessError]]:

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 
+from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import Endpoint, Prepared, make_snapshot
 from cors_service.policy.change import Change
 from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel
+from cors_service.server.https import IReloadingEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies
 from cors_service.web import decision_resource
 from cors_service.workers import Supervisor
@@ -32,13 +34,13 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
     Returns:
         A service that decides and listens, or one that supervises workers; it reloads the policies on SIGHUP.
     """
-    settings, store, initial, endpoints, json_log = prepared
+    settings, store, initial, endpoints, access, json_log = prepared
     if json_log is not None:
         log_as_json(json_log, reactor)
     notifier = Notifier.of(os.environ)
     if initial is None:
         return supervise(settings, endpoints, reactor, notifier)
-    return DecisionService(settings, store, initial, endpoints, reactor, notifier=notifier)
+    return DecisionService(settings, store, initial, endpoints, reactor, access=access, notifier=notifier)
 
 
 class DecisionService(MultiService):
@@ -59,6 +61,7 @@ class DecisionService(MultiService):
         endpoints: list[Endpoint],
         reactor: Any,
         *,
+        access: LiveAccess | None = None,
         site_class: type[DecisionSite] = DecisionSite,
         notifier: Notifier | None = None,
     ) -> None:
@@ -70,18 +73,21 @@ class DecisionService(MultiService):
             initial: The change from nothing to the policies to start with.
             endpoints: Where to listen, each endpoint with its description.
             reactor: The reactor.
+            access: Who may ask; None for everybody.
             site_class: The class of the site.
             notifier: Tells the service manager what the service does; None for nobody to tell.
         """
         super().__init__()
         self._reactor = reactor
+        self._endpoints = endpoints
+        self._access = access
         self._notifier = Notifier() if notifier is None else notifier
         # Where another process reads the policies, it writes the snapshot, too.
         is_read_here = settings.store is not None or isinstance(store, FilePolicyStore)
         snapshot = make_snapshot(settings) if is_read_here else None
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
         self.policies.activate(initial)
-        self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor)
+        self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor, access=access)
         self.site = site_class(
             self.tree,
             reactor,
@@ -91,8 +97,10 @@ class DecisionService(MultiService):
         )
         self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
         self.policies.setServiceParent(self)
+        if access is not None:
+            access.setServiceParent(self)
         self.server.setServiceParent(self)
-        ReloadOnHangup(self.policies.reload, reactor, self._notifier).setServiceParent(self)
+        ReloadOnHangup(self.reload, reactor, self._notifier).setServiceParent(self)
         self._notifier.setServiceParent(self)
 
     def startService(self) -> None:
@@ -100,6 +108,20 @@ class DecisionService(MultiService):
         super().startService()
         self._reactor.callWhenRunning(_freeze)
         self._reactor.callWhenRunning(self._notifier.ready)
+
+    def reload(self) -> Deferred[None]:
+        """Read again what an operator may have changed: policies, who may ask, certificates.
+
+        Returns:
+            A Deferred that fires when that is done, well or badly: what was bad is in the log and the status.
+        """
+        for _, endpoint in self._endpoints:
+            if IReloadingEndpoint.providedBy(endpoint):
+                endpoint.reload()
+        reloads = [self.policies.reload()]
+        if self._access is not None:
+            reloads.append(self._access.reload())
+        return gatherResults(reloads).addCallback(lambda _: None)
 
 
 def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notifier: Notifier) -> IService:

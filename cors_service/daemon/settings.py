@@ -23,6 +23,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         policies: The path of a policy document, or of a directory of documents; None with a store.
         store: `MODULE:NAME` of a store that is used instead; None for none.
         listen: The descriptions of the endpoints.
+        auth: The path of the document that says who may ask; None for everybody.
         decision_ttl: Seconds for which callers may use a decision again; 0 for never.
         max_body: Bytes of a request's body.
         max_head: Bytes of a request's first line and headers.
@@ -41,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     policies: str | None = None
     store: str | None = None
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
+    auth: str | None = None
     decision_ttl: int = _LIMITS.ttl
     max_body: int = _LIMITS.body
     max_head: int = _SERVER_LIMITS.head

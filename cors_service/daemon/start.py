@@ -12,6 +12,8 @@ from twisted.internet.interfaces import IReactorProcess, IReactorSocket, IStream
 from twisted.python.usage import UsageError
 
 from cors_service._twisted import endpoint_path, endpoint_port
+from cors_service.access import InvalidAccess
+from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
@@ -35,6 +37,7 @@ class Prepared(NamedTuple):
         store: Where the policies come from.
         initial: The change from nothing to the policies to start with; None where workers read their own.
         endpoints: Where to listen, each endpoint with its description.
+        access: Who may ask; None for everybody.
         json_log: The open file for the log as JSON.
     """
 
@@ -42,6 +45,7 @@ class Prepared(NamedTuple):
     store: IPolicyStore
     initial: Change | None
     endpoints: list[Endpoint]
+    access: LiveAccess | None
     json_log: TextIO | None
 
 
@@ -76,14 +80,15 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
 
     Raises:
         UsageError: A setting can't work; the text is a sentence that names the option.
-        SystemExit: The policies have mistakes, which are on standard error.
+        SystemExit: The policies or who may ask have mistakes, which are on standard error.
     """
     if settings.workers > 1:
         _check_workers(settings, reactor)
     store = make_store(settings, reactor)
     try:
         initial = read_initial(settings, store)
-    except InvalidPolicies as invalid:
+        access = make_access(settings, reactor)
+    except (InvalidPolicies, InvalidAccess) as invalid:
         _refuse(invalid)
     endpoints = [(description, make_endpoint(description, reactor)) for description in settings.listen]
     json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
@@ -92,7 +97,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         _open_log("access-log", settings.access_log).close()
     if settings.snapshot is not None:
         _check_snapshot(settings.snapshot)
-    return Prepared(settings, store, initial if settings.workers == 1 else None, endpoints, json_log)
+    return Prepared(settings, store, initial if settings.workers == 1 else None, endpoints, access, json_log)
 
 
 def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
@@ -106,6 +111,15 @@ def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
     # Without POSIX signals to keep away from a process of its own, a thread reads.
     store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
     return store(_path(settings), reactor, snapshot=make_snapshot(settings))
+
+
+def make_access(settings: Settings, reactor: Any) -> LiveAccess | None:
+    """Read who may ask, in this thread; None for everybody.
+
+    Raises:
+        InvalidAccess: With every mistake.
+    """
+    return None if settings.auth is None else LiveAccess(Path(settings.auth), reactor)
 
 
 def make_snapshot(settings: Settings) -> Snapshot | None:
@@ -164,7 +178,7 @@ def _path(settings: Settings) -> Path:
     return Path(settings.policies)
 
 
-def _refuse(invalid: InvalidPolicies) -> NoReturn:
+def _refuse(invalid: InvalidPolicies | InvalidAccess) -> NoReturn:
     sys.stderr.write(f"{invalid.report()}\n")
     raise SystemExit(1) from None
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from twisted.logger import globalLogBeginner
 
+from cors_service.access import InvalidAccess
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import make_store, read_initial
+from cors_service.daemon.start import make_access, make_store, read_initial
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy.change import Change
 from cors_service.store import IPolicyStore
@@ -56,7 +57,11 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
     ]
     store = make_store(settings, reactor)
     initial = first_policies(settings, store, pipe, given["hears"])
-    service = DecisionService(settings, store, initial, endpoints, reactor, site_class=WorkerSite)
+    try:
+        access = make_access(settings, reactor)
+    except InvalidAccess as invalid:
+        sys.exit(invalid.report())
+    service = DecisionService(settings, store, initial, endpoints, reactor, access=access, site_class=WorkerSite)
     crew = Crew(
         reactor,
         given["number"],
@@ -65,6 +70,7 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
         pipe=pipe,
         loads=loads,
         policies=service.policies,
+        reload=service.reload,
         site=service.site,
         acceptors=lambda: [port for port in service.server.ports if isinstance(port, Acceptor)],
     )

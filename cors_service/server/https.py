@@ -18,8 +18,9 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import Attribute, implementer
 
+from cors_service.access.files import read_small_file, why_unreadable
 from cors_service.grammar.mistakes import shown
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class WrongEndpoint(ValueError):
     """The description of an endpoint is wrong; the text is a sentence."""
 
 
-class IReloads(Interface):
+class IReloadingEndpoint(IStreamServerEndpoint):
     """An endpoint that reads files, and can read them again."""
 
     description: str = Attribute("What people call it.")
@@ -69,12 +70,11 @@ class Files:
         Raises:
             WrongEndpoint: One can't be read, or they do not fit together.
         """
-        from OpenSSL.crypto import PKey
         from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
 
         key = _private_key("key", self.key)
-        chain = _certificates("cert", self.certificate)
-        if chain[0].original.to_cryptography().public_key() != key.public_key():
+        own, *chain = (one.original.to_cryptography() for one in _certificates("cert", self.certificate))
+        if own.public_key() != key.public_key():
             raise WrongEndpoint(
                 f"key={_shown(self.key)} does not belong to the first certificate in cert={_shown(self.certificate)}."
             )
@@ -83,9 +83,9 @@ class Files:
             trust = trustRootFromCertificates(_certificates("clientCA", self.authorities))
         try:
             options = CertificateOptions(
-                privateKey=PKey.from_cryptography_key(key),
-                certificate=chain[0].original,
-                extraCertChain=[one.original for one in chain[1:]],
+                privateKey=key,
+                certificate=own,
+                extraCertChain=chain,
                 trustRoot=trust,
                 raiseMinimumTo=TLSVersion.TLSv1_2,
                 acceptableProtocols=[b"http/1.1"],
@@ -124,7 +124,7 @@ class Credentials:
         return Connection(self._options.getContext(), None)
 
 
-@implementer(IStreamServerEndpoint, IReloads)
+@implementer(IReloadingEndpoint)
 class HTTPSServerEndpoint:
     """Listens for TLS connections.
 
@@ -220,11 +220,9 @@ def _number(name: str, text: str, most: int) -> int:
 
 def _content(name: str, path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(_LONGEST_FILE)
+        return read_small_file(path, _LONGEST_FILE)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise WrongEndpoint(f"{name}={_shown(path)} can't be read: {reason}.") from error
+        raise WrongEndpoint(f"{name}={_shown(path)} can't be read: {why_unreadable(error)}.") from error
 
 
 def _private_key(name: str, path: Path) -> Any:

@@ -51,6 +51,7 @@ class Crew(Service):
         pipe: Pipe,
         loads: Loads,
         policies: LivePolicies,
+        reload: Callable[[], Deferred[None]],
         site: DecisionSite,
         acceptors: Callable[[], list[Acceptor]],
     ) -> None:
@@ -64,6 +65,7 @@ class Crew(Service):
             pipe: Where to say something to it.
             loads: The numbers of connections.
             policies: What decides.
+            reload: Reads everything again; the Deferred fires when that is done.
             site: What is served.
             acceptors: Gives what accepts connections.
         """
@@ -73,6 +75,7 @@ class Crew(Service):
         self._pipe = pipe
         self._loads = loads
         self._policies = policies
+        self._reload = reload
         self._site = site
         self._acceptors = acceptors
         self._lines = Lines()
@@ -157,7 +160,7 @@ class Crew(Service):
         self._all = WorkerStatus.all_of(value)
 
     def _hear_reload(self, value: object) -> None:
-        self._policies.reload().addBoth(lambda _: self._pipe.say("reloaded"))
+        self._reload().addBoth(lambda _: self._pipe.say("reloaded"))
 
     def _hear_drain(self, rest: bool) -> None:
         self._drain(rest=rest)
