@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from cors_service.asking.undecided import undecided
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
-from cors_service.decision.memo import RevisionMemo
+from cors_service.decision.memo import Memo
 from cors_service.policy import PolicySet
 
 _IS_SMALL: Final = attrgetter("is_small")
@@ -34,21 +34,23 @@ class LocalDecider:
         """
         self._holder: HasActive = _Fixed(policies) if isinstance(policies, PolicySet) else policies
         self._warn = warn
-        self._remembered: RevisionMemo[Query, Decision] = RevisionMemo(_IS_SMALL)
+        self._memo: Memo[Query, Decision] = Memo(_IS_SMALL)
 
     def decide(self, query: Query) -> Decision:
         """Decide about a request; without a decision, it is refused."""
         active = self._holder.active
         if active is None:
             return undecided(query, "No policies are active yet.")
-        remembered = self._remembered.of(active.revision)
-        decision = remembered.get(query)
+        memo = self._memo
+        if memo.revision != active.revision:
+            memo = self._memo = memo.of(active.revision)
+        decision = memo.young.get(query) or memo.get(query)
         if decision is None:
             try:
                 decision = active.decide(query)
             except BadQuery as error:
                 return refused(query, error, self._warn)
-            remembered.offer(query, decision)
+            memo.offer(query, decision)
         return decision
 
 

@@ -1,4 +1,4 @@
-"""A bounded memory of answers."""
+"""A bounded memory of answers, which goes with the revision that gave them."""
 
 from __future__ import annotations
 
@@ -18,27 +18,41 @@ class Memo(Generic[Key, Value]):
     There are two dictionaries, and the older is dropped when the younger is full: so a question that is asked again
     before SIZE others came is kept. A question is first kept when it comes again while it is among the last NEW that
     were asked once. So a stream of unique questions costs next to nothing, and drives out nothing.
+
+    Attributes:
+        revision: The revision of the policies that gave the answers.
+        young: The younger dictionary: whoever looks here first saves a call.
     """
 
-    __slots__ = ("_is_worth", "_new", "_old", "_size", "_young")
+    __slots__ = ("_is_worth", "_new", "_old", "_size", "revision", "young")
 
-    def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE) -> None:
+    def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE, revision: str = "") -> None:
         """Make an empty memory.
 
         Args:
             is_worth: Says whether a question is worth keeping, because it is small.
             size: The number of answers.
+            revision: See the attribute.
         """
+        self.revision = revision
+        self.young: dict[Key, Value] = {}
         self._is_worth = is_worth
         self._size = size
-        self._young: dict[Key, Value] = {}
         self._old: dict[Key, Value] = {}
         # The hashes of questions asked once; few, so that they stay in the processor's cache.
         self._new: set[int] = set()
 
+    def of(self, revision: str) -> Memo[Key, Value]:
+        """Give the memory of a revision: this one, or an empty one if this is another's.
+
+        The caller keeps it in the place of this one. A thread that still has this one can't put an answer of the old
+        policies among those of the new.
+        """
+        return self if revision == self.revision else Memo(self._is_worth, self._size, revision)
+
     def get(self, key: Key) -> Value | None:
         """Look up the answer to a question, or None."""
-        value = self._young.get(key)
+        value = self.young.get(key)
         if value is None and self._old:
             value = self._old.get(key)
             if value is not None:
@@ -57,26 +71,7 @@ class Memo(Generic[Key, Value]):
             self._new.add(hashed)
 
     def _keep(self, key: Key, value: Value) -> None:
-        if len(self._young) >= self._size:
-            self._old = self._young
-            self._young = {}
-        self._young[key] = value
-
-
-class RevisionMemo(Generic[Key, Value]):
-    """A memory of answers that are dropped with the revision that gave them."""
-
-    __slots__ = ("_is_worth", "_memo", "_revision", "_size")
-
-    def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE) -> None:
-        """Make an empty memory; the arguments are those of `Memo`."""
-        self._is_worth = is_worth
-        self._size = size
-        self._revision = ""
-        self._memo: Memo[Key, Value] = Memo(is_worth, size)
-
-    def of(self, revision: str) -> Memo[Key, Value]:
-        """Give the answers of a revision, and forget those of others."""
-        if revision != self._revision:
-            self._revision, self._memo = revision, Memo(self._is_worth, self._size)
-        return self._memo
+        if len(self.young) >= self._size:
+            self._old = self.young
+            self.young = {}
+        self.young[key] = value

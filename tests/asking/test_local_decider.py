@@ -46,8 +46,7 @@ def test_no_decision() -> None:
 
 def remembered(local: LocalDecider) -> int:
     """Count what is remembered of queries."""
-    memo = local._remembered._memo
-    return len(memo._young) + len(memo._old)
+    return len(local._memo.young) + len(local._memo._old)
 
 
 def decide_often(local: LocalDecider, query: Query) -> Decision:

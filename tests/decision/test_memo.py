@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.decision.memo import Memo, RevisionMemo
+from cors_service.decision.memo import Memo
 
 
 def memo(*questions: int) -> Memo[int, str]:
@@ -45,16 +45,18 @@ def test_memo(questions: list[int], kept: set[int]) -> None:
 def test_memo_of_anything(questions: list[int]) -> None:
     """Whatever is asked, an answer that is remembered is the right one, and there are never more than twice two."""
     filled = memo(*questions)
-    assert len(filled._young) + len(filled._old) <= 4
+    assert len(filled.young) + len(filled._old) <= 4
     for question in questions:
         assert filled.get(question) in {None, str(question)}
 
 
 def test_memo_of_a_revision() -> None:
     """An answer is given as long as the revision stays that it was given by, and not again when that comes back."""
-    remembered: RevisionMemo[int, str] = RevisionMemo(lambda _: True)
+    first: Memo[int, str] = Memo(lambda _: True, revision="first")
     for _ in range(2):
-        remembered.of("first").offer(1, "first")
-    assert remembered.of("first").get(1) == "first"
-    assert remembered.of("second").get(1) is None
-    assert remembered.of("first").get(1) is None
+        first.offer(1, "first")
+    assert first.of("first").get(1) == "first"
+    second = first.of("second")
+    first.offer(1, "first")
+    assert second.get(1) is None
+    assert second.of("first").get(1) is None

@@ -109,7 +109,7 @@ def memories(resource: DecisionTree) -> Iterator[Remembered[Any, Any]]:
 
 def count(memory: Remembered[Any, Any]) -> int:
     """How many answers there are in a memory."""
-    return len(memory._memo._young) + len(memory._memo._old)
+    return len(memory._memo.young) + len(memory._memo._old)
 
 
 def remembered(resource: DecisionTree) -> int:
@@ -392,7 +392,7 @@ def test_batches_are_not_all_alike() -> None:
     assert {b"200", b"400"} == set(statuses.values())
     assert [statuses[name] for name in ("as many as can be", "one too many", "very many")] == [b"200", b"400", b"400"]
     [memory] = [one for one in memories(resource) if count(one)]
-    assert Q in memory._memo._young
+    assert Q in memory._memo.young
 
 
 TEXTS = [body[len(b'{"queries":[') : -len(b"]}")] for body in BATCHES.values() if body.startswith(b'{"queries":[')]
