@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,40 @@ settings.register_profile("test", deadline=None)
 # Before a commit few examples are enough, and the same ones each time; `tests.examples` has the tests that need more.
 settings.register_profile("check", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("test")
+
+
+TESTS: Final = Path(__file__).parent
+LONGEST: Final = (
+    "e2e/frameworks/test_frameworks.py",
+    "e2e/frameworks/test_spring_and_ktor.py",
+    "decision/test_origins.py",
+    "e2e/test_workers.py",
+    "e2e/load/test_kill.py",
+    "e2e/test_daemon.py",
+    "e2e/python/test_integrations.py",
+    "e2e/test_install.py",
+    "e2e/load/test_reload_under_load.py",
+    "e2e/load/test_sigterm.py",
+    "test_pairs.py",
+    "decision/test_router.py",
+    "server/test_channels_agree.py",
+    "e2e/load/test_many_connections.py",
+    "docs/test_examples.py",
+    "server/test_backpressure.py",
+    "test_naive.py",
+)
+"""The modules that take longest begin first, so that no core is idle in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start servers, and put the modules in order."""
+    ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+    for item in items:
+        if TESTS / "e2e" in item.path.parents:
+            item.add_marker("e2e")
+            # A server serves many tests, and is started again wherever another comes between them.
+            item.add_marker(pytest.mark.random_order(disabled=True))
 
 
 def pytest_collection_finish() -> None:

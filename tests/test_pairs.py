@@ -180,7 +180,7 @@ FAULTS: dict[str, Callable[[Patch], None]] = {
 }
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_faults_are_found(fault: Callable[[Patch], None], monkeypatch: Patch) -> None:
     """Whatever is decided wrongly, some pair tells, and it shows the document, the query and both opinions."""
@@ -191,7 +191,7 @@ def test_faults_are_found(fault: Callable[[Patch], None], monkeypatch: Patch) ->
         assert part in str(caught.value)
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 def test_nothing_is_found_without_a_fault() -> None:
     """What finds the faults finds none where there is none."""
     judge_until_wrong(100)
@@ -206,7 +206,7 @@ def test_documents_of_a_series_are_repeated() -> None:
     assert first not in (following, of_another_seed)
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 class TestSoak:
     """The script that judges millions."""
 

@@ -54,7 +54,7 @@ def decide_often(local: LocalDecider, query: Query) -> Decision:
     return [local.decide(query) for _ in range(3)][-1]
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     """Of 100,000 different queries, each asked twice, no more than 8,192 are remembered at any time."""
     local = decider()

@@ -19,8 +19,8 @@ from cors_service.grammar.pattern import OriginPattern
 from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
 from tests.policy.documents import origin_patterns
 
-# The tracer of coverage would be ten times the work.
-pytestmark = pytest.mark.no_cover
+# Each instruction costs a call of a function.
+pytestmark = pytest.mark.slow
 
 
 def instructions(work: Callable[[], object]) -> int:

@@ -33,7 +33,7 @@ MEMOS: dict[str, tuple[list[int], set[int]]] = {
 }
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize(("questions", "kept"), MEMOS.values(), ids=MEMOS)
 def test_memo(questions: list[int], kept: set[int]) -> None:
     """The answers to what was lately asked twice are kept, and the right ones; others are gone."""

@@ -418,7 +418,7 @@ def test_text_that_breaks_off(text: str) -> None:
     assert expected == toml_lines("x = 1\n" + text, [("x",), ("y",)])
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 def test_deep_nesting() -> None:
     """Nesting is limited by memory only."""
     depth = 100_000

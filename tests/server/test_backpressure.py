@@ -139,7 +139,7 @@ def connected(channel: type[DecisionChannel], **limits: Any) -> tuple[DecisionSi
     return site, connection, wire
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("size", [1, 7, 100, 60_000])
 def test_client_in_memory(channel: type[DecisionChannel], size: int) -> None:
@@ -329,7 +329,7 @@ KINDS = ["tcp", "tls", "unix"]
 MANY = range(7 * 60 - 1)
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_client_over_a_socket(channel: type[DecisionChannel], kind: str, tmp_path: Path) -> None:

@@ -518,7 +518,7 @@ def test_hostile_questions_are_not_remembered(kind: str) -> None:
     assert count(memory) == 1
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_is_bounded(kind: str) -> None:
     """Of questions that each come twice, no more than 4,096 are remembered; those that came last are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -80,13 +81,16 @@ def built(framework: Framework) -> tuple[Programs, Path]:
     for path, target in _sources(framework):
         digest.update(repr((str(target), path.read_bytes())).encode())
     directory = BUILDS / f"{framework.name}-{digest.hexdigest()[:16]}"
-    if not directory.exists():
-        _build(framework, programs, directory)
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / f".{framework.name}.lock").open("w") as lock:
+        # Another process of this run may be building it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not directory.exists():
+            _build(framework, programs, directory)
     return programs, directory
 
 
 def _build(framework: Framework, programs: Programs, directory: Path) -> None:
-    BUILDS.mkdir(parents=True, exist_ok=True)
     older = [path for path in BUILDS.glob(f"{framework.name}-*") if path != directory]
     # Under another name until it is whole: what breaks off is not taken for a build, nor what another run makes.
     with tempfile.TemporaryDirectory(dir=BUILDS, prefix=".", ignore_cleanup_errors=True) as temporary:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import random
 import re
+import secrets
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ PORTS: Final = {"gateway": 8000, "application": 3000, "service": 8080}
 # A child outlives its parent unless it asks not to: a test run that is killed can't clean up. Masters end workers.
 BOUND: Final[list[str]] = [path, "--pdeathsig", "TERM", "--"] if (path := shutil.which("setpriv")) else []
 # Below those that the system gives to connections: a port that was free stays free until the gateway has it.
-_FIRST_PORT, _LAST_PORT = 20_000, 30_000
+_PORTS: Final = range(20_000, 30_000)
 
 
 class Cannot(NamedTuple):
@@ -75,7 +75,7 @@ class Gateway:
 def free_port() -> int:
     """A port that nobody listens on."""
     while True:
-        port = random.randrange(_FIRST_PORT, _LAST_PORT)
+        port = secrets.choice(_PORTS)
         with socket.socket() as listener:
             try:
                 listener.bind(("127.0.0.1", port))
