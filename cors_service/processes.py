@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any, Final, Protocol
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cors_service.reader.messages import HEARS, SIGNALS, Frames
+from cors_service.reader.messages import HEARS, SIGNALS, Frames, NotAMessage
 
 LINGER_SECONDS: Final = 1.0
 """How long it takes at most until everything that an ended process said is heard, also if a child of its own holds its
@@ -49,6 +51,7 @@ class PythonProcess(ProcessProtocol):
     """
 
     transport: Any
+    _log: Final = Logger()
 
     def __init__(self, owner: Owner, reactor: Any, says: int) -> None:
         """Make a process, which is not started yet.
@@ -79,16 +82,12 @@ class PythonProcess(ProcessProtocol):
         Raises:
             OSError: It can't be started.
         """
-        # What is in the working directory is not imported, unless it can be imported here, too.
-        command = [os.fsencode(argument) for argument in (sys.executable, "-P", *arguments)]
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-        variables = os.environ | {"PYTHONPATH": path}
-        environment = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+        command = _command(arguments)
         descriptors: dict[int, int | str] = {HEARS: "w", self._says: "r", **dict.fromkeys(self._lines, "r")}
         # What is blocked here is blocked there, until the process has decided what to do about it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            self._reactor.spawnProcess(self, command[0], command, env=environment, childFDs={**descriptors, **files})
+            self._reactor.spawnProcess(self, command[0], command, env=_environment(), childFDs={**descriptors, **files})
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -125,8 +124,12 @@ class PythonProcess(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Take what the process says or writes."""
         if childFD == self._says:
-            for message in self._frames.take(data):
-                self._owner.process_said(self, message)
+            try:
+                for message in self._frames.take(data):
+                    self._owner.process_said(self, message)
+            except NotAMessage:
+                self._log.error("Process {pid} says nonsense, and is killed", pid=self.pid)
+                self.kill()
             return
         *lines, rest = (self._lines[childFD] + data).split(b"\n")
         if len(rest) > _LONGEST_LINE:
@@ -164,7 +167,38 @@ class PythonProcess(ProcessProtocol):
             self.transport.closeChildFD(number)
 
 
+def run(arguments: Sequence[str]) -> bytes:
+    """Run a Python process to its end, before the reactor runs.
+
+    Args:
+        arguments: Those of Python.
+
+    Returns:
+        What it wrote on its standard output.
+
+    Raises:
+        OSError: It can't be started, or has failed.
+    """
+    done = subprocess.run(  # noqa: S603 - the program is this one
+        _command(arguments), env=_environment(), stdout=subprocess.PIPE, check=False
+    )
+    if done.returncode:
+        raise OSError(f"exit status {done.returncode}")
+    return done.stdout
+
+
 def how_it_ended(reason: Failure) -> str:
     """Say how a process ended."""
     by, status = getattr(reason.value, "signal", None), getattr(reason.value, "exitCode", None)
     return f"signal {by}" if by else f"exit status {status}"
+
+
+def _command(arguments: Sequence[str]) -> list[bytes]:
+    # What is in the working directory is not imported, unless it can be imported here, too.
+    return [os.fsencode(argument) for argument in (sys.executable, "-P", *arguments)]
+
+
+def _environment() -> dict[bytes, bytes]:
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    variables = os.environ | {"PYTHONPATH": path}
+    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}

@@ -59,7 +59,12 @@ from cors_service.testing.client import MemoryClient
 from cors_service.web import decision_resource
 from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import FixedAccess, IAccess
-from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog
+from cors_service.workers.channel import Channel
+from cors_service.workers.loads import Loads
+from cors_service.workers.log import WorkerLog
+from cors_service.workers.sockets import Acceptor
+from cors_service.workers.store import WorkerPolicyStore
+from cors_service.workers.worker import Worker
 from tests.certificates import Authority, written
 
 POLICIES = read_document({"version": 1, "policies": {"open": {"origins": ["*"]}}})
@@ -81,17 +86,20 @@ def acceptor() -> Acceptor:
         return Acceptor(MemoryReactor(), closed, Factory(), bool)
 
 
-def crew() -> Crew:
-    """Make a worker's side of what it has to do with others."""
+CHANNEL = Channel(-1, -1)
+
+
+def worker() -> Worker:
+    """Make what makes a process one of several."""
     loads = Loads(descriptor := Loads.make(1), 1)
     os.close(descriptor)
     policies = live()
-    return Crew(
+    return Worker(
         Clock(),
         1,
         1,
-        hears=0,
-        pipe=Pipe(-1),
+        channel=CHANNEL,
+        store=WorkerPolicyStore("policies.toml", CHANNEL),
         loads=loads,
         policies=policies,
         reload=policies.reload,
@@ -133,8 +141,9 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
     FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),
     Acceptor: (IListeningPort, acceptor),
-    Crew: (IReadDescriptor, crew),
-    WorkerLog: (ILogObserver, lambda: WorkerLog(Pipe(-1))),
+    Worker: (IReadDescriptor, worker),
+    WorkerLog: (ILogObserver, lambda: WorkerLog(CHANNEL)),
+    WorkerPolicyStore: (IPolicyStore, lambda: WorkerPolicyStore("policies.toml", CHANNEL)),
     JSONLines: (ILogObserver, lambda: JSONLines(io.StringIO())),
     LivePolicies: (IPolicies, live),
     MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),

@@ -15,13 +15,13 @@ from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Endpoint, Prepared, make_snapshot
+from cors_service.daemon.start import Endpoint, Prepared, make_snapshot, path_of
 from cors_service.policy.change import Change
 from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel
 from cors_service.server.https import IReloadingEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies
 from cors_service.web import decision_resource
-from cors_service.workers import Supervisor
+from cors_service.workers.supervisor import Supervisor
 
 
 def make_service(prepared: Prepared, reactor: Any) -> IService:
@@ -139,6 +139,8 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notif
         settings.workers,
         endpoints,
         ["-m", "cors_service.daemon.worker", settings.to_json()],
+        policies=path_of(settings),
+        snapshot=make_snapshot(settings),
         drain_timeout=settings.drain_timeout,
         when_serving=notifier.ready,
     )

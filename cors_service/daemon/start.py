@@ -25,6 +25,7 @@ from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
+from cors_service.store.reader_client import check_in_process
 
 Endpoint = tuple[str, IStreamServerEndpoint]
 
@@ -34,8 +35,8 @@ class Prepared(NamedTuple):
 
     Attributes:
         settings: The settings.
-        store: Where the policies come from.
-        initial: The change from nothing to the policies to start with; None where workers read their own.
+        store: Where the policies come from, unless workers get them from a reader.
+        initial: The change from nothing to the policies to start with; None in that case.
         endpoints: Where to listen, each endpoint with its description.
         access: Who may ask; None for everybody.
         json_log: The open file for the log as JSON.
@@ -61,7 +62,7 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
     """
     try:
         if settings.store is None:
-            policy_set = read_policies(_path(settings))
+            policy_set = read_policies(path_of(settings))
         else:
             change = read_store(find_store(settings.store, reactor))
             policy_set = PolicySet.of(change.policies, change.origin_sets)
@@ -85,8 +86,12 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     if settings.workers > 1:
         _check_workers(settings, reactor)
     store = make_store(settings, reactor)
+    initial = None
     try:
-        initial = read_initial(settings, store)
+        if settings.workers == 1:
+            initial = read_initial(settings, store)
+        else:
+            check_in_process(path_of(settings), make_snapshot(settings))
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         _refuse(invalid)
@@ -97,7 +102,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         _open_log("access-log", settings.access_log).close()
     if settings.snapshot is not None:
         _check_snapshot(settings.snapshot)
-    return Prepared(settings, store, initial if settings.workers == 1 else None, endpoints, access, json_log)
+    return Prepared(settings, store, initial, endpoints, access, json_log)
 
 
 def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
@@ -110,7 +115,7 @@ def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
         return find_store(settings.store, reactor)
     # Without POSIX signals to keep away from a process of its own, a thread reads.
     store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
-    return store(_path(settings), reactor, snapshot=make_snapshot(settings))
+    return store(path_of(settings), reactor, snapshot=make_snapshot(settings))
 
 
 def make_access(settings: Settings, reactor: Any) -> LiveAccess | None:
@@ -128,7 +133,7 @@ def make_snapshot(settings: Settings) -> Snapshot | None:
 
 
 def read_initial(settings: Settings, store: IPolicyStore) -> Change:
-    """Read the policies to start with, in this thread.
+    """Read the policies to start with.
 
     Args:
         settings: The settings.
@@ -173,7 +178,8 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
     raise UsageError(f"--listen {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
 
 
-def _path(settings: Settings) -> Path:
+def path_of(settings: Settings) -> Path:
+    """Give the path of the policies, where they are not those of a store of somebody's own."""
     assert settings.policies is not None, "there are policies or a store"
     return Path(settings.policies)
 

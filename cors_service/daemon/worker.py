@@ -14,11 +14,17 @@ from twisted.logger import globalLogBeginner
 from cors_service.access import InvalidAccess
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import make_access, make_store, read_initial
+from cors_service.daemon.start import make_access, path_of, read_initial
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.policy.change import Change
-from cors_service.store import IPolicyStore
-from cors_service.workers import Acceptor, Crew, Loads, Pipe, WorkerLog, WorkerSite, last_good, listen_on_shared
+from cors_service.reader.messages import Begun
+from cors_service.reader.sources import shown_path
+from cors_service.workers.channel import Channel
+from cors_service.workers.loads import Loads
+from cors_service.workers.log import WorkerLog
+from cors_service.workers.site import WorkerSite
+from cors_service.workers.sockets import Acceptor, listen_on_shared
+from cors_service.workers.store import WorkerPolicyStore
+from cors_service.workers.worker import Worker
 
 
 def main() -> None:
@@ -32,18 +38,18 @@ def main() -> None:
     import_module(given["reactor"]).install()
     from twisted.internet import reactor
 
-    pipe = Pipe(given["says"])
-    globalLogBeginner.beginLoggingTo([WorkerLog(pipe)], redirectStandardIO=False)
-    serve(settings, given, pipe, reactor)
+    channel = Channel(given["hears"], given["says"])
+    globalLogBeginner.beginLoggingTo([WorkerLog(channel)], redirectStandardIO=False)
+    serve(settings, given, channel, reactor)
 
 
-def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -> None:
+def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: Any) -> None:
     """Make the service of a worker, and run the reactor until it ends.
 
     Args:
         settings: The settings of the supervisor.
         given: What the supervisor made for the worker: its number and its descriptors.
-        pipe: Leads to the supervisor.
+        channel: Leads to the supervisor.
         reactor: The reactor.
     """
     loads = Loads(given["loads"], given["workers"])
@@ -55,48 +61,32 @@ def serve(settings: Settings, given: dict[str, Any], pipe: Pipe, reactor: Any) -
         )
         for description, socket in zip(settings.listen, given["sockets"], strict=True)
     ]
-    store = make_store(settings, reactor)
-    initial = first_policies(settings, store, pipe, given["hears"])
+    store = WorkerPolicyStore(shown_path(path_of(settings)), channel)
     try:
+        initial = read_initial(settings, store)
         access = make_access(settings, reactor)
-    except InvalidAccess as invalid:
+    except (InvalidPolicies, InvalidAccess) as invalid:
         sys.exit(invalid.report())
     service = DecisionService(settings, store, initial, endpoints, reactor, access=access, site_class=WorkerSite)
-    crew = Crew(
+    worker = Worker(
         reactor,
         given["number"],
         given["workers"],
-        hears=given["hears"],
-        pipe=pipe,
+        channel=channel,
+        store=store,
         loads=loads,
         policies=service.policies,
         reload=service.reload,
         site=service.site,
         acceptors=lambda: [port for port in service.server.ports if isinstance(port, Acceptor)],
     )
-    service.tree.status.worker, service.tree.status.workers = crew.number, crew.workers
-    crew.setServiceParent(service)
-    pipe.say("begins")
+    service.tree.status.worker, service.tree.status.workers = worker.number, worker.workers
+    worker.setServiceParent(service)
+    channel.send(Begun())
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
-
-
-def first_policies(settings: Settings, store: IPolicyStore, pipe: Pipe, hears: int) -> Change:
-    """Read the policies to start with; where they are bad, take those of the other workers.
-
-    Raises:
-        SystemExit: There are no good ones; the mistakes are on standard error.
-    """
-    try:
-        return read_initial(settings, store)
-    except InvalidPolicies as invalid:
-        kept = last_good(pipe, hears)
-        if kept is None:
-            sys.exit(invalid.report())
-        policy_set, loaded_at = kept
-        return Change.whole(policy_set, loaded_at=loaded_at, mistakes=invalid)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,25 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final
 
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.reader.looking import POLL_SECONDS
-from cors_service.reader.messages import REQUESTS, SIGNALS, Frames, Load, framed
+from cors_service.reader.messages import (
+    HEARS,
+    SIGNALS,
+    End,
+    Frames,
+    Message,
+    Refused,
+    decoded,
+    framed,
+    write_mistakes,
+)
 from cors_service.reader.reading import Documents
 from cors_service.reader.responder import Known, Responder
-from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.snapshot import Snapshot, read_at_start
 
 _NICE: Final = 10
+_READ_BYTES: Final = 1 << 16
 # How many times as long as it has worked it does nothing: it takes a sixth of a core at most. What counts is its own
 # time, and not that of another process that had the core.
 _REST: Final = 5
@@ -31,22 +43,26 @@ _REST: Final = 5
 def main() -> None:
     """Read for the process that is at the other end of standard input and standard output."""
     options = _parser().parse_args()
+    # What is printed by mistake is not a message.
+    output = os.dup(1)
+    os.dup2(2, 1)
+    if options.check:
+        gc.disable()
+        _write(output, framed(_checked(options.path, options.snapshot)))
+        return
     os.nice(_NICE)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     # Nearly all that it makes stays, and is not garbage.
     gc.set_threshold(100_000, 20, 100)
-    # What is printed by mistake is not a message.
-    output = os.dup(1)
-    os.dup2(2, 1)
     responder = Responder(
         Documents(options.path),
-        lambda message: _write(output, framed(message)),
-        snapshot=options.snapshot and Snapshot(options.snapshot),
+        lambda frame: _write(output, frame),
+        snapshot=options.snapshot,
         known=options.known and Known(options.known[0], float(options.known[1])),
     )
-    requests: SimpleQueue[Load | None] = SimpleQueue()
+    requests: SimpleQueue[Message | None] = SimpleQueue()
     Thread(target=_listen, args=(requests, responder), daemon=True).start()
     _serve(responder, requests)
 
@@ -54,17 +70,25 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cors_service.reader", description=__doc__)
     parser.add_argument("path", type=Path, help="a policy document, or a directory of them")
-    parser.add_argument("--snapshot", type=Path, help="a file that keeps the last good policies")
+    parser.add_argument("--check", action="store_true", help="only say what is wrong, and end")
     parser.add_argument(
-        "--known",
-        nargs=2,
-        metavar=("REVISION", "SECONDS"),
-        help="what the service has read, and when since 1970",
+        "--known", nargs=2, metavar=("REVISION", "SECONDS"), help="what was read already, and when since 1970"
+    )
+    parser.add_argument(
+        "--snapshot", type=lambda text: Snapshot(Path(text)), help="a file that keeps the last good policies"
     )
     return parser
 
 
-def _serve(responder: Responder, requests: SimpleQueue[Load | None]) -> None:
+def _checked(path: Path, snapshot: Snapshot | None) -> Message:
+    try:
+        read_at_start(path, snapshot)
+    except InvalidPolicies as invalid:
+        return Refused(write_mistakes(invalid))
+    return End()
+
+
+def _serve(responder: Responder, requests: SimpleQueue[Message | None]) -> None:
     due = time.monotonic()
     while True:
         worked = time.process_time()
@@ -82,11 +106,11 @@ def _serve(responder: Responder, requests: SimpleQueue[Load | None]) -> None:
     responder.finish()
 
 
-def _listen(requests: SimpleQueue[Load | None], responder: Responder) -> None:
+def _listen(requests: SimpleQueue[Message | None], responder: Responder) -> None:
     frames = Frames()
-    while data := os.read(0, 65536):
+    while data := os.read(HEARS, _READ_BYTES):
         for message in frames.take(data):
-            requests.put(REQUESTS.decode(message))
+            requests.put(decoded(message))
     if responder.has_saved:
         os._exit(0)  # whatever the other thread is doing: nobody is left to take it
     requests.put(None)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.grammar.pattern import OriginPattern, write_pattern
+from cors_service.grammar.pattern import OriginPattern
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
 
@@ -25,14 +25,18 @@ SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(si
 for the others, which don't get them before they know what to do about them."""
 
 HEARS: Final = 0
-"""The descriptor at which a process hears what the one that started it says."""
+"""The descriptor at which a process hears what the one that started it says; those on which it speaks differ."""
 
 _LENGTH_BYTES: Final = 4
-_PART_BYTES: Final = 32768
+_LONGEST: Final = 1 << 30
+# How many origins a part has at least, but for the last: some 32 KiB.
+_PART_ORIGINS: Final = 500
 
 
 class Load(Struct, frozen=True, tag=1, array_like=True):
-    """To the reader: answer with what leads from a revision to the policies that are there now.
+    """Asks for what leads from a revision to the policies that are there now.
+
+    The answer is a `Begin`, a `Part` for each part, and an `End`; or a `Refused`, or a `Failed`.
 
     Attributes:
         base: The revision; None for nothing.
@@ -43,12 +47,16 @@ class Load(Struct, frozen=True, tag=1, array_like=True):
     everything: bool = False
 
 
-class Changed(Struct, frozen=True, tag=2, array_like=True):
-    """From the reader: there is something to load. If it comes before an answer, that answer has it."""
+class Reread(Struct, frozen=True, tag=2, array_like=True):
+    """Has the reader read all documents, as they are; it says `Changed` if that changes something."""
 
 
-class Begin(Struct, frozen=True, tag=3, array_like=True):
-    """From the reader: an answer begins, and takes the place of one that broke off; see `Change`."""
+class Changed(Struct, frozen=True, tag=3, array_like=True):
+    """There may be something to load. If this comes before an answer, that answer has it."""
+
+
+class Begin(Struct, frozen=True, tag=4, array_like=True):
+    """An answer begins, and takes the place of one that broke off; see `Change`."""
 
     base: str | None
     revision: str
@@ -58,19 +66,19 @@ class Begin(Struct, frozen=True, tag=3, array_like=True):
     mistakes: str | None
 
 
-class Part(Struct, frozen=True, tag=4, array_like=True):
-    """From the reader: a part of the answer; more follows."""
+class Part(Struct, frozen=True, tag=5, array_like=True):
+    """A part of an answer; more follows."""
 
     policies: tuple[Policy, ...] = ()
     origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
 
 
-class End(Struct, frozen=True, tag=5, array_like=True):
-    """From the reader: the answer is complete."""
+class End(Struct, frozen=True, tag=6, array_like=True):
+    """The answer is complete."""
 
 
-class Refused(Struct, frozen=True, tag=6, array_like=True):
-    """From the reader: the answer is that the policies have mistakes, and that there is nothing newer in their place.
+class Refused(Struct, frozen=True, tag=7, array_like=True):
+    """The answer is that the policies have mistakes, and that there is nothing else in their place.
 
     Attributes:
         mistakes: See `write_mistakes`.
@@ -79,20 +87,98 @@ class Refused(Struct, frozen=True, tag=6, array_like=True):
     mistakes: str
 
 
-class Failed(Struct, frozen=True, tag=7, array_like=True):
-    """From the reader: there is no answer, because of a fault of this program."""
+class Failed(Struct, frozen=True, tag=8, array_like=True):
+    """There is no answer, because of a fault of this program."""
 
     traceback: str
 
 
-Request = Load
-Answer = Changed | Begin | Part | End | Refused | Failed
-Message = Request | Answer
-REQUESTS: Final = msgspec.msgpack.Decoder(Request)
-ANSWERS: Final = msgspec.msgpack.Decoder(Answer)
+class Begun(Struct, frozen=True, tag=9, array_like=True):
+    """From a worker: it is about to accept connections."""
+
+
+class Ending(Struct, frozen=True, tag=10, array_like=True):
+    """From a worker: it was asked to end."""
+
+
+class Logged(Struct, frozen=True, tag=11, array_like=True):
+    """From a worker: an event for the log.
+
+    Attributes:
+        event: As JSON in ASCII.
+    """
+
+    event: str
+
+
+State = Literal["waiting", "starting", "serving", "ending"]
+
+
+class WorkerStatus(Struct, frozen=True, kw_only=True, tag=12, array_like=True):
+    """From a worker: how it is. Times are in seconds since 1970.
+
+    Attributes:
+        number: From 1; a process that replaces another one has the same.
+        pid: The process id; None while there is no process.
+        state: `waiting` while there is no process, `starting` before it has policies, `serving`, or `ending`.
+        started_at: When the process was started.
+        replaced: How often the process was replaced since the service was started.
+        revision: The revision of the policies that are active there; None before there are any.
+        generation: How often other policies became active there since it was started.
+        loaded_at: When the policies were read; None before there are any.
+        stale: Whether the policies are not those that were read last.
+        connections: The number of open connections.
+    """
+
+    number: int
+    pid: int | None
+    state: State
+    started_at: float | None = None
+    replaced: int = 0
+    revision: str | None = None
+    generation: int = 0
+    loaded_at: float | None = None
+    stale: bool = False
+    connections: int = 0
+
+
+class Workers(Struct, frozen=True, tag=13, array_like=True):
+    """To a worker: how all of them are."""
+
+    workers: tuple[WorkerStatus, ...]
+
+
+class Reload(Struct, frozen=True, tag=15, array_like=True):
+    """To a worker: read everything again; the reader is told that already."""
+
+
+class Reloaded(Struct, frozen=True, tag=16, array_like=True):
+    """From a worker: that is done, well or badly."""
+
+
+class Drain(Struct, frozen=True, tag=14, array_like=True):
+    """To a worker: end, after it has answered what it was asked.
+
+    Attributes:
+        rest: Whether to take up the connections that wait, too, since there will be no other worker.
+    """
+
+    rest: bool
+
+
+Answer = Begin | Part | End | Refused | Failed
+Message = (
+    Load | Reread | Changed | Answer | Begun | Ending | Logged | WorkerStatus | Workers | Drain | Reload | Reloaded
+)
+PARTS_OF_ANSWERS: Final = (Begin, Part, End)
 ENDS_OF_ANSWERS: Final = (End, Refused, Failed)
-_TYPES: Final = {kind.__struct_config__.tag: kind for kind in (Load, Changed, Begin, Part, End, Refused, Failed)}
+_DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_TYPES: Final[dict[object, type[Message]]] = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
+
+
+class NotAMessage(Exception):
+    """What a process says is nothing that this program sends."""
 
 
 class Frames:
@@ -102,10 +188,16 @@ class Frames:
         self._data = bytearray()
 
     def take(self, data: bytes) -> Iterator[bytes]:
-        """Add what has arrived, and give the messages that are whole."""
+        """Add what has arrived, and give the messages that are whole.
+
+        Raises:
+            NotAMessage: It is something else.
+        """
         self._data += data
         while len(self._data) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._data[:_LENGTH_BYTES], "big")
+            if end > _LONGEST:
+                raise NotAMessage
             if end > len(self._data):
                 return
             message = bytes(self._data[_LENGTH_BYTES:end])
@@ -123,6 +215,18 @@ def framed(message: Message) -> bytes:
     return frame_of(encoded(message))
 
 
+def decoded(data: bytes) -> Message:
+    """Read a message.
+
+    Raises:
+        NotAMessage: It is something else.
+    """
+    try:
+        return _DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        raise NotAMessage from error
+
+
 def frame_of(data: bytes) -> bytes:
     """Make a frame of a message that is written already."""
     return len(data).to_bytes(_LENGTH_BYTES, "big") + data
@@ -132,10 +236,13 @@ def type_of(data: bytes) -> type[Message]:
     """Say what kind of message something is, without reading it.
 
     Raises:
-        LookupError: It is not a message.
+        NotAMessage: It is something else.
     """
     # The first byte says that it is an array, and of how many elements; the second is the number.
-    return _TYPES[data[1]]
+    try:
+        return _TYPES[data[1]]
+    except LookupError as error:
+        raise NotAMessage from error
 
 
 class IncomingChange:
@@ -146,8 +253,8 @@ class IncomingChange:
         self._policies: list[Policy] = []
         self._origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
 
-    def take(self, message: Begin | Part | End | Refused | Failed) -> Change | None:
-        """Take the next message of an answer.
+    def take(self, message: Message) -> Change | None:
+        """Take the next message of an answer; any other says nothing.
 
         Returns:
             The change, once it is complete.
@@ -221,10 +328,9 @@ def _batches(policies: Iterable[Policy]) -> Iterator[list[Policy]]:
     size = 0
     for policy in policies:
         batch.append(policy)
-        size += sum(len(write_pattern(pattern)) for rule in policy.rules for pattern in rule.origins) + 256 * len(
-            policy.rules
-        )
-        if size >= _PART_BYTES:
+        # A rule takes as much as some origins do.
+        size += sum(5 + len(rule.origins) for rule in policy.rules)
+        if size >= _PART_ORIGINS:
             yield batch
             batch, size = [], 0
     if batch:

@@ -9,8 +9,17 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.policy.change import Change
-from cors_service.reader.messages import Answer, Changed, Failed, Load, Refused, parts_of, write_mistakes
+from cors_service.reader.messages import (
+    Changed,
+    Failed,
+    Load,
+    Message,
+    Refused,
+    Reread,
+    framed,
+    parts_of,
+    write_mistakes,
+)
 from cors_service.reader.reading import Documents
 from cors_service.reader.snapshot import Snapshot
 
@@ -33,7 +42,7 @@ class Responder:
     def __init__(
         self,
         documents: Documents,
-        send: Callable[[Answer], object],
+        send: Callable[[bytes], object],
         *,
         snapshot: Snapshot | None = None,
         known: Known | None = None,
@@ -42,7 +51,7 @@ class Responder:
 
         Args:
             documents: The documents.
-            send: Takes a message to the service.
+            send: Takes a message to the service, in its frame.
             snapshot: Keeps each good set.
             known: What the service has read itself.
         """
@@ -51,19 +60,21 @@ class Responder:
         self._snapshot = snapshot
         self._known = known
         self._has_told = False
+        # The frames of the last answers, by the revision that each begins at.
+        self._given: dict[str | None, list[bytes]] = {}
         self._saved: str | None = None
 
-    def answer(self, request: Load) -> None:
+    def answer(self, request: Message) -> None:
         """Do what the service asks for."""
         try:
-            change = self._load(request)
+            if isinstance(request, Load):
+                self._load(request)
+            elif isinstance(request, Reread):
+                self._reread()
         except InvalidPolicies as invalid:
-            self._send(Refused(write_mistakes(invalid)))
+            self._send(framed(Refused(write_mistakes(invalid))))
         except Exception:  # noqa: BLE001 - whatever it is, the service has to know
-            self._send(Failed(ascii(traceback.format_exc())))
-        else:
-            for part in parts_of(change):
-                self._send(part)
+            self._send(framed(Failed(ascii(traceback.format_exc()))))
 
     def look(self, names: Iterable[str] | None = None) -> None:
         """Look at documents, and tell the service of a change, once until it asks.
@@ -71,6 +82,7 @@ class Responder:
         Args:
             names: The names of the documents that may have changed; None for a look at all.
         """
+        self._given = {}
         if self._documents.look(names) and not self._has_told and not self._is_known():
             self._tell()
 
@@ -99,17 +111,39 @@ class Responder:
             self._is_known()
         self.save()
 
-    def _load(self, request: Load) -> Change:
+    def _reread(self) -> None:
+        before = self._outcome()
+        with suppress(InvalidPolicies):
+            self._read(everything=True)
+        if before != self._outcome():
+            self._given = {}
+            self._tell()
+
+    def _load(self, request: Load) -> None:
         self._known = None
         before = self._outcome()
         try:
             self._read(everything=request.everything)
         finally:
             # Not only who asks has to know.
-            if before != self._outcome() and not self._has_told:
-                self._tell()
+            if before != self._outcome():
+                self._given = {}
+                if not self._has_told:
+                    self._tell()
             self._has_told = False
-        return self._documents.change(request.base)
+        self._give(request.base)
+
+    def _give(self, base: str | None) -> None:
+        """Send what leads from a revision to the last good set; several workers ask for it, one after the other."""
+        frames = self._given.get(base, ())
+        for frame in frames:
+            self._send(frame)
+        if not frames:
+            made = []
+            for message in parts_of(self._documents.change(base)):
+                made.append(framed(message))
+                self._send(made[-1])
+            self._given[base] = made
 
     def _read(self, *, everything: bool = False) -> None:
         documents = self._documents
@@ -138,4 +172,4 @@ class Responder:
 
     def _tell(self) -> None:
         self._has_told = True
-        self._send(Changed())
+        self._send(framed(Changed()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy import PolicySet, read_document, write_document
 from cors_service.policy.change import Change
 from cors_service.policy.revision import VERSION
-from cors_service.reader.sources import shown_path
+from cors_service.reader.sources import read_policies, shown_path
 
 UNREADABLE: Final = "document-unreadable"
 _BATCH: Final = 1000
@@ -95,6 +96,20 @@ class Snapshot:
             mistake = PolicyError(UNREADABLE, message, file=shown_path(self.path))
             raise InvalidPolicies([*invalid.mistakes, mistake]) from None
         return Change.whole(policy_set, loaded_at=loaded_at, mistakes=invalid)
+
+
+def read_at_start(path: Path, snapshot: Snapshot | None) -> Change:
+    """Read the policies of a file or directory, or the snapshot of them if they can't be read.
+
+    Raises:
+        InvalidPolicies: With every mistake of every file, one that can't be read among them.
+    """
+    try:
+        return Change.whole(read_policies(path), loaded_at=time.time())
+    except InvalidPolicies as invalid:
+        if snapshot is None:
+            raise
+        return snapshot.in_place_of(invalid)
 
 
 def _written(policy_set: PolicySet, loaded_at: float) -> Iterator[bytes]:

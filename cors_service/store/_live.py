@@ -88,6 +88,16 @@ class LivePolicies(Service):
         self._everything = True
         return self._load_soon()
 
+    def _load_soon(self) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        if self._loading:
+            self._again = True
+        else:
+            self._loading = True
+            Deferred.fromCoroutine(self._reload())
+        return waiting
+
     def startService(self) -> None:
         """Begin to watch the store; load it if nothing is active yet."""
         super().startService()
@@ -108,6 +118,11 @@ class LivePolicies(Service):
         return loading.addCallback(lambda _: self._saving.run(lambda: unwatched))
 
     @property
+    def mistakes(self) -> InvalidPolicies | None:
+        """What is wrong with newer policies than those that are active; None if there are none."""
+        return self._mistakes
+
+    @property
     def status(self) -> Status:
         """What there is to say now."""
         mistakes = self._mistakes.mistakes if self._mistakes else ()
@@ -121,16 +136,6 @@ class LivePolicies(Service):
             mistakes=tuple(mistake.as_dict() for mistake in mistakes),
             stale=self._mistakes is not None,
         )
-
-    def _load_soon(self) -> Deferred[None]:
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        if self._loading:
-            self._again = True
-        else:
-            self._loading = True
-            Deferred.fromCoroutine(self._reload())
-        return waiting
 
     async def _reload(self) -> None:
         again = True

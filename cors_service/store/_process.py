@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy.change import Change
-from cors_service.reader.messages import ANSWERS, IncomingChange, Load
+from cors_service.reader.messages import IncomingChange, Load, decoded
 from cors_service.reader.responder import Known
-from cors_service.reader.snapshot import Snapshot
-from cors_service.reader.sources import read_policies
+from cors_service.reader.snapshot import Snapshot, read_at_start
 from cors_service.store._interfaces import IPolicyStore
 from cors_service.store.reader_client import ReaderClient
 
@@ -50,7 +47,7 @@ class ReaderPolicyStore:
         Raises:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
-        change = read_now(self._path, self._snapshot)
+        change = read_at_start(self._path, self._snapshot)
         if change.mistakes is None and change.loaded_at is not None:
             self._known = Known(change.revision, change.loaded_at)
         return change
@@ -86,20 +83,6 @@ class ReaderPolicyStore:
             self._changed()
 
 
-def read_now(path: Path, snapshot: Snapshot | None) -> Change:
-    """Read documents, or the snapshot of them if they can't be read.
-
-    Raises:
-        InvalidPolicies: With every mistake of every file, one that can't be read among them.
-    """
-    try:
-        return Change.whole(read_policies(path), loaded_at=time.time())
-    except InvalidPolicies as invalid:
-        if snapshot is None:
-            raise
-        return snapshot.in_place_of(invalid)
-
-
 class _Loading:
     """An answer that is on its way.
 
@@ -109,12 +92,12 @@ class _Loading:
 
     def __init__(self) -> None:
         self.done: Deferred[Change] = Deferred()
-        self._assembly = IncomingChange()
+        self._incoming = IncomingChange()
 
     def take(self, data: bytes) -> None:
         """Take a message of the answer."""
         try:
-            change = self._assembly.take(ANSWERS.decode(data))
+            change = self._incoming.take(decoded(data))
         except Exception:  # noqa: BLE001 - it is the answer
             self.done.errback()
         else:

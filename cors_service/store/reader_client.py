@@ -13,14 +13,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.processes import PythonProcess, how_it_ended
+from cors_service.processes import PythonProcess, how_it_ended, run
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
+    Failed,
+    Frames,
     Load,
     Refused,
+    Reread,
+    decoded,
     encoded,
     framed,
+    read_mistakes,
     type_of,
     write_mistakes,
 )
@@ -59,9 +64,8 @@ class ReaderClient:
             snapshot: Where the process keeps each good set.
         """
         self.name = shown_path(path)
-        self._arguments = ["-m", "cors_service.reader"]
-        self._arguments += [] if snapshot is None else ["--snapshot", str(snapshot.path)]
-        self._path = str(path)
+        self._path = path
+        self._snapshot = snapshot
         self._reactor = reactor
         self._changed = changed
         self._is_wanted = False
@@ -111,6 +115,11 @@ class ReaderClient:
             self._process.send(framed(request))
         self._run()
 
+    def reread(self) -> None:
+        """Have all documents read, and be told of it as of a change."""
+        if self._process is not None:
+            self._process.send(framed(Reread()))
+
     def forget(self) -> None:
         """Wait for no answers any more."""
         self._asked.clear()
@@ -138,6 +147,8 @@ class ReaderClient:
                 self._asked.popleft()
             take(message)
             self._rest()
+        elif kind is Failed:
+            self._log.error("The reader of {path} failed: {fault}", path=self.name, fault=decoded(message))
 
     def process_wrote(self, process: PythonProcess, line: str) -> None:
         """Log what the process complains of."""
@@ -163,9 +174,9 @@ class ReaderClient:
         if self._process or self._ending or self._restart:
             return
         self._process = PythonProcess(self, self._reactor, says=1)
-        arguments = [*self._arguments, *_as_options(known), "--", self._path]
+        options = [] if known is None else ["--known", known.revision, repr(known.loaded_at)]
         try:
-            self._process.start(arguments)
+            self._process.start(_arguments(self._path, self._snapshot, *options))
         except OSError as error:
             self._process = None
             self._lost(f"can't be started: {error}")
@@ -214,5 +225,23 @@ class ReaderClient:
         self._changed()
 
 
-def _as_options(known: Known | None) -> list[str]:
-    return [] if known is None else ["--known", known.revision, repr(known.loaded_at)]
+def check_in_process(path: Path, snapshot: Snapshot | None) -> None:
+    """Have a process that ends with it read policies, so that nothing of them stays in this one.
+
+    Raises:
+        InvalidPolicies: With every mistake, if the policies can't be what a service starts with.
+    """
+    try:
+        output = run(_arguments(path, snapshot, "--check"))
+    except OSError as error:
+        why = f"The process that reads the policies failed: {error}."
+        raise InvalidPolicies([PolicyError(UNREADABLE, why, file=shown_path(path))]) from None
+    for data in Frames().take(output):
+        message = decoded(data)
+        if isinstance(message, Refused):
+            raise read_mistakes(message.mistakes)
+
+
+def _arguments(path: Path, snapshot: Snapshot | None, *options: str) -> list[str]:
+    keeping = [] if snapshot is None else ["--snapshot", str(snapshot.path)]
+    return ["-m", "cors_service.reader", *keeping, *options, "--", str(path)]

@@ -14,6 +14,7 @@ from twisted.web.resource import Resource
 import cors_service
 from cors_service.grammar.mistakes import shown
 from cors_service.policy import write_document
+from cors_service.reader.messages import WorkerStatus
 from cors_service.store import IPolicies, Status
 from cors_service.web._tags import tagged_unless_held
 from cors_service.web.access import IAccess
@@ -22,7 +23,7 @@ from cors_service.web.endpoint import Endpoint, EndpointWithPolicies, NotFound
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
-from cors_service.web.workers import WorkerStatus, iso
+from cors_service.web.workers import iso, write_worker
 from cors_service.wire import write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()
@@ -86,9 +87,7 @@ class StatusEndpoint(Endpoint):
             "version": cors_service.__version__,
         }
         if self.worker is not None:
-            fields |= {"worker": self.worker, "workers": [worker.as_dict() for worker in self.workers()]}
-        if self._access is not None:
-            fields["access"] = self._access.as_dict()
+            fields |= {"worker": self.worker, "workers": [*map(write_worker, self.workers())]}
         return Answer(200, JSON, write_json(fields), {"Cache-Control": NO_STORE})
 
 

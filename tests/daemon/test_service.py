@@ -28,7 +28,7 @@ from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server import DecisionServer
 from cors_service.tap import makeService
-from cors_service.workers import Supervisor
+from cors_service.workers.supervisor import Supervisor
 from tests.daemon.options import GOOD, absent, parse
 from tests.observing import observed_by
 

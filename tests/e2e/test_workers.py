@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -320,6 +321,153 @@ def test_a_worker_that_finds_no_good_document(start: Start, policies: Path, mist
     write(policies, "one", "two")
     all_workers(service.port, lambda worker: worker["stale"] is False, "the good document in all workers")
     assert allows(service.port, "two", "https://two.example")
+
+
+# The reader.
+
+
+def children(pid: int) -> dict[int, str]:
+    """The processes that one has started, and their commands."""
+    found = {}
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        with suppress(OSError):
+            found[child] = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def reader_of(service: Service) -> int:
+    """The process that reads for a service."""
+    [pid] = [pid for pid, command in children(service.pid).items() if "-m cors_service.reader" in command]
+    return pid
+
+
+def kill_reader(service: Service) -> None:
+    """Kill the process that reads for a service, and wait for the next one."""
+    before = reader_of(service)
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: is_gone(before) and "cors_service.reader" in str(children(service.pid)), "another reader")
+
+
+def kill_worker(service: Service, number: int) -> None:
+    """Kill a worker, and wait until another one serves in its place."""
+    before = {worker["number"]: worker["pid"] for worker in workers(service.port)}
+    os.kill(before[number], signal.SIGKILL)
+    all_workers(service.port, lambda it: it["state"] == "serving" and it["pid"] != before[number], "another worker")
+
+
+def test_one_reader(start: Start, policies: Path) -> None:
+    """There are two workers, one process that reads for both, and the first one; no worker starts any process."""
+    service = start()
+    pids = serving(service.port)
+    assert set(children(service.pid)) == {*pids, reader_of(service)}
+    assert [children(pid) for pid in pids] == [{}, {}]
+    write(policies, "one", "two")
+    all_workers(service.port, lambda worker: worker["generation"] == 2, "the change in all workers")
+    assert set(children(service.pid)) == {*pids, reader_of(service)}
+
+
+# Runs first of all in each process, and notes how often the reader opens a document.
+COUNTS = """
+import os, sys
+if "cors_service.reader" in sys.orig_argv and "--check" not in sys.orig_argv:
+    descriptor = os.open({notes!r}, os.O_WRONLY | os.O_APPEND)
+    def note(event, values):
+        if event == "open" and str(values[0]) == {policies!r}:
+            os.write(descriptor, b"x")
+    sys.addaudithook(note)
+"""
+# Ends the reader at once, as long as a file is there.
+ENDS = """
+import os, sys
+if "cors_service.reader" in sys.orig_argv and os.path.exists({broken!r}):
+    os._exit(3)
+"""
+
+
+def beginning_with(program: str, directory: Path) -> tuple[str, ...]:
+    """Give the command of a service of which each process runs a program first."""
+    (directory / "sitecustomize.py").write_text(program)
+    path = os.pathsep.join([str(directory), os.environ.get("PYTHONPATH", "")])
+    return ("env", f"PYTHONPATH={path}", *TWIST)
+
+
+def has_generation(number: int, worker: dict[str, Any]) -> bool:
+    """Whether a worker has taken up so many versions of the policies."""
+    found: bool = worker["generation"] == number
+    return found
+
+
+def test_documents_are_read_once(start: Start, policies: Path, tmp_path: Path) -> None:
+    """Each version of a document is read once, and once more for a reload, however many workers there are."""
+    (notes := tmp_path / "notes").touch()
+    service = start(by=beginning_with(COUNTS.format(notes=str(notes), policies=str(policies)), tmp_path))
+    assert notes.read_text() == "x"
+    for number, more in ((2, ["two"]), (3, ["two", "three"])):
+        write(policies, "one", *more)
+        changed = partial(has_generation, number)
+        all_workers(service.port, changed, "the change in all workers")
+        assert notes.read_text() == "x" * number
+    service.signal(signal.SIGHUP)
+    for number in (1, 2):
+        service.said(rf"\[worker {number}\] .* is still at revision")
+    assert notes.read_text() == "x" * 4
+
+
+def test_a_killed_reader(start: Start, policies: Path) -> None:
+    """When the process that reads dies, workers decide on, another one follows the document, and nothing is stale."""
+    service = start()
+    kill_reader(service)
+    assert allows(service.port, "one", "https://one.example")
+    write(policies, "one", "two")
+    told = all_workers(service.port, lambda worker: worker["generation"] == 2, "the change in all workers")
+    assert {(worker["replaced"], worker["stale"]) for worker in told} == {(0, False)}
+
+
+def test_everything_dies_beside_a_bad_document(start: Start, policies: Path) -> None:
+    """Beside a bad document the last good set outlives the reader, and then each worker, one after the other."""
+    service = start()
+    revision = ask(service.port, "/v1/status").json["revision"]
+    policies.write_text(TEN_MISTAKES)
+    all_workers(service.port, lambda worker: worker["stale"], "the mistakes in all workers")
+    kill_reader(service)
+    for number in (1, 2):
+        kill_worker(service, number)
+        told = all_workers(service.port, lambda worker: worker["stale"], "the mistakes in all workers")
+        assert {worker["revision"] for worker in told} == {revision}
+    status = ask(service.port, "/v1/status").json
+    assert (len(status["mistakes"]), allows(service.port, "one", "https://one.example")) == (10, True)
+    write(policies, "one", "two")
+    all_workers(service.port, lambda worker: not worker["stale"], "the good document in all workers")
+
+
+def test_no_reader_can_be_started(start: Start, tmp_path: Path) -> None:
+    """If the process that reads ends at each start, the status of each worker says so, and the service decides on."""
+    broken = tmp_path / "broken"
+    service = start(by=beginning_with(ENDS.format(broken=str(broken)), tmp_path))
+    broken.touch()
+    os.kill(reader_of(service), signal.SIGKILL)
+    all_workers(service.port, lambda worker: worker["stale"], "that there is no reader")
+    [mistake] = ask(service.port, "/v1/status").json["mistakes"]
+    assert mistake["code"] == "document-unreadable"
+    assert "The process that reads the policies has ended: exit status 3" in mistake["message"]
+    kill_worker(service, 1)
+    assert allows(service.port, "one", "https://one.example")
+    broken.unlink()
+    all_workers(service.port, lambda worker: not worker["stale"], "a reader")
+
+
+def test_snapshot(start: Start, policies: Path, tmp_path: Path) -> None:
+    """Workers that start while the document is away serve the snapshot, say how old it is, and follow the document."""
+    start("--snapshot", tmp_path / "snapshot").stop()
+    write(policies, "one", "two")
+    policies.unlink()
+    service = start("--snapshot", tmp_path / "snapshot")
+    told = workers(service.port)
+    assert {(worker["stale"], worker["generation"]) for worker in told} == {(True, 1)}
+    assert len({worker["loaded_at"] for worker in told}) == 1
+    assert allows(service.port, "one", "https://one.example")
+    write(policies, "one", "two")
+    all_workers(service.port, lambda worker: worker["generation"] == 2 and not worker["stale"], "the document")
 
 
 # The end.

@@ -15,8 +15,6 @@ from cors_service.policy import InvalidPolicies, PolicyError, read_document, rev
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy, Rule
 from cors_service.reader.messages import (
-    ANSWERS,
-    REQUESTS,
     Begin,
     Changed,
     End,
@@ -24,9 +22,11 @@ from cors_service.reader.messages import (
     Frames,
     IncomingChange,
     Load,
+    NotAMessage,
     Part,
     ReaderFailed,
     Refused,
+    decoded,
     encoded,
     framed,
     parts_of,
@@ -40,7 +40,7 @@ from tests.store.store_texts import document
 def sent(messages: list[Any]) -> list[Any]:
     """Send messages and give what arrives."""
     data = b"".join(map(framed, messages))
-    return [ANSWERS.decode(message) for message in Frames().take(data)]
+    return [decoded(message) for message in Frames().take(data)]
 
 
 def arrived(change: Change) -> Change:
@@ -65,7 +65,7 @@ def test_frames(cuts: list[int], sizes: list[int]) -> None:
         found += frames.take(data[:cut])
         data = data[cut:]
     found += frames.take(data)
-    assert messages == [REQUESTS.decode(message) for message in found]
+    assert messages == [decoded(message) for message in found]
 
 
 # One of each form.
@@ -145,7 +145,7 @@ def test_type(message: Any) -> None:
 @pytest.mark.parametrize("data", [b"", b"x", b"\x91\x7f"], ids=repr)
 def test_no_type(data: bytes) -> None:
     """What is not a message is said not to be one."""
-    with pytest.raises(LookupError):
+    with pytest.raises(NotAMessage):
         type_of(data)
 
 

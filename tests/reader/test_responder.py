@@ -12,15 +12,18 @@ from cors_service.policy import InvalidPolicies, revision
 from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Change
 from cors_service.reader.messages import (
-    Answer,
     Begin,
     Changed,
     End,
     Failed,
+    Frames,
     IncomingChange,
     Load,
+    Message,
     Part,
     Refused,
+    Reread,
+    decoded,
     read_mistakes,
 )
 from cors_service.reader.reading import Documents
@@ -41,13 +44,16 @@ class Asked:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.said: list[Answer] = []
+        self.said: list[Message] = []
         self.snapshot = Snapshot(path.with_name("snapshot"))
         self.begin()
 
     def begin(self, *, known: Known | None = None) -> None:
         """Begin anew, with what the asker knows."""
-        self.responder = Responder(Documents(self.path), self.said.append, snapshot=self.snapshot, known=known)
+        self.responder = Responder(Documents(self.path), self._take, snapshot=self.snapshot, known=known)
+
+    def _take(self, frame: bytes) -> None:
+        self.said += map(decoded, Frames().take(frame))
 
     def write(self, text: str) -> str | None:
         """Put another document in place; give its revision, if it has one."""
@@ -59,7 +65,7 @@ class Asked:
         except InvalidPolicies:
             return None
 
-    def look(self) -> list[Answer]:
+    def look(self) -> list[Message]:
         """Have it look twice, and give what it says of it."""
         self.said.clear()
         self.responder.look()
@@ -141,6 +147,23 @@ def test_everything(asked: Asked) -> None:
     assert asked.said[0] == Changed()
     asked.load(None, everything=True)
     assert Changed() not in asked.said
+
+
+def test_reread(asked: Asked) -> None:
+    """Told to read everything again, it says if that changed something."""
+    base = asked.load(None).revision
+    asked.said.clear()
+    asked.responder.answer(Reread())
+    assert asked.said == []
+    asked.write(toml("two"))
+    asked.responder.answer(Reread())
+    assert asked.said == [Changed()]
+    assert names(asked.load(base)) == ["two"]
+    asked.write(TEN_MISTAKES)
+    asked.said.clear()
+    asked.responder.answer(Reread())
+    assert asked.said == [Changed()]
+    assert asked.load(base).mistakes is not None
 
 
 def test_several_askers(asked: Asked) -> None:

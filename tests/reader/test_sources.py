@@ -75,7 +75,7 @@ def test_defined_twice(tmp_path: Path) -> None:
     [mistake] = mistakes(tmp_path)
     assert mistake.code == "policy-duplicate"
     assert str(mistake).startswith(f"{tmp_path / 'b.toml'}:2: ")
-    assert f"{tmp_path / 'a.toml'} already" in str(mistake)
+    assert f"already defined in {tmp_path / 'a.toml'}" in str(mistake)
 
 
 def test_all_mistakes_of_all_files(tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from twisted.logger import LogEvent, formatEvent
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from cors_service.workers import Acceptor
-from cors_service.workers._sockets import GIVE_WAY_SECONDS, MOST_IN_A_TURN, OUT_OF_FILES_SECONDS
+from cors_service.workers.sockets import GIVE_WAY_SECONDS, MOST_IN_A_TURN, OUT_OF_FILES_SECONDS, Acceptor
 from tests.observing import observed_by
 
 

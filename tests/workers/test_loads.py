@@ -1,4 +1,4 @@
-"""Tests of what workers know of each other's connections, and of the lines that they say to their supervisor."""
+"""Tests of what workers know of each other's connections."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.workers import Loads
-from cors_service.workers._lines import LONGEST, Lines, read, write
+from cors_service.workers.loads import Loads
 
 
 @pytest.fixture
@@ -65,27 +64,3 @@ def test_somebody_takes_it(numbers: list[int]) -> None:
         loads.tell(worker, number)
     assert not all(loads.has_more_than_another(worker) for worker in (1, 2, 3))
     loads.close()
-
-
-@given(st.lists(st.binary().filter(lambda line: b"\n" not in line)), st.integers(1, 7))
-def test_lines_in_pieces(lines: list[bytes], size: int) -> None:
-    """Lines are what they were, however they come in pieces."""
-    data = b"".join(line + b"\n" for line in lines)
-    split = Lines()
-    assert [line for start in range(0, len(data), size) for line in split.feed(data[start : start + size])] == lines
-    assert split.end() == b""
-
-
-def test_lines_without_an_end() -> None:
-    """What never ends is not kept for ever; what is left at the end is the last line."""
-    split = Lines()
-    assert [len(line) for _ in range(5) for line in split.feed(b"a" * LONGEST)] == [2 * LONGEST, 2 * LONGEST]
-    assert len(split.end()) == LONGEST
-
-
-@pytest.mark.parametrize("value", [None, True, "a\nb \u2028", [1, {"a": None}], 1.5], ids=repr)
-def test_messages(value: object) -> None:
-    """A message is one line, and is what it was when it is read."""
-    line = write("word", value)
-    assert line.count(b"\n") == 1
-    assert read(line.rstrip(b"\n")) == ("word", value)

@@ -20,12 +20,35 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent
 from twisted.python.failure import Failure
 
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.policy.change import Change
+from cors_service.processes import LINGER_SECONDS
+from cors_service.reader.messages import (
+    SIGNALS,
+    Begun,
+    Changed,
+    Drain,
+    Ending,
+    Frames,
+    Load,
+    Logged,
+    Message,
+    Part,
+    Refused,
+    Reload,
+    Reloaded,
+    Reread,
+    Workers,
+    WorkerStatus,
+    decoded,
+    framed,
+    parts_of,
+    write_mistakes,
+)
 from cors_service.server import CannotServe
-from cors_service.web.workers import WorkerStatus
-from cors_service.workers import Supervisor
-from cors_service.workers._lines import HELD_BACK, Lines, read, write
-from cors_service.workers._places import ATTEMPTS, LINGER_SECONDS, MOST_SECONDS, STEADY_SECONDS
-from cors_service.workers._supervisor import GRACE_SECONDS, SETTLE_SECONDS, Workers
+from cors_service.workers.relay import PATIENCE_SECONDS
+from cors_service.workers.slots import ATTEMPTS, MOST_SECONDS, STEADY_SECONDS
+from cors_service.workers.supervisor import GRACE_SECONDS, SETTLE_SECONDS, SharedFactory, Supervisor
 from tests.observing import observed_by
 
 DRAIN = 7.0
@@ -37,29 +60,47 @@ class FakeProcess:
 
     Attributes:
         pid: Its process id.
-        given: What the supervisor told it when it was started.
+        given: What the supervisor told it when it was started; nothing for the reader.
         heard: What it was told since.
         is_killed: Whether it was killed.
         is_deaf: Whether it can't be told anything.
+        is_paused: Whether nobody listens to it.
+        producer: What is told how fast it takes what it is sent.
     """
 
-    def __init__(self, protocol: Any, arguments: list[str], pid: int, files: dict[int, Any]) -> None:
+    def __init__(self, protocol: Any, arguments: list[bytes], pid: int, files: dict[int, Any]) -> None:
         self.pid = pid
-        self.given: dict[str, Any] = json.loads(arguments[-1])
+        self.is_reader = b"cors_service.reader" in arguments
+        self.given: dict[str, Any] = {} if self.is_reader else json.loads(arguments[-1])
         self.arguments = arguments
         self.files = files
-        self.heard: list[tuple[str, Any]] = []
+        self.heard: list[Message] = []
         self.is_killed = False
         self.has_ended = False
         self.is_deaf = False
+        self.is_paused = False
+        self.producer: Any = None
         self._protocol = protocol
-        self._lines = Lines()
+        self._says = 1 if self.is_reader else 3
+        self._frames = Frames()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take note whom to tell."""
+        self.producer = producer
+
+    def pauseProducing(self) -> None:
+        """Be heard no more."""
+        self.is_paused = True
+
+    def resumeProducing(self) -> None:
+        """Be heard again."""
+        self.is_paused = False
 
     def writeToChild(self, descriptor: int, data: bytes) -> None:
         """Take what it is told; as Twisted does, fail if it has closed its end."""
         assert not self.is_deaf
-        assert descriptor == self.given["hears"]
-        self.heard += map(read, self._lines.feed(data))
+        assert descriptor == 0
+        self.heard += map(decoded, self._frames.take(data))
 
     def signalProcess(self, number: str) -> None:
         """Be killed."""
@@ -68,13 +109,20 @@ class FakeProcess:
             raise ProcessExitedAlready
         self.is_killed = True
 
-    def loseConnection(self) -> None:
-        """Be read no more."""
-        self.close()
+    def closeStdin(self) -> None:
+        """End, as the reader does."""
+        assert self.is_reader
+        self.ends()
 
-    def says(self, word: str, value: object = None) -> None:
+    def closeChildFD(self, number: int) -> None:
+        """Be read no more, with the last of the pipes."""
+        if number == 2:
+            self.close()
+
+    def says(self, *messages: Message) -> None:
         """Say something."""
-        self._protocol.childDataReceived(self.given["says"], write(word, value))
+        for message in messages:
+            self._protocol.childDataReceived(self._says, framed(message))
 
     def writes(self, descriptor: int, data: bytes) -> None:
         """Write something."""
@@ -82,14 +130,13 @@ class FakeProcess:
 
     def serves(self, **fields: Any) -> None:
         """Say that it serves."""
-        self.says("begins")
         number = self.given["number"]
-        self.says("status", WorkerStatus(number=number, pid=self.pid, state="serving", revision=REVISION, **fields))
+        self.says(Begun(), WorkerStatus(number=number, pid=self.pid, state="serving", revision=REVISION, **fields))
 
     def closes_its_ears(self) -> None:
         """Close its end of what it is told."""
         self.is_deaf = True
-        self._protocol.childConnectionLost(self.given["hears"])
+        self._protocol.childConnectionLost(0)
 
     def exits(self, by: int | None = None, status: int = 0) -> None:
         """End, while what it said is still to be read."""
@@ -99,7 +146,7 @@ class FakeProcess:
 
     def close(self) -> None:
         """Have nothing more to be read."""
-        for descriptor in (1, 2, self.given["says"]):
+        for descriptor in (1, 2, self._says):
             self._protocol.childConnectionLost(descriptor)
         self._protocol.processEnded(self._reason)
 
@@ -113,7 +160,8 @@ class FakeReactor(Clock):
     """Starts processes that only seem to run.
 
     Attributes:
-        started: All of them, in order.
+        started: All workers, in order.
+        readers: All readers, in order.
         refuses: What the start of a process fails with.
         is_stopped: Whether it was stopped.
         blocked: The signals that were blocked when the last process was started.
@@ -122,6 +170,7 @@ class FakeReactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.started: list[FakeProcess] = []
+        self.readers: list[FakeProcess] = []
         self.refuses: OSError | None = None
         self.is_stopped = False
         self.blocked: set[int] = set()
@@ -135,14 +184,20 @@ class FakeReactor(Clock):
         self.is_stopped = True
 
     def spawnProcess(
-        self, protocol: Any, executable: str, arguments: list[str], *, env: dict[str, str], childFDs: dict[int, Any]
+        self,
+        protocol: Any,
+        executable: bytes,
+        arguments: list[bytes],
+        *,
+        env: dict[bytes, bytes],
+        childFDs: dict[int, Any],
     ) -> None:
         """Start a process."""
         if self.refuses is not None:
             raise self.refuses
         self.blocked = set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
         process = FakeProcess(protocol, arguments, 1000 + len(self.started), childFDs)
-        self.started.append(process)
+        (self.readers if process.is_reader else self.started).append(process)
         protocol.makeConnection(process)
 
 
@@ -164,11 +219,17 @@ class Bench:
             2,
             [("tcp:0", endpoint)],
             ["-m", "program", "--option"],
+            policies=Path("policies.toml"),
             drain_timeout=DRAIN,
             when_serving=self._serves,
         )
         self.served = 0
         self.log = log
+
+    @property
+    def reader(self) -> FakeProcess:
+        """The reader that was started last."""
+        return self.reactor.readers[-1]
 
     @property
     def started(self) -> list[FakeProcess]:
@@ -223,11 +284,11 @@ def test_starts(bench: Bench) -> None:
     """
     first, second = bench.begin(serve=False)
     assert [process.given["number"] for process in (first, second)] == [1, 2]
-    assert first.arguments[1:-1] == ["-P", "-m", "program", "--option"]
+    assert first.arguments[1:-1] == [b"-P", b"-m", b"program", b"--option"]
     [port] = bench.supervisor.ports
     assert [first.files[number] for number in first.given["sockets"]] == [port.fileno()]
-    assert bench.reactor.blocked >= HELD_BACK
-    assert not HELD_BACK & set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    assert bench.reactor.blocked >= SIGNALS
+    assert not SIGNALS & set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
     assert bench.states() == [("starting", 1000, 0), ("starting", 1001, 0)]
 
 
@@ -236,7 +297,7 @@ def test_accepts_nothing_itself(bench: Bench) -> None:
     bench.begin()
     [port] = bench.supervisor.ports
     assert port not in reactor.getReaders()
-    assert isinstance(port.factory, Workers)
+    assert isinstance(port.factory, SharedFactory)
 
 
 def test_tells_all_about_all(bench: Bench) -> None:
@@ -244,20 +305,25 @@ def test_tells_all_about_all(bench: Bench) -> None:
     first, second = bench.begin(serve=False)
     first.serves(connections=3)
     bench.reactor.advance(0)
-    assert ([word for word, _ in first.heard], second.heard) == (["workers"], [])
+    assert ([type(message) for message in first.heard], second.heard) == ([Workers], [])
     second.serves(connections=5)
     bench.reactor.advance(0)
-    [_, (_, told)] = first.heard
-    assert [(worker["state"], worker["connections"]) for worker in told] == [("serving", 3), ("serving", 5)]
-    assert second.heard == [("workers", told)]
+    [_, told] = first.heard
+    assert isinstance(told, Workers)
+    assert [(worker.state, worker.connections) for worker in told.workers] == [("serving", 3), ("serving", 5)]
+    assert second.heard == [told]
 
 
 def test_reload(bench: Bench) -> None:
-    """A reload is for those that serve; those that start read the policies anyway."""
+    """A reload has the one reader read everything, once; those that serve then load it, and others anyway."""
     first, second = bench.begin(serve=False)
     first.serves()
     bench.supervisor.reload()
-    assert (first.heard, second.heard) == ([("reload", None)], [])
+    assert (bench.reader.heard, first.heard, second.heard) == ([Reread()], [Reload()], [])
+    first.says(Load("sha256:1", everything=True), Reloaded(), Load("sha256:2", everything=True))
+    assert bench.reader.heard == [Reread(), Load("sha256:1"), Load("sha256:2", everything=True)]
+    bench.reader.says(Changed())
+    assert (first.heard, second.heard) == ([Reload(), Changed()], [Changed()])
 
 
 def test_reload_ends_with_the_last_worker(bench: Bench) -> None:
@@ -265,11 +331,11 @@ def test_reload_ends_with_the_last_worker(bench: Bench) -> None:
     done: list[str] = []
     first, second = bench.begin()
     bench.supervisor.reload().addCallback(lambda _: done.append("one"))
-    first.says("reloaded")
+    first.says(Reloaded())
     bench.supervisor.reload().addCallback(lambda _: done.append("two"))
-    second.says("reloaded")
+    second.says(Reloaded())
     assert done == ["one"]
-    first.says("reloaded")
+    first.says(Reloaded())
     assert done == ["one"]
     second.ends(by=signal.SIGKILL)
     assert done == ["one", "two"]
@@ -287,7 +353,7 @@ def test_serves_with_the_first_worker(bench: Bench) -> None:
     """It says once that it serves: when the first worker does."""
     first, second = bench.begin(serve=False)
     assert bench.served == 0
-    first.says("begins")
+    first.says(Begun())
     assert bench.served == 0
     first.serves()
     second.serves()
@@ -369,12 +435,12 @@ def test_cannot_fork(bench: Bench) -> None:
 def test_a_worker_that_shall_end(bench: Bench) -> None:
     """A worker that was asked to end is drained, what waits is left to others, and another one is there at once."""
     first, _ = bench.begin()
-    first.says("ending")
-    first.says("ending")
+    first.says(Ending())
+    first.says(Ending())
     bench.reactor.advance(SETTLE_SECONDS)
-    assert first.heard[-1] == ("drain", False)
+    assert first.heard[-1] == Drain(rest=False)
     assert bench.states()[0] == ("starting", 1002, 1)
-    first.says("ending")
+    first.says(Ending())
     first.ends()
     bench.reactor.advance(SETTLE_SECONDS)
     assert (len(bench.started), bench.told("Worker 1")) == (3, 0)
@@ -383,10 +449,10 @@ def test_a_worker_that_shall_end(bench: Bench) -> None:
 async def test_all_processes_shall_end(bench: Bench) -> None:
     """Where all processes were sent the signal, workers take the rest, whoever hears of it first."""
     first, second = bench.begin()
-    first.says("ending")
+    first.says(Ending())
     ending = bench.supervisor.stopService()
-    second.says("ending")
-    assert [process.heard[-1] for process in (first, second)] == [("drain", True)] * 2
+    second.says(Ending())
+    assert [process.heard[-1] for process in (first, second)] == [Drain(rest=True)] * 2
     first.ends()
     second.ends()
     await ending
@@ -396,7 +462,7 @@ async def test_all_processes_shall_end(bench: Bench) -> None:
 def test_dies_while_it_shall_end(bench: Bench) -> None:
     """A worker that dies before it is let go is replaced once."""
     first, _ = bench.begin()
-    first.says("ending")
+    first.says(Ending())
     first.ends(by=signal.SIGKILL)
     bench.reactor.advance(MOST_SECONDS)
     assert bench.states()[0] == ("starting", 1002, 1)
@@ -409,14 +475,14 @@ def test_nobody_hears(bench: Bench) -> None:
     known = len(first.heard)
     second.serves(connections=5)
     bench.reactor.advance(0)
-    assert (len(first.heard), second.heard[-1][0]) == (known, "workers")
+    assert (len(first.heard), type(second.heard[-1])) == (known, Workers)
 
 
 async def test_stops(bench: Bench) -> None:
     """At the end all take the rest, and when the last has ended, the sockets are closed."""
     first, second = bench.begin()
     ending = bench.supervisor.stopService()
-    assert [process.heard[-1] for process in (first, second)] == [("drain", True)] * 2
+    assert [process.heard[-1] for process in (first, second)] == [Drain(rest=True)] * 2
     first.ends()
     assert (ending.called, len(bench.started)) == (False, 2)
     second.ends()
@@ -427,7 +493,7 @@ async def test_stops(bench: Bench) -> None:
 async def test_stops_while_some_start(bench: Bench) -> None:
     """At the end nobody waits for a worker that only starts, but one that has just begun is not cut."""
     first, second = bench.begin(serve=False)
-    first.says("begins")
+    first.says(Begun())
     ending = bench.supervisor.stopService()
     bench.reactor.advance(LINGER_SECONDS)
     assert (first.is_killed, second.is_killed) == (False, True)
@@ -453,7 +519,7 @@ async def test_stops_while_one_is_put_off(bench: Bench) -> None:
 async def test_stops_those_that_do_not(bench: Bench) -> None:
     """A worker that does not end in time is killed; one that left before, too."""
     first, second = bench.begin()
-    first.says("ending")
+    first.says(Ending())
     bench.reactor.advance(SETTLE_SECONDS)
     ending = bench.supervisor.stopService()
     bench.started[-1].ends(by=signal.SIGKILL)
@@ -489,7 +555,7 @@ def events_of(bench: Bench, event: LogEvent) -> list[LogEvent]:
     seen: list[LogEvent] = []
     first, _ = bench.begin()
     with observed_by(seen.append):
-        first.writes(first.given["says"], b"log " + eventAsJSON(event).encode() + b"\n")
+        first.says(Logged(eventAsJSON(event)))
     return seen
 
 
@@ -502,13 +568,15 @@ def test_logs_again(bench: Bench) -> None:
     assert (event["count"], event["worker"]) == (3, 1)
 
 
-@pytest.mark.parametrize("line", [b"", b"log {", b"log", b"nonsense", b"\xff\x00", b"status 1", b'kept {"'], ids=ascii)
-def test_says_nonsense(bench: Bench, line: bytes) -> None:
-    """Whatever a worker that breaks says, is no end of the others."""
+@pytest.mark.parametrize("data", [b"nonsense", framed(Changed())[:4] + b"no", b"\0\0\0\2\x92\x0b"], ids=ascii)
+def test_says_nonsense(bench: Bench, data: bytes) -> None:
+    """A worker that breaks and says nonsense is killed, and another one takes its place; the others go on."""
     first, _ = bench.begin()
-    first.writes(first.given["says"], line + b"\n")
-    first.serves()
-    assert [state for state, _, _ in bench.states()] == ["serving", "serving"]
+    first.writes(3, data)
+    assert first.is_killed
+    first.ends(by=signal.SIGKILL)
+    bench.reactor.advance(0)
+    assert bench.states() == [("starting", 1002, 1), ("serving", 1001, 0)]
 
 
 def test_standard_error(bench: Bench) -> None:
@@ -519,75 +587,143 @@ def test_standard_error(bench: Bench) -> None:
     first.writes(2, b" so")
     first.ends(status=1)
     texts = [text for _, text in bench.log if text.startswith("[worker 1]")]
-    assert texts == ["[worker 1] Traceback: \ufffd", "[worker 1] print", "[worker 1] or so"]
+    assert texts == ["[worker 1] Traceback: \\xff", "[worker 1] print", "[worker 1] or so"]
 
 
-# The last good policies.
+# Policies.
+
+CHANGE = Change(base="sha256:1", revision="sha256:2", removed=("gone",))
+WRONG = Refused(write_mistakes(InvalidPolicies([PolicyError("syntax", "wrong")])))
 
 
-def test_hands_policies_on(bench: Bench) -> None:
-    """A worker that finds no good policies gets those of one that serves."""
+async def test_one_reader(bench: Bench) -> None:
+    """There is one reader, started with the workers, and started again when it dies; it ends with the last of them."""
+    bench.begin()
+    bench.reader.ends(by=signal.SIGKILL)
+    assert bench.told("The reader of policies.toml has ended: signal 9") == 1
+    bench.reactor.advance(1)
+    assert len(bench.reactor.readers) == 2
+    ending = bench.supervisor.stopService()
+    for process in bench.started:
+        assert not bench.reader.has_ended
+        process.ends()
+    await ending
+    assert bench.reader.has_ended
+
+
+def test_passes_questions_on(bench: Bench) -> None:
+    """What a worker asks goes to the reader as it is, and the answer back to that worker as it is, in turn."""
+    first, second = bench.begin(serve=False)
+    first.says(Load(None))
+    second.says(Load("sha256:1", everything=True))
+    assert bench.reader.heard == [Load(None), Load("sha256:1", everything=True)]
+    bench.reader.says(WRONG)
+    answer = [*parts_of(CHANGE)]
+    bench.reader.says(Changed(), *answer)
+    assert (first.heard, second.heard) == ([WRONG, Changed()], [Changed(), *answer])
+
+
+def test_asks_the_next_reader(bench: Bench) -> None:
+    """What a reader was asked that dies in the middle of its answer, the next one is asked."""
+    first, second = bench.begin()
+    bench.reactor.advance(0)
+    known = len(first.heard)
+    first.says(Load("sha256:1"))
+    second.says(Load("sha256:2"))
+    begin, *_ = parts_of(CHANGE)
+    bench.reader.says(begin)
+    bench.reader.ends(by=signal.SIGKILL)
+    bench.reactor.advance(1)
+    assert bench.reader.heard == [Load("sha256:1"), Load("sha256:2")]
+    bench.reader.says(*parts_of(CHANGE))
+    assert first.heard[known:] == [begin, *parts_of(CHANGE)]
+
+
+def test_no_reader_can_be_started(bench: Bench) -> None:
+    """If the reader dies time and again, each worker is told why, whether it has asked or not; until one answers."""
+    first, second = bench.begin()
+    first.says(Load("sha256:1"))
+    pauses = [1, 2, 4, 8]
+    for pause in pauses:
+        bench.reader.ends(status=9)
+        bench.reactor.advance(pause)
+    assert len(bench.reactor.readers) == len(pauses) + 1
+    refused = first.heard[-4]
+    assert isinstance(refused, Refused)
+    assert "has ended: exit status 9; it is started again in 2 seconds" in refused.mistakes
+    assert second.heard[-1] == Changed()
+    second.says(Load("sha256:1"))
+    assert isinstance(second.heard[-1], Refused)
+    bench.reader.says(Changed())
+    second.says(Load("sha256:1"))
+    assert bench.reader.heard[-1] == Load("sha256:1")
+
+
+def test_another_worker_gives(bench: Bench) -> None:
+    """A worker that starts while the reader has nothing good gets the policies of one that serves."""
     first, second = bench.begin()
     first.ends(by=signal.SIGKILL)
     bench.reactor.advance(0)
     third = bench.started[-1]
-    third.says("wanting")
-    word, path = second.heard[-1]
-    assert (word, Path(path).parent.stat().st_mode & 0o777) == ("keep", 0o700)
-    assert third.heard == []
-    second.says("kept", True)
-    assert third.heard == [("policies", path)]
+    third.says(Load(None))
+    bench.reader.says(WRONG)
+    assert (third.heard, second.heard[-1]) == ([], Load(None))
+    gift = [*parts_of(Change(base=None, revision="sha256:2"))]
+    second.says(*gift)
+    assert third.heard == [*gift, Changed()]
+    second.says(*gift)
+    assert len(third.heard) == len(gift) + 1
 
 
-def test_nobody_has_policies(bench: Bench) -> None:
-    """If none serves, none has policies, and the worker is told so."""
-    first, _ = bench.begin(serve=False)
-    first.says("wanting")
-    assert first.heard == [("policies", None)]
-
-
-@pytest.mark.parametrize("fails", [True, False], ids=["fails", "dies"])
-def test_policies_are_not_handed_on(bench: Bench, fails: bool) -> None:
-    """If the one that was asked for its policies fails or dies, the one that wants them is not kept waiting."""
+@pytest.mark.parametrize("dies", [True, False], ids=["dies", "has none"])
+def test_nobody_gives(bench: Bench, dies: bool) -> None:
+    """If the one that was asked for its policies dies or has none, the one that starts is told what is wrong."""
     first, second = bench.begin()
     first.ends(by=signal.SIGKILL)
     bench.reactor.advance(0)
     third = bench.started[-1]
-    third.says("wanting")
-    if fails:
-        second.says("kept", False)
-    else:
+    third.says(Load(None))
+    bench.reader.says(WRONG)
+    if dies:
         second.ends(by=signal.SIGKILL)
-    assert third.heard[-1] == ("policies", None)
+    else:
+        second.says(Refused("[]"))
+    assert third.heard == [WRONG]
 
 
-def test_who_wants_policies_dies(bench: Bench) -> None:
-    """What comes too late for one is not another's."""
+def test_nobody_serves(bench: Bench) -> None:
+    """If none serves, a worker that starts is told what is wrong with the policies."""
+    first, _ = bench.begin(serve=False)
+    first.says(Load(None))
+    bench.reader.says(WRONG)
+    assert first.heard == [WRONG]
+
+
+def test_a_worker_that_does_not_listen(bench: Bench) -> None:
+    """The reader waits for a worker that does not take its answer, but the others don't wait for it very long."""
     first, second = bench.begin()
-    first.ends(by=signal.SIGKILL)
-    bench.reactor.advance(0)
-    third = bench.started[-1]
-    third.says("wanting")
-    third.ends(by=signal.SIGKILL)
-    bench.reactor.advance(MOST_SECONDS)
-    second.says("kept", True)
-    assert bench.started[-1].heard == []
-
-
-def test_no_directory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no file can be made the worker is told that there are no policies, and the log says why."""
-    first, _ = bench.begin()
-    first.ends(by=signal.SIGKILL)
-    bench.reactor.advance(0)
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    bench.started[-1].says("wanting")
-    assert bench.started[-1].heard == [("policies", None)]
-    assert bench.told("No file for the policies of Worker 1") == 1
-
-
-def refuse(**_: object) -> str:
-    """Make no directory."""
-    raise PermissionError(13, "Read-only file system")
+    first.says(Load(None))
+    (begin, end), part = parts_of(CHANGE), Part()
+    bench.reader.says(begin)
+    second.producer.pauseProducing()
+    assert not bench.reader.is_paused
+    first.producer.pauseProducing()
+    assert bench.reader.is_paused
+    first.producer.resumeProducing()
+    assert not bench.reader.is_paused
+    first.producer.pauseProducing()
+    bench.reactor.advance(PATIENCE_SECONDS)
+    assert not bench.reader.is_paused
+    bench.reader.says(part)
+    first.producer.pauseProducing()
+    assert not bench.reader.is_paused
+    bench.reader.says(end)
+    first.says(Load(None))
+    bench.reader.says(begin)
+    first.producer.pauseProducing()
+    assert bench.reader.is_paused
+    first.producer.stopProducing()
+    assert not bench.reader.is_paused
 
 
 # Endpoints.
@@ -603,7 +739,7 @@ def test_what_cannot_be_shared(log: list[tuple[str, str]], capfd: pytest.Capture
         def getHost(self) -> str:
             return "nowhere"
 
-    supervisor = Supervisor(FakeReactor(), 2, [("odd:", Odd())], [], drain_timeout=DRAIN)  # type: ignore[list-item]
+    supervisor = Supervisor(FakeReactor(), 2, [("odd:", Odd())], [], policies=Path(), drain_timeout=DRAIN)  # type: ignore[list-item]
     with pytest.raises(CannotServe):
         supervisor.privilegedStartService()
     assert capfd.readouterr().err.startswith("cors-service: several workers can't share ")

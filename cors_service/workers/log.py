@@ -7,10 +7,11 @@ from typing import Final
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsJSON, eventFromJSON, formatEvent
 from zope.interface import implementer
 
-from cors_service.workers._lines import LONGEST, Pipe
+from cors_service.reader.messages import Logged
+from cors_service.workers.channel import Channel
 
-LOG: Final = b"log "
-"""How the lines of events begin."""
+LONGEST: Final = 1 << 20
+"""Characters of an event; of a longer one, the text alone is logged, and not all of it."""
 
 _LONGEST_TEXT: Final = LONGEST // 16
 # What the parts of Twisted that log in the old way put in every event; its text is made from them.
@@ -21,8 +22,8 @@ _LEGACY: Final = {"message", "format", "system", "isError", "time", "why"}
 class WorkerLog:
     """Hands what a worker logs to its supervisor, which has the log."""
 
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
 
     def __call__(self, event: LogEvent) -> None:
         """Hand an event over: its text, its values if they are plain, its failure."""
@@ -43,27 +44,23 @@ class WorkerLog:
         if "log_failure" in event:
             # Of what was raised, JSON has the type and the places, but not what it said.
             failure = {"log_failure": event["log_failure"], "log_reason": event["log_failure"].getErrorMessage()}
-        line = self._line(plain | values | failure)
-        if len(line) > LONGEST:
-            line = self._line(plain | {"log_text": text[:_LONGEST_TEXT]})
-        self._pipe.write(line)
-
-    @staticmethod
-    def _line(event: LogEvent) -> bytes:
-        return LOG + b"%b\n" % eventAsJSON(event).encode("ascii", "backslashreplace")
+        written = _as_json(plain | values | failure)
+        if len(written) > LONGEST:
+            written = _as_json(plain | {"log_text": text[:_LONGEST_TEXT]})
+        self._channel.send(Logged(written))
 
 
-def read_event(line: bytes, worker: int) -> LogEvent:
+def read_event(written: str, worker: int) -> LogEvent:
     """Read what `WorkerLog` wrote.
 
     Args:
-        line: A line that begins with `LOG`.
+        written: An event as JSON.
         worker: The number of the worker, which the text and the values then name.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is something else.
     """
-    event = eventFromJSON(line.removeprefix(LOG).decode("ascii"))
+    event = eventFromJSON(written)
     # The text was made from its parts where they were, and is a part itself here.
     event.pop("log_flattened", None)
     event["log_text"] = f"[worker {worker}] {event['log_text']}"
@@ -71,3 +68,8 @@ def read_event(line: bytes, worker: int) -> LogEvent:
     if "log_failure" in event:
         event["log_failure"].value = event["log_reason"]
     return event
+
+
+def _as_json(event: LogEvent) -> str:
+    # Half a character, which JSON can hold, is nothing that MessagePack can.
+    return eventAsJSON(event).encode("ascii", "backslashreplace").decode("ascii")

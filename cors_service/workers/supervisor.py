@@ -5,28 +5,44 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
+from cors_service.processes import LINGER_SECONDS, how_it_ended
+from cors_service.reader.messages import (
+    HEARS,
+    PARTS_OF_ANSWERS,
+    Begun,
+    Drain,
+    Ending,
+    Load,
+    Logged,
+    Message,
+    Refused,
+    Reload,
+    Reloaded,
+    Workers,
+    WorkerStatus,
+    decoded,
+    type_of,
+)
+from cors_service.reader.snapshot import Snapshot
 from cors_service.server import CannotServe, Listener
-from cors_service.web.workers import WorkerStatus
-from cors_service.workers._lines import HELD_BACK
-from cors_service.workers._loads import Loads
-from cors_service.workers._places import FIRST_SOCKET, HEARS, LINGER_SECONDS, LOADS, SAYS, Slot, Worker, how_it_ended
-from cors_service.workers._reloads import Reloads
+from cors_service.workers.loads import Loads
+from cors_service.workers.log import read_event
+from cors_service.workers.relay import Relay
+from cors_service.workers.reloads import Reloads
+from cors_service.workers.slots import FIRST_SOCKET, LOADS, SAYS, Slot, WorkerProcess
 
 GRACE_SECONDS: Final = 3.0
 """How much longer than the requests in flight a worker has to end."""
@@ -52,6 +68,8 @@ class Supervisor(Service):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         command: Sequence[str],
         *,
+        policies: Path,
+        snapshot: Snapshot | None = None,
         drain_timeout: float,
         when_serving: Callable[[], object] = lambda: None,
     ) -> None:
@@ -62,10 +80,12 @@ class Supervisor(Service):
             count: How many workers there shall be.
             endpoints: Where to listen, each with its description.
             command: The arguments of Python that start a worker; one more, as JSON, tells it what it is given.
+            policies: Where the policies are: a file or directory.
+            snapshot: Keeps each good set of policies.
             drain_timeout: Seconds that requests in flight have to end when the service stops.
             when_serving: Is called once, when the first worker serves.
         """
-        self._listener = Listener(endpoints, Workers())
+        self._listener = Listener(endpoints, SharedFactory())
         self._reactor = reactor
         self._count = count
         self._command = command
@@ -75,10 +95,9 @@ class Supervisor(Service):
         self._reloads = Reloads()
         self._loads_file = -1
         self._slots = [Slot(number) for number in range(1, count + 1)]
-        self._leaving: set[Worker] = set()
+        self._leaving: set[WorkerProcess] = set()
+        self._relay = Relay(reactor, policies, self._workers, snapshot=snapshot)
         self._telling: IDelayedCall | None = None
-        self._directory: Path | None = None
-        self._wanting: list[tuple[Worker, Worker, str]] = []
         self._ended: Deferred[None] | None = None
 
     @property
@@ -111,7 +130,7 @@ class Supervisor(Service):
         for slot in self._slots:
             slot.cancel()
             if slot.worker is not None:
-                slot.worker.tell("drain", True)
+                slot.worker.tell(Drain(rest=True))
         # One that still reads the policies hears nothing, but it may also have begun this very moment.
         calls = [
             self._reactor.callLater(LINGER_SECONDS, self._kill_those_that_start),
@@ -126,19 +145,22 @@ class Supervisor(Service):
             if self._telling is not None:
                 self._telling.cancel()
                 self._telling = None
-            if self._directory is not None:
-                shutil.rmtree(self._directory, ignore_errors=True)
             self._loads.close()
             os.close(self._loads_file)
-            return self._listener.stop()
+            return gatherResults([self._relay.stop(), self._listener.stop()])
 
         return ended.addCallback(close)
 
     def reload(self) -> Deferred[None]:
-        """Have all workers read the policies; the Deferred fires when they have done so, well or badly."""
-        workers = [slot.worker for slot in self._slots if slot.worker is not None and slot.worker.is_serving]
+        """Have the reader read all policies, once, and all workers load them.
+
+        Returns:
+            A Deferred that fires when the workers have done so, well or badly.
+        """
+        self._relay.reread()
+        workers = [worker for worker in self._workers() if worker.is_serving]
         for worker in workers:
-            worker.tell("reload")
+            worker.tell(Reload())
         return self._reloads.begin(workers)
 
     def status(self) -> list[WorkerStatus]:
@@ -153,7 +175,12 @@ class Supervisor(Service):
             # The workers accept; this process only holds the socket open while they come and go.
             port.stopReading()
 
+    def _workers(self) -> list[WorkerProcess]:
+        """The workers that have a place."""
+        return [slot.worker for slot in self._slots if slot.worker is not None]
+
     def _start_all(self) -> None:
+        self._relay.start()
         for slot in self._slots:
             self._start(slot)
 
@@ -161,7 +188,7 @@ class Supervisor(Service):
         slot.pending = None
         if not self.running:
             return
-        worker = slot.worker = Worker(self, slot, self._reactor)
+        worker = slot.worker = WorkerProcess(self, self._reactor, slot, self._relay)
         sockets = {FIRST_SOCKET + index: port.fileno() for index, port in enumerate(self.ports)}
         given = {
             "number": slot.number,
@@ -172,74 +199,68 @@ class Supervisor(Service):
             "loads": LOADS,
             "sockets": list(sockets),
         }
-        # What is in the working directory is not to be imported, unless it is here too.
-        arguments = [sys.executable, "-P", *self._command, json.dumps(given)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        descriptors: dict[int, int | str] = {HEARS: "w", 1: "r", 2: "r", SAYS: "r", LOADS: self._loads_file}
-        # What is blocked here is blocked there, until the worker has made up its mind about it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
-            self._reactor.spawnProcess(
-                worker, sys.executable, arguments, env=environment, childFDs=descriptors | sockets
-            )
+            worker.start([*self._command, json.dumps(given)], {LOADS: self._loads_file, **sockets})
         except OSError as error:
             self._has_ended(worker, f"can't be started: {error}")
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     # What workers do.
 
-    def is_heard(self, worker: Worker, word: str, value: Any) -> None:
+    def process_said(self, process: WorkerProcess, message: bytes) -> None:
         """Take what a worker says."""
-        match word:
-            case "begins":
+        if type_of(message) in (*PARTS_OF_ANSWERS, Refused):
+            self._relay.give(process, message)
+        else:
+            self._take(process, decoded(message))
+
+    def _take(self, worker: WorkerProcess, message: Message) -> None:
+        match message:
+            case Logged():
+                globalLogPublisher(read_event(message.event, worker.slot.number))
+            case Load():
+                # The reader was told already to read everything.
+                is_told = self._reloads.waits_for(worker)
+                self._relay.ask(worker, Load(message.base) if is_told else message)
+            case Begun():
                 worker.has_begun = True
-            case "log":
-                globalLogPublisher(value)
-            case "status":
-                worker.status = value
+            case WorkerStatus():
+                worker.status = message
                 self._tell_all_soon()
                 if not self._has_served:
                     self._has_served = True
                     self._when_serving()
-            case "reloaded":
+            case Reloaded():
                 self._reloads.has_reloaded(worker)
-            case "ending" if self._ended is None and worker.slot.worker is worker and worker.slot.pending is None:
+            case Ending() if self._ended is None and worker.slot.worker is worker and worker.slot.pending is None:
                 worker.slot.pending = self._reactor.callLater(SETTLE_SECONDS, self._let_end, worker)
-            case "wanting":
-                self._hand_policies_to(worker)
-            case "kept":
-                self._have_been_kept(worker, value)
             case _:
                 pass
 
-    def _let_end(self, worker: Worker) -> None:
+    def _let_end(self, worker: WorkerProcess) -> None:
         slot = worker.slot
         slot.pending = None
         self._log.info("{worker} shall end; another one takes its place", worker=worker.name)
         self._leaving.add(worker)
-        worker.tell("drain", False)
+        worker.tell(Drain(rest=False))
         slot.replaced += 1
         self._start(slot)
 
-    def has_said(self, worker: Worker, line: bytes) -> None:
+    def process_wrote(self, process: WorkerProcess, line: str) -> None:
         """Put into the log what a worker wrote elsewhere than into its log."""
-        if line:
-            text = line.decode("utf-8", "replace")
-            self._log.error("[worker {worker}] {text}", worker=worker.slot.number, text=text)
+        self._log.error("[worker {worker}] {text}", worker=process.slot.number, text=line)
 
-    def has_exited(self, worker: Worker, reason: Failure) -> None:
+    def process_exited(self, process: WorkerProcess, reason: Failure) -> None:
         """A worker is no more; others take its connections, and another one its place."""
-        self._has_ended(worker, f"ended: {how_it_ended(reason)}")
+        self._has_ended(process, f"ended: {how_it_ended(reason)}")
 
-    def is_closed(self, worker: Worker) -> None:
+    def process_closed(self, process: WorkerProcess) -> None:
         """Nothing more comes of a worker that has ended."""
-        self._leaving.discard(worker)
+        self._leaving.discard(process)
         self._end_if_all_have()
 
-    def _has_ended(self, worker: Worker, how: str) -> None:
+    def _has_ended(self, worker: WorkerProcess, how: str) -> None:
         slot = worker.slot
-        self._forget_wanting(worker)
+        self._relay.lose(worker)
         self._reloads.has_ended(worker)
         if slot.worker is not worker:
             self._log.info("{worker} {how}", worker=worker.name, how=how)
@@ -299,47 +320,14 @@ class Supervisor(Service):
 
     def _tell_all(self) -> None:
         self._telling = None
-        status = self.status()
-        for slot in self._slots:
-            if slot.worker is not None and slot.worker.is_serving:
-                slot.worker.tell("workers", status)
-
-    # The last good policies, for a worker that finds bad ones.
-
-    def _hand_policies_to(self, worker: Worker) -> None:
-        holders = [slot.worker for slot in self._slots if slot.worker is not None and slot.worker.is_serving]
-        if not holders:
-            worker.tell("policies")
-            return
-        try:
-            if self._directory is None:
-                self._directory = Path(tempfile.mkdtemp(prefix="cors-service-"))
-        except OSError as error:
-            self._log.error("No file for the policies of {worker}: {error}", worker=worker.name, error=str(error))
-            worker.tell("policies")
-            return
-        path = str(self._directory / f"{worker.pid}.json")
-        self._wanting.append((worker, holders[0], path))
-        holders[0].tell("keep", path)
-
-    def _have_been_kept(self, holder: Worker, is_good: bool) -> None:
-        for wanting in self._wanting:
-            worker, asked, path = wanting
-            if asked is holder:
-                self._wanting.remove(wanting)
-                worker.tell("policies", path if is_good else None)
-                return
-
-    def _forget_wanting(self, ended: Worker) -> None:
-        lost = [wanting for wanting in self._wanting if ended in wanting[:2]]
-        self._wanting = [wanting for wanting in self._wanting if wanting not in lost]
-        for worker, _, _ in lost:
-            if worker is not ended:
-                worker.tell("policies")
+        status = Workers(tuple(self.status()))
+        for worker in self._workers():
+            if worker.is_serving:
+                worker.tell(status)
 
 
-class Workers(Factory):
-    """Whose a socket is at which this process accepts nothing; its name is in the log."""
+class SharedFactory(Factory):
+    """The factory of a socket at which this process accepts nothing; its name is in the log."""
 
     noisy = False
 

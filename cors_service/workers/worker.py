@@ -1,11 +1,10 @@
-"""The worker's side of what it has to say to its supervisor, and to hear of it."""
+"""What makes a process one of several: what it tells its supervisor, and what it does when it is told."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -18,22 +17,36 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cors_service.policy import PolicySet
-from cors_service.reader.snapshot import Snapshot
+from cors_service.policy.change import Change
+from cors_service.reader.messages import (
+    SIGNALS,
+    Answer,
+    Changed,
+    Drain,
+    Ending,
+    Load,
+    Message,
+    Refused,
+    Reload,
+    Reloaded,
+    Workers,
+    WorkerStatus,
+    parts_of,
+)
 from cors_service.server import DecisionSite
 from cors_service.store import LivePolicies
-from cors_service.web.workers import WorkerStatus
-from cors_service.workers._lines import HELD_BACK, Lines, Pipe, read
-from cors_service.workers._loads import Loads
-from cors_service.workers._sockets import Acceptor
+from cors_service.workers.channel import Channel
+from cors_service.workers.loads import Loads
+from cors_service.workers.sockets import Acceptor
+from cors_service.workers.store import WorkerPolicyStore
 
 TELLS_SECONDS: Final = 0.5
 """How often a worker looks whether there is something new to tell of it."""
 
 
 @implementer(IReadDescriptor)
-class Crew(Service):
-    """Makes a process one of several: tells the supervisor how it is, and does what it is told.
+class Worker(Service):
+    """Tells the supervisor how this worker is, and does what the supervisor says.
 
     Attributes:
         number: Of the worker, from 1.
@@ -47,8 +60,8 @@ class Crew(Service):
         number: int,
         count: int,
         *,
-        hears: int,
-        pipe: Pipe,
+        channel: Channel,
+        store: WorkerPolicyStore,
         loads: Loads,
         policies: LivePolicies,
         reload: Callable[[], Deferred[None]],
@@ -61,24 +74,23 @@ class Crew(Service):
             reactor: The reactor.
             number: Of the worker, from 1.
             count: How many there are.
-            hears: The descriptor at which the supervisor says something; it ends with the supervisor.
-            pipe: Where to say something to it.
+            channel: Leads to the supervisor.
+            store: Takes what the supervisor says about policies.
             loads: The numbers of connections.
-            policies: What decides.
+            policies: The active policies.
             reload: Reads everything again; the Deferred fires when that is done.
             site: What is served.
             acceptors: Gives what accepts connections.
         """
         self._reactor = reactor
         self.number = number
-        self._hears = hears
-        self._pipe = pipe
+        self._channel = channel
+        self._store = store
         self._loads = loads
         self._policies = policies
         self._reload = reload
         self._site = site
         self._acceptors = acceptors
-        self._lines = Lines()
         self._telling = LoopingCall(self._tell)
         self._told: WorkerStatus | None = None
         self._all = [WorkerStatus(number=each, pid=None, state="starting") for each in range(1, count + 1)]
@@ -103,7 +115,7 @@ class Crew(Service):
 
     def fileno(self) -> int:
         """The descriptor of what the supervisor says."""
-        return self._hears
+        return self._channel.hears
 
     def logPrefix(self) -> str:
         """What the reactor calls it in its log."""
@@ -111,7 +123,7 @@ class Crew(Service):
 
     def doRead(self) -> Any:
         """Hear what the supervisor says; give the exception that ends it."""
-        return fdesc.readFromFD(self._hears, self._heard)
+        return fdesc.readFromFD(self._channel.hears, self._heard)
 
     def connectionLost(self, reason: Failure) -> None:
         """The supervisor is gone: nobody would replace this worker, or tell it to end."""
@@ -120,9 +132,11 @@ class Crew(Service):
     def _begin(self) -> None:
         # The reactor's own handlers, which stand until now, would stop at once. SIGINT reaches all processes of a
         # terminal, and the supervisor then says what to do.
-        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._pipe.say, "ending"))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-        fdesc.setNonBlocking(self._hears)
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._channel.send, Ending()))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        fdesc.setNonBlocking(self._channel.hears)
+        for message in (*self._channel.postponed(), *self._channel.receive(b"")):
+            self._take(message)
         self._reactor.addReader(self)
         self._telling.clock = self._reactor
         self._telling.start(TELLS_SECONDS)
@@ -134,7 +148,7 @@ class Crew(Service):
         status = self._status(WorkerStatus(number=self.number, pid=os.getpid(), state="serving"))
         if status != self._told:
             self._told = status
-            self._pipe.say("status", status)
+            self._channel.send(status)
 
     def _status(self, known: WorkerStatus) -> WorkerStatus:
         status = self._policies.status
@@ -152,35 +166,39 @@ class Crew(Service):
         )
 
     def _heard(self, data: bytes) -> None:
-        for line in self._lines.feed(data):
-            word, value = read(line)
-            getattr(self, f"_hear_{word}")(value)
+        for message in self._channel.receive(data):
+            self._take(message)
 
-    def _hear_workers(self, value: object) -> None:
-        self._all = WorkerStatus.all_of(value)
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Answer | Changed):
+            self._store.take(message)
+        elif isinstance(message, Workers):
+            self._all = list(message.workers)
+        elif isinstance(message, Reload):
+            self._reload().addBoth(lambda _: self._channel.send(Reloaded()))
+        elif isinstance(message, Drain):
+            self._drain(rest=message.rest)
+        elif isinstance(message, Load):
+            deferToThread(self._give).addErrback(self._cannot_give)
 
-    def _hear_reload(self, value: object) -> None:
-        self._reload().addBoth(lambda _: self._pipe.say("reloaded"))
-
-    def _hear_drain(self, rest: bool) -> None:
-        self._drain(rest=rest)
-
-    def _hear_keep(self, path: str) -> None:
-        Deferred.fromCoroutine(self._keep(path))
-
-    async def _keep(self, path: str) -> None:
-        """Write the active policies to a file, for a worker that can't read good ones from their place."""
-        active, loaded_at = self._policies.active, self._policies.status.loaded_at
-        if active is None or loaded_at is None:
-            self._pipe.say("kept", False)
+    def _give(self) -> None:
+        """Say everything that this worker decides by, for one that can have it from nowhere else."""
+        active, status = self._policies.active, self._policies.status
+        if active is None:
+            self._channel.send(Refused("[]"))
             return
-        try:
-            await deferToThread(Snapshot(Path(path)).save, active.policy_set, loaded_at)
-        except Exception:  # noqa: BLE001 - whatever it is, another worker waits for an answer
-            self._log.failure("Can't hand the policies on")
-            self._pipe.say("kept", False)
-        else:
-            self._pipe.say("kept", True)
+        change = Change.whole(
+            active.policy_set,
+            revision=active.revision,
+            loaded_at=status.loaded_at,
+            mistakes=self._policies.mistakes,
+        )
+        for message in parts_of(change):
+            self._channel.send(message)
+
+    def _cannot_give(self, failure: Failure) -> None:
+        self._log.failure("Can't hand policies on", failure=failure)
+        self._channel.send(Refused("[]"))
 
     def _drain(self, *, rest: bool) -> None:
         if self._is_ending:
@@ -193,30 +211,3 @@ class Crew(Service):
             else:
                 acceptor.leave()
         self._reactor.stop()
-
-
-def last_good(pipe: Pipe, hears: int) -> tuple[PolicySet, float] | None:
-    """Have another worker hand on the policies that are active there; before the reactor runs.
-
-    Args:
-        pipe: Where to say something to the supervisor.
-        hears: The descriptor at which it answers.
-
-    Returns:
-        The policy set and when it was loaded; None if nobody has one.
-    """
-    pipe.say("wanting")
-    lines = Lines()
-    while data := os.read(hears, 1 << 16):
-        for line in lines.feed(data):
-            word, value = read(line)
-            if word == "policies":
-                return None if value is None else _taken(Path(value))
-    return None
-
-
-def _taken(path: Path) -> tuple[PolicySet, float]:
-    try:
-        return Snapshot(path).load()
-    finally:
-        path.unlink()

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cors_service.workers._loads import Loads
+from cors_service.workers.loads import Loads
 
 GIVE_WAY_SECONDS: Final = 0.001
 """How long a worker leaves a new connection to those that have fewer."""

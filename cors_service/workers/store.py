@@ -1,0 +1,79 @@
+"""The policies of a worker: its supervisor has the one process that reads documents, and passes on what that says."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from cors_service.policy.change import Change
+from cors_service.reader.messages import Answer, Changed, IncomingChange, Load
+from cors_service.store import IPolicyStore
+from cors_service.workers.channel import Channel
+
+
+@implementer(IPolicyStore)
+class WorkerPolicyStore:
+    """Asks the supervisor for policies."""
+
+    def __init__(self, name: str, channel: Channel) -> None:
+        """Make a store.
+
+        Args:
+            name: What people call the place where the policies come from.
+            channel: Leads to the supervisor.
+        """
+        self.name = name
+        self._channel = channel
+        self._incoming = IncomingChange()
+        self._loading: deque[Deferred[Change]] = deque()
+        self._changed: Callable[[], object] | None = None
+
+    def read(self) -> Change:
+        """Ask for everything, and wait for the answer; what else the supervisor says is left for later.
+
+        Raises:
+            InvalidPolicies: There are mistakes, and no good policies to decide by instead.
+            SystemExit: The supervisor is gone.
+        """
+        self._channel.send(Load(None))
+        for message in self._channel.wait():
+            if isinstance(message, Answer):
+                change = self._incoming.take(message)
+                if change is not None:
+                    return change
+            elif not isinstance(message, Changed):
+                self._channel.postpone(message)
+        sys.exit("the supervisor is gone")
+
+    def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
+        """Ask for what changed."""
+        self._loading.append(Deferred())
+        self._channel.send(Load(base, everything))
+        return self._loading[-1]
+
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Pass on what the supervisor says of changes."""
+        self._changed = changed
+        return self._unwatch
+
+    def take(self, message: Answer | Changed) -> None:
+        """Take what the supervisor says."""
+        if isinstance(message, Changed):
+            # An answer that is still to come has the change.
+            if self._changed is not None and not self._loading:
+                self._changed()
+            return
+        try:
+            change = self._incoming.take(message)
+        except Exception:  # noqa: BLE001 - it is the answer
+            self._loading.popleft().errback()
+        else:
+            if change is not None:
+                self._loading.popleft().callback(change)
+
+    def _unwatch(self) -> None:
+        self._changed = None
