@@ -17,8 +17,10 @@ from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import Endpoint, Prepared, make_snapshot, path_of
 from cors_service.policy.change import Change
-from cors_service.server import DecisionChannel, DecisionServer, DecisionSite, QuickChannel
+from cors_service.server import DecisionServer, DecisionSite
+from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
+from cors_service.server.quick import QuickChannel
 from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies
 from cors_service.web import decision_resource
 from cors_service.workers.supervisor import Supervisor

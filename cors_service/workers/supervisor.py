@@ -37,7 +37,7 @@ from cors_service.reader.messages import (
     type_of,
 )
 from cors_service.reader.snapshot import Snapshot
-from cors_service.server import CannotServe, Listener
+from cors_service.server.server import CannotServe, Listener
 from cors_service.workers.loads import Loads
 from cors_service.workers.log import read_event
 from cors_service.workers.relay import Relay

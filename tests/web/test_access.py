@@ -20,7 +20,9 @@ from zope.interface.verify import verifyObject
 from cors_service.access import Access, read_access
 from cors_service.access.callers import VERBS
 from cors_service.policy import read_document
-from cors_service.server import DecisionChannel, DecisionSite, QuickChannel
+from cors_service.server import DecisionSite
+from cors_service.server.channel import DecisionChannel
+from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, decision_resource
 from cors_service.web.access import FixedAccess, IAccess
 from tests.certificates import Authority

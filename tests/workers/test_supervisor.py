@@ -45,7 +45,7 @@ from cors_service.reader.messages import (
     parts_of,
     write_mistakes,
 )
-from cors_service.server import CannotServe
+from cors_service.server.server import CannotServe
 from cors_service.workers.relay import PATIENCE_SECONDS
 from cors_service.workers.slots import ATTEMPTS, MOST_SECONDS, STEADY_SECONDS
 from cors_service.workers.supervisor import GRACE_SECONDS, SETTLE_SECONDS, SharedFactory, Supervisor
