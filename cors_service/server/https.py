@@ -159,7 +159,7 @@ class HTTPSServerEndpoint:
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
         factory: Any = TLSMemoryBIOFactory(self._credentials, False, protocolFactory, self._reactor)
-        return execute(self._reactor.listenTCP, self._port, factory, self._backlog, self._interface)
+        return execute(self._reactor.listenTCP, self._port, factory, backlog=self._backlog, interface=self._interface)
 
     def reload(self) -> None:
         """Read the files again; keep what was read before if that fails, and say so in the log."""
