@@ -88,6 +88,8 @@ class StatusEndpoint(Endpoint):
         }
         if self.worker is not None:
             fields |= {"worker": self.worker, "workers": [*map(write_worker, self.workers())]}
+        if self._access is not None:
+            fields["access"] = self._access.as_dict()
         return Answer(200, JSON, write_json(fields), {"Cache-Control": NO_STORE})
 
 
