@@ -41,7 +41,7 @@ def main(names: list[str]) -> int:
         for name in COPIED:
             path = PROJECT / name
             (shutil.copytree if path.is_dir() else shutil.copy)(path, root / name)
-        for path in (root / "cors_service").rglob("_*.py"):
+        for path in (root / "cors_service").rglob("*.py"):
             path.write_text(without_properties(path.read_text("utf-8")), "utf-8")
         outcomes = [*of_mutmut(root, names), *([] if names else of_values(root))]
     return report(outcomes, monotonic() - start)
