@@ -26,6 +26,7 @@ from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 from cors_service.store.reader_client import check_in_process
+from cors_service.workers.sockets import PassedSockets
 
 Endpoint = tuple[str, IStreamServerEndpoint]
 
@@ -161,8 +162,9 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
     Raises:
         UsageError: The description is not one of an endpoint.
     """
+    listens = PassedSockets(reactor) if "systemd" in description.split(":") else reactor
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, for_the_group(description))
+        endpoint: IStreamServerEndpoint = serverFromString(listens, for_the_group(description))
     except WrongEndpoint as error:
         raise UsageError(f"--listen {ascii(description)[1:-1]}: {error}") from None
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over

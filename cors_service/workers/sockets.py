@@ -219,6 +219,34 @@ class SharedSocket:
         return acceptor
 
 
+class PassedSockets:
+    """What an endpoint takes for the reactor so that a Unix socket of systemd stays as systemd made it.
+
+    Twisted's own port for it lets everybody connect, and removes it at the end.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        """Make one.
+
+        Args:
+            reactor: The reactor, which does all the rest.
+        """
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
+        """Accept on a socket that listens already."""
+        if addressFamily != socket.AF_UNIX:
+            return self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)
+        listening = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
+        listening.setblocking(False)
+        acceptor = Acceptor(self._reactor, listening, factory, lambda: False, outlives_us=True)
+        acceptor.startListening()
+        return acceptor
+
+
 def listen_on_shared(
     reactor: Any, description: str, descriptor: int, worker: int, loads: Loads, connections: Callable[[], int]
 ) -> IStreamServerEndpoint:

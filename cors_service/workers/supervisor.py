@@ -43,6 +43,7 @@ from cors_service.workers.log import read_event
 from cors_service.workers.relay import Relay
 from cors_service.workers.reloads import Reloads
 from cors_service.workers.slots import FIRST_SOCKET, LOADS, SAYS, Slot, WorkerProcess
+from cors_service.workers.sockets import Acceptor
 
 GRACE_SECONDS: Final = 3.0
 """How much longer than the requests in flight a worker has to end."""
@@ -101,9 +102,9 @@ class Supervisor(Service):
         self._ended: Deferred[None] | None = None
 
     @property
-    def ports(self) -> Sequence[Port]:
+    def ports(self) -> Sequence[Port | Acceptor]:
         """What is listened on now."""
-        return [cast(Port, port) for port, _ in self._listener.ports]
+        return [cast(Port | Acceptor, port) for port, _ in self._listener.ports]
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still bind to any port."""
@@ -170,7 +171,7 @@ class Supervisor(Service):
     def _listen(self) -> None:
         self._listener.listen()
         for port, _ in self._listener.ports:
-            if not isinstance(port, Port):
+            if not isinstance(port, Port | Acceptor):
                 raise CannotServe.because(f"several workers can't share {port}; use --workers=1")
             # The workers accept; this process only holds the socket open while they come and go.
             port.stopReading()

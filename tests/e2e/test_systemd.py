@@ -277,6 +277,21 @@ def test_socket(run: Run, units: Path, policies: Path, tmp_path: Path, workers: 
     assert not any("Traceback" in line for line in process.out + process.err)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_unix_socket_stays_as_it_is(run: Run, policies: Path, tmp_path: Path, workers: str) -> None:
+    """A Unix socket of systemd keeps the mode that its unit gave it, and outlives the service."""
+    [activate] = need("systemd-socket-activate")
+    path = tmp_path / "s"
+    words = [*TWIST, "--policies", policies, "--listen", "systemd:domain=UNIX:index=0", "--workers", workers]
+    process = run(activate, "--fdname=cors-service", f"--listen={path}", *words)
+    wait_for(path.exists, "the socket")
+    path.chmod(0o620)
+    assert allows(path, "one", "https://one.example")
+    assert process.stop() == -signal.SIGTERM
+    assert path.stat().st_mode & 0o777 == 0o620
+    assert not any("Traceback" in line for line in process.out + process.err)
+
+
 # How systemd confines it.
 
 

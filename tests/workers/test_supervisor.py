@@ -17,6 +17,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Port
 from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent
 from twisted.python.failure import Failure
 
@@ -297,6 +298,7 @@ def test_accepts_nothing_itself(bench: Bench) -> None:
     bench.begin()
     [port] = bench.supervisor.ports
     assert port not in reactor.getReaders()
+    assert isinstance(port, Port)
     assert isinstance(port.factory, SharedFactory)
 
 
