@@ -10,9 +10,9 @@ from twisted.python import usage
 from cors_service.daemon.service import make_service
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.start import Prepared, check_policies, prepare
+from cors_service.wire import LONGEST_TTL
 
 _DEFAULTS: Final = Settings()
-_MOST: Final = 1 << 31
 
 
 def _field(option: str) -> str:
@@ -20,7 +20,7 @@ def _field(option: str) -> str:
     return option.replace("-", "_")
 
 
-def _number(name: str, kind: type[int | float], least: int, description: str) -> list[Any]:
+def _number(name: str, kind: type[int | float], least: int, description: str, most: int = (1 << 31) - 1) -> list[Any]:
     """The parameter of an option that is a number; its default is that of the setting of this name."""
 
     def read(text: str) -> float:
@@ -28,9 +28,9 @@ def _number(name: str, kind: type[int | float], least: int, description: str) ->
             value = kind(text)
         except ValueError:
             value = -1
-        if not least <= value < _MOST:
+        if not least <= value <= most:
             what = "whole number" if kind is int else "number"
-            raise ValueError(f"--{name} must be a {what} from {least} to {_MOST - 1}, not {text!r}")
+            raise ValueError(f"--{name} must be a {what} from {least} to {most}, not {text!r}")
         return value
 
     return [name, None, getattr(_DEFAULTS, _field(name)), description, read]
@@ -65,7 +65,9 @@ class Options(usage.Options):
             None,
             "A TOML document that says who may ask, by token or certificate. Everybody by default.",
         ],
-        _number("decision-ttl", int, 0, "Seconds for which callers may use a decision again; 0 for never."),
+        _number(
+            "decision-ttl", int, 0, "Seconds for which callers may use a decision again; 0 for never.", LONGEST_TTL
+        ),
         _number("max-body", int, 1, "Bytes that the body of a request may have."),
         _number("max-head", int, 1, "Bytes that the first line and the headers of a request may have."),
         _number("max-head-lines", int, 1, "Headers that a request may have."),

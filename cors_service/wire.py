@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from cors_service.decision import BadQuery, Decision, Query
+from cors_service.decision.own_origin import own_origin
 from cors_service.grammar.mistakes import shown
-from cors_service.grammar.tokens import is_token
+from cors_service.policy.model import RESOURCE_POLICIES
 
 FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
 """The parameters of the GET form."""
@@ -20,26 +21,45 @@ FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "re
 DEFAULT_TTL: Final = 5
 """Seconds for which a decision may be used again, unless a service says otherwise."""
 
+LONGEST_TTL: Final = 3600
+"""Seconds for which a decision may be used again at most.
+
+A grant that is revoked lives on for as long; and so does a wrong decision, if something else has answered in the
+service's place. An hour also bridges every restart and most outages.
+"""
+
 _MAX_PARAMETERS: Final = 100
 
-# The values of headers that can't be taken for anything else (RFC 9110, 5.5).
-_VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+# The possible statuses, by the kind and whether it is allowed.
+_STATUSES: Final[Mapping[tuple[str, bool | None], Container[int | None]]] = {
+    ("preflight", True): (200, 204),
+    ("preflight", False): (403,),
+    ("actual", True): (None,),
+    ("actual", False): (None,),
+    ("same-origin", True): (None,),
+    ("no-origin", None): (None,),
+}
 
-# The possible statuses, by whether it is a preflight and whether it is allowed.
-_STATUSES: Final[Mapping[tuple[bool, bool | None], Container[int | None]]] = {
-    (True, True): (200, 204),
-    (True, False): (403,),
-    (True, None): (),
-    (False, True): (None,),
-    (False, False): (None,),
-    (False, None): (None,),
+_ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
+_CREDENTIALS: Final = "Access-Control-Allow-Credentials"
+_TIMING: Final = "Timing-Allow-Origin"
+_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TOKENS: Final = re.compile(f"{_TOKEN}(?:, ?{_TOKEN})*")
+# All headers that a decision can have, and their values.
+_HEADERS: Final[Mapping[str, re.Pattern[str]]] = {
+    _ALLOW_ORIGIN: re.compile(r"[!-~]+"),
+    _CREDENTIALS: re.compile("true"),
+    "Access-Control-Allow-Methods": _TOKENS,
+    "Access-Control-Allow-Headers": _TOKENS,
+    "Access-Control-Max-Age": re.compile("[0-9]{1,10}"),
+    "Access-Control-Expose-Headers": _TOKENS,
+    _TIMING: re.compile(r"[!-~]+"),
+    "Cross-Origin-Resource-Policy": re.compile("|".join(RESOURCE_POLICIES)),
+    "Vary": _TOKENS,
 }
 
 # The end of a name in an object; it may also be part of a string.
 _NAMES: Final = re.compile(rb'"[ \t\r\n]*:')
-
-# Clients add it to a time.
-_LONGEST_TTL: Final = 2**31
 
 _Value = TypeVar("_Value")
 
@@ -183,44 +203,47 @@ class Received(Decision, frozen=True, gc=False):
         ttl: For how many seconds it may be used again for an equal query.
     """
 
-    ttl: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST_TTL)] = 0
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_TTL)] = 0
 
 
-def read_decision(body: bytes) -> Received:
-    """Read a decision from the JSON of the API.
+def read_decision(body: bytes, query: Query) -> Received:
+    """Read a decision about a query from the JSON of the API.
+
+    Whatever answers in the place of the service must not be able to do more than the service: a decision is about this
+    query, and has no other headers than CORS headers.
+
+    Args:
+        body: The body of the answer.
+        query: What was asked.
 
     Raises:
-        ValueError: It is not a decision, or not one of this service: its status does not fit its kind, it has invalid
-            headers, or it is a refusal with CORS headers.
+        ValueError: It is not a decision, or not one of this service about this query.
     """
     received = _read(_decode_decision, body)
-    if received.status not in _STATUSES[received.kind == "preflight", received.allowed]:
-        raise ValueError(f"a {received.kind} that is allowed ({received.allowed}) has the status {received.status}")
-    for name, value in received.headers:
-        if not is_token(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"{shown(name)} with the value {shown(value)} is not a valid header")
-        if received.allowed is False and name.lower().startswith("access-control-"):
-            raise ValueError(f"a refusal has the header {shown(name)}")
+    if query.policy is not None and received.policy != query.policy:
+        raise ValueError(f"a decision of the policy {shown(received.policy)} instead of {shown(query.policy)}")
+    _check_kind(received, query)
+    _check_headers(received, query.origins[0] if len(query.origins) == 1 else None)
     return received
 
 
-def read_decisions(body: bytes, count: int) -> list[Received | str]:
+def read_decisions(body: bytes, queries: Sequence[Query]) -> list[Received | str]:
     """Read a batch of decisions from the JSON of the API.
 
     Args:
         body: The body of the answer.
-        count: The number of queries.
+        queries: What was asked.
 
     Returns:
         For each query its decision, or why there is none.
 
     Raises:
-        ValueError: It is not a batch, or has another number of decisions.
+        ValueError: It is not a batch, has another number of decisions, or has one that `read_decision` refuses.
     """
     decisions = _read(_decode_batch, body).decisions
-    if len(decisions) != count:
-        raise ValueError(f"{len(decisions)} decisions for {count} queries")
-    return [_read_item(bytes(one)) for one in decisions]
+    if len(decisions) != len(queries):
+        raise ValueError(f"{len(decisions)} decisions for {len(queries)} queries")
+    return [_read_item(bytes(one), query) for one, query in zip(decisions, queries, strict=True)]
 
 
 def read_problem(body: bytes) -> str:
@@ -306,9 +329,54 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a value")
 
 
-def _read_item(body: bytes) -> Received | str:
+def _check_kind(received: Received, query: Query) -> None:
+    """Check that a decision is about a request of this kind.
+
+    Raises:
+        ValueError: It is not.
+    """
+    kind, allowed = received.kind, received.allowed
+    if not query.origins:
+        fits = kind == "no-origin"
+    elif kind == "same-origin":
+        fits = query.url is not None and query.origins == (own_origin(query.url),)
+    else:
+        fits = kind == ("preflight" if query.is_preflight else "actual")
+    if not fits:
+        raise ValueError(f"the kind {shown(kind)} does not fit the request")
+    if received.status not in _STATUSES.get((kind, allowed), ()):
+        raise ValueError(f"a decision of the kind {kind}, allowed: {allowed}, has the status {received.status}")
+
+
+def _check_headers(received: Received, origin: str | None) -> None:
+    """Check that a decision has only headers that one about this origin can have.
+
+    Args:
+        received: The decision.
+        origin: The one Origin of the request, if it has one.
+
+    Raises:
+        ValueError: It has others.
+    """
+    headers = dict(received.headers)
+    if len(headers) != len(received.headers):
+        raise ValueError("a header is given twice")
+    for name, value in headers.items():
+        form = _HEADERS.get(name)
+        if form is None or not form.fullmatch(value):
+            raise ValueError(f"{shown(name)} with the value {shown(value)} is not a header of a decision")
+        if received.allowed is False and (name.startswith("Access-Control-") or name == _TIMING):
+            raise ValueError(f"a refusal has the header {shown(name)}")
+        if name in {_ALLOW_ORIGIN, _TIMING} and value not in {origin, "*"}:
+            raise ValueError(f"{name} is {shown(value)}, which is not the origin of the request")
+    # The credentials are for an origin that is named (Fetch, #cors-protocol-and-credentials).
+    if _CREDENTIALS in headers and "*" in {headers.get(_ALLOW_ORIGIN, "*"), headers.get(_TIMING)}:
+        raise ValueError("a decision with credentials does not name the origin of the request")
+
+
+def _read_item(body: bytes, query: Query) -> Received | str:
     error = _read(_decode_item, body).error
-    return read_decision(body) if error is None else error.detail
+    return read_decision(body, query) if error is None else error.detail
 
 
 def _read(decode: Callable[[bytes], _Value], body: bytes) -> _Value:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from cors_service.policy import read_document
 from cors_service.testing import strategies
 from cors_service.testing.documents import Document
 from cors_service.wire import (
+    LONGEST_TTL,
     Received,
     parse_json,
     read_decision,
@@ -47,6 +50,8 @@ EXAMPLE: dict[str, Any] = {
     "revision": "sha256:0",
     "ttl": 5,
 }
+QUERY = Query("GET", "app", None, ("https://a.example",))
+PREFLIGHT = Query("OPTIONS", "app", None, ("https://a.example",), ("PUT",))
 
 
 def example(**fields: Any) -> bytes:
@@ -71,20 +76,84 @@ def test_any_decision(data: st.DataObject) -> None:
     """A client reads the decision that the service has written, byte for byte, for whatever was decided."""
     document: Document = data.draw(strategies.documents())
     active = ActivePolicies(read_document(document))
-    decision = active.decide(data.draw(strategies.queries(document)))
-    ttl = data.draw(st.integers(0, 2**31 - 1))
-    received = read_decision(write_decision(decision, ttl))
+    query = data.draw(strategies.queries(document))
+    decision = active.decide(query)
+    ttl = data.draw(st.integers(0, LONGEST_TTL))
+    received = read_decision(write_decision(decision, ttl), query)
     assert {name: getattr(received, name) for name in Decision.__struct_fields__} == {
         name: getattr(decision, name) for name in Decision.__struct_fields__
     }
     assert received.ttl == ttl
-    assert read_decisions(b'{"decisions":[%b]}' % write_decision(decision, ttl), 1) == [received]
+    assert read_decisions(b'{"decisions":[%b]}' % write_decision(decision, ttl), [query]) == [received]
+
+
+OTHER = "https://other.example"
+FOR_EVERYBODY = [["Access-Control-Allow-Origin", "*"], ["Access-Control-Allow-Credentials", "true"]]
+# What something else may write into a decision, by its fields and the query.
+MUTATIONS: dict[str, Callable[[dict[str, Any], Query], Any]] = {
+    "further header": lambda fields, _: fields["headers"].append(["Set-Cookie", "a=b"]),
+    "location": lambda fields, _: fields["headers"].append(["Location", "https://other.example/"]),
+    "header twice": lambda fields, _: fields["headers"].extend([["Vary", "Origin"]] * 2),
+    "other case": lambda fields, _: fields["headers"].append(["VARY", "Origin"]),
+    "other origin": lambda fields, _: give(fields, "Access-Control-Allow-Origin", OTHER),
+    "timing for another origin": lambda fields, _: give(fields, "Timing-Allow-Origin", OTHER),
+    "everybody with credentials": lambda fields, _: fields.update(headers=FOR_EVERYBODY),
+    "other policy": lambda fields, _: fields.update(policy=fields["policy"] + "b"),
+    "other kind": lambda fields, query: fields.update(
+        # A preflight for a request, and the other way round, in a form that is right for the kind.
+        {"kind": "actual", "allowed": False, "status": None, "headers": []}
+        if query.is_preflight or not query.origins
+        else {"kind": "preflight", "allowed": True, "status": 204}
+    ),
+    "huge ttl": lambda fields, _: fields.update(ttl=LONGEST_TTL + 1),
+    "negative ttl": lambda fields, _: fields.update(ttl=-1),
+}
+
+
+def give(fields: dict[str, Any], name: str, value: str) -> None:
+    """Set a header of a decision."""
+    fields["headers"] = [[key, old] for key, old in fields["headers"] if key != name] + [[name, value]]
+
+
+@given(st.data(), st.sampled_from(list(MUTATIONS)))
+def test_any_lie(data: st.DataObject, mutation: str) -> None:
+    """Whatever was decided: a decision that says more than the service can about the query is refused."""
+    document: Document = data.draw(strategies.documents())
+    query = data.draw(strategies.queries(document))
+    fields = json.loads(write_decision(ActivePolicies(read_document(document)).decide(query), 5))
+    read_decision(write_json(fields), query)
+    MUTATIONS[mutation](fields, query)
+    body = write_json(fields)
+    with pytest.raises(ValueError, match=r"."):
+        read_decision(body, query)
+    with pytest.raises(ValueError, match=r"."):
+        read_decisions(b'{"decisions":[%b]}' % body, [query])
+
+
+def test_a_decision_by_url_is_of_any_policy() -> None:
+    """Where no policy was named, the service says which it found."""
+    query = Query("GET", None, "https://api.example/", ("https://a.example",))
+    assert read_decision(example(policy="found"), query).policy == "found"
+
+
+def test_the_own_origin_is_that_of_the_url() -> None:
+    """A decision about the service's own origin fits a query with this origin and URL, and no other."""
+    body = example(kind="same-origin")
+    own = Query("GET", "app", "HTTPS://A.example:443/", ("https://a.example",))
+    assert read_decision(body, own).kind == "same-origin"
+    assert read_decision(example(kind="actual"), own).kind == "actual"
+    for url in (None, "https://b.example/", "http://a.example/", "nothing", "https://a.example/x/../y"):
+        with pytest.raises(ValueError, match="does not fit"):
+            read_decision(body, Query("GET", "app", url, ("https://a.example",)))
+
+
+READERS = (partial(read_decision, query=QUERY), partial(read_decisions, queries=[QUERY]), read_problem)
 
 
 @given(st.binary() | TEXT.map(str.encode))
 def test_any_bytes(body: bytes) -> None:
     """What is no decision, no batch or no problem raises ValueError."""
-    for read in (read_decision, lambda body: read_decisions(body, 1), read_problem):
+    for read in READERS:
         with suppress(ValueError):
             read(body)
 
@@ -100,12 +169,12 @@ JSON = st.recursive(
 def test_any_field(name: str, value: Any) -> None:
     """Whatever stands in a field: what comes of it is a decision that the service could have made, or a ValueError."""
     try:
-        received = read_decision(example(**{name: value}))
+        received = read_decision(example(**{name: value}), QUERY)
     except ValueError:
         return
     assert received.kind == "actual" or name == "kind"
     assert received.status is None
-    assert 0 <= received.ttl <= 2**31
+    assert 0 <= received.ttl <= LONGEST_TTL
 
 
 @pytest.mark.parametrize(
@@ -120,6 +189,14 @@ def test_any_field(name: str, value: Any) -> None:
         {"kind": "preflight", "status": 204, "allowed": False},
         {"kind": "preflight", "status": 204, "allowed": None},
         {"allowed": 1},
+        {"allowed": None},
+        {"kind": "no-origin", "allowed": None},
+        {"policy": "other"},
+        {"headers": [["Set-Cookie", "a=b"]]},
+        {"headers": [["Access-Control-Allow-Origin", "https://b.example"]]},
+        {"headers": [["Access-Control-Allow-Origin", "*"], ["Access-Control-Allow-Credentials", "true"]]},
+        {"headers": [["Access-Control-Allow-Credentials", "true"]]},
+        {"headers": [["Vary", "Origin"], ["Vary", "Origin"]]},
         {"allowed": False, "headers": [["ACCESS-CONTROL-MAX-AGE", "1"]]},
         {"headers": [["Vary", ""]]},
         {"headers": [["Vary", " Origin"]]},
@@ -133,7 +210,7 @@ def test_any_field(name: str, value: Any) -> None:
         {"headers": [["Vary"]]},
         {"headers": [["Vary", "a", "b"]]},
         {"ttl": -1},
-        {"ttl": 2**31 + 1},
+        {"ttl": 3601},
         {"ttl": 10**400},
         {"ttl": 1.5},
         {"ttl": True},
@@ -144,29 +221,30 @@ def test_any_field(name: str, value: Any) -> None:
 )
 def test_what_is_no_decision(fields: dict[str, Any]) -> None:
     """It is refused, alone and in a batch."""
-    assert read_decision(example()).allowed
+    assert read_decision(example(), QUERY).allowed
     with pytest.raises(ValueError, match=r"."):
-        read_decision(example(**fields))
+        read_decision(example(**fields), QUERY)
     with pytest.raises(ValueError, match=r"."):
-        read_decisions(b'{"decisions":[%b]}' % example(**fields), 1)
+        read_decisions(b'{"decisions":[%b]}' % example(**fields), [QUERY])
 
 
 def test_a_service_of_tomorrow() -> None:
     """Fields that are not known are no fault, and without a lifetime a decision is not used again."""
     fields = {name: value for name, value in EXAMPLE.items() if name != "ttl"}
-    assert read_decision(write_json({**fields, "new": {"a": [1]}})).ttl == 0
+    assert read_decision(write_json({**fields, "new": {"a": [1]}}), QUERY).ttl == 0
 
 
 def test_a_preflight_has_the_status_of_its_answer() -> None:
     """204 or 200 where it is allowed, 403 where it is not."""
     for allowed, status in ((True, 204), (True, 200), (False, 403)):
-        assert read_decision(example(kind="preflight", allowed=allowed, status=status)).status == status
+        decision = example(kind="preflight", allowed=allowed, status=status)
+        assert read_decision(decision, PREFLIGHT).status == status
 
 
 def test_a_batch_of_both() -> None:
     """Each place has a decision, or says why there is none."""
     problem = b'{ "error": {"detail": "There is no policy.", "code": "unknown-policy"} }'
-    first, second = read_decisions(b'{"decisions":[%b,%b]}' % (problem, example()), 2)
+    first, second = read_decisions(b'{"decisions":[%b,%b]}' % (problem, example()), [QUERY] * 2)
     assert first == "There is no policy."
     assert isinstance(second, Received)
 
@@ -177,13 +255,13 @@ def test_a_batch_of_both() -> None:
 def test_no_batch(body: bytes) -> None:
     """A batch that is none, or of another length, is refused as a whole."""
     with pytest.raises(ValueError, match=r"."):
-        read_decisions(body, 1)
+        read_decisions(body, [QUERY])
 
 
 def test_nested_deeply() -> None:
     """It does not get further than other garbage."""
     nested = b'{"detail":"a","x":' + b"[" * 100_000
-    for read in (read_decision, lambda body: read_decisions(body, 1), read_problem):
+    for read in READERS:
         with pytest.raises(ValueError, match=r"."):
             read(nested)
     with pytest.raises(ValueError, match="deeply"):

@@ -122,7 +122,7 @@ class DecisionClient:
         if decision is not None:
             return decision
         try:
-            received = await self._ask("/v1/decision", partial(write_query, query), read_decision)
+            received = await self._ask("/v1/decision", partial(write_query, query), partial(read_decision, query=query))
         except _CannotAsk as error:
             return undecided(query, str(error))
         self._cache.keep(query, received)
@@ -132,7 +132,7 @@ class DecisionClient:
         decisions: list[Decision] = []
         for start in range(0, len(queries), BATCH):
             batch = queries[start : start + BATCH]
-            read = partial(read_decisions, count=len(batch))
+            read = partial(read_decisions, queries=batch)
             answers: Sequence[Received | str]
             try:
                 answers = await self._ask("/v1/decisions", partial(write_queries, batch), read)

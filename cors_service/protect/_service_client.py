@@ -100,7 +100,7 @@ class ServiceClient:
     def _ask(self, query: Query) -> Received:
         status, content = self._exchange(write_query(query), time.monotonic() + self.timeout)
         if status == 200:
-            return read_decision(content)
+            return read_decision(content, query)
         problem = read_problem(content)
         if status == 503:
             raise ConnectionError(problem)

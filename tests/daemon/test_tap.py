@@ -68,6 +68,7 @@ BAD_OPTIONS = [
     "--decision-ttl x",
     "--decision-ttl=",
     "--decision-ttl nan",
+    "--decision-ttl 3601",
     "--max-body -1",
     "--max-body 1.5",
     "--max-body 1M",

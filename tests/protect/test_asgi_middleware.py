@@ -21,8 +21,8 @@ from twisted.internet.threads import deferToThread
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient
-from tests.answering import CHANGED, DOCUMENT, impostor, real, silent
-from tests.questions import SOON, STRANGER, A, B
+from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real, silent
+from tests.questions import LIES, SOON, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -369,3 +369,14 @@ class TestService:
         assert [(200, {}, b"page")] * many == [(answer[0], cors(answer), answer[2]) for answer in answers]
         # Had each waited for a thread, and then for the service, the service would have been asked by all of them.
         assert asked < many / 2
+
+    @pytest.mark.parametrize("talk", LIES.values(), ids=LIES.keys())
+    async def test_lies(self, talk: Callable[[Talker, bytes], None]) -> None:
+        """What answers in the service's place puts nothing on the application's answers."""
+        application = PlainTextResponse("page")
+        async with impostor(talk) as other:
+            service = ServiceClient(f"http://127.0.0.1:{other.port}", timeout=20)
+            answer = await deferToThread(ask, CORSMiddleware(application, service, policy="app"), "GET", "/", A)
+            service.close()
+        status, lines, body = ask(application, "GET", "/", A)
+        assert answer == (status, lines | {"vary": "Origin"}, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,8 +28,8 @@ from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.testing.client import MemoryClient
-from tests.answering import CHANGED, DOCUMENT, real
-from tests.questions import STRANGER, A, B
+from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real
+from tests.questions import LIES, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -432,3 +433,26 @@ async def test_a_service_that_is_asked() -> None:
         assert await cors() == (200, None)
         await listening.stopListening()
         await client.close()
+
+
+@pytest.mark.parametrize("talk", LIES.values(), ids=LIES.keys())
+async def test_a_lying_service(talk: Callable[[Talker, bytes], None]) -> None:
+    """What answers in the service's place puts nothing on the site's answers."""
+    import treq
+    from twisted.internet import endpoints, reactor
+
+    async def answered(resource: IResource) -> dict[bytes, list[bytes]]:
+        listening = await endpoints.serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(Site(resource))
+        url = f"http://127.0.0.1:{listening.getHost().port}/"
+        response = await treq.get(url, headers=Headers({"Origin": [A]}), persistent=False)
+        await treq.content(response)
+        await listening.stopListening()
+        return {name: values for name, values in response.headers.getAllRawHeaders() if name != b"Date"}
+
+    async with impostor(talk) as other:
+        client = DecisionClient(f"http://127.0.0.1:{other.port}", timeout=20)
+        protected = await answered(ProtectedResource(Page(), client, policy="app"))
+        await client.close()
+    own = await answered(Page())
+    unchanged = {name: values for name, values in own.items() if not name.startswith(b"Access-Control-")}
+    assert protected == {**unchanged, b"Vary": [b"Cookie, accept, ORIGIN"]}

@@ -17,8 +17,8 @@ from twisted.internet.threads import deferToThread
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
-from tests.answering import CHANGED, DOCUMENT, real
-from tests.questions import STRANGER, A, B
+from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real
+from tests.questions import LIES, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -275,3 +275,15 @@ async def test_a_service_that_is_asked() -> None:
         assert (answer[0], cors(answer)) == (200, {})
         assert (await deferToThread(ask, app, "OPTIONS", "/", A, **PREFLIGHT))[0] == 403
         service.close()
+
+
+@pytest.mark.parametrize("talk", LIES.values(), ids=LIES.keys())
+async def test_a_lying_service(talk: Callable[[Talker, bytes], None]) -> None:
+    """What answers in the service's place puts nothing on the application's answers."""
+    async with impostor(talk) as other:
+        service = ServiceClient(f"http://127.0.0.1:{other.port}", timeout=20)
+        answer = await deferToThread(ask, CORSMiddleware(plain, service, policy="app"), "GET", "/", A)
+        service.close()
+    expected = ask(plain, "GET", "/", A)
+    lines = {name: value for name, value in expected[1].items() if not name.startswith("access-control-")}
+    assert answer == (200, lines | {"vary": "Cookie, Origin"}, expected[2])
