@@ -18,7 +18,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from cors_service.policy import read_document
-from cors_service.server import DecisionSite
+from cors_service.server import DecisionChannel, DecisionSite
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.web import Limits, decision_resource
 from tests.certificates import Authority, Signed
@@ -61,6 +61,7 @@ class RealService(DecisionSite):
         self._where = where
         self.port = 0
         self._listening: IListeningPort | None = None
+        self._empty: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Count a connection."""
@@ -84,9 +85,16 @@ class RealService(DecisionSite):
         """Close all connections, and wait until they are."""
         for channel in list(self.channels):
             channel.loseConnection()
-        await self.drain(5)
-        self.draining = False
-        self._tree.ready.draining = False
+        if self.channels:
+            self._empty = Deferred()
+            await self._empty
+
+    def forget(self, channel: DecisionChannel) -> None:
+        """Take note that a connection is closed."""
+        super().forget(channel)
+        if self._empty is not None and not self.channels:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
 
 
 @asynccontextmanager

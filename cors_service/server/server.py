@@ -127,13 +127,16 @@ class DecisionServer(Service):
         self._listener.listen()
 
     def stopService(self) -> Deferred[Any]:
-        """Accept no more connections, answer the requests in flight, close."""
+        """Answer the requests in flight, accept no more connections, close."""
         super().stopService()
+        return self._site.drain(self._drain_timeout, self._stop_listening)
+
+    def _stop_listening(self) -> Deferred[Any]:
         for port, endpoint in self._listener.ports:
             # A socket that was passed in, as systemd does, goes on listening, and its queue stays.
             if isinstance(port, Port) and not isinstance(endpoint, AdoptedStreamServerEndpoint):
                 _accept_waiting(port)
-        return self._listener.stop().addCallback(lambda _: self._site.drain(self._drain_timeout))
+        return self._listener.stop()
 
 
 def _accept_waiting(port: Port) -> None:

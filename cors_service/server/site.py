@@ -5,22 +5,20 @@ In another site, all of this is that site's business.
 
 from __future__ import annotations
 
-from typing import Final, cast
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
 from twisted.web.server import Site
 
 from cors_service.server.channel import DecisionChannel, DecisionRequest
+from cors_service.server.drain import GRACE_SECONDS, Drain
 from cors_service.server.limits import ServerLimits
 from cors_service.server.plain import PlainRequest
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree
-
-GRACE_SECONDS: Final = 0.5
-"""How long stopping waits, at least, for requests that are on their way over connections that look idle."""
 
 
 class DecisionSite(Site):
@@ -30,10 +28,10 @@ class DecisionSite(Site):
         channels: The open connections, beginning with the one whose last request is longest ago.
         draining: Whether the service is about to stop.
         limits: What clients can't exceed.
+        received: How many requests came.
     """
 
     requestFactory = DecisionRequest
-    _log: Final = Logger()
 
     def __init__(
         self,
@@ -66,9 +64,9 @@ class DecisionSite(Site):
         self._date = (-1, b"")
         self._access_log = access_log
         self._clock = clock
-        self._drained: Deferred[None] | None = None
-        self._received = 0
-        self._closing: IDelayedCall | None = None
+        self._drain: Drain | None = None
+        self._retired_at = 0.0
+        self.received = 0
         self._is_stopped = False
 
     def acceptableProtocols(self) -> list[bytes]:
@@ -121,10 +119,12 @@ class DecisionSite(Site):
             del self.channels[evicted]
             evicted.transport.abortConnection()
         self.channels[channel] = None
+        if self._drain is not None:
+            self._drain.admitted(channel)
 
     def touch(self, channel: DecisionChannel) -> None:
         """Take note that a whole request came over a connection."""
-        self._received += 1
+        self.received += 1
         if channel in self.channels:
             del self.channels[channel]
             self.channels[channel] = None
@@ -134,47 +134,32 @@ class DecisionSite(Site):
         self.channels.pop(channel, None)
         if self._is_stopped and not self.channels:
             super().stopFactory()
-        if self._drained is not None and not self.channels:
-            drained, self._drained = self._drained, None
-            drained.callback(None)
+        if self._drain is not None:
+            self._drain.forgotten(channel)
 
-    def drain(self, timeout: float) -> Deferred[None]:
-        """Answer the requests in flight, then close all connections.
+    def retire(self) -> None:
+        """Go on, but let each answer be the last of its connection, and tell load balancers to go elsewhere."""
+        if self.draining:
+            return
+        self.draining = True
+        self._retired_at = self._clock.seconds()
+        self._tree.ready.draining = True
+        for channel in self.channels:
+            channel.close_behind_answer()
+
+    def drain(
+        self, timeout: float, stop_listening: Callable[[], Awaitable[object]] = lambda: succeed(None)
+    ) -> Deferred[None]:
+        """Answer the requests in flight, then close the port and all connections.
 
         Args:
             timeout: Seconds after which connections that are still open are cut.
+            stop_listening: Closes the port.
 
         Returns:
             A Deferred that fires when no connection is open.
         """
-        self.draining = True
-        self._tree.ready.draining = True
-        if not self.channels:
-            return succeed(None)
-        for channel in self.channels:
-            channel.close_behind_answer()
-        self._drained = Deferred()
-        self._closing = self._clock.callLater(min(GRACE_SECONDS, timeout), self._close_idle, None)
-        cutting = self._clock.callLater(timeout, self._cut)
-
-        def done(result: None) -> None:
-            for call in (self._closing, cutting):
-                if call is not None and call.active():
-                    call.cancel()
-
-        return self._drained.addCallback(done)
-
-    def _close_idle(self, received: int | None) -> None:
-        """Close idle connections after a turn of the reactor in which no request came."""
-        # Until then the process was busy, and requests on other connections may be unread.
-        if received != self._received:
-            self._closing = self._clock.callLater(0, self._close_idle, self._received)
-            return
-        for channel in list(self.channels):
-            if channel.is_idle:
-                channel.loseConnection()
-
-    def _cut(self) -> None:
-        self._log.warn("Cutting {count} connections that did not end in time", count=len(self.channels))
-        for channel in list(self.channels):
-            channel.transport.abortConnection()
+        self.retire()
+        grace = min(self._retired_at + GRACE_SECONDS - self._clock.seconds(), timeout)
+        self._drain = Drain(self, self._clock)
+        return Deferred.fromCoroutine(self._drain.run(max(grace, 0), timeout, stop_listening))

@@ -34,6 +34,7 @@ from cors_service.reader.messages import (
     parts_of,
 )
 from cors_service.server import DecisionSite
+from cors_service.server.drain import GRACE_SECONDS
 from cors_service.store import LivePolicies
 from cors_service.workers.channel import Channel
 from cors_service.workers.loads import Loads
@@ -204,6 +205,14 @@ class Worker(Service):
         if self._is_ending:
             return
         self._is_ending = True
+        if rest:
+            # Nobody else will be there: the port stays open while the connections that look idle are waited for.
+            self._site.retire()
+            self._reactor.callLater(GRACE_SECONDS, self._end, rest=True)
+        else:
+            self._end(rest=False)
+
+    def _end(self, *, rest: bool) -> None:
         self._loads.leave(self.number)
         for acceptor in self._acceptors():
             if rest:

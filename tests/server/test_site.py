@@ -31,6 +31,7 @@ from zope.interface import implementer
 
 from cors_service.policy import read_document
 from cors_service.server import DecisionServer, DecisionSite, ServerLimits
+from cors_service.server.drain import GRACE_SECONDS
 from cors_service.web import decision_resource
 from tests.observing import observed_by
 
@@ -209,7 +210,8 @@ class Served:
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the server has come to its end."""
+        """Whether the server has come to its end, once it has done what it wants to do in the next turn."""
+        self.clock.advance(0)
         return bool(self._ends)
 
     async def at_end(self) -> None:
@@ -228,6 +230,7 @@ class Served:
         for channel in list(self.site.channels):
             channel.transport.abortConnection()
         await until(lambda: not self.site.channels)
+        self.clock.advance(GRACE_SECONDS)
         await self.at_end()
 
 
@@ -651,16 +654,49 @@ async def test_nobody_there(serve: Serve) -> None:
     assert served.clock.seconds() == 1e9
 
 
+async def test_the_port_closes_last(serve: Serve) -> None:
+    """While a service that stops waits for requests over idle connections, who connects is answered, once."""
+    served = serve()
+    await served.connect()
+    await served.stop()
+    late = await served.connect()
+    answer = await late.ask(get("/v1/decision?policy=one"))
+    assert (answer.status, answer.json["policy"], answer.headers.get("connection")) == (200, "one", "close")
+    await late.until(lambda: late.closed)
+    assert False is served.is_at_end
+    served.clock.advance(GRACE_SECONDS)
+    await served.at_end()
+
+
 async def test_new_connections_are_refused(serve: Serve) -> None:
-    """Nobody can connect any more when the service was told to stop, also while somebody is still answered."""
+    """Nobody can connect any more behind that, also while somebody is still answered."""
     served = serve()
     client = await served.connect()
     client.send(get("/livez")[:-2])
     await served.received()
     await served.stop()
+    served.clock.advance(GRACE_SECONDS)
+    await until(lambda: not served.server.ports)
     with pytest.raises(Refused):
         await ClientCreator(reactor, Client).connectTCP("127.0.0.1", served.port)
     assert False is served.is_at_end
+
+
+async def test_late_and_silent(serve: Serve) -> None:
+    """A connection that came just before the port was closed has as long for its first request as others had."""
+    served = serve()
+    before = await served.connect()
+    await served.stop()
+    served.clock.advance(GRACE_SECONDS - 0.01)
+    late, silent = await served.connect(), await served.connect()
+    served.clock.advance(0.01)
+    await until(lambda: before.closed or served.is_at_end)
+    assert (late.ended, silent.ended, served.is_at_end) == (False, False, False)
+    assert (await late.ask(get("/livez"))).status == 200
+    served.clock.advance(GRACE_SECONDS)
+    await served.at_end()
+    await silent.until(lambda: silent.closed)
+    assert silent.received == b""
 
 
 async def test_request_under_way(serve: Serve) -> None:
@@ -725,5 +761,7 @@ async def test_nothing_to_cut(serve: Serve, log: list[str]) -> None:
     await served.received()
     await served.stop()
     client.send(b"\r\n")
+    await client.until(lambda: client.closed)
+    served.clock.advance(GRACE_SECONDS)
     await served.at_end()
     assert ([text for text in log if "Cutting" in text], served.clock.getDelayedCalls()) == ([], [])

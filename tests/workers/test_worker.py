@@ -33,6 +33,8 @@ from cors_service.reader.messages import (
     parts_of,
     write_mistakes,
 )
+from cors_service.server import DecisionChannel, DecisionSite
+from cors_service.server.drain import GRACE_SECONDS
 from cors_service.store import LivePolicies
 from cors_service.web import decision_resource
 from cors_service.workers.channel import Channel
@@ -280,7 +282,7 @@ class Bench:
         descriptor = Loads.make(3)
         self.loads = Loads(descriptor, 3)
         os.close(descriptor)
-        self.site: Any = type("Site", (), {"channels": []})()
+        self.site = DecisionSite(decision_resource(self.policies, clock=self.reactor), self.reactor)
         self.acceptor = FakeAcceptor()
         self.worker = Worker(
             self.reactor,
@@ -324,7 +326,7 @@ def test_tells_what_is_new(bench: Bench) -> None:
     assert (told.revision, told.loaded_at) == (bench.policies.status.revision, 5.0)
     bench.worker._tell()
     assert bench.ends.said() == []
-    bench.site.channels.append("a connection")
+    bench.site.channels[cast(DecisionChannel, "a connection")] = None
     bench.policies.activate(Change.whole(read_document(TWO), mistakes=WRONG))
     bench.worker._tell()
     told = bench.told()
@@ -407,19 +409,30 @@ async def test_cannot_give(bench: Bench, nothing_left_behind: list[Any]) -> None
     nothing_left_behind.clear()
 
 
-@pytest.mark.parametrize(("rest", "did"), [(True, "took the rest"), (False, "left")])
-def test_drains(bench: Bench, rest: bool, did: str) -> None:
-    """It ends when it is told, takes what waits or leaves it to others, and says so of itself; once is enough."""
+def test_leaves_the_rest_to_others(bench: Bench) -> None:
+    """One that others go on without ends when it is told, and says so of itself; once is enough."""
     bench.loads.tell(2, 7)
-    bench.hears(Drain(rest))
-    bench.hears(Drain(not rest))
-    assert (bench.acceptor.did, bench.reactor.is_stopped, bench.loads.of(2)) == (did, True, None)
+    bench.hears(Drain(rest=False))
+    bench.hears(Drain(rest=True))
+    assert (bench.acceptor.did, bench.reactor.is_stopped, bench.loads.of(2)) == ("left", True, None)
     assert bench.worker.workers()[1].state == "ending"
     bench.worker._tell()
     assert (bench.ends.said(), bench.loads.of(2)) == ([], None)
 
 
+def test_takes_the_rest(bench: Bench) -> None:
+    """Where all end, each goes on for as long as requests may be on their way, says so, and takes what waits."""
+    bench.hears(Drain(rest=True))
+    bench.hears(Drain(rest=False))
+    assert (bench.worker.workers()[1].state, bench.site.draining) == ("ending", True)
+    bench.reactor.advance(GRACE_SECONDS - 0.01)
+    assert (bench.acceptor.did, bench.reactor.is_stopped) == ("", False)
+    bench.reactor.advance(0.01)
+    assert (bench.acceptor.did, bench.reactor.is_stopped, bench.loads.of(2)) == ("took the rest", True, None)
+
+
 def test_supervisor_is_gone(bench: Bench) -> None:
-    """Without a supervisor it takes what waits, and ends."""
+    """Without a supervisor it does the same."""
     bench.worker.connectionLost(Failure(ConnectionError()))
+    bench.reactor.advance(GRACE_SECONDS)
     assert (bench.acceptor.did, bench.reactor.is_stopped) == ("took the rest", True)

@@ -202,7 +202,7 @@ def test_requests_that_come_while_it_is_busy_are_answered(policies: Path) -> Non
         assert quiet.get("/livez").status == 200
         begun.send(request("GET", "/livez")[:-1])
         service.signal(signal.SIGTERM)
-        wait_for(lambda: is_closed(service), "the end of listening")
+        wait_for(lambda: is_leaving(service), "the beginning of the end")
         service.signal(signal.SIGSTOP)
         for connection, batch in zip(busy, batches, strict=True):
             connection.send(request("POST", "/v1/decisions", b'{"queries":[%b]}' % b",".join(batch.queries())))
@@ -310,6 +310,12 @@ def outcome_of(connection: Connection) -> str:
 def readable(connection: Connection) -> None:
     """Wait until something of an answer has come, without taking it."""
     assert connection.socket.recv(1, socket.MSG_PEEK)
+
+
+def is_leaving(service: Service) -> bool:
+    """Whether it says that it is about to stop."""
+    with service.connect() as connection:
+        return connection.get("/readyz").status == 503
 
 
 def is_closed(service: Service) -> bool:
