@@ -71,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--request-headers", metavar="H", help="Access-Control-Request-Headers")
     decide.add_argument("--json", action="store_true", help="print the decision as the API gives it")
     decide.set_defaults(run=_decide)
+
+    token = commands.add_parser("token", help="make a token for a caller, and print its entry for --auth")
+    token.add_argument("name", metavar="NAME", help="what to call it: letters, digits and ._-")
+    token.add_argument(
+        "--verb", action="append", choices=VERBS, help="what it is good for; repeatable; decide by default"
+    )
+    token.add_argument(
+        "--policies", action="append", default=[], metavar="PREFIX", help="only these policies, by prefix; repeatable"
+    )
+    token.set_defaults(run=_token)
     return parser
 
 
@@ -102,6 +112,22 @@ def _decide(options: argparse.Namespace) -> int:
         return FAILED
     print(write_decision(decision, DEFAULT_TTL).decode("ascii") if options.json else _for_people(decision))
     return REFUSED if decision.allowed is False else ALLOWED
+
+
+def _token(options: argparse.Namespace) -> int:
+    token = new_token()
+    entry = token_entry(options.name, token, options.verb or ["decide"], options.policies)
+    try:
+        read_access(entry)
+    except InvalidAccess as invalid:
+        for mistake in invalid.mistakes:
+            print(f"cors-service: {mistake.message}", file=sys.stderr)
+        return FAILED
+    # The token alone on standard output could go to a file; the rest is for people.
+    print("The token, which is shown this once:", file=sys.stderr)
+    print(token, flush=True)
+    print(f"\nWhat the document of --auth needs of it:\n\n{entry}", file=sys.stderr)
+    return ALLOWED
 
 
 def _for_people(decision: Decision) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -185,6 +186,21 @@ def run(arguments: Sequence[str]) -> bytes:
     if done.returncode:
         raise OSError(f"exit status {done.returncode}")
     return done.stdout
+
+
+def nameless_file(name: str) -> int:
+    """Make a file that processes share by its descriptor, which is gone with the last of them.
+
+    Args:
+        name: What it is called in a list of open files.
+
+    Returns:
+        The descriptor.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def how_it_ended(reason: Failure) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,25 @@ from cors_service.web.workers import iso
 _DOCUMENT: Final = ""
 
 
+class KeptText:
+    """The last good text, in a file that all workers have: one that starts while the other file is bad goes by it."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the descriptor of the file."""
+        self._descriptor = descriptor
+
+    def keep(self, text: str) -> None:
+        """Keep a text in place of the one before."""
+        data = text.encode("utf-8")
+        os.pwrite(self._descriptor, data, 0)
+        os.truncate(self._descriptor, len(data))
+
+    def read(self) -> str:
+        """Read it; nothing if there is none."""
+        size = os.fstat(self._descriptor).st_size
+        return os.pread(self._descriptor, size, 0).decode("utf-8", "replace")
+
+
 @implementer(IAccess)
 class LiveAccess(Service):
     """Keeps who may ask as a file says, and never gives up a good file for a bad one.
@@ -36,21 +56,28 @@ class LiveAccess(Service):
     _log: Final = Logger()
 
     def __init__(
-        self, path: Path, clock: IReactorTime, *, in_thread: Callable[..., Deferred[Any]] = deferToThread
+        self,
+        path: Path,
+        clock: IReactorTime,
+        *,
+        kept: KeptText | None = None,
+        in_thread: Callable[..., Deferred[Any]] = deferToThread,
     ) -> None:
         """Make a holder, and read the file, in this thread.
 
         Args:
             path: The file.
             clock: The reactor.
+            kept: What workers share; None where one process serves.
             in_thread: Runs a function where it may block; gives a Deferred of the result.
 
         Raises:
-            InvalidAccess: The file has mistakes.
+            InvalidAccess: The file has mistakes, and no good text was kept.
         """
         self.name = shown_path(path)
         self._path = path
         self._clock = clock
+        self._kept = kept
         self._in_thread = in_thread
         # The file is looked at and read by one thread at a time.
         self._one = DeferredLock()
@@ -58,8 +85,8 @@ class LiveAccess(Service):
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
         self._mistakes: InvalidAccess | None = None
-        self.active: Access = self._read()
         self._loaded_at = clock.seconds()
+        self.active: Access = self._first()
 
     def reload(self) -> Deferred[None]:
         """Read the file again; if it has mistakes, say so, and keep what was read before."""
@@ -95,11 +122,25 @@ class LiveAccess(Service):
             lambda failure: self._log.failure("Can't look at {path}", failure=failure, path=self.name)
         )
 
+    def _first(self) -> Access:
+        try:
+            return self._read()
+        except InvalidAccess as invalid:
+            kept = None if self._kept is None else self._kept.read()
+            if not kept:
+                raise
+            self._failed(Failure(invalid))
+            return read_access(kept)
+
     def _read(self) -> Access:
         # It is looked at first: what changes while it is read is found by the next look.
         self._looks.look([_DOCUMENT])
         self._looks.has_read(_DOCUMENT)
-        return read_access(access_text(self._path), self.name)
+        text = access_text(self._path)
+        access = read_access(text, self.name)
+        if self._kept is not None:
+            self._kept.keep(text)
+        return access
 
     def _become(self, access: Access) -> None:
         self._mistakes = None

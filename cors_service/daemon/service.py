@@ -17,6 +17,7 @@ from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import Endpoint, Prepared, make_snapshot, path_of
 from cors_service.policy.change import Change
+from cors_service.processes import nameless_file
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
@@ -145,6 +146,7 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notif
         snapshot=make_snapshot(settings),
         drain_timeout=settings.drain_timeout,
         when_serving=notifier.ready,
+        kept_file=None if settings.auth is None else nameless_file("cors-service-access"),
     )
     supervisor.setServiceParent(services)
     ReloadOnHangup(supervisor.reload, reactor, notifier).setServiceParent(services)

@@ -13,7 +13,7 @@ from twisted.python.usage import UsageError
 
 from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.access import InvalidAccess
-from cors_service.daemon.access import LiveAccess
+from cors_service.daemon.access import KeptText, LiveAccess
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
@@ -119,13 +119,13 @@ def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
     return store(path_of(settings), reactor, snapshot=make_snapshot(settings))
 
 
-def make_access(settings: Settings, reactor: Any) -> LiveAccess | None:
+def make_access(settings: Settings, reactor: Any, kept: KeptText | None = None) -> LiveAccess | None:
     """Read who may ask, in this thread; None for everybody.
 
     Raises:
         InvalidAccess: With every mistake.
     """
-    return None if settings.auth is None else LiveAccess(Path(settings.auth), reactor)
+    return None if settings.auth is None else LiveAccess(Path(settings.auth), reactor, kept=kept)
 
 
 def make_snapshot(settings: Settings) -> Snapshot | None:

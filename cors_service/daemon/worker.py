@@ -12,6 +12,7 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from cors_service.access import InvalidAccess
+from cors_service.daemon.access import KeptText
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import make_access, path_of, read_initial
@@ -64,7 +65,7 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
     store = WorkerPolicyStore(shown_path(path_of(settings)), channel)
     try:
         initial = read_initial(settings, store)
-        access = make_access(settings, reactor)
+        access = make_access(settings, reactor, None if given["kept"] is None else KeptText(given["kept"]))
     except (InvalidPolicies, InvalidAccess) as invalid:
         sys.exit(invalid.report())
     service = DecisionService(settings, store, initial, endpoints, reactor, access=access, site_class=WorkerSite)

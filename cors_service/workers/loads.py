@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from typing import Final
+
+from cors_service.processes import nameless_file
 
 _BYTES: Final = 4
 _ABSENT: Final = 2**32 - 1
@@ -34,11 +35,7 @@ class Loads:
         Returns:
             The descriptor of a file without a name.
         """
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("cors-service-loads")
-        else:
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
+        descriptor = nameless_file("cors-service-loads")
         os.write(descriptor, b"\xff" * (workers * _BYTES))
         return descriptor
 

@@ -73,6 +73,7 @@ class Supervisor(Service):
         snapshot: Snapshot | None = None,
         drain_timeout: float,
         when_serving: Callable[[], object] = lambda: None,
+        kept_file: int | None = None,
     ) -> None:
         """Make a supervisor.
 
@@ -85,6 +86,7 @@ class Supervisor(Service):
             snapshot: Keeps each good set of policies.
             drain_timeout: Seconds that requests in flight have to end when the service stops.
             when_serving: Is called once, when the first worker serves.
+            kept_file: The descriptor of a file that all workers get; None for none.
         """
         self._listener = Listener(endpoints, SharedFactory())
         self._reactor = reactor
@@ -92,6 +94,7 @@ class Supervisor(Service):
         self._command = command
         self._drain_timeout = drain_timeout
         self._when_serving = when_serving
+        self._kept_file = kept_file
         self._has_served = False
         self._reloads = Reloads()
         self._loads_file = -1
@@ -191,6 +194,11 @@ class Supervisor(Service):
             return
         worker = slot.worker = WorkerProcess(self, self._reactor, slot, self._relay)
         sockets = {FIRST_SOCKET + index: port.fileno() for index, port in enumerate(self.ports)}
+        files = {LOADS: self._loads_file, **sockets}
+        kept = None
+        if self._kept_file is not None:
+            kept = FIRST_SOCKET + len(sockets)
+            files[kept] = self._kept_file
         given = {
             "number": slot.number,
             "workers": self._count,
@@ -199,9 +207,10 @@ class Supervisor(Service):
             "says": SAYS,
             "loads": LOADS,
             "sockets": list(sockets),
+            "kept": kept,
         }
         try:
-            worker.start([*self._command, json.dumps(given)], {LOADS: self._loads_file, **sockets})
+            worker.start([*self._command, json.dumps(given)], files)
         except OSError as error:
             self._has_ended(worker, f"can't be started: {error}")
 

@@ -13,7 +13,8 @@ from twisted.logger import LogEvent, formatEvent
 from zope.interface.verify import verifyObject
 
 from cors_service.access import InvalidAccess
-from cors_service.daemon.access import LiveAccess
+from cors_service.daemon.access import KeptText, LiveAccess
+from cors_service.processes import nameless_file
 from cors_service.reader.looking import POLL_SECONDS
 from cors_service.web.access import IAccess
 from tests.observing import observed_by
@@ -75,6 +76,23 @@ def test_start_with_mistakes(tmp_path: Path) -> None:
     (tmp_path / "auth.toml").write_text("tokens = 1")
     with pytest.raises(InvalidAccess):
         LiveAccess(tmp_path / "auth.toml", Clock())
+
+
+def test_start_by_a_kept_text(tmp_path: Path) -> None:
+    """A worker that starts while the file is bad goes by the last good text that any of them has read."""
+    descriptor = nameless_file("test")
+    kept, path = KeptText(descriptor), tmp_path / "auth.toml"
+    path.write_text("tokens = 1")
+    with pytest.raises(InvalidAccess):
+        LiveAccess(path, Clock(), kept=kept)
+    for name in ("a-long-name", "one"):
+        path.write_text(entry(name))
+        LiveAccess(path, Clock(), kept=kept)
+    path.write_text("tokens = 1")
+    access = LiveAccess(path, Clock(), kept=KeptText(descriptor))
+    assert access.active.by_token(b"one")
+    assert access.as_dict()["stale"]
+    os.close(descriptor)
 
 
 def test_changes(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import socket
 import ssl
@@ -237,6 +238,25 @@ def test_changed_access(house: House, start: Start, workers: int) -> None:
     path.write_text(AUTH)
     service.signal(signal.SIGHUP)
     wait_for(lambda: status("newcomer") == 403 and status("operator") != 403, "the reload")
+
+
+def test_worker_that_starts_while_the_file_is_bad(house: House, start: Start) -> None:
+    """A worker that takes another's place while the file is bad goes by what the others go by."""
+    service = start(2)
+    (house.path / "auth.toml").write_text("nonsense")
+    service.said("mistakes in auth.toml; who could ask before still can", 2)
+    shown = "-H", "Authorization: Bearer operator"
+    status = json.loads(house.curl(service.port, "/v1/status", "gateway", *shown).body)
+    os.kill(status["workers"][0]["pid"], signal.SIGKILL)
+    service.said(r"\[worker 1\] Listening on", 2)
+    service.said(r"\[worker 1\] 1 mistakes in auth.toml", 2)
+
+    def answered() -> bool:
+        got = house.curl(service.port, "/v1/status", "gateway", *shown)
+        assert got.status == 200
+        return json.loads(got.body)["worker"] == 1
+
+    wait_for(answered, "an answer of the new worker")
 
 
 def test_start_with_mistakes(house: House, fail: Callable[..., Process]) -> None:
