@@ -1,4 +1,4 @@
-"""The `cors-service` command: check documents, print the schema, ask for a decision without a server."""
+"""The `cors-service` command: check documents, print the schema, decide without a server, make tokens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from cors_service import __version__
+from cors_service.access import InvalidAccess, read_access
+from cors_service.access.callers import VERBS
+from cors_service.access.tokens import new_token, token_entry
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy.schema import SCHEMA
@@ -123,10 +126,9 @@ def _token(options: argparse.Namespace) -> int:
         for mistake in invalid.mistakes:
             print(f"cors-service: {mistake.message}", file=sys.stderr)
         return FAILED
-    # The token alone on standard output could go to a file; the rest is for people.
-    print("The token, which is shown this once:", file=sys.stderr)
-    print(token, flush=True)
-    print(f"\nWhat the document of --auth needs of it:\n\n{entry}", file=sys.stderr)
+    # So that `>> auth.toml` takes the entry, and not the token.
+    print(f"The token, which is shown this once: {token}\nIts entry in the document of --auth:", file=sys.stderr)
+    print(entry)
     return ALLOWED
 
 

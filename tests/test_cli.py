@@ -12,6 +12,7 @@ import jsonschema_rs
 import pytest
 
 import cors_service
+from cors_service.access import Caller, read_access
 from cors_service.cli import main
 from cors_service.decision import ActivePolicies, Query
 from cors_service.reader.sources import read_policies
@@ -276,3 +277,40 @@ def test_reader_goes_away(arguments: list[str]) -> None:
     process.stdout.close()
     _, err = process.communicate(timeout=60)
     assert err == b""
+
+
+# token
+
+
+def test_token(capsys: Captured) -> None:
+    """It prints a new token once, and apart from it the entry that lets in whoever shows it."""
+    assert status_of("token", "ci") == 0
+    out, err = capsys.readouterr()
+    token = err.splitlines()[0].rpartition(" ")[2]
+    assert len(token) == 43
+    assert token not in out
+    caller = read_access(out).by_token(token.encode())
+    assert caller == Caller(name="ci", verbs=frozenset({"decide"}))
+    assert status_of("token", "ci") == 0
+    assert token not in "".join(capsys.readouterr())
+
+
+def test_token_with_verbs(capsys: Captured) -> None:
+    """The entry has the verbs and the policies that were asked for; entries can be put into one document."""
+    assert (
+        status_of("token", "a", "--verb", "read", "--verb", "decide", "--policies", "team-a-", "--policies", "b.") == 0
+    )
+    assert status_of("token", "b", "--verb", "read") == 0
+    first, second = read_access(capsys.readouterr().out).tokens
+    assert first.caller == Caller(name="a", verbs=frozenset({"read", "decide"}), policies=("team-a-", "b."))
+    assert second.caller == Caller(name="b", verbs=frozenset({"read"}))
+
+
+@pytest.mark.parametrize("words", [["a b"], ['a"b'], [""], ["a", "--policies", "x y"], ["a", "--verb", "write"], []])
+def test_token_refused(words: list[str], capsys: Captured) -> None:
+    """Of a name or a verb that no document takes, it makes no token."""
+    assert status_of("token", *words) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "cors-service" in err
+    assert "shown this once" not in err

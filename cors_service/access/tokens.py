@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Sequence
 from typing import Final
@@ -19,12 +20,12 @@ def token_entry(name: str, token: str, verbs: Sequence[str], policies: Sequence[
     """Write the entry of a token in TOML.
 
     Args:
-        name: The name of the token, as the document takes it.
+        name: The name of the token.
         token: The token, of which the entry has a hash.
         verbs: What it is good for.
         policies: Prefixes of the names of the policies that it may ask about; all policies by default.
     """
-    lines = ["[[tokens]]", f'name = "{name}"']
+    lines = ["[[tokens]]", f"name = {_quoted(name)}"]
     lines.append(f'sha256 = "{hashlib.sha256(token.encode("ascii")).hexdigest()}"')
     lines.append(f"verbs = [{_listed(verbs)}]")
     if policies:
@@ -33,4 +34,9 @@ def token_entry(name: str, token: str, verbs: Sequence[str], policies: Sequence[
 
 
 def _listed(words: Sequence[str]) -> str:
-    return ", ".join(f'"{word}"' for word in words)
+    return ", ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    # What TOML takes for a basic string, whatever it holds.
+    return json.dumps(word, ensure_ascii=False)
