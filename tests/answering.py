@@ -17,6 +17,7 @@ from twisted.internet.ssl import Certificate, PrivateCertificate
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from cors_service.access import Access
 from cors_service.policy import read_document
 from cors_service.server import DecisionChannel, DecisionSite
 from cors_service.store import LivePolicies, MemoryPolicyStore
@@ -52,11 +53,19 @@ class RealService(DecisionSite):
         policies: Who holds its policies.
     """
 
-    def __init__(self, document: Mapping[str, Any] | None = None, *, ttl: int = 0, where: str = ANY_PORT) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any] | None = None,
+        *,
+        ttl: int = 0,
+        where: str = ANY_PORT,
+        access: Access | None = None,
+    ) -> None:
         self.policies = LivePolicies(MemoryPolicyStore({}), reactor)
         if document is not None:
             self.policies.activate(read_document(document))
-        super().__init__(decision_resource(self.policies, limits=Limits(ttl=ttl), clock=reactor), reactor)
+        tree = decision_resource(self.policies, limits=Limits(ttl=ttl), clock=reactor, access=access)
+        super().__init__(tree, reactor)
         self.connections = 0
         self._where = where
         self.port = 0
@@ -99,10 +108,14 @@ class RealService(DecisionSite):
 
 @asynccontextmanager
 async def real(
-    document: Mapping[str, Any] | None = DOCUMENT, *, ttl: int = 0, where: str = ANY_PORT
+    document: Mapping[str, Any] | None = DOCUMENT,
+    *,
+    ttl: int = 0,
+    where: str = ANY_PORT,
+    access: Access | None = None,
 ) -> AsyncIterator[RealService]:
     """Run the service until the block ends."""
-    service = RealService(document, ttl=ttl, where=where)
+    service = RealService(document, ttl=ttl, where=where, access=access)
     await service.start()
     try:
         yield service

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
+from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
@@ -67,6 +68,7 @@ class DecisionClient:
         timeout: float = TIMEOUT,
         cache_size: int = CACHE_SIZE,
         tls: IPolicyForHTTPS | None = None,
+        token: str | None = None,
         reactor: Any = None,
     ) -> None:
         """Make a client. It connects when it is asked.
@@ -77,10 +79,11 @@ class DecisionClient:
             timeout: Seconds that a decision may take, from the question to the end of the answer.
             cache_size: How many decisions are remembered; 0 for none.
             tls: The certificates for TLS, such as a `ClientTLS`.
+            token: What is shown to a service that knows its callers.
             reactor: The reactor; the global one by default.
 
         Raises:
-            ValueError: `service` is none of these.
+            ValueError: `service` is none of these, or `token` is not a token.
             ImportError: treq is not installed.
         """
         try:
@@ -95,6 +98,9 @@ class DecisionClient:
         self._reactor = cast(IReactorTime, reactor)
         self._url = address.url
         self._timeout = timeout
+        self._headers = Headers({"Content-Type": ["application/json"]})
+        for name, value in authorization(token).items():
+            self._headers.addRawHeader(name, value)
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
         self._http = HTTPClient(_agent(address, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
@@ -181,7 +187,7 @@ class DecisionClient:
         response: IResponse = await self._http.post(
             self._url + path,
             data=body,
-            headers=Headers({"Content-Type": ["application/json"]}),
+            headers=self._headers,
             allow_redirects=False,
             unbuffered=True,
         )

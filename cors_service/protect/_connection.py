@@ -6,6 +6,7 @@ import io
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from http.client import HTTPResponse
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ _LONGEST: Final = 1024 * 1024
 class Connection:
     """A connection, made for the first exchange and kept open for others."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, address: Address, tls: ssl.SSLContext | None, headers: Mapping[str, str]) -> None:
         self._address = address
+        self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._tls = tls or ssl.create_default_context() if address.is_secure else None
         self._socket: socket.socket | None = None
 
@@ -58,7 +60,7 @@ class Connection:
             assert self._socket is not None
         head = (
             f"POST {self._address.prefix}{path} HTTP/1.1\r\nHost: {self._address.authority}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/json\r\n{self._lines}Content-Length: {len(body)}\r\n\r\n"
         )
         self._socket.settimeout(_left(until))
         self._socket.sendall(head.encode("ascii") + body)

@@ -13,6 +13,7 @@ from typing import Final
 
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, parse_address
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
+from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
 from cors_service.decision import Decision, Query
@@ -44,6 +45,7 @@ class ServiceClient:
         timeout: float = TIMEOUT,
         cache_size: int = CACHE_SIZE,
         tls: ssl.SSLContext | None = None,
+        token: str | None = None,
     ) -> None:
         """Make a client. It connects when it is asked.
 
@@ -53,13 +55,15 @@ class ServiceClient:
             timeout: Seconds that a decision may take, from the question to the end of the answer.
             cache_size: How many decisions are remembered; 0 for none.
             tls: The certificates for TLS, such as the application's own.
+            token: What is shown to a service that knows its callers.
 
         Raises:
-            ValueError: `service` is none of these.
+            ValueError: `service` is none of these, or `token` is not a token.
         """
         self.timeout = timeout
         self._address = parse_address(service)
         self._tls = tls
+        self._headers = authorization(token)
         self._cache = DecisionCache(time.monotonic, cache_size)
         self._is_silent = False
         self._forget_connections()
@@ -112,7 +116,7 @@ class ServiceClient:
         # There may be no open one, or the service may have closed it.
         with suppress(queue.Empty, ConnectionError, HTTPException):
             return self._exchange_over(self._idle.get_nowait(), body, until)
-        return self._exchange_over(Connection(self._address, self._tls), body, until)
+        return self._exchange_over(Connection(self._address, self._tls, self._headers), body, until)
 
     def _exchange_over(self, connection: Connection, body: bytes, until: float) -> tuple[int, bytes]:
         answer = connection.exchange(_PATH, body, until)
