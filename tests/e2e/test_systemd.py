@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -290,6 +291,65 @@ def test_unix_socket_stays_as_it_is(run: Run, policies: Path, tmp_path: Path, wo
     assert process.stop() == -signal.SIGTERM
     assert path.stat().st_mode & 0o777 == 0o620
     assert not any("Traceback" in line for line in process.out + process.err)
+
+
+# Holds a socket as systemd does, passes it to a service, and restarts the service at each SIGHUP.
+KEEPER = """
+import os, signal, socket, sys
+listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+print("port", listening.getsockname()[1], flush=True)
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
+number = signal.SIGHUP
+while number == signal.SIGHUP:
+    pid = os.fork()
+    if not pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, signal.SIGTERM})
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="web")
+        os.execv(sys.argv[1], sys.argv[1:])
+    number = signal.sigwait({signal.SIGHUP, signal.SIGTERM})
+    os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_restart_without_a_gap(run: Run, policies: Path, workers: str) -> None:
+    """While a service with a socket of systemd restarts, callers wait, and each gets its answer."""
+    listen = ("--listen", "systemd:domain=INET:index=0")
+    keeper = run(sys.executable, "-c", KEEPER, *TWIST, "--policies", policies, *listen, "--workers", workers)
+    port = int(keeper.said(r"port (\d+)")[1])
+    assert allows(port, "one", "https://one.example")
+    answers: list[object] = []
+    over = Event()
+
+    def call() -> None:
+        while not over.is_set():
+            try:
+                answers.append(allows(port, "one", "https://one.example"))
+            except (OSError, http.client.HTTPException) as error:
+                answers.append(repr(error))
+
+    def wait_for_more() -> None:
+        known = len(answers)
+        wait_for(lambda: len(answers) > known + 20, "answers")
+
+    callers = [Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for times in range(1, 4):
+        wait_for_more()
+        keeper.signal(signal.SIGHUP)
+        keeper.said("stopped", times)
+    wait_for_more()
+    over.set()
+    for caller in callers:
+        caller.join(DEADLINE)
+        assert not caller.is_alive()
+    assert set(answers) == {True}
+    keeper.stop()
 
 
 # How systemd confines it.
