@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 
 from cors_service.access import Access
 from cors_service.policy import read_document
-from cors_service.server import DecisionChannel, DecisionSite
+from cors_service.server import DecisionSite
+from cors_service.server.channel import DecisionChannel
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.web import Limits, decision_resource
 from tests.certificates import Authority, Signed

@@ -254,7 +254,7 @@ def test_worker_that_starts_while_the_file_is_bad(house: House, start: Start) ->
     def answered() -> bool:
         got = house.curl(service.port, "/v1/status", "gateway", *shown)
         assert got.status == 200
-        return json.loads(got.body)["worker"] == 1
+        return bool(json.loads(got.body)["worker"] == 1)
 
     wait_for(answered, "an answer of the new worker")
 

@@ -33,7 +33,8 @@ from cors_service.reader.messages import (
     parts_of,
     write_mistakes,
 )
-from cors_service.server import DecisionChannel, DecisionSite
+from cors_service.server import DecisionSite
+from cors_service.server.channel import DecisionChannel
 from cors_service.server.drain import GRACE_SECONDS
 from cors_service.store import LivePolicies
 from cors_service.web import decision_resource
