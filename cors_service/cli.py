@@ -14,6 +14,7 @@ from cors_service import __version__
 from cors_service.access import InvalidAccess, read_access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import new_token, token_entry
+from cors_service.asking.arguments import check_policy
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy.schema import SCHEMA
@@ -106,12 +107,14 @@ def _schema(_: argparse.Namespace) -> int:
 def _decide(options: argparse.Namespace) -> int:
     given = {name: [value] if (value := getattr(options, name)) else [] for name in FORM_FIELDS}
     try:
-        decision = ActivePolicies(read_policies(options.policies)).decide(make_query(given))
+        policies = read_policies(options.policies)
+        check_policy(options.policy, policies)
+        decision = ActivePolicies(policies).decide(make_query(given))
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED
-    except BadQuery as error:
-        print(f"cors-service: {error.message}", file=sys.stderr)
+    except (BadQuery, ValueError) as error:
+        print(f"cors-service: {error}", file=sys.stderr)
         return FAILED
     print(write_decision(decision, DEFAULT_TTL).decode("ascii") if options.json else _for_people(decision))
     return REFUSED if decision.allowed is False else ALLOWED

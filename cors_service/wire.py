@@ -13,6 +13,7 @@ import msgspec
 from cors_service.decision import BadQuery, Decision, Query
 from cors_service.decision.own_origin import own_origin
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.similar import similar_first
 from cors_service.policy.model import RESOURCE_POLICIES
 
 FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
@@ -137,15 +138,19 @@ def read_form(query_string: bytes) -> Query:
         query_string: Everything behind the question mark (URL, #concept-urlencoded-parser).
 
     Raises:
-        BadQuery: A parameter other than request_headers is repeated, or there are very many (`query-malformed`).
+        BadQuery: A parameter is unknown, one other than request_headers is repeated, or there are very many
+            (`query-malformed`).
     """
     given: dict[str, list[str]] = {name: [] for name in FORM_FIELDS}
     try:
-        pairs = parse_qsl(query_string.decode("utf-8", "replace"), errors="replace", max_num_fields=_MAX_PARAMETERS)
+        text = query_string.decode("utf-8", "replace")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS)
     except ValueError:
         _refuse(f"There are more than {_MAX_PARAMETERS} parameters.")
     for name, value in pairs:
-        if name in given:
+        if name not in given:
+            _refuse(_unknown_parameter(name))
+        if value:
             given[name].append(value)
     return make_query(given)
 
@@ -316,6 +321,10 @@ def _optional_string(fields: dict[str, Any], name: str) -> str | None:
 
 def _refuse(message: str) -> NoReturn:
     raise BadQuery("query-malformed", message)
+
+
+def _unknown_parameter(name: str) -> str:
+    return f"There is no parameter {shown(name)}. The parameters are: {', '.join(similar_first(name, FORM_FIELDS))}."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

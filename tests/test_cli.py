@@ -212,6 +212,12 @@ def test_decide_bad_query(good: Path, capsys: Captured, query: list[str]) -> Non
     assert (out, err.count("\n"), err[:14]) == ("", 1, "cors-service: ")
 
 
+def test_decide_unknown_policy(good: Path, capsys: Captured) -> None:
+    """The error names the policies that there are."""
+    assert status_of("decide", "--policies", good, "--policy", "onne") == 1
+    assert capsys.readouterr().err.startswith("cors-service: There is no policy 'onne'. The policies are: one")
+
+
 def test_decide_bad_documents(bad: Path, capsys: Captured) -> None:
     """Documents with mistakes are an error; nothing is decided by them."""
     assert status_of("decide", "--policies", bad, "--policy", "one", "--origin", "https://one.example") == 1

@@ -49,8 +49,11 @@ def parse_address(text: str) -> Address:
         text: `http://127.0.0.1:8080`, `https://cors.internal`, also with a path, or `unix:/run/cors-service.sock`.
 
     Raises:
+        TypeError: It is not a string.
         ValueError: It is none of these.
     """
+    if not isinstance(text, str):
+        raise TypeError(f'service must be an address, such as "http://127.0.0.1:8080", not {type(text).__name__}')
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port

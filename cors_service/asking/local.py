@@ -6,6 +6,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final, Protocol
 
+from cors_service.asking.arguments import not_policies
 from cors_service.asking.undecided import undecided
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.decision.memo import Memo
@@ -31,7 +32,13 @@ class LocalDecider:
         Args:
             policies: A policy set, or a holder of one.
             warn: Takes a sentence that says why there is no decision about a query.
+
+        Raises:
+            TypeError: `policies` is neither.
         """
+        if not isinstance(policies, PolicySet) and not hasattr(policies, "active"):
+            expected = "a policy set, a holder of one such as LivePolicies, or a DecisionClient"
+            raise not_policies(policies, expected, "DecisionClient")
         self._holder: HasActive = _Fixed(policies) if isinstance(policies, PolicySet) else policies
         self._warn = warn
         self._memo: Memo[Query, Decision] = Memo(_IS_SMALL)

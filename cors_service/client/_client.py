@@ -23,6 +23,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
+from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
 from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
@@ -83,7 +84,8 @@ class DecisionClient:
             reactor: The reactor; the global one by default.
 
         Raises:
-            ValueError: `service` is none of these, or `token` is not a token.
+            TypeError: An argument has another type.
+            ValueError: `service` is none of these, `token` is not a token, or a number is negative.
             ImportError: treq is not installed.
         """
         try:
@@ -93,9 +95,11 @@ class DecisionClient:
                 'DecisionClient needs treq: pip install "cors-service[client]"', name=error.name
             ) from error
         address = parse_address(service)
+        check_limits(timeout, cache_size)
         if reactor is None:
             from twisted.internet import reactor
         self._reactor = cast(IReactorTime, reactor)
+        self._service = service
         self._url = address.url
         self._timeout = timeout
         self._headers = Headers({"Content-Type": ["application/json"]})
@@ -161,14 +165,14 @@ class DecisionClient:
             raise
         except _Refused as error:
             self._take_back()
-            why = f"The decision service refuses the question: {in_words(error)}."
+            why = f"The decision service at {self._service} refuses the question: {in_words(error)}."
             self._log.warn("{why}", why=why)
             raise _CannotAsk(why) from None
         except Exception as error:  # noqa: BLE001 - however a network fails, no answer means no access
             if isinstance(error, TimeoutError):
                 # If one connection is silently dead, the others may be, too.
                 self.close()
-            why = f"The decision service can't be asked: {in_words(_cause(error))}."
+            why = f"The decision service at {self._service} can't be asked: {in_words(_cause(error))}."
             self._complain(why)
             raise _CannotAsk(why) from None
         self._take_back()
@@ -207,7 +211,8 @@ class DecisionClient:
     def _take_back(self) -> None:
         if self._is_silent:
             self._is_silent = False
-            self._log.info("The decision service answers again")
+            # As loud as the beginning: whoever was woken by that must see the end.
+            self._log.error("The decision service at {service} answers again", service=self._service)
 
 
 @implementer(IAgentEndpointFactory)

@@ -25,6 +25,9 @@ class Decider:
 
         Args:
             policies: A policy set, or a holder of one, such as `LivePolicies`.
+
+        Raises:
+            TypeError: `policies` is neither.
         """
         self._local = LocalDecider(policies, lambda why: self._log.warn("Can't decide: {why}", why=why))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from cors_service.asking.arguments import check_policy, not_policies
 from cors_service.asking.local import LocalDecider, refused
-from cors_service.decision import BadQuery, Decision, Query
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.policy import PolicySet
 
 
@@ -31,14 +33,24 @@ Policies = PolicySet | Decides
 _log: Final = logging.getLogger(__name__)
 
 
-def decider(policies: Policies) -> Callable[[Query], Decision]:
+def decider(policies: Policies, policy: str | None) -> Callable[[Query], Decision]:
     """Give the function that decides; without a decision, it refuses.
 
     Args:
         policies: What decides.
+        policy: The name of the policy that will be asked for; None if the URL finds it.
+
+    Raises:
+        TypeError: `policies` can't decide here.
+        ValueError: There is no policy of this name in a fixed policy set.
     """
     if isinstance(policies, PolicySet):
+        check_policy(policy, policies)
         return LocalDecider(policies, _warn).decide
+    if isinstance(policies, type) or not callable(getattr(policies, "decide", None)) or _is_for_twisted(policies):
+        raise not_policies(policies, "a policy set or a ServiceClient", "ServiceClient")
+    if isinstance(policies, ActivePolicies):
+        check_policy(policy, policies.policy_set)
 
     def decide(query: Query) -> Decision:
         try:
@@ -47,6 +59,13 @@ def decider(policies: Policies) -> Callable[[Query], Decision]:
             return refused(query, error, _warn)
 
     return decide
+
+
+def _is_for_twisted(policies: object) -> bool:
+    """Whether something gives its decisions as Deferreds."""
+    # Whoever made one has imported its module; nobody else needs Twisted for this.
+    client = sys.modules.get("cors_service.client")
+    return client is not None and client.IDecider.providedBy(policies)
 
 
 def _warn(why: str) -> None:

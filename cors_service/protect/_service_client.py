@@ -12,6 +12,7 @@ from http.client import HTTPException
 from typing import Final
 
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, parse_address
+from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
 from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
@@ -35,6 +36,7 @@ class ServiceClient:
     access; the site still works. The log reports the first of them, and the service's return.
 
     Attributes:
+        address: The address of the service, as it was given.
         timeout: Seconds that a decision may take.
     """
 
@@ -58,8 +60,11 @@ class ServiceClient:
             token: What is shown to a service that knows its callers.
 
         Raises:
-            ValueError: `service` is none of these, or `token` is not a token.
+            TypeError: An argument has another type.
+            ValueError: `service` is none of these, `token` is not a token, or a number is negative.
         """
+        check_limits(timeout, cache_size)
+        self.address = service
         self.timeout = timeout
         self._address = parse_address(service)
         self._tls = tls
@@ -81,14 +86,14 @@ class ServiceClient:
             received = self._ask(query)
         except _Refused as error:
             self._take_back()
-            why = f"The decision service refuses the question: {in_words(error)}."
+            why = f"The decision service at {self.address} refuses the question: {in_words(error)}."
             _log.warning("%s", why)
             return undecided(query, why)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, TimeoutError):
                 # If one connection is silently dead, the others may be, too.
                 self.close()
-            why = f"The decision service can't be asked: {in_words(error)}."
+            why = f"The decision service at {self.address} can't be asked: {in_words(error)}."
             self._complain(why)
             return undecided(query, why)
         self._take_back()
@@ -140,4 +145,5 @@ class ServiceClient:
     def _take_back(self) -> None:
         if self._is_silent:
             self._is_silent = False
-            _log.info("The decision service answers again")
+            # As loud as the beginning: whoever was woken by that must see the end.
+            _log.error("The decision service at %s answers again", self.address)

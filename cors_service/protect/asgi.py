@@ -39,10 +39,14 @@ class CORSMiddleware:
             app: The application.
             policies: What decides: a policy set, or a `ServiceClient` to ask.
             policy: The name of the policy; by default it is found by the URL.
+
+        Raises:
+            TypeError: `policies` can't decide.
+            ValueError: The policy set has no policy of this name.
         """
         self._app = app
         self._policy = policy
-        self._decide = decider(policies)
+        self._decide = decider(policies, policy)
         self._service = policies if isinstance(policies, ServiceClient) else None
         # One for each connection that is kept open; they are started when they are needed.
         self._threads = ThreadPoolExecutor(CONNECTIONS, "cors-service")
@@ -78,7 +82,9 @@ class CORSMiddleware:
             async with asyncio.timeout(service.timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
         except TimeoutError:
-            return undecided(query, f"The decision service did not answer within {service.timeout:g} seconds.")
+            return undecided(
+                query, f"The decision service at {service.address} did not answer within {service.timeout:g} seconds."
+            )
 
     def _query(self, scope: Message) -> Query:
         lines = _decoded(scope["headers"])

@@ -13,13 +13,14 @@ from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 
 from cors_service._twisted import render_encoded
+from cors_service.asking.arguments import check_policy
 from cors_service.asking.headers import Lines, decorate
 from cors_service.client import Decider, IDecider
 from cors_service.decision import Decision, Query
 from cors_service.policy import PolicySet
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._facts import query_of
-from cors_service.store import IPolicies
+from cors_service.store import FixedPolicies, IPolicies
 
 __all__ = ["ProtectedResource"]
 
@@ -43,7 +44,15 @@ class ProtectedResource(Resource):
             policies: What decides: a policy set, a holder of policies such as `LivePolicies`, or a client such as a
                 `DecisionClient`.
             policy: The name of the policy; by default it is found by the URL.
+
+        Raises:
+            TypeError: `policies` can't decide.
+            ValueError: The policy set has no policy of this name.
         """
+        if isinstance(policies, PolicySet):
+            check_policy(policy, policies)
+        elif isinstance(policies, FixedPolicies):
+            check_policy(policy, policies.active.policy_set)
         super().__init__()
         self._protected = protected
         self._policy = policy

@@ -39,10 +39,14 @@ class CORSMiddleware:
             app: The application.
             policies: What decides: a policy set, or a `ServiceClient` to ask.
             policy: The name of the policy; by default it is found by the URL.
+
+        Raises:
+            TypeError: `policies` can't decide.
+            ValueError: The policy set has no policy of this name.
         """
         self._app = app
         self._policy = policy
-        self._decide = decider(policies)
+        self._decide = decider(policies, policy)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""

@@ -237,7 +237,7 @@ class TestFaults:
             decision = await decided(asking)
             assert len(other.asked) == 1
             await decided(asking)
-        text = "The decision service refuses the question: There is no policy 'app'."
+        text = f"The decision service at http://127.0.0.1:{other.port} refuses the question: There is no policy 'app'."
         assert (decision.reason.code, decision.reason.message, decision.allowed) == (UNDECIDED, text, False)
         assert log == [("warn", text)] * 2
 
@@ -253,7 +253,9 @@ class TestFaults:
         """A decision takes no longer than it may, and nothing of the question is left behind."""
         async with impostor(talk) as other, client(other.port, timeout=SOON) as asking:
             decision = await decided(asking)
-            assert log == [("error", "The decision service can't be asked: it did not answer within 0.3 seconds.")]
+            where = f"http://127.0.0.1:{other.port}"
+            text = f"The decision service at {where} can't be asked: it did not answer within 0.3 seconds."
+            assert log == [("error", text)]
             assert decision.reason.code == UNDECIDED
             await other.closed()
 
@@ -300,9 +302,10 @@ class TestFaults:
                 await service.start()
                 assert (await decided(asking)).allowed
         levels, texts = zip(*log, strict=True)
-        assert levels == ("error", "info") * 2
+        assert levels == ("error", "error") * 2
         assert "Connection was refused" in texts[0]
-        assert texts[1] == "The decision service answers again"
+        assert f"http://127.0.0.1:{service.port} can't be asked" in texts[0]
+        assert texts[1] == f"The decision service at http://127.0.0.1:{service.port} answers again"
 
     async def test_a_refused_question_is_an_answer(self, log: list[tuple[str, str]]) -> None:
         """It shows that the service is there again."""
@@ -311,7 +314,7 @@ class TestFaults:
             await decided(asking)
             await service.start()
             await decided(asking, ask(policy="nothing"))
-        assert [level for level, _ in log] == ["error", "info", "warn"]
+        assert [level for level, _ in log] == ["error", "error", "warn"]
 
     async def test_a_connection_that_the_service_has_closed(self) -> None:
         """A question that crosses the end of a kept connection is asked again over another."""

@@ -320,6 +320,12 @@ class TestMiddleware:
         assert cors(ask(app, "GET", "/", A)) == {}
 
 
+def test_a_policy_that_a_fixed_set_lacks() -> None:
+    """The application does not start, and the error names the policies, the one that was meant first."""
+    with pytest.raises(ValueError, match=r"^There is no policy 'opn'\. The policies are: open, app\.$"):
+        CORSMiddleware(PlainTextResponse("page"), POLICIES, policy="opn")
+
+
 class TestService:
     """An application that asks the service."""
 

@@ -15,6 +15,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.threads import deferToThread
 
 from cors_service.asking.undecided import UNDECIDED
+from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import ServiceClient
@@ -160,12 +161,13 @@ async def test_headers_of_the_service_count_for_nothing() -> None:
 
 async def test_a_refused_question(caplog: pytest.LogCaptureFixture) -> None:
     """The log says each time what the service says, and that it is there again."""
-    text = "The decision service refuses the question: There is no policy 'app'."
+    text = "refuses the question: There is no policy 'app'."
     async with impostor(saying(answer("404 Not Found", PROBLEM))) as other, asked(other.port) as service:
         for _ in range(2):
             decision = await decided(service)
-            assert (decision.reason.code, decision.reason.message) == (UNDECIDED, text)
-    assert logged(caplog) == [("WARNING", text)] * 2
+            message = f"The decision service at http://127.0.0.1:{other.port} {text}"
+            assert (decision.reason.code, decision.reason.message) == (UNDECIDED, message)
+    assert logged(caplog) == [("WARNING", message)] * 2
 
 
 async def test_no_policies_yet() -> None:
@@ -179,7 +181,8 @@ async def test_slow(talk: Callable[[Talker, bytes], None]) -> None:
     """A thread waits no longer than it may, however little comes at a time, and its connection is closed."""
     async with impostor(talk) as other, asked(other.port, timeout=SOON) as service:
         decision = await decided(service)
-        assert decision.reason.message == "The decision service can't be asked: timed out."
+        where = f"http://127.0.0.1:{other.port}"
+        assert decision.reason.message == f"The decision service at {where} can't be asked: timed out."
         await other.closed()
 
 
@@ -194,7 +197,8 @@ async def test_unreachable() -> None:
     """An address that does not even refuse connections."""
     with unreachable() as port:
         async with asked(port, timeout=SOON) as service:
-            assert (await decided(service)).reason.message == "The decision service can't be asked: timed out."
+            text = f"The decision service at http://127.0.0.1:{port} can't be asked: timed out."
+            assert (await decided(service)).reason.message == text
 
 
 async def test_dead_connections_are_not_tried_one_by_one() -> None:
@@ -228,9 +232,10 @@ async def test_down_and_up_again(caplog: pytest.LogCaptureFixture) -> None:
             await there.start()
             assert (await decided(service)).allowed
     levels, texts = zip(*logged(caplog), strict=True)
-    assert levels == ("ERROR", "INFO") * 2
+    assert levels == ("ERROR", "ERROR") * 2
     assert "Connection refused" in texts[0]
-    assert texts[1] == "The decision service answers again"
+    assert f"http://127.0.0.1:{there.port} can't be asked" in texts[0]
+    assert texts[1] == f"The decision service at http://127.0.0.1:{there.port} answers again"
 
 
 async def test_cache() -> None:
@@ -312,3 +317,21 @@ def test_default_ports() -> None:
     assert ServiceClient("https://cors.internal").kept(ask()) is None
     with pytest.raises(ValueError, match="is not the address of a decision service"):
         ServiceClient("cors.internal")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"service": 8080}, TypeError, "service must be an address, such as .*, not int"),
+        ({"timeout": "1"}, TypeError, "timeout must be a number of seconds, such as 0.2, not '1'"),
+        ({"timeout": -1}, ValueError, "timeout must be a number of seconds from 0, not -1"),
+        ({"timeout": float("nan")}, ValueError, "not nan"),
+        ({"cache_size": 1.5}, TypeError, "cache_size must be a whole number, such as 1000, not 1.5"),
+        ({"cache_size": -1}, ValueError, "cache_size must be a number from 0, not -1"),
+    ],
+)
+@pytest.mark.parametrize("client", [ServiceClient, DecisionClient])
+def test_wrong_arguments(client: Any, options: dict[str, Any], error: type[Exception], message: str) -> None:
+    """Both clients find a wrong argument at once, and say what it must be."""
+    with pytest.raises(error, match=message):
+        client(**{"service": "http://127.0.0.1:1", **options})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,11 +23,12 @@ from twisted.web.util import Redirect
 from zope.interface import alsoProvides, implementer
 
 from cors_service.asking.undecided import undecided
-from cors_service.client import DecisionClient, IDecider
+from cors_service.client import Decider, DecisionClient, IDecider
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
+from cors_service.protect._service_client import ServiceClient
 from cors_service.protect.site import ProtectedResource
-from cors_service.store import LivePolicies, MemoryPolicyStore
+from cors_service.store import FixedPolicies, LivePolicies, MemoryPolicyStore
 from cors_service.testing.client import MemoryClient
 from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real
 from tests.questions import LIES, STRANGER, A, B
@@ -410,6 +412,31 @@ class TestDeciding:
         slow.deciding.errback(ConnectionDone())
         assert [event["log_failure"].type for event in nothing_left_behind] == [ConnectionDone]
         nothing_left_behind.clear()
+
+
+@pytest.mark.parametrize("policies", [POLICIES, FixedPolicies(POLICIES)], ids=["set", "holder"])
+def test_a_policy_that_a_fixed_set_lacks(policies: Any) -> None:
+    """The site does not start, and the error names the policies, the one that was meant first."""
+    with pytest.raises(ValueError, match=r"^There is no policy 'opn'\. The policies are: open, app\.$"):
+        ProtectedResource(Resource(), policies, policy="opn")
+
+
+@pytest.mark.parametrize(
+    ("policies", "hint"),
+    [
+        ("http://127.0.0.1:8080", 'write DecisionClient("http://127.0.0.1:8080")'),
+        (DOCUMENT, "write read_document(...) for a dictionary"),
+        (ServiceClient("http://127.0.0.1:8080"), "ServiceClient is neither"),
+    ],
+    ids=["address", "document", "client that blocks"],
+)
+@pytest.mark.parametrize("make", [partial(ProtectedResource, Resource()), Decider])
+def test_what_cannot_decide(make: Callable[[Any], Any], policies: Any, hint: str) -> None:
+    """The site does not start, and the error says what to write."""
+    with pytest.raises(TypeError) as caught:
+        make(policies)
+    expected = "a policy set, a holder of one such as LivePolicies, or a DecisionClient"
+    assert str(caught.value) == f"policies must be {expected}; {hint}"
 
 
 async def test_a_service_that_is_asked() -> None:

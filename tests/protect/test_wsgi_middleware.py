@@ -14,9 +14,11 @@ import pytest
 from django.conf import settings
 from twisted.internet.threads import deferToThread
 
+import cors_service.protect.asgi
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
+from cors_service.testing.client import MemoryClient
 from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real
 from tests.questions import LIES, STRANGER, A, B
 
@@ -254,9 +256,39 @@ class TestMiddleware:
         holder.active = ActivePolicies(read_document(CHANGED))
         assert cors(ask(app, "GET", "/", A)) == {}
 
-    def test_a_policy_that_is_not_there(self, caplog: pytest.LogCaptureFixture) -> None:
-        """The site serves, preflights are refused, and the log says why."""
-        app = CORSMiddleware(plain, POLICIES, policy="nothing")
+    @pytest.mark.parametrize("policies", [POLICIES, ActivePolicies(POLICIES)], ids=["set", "active"])
+    def test_a_policy_that_a_fixed_set_lacks(self, policies: Any) -> None:
+        """The application does not start, and the error names the policies, the one that was meant first."""
+        with pytest.raises(ValueError, match=r"^There is no policy 'opn'\. The policies are: open, app\.$"):
+            CORSMiddleware(plain, policies, policy="opn")
+
+    @pytest.mark.parametrize(
+        ("policies", "hint"),
+        [
+            ("http://127.0.0.1:8080", 'write ServiceClient("http://127.0.0.1:8080")'),
+            ("a\nb", 'write ServiceClient("http://...")'),
+            (DOCUMENT, "write read_document(...) for a dictionary"),
+            (None, "NoneType is neither"),
+            (ServiceClient, "type is neither"),
+            (MemoryClient(DOCUMENT), "MemoryClient is neither"),
+        ],
+        ids=["address", "text", "document", "nothing", "class", "Twisted's"],
+    )
+    @pytest.mark.parametrize("middleware", [CORSMiddleware, cors_service.protect.asgi.CORSMiddleware])
+    def test_what_cannot_decide(self, middleware: Any, policies: Any, hint: str) -> None:
+        """The application does not start, and the error says what to write."""
+        with pytest.raises(TypeError) as caught:
+            middleware(plain, policies)
+        assert str(caught.value) == f"policies must be a policy set or a ServiceClient; {hint}"
+
+    def test_a_policy_that_goes(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Where policies change, the site serves, preflights are refused, and the log says why."""
+
+        class Holder:
+            def decide(self, query: Query) -> Decision:
+                return ActivePolicies(POLICIES).decide(query)
+
+        app = CORSMiddleware(plain, Holder(), policy="nothing")
         answer = ask(app, "GET", "/", A)
         assert (answer[0], cors(answer), answer[1]["vary"]) == (200, {}, "Cookie, Origin")
         assert ask(app, "OPTIONS", "/", A, **PREFLIGHT)[0] == 403
