@@ -81,7 +81,7 @@ class Options(usage.Options):
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
-        ["check", None, "Report what is wrong with the policies, or what is in them, and exit."],
+        ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
         ["line-by-line", None, "Read all requests as Twisted does: several times slower, with the same answers."],
     ]
 

@@ -13,6 +13,7 @@ from twisted.python.usage import UsageError
 
 from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.access import InvalidAccess
+from cors_service.access.document import read_access_file
 from cors_service.daemon.access import KeptText, LiveAccess
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
@@ -52,7 +53,7 @@ class Prepared(NamedTuple):
 
 
 def check_policies(settings: Settings, reactor: Any) -> NoReturn:
-    """Report what is wrong with the policies, or what is in them, and exit.
+    """Report what is wrong with the policies and with who may ask, or what is in the policies, and exit.
 
     Args:
         settings: The settings.
@@ -67,7 +68,9 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
         else:
             change = read_store(find_store(settings.store, reactor))
             policy_set = PolicySet.of(change.policies, change.origin_sets)
-    except InvalidPolicies as invalid:
+        if settings.auth is not None:
+            read_access_file(Path(settings.auth))
+    except (InvalidPolicies, InvalidAccess) as invalid:
         _refuse(invalid)
     sys.stdout.write(f"{summarize(policy_set)}\n")
     raise SystemExit(0)

@@ -259,10 +259,11 @@ def test_worker_that_starts_while_the_file_is_bad(house: House, start: Start) ->
     wait_for(answered, "an answer of the new worker")
 
 
-def test_start_with_mistakes(house: House, fail: Callable[..., Process]) -> None:
-    """A start with a bad file is refused, with every mistake on standard error."""
+@pytest.mark.parametrize("more", [[], ["--check"], ["--workers=2"]])
+def test_start_with_mistakes(house: House, fail: Callable[..., Process], more: list[str]) -> None:
+    """A start with a bad file is refused, with every mistake on standard error; --check tells the same."""
     (house.path / "auth.toml").write_text(AUTH + token("x y", "wirte"))
-    process = fail("--auth", "auth.toml")
+    process = fail("--auth", "auth.toml", *more)
     assert process.ends() == 1
     told = [line.split(":")[:2] for line in process.err[:2]]
     assert told == [["auth.toml", "14"], ["auth.toml", "16"]]
