@@ -7,7 +7,10 @@ A pattern is taken to be valid, as it is once its document is loaded. What else 
 meaning to agree on, and no answer of this module about it means anything.
 """
 
+import ipaddress
+import socket
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 import re2
 
@@ -204,3 +207,38 @@ def _covers_port(pattern: str | None, port: str | None, default: str | None) -> 
         effective = default if port is None else port
         return effective is not None and int(lowest) <= int(effective) <= int(highest)
     return pattern in ("*", port)
+
+
+def same_host(scheme: str, authority: str) -> str | None:
+    """Write the authority of a URL as whoever is most lenient reads it, so that two for one host are one text.
+
+    Args:
+        scheme: the scheme of the URL, `http` or `https`.
+        authority: what stands between the two slashes and the path.
+
+    Returns:
+        The host and its port, where that is not the scheme's; None, where it is not a host whichever way it is read.
+    """
+    text = unquote(authority.rpartition("@")[2]).lower()
+    for dot in "\u3002\uff0e\uff61":
+        text = text.replace(dot, ".")
+    host, colon, port = (text, "", "") if text.endswith("]") else text.rpartition(":")
+    if not colon:
+        host, port = text, ""
+    if port and not _consists_of(port, _DIGITS):
+        return None
+    number = str(int(port)) if port else _DEFAULT_PORTS[scheme]
+    host = host.removesuffix(".")
+    if host.startswith("["):
+        try:
+            address = ipaddress.IPv6Address(host[1:].removesuffix("]"))
+        except ValueError:
+            return None
+        host = f"[{int(address):x}]"
+    elif _ends_in_a_number(host):
+        try:
+            # It takes every notation that any of the old ones took.
+            host = socket.inet_ntoa(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return host if number == _DEFAULT_PORTS[scheme] else f"{host}:{number}"

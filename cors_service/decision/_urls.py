@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from cors_service.decision.query import BadQuery
-from cors_service.grammar.match import Match, fold_path, is_host_name
+from cors_service.grammar.match import IPV4, Match, fold_path, is_host_name
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.origin import DEFAULT_PORTS, parse_port
 
@@ -20,10 +20,13 @@ MAX_HOST: Final = 255
 
 # The scheme, the authority and the path; query and fragment are ignored.
 _URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
-# Most URLs have this form, without `..` in the host and without `//` and `/.` in the path; by the general rules, they
-# mean what they say.
+# Most URLs have this form, without `..` and `0x` in the host and without `//` and `/.` in the path; by the general
+# rules, they mean what they say. A host is an address, or its last label has something before its last digits.
 _PLAIN: Final = re.compile(
-    r"(https?)://([a-z0-9_-][a-z0-9._-]{0,254})(/[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]*)?(?:[?#].*)?", re.DOTALL
+    r"(https?)://"
+    r"([a-z0-9_-][a-z0-9._-]{0,244}(?<=[a-z_-])[0-9]{0,9}|" + IPV4 + r")"
+    r"(/[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]*)?(?:[?#].*)?",
+    re.DOTALL,
 )
 _SIGNS: Final = ("*", ":")
 _PARAMETERS: Final = re.compile(r";[^/]*")
@@ -35,8 +38,9 @@ class URL(Struct, frozen=True, gc=False):
     """The parts of an absolute http(s) URL that a decision depends on.
 
     Attributes:
-        origin: Its origin, serialised.
-        host: Lower-case.
+        origin: Its origin, serialised. Where the host ends in a dot, so does this one's, as browsers have it: to them,
+            these are two origins (URL, #concept-host-equals).
+        host: Lower-case, in its one spelling: without a trailing dot.
         port: The effective port.
         is_default: Whether the port is the default of the scheme.
         path: As `fold_path` gives it.
@@ -50,7 +54,7 @@ class URL(Struct, frozen=True, gc=False):
 
 
 def parse_url(text: str) -> URL:
-    """Read the URL of a request.
+    """Read the URL of a request. A host has one reading, or the URL is refused.
 
     Raises:
         BadQuery: It is not an absolute http(s) URL (`url-malformed`), or its path can be read in more than
@@ -59,7 +63,7 @@ def parse_url(text: str) -> URL:
     plain = _PLAIN.fullmatch(text) if len(text) <= MAX_URL else None
     if plain is not None:
         scheme, host, path = plain.groups("/")
-        if ".." not in host and "//" not in path and "/." not in path:
+        if ".." not in host and "0x" not in host and "//" not in path and "/." not in path:
             return URL(f"{scheme}://{host}", host, DEFAULT_PORTS[scheme], True, path)
     parts = _URL.fullmatch(text) if len(text) <= MAX_URL else None
     if parts is None:
@@ -70,13 +74,16 @@ def parse_url(text: str) -> URL:
         host, colon, digits = authority.rpartition(":")
     default = DEFAULT_PORTS[scheme]
     port = parse_port(digits.encode("ascii", "replace")) if colon else default
-    # str.lower maps the Kelvin sign to `k`, so ASCII comes first.
-    if port is None or len(host) > MAX_HOST or not host.isascii() or not is_host_name(host := host.lower()):
+    # Only ASCII is lower-cased: str.lower maps the Kelvin sign to `k`.
+    written = host.lower() if host.isascii() else ""
+    # The dot says that the name is complete (RFC 3986, 3.2.2). Servers ignore it, so it must not find another policy.
+    host = written if written[:1] == "[" else written.removesuffix(".")
+    if port is None or len(written) > MAX_HOST or not is_host_name(host):
         raise BadQuery("url-malformed", f"{shown(text)} has no host and port that can be compared.")
     folded = fold_path(path)
     if folded is None:
         raise BadQuery("url-ambiguous", f"The path of {shown(text)} can be read in more than one way.")
-    origin = f"{scheme}://{host}" if port == default else f"{scheme}://{host}:{port}"
+    origin = f"{scheme}://{written}" if port == default else f"{scheme}://{written}:{port}"
     return URL(origin, host, port, port == default, folded)
 
 

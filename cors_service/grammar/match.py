@@ -8,17 +8,30 @@ from typing import Final, NoReturn
 from msgspec import Struct
 
 from cors_service.grammar.mistakes import PolicyError, shown
-from cors_service.grammar.origin import canonical_ipv6, ends_in_number, is_label, parse_port
+from cors_service.grammar.origin import (
+    canonical_ipv4,
+    canonical_ipv6,
+    ends_in_number,
+    is_canonical_ipv6,
+    parse_port,
+)
 
 # The characters of a segment of a match. `%` and `;` can be read in several ways, `*` would look like a wildcard.
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,=:@-]+")
 # The characters of a path on the wire (RFC 3986, 3.3), and some that browsers leave unencoded in paths.
 _PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]|%[0-9A-Fa-f]{2})*")
 # An encoded slash, backslash or dot, or a character that no client has a reason to encode: a server that decodes
-# `%61dmin` sees another path than we do, and we can't know which of the two it serves.
-_SMUGGLED: Final = re.compile(r"%(?:2[DEFdef]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[CFcf]|00)")
+# `%61dmin` sees another path than we do, and we can't know which of the two it serves. Control characters too: an
+# application that ends a line at `%0A` reads a shorter path.
+_SMUGGLED: Final = re.compile(r"%(?:[01][0-9A-Fa-f]|2[DEFdef]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[CFcf]|7[Ff])")
 # Characters of a match that clients may encode; decoded before the comparison (RFC 3986, 6.2.2.2).
 _FOLDED: Final = re.compile(r"%(?:2[146789BCbc]|3[ADad]|40|7[Ee])")
+
+
+IPV4: Final = r"(?:{0}\.){{3}}{0}".format(r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])")
+"""An IPv4 address as the URL standard serialises it."""
+# Labels, and the last one is no number: such a host is an address to URL parsers (URL, #ends-in-a-number-checker).
+_HOST: Final = re.compile(rf"(?:[a-z0-9_-]+\.)*(?!(?:[0-9]+|0x[0-9a-f]*)\Z)[a-z0-9_-]+|{IPV4}")
 
 
 class Match(Struct, frozen=True, gc=False):
@@ -85,8 +98,8 @@ def fold_path(path: str) -> str | None:
 
     Returns:
         The path, or None if it can be read in more than one way: if it has dot segments, also with parameters
-        (`..;x`), empty segments before the last, encoded separators, encoded letters, digits or dots, a
-        malformed escape, or a character that does not belong in a path.
+        (`..;x`), empty segments before the last, encoded separators, encoded letters, digits or dots, control
+        characters, encoded or not, a malformed escape, or a character that does not belong in a path.
     """
     if not _PATH.fullmatch(path) or "//" in path:
         return None
@@ -100,13 +113,14 @@ def fold_path(path: str) -> str | None:
 
 
 def is_host_name(host: str) -> bool:
-    """Say whether this is a lower-case host of ASCII labels or a canonical IPv6 address in brackets."""
-    if not host.isascii():
-        return False
-    raw = host.encode("ascii")
-    if raw[:1] == b"[":
-        return canonical_ipv6(raw) == raw
-    return all(map(is_label, raw.removesuffix(b".").split(b".")))
+    """Say whether this is the one spelling of a host that is compared.
+
+    It is lower-case and ASCII: labels without a trailing dot, or an address as the URL standard serialises it. Servers
+    take `127.1` and `0x7f.0.0.1` for the same host as `127.0.0.1`.
+    """
+    if host[:1] == "[":
+        return host.isascii() and is_canonical_ipv6(host.encode("ascii"))
+    return _HOST.fullmatch(host) is not None
 
 
 def _split(authority: str) -> tuple[str, str | None]:
@@ -119,6 +133,8 @@ def _split(authority: str) -> tuple[str, str | None]:
 
 def _check_authority(text: str, authority: str) -> None:
     host, port = _split(authority)
+    if host.endswith("."):
+        _refuse(text, "has a host that ends in a dot; a match without it is for URLs with and without.")
     if port is not None and parse_port(port.encode("ascii", "replace")) is None:
         _refuse(text, "has no valid port, a number from 0 to 65535.")
     name = host.removeprefix("*.")
@@ -134,7 +150,8 @@ def _suggestion(text: str) -> str:
     """Say what the author probably meant, or nothing: a suggestion must itself be right."""
     authority, _, path = text.rpartition("://")[2].partition("/")
     path = path.removesuffix("*").strip("/")
-    candidate = f"{authority.lower()}/{path}/" if path else f"{authority.lower()}/"
+    authority = _canonical_authority(authority.lower())
+    candidate = f"{authority}/{path}/" if path else f"{authority}/"
     if candidate == text:
         return ""  # nothing was corrected
     try:
@@ -142,6 +159,17 @@ def _suggestion(text: str) -> str:
     except PolicyError:
         return ""
     return f'Write "{candidate}".'
+
+
+def _canonical_authority(authority: str) -> str:
+    """Write the host as it is compared, if that can be known."""
+    host, port = _split(authority)
+    if host[:1] == "[":
+        host = (canonical_ipv6(host.encode("ascii", "replace")) or host.encode("ascii", "replace")).decode("ascii")
+    else:
+        host = host.removesuffix(".")
+        host = canonical_ipv4(host) or host
+    return host if port is None else f"{host}:{port}"
 
 
 def _refuse(text: str, what: str) -> NoReturn:

@@ -35,7 +35,13 @@ URLS: dict[str, tuple[str, URL]] = {
     "an IPv6 address": ("http://[::1]/", URL("http://[::1]", "[::1]", 80, True, "/")),
     "an IPv6 address and a port": ("http://[::1]:1/", URL("http://[::1]:1", "[::1]", 1, False, "/")),
     "an upper-case IPv6 address": ("http://[FE80::1]/", URL("http://[fe80::1]", "[fe80::1]", 80, True, "/")),
-    "a trailing dot": ("https://a.example./", URL("https://a.example.", "a.example.", 443, True, "/")),
+    "a trailing dot": ("https://a.example./", URL("https://a.example.", "a.example", 443, True, "/")),
+    "a trailing dot and a port": (
+        "https://A.example.:8443/",
+        URL("https://a.example.:8443", "a.example", 8443, False, "/"),
+    ),
+    "an address with a trailing dot": ("http://127.0.0.1./", URL("http://127.0.0.1.", "127.0.0.1", 80, True, "/")),
+    "a name with 0x in it": ("http://0xide.example/", URL("http://0xide.example", "0xide.example", 80, True, "/")),
     "an underscore": ("https://a_b/", URL("https://a_b", "a_b", 443, True, "/")),
     "parameters": ("https://a.example/x;y=1", URL("https://a.example", "a.example", 443, True, "/x;y=1")),
     "dots that are no dot segments": (
@@ -56,8 +62,8 @@ URLS: dict[str, tuple[str, URL]] = {
         URL("https://a.example", "a.example", 443, True, "/+,=:~"),
     ),
     "escapes that stay": (
-        "https://a.example/%20%22%25%2A%3B%3F%23%c3%a9%0a",
-        URL("https://a.example", "a.example", 443, True, "/%20%22%25%2A%3B%3F%23%c3%a9%0a"),
+        "https://a.example/%20%22%25%2A%3B%3F%23%c3%a9",
+        URL("https://a.example", "a.example", 443, True, "/%20%22%25%2A%3B%3F%23%c3%a9"),
     ),
     "an escaped escape": ("https://a.example/%252e", URL("https://a.example", "a.example", 443, True, "/%252e")),
     "the longest host": (f"https://{'a' * 255}/", URL(f"https://{'a' * 255}", "a" * 255, 443, True, "/")),
@@ -127,6 +133,19 @@ NO_URLS = {
     "a name in brackets": "https://[api.example]/",
     "a name behind brackets": "https://[::1]api.example/",
     "a long IPv6 address": "https://[0:0:0:0:0:0:0:1]/",
+    "two trailing dots": "https://api.example../",
+    "an IPv6 address with a trailing dot": "https://[::1].:443/",
+    "a short IPv4 address": "https://127.1/",
+    "a number for an IPv4 address": "https://2130706433/",
+    "a hexadecimal IPv4 address": "https://0x7f000001/",
+    "an IPv4 address with a hexadecimal end": "https://127.0.0.0x1/",
+    "an octal IPv4 address": "https://0177.0.0.1/",
+    "an IPv4 address with zeros before": "https://127.000.000.001/",
+    "a short IPv4 address with a trailing dot": "https://127.1./",
+    "an IPv4 address with a part that is too large": "https://127.0.0.256/",
+    "an IPv4 address in digits that are not ASCII": "https://\uff11\uff12\uff17.0.0.1/",
+    "a name that ends in a number": "https://a.1/",
+    "a mapped IPv4 address": "https://[::ffff:127.0.0.1]/",
     "an IPv6 zone": "https://[fe80::1%25eth0]/",
     "a host with one character too many": f"https://{'a' * 256}/",
     "one character too many": "https://a.example/" + "a" * (MAX_URL - 17),
@@ -172,6 +191,10 @@ AMBIGUOUS = {
     "an encoded digit": "/%30",
     "an encoded hyphen": "/a%2db",
     "an encoded underscore": "/a%5fb",
+    **{f"an encoded control character, {code:02x}": f"/me%{code:02X}" for code in range(0x20)},
+    "an encoded DEL": "/me%7F",
+    "an encoded DEL in lower case": "/%7fme",
+    "an encoded line end within": "/a/me%0D%0a/b",
     "half an escape": "/a%2",
     "a percent sign": "/a%",
     "an escape that is none": "/a%zz",
@@ -213,4 +236,5 @@ def test_any_text(text: str) -> None:
         return
     assert url.path.startswith("/")
     assert text.lower().startswith(url.origin.removesuffix(f":{url.port}"))
+    assert not url.host.endswith(".")
     assert parse_url(f"{url.origin}/") == URL(url.origin, url.host, url.port, url.is_default, "/")

@@ -21,7 +21,6 @@ MATCHES = {
     "an IPv4 address": ("127.0.0.1:80/", ("127.0.0.1", 80, "/")),
     "an IPv6 address": ("[::1]/", ("[::1]", None, "/")),
     "an IPv6 address and a port": ("[::1]:8080/", ("[::1]", 8080, "/")),
-    "a trailing dot": ("a.example./", ("a.example.", None, "/")),
     "case counts in paths": ("a/X/", ("a", None, "/X/")),
     "all characters of a segment": ("a/Az09._~!$&'()+,=:@-/", ("a", None, "/Az09._~!$&'()+,=:@-/")),
     "dots that are no dot segment": ("a/.../.a/a./", ("a", None, "/.../.a/a./")),
@@ -76,6 +75,13 @@ NO_MATCHES = {
     "no host": "/x/",
     "a dot for a host": "./",
     "an empty label": "a..b/",
+    "a trailing dot": "a.example./",
+    "a trailing dot of a suffix": "*.example./",
+    "two trailing dots": "a.example../",
+    "an address with a trailing dot": "127.0.0.1./",
+    "an IPv6 address with a trailing dot": "[::1]./",
+    "a short address": "127.1/",
+    "a name that ends in a number": "a.1/",
     "a host beyond ASCII": "é.example/",
     "user information": "u@a.example/",
     "a wildcard inside": "a.*.example/",
@@ -123,6 +129,11 @@ SUGGESTED = {
     "a star as the last segment": ("a.example/x/*", "a.example/x/"),
     "a scheme": ("https://a.example/x/", "a.example/x/"),
     "upper case": ("API.example.com/X/", "api.example.com/X/"),
+    "a trailing dot": ("a.example./x/", "a.example/x/"),
+    "a trailing dot and a port": ("a.example.:8080/", "a.example:8080/"),
+    "a trailing dot of a suffix": ("*.example./", "*.example/"),
+    "an address in another notation": ("0x7f.1:80/", "127.0.0.1:80/"),
+    "an IPv6 address in another notation": ("[0:0::1]/", "[::1]/"),
 }
 
 
@@ -208,6 +219,10 @@ PATHS = {
     "an encoded dot": ("/%2e%2e/a", None),
     "an encoded dot beside a dot": ("/.%2E/a", None),
     "an encoded NUL": ("/a%00", None),
+    "an encoded line end": ("/me%0A", None),
+    "an encoded line end in lower case": ("/me%0d%0a", None),
+    "an encoded tab": ("/%09me", None),
+    "an encoded DEL": ("/me%7F", None),
     "an encoded capital": ("/%41dmin", None),
     "an encoded letter": ("/%61dmin", None),
     "the last letters": ("/%7a%5A", None),
@@ -255,7 +270,8 @@ def test_escape_in_a_path(digits: str) -> None:
             assert found == f"/x{escape}x"
             stay += chr(code)
     assert folded == "!$&'()+,:=@~"
-    assert refused == "\0-./" + string.digits + string.ascii_uppercase + "\\_" + string.ascii_lowercase
+    controls, letters = "".join(map(chr, range(0x20))), string.ascii_uppercase + "\\_" + string.ascii_lowercase
+    assert refused == controls + "-./" + string.digits + letters + "\x7f"
     assert len(stay) == 256 - len(folded) - len(refused)
 
 
@@ -280,7 +296,11 @@ def test_encoded_match_is_found(segment: str) -> None:
 
 HOSTS = {
     "a name": ("a.example", True),
-    "a trailing dot": ("a.example.", True),
+    "a trailing dot": ("a.example.", False),
+    "an address that is too short": ("127.1", False),
+    "an address in another notation": ("0x7f.0.0.1", False),
+    "an address as one number": ("2130706433", False),
+    "a name that ends in a number": ("a.1", False),
     "an address": ("127.0.0.1", True),
     "an IPv6 address": ("[::1]", True),
     "upper case": ("A", False),
