@@ -20,11 +20,10 @@ MAX_HOST: Final = 255
 
 # The scheme, the authority and the path; query and fragment are ignored.
 _URL: Final = re.compile(r"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
-# Most URLs have this form, without `..` and `0x` in the host and without `//` and `/.` in the path; by the general
-# rules, they mean what they say. A host is an address, or its last label has something before its last digits.
+# Most URLs have this form, without `//` and `/.` in the path; by the general rules, they mean what they say. A last
+# label that begins with a letter is no number.
 _PLAIN: Final = re.compile(
-    r"(https?)://"
-    r"([a-z0-9_-][a-z0-9._-]{0,244}(?<=[a-z_-])[0-9]{0,9}|" + IPV4 + r")"
+    r"((https?)://((?:[a-z0-9_-]++\.)*+[a-z][a-z0-9_-]*+|" + IPV4 + r"))"
     r"(/[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]*)?(?:[?#].*)?",
     re.DOTALL,
 )
@@ -62,9 +61,9 @@ def parse_url(text: str) -> URL:
     """
     plain = _PLAIN.fullmatch(text) if len(text) <= MAX_URL else None
     if plain is not None:
-        scheme, host, path = plain.groups("/")
-        if ".." not in host and "0x" not in host and "//" not in path and "/." not in path:
-            return URL(f"{scheme}://{host}", host, DEFAULT_PORTS[scheme], True, path)
+        origin, scheme, host, path = plain.groups("/")
+        if len(host) <= MAX_HOST and "//" not in path and "/." not in path:
+            return URL(origin, host, DEFAULT_PORTS[scheme], True, path)
     parts = _URL.fullmatch(text) if len(text) <= MAX_URL else None
     if parts is None:
         raise BadQuery("url-malformed", f"{shown(text)} is not an absolute http or https URL.")
