@@ -22,7 +22,7 @@ from cors_service.grammar.mistakes import shown
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer
-from cors_service.web.endpoint import EndpointWithPolicies
+from cors_service.web.endpoint import RETRY_SECONDS, EndpointWithPolicies
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -53,7 +53,7 @@ class OriginalRequest(NamedTuple):
     Attributes:
         method: Its method; empty where the proxy does not report it.
         site: Scheme and authority of its URL; empty where the proxy does not report them.
-        path: The path of its URL, encoded as it came, perhaps with a query.
+        path: The path of its URL, encoded as it came, perhaps with a query; empty where the proxy does not report it.
     """
 
     method: str
@@ -170,9 +170,9 @@ class ProxyEndpoint(EndpointWithPolicies):
             raise Undecided("no-method", "The header with the method of the original request is missing or repeated.")
         if query.policy is None:
             # The path is needed for nothing else: where a policy is named, it may be as odd as it likes.
-            path = original.path or "/"
-            if path[0] not in "/?":
-                # It would become a part of the host.
+            path = original.path
+            if not path.startswith(("/", "?")):
+                # It would become a part of the host. A path that is missing or repeated may be any.
                 raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
             query = structs.replace(query, policy=active.policy_for(original.site + path))
         try:
@@ -228,7 +228,8 @@ class AuthRequestEndpoint(ProxyEndpoint):
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe X-Original-Method and X-Original-URL."""
         url = _URL.fullmatch(_only(request, b"x-original-url"))
-        return OriginalRequest(_only(request, b"x-original-method"), *(url.groups() if url else ("", "")))
+        site, path = url.groups() if url else ("", "")
+        return OriginalRequest(_only(request, b"x-original-method"), site, path or "/")
 
 
 class ForwardAuthEndpoint(ProxyEndpoint):
@@ -253,7 +254,7 @@ class ExtAuthzEndpoint(ProxyEndpoint):
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe the request line, Host and X-Forwarded-Proto."""
         site = _site(_only(request, b"x-forwarded-proto") or "https", _only(request, b"host"))
-        return OriginalRequest(request.method.decode("latin-1"), site, path)
+        return OriginalRequest(request.method.decode("latin-1"), site, path or "/")
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
         return self.decide_for_proxy
@@ -269,7 +270,7 @@ class PreflightEndpoint(ProxyEndpoint):
 
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe the request line, and Host where it takes part in finding the policy."""
-        return OriginalRequest("OPTIONS", _site("https", _only(request, b"host")), path)
+        return OriginalRequest("OPTIONS", _site("https", _only(request, b"host")), path or "/")
 
     def _decide(self, query: Query, original: OriginalRequest) -> Decision:
         if not query.is_preflight:
@@ -284,7 +285,10 @@ class PreflightEndpoint(ProxyEndpoint):
 
 
 class EnforceEndpoint(ForwardAuthEndpoint):
-    """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but a refused request gets a 403 in place of an answer."""
+    """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but a refused request gets a 403 in place of an answer.
+
+    So does one with an Origin that can't be decided. Without an Origin no decision would refuse it, so it goes on.
+    """
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
         return self.decide_for_proxy
@@ -294,8 +298,22 @@ class EnforceEndpoint(ForwardAuthEndpoint):
         if decision.allowed is not False:
             return answer
         what = "has no access at all" if decision.reason.is_about_origin else "may not do this"
-        problem = Problem(403, decision.reason.code, f"This origin {what}.").as_answer()
-        return Answer(403, problem.media_type, problem.body, {**problem.headers, **answer.headers})
+        return _stopped(Problem(403, decision.reason.code, f"This origin {what}."), answer)
+
+    def _undecided(self, query: Query, error: BadQuery) -> Answer:
+        answer = super()._undecided(query, error)
+        if not query.origins:
+            return answer
+        if error.code == "no-policies":
+            retry = {"Retry-After": str(RETRY_SECONDS)}
+            return _stopped(Problem(503, "no-policies", "No policies are active yet.", retry), answer)
+        return _stopped(Problem(403, error.code, "Nothing can be decided about this request."), answer)
+
+
+def _stopped(problem: Problem, answer: Answer) -> Answer:
+    """Give a problem in the place of an answer, with the headers of both."""
+    said = problem.as_answer()
+    return Answer(said.status, said.media_type, said.body, {**said.headers, **answer.headers})
 
 
 def _lines(request: AnyRequest, name: bytes) -> tuple[str, ...]:

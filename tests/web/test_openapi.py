@@ -42,6 +42,7 @@ EVERYWHERE = {
 }
 """What can be the answer on any path; the text of the description says when."""
 GRANTS = {"allowed", "no-origin", "same-origin"}
+UNDECIDED = {"no-method", "no-policy-for-url", "unknown-policy", "url-ambiguous", "url-malformed"}
 """The reasons of decisions that refuse nothing."""
 
 
@@ -176,8 +177,8 @@ def raised() -> dict[int, set[str]]:
             case "Problem" | "_refuse", [int(status), str(code), *_]:
                 codes[status].add(code)
             case "Problem", [403, None, *_]:
-                # What is enforced: the reason of a decision.
-                codes[403] |= REASONS - GRANTS
+                # What is enforced: the reason of a decision, or why there is none.
+                codes[403] |= REASONS - GRANTS | UNDECIDED
             case "BadQuery" | "Problem", _:
                 # A name passes on what callers write out; what is computed could not be found here.
                 assert all(isinstance(argument, ast.Name) for argument in node.args[:2]), ast.unparse(node)

@@ -171,10 +171,26 @@ def of_family(family: str, method: str) -> Iterator[tuple[int, str, Lines, Calla
     if family == "enforce":
         for code, lines in REFUSED.items():
             yield 403, code, lines, generous
+        yield 503, "no-policies", (PAGE,), empty
     else:
         yield 403, "", (PAGE, PUT), elsewhere
     if method == "OPTIONS":
         yield 403, "", (PAGE, PATCH), generous
+
+
+def not_enforced(operation: str) -> Iterator[Exchange]:
+    """An exchange for each reason why nothing can be decided about what is to be enforced."""
+    method, host, uri = (("X-Forwarded-Method", "GET"), ("X-Forwarded-Host", SITE), ("X-Forwarded-Uri", "/7"))
+    site = ("X-Forwarded-Proto", "https"), PAGE
+    by_url = "/v1/enforce" if operation.endswith("enforce") else "/v1/enforce/-"
+    if by_url != "/v1/enforce":
+        yield Exchange(operation, 403, "unknown-policy", "/v1/enforce/nothing", lines=(method, host, uri, *site))
+    yield Exchange(operation, 403, "no-method", by_url, lines=(host, uri, *site), root=generous)
+    yield Exchange(operation, 403, "url-malformed", by_url, lines=(method, uri, *site), root=generous)
+    dots = ("X-Forwarded-Uri", "/a//7")
+    yield Exchange(operation, 403, "url-ambiguous", by_url, lines=(method, host, dots, *site), root=generous)
+    lines = (method, host, uri, *site)
+    yield Exchange(operation, 403, "no-policy-for-url", by_url, lines=lines, root=elsewhere)
 
 
 def of_proxies() -> Iterator[Exchange]:
@@ -184,6 +200,8 @@ def of_proxies() -> Iterator[Exchange]:
             method, path = operation.split()
             family, path = path.split("/")[2], path.format(policy="catalogue", path="7")
             yield Exchange(operation, 400, "request-malformed", path, lines=(("Host", "a b"),))
+            if family == "enforce":
+                yield from not_enforced(operation)
             for status, code, lines, root in of_family(family, method):
                 yield Exchange(operation, status, code, path, lines=lines_of(family, lines), root=root)
 

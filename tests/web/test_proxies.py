@@ -135,6 +135,80 @@ def test_enforced(lines: Lines, code: str, detail: str) -> None:
     assert (answer.problem, answer.json["detail"]) == ((403, code), detail)
 
 
+ODD_PATHS = [
+    "/catalogue//transfer",
+    "//catalogue/transfer",
+    "/catalogue/./transfer",
+    "/catalogue/../catalogue/transfer",
+    "/prices/%2e%2e/catalogue/transfer",
+    "/prices/..;/catalogue/transfer",
+    "/catalogue%2Ftransfer",
+    "/catalogue%5ctransfer",
+    "/catalogue\\transfer",
+    "/%63atalogue/transfer",
+    "/catalogue;v=1/transfer",
+    "/catalogue/transfer%0A",
+    "/catalogue/transfer%00",
+    "/catalogue/transfer%7f",
+    "/catalogue/transfer%",
+    "/catalogue/transfer%zz",
+    "/catalogue/{transfer}",
+    "/elsewhere",
+    "@stranger.example/catalogue/transfer",
+    ".stranger.example/catalogue/transfer",
+    ":123456/catalogue/transfer",
+    ":/catalogue/transfer",
+    ":0443/catalogue/transfer",
+    "../catalogue/transfer",
+]
+"""What follows the host in URLs that find no policy, or could find several."""
+
+
+@pytest.mark.parametrize("rest", ODD_PATHS)
+@pytest.mark.parametrize("origin", [STRANGER, PARTNER, "https://api.example.com", "null", ""])
+def test_enforced_where_nothing_can_be_decided(rest: str, origin: str) -> None:
+    """No spelling of a URL takes a request with an Origin past what enforces; without one nothing would stop it."""
+    answer = asked("enforce", "", "POST", [("Origin", origin)], url=f"https://api.example.com{rest}")
+    status, code = answer.problem
+    assert (status, answer.header("Cors-Decision")) == (403, "no-policy")
+    assert code == answer.header("Cors-Decision-Reason")
+    assert answer.json["detail"] == "Nothing can be decided about this request."
+    without = asked("enforce", "", "POST", url=f"https://api.example.com{rest}")
+    assert (without.status, cors_headers(without)) == (200, {"Vary": "Origin"})
+
+
+FORWARDED = {
+    "X-Forwarded-Method": "POST",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "api.example.com",
+    "X-Forwarded-Uri": "/catalogue/7",
+}
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+@pytest.mark.parametrize("number", [0, 2])
+def test_enforced_without_a_fact(name: str, number: int) -> None:
+    """A header that the proxy does not send, or sends twice, is not taken for another: a 403 for a page."""
+    told = [line for line in FORWARDED.items() for _ in range(number if line[0] == name else 1)]
+    for lines, status in ((page(STRANGER), 403), (page(PARTNER), 403), ([], 200)):
+        answer = caller().ask("POST", "/v1/enforce", lines=[*told, *lines])
+        assert (answer.status, answer.header("Cors-Decision")) == (status, "no-policy")
+
+
+def test_enforced_without_policies() -> None:
+    """Before any policy is active, a page's requests are stopped by a 503, all others go on."""
+    clock = Clock()
+    _, policies = live(POLICIES, clock)
+    by = Caller(tree_of(policies, clock))
+    for policy in ("/catalogue", "/-", ""):
+        for lines in (page(PARTNER), page(PARTNER, "PUT")):
+            method = "OPTIONS" if len(lines) > 1 else "PUT"
+            answer = asked("enforce", policy, method, lines, by=by)
+            assert (answer.problem, answer.header("Retry-After")) == ((503, "no-policies"), "1")
+            assert answer.header("Access-Control-Allow-Origin") is None
+        assert asked("enforce", policy, "PUT", by=by).status == 200
+
+
 @pytest.mark.parametrize("lines", [(), page(PARTNER), [("Access-Control-Request-Method", "PUT")]])
 def test_options_that_is_no_preflight(lines: Lines) -> None:
     """An OPTIONS request that is not a preflight goes on to the application; `/v1/preflight` refuses it."""
@@ -170,7 +244,8 @@ def test_no_policy(endpoint: str, policy: str, url: str, code: str) -> None:
     assert (preflight.header("Cors-Decision"), preflight.header("Cors-Decision-Reason")) == ("no-policy", code)
     if endpoint != "preflight":
         actual = asked(endpoint, policy, "PUT", page(PARTNER), url=url)
-        assert (actual.status, cors_headers(actual)) == (200, {"Vary": "Origin"})
+        status = 403 if endpoint == "enforce" else 200
+        assert (actual.status, cors_headers(actual)) == (status, {"Vary": "Origin"})
         assert (actual.header("Cors-Decision"), actual.header("Cache-Control")) == ("no-policy", "no-store")
 
 
@@ -238,13 +313,13 @@ def test_forged_headers(endpoint: str) -> None:
         assert (honest.status, cors_headers(honest)) == (forged.status, cors_headers(forged))
 
 
-@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
-def test_no_method(endpoint: str) -> None:
-    """Where the proxy sends no method, or two, there are no CORS headers, and no outage."""
+@pytest.mark.parametrize(("endpoint", "status"), [("auth-request", 200), ("forward-auth", 200), ("enforce", 403)])
+def test_no_method(endpoint: str, status: int) -> None:
+    """Without a method, or with two, there are no CORS headers: no outage, but a 403 where it is enforced."""
     by = caller()
     for lines in (page(PARTNER), [*page(PARTNER), *[("X-Original-Method", "GET"), ("X-Forwarded-Method", "GET")] * 2]):
         answer = by.ask("GET", f"/v1/{endpoint}/catalogue", lines=lines)
-        assert (answer.status, cors_headers(answer)) == (200, {"Vary": "Origin"})
+        assert (answer.status, cors_headers(answer)) == (status, {"Vary": "Origin"})
         assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("no-policy", "no-method")
 
 
