@@ -53,6 +53,7 @@ def command(
     readable: Sequence[Path] = (),
     writable: Sequence[Path] = (),
     network: bool = True,
+    temporary: bool = True,
     **settings: Any,
 ) -> list[str]:
     """Give the command that runs a program as nobody, without a capability, where all is read-only.
@@ -62,6 +63,7 @@ def command(
         readable: Files and directories below /home, /root and /tmp, which are empty otherwise but for Python.
         writable: Directories that can be written to; they have to be nobody's.
         network: Whether it has the network of the machine.
+        temporary: Whether it can write to /tmp, which is its own.
         settings: More: `limits`, `umask`, `calls`, `families`, `process_files`, `deny_write_execute`.
     """
     packages = [path for path in sys.path if path.endswith("site-packages") and Path(path).is_dir()]
@@ -69,6 +71,7 @@ def command(
     told = settings | {
         "readable": sorted(python | set(map(str, readable))),
         "writable": sorted(map(str, writable)),
+        "temporary": temporary,
     }
     spaces = ["--mount", *([] if network else ["--net"])]
     return ["unshare", *spaces, "--", sys.executable, __file__, json.dumps(told), *program]
@@ -121,6 +124,8 @@ def _mount(told: dict[str, Any], libc: ctypes.CDLL) -> None:
         run("mount", "-o", f"remount,bind,{'rw' if is_writable else 'ro'}", path)
     for descriptor in files.values():
         os.close(descriptor)
+    if not told["temporary"]:
+        run("mount", "-o", "remount,ro", "/tmp")
     if options := told.get("process_files"):
         run("mount", "-t", "proc", "-o", options, "proc", "/proc")
 

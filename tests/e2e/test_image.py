@@ -99,7 +99,11 @@ def run(image: Path, tmp_path: Path) -> Iterator[Run]:
         here = [word.replace(INSTALLED, str(image)) for word in words]
         environment = ["env", *(f"{name}={value}" for name, value in (variables() | more).items())]
         readable = [image, tmp_path / "policies"]
-        processes.append(Process([*environment, *confined(here, readable=readable, writable=writable or [])], tmp_path))
+        processes.append(
+            Process(
+                [*environment, *confined(here, readable=readable, writable=writable or [], temporary=False)], tmp_path
+            )
+        )
         return processes[-1]
 
     yield begin
