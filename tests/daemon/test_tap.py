@@ -36,7 +36,17 @@ def test_help(capsys: Captured) -> None:
         parse("--help")
     out = capsys.readouterr().out
     assert not end.value.code
-    for name in ("policies", "listen", "decision-ttl", "max-body", "snapshot", "access-log", "json-log", "check"):
+    for name in (
+        "policies",
+        "listen",
+        "decision-ttl",
+        "max-body",
+        "snapshot",
+        "access-log",
+        "json-log",
+        "check",
+        "auth",
+    ):
         assert f"--{name}" in out
 
 
@@ -61,6 +71,10 @@ BAD_OPTIONS = [
     "--listen unix:/tmp/a:mode=x",
     "--listen ssl:443:privateKey=/absent.pem",
     "--listen tls:/absent:tcp:443",
+    "--listen https",
+    "--listen https:8443",
+    "--listen https:8443:key=/absent:cert=/absent",
+    "--listen https:8443:privateKey=/absent",
     "--listen systemd:domain=INET:index=0",
     "--listen tcp:0 --listen tcp:x",
     "--decision-ttl -1",
