@@ -80,7 +80,7 @@ locked:
 
 # Pins what CI and the image install, by version and hash, for every Python alike; UPGRADE=--upgrade takes newer versions.
 # The image gets the versions that CI has tested.
-LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
 	--generate-hashes $(UPGRADE)
 lock: $(VENV)/lock
 	$(LOCK) --output-file .ci/requirements.lock $(addprefix --extra=,build e2e lint test tls)
@@ -90,7 +90,7 @@ lock: $(VENV)/lock
 sbom: $(VENV)/test
 	rm -rf build/runtime && mkdir -p build
 	PYTHON=$(PYTHON) sh etc/install.sh build/runtime
-	$(BIN)/cyclonedx-py environment build/runtime/bin/python --output-reproducible --output-file build/sbom.json
+	$(BIN)/python -m cyclonedx_py environment build/runtime/bin/python --output-reproducible --output-file build/sbom.json
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info
