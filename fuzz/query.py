@@ -49,7 +49,8 @@ def check(data: bytes) -> None:
         return
     if url is not None:
         assert query.policy is not None or decision.policy == _policy_of(url)
-        assert (decision.kind == "same-origin") == (query.origins == (url.origin,))
+        is_own = query.policy is None or _has_host(query.policy, url)
+        assert (decision.kind == "same-origin") == (query.origins == (url.origin,) and is_own)
 
 
 def _read(data: bytes) -> Query:
@@ -99,16 +100,28 @@ def _url(text: str) -> URL:
     return url
 
 
+def _has_host(name: str, url: URL) -> bool:
+    """Whether a policy has a prefix of this host and port, or no prefix at all."""
+    match = _ACTIVE.policy_set.policies[name].match
+    return not match or any(_fits(one.authority, url) for one in match)
+
+
+def _fits(authority: str, url: URL) -> bool:
+    """Whether a URL is on a host of a match, and on its port."""
+    host, _, port = authority.partition(":")
+    suffix = host.removeprefix("*")
+    fits_host = url.host == host or (host != suffix and url.host.endswith(suffix) and url.host != suffix)
+    return fits_host and (url.port == int(port) if port else url.is_default)
+
+
 def _policy_of(url: URL) -> str | None:
     """The policy of the longest path that fits, and for that path of the most specific host."""
     fitting: list[tuple[int, bool, int, str]] = []
     for policy in _ACTIVE.policy_set.policies.values():
         for match in policy.match:
             authority, _, path = match.text.partition("/")
-            host, _, port = authority.partition(":")
+            host = authority.partition(":")[0]
             suffix = host.removeprefix("*")
-            fits_host = url.host == host or (host != suffix and url.host.endswith(suffix) and url.host != suffix)
-            fits_port = url.port == int(port) if port else url.is_default
-            if fits_host and fits_port and f"{url.path}/".startswith(f"/{path}"):
+            if _fits(authority, url) and f"{url.path}/".startswith(f"/{path}"):
                 fitting.append((len(path), host == suffix, len(suffix), policy.name))
     return max(fitting)[-1] if fitting else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ _PLAIN: Final = re.compile(
     r"(/[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]*)?(?:[?#].*)?",
     re.DOTALL,
 )
+_ANY_HOST: Final = "*"
 _SIGNS: Final = ("*", ":")
 _PARAMETERS: Final = re.compile(r";[^/]*")
 
@@ -84,6 +85,13 @@ def parse_url(text: str) -> URL:
         raise BadQuery("url-ambiguous", f"The path of {shown(text)} can be read in more than one way.")
     origin = f"{scheme}://{written}" if port == default else f"{scheme}://{written}:{port}"
     return URL(origin, host, port, port == default, folded)
+
+
+def is_own(url: URL, authorities: Collection[str]) -> bool:
+    """Say whether a URL is on one of these hosts, whatever its path."""
+    hosts = _candidates(url.host)
+    fitting = [f"{host}:{url.port}" for host in hosts] + (hosts if url.is_default else [_ANY_HOST])
+    return any(authority in authorities for authority in fitting)
 
 
 class Router:
@@ -167,7 +175,7 @@ class Router:
         for host in _candidates(url.host) if "*" in self._signs else [url.host]:
             if port and host + port in self._hosts:
                 found.append(host + port)
-            if host in self._hosts and (url.is_default or host == "*"):
+            if host in self._hosts and (url.is_default or host == _ANY_HOST):
                 found.append(host)
         return found
 
@@ -197,7 +205,7 @@ def _candidates(host: str) -> list[str]:
     while parent:
         hosts.append(f"*.{parent}")
         parent = parent.partition(".")[2]
-    return [*hosts, "*"]
+    return [*hosts, _ANY_HOST]
 
 
 def _longest_prefix(path: str, depth: int) -> str:

@@ -138,7 +138,7 @@ class ActivePolicies:
         policy = self._policies.get(name)
         if policy is None:
             raise BadQuery("unknown-policy", f"There is no policy {shown(name)}.")
-        return policy.decide(query, None if url is None else url.origin, self.revision)
+        return policy.decide(query, url, self.revision)
 
     def policy_for(self, url: str) -> str:
         """Find the name of the policy for a URL.

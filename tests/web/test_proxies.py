@@ -265,6 +265,18 @@ def test_same_origin(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", PROXIES)
+@pytest.mark.parametrize("host", ["https://forged.example", "https://api.example.com:8443"])
+def test_forged_host(endpoint: str, host: str) -> None:
+    """A host that is none of the named policy's is nobody's own origin, whatever the Host says."""
+    by = caller({"version": 1, "policies": {"app": {"origins": [PARTNER], "match": ["api.example.com/catalogue/"]}}})
+    own = asked(endpoint, "/app", "POST", page("https://api.example.com"), by=by)
+    assert (own.status, own.header("Cors-Decision-Reason")) == (200, "same-origin")
+    answer = asked(endpoint, "/app", "POST", page(host), url=f"{host}/catalogue/7", by=by)
+    assert answer.status == (403 if endpoint == "enforce" else 200)
+    assert (answer.header("Cors-Decision"), answer.header("Cors-Decision-Reason")) == ("refused", "origin-not-allowed")
+
+
+@pytest.mark.parametrize("endpoint", PROXIES)
 def test_no_authority(endpoint: str) -> None:
     """A URL without a host that could be compared has no origin of its own, and the rules decide."""
     answer = asked(endpoint, "/catalogue", "PUT", page(PARTNER), url="https://a_$:x/")
