@@ -75,7 +75,7 @@ class Question(NamedTuple):
         """The request of a gateway that asks about the preflight."""
         lines = [
             f"GET /v1/forward-auth/{self.policy} HTTP/1.1",
-            "Host: cors.example",
+            "Host: cors.localhost",
             "X-Forwarded-Method: OPTIONS",
             "X-Forwarded-Proto: https",
             "X-Forwarded-Host: api.example.com",
@@ -176,7 +176,7 @@ def post(path: str, body: bytes) -> bytes:
     """A request with JSON. A NUMBER in the body is as long as what takes its place."""
     lines = [
         f"POST {path} HTTP/1.1",
-        "Host: cors.example",
+        "Host: cors.localhost",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
     ]

@@ -25,7 +25,7 @@ local function batch()
   end
   local body = '{"queries": [' .. table.concat(queries, ", ") .. "]}"
   return string.format(
-    "POST /v1/decisions HTTP/1.1\r\nHost: cors.example\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+    "POST /v1/decisions HTTP/1.1\r\nHost: cors.localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
     #body, body
   )
 end

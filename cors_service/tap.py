@@ -10,6 +10,7 @@ from twisted.python import usage
 from cors_service.daemon.service import make_service
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.start import Prepared, check_policies, prepare
+from cors_service.web.hosts import Hosts
 from cors_service.wire import LONGEST_TTL
 
 _DEFAULTS: Final = Settings()
@@ -88,12 +89,29 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["operator-listen"] = []
+        self["host"] = []
 
     def opt_listen(self, description: str) -> None:
         """Listen on this endpoint, such as tcp:8080 or unix:/run/cors.sock; repeatable."""
         self["listen"].append(description)
 
     opt_l = opt_listen
+
+    def opt_operator_listen(self, description: str) -> None:
+        """Listen on this endpoint for /v1/policies and /v1/status, which are then nowhere else; repeatable."""
+        self["operator-listen"].append(description)
+
+    def opt_host(self, name: str) -> None:
+        """Answer callers that ask by this name, such as cors.internal or cors.internal:8080; repeatable.
+
+        Loopback names are always answered, and no others if --listen is a loopback address or a Unix socket.
+        """
+        try:
+            Hosts([name])
+        except ValueError as error:
+            raise usage.UsageError(f"--host: {error}.") from None
+        self["host"].append(name)
 
     def settings(self) -> Settings:
         """The settings that the options make.
@@ -107,7 +125,8 @@ class Options(usage.Options):
             raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
-        return Settings(**(values | {"listen": listen, "line_by_line": bool(self["line-by-line"])}))
+        lists = {"listen": listen, "operator_listen": tuple(self["operator-listen"]), "host": tuple(self["host"])}
+        return Settings(**(values | lists | {"line_by_line": bool(self["line-by-line"])}))
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import IService, MultiService, Service
@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import log_as_json
+from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import Endpoint, Prepared, make_snapshot, path_of
@@ -23,7 +24,7 @@ from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
 from cors_service.server.quick import QuickChannel
 from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies
-from cors_service.web import decision_resource
+from cors_service.web import DecisionTree, OperatorTree, decision_resource
 from cors_service.workers.supervisor import Supervisor
 
 
@@ -37,13 +38,15 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
     Returns:
         A service that decides and listens, or one that supervises workers; it reloads the policies on SIGHUP.
     """
-    settings, store, initial, endpoints, access, json_log = prepared
+    settings, store, initial, endpoints, for_operators, access, json_log = prepared
     if json_log is not None:
         log_as_json(json_log, reactor)
     notifier = Notifier.of(os.environ)
     if initial is None:
-        return supervise(settings, endpoints, reactor, notifier)
-    return DecisionService(settings, store, initial, endpoints, reactor, access=access, notifier=notifier)
+        return supervise(settings, [*endpoints, *for_operators], reactor, notifier)
+    return DecisionService(
+        settings, store, initial, endpoints, reactor, for_operators=for_operators, access=access, notifier=notifier
+    )
 
 
 class DecisionService(MultiService):
@@ -54,6 +57,7 @@ class DecisionService(MultiService):
         tree: The resource tree that decides by them.
         site: The site around the tree.
         server: Listens for the site.
+        servers: This one, and the one for operators if they have their own.
     """
 
     def __init__(
@@ -64,9 +68,11 @@ class DecisionService(MultiService):
         endpoints: list[Endpoint],
         reactor: Any,
         *,
+        for_operators: Sequence[Endpoint] = (),
         access: LiveAccess | None = None,
         site_class: type[DecisionSite] = DecisionSite,
         notifier: Notifier | None = None,
+        warns: bool = True,
     ) -> None:
         """Make a service.
 
@@ -76,13 +82,17 @@ class DecisionService(MultiService):
             initial: The change from nothing to the policies to start with.
             endpoints: Where to listen, each endpoint with its description.
             reactor: The reactor.
+            for_operators: Where to listen for operators alone; if empty, they ask where all do.
             access: Who may ask; None for everybody.
             site_class: The class of the site.
             notifier: Tells the service manager what the service does; None for nobody to tell.
+            warns: Whether to warn if callers can ask by any name.
         """
         super().__init__()
         self._reactor = reactor
-        self._endpoints = endpoints
+        self._endpoints = [*endpoints, *for_operators]
+        self._settings = settings
+        self._site_class = site_class
         self._access = access
         self._notifier = Notifier() if notifier is None else notifier
         # Where another process reads the policies, it writes the snapshot, too.
@@ -91,20 +101,33 @@ class DecisionService(MultiService):
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
         self.policies.activate(initial)
         self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor, access=access)
-        self.site = site_class(
-            self.tree,
-            reactor,
-            limits=settings.server_limits,
-            access_log=settings.access_log,
-            channel=DecisionChannel if settings.line_by_line else QuickChannel,
-        )
+        self.site = self._make_site(self.tree)
         self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
+        self.servers = [self.server]
+        trees: list[DecisionTree | OperatorTree] = [self.tree]
+        if for_operators:
+            operators = self.tree.split_off_operators()
+            trees.append(operators)
+            self.servers.append(
+                DecisionServer(self._make_site(operators), for_operators, drain_timeout=settings.drain_timeout)
+            )
         self.policies.setServiceParent(self)
         if access is not None:
             access.setServiceParent(self)
-        self.server.setServiceParent(self)
+        for tree, server in zip(trees, self.servers, strict=True):
+            server.setServiceParent(self)
+            Names(tree, server, settings.host, warns=warns).setServiceParent(self)
         ReloadOnHangup(self.reload, reactor, self._notifier).setServiceParent(self)
         self._notifier.setServiceParent(self)
+
+    def _make_site(self, tree: DecisionTree | OperatorTree) -> DecisionSite:
+        return self._site_class(
+            tree,
+            self._reactor,
+            limits=self._settings.server_limits,
+            access_log=self._settings.access_log,
+            channel=DecisionChannel if self._settings.line_by_line else QuickChannel,
+        )
 
     def startService(self) -> None:
         """Start; the garbage collector then ignores what exists, which stays and takes long to look through."""

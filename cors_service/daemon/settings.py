@@ -23,6 +23,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         policies: The path of a policy document, or of a directory of documents; None with a store.
         store: `MODULE:NAME` of a store that is used instead; None for none.
         listen: The descriptions of the endpoints.
+        operator_listen: Those of the endpoints for the policies and the status; none if they are with the others.
+        host: The names by which the service is asked, beside loopback names.
         auth: The path of the document that says who may ask; None for everybody.
         decision_ttl: Seconds for which callers may use a decision again; 0 for never.
         max_body: Bytes of a request's body.
@@ -42,6 +44,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     policies: str | None = None
     store: str | None = None
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
+    operator_listen: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
     auth: str | None = None
     decision_ttl: int = _LIMITS.ttl
     max_body: int = _LIMITS.body

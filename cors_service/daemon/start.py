@@ -40,6 +40,7 @@ class Prepared(NamedTuple):
         store: Where the policies come from, unless workers get them from a reader.
         initial: The change from nothing to the policies to start with; None in that case.
         endpoints: Where to listen, each endpoint with its description.
+        operator_endpoints: The same for the policies and the status; empty if they are with the others.
         access: Who may ask; None for everybody.
         json_log: The open file for the log as JSON.
     """
@@ -48,6 +49,7 @@ class Prepared(NamedTuple):
     store: IPolicyStore
     initial: Change | None
     endpoints: list[Endpoint]
+    operator_endpoints: list[Endpoint]
     access: LiveAccess | None
     json_log: TextIO | None
 
@@ -99,14 +101,15 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         _refuse(invalid)
-    endpoints = [(description, make_endpoint(description, reactor)) for description in settings.listen]
+    endpoints = [(what, make_endpoint(what, reactor)) for what in settings.listen]
+    for_operators = [(what, make_endpoint(what, reactor, "operator-listen")) for what in settings.operator_listen]
     json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
     if settings.access_log not in {None, "-"}:
         # The site opens it itself.
         _open_log("access-log", settings.access_log).close()
     if settings.snapshot is not None:
         _check_snapshot(settings.snapshot)
-    return Prepared(settings, store, initial, endpoints, access, json_log)
+    return Prepared(settings, store, initial, endpoints, for_operators, access, json_log)
 
 
 def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
@@ -155,12 +158,13 @@ def read_initial(settings: Settings, store: IPolicyStore) -> Change:
         gc.enable()
 
 
-def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
+def make_endpoint(description: str, reactor: Any, option: str = "listen") -> IStreamServerEndpoint:
     """Make an endpoint.
 
     Args:
         description: What it is, as Twisted writes it.
         reactor: The reactor.
+        option: The option that it is the value of.
 
     Raises:
         UsageError: The description is not one of an endpoint.
@@ -169,7 +173,7 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
     try:
         endpoint: IStreamServerEndpoint = serverFromString(listens, for_the_group(description))
     except WrongEndpoint as error:
-        raise UsageError(f"--listen {ascii(description)[1:-1]}: {error}") from None
+        raise UsageError(f"--{option} {ascii(description)[1:-1]}: {error}") from None
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
         detail = f"{type(error).__name__}: {error}"
     else:
@@ -180,7 +184,7 @@ def make_endpoint(description: str, reactor: Any) -> IStreamServerEndpoint:
         else:
             return endpoint
     what, why = (ascii(text)[1:-1] for text in (description, detail))
-    raise UsageError(f"--listen {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
+    raise UsageError(f"--{option} {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
 
 
 def path_of(settings: Settings) -> Path:
@@ -199,10 +203,12 @@ def _check_workers(settings: Settings, reactor: Any) -> None:
         raise UsageError("--store can't be used with several workers: leave out --workers.")
     if sys.platform == "win32" or not (IReactorSocket.providedBy(reactor) and IReactorProcess.providedBy(reactor)):
         raise UsageError("--workers needs Unix: a system and a reactor where processes can share a socket.")
-    for description in settings.listen:
+    described = [("listen", what) for what in settings.listen]
+    described += [("operator-listen", what) for what in settings.operator_listen]
+    for option, description in described:
         # Only the first process knows which sockets inside another endpoint systemd passes on.
         if "systemd" in description.split(":")[1:] or description.startswith("stdio"):
-            raise UsageError(f"--listen {description!a} can't be shared by several workers.")
+            raise UsageError(f"--{option} {description!a} can't be shared by several workers.")
 
 
 def _open_log(option: str, path: str | None) -> TextIO:

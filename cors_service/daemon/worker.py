@@ -60,7 +60,7 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
             # The service has these endpoints itself, so it is looked up late.
             listen_on_shared(reactor, description, socket, given["number"], loads, lambda: len(service.site.channels)),
         )
-        for description, socket in zip(settings.listen, given["sockets"], strict=True)
+        for description, socket in zip((*settings.listen, *settings.operator_listen), given["sockets"], strict=True)
     ]
     store = WorkerPolicyStore(shown_path(path_of(settings)), channel)
     try:
@@ -68,7 +68,17 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         access = make_access(settings, reactor, None if given["kept"] is None else KeptText(given["kept"]))
     except (InvalidPolicies, InvalidAccess) as invalid:
         sys.exit(invalid.report())
-    service = DecisionService(settings, store, initial, endpoints, reactor, access=access, site_class=WorkerSite)
+    service = DecisionService(
+        settings,
+        store,
+        initial,
+        endpoints[: len(settings.listen)],
+        reactor,
+        for_operators=endpoints[len(settings.listen) :],
+        access=access,
+        site_class=WorkerSite,
+        warns=given["number"] == 1,
+    )
     worker = Worker(
         reactor,
         given["number"],
@@ -79,7 +89,7 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         policies=service.policies,
         reload=service.reload,
         site=service.site,
-        acceptors=lambda: [port for port in service.server.ports if isinstance(port, Acceptor)],
+        acceptors=lambda: [port for server in service.servers for port in server.ports if isinstance(port, Acceptor)],
     )
     service.tree.status.worker, service.tree.status.workers = worker.number, worker.workers
     worker.setServiceParent(service)

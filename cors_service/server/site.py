@@ -18,7 +18,7 @@ from cors_service.server.drain import GRACE_SECONDS, Drain
 from cors_service.server.limits import ServerLimits
 from cors_service.server.plain import PlainRequest
 from cors_service.server.quick import QuickChannel
-from cors_service.web import DecisionTree
+from cors_service.web import DecisionTree, OperatorTree
 
 
 class DecisionSite(Site):
@@ -35,7 +35,7 @@ class DecisionSite(Site):
 
     def __init__(
         self,
-        tree: DecisionTree,
+        tree: DecisionTree | OperatorTree,
         clock: IReactorTime,
         *,
         limits: ServerLimits | None = None,
@@ -45,7 +45,7 @@ class DecisionSite(Site):
         """Make a site.
 
         Args:
-            tree: Made by `decision_resource`.
+            tree: Made by `decision_resource`, or split off from one.
             clock: The reactor.
             limits: What clients can't exceed.
             access_log: A file for a line on each request, `-` for the log of the process, None for none.

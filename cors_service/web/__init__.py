@@ -1,6 +1,7 @@
 """The service over HTTP: the resource tree."""
 
+from cors_service.web._operators import OperatorTree
 from cors_service.web._tree import DecisionTree, decision_resource
 from cors_service.web.limits import Limits
 
-__all__ = ["DecisionTree", "Limits", "decision_resource"]
+__all__ = ["DecisionTree", "Limits", "OperatorTree", "decision_resource"]

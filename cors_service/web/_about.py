@@ -41,7 +41,9 @@ class PoliciesEndpoint(EndpointWithPolicies):
         """One policy by its name."""
         if not path or request.postpath:
             return NotFound(self._ids)
-        return PolicyEndpoint(self._ids, self._policies, self._limits, path.decode("utf-8", "replace"))
+        child = PolicyEndpoint(self._ids, self._policies, self._limits, path.decode("utf-8", "replace"))
+        child.hosts = self.hosts
+        return child
 
 
 class PolicyEndpoint(EndpointWithPolicies):

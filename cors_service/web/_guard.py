@@ -115,7 +115,9 @@ class Guarded(Endpoint):
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """What stands beneath the endpoints."""
-        return _GuardedChild(self._ids, self._gate, self._name, self._verb, path)
+        child = _GuardedChild(self._ids, self._gate, self._name, self._verb, path)
+        child.hosts = self.hosts
+        return child
 
     def find(self, request: AnyRequest) -> Endpoint:
         """The endpoint that answers a request.

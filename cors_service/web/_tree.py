@@ -19,6 +19,7 @@ from cors_service.web._about import (
 )
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._guard import Gate, guarded
+from cors_service.web._operators import OperatorTree
 from cors_service.web._proxies import (
     AuthRequestEndpoint,
     EnforceEndpoint,
@@ -29,6 +30,7 @@ from cors_service.web._proxies import (
 )
 from cors_service.web.access import FixedAccess, IAccess
 from cors_service.web.endpoint import Endpoint, NotFound
+from cors_service.web.hosts import Hosts
 from cors_service.web.ids import decision_ids
 from cors_service.web.limits import Limits
 
@@ -39,6 +41,9 @@ _FOR_PROXIES: Final = {
     b"preflight": PreflightEndpoint,
     b"enforce": EnforceEndpoint,
 }
+
+
+_FOR_OPERATORS: Final = (b"policies", b"status")
 
 
 class DecisionTree(NotFound):
@@ -78,6 +83,25 @@ class DecisionTree(NotFound):
             endpoints = guarded(ids, Gate(access, policies, endpoints_for, warnings), endpoints)
         for name, endpoint in endpoints.items():
             api.putChild(name, endpoint)
+        self._api = api
+        # What gateways ask carries the Host of their applications.
+        self._asked_by_name = {name: endpoint for name, endpoint in endpoints.items() if name not in _FOR_PROXIES}
+
+    def restrict_to(self, hosts: Hosts | None) -> None:
+        """Answer requests by these names alone; None for any.
+
+        This is not about what gateways ask, since that carries the Host of their applications, nor about whether the
+        service runs.
+        """
+        for endpoint in self._asked_by_name.values():
+            endpoint.hosts = hosts
+
+    def split_off_operators(self) -> OperatorTree:
+        """Move what operators read into a tree of its own; here, nothing is there any more."""
+        moved = {name: self._asked_by_name.pop(name) for name in _FOR_OPERATORS}
+        for name in moved:
+            del self._api.children[name]
+        return OperatorTree(self.ids, self.ready, moved)
 
 
 def decision_resource(

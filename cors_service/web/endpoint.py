@@ -16,6 +16,7 @@ from cors_service.decision import ActivePolicies, BadQuery
 from cors_service.store import IPolicies
 from cors_service.web.answer import Answer
 from cors_service.web.head import malformed_head
+from cors_service.web.hosts import Hosts
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -26,6 +27,9 @@ RETRY_SECONDS: Final = 1
 _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
 # In any form but this one a target is not about a path here, or not ASCII (RFC 9112, 3.2.1).
 _TARGET: Final = re.compile(rb"/[!-~]*")
+
+
+_MISDIRECTED: Final = "The service is not known by the Host of the request; --host adds a name."
 
 
 class Endpoint(Resource):
@@ -39,9 +43,11 @@ class Endpoint(Resource):
 
     Attributes:
         wants_transport: Whether a request must have the transport of its connection.
+        hosts: The names by which it is asked; None for any.
     """
 
     wants_transport = False
+    hosts: Hosts | None = None
 
     _log: Final = Logger()
 
@@ -67,6 +73,12 @@ class Endpoint(Resource):
         """
         method = request.method.decode("ascii", "replace")
         try:
+            hosts = self.hosts
+            if hosts is not None:
+                given = request.requestHeaders.getRawHeaders(b"host")
+                # Every request passes here; the call is for Hosts that are new.
+                if given and given[0] not in hosts.known and not hosts.answer(given[0]):
+                    raise Problem(421, "misdirected", _MISDIRECTED)  # noqa: TRY301 - answered below, as the rest is
             detail = self._malformed(request)
             if detail is not None:
                 raise Problem(400, "request-malformed", detail)  # noqa: TRY301 - answered below, as the rest is

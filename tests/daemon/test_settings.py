@@ -44,6 +44,8 @@ def test_limits() -> None:
         Settings,
         policies=PATHS,
         listen=st.lists(st.text()).map(tuple),
+        operator_listen=st.lists(st.text()).map(tuple),
+        host=st.lists(st.text()).map(tuple),
         decision_ttl=st.integers(0, 2**31),
         request_timeout=st.floats(1, 2**31),
         workers=st.integers(1, 2**31),

@@ -56,6 +56,10 @@ class Hostile(NamedTuple):
     embedded: By
 
 
+NAMED = ("--host", "a.example", "--host", "a", "--host", "b.example")
+"""Options for a service: it answers by the Hosts of these requests."""
+
+
 def lines(*parts: bytes) -> bytes:
     """Write lines, each with its end, and an empty one behind them."""
     return b"\r\n".join([*parts, b"", b""])

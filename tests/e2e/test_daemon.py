@@ -234,7 +234,7 @@ def test_snapshot_cannot_be_written(start: Start, tmp_path: Path) -> None:
 def test_drain(start: Start, by: tuple[str, ...]) -> None:
     """At SIGTERM it accepts nobody, answers what was half asked, says that it closes, and ends at once."""
     body = b'{"policy": "one", "method": "GET", "origin": "https://one.example"}'
-    head = f"POST /v1/decision HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/decision HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     service = start("--drain-timeout", str(3 * DEADLINE), "--request-timeout", str(3 * DEADLINE), by=by)
     with (
         socket.create_connection(("127.0.0.1", service.port), timeout=DEADLINE) as idle,

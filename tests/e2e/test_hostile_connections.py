@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, Service, allows, ask
-from tests.e2e.hostile import LAST, POLICIES, QUERY, chunk, chunked, get, post
+from tests.e2e.hostile import LAST, NAMED, POLICIES, QUERY, chunk, chunked, get, post
 from tests.e2e.hostile_client import answers, connect
 
 REQUEST_TIMEOUT = 1.0
@@ -44,7 +44,7 @@ def policies(tmp_path: Path) -> Path:
 
 def serve(policies: Path, *options: str) -> Service:
     """Start a service."""
-    return Service([*TWIST, "--policies", str(policies), "--listen", ANY_PORT, *options], policies.parent)
+    return Service([*TWIST, "--policies", str(policies), "--listen", ANY_PORT, *NAMED, *options], policies.parent)
 
 
 def drip(begun: dict[socket.socket, bytes]) -> dict[socket.socket, bytes]:

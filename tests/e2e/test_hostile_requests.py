@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask
-from tests.e2e.hostile import HONEST, HOSTILE, POLICIES, REFUSALS, Hostile, Refusal, get
+from tests.e2e.hostile import HONEST, HOSTILE, NAMED, POLICIES, REFUSALS, Hostile, Refusal, get
 from tests.e2e.hostile_client import Answer, connect, talk
 
 LAST = get(b"Connection: close")
@@ -20,7 +20,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that must be as good as new in the end, and must have had no fault."""
     directory = tmp_path_factory.mktemp("hostile")
     (directory / "policies.toml").write_text(POLICIES, encoding="ascii")
-    service = Service([*TWIST, "--policies", "policies.toml", "--listen", ANY_PORT], directory)
+    service = Service([*TWIST, "--policies", "policies.toml", "--listen", ANY_PORT, *NAMED], directory)
     try:
         yield service
         status = ask(service.port, "/v1/status")

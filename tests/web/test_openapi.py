@@ -38,6 +38,7 @@ EVERYWHERE = {
     "HeadTooLarge",
     "BodyTooLarge",
     "Unauthorized",
+    "Misdirected",
     "Forbidden",
 }
 """What can be the answer on any path; the text of the description says when."""

@@ -20,7 +20,7 @@ _SWITCHES = [
     "--no-first-run",
     "--no-default-browser-check",
     "--no-proxy-server",
-    "--host-resolver-rules=MAP *.localhost 127.0.0.1",  # for names with characters that are not resolved otherwise
+    "--host-resolver-rules=MAP *.localhost 127.0.0.1, MAP rebound.example 127.0.0.1",  # some are not resolved otherwise
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
