@@ -133,9 +133,9 @@ def granting(*arguments: Any) -> Decision:
     return structs.replace(decision, headers=(*decision.headers, ("Access-Control-Allow-Credentials", "true")))
 
 
-def for_itself(policy: Any, asked: Query, own_origin: str | None, revision: str) -> Decision:
+def for_itself(policy: Any, asked: Query, url: _urls.URL | None, revision: str) -> Decision:
     """A decision that takes the Origin for that of the URL."""
-    decision: Decision = decide(policy, asked, asked.origins[0], revision)
+    decision: Decision = decide(policy, asked, _urls.parse_url(f"{asked.origins[0]}/"), revision)
     return decision
 
 
