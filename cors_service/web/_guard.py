@@ -14,9 +14,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.access.callers import Access, Caller, Verb
-from cors_service.store import IPolicies
 from cors_service.web._proxies import Warnings
-from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import IAccess
 from cors_service.web.answer import Answer
 from cors_service.web.endpoint import Endpoint
@@ -33,31 +31,37 @@ Endpoints = Mapping[bytes, Endpoint]
 """Those beneath `/v1`, by their names."""
 
 _READ: Final = frozenset({b"policies", b"status"})
+# Each remembers answers, so there is an end to how many endpoints there are.
+_MOST_SCOPES: Final = 16
 
 
 class Gate:
-    """Lets callers through to the endpoints that they may reach."""
+    """Lets callers through to the endpoints that they may reach.
+
+    Attributes:
+        endpoints: Those of callers that may ask about all policies.
+    """
 
     def __init__(
         self,
         access: IAccess,
-        policies: IPolicies,
-        endpoints_for: Callable[[IPolicies], Endpoints],
+        endpoints: Endpoints,
+        endpoints_within: Callable[[tuple[str, ...]], Endpoints],
         warnings: Warnings,
     ) -> None:
         """Make a gate.
 
         Args:
             access: Who may ask for what.
-            policies: Holds the active policies.
-            endpoints_for: Makes the endpoints that decide by the policies of a holder.
+            endpoints: The endpoints of callers that may ask about all policies.
+            endpoints_within: Makes the endpoints of callers that may ask about policies whose names begin like this.
             warnings: Takes what callers do wrong.
         """
+        self.endpoints = endpoints
         self._access = access
-        self._policies = policies
-        self._endpoints_for = endpoints_for
+        self._endpoints_within = endpoints_within
         self._warnings = warnings
-        self._made: dict[tuple[str, ...] | None, Endpoints] = {}
+        self._within: dict[tuple[str, ...], Endpoints] = {}
         self._made_for: Access = access.active
 
     def endpoint(self, request: AnyRequest, name: bytes, verb: Verb) -> tuple[Endpoint, Caller]:
@@ -68,7 +72,7 @@ class Gate:
         """
         access: Access = self._access.active
         if access is not self._made_for:
-            self._made, self._made_for = {}, access
+            self._within, self._made_for = {}, access
         known = list(_callers(request, access))
         for caller in known:
             if verb in caller.verbs:
@@ -84,11 +88,13 @@ class Gate:
         raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
 
     def _endpoints(self, prefixes: tuple[str, ...] | None) -> Endpoints:
-        """The endpoints of all callers with these policies; there are as many as the document of callers has."""
-        made = self._made.get(prefixes)
+        if prefixes is None:
+            return self.endpoints
+        made = self._within.get(prefixes)
         if made is None:
-            policies = self._policies if prefixes is None else PoliciesInScope(self._policies, prefixes)
-            made = self._made[prefixes] = self._endpoints_for(policies)
+            if len(self._within) >= _MOST_SCOPES:
+                del self._within[next(iter(self._within))]
+            made = self._within[prefixes] = self._endpoints_within(prefixes)
         return made
 
 
@@ -155,17 +161,16 @@ class _GuardedChild(Guarded):
         return child
 
 
-def guarded(ids: Iterator[bytes], gate: Gate, endpoints: Endpoints) -> Endpoints:
+def guarded(ids: Iterator[bytes], gate: Gate) -> Endpoints:
     """Put a guard before each endpoint.
 
     Args:
         ids: The names of answers.
-        gate: Knows the callers.
-        endpoints: What everybody reaches where nobody is asked for.
+        gate: Knows the endpoints and the callers.
     """
     return {
         name: Guarded(ids, gate, name, "read" if name in _READ else "decide", is_leaf=bool(endpoint.isLeaf))
-        for name, endpoint in endpoints.items()
+        for name, endpoint in gate.endpoints.items()
     }
 
 

@@ -28,6 +28,7 @@ from cors_service.web._proxies import (
     PreflightEndpoint,
     Warnings,
 )
+from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import FixedAccess, IAccess
 from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.hosts import Hosts
@@ -80,7 +81,11 @@ class DecisionTree(NotFound):
 
         endpoints: Mapping[bytes, Endpoint] = endpoints_for(policies)
         if access is not None:
-            endpoints = guarded(ids, Gate(access, policies, endpoints_for, warnings), endpoints)
+
+            def endpoints_within(prefixes: tuple[str, ...]) -> Mapping[bytes, Endpoint]:
+                return endpoints_for(PoliciesInScope(policies, prefixes))
+
+            endpoints = guarded(ids, Gate(access, endpoints, endpoints_within, warnings))
         for name, endpoint in endpoints.items():
             api.putChild(name, endpoint)
         self._api = api

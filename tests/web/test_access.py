@@ -19,11 +19,13 @@ from zope.interface.verify import verifyObject
 
 from cors_service.access import Access, read_access
 from cors_service.access.callers import VERBS
+from cors_service.access.tokens import token_entry
 from cors_service.policy import read_document
 from cors_service.server import DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, decision_resource
+from cors_service.web._guard import Guarded
 from cors_service.web.access import FixedAccess, IAccess
 from tests.certificates import Authority
 from tests.observing import observed_by
@@ -300,6 +302,22 @@ def test_changes() -> None:
     access.active = Access()
     asked.append(send(tree, "form", LIMITED).status)
     assert asked == [200, 403, 401]
+
+
+def test_many_scopes() -> None:
+    """There may be as many scopes as a document has tokens; what is remembered for them has an end."""
+    count = 40
+    document = "\n".join(
+        token_entry(f"t{number}", f"t{number}", ["decide"], [f"cat{number}"]) for number in range(count)
+    )
+    tree = guarded(read_access(document + "\n" + token_entry("t", "t", ["decide"], ["cat"])))
+    for _ in range(2):
+        for number in range(count):
+            assert send(tree, "form", f"t{number}").status == 403
+            assert send(tree, "form", "t").status == 200
+    found = tree.children[b"v1"].children[b"decision"]
+    assert isinstance(found, Guarded)
+    assert len(found._gate._within) <= 16
 
 
 def test_status_says_how_many() -> None:
