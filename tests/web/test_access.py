@@ -304,6 +304,17 @@ def test_changes() -> None:
     assert asked == [200, 403, 401]
 
 
+def test_operators_apart() -> None:
+    """Where operators have a listener of their own, they need their verb there, too."""
+    operators = guarded().split_off_operators()
+    found = [
+        Caller(operators).get(path, [("Authorization", f"Bearer {token}")]).status
+        for path in ("/v1/status", "/v1/policies", "/v1/policies/catalogue")
+        for token in ("reads", "decides", "nobody")
+    ]
+    assert found == [200, 403, 401] * 3
+
+
 def test_many_scopes() -> None:
     """There may be as many scopes as a document has tokens; what is remembered for them has an end."""
     count = 40
