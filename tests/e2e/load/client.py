@@ -117,7 +117,7 @@ class Connection:
 
 def request(method: str, path: str, body: bytes = b"", *lines: str) -> bytes:
     """Write a request, with a Content-Length if there is a body."""
-    head = [f"{method} {path} HTTP/1.1", "Host: cors.test", *lines]
+    head = [f"{method} {path} HTTP/1.1", "Host: localhost", *lines]
     if body:
         head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*head, "", ""]).encode("ascii") + body
