@@ -19,6 +19,11 @@ def has_strangers(suffix: str, *, any_depth: bool) -> bool:
     return _public_suffixes().is_public(suffix) or (any_depth and suffix in _above_public_suffixes())
 
 
+def is_registrable(domain: str) -> bool:
+    """Say whether somebody has registered this domain or one above it, and may speak for all of it."""
+    return _public_suffixes().privatesuffix(domain) is not None
+
+
 # The list is part of the library, constant like a module, and needed for wildcards with credentials only.
 @cache
 def _public_suffixes() -> PublicSuffixList:

@@ -8,15 +8,17 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar.mistakes import PolicyError, shown
 
 REGEX: Final = "re:"
 
 # A cleartext scheme in an expression, unless a loopback host follows.
 _CLEARTEXT: Final = re.compile(r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))")
-# A host that no author of a pattern had in mind, under suffixes where anybody can register it.
-_STRANGER: Final = "cqzjxkwvpy"
-_OPEN_SUFFIXES: Final = ("com", "net", "org", "io", "dev", "app", "de", "co.uk", "com.au", "github.io", "web.app")
+# A host that no author of a pattern had in mind.
+_STRANGER: Final = "http://cqzjxkwvpy.com"
+# A dot that is neither escaped nor repeated: most were meant as dots.
+_DOT: Final = re.compile(r"((?:^|[^\\])(?:\\\\)*)\.(?![*+?{])")
 
 
 class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -25,12 +27,21 @@ class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
     Attributes:
         text: As written, with its `re:`.
         is_insecure: Whether it is written for cleartext origins, or covers a stranger's.
-        spans_registrants: Whether it covers hosts that nobody meant: any name under a public suffix.
     """
 
     text: str
     is_insecure: bool
-    spans_registrants: bool
+
+    @property
+    def spans_registrants(self) -> bool:
+        """Whether it is not proven to cover hosts of written-out domains alone."""
+        return may_be_strangers(self.text.removeprefix(REGEX))
+
+    @property
+    def with_escaped_dots(self) -> str:
+        """The same with each dot that may have been meant as one escaped, if that makes it safe; otherwise nothing."""
+        text = _DOT.sub(r"\1\.", self.text)
+        return text if text != self.text and not may_be_strangers(text.removeprefix(REGEX)) else ""
 
 
 def read_expression(text: str) -> Expression:
@@ -40,9 +51,8 @@ def read_expression(text: str) -> Expression:
         PolicyError: RE2 is not installed, or can't compile the expression.
     """
     covers = automaton_of([text]).Match
-    is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(f"http://{_STRANGER}.com"))
-    strangers = (f"https://{_STRANGER}.{suffix}{port}" for suffix in _OPEN_SUFFIXES for port in ("", ":8443"))
-    return Expression(text, is_insecure, spans_registrants=any(map(covers, strangers)))
+    is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(_STRANGER))
+    return Expression(text, is_insecure)
 
 
 def automaton_of(texts: Sequence[str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from cors_service.grammar.expression import Expression
 from cors_service.grammar.mistakes import Path, PolicyError, shown
 from cors_service.grammar.origin import is_common
 from cors_service.grammar.pattern import (
@@ -225,9 +226,22 @@ def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[
         hint = 'Use https, or add dangerously_allow = ["insecure-origins"].'
         place.refuse("insecure-origin", message, hint=hint, value=text)
     elif "public-suffix-subdomains" not in lifted and spans_registrants(pattern):
-        message = f"{shown(text)} covers domains that anybody can register."
-        hint = 'Name the domain, or add dangerously_allow = ["public-suffix-subdomains"].'
+        message, hint = _about_strangers(pattern, text)
         place.refuse("public-suffix-subdomains", message, hint=hint, value=text)
+
+
+def _about_strangers(pattern: OriginPattern, text: str) -> tuple[str, str]:
+    """What is wrong with a pattern for domains of strangers, and what to write instead."""
+    flag = 'or add dangerously_allow = ["public-suffix-subdomains"].'
+    if not isinstance(pattern, Expression):
+        return f"{shown(text)} covers domains that anybody can register.", f"Name the domain, {flag}"
+    message = (
+        f"{shown(text)} may cover domains that anybody can register: with credentials, each alternative of an "
+        "expression must end in a registered domain, written out with `\\.` for each dot, and a port if need be."
+    )
+    if pattern.with_escaped_dots:
+        return message, f"Write '{pattern.with_escaped_dots}', {flag}"
+    return message, rf"Let it end as 're:https://[a-z0-9-]+\.example\.com(:[0-9]+)?' does, {flag}"
 
 
 def _read_methods(body: Body, place: Place) -> tuple[str, ...]:
