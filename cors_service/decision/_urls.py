@@ -89,6 +89,8 @@ def parse_url(text: str) -> URL:
 
 def is_own(url: URL, authorities: Collection[str]) -> bool:
     """Say whether a URL is on one of these hosts, whatever its path."""
+    if url.is_default and url.host in authorities:
+        return True  # as a rule
     hosts = _candidates(url.host)
     fitting = [f"{host}:{url.port}" for host in hosts] + (hosts if url.is_default else [_ANY_HOST])
     return any(authority in authorities for authority in fitting)
