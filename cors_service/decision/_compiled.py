@@ -67,7 +67,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         origins = query.origins
         if not origins:
             return self._without_page("no-origin", None, Reason("no-origin", _NO_ORIGIN), query.method, revision)
-        if url is not None and origins == (url.origin,) and self._is_own(url, query):
+        if url is not None and url.origin == origins[0] and len(origins) == 1 and self._is_own(url, query):
             reason = Reason("same-origin", f"{url.origin} is the origin of the URL itself.")
             return self._without_page("same-origin", True, reason, query.method, revision)
         # `query.is_preflight`, written out: the call would cost a twentieth of a refusal.
