@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -80,8 +81,10 @@ class Traced:
         new.replace(self.document)
 
     def run(self, *command: str) -> subprocess.Popen[str]:
-        """Start a command out of the checkout's `.venv`."""
-        program = str(self._repo / ".venv" / "bin" / command[0])
+        """Start a command of this environment, or out of another checkout's `.venv`."""
+        here = self._repo == Path(__file__).resolve().parents[1]
+        programs = Path(sys.executable).parent if here else self._repo / ".venv" / "bin"
+        program = str(programs / command[0])
         return subprocess.Popen(
             [program, *command[1:]],
             cwd=self._repo,
