@@ -23,7 +23,7 @@ TWO = {"version": 1, "policies": {"status": {"origins": ["https://two.test"]}, "
 BAD = {"version": 1, "policies": {"status": {"origins": ["https://one.test/", "*"], "credentials": True}}}
 EVERYTHING: dict[str, Any] = {
     "version": 1,
-    "origin_sets": {"a": ["https://a.test"], "b.c": ["https://*.b.test", "re:https://b[0-9]+\\.test"]},
+    "origin_sets": {"a": ["https://a.test"], "b.c": ["https://*.b.test", "re:https://b[0-9]+\\.b\\.test"]},
     "policies": {
         "x": {
             "match": ["x.test/", "*.x.test:8080/a/"],
