@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -37,6 +38,8 @@ from cors_service.policy.schema import MAX_AGE, max_age_error
 
 Body = Mapping[str, Any]
 """The table of a rule. Parts that the schema refused are missing, or None in a list."""
+
+_LISTS: Final = 256
 
 
 class OriginSet(Struct, frozen=True):
@@ -245,50 +248,75 @@ def _about_strangers(pattern: OriginPattern, text: str) -> tuple[str, str]:
 
 
 def _read_methods(body: Body, place: Place) -> tuple[str, ...]:
-    methods: list[str] = []
-    for index, written in _numbered(body.get("methods", DEFAULT_METHODS)):
-        if not is_token(written):
-            message = f"{shown(written)} is not a method name."
-            place.at("methods", index).refuse("method-malformed", message, value=written)
-        elif is_forbidden_method(written):
-            message = f"Browsers don't let pages send {shown(written)}."
-            place.at("methods", index).refuse("method-forbidden", message, hint="Remove it.", value=written)
-        method = normalize_method(written)
-        methods += ["GET", "HEAD"] if method == "GET" else [method]
-    return tuple(dict.fromkeys(methods))
+    written = tuple(body.get("methods", DEFAULT_METHODS))
+    if not _are_good(_method_problem, written):
+        for index, method in _numbered(written):
+            _note(_method_problem(method), place.at("methods", index))
+    return _methods(written)
 
 
 def _read_request_headers(body: Body, place: Place) -> tuple[str, ...]:
-    written = body.get("request_headers", ())
-    for index, name in _numbered(written):
-        bare = name.removesuffix("*") if name != "*" else "x"
-        is_forbidden = is_forbidden_request_prefix if name[-1:] == "*" and name != "*" else is_forbidden_request_header
-        if not is_token(bare) or "*" in bare:
-            hint = "Write one name, prefix-* or * in each item."
-            message = f"{shown(name)} is not a header name."
-            place.at("request_headers", index).refuse("request-header-malformed", message, hint=hint, value=name)
-        elif is_forbidden(bare.lower()):
-            message, hint = f"{shown(name)} is not a header that a page can set.", "Remove it."
-            place.at("request_headers", index).refuse("request-header-forbidden", message, hint=hint, value=name)
+    written = tuple(body.get("request_headers", ()))
+    if not _are_good(_request_header_problem, written):
+        for index, name in _numbered(written):
+            _note(_request_header_problem(name), place.at("request_headers", index))
     return _names(written)
 
 
 def _read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[str, ...]:
-    written = body.get("expose_headers", ())
-    for index, name in _numbered(written):
-        if name == "*":
-            if credentials:
-                message = "With credentials, browsers take `*` for the name of a header."
-                hint = "List the headers that pages may read."
-                place.at("expose_headers", index).refuse("any-header-with-credentials", message, hint=hint, value=name)
-        elif not is_token(name) or "*" in name:
-            hint = "Write one name or * in each item."
-            message = f"{shown(name)} is not a header name."
-            place.at("expose_headers", index).refuse("expose-header-malformed", message, hint=hint, value=name)
-        elif is_forbidden_exposed_header(name.lower()):
-            message = f"{shown(name)} is not a response header that a page can read."
-            place.at("expose_headers", index).refuse("expose-header-forbidden", message, hint="Remove it.", value=name)
+    written = tuple(body.get("expose_headers", ()))
+    problem = _credentialed_exposed_header_problem if credentials else _exposed_header_problem
+    if not _are_good(problem, written):
+        for index, name in _numbered(written):
+            _note(problem(name), place.at("expose_headers", index))
     return _names(written)
+
+
+def _method_problem(method: str) -> PolicyError | None:
+    if not is_token(method):
+        message = f"{shown(method)} is not a method name."
+        return PolicyError("method-malformed", message, value=method)
+    if is_forbidden_method(method):
+        message = f"Browsers don't let pages send {shown(method)}."
+        return PolicyError("method-forbidden", message, hint="Remove it.", value=method)
+    return None
+
+
+def _request_header_problem(name: str) -> PolicyError | None:
+    bare = name.removesuffix("*") if name != "*" else "x"
+    if not is_token(bare) or "*" in bare:
+        hint = "Write one name, prefix-* or * in each item."
+        return PolicyError("request-header-malformed", f"{shown(name)} is not a header name.", hint=hint, value=name)
+    is_forbidden = is_forbidden_request_prefix if name[-1:] == "*" and name != "*" else is_forbidden_request_header
+    if is_forbidden(bare.lower()):
+        message = f"{shown(name)} is not a header that a page can set."
+        return PolicyError("request-header-forbidden", message, hint="Remove it.", value=name)
+    return None
+
+
+def _exposed_header_problem(name: str) -> PolicyError | None:
+    if name == "*":
+        return None
+    if not is_token(name) or "*" in name:
+        hint = "Write one name or * in each item."
+        return PolicyError("expose-header-malformed", f"{shown(name)} is not a header name.", hint=hint, value=name)
+    if is_forbidden_exposed_header(name.lower()):
+        message = f"{shown(name)} is not a response header that a page can read."
+        return PolicyError("expose-header-forbidden", message, hint="Remove it.", value=name)
+    return None
+
+
+def _credentialed_exposed_header_problem(name: str) -> PolicyError | None:
+    if name != "*":
+        return _exposed_header_problem(name)
+    message = "With credentials, browsers take `*` for the name of a header."
+    hint = "List the headers that pages may read."
+    return PolicyError("any-header-with-credentials", message, hint=hint, value=name)
+
+
+def _note(problem: PolicyError | None, place: Place) -> None:
+    if problem is not None:
+        place.note(problem)
 
 
 def _numbered(items: Iterable[Any]) -> Iterable[tuple[int, str]]:
@@ -300,6 +328,23 @@ def _strings(items: Iterable[Any]) -> list[str]:
     return [item for item in items if item is not None]
 
 
-def _names(written: Iterable[Any]) -> tuple[str, ...]:
+# Many policies have the same few lists: each is read once, and takes up memory once.
+
+
+@lru_cache(maxsize=_LISTS)
+def _are_good(problem: Callable[[str], PolicyError | None], written: tuple[Any, ...]) -> bool:
+    return not any(map(problem, _strings(written)))
+
+
+@lru_cache(maxsize=_LISTS)
+def _methods(written: tuple[Any, ...]) -> tuple[str, ...]:
+    methods: list[str] = []
+    for method in map(normalize_method, _strings(written)):
+        methods += ["GET", "HEAD"] if method == "GET" else [method]
+    return tuple(dict.fromkeys(methods))
+
+
+@lru_cache(maxsize=_LISTS)
+def _names(written: tuple[Any, ...]) -> tuple[str, ...]:
     # str.lower maps the Kelvin sign to `k`; names outside ASCII stay as they are, and are refused as malformed.
     return tuple(dict.fromkeys(name.lower() if name.isascii() else name for name in _strings(written)))

@@ -53,11 +53,7 @@ Document = dict[str, Any]
 def parse_text(source: Source, place: Place) -> object:
     """Parse TOML (v1.0.0) or JSON (RFC 8259); report a text that is neither, and give UNPARSED."""
     try:
-        document: object = (
-            tomllib.loads(source.text)
-            if source.format == "toml"
-            else json.loads(source.text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-        )
+        document: object = tomllib.loads(source.text) if source.format == "toml" else _JSON.decode(source.text)
         if source.format == "json" and "\\u" in source.text:
             # JSON can spell half of a surrogate pair, which is not a character (RFC 8259, 8.2).
             json.dumps(document, ensure_ascii=False).encode()
@@ -148,6 +144,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) -> None:

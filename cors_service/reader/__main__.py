@@ -17,7 +17,6 @@ from threading import Thread
 from typing import Final
 
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.reader.looking import POLL_SECONDS
 from cors_service.reader.messages import (
     HEARS,
     SIGNALS,
@@ -29,15 +28,17 @@ from cors_service.reader.messages import (
     framed,
     write_mistakes,
 )
+from cors_service.reader.notices import Names, Notices
+from cors_service.reader.pace import Pace
 from cors_service.reader.reading import Documents
 from cors_service.reader.responder import Known, Responder
 from cors_service.reader.snapshot import Snapshot, read_at_start
 
 _NICE: Final = 10
 _READ_BYTES: Final = 1 << 16
-# How many times as long as it has worked it does nothing: it takes a sixth of a core at most. What counts is its own
-# time, and not that of another process that had the core.
-_REST: Final = 5
+
+Inbox = SimpleQueue[Message | Names | None]
+"""What there is to do: a request, names of what has changed, or nothing more."""
 
 
 def main() -> None:
@@ -56,15 +57,17 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     # Nearly all that it makes stays, and is not garbage.
     gc.set_threshold(100_000, 20, 100)
+    documents = Documents(options.path)
     responder = Responder(
-        Documents(options.path),
+        documents,
         lambda frame: _write(output, frame),
         snapshot=options.snapshot,
         known=options.known and Known(options.known[0], float(options.known[1])),
     )
-    requests: SimpleQueue[Message | None] = SimpleQueue()
-    Thread(target=_listen, args=(requests, responder), daemon=True).start()
-    _serve(responder, requests)
+    inbox: Inbox = SimpleQueue()
+    Thread(target=_listen, args=(inbox, responder), daemon=True).start()
+    notices = Notices(options.path, inbox.put)
+    _serve(responder, Pace(options.path, documents.looks, responder.look, notices.follow), inbox)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,32 +91,35 @@ def _checked(path: Path, snapshot: Snapshot | None) -> Message:
     return End()
 
 
-def _serve(responder: Responder, requests: SimpleQueue[Message | None]) -> None:
-    due = time.monotonic()
+def _serve(responder: Responder, pace: Pace, inbox: Inbox) -> None:
+    """Answer, look, and keep the snapshot, until there is nobody to answer."""
     while True:
-        worked = time.process_time()
         try:
-            request = requests.get(timeout=max(0, due - time.monotonic()))
+            received = inbox.get(timeout=max(0, pace.due - time.monotonic()))
         except Empty:
-            due = time.monotonic() + POLL_SECONDS
-            responder.look()
-        else:
-            if request is None:
-                break
-            responder.answer(request)
+            pace.look()
+            responder.save()
+            continue
+        if received is None:
+            break
+        if isinstance(received, frozenset):
+            pace.notice(received)
+            continue
+        begun = time.process_time()
+        responder.answer(received)
         responder.save()
-        due = max(due, time.monotonic()) + _REST * (time.process_time() - worked)
+        pace.has_worked(time.process_time() - begun)
     responder.finish()
 
 
-def _listen(requests: SimpleQueue[Message | None], responder: Responder) -> None:
+def _listen(inbox: Inbox, responder: Responder) -> None:
     frames = Frames()
     while data := os.read(HEARS, _READ_BYTES):
         for message in frames.take(data):
-            requests.put(decoded(message))
+            inbox.put(decoded(message))
     if responder.has_saved:
         os._exit(0)  # whatever the other thread is doing: nobody is left to take it
-    requests.put(None)
+    inbox.put(None)
 
 
 def _write(descriptor: int, frame: bytes) -> None:

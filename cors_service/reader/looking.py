@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ from cors_service.reader.sources import State, States, state_of, states_of
 
 POLL_SECONDS: Final = 0.5
 """The least time between two looks."""
+MANY: Final = 1000
+"""So many names that a look at all documents is easier."""
 PATIENCE: Final = 10
 """How many looks a document may go on changing before it is read all the same."""
 PATIENCE_WITH_OTHERS: Final = 4
@@ -25,12 +28,16 @@ class Looks:
 
     Attributes:
         due: The names of the documents to be read.
+        moved: The names of those that the last look found in another state than the look before.
+        seconds: How long the last look at all documents took, of the time of the processor.
         is_complete: Whether every document was read once.
     """
 
     def __init__(self, path: Path) -> None:
         """Make looks at a file or directory."""
         self.due: set[str] = set()
+        self.moved: set[str] = set()
+        self.seconds = 0.0
         self.is_complete = False
         self._path = path
         self._seen: States = {}
@@ -40,7 +47,7 @@ class Looks:
         self._restless: dict[str, int] = {}
         self._unrest = 0
 
-    def look(self, names: Iterable[str] | None = None) -> bool:
+    def look(self, names: Collection[str] | None = None) -> bool:
         """Look at documents.
 
         Args:
@@ -50,12 +57,16 @@ class Looks:
         Returns:
             Whether there is something to read.
         """
-        found = self._find_all() if names is None else self._find(names)
-        moved = {name for name, state in found.items() if self._seen.get(name) != state}
-        for name in moved:
+        is_of_all = names is None or len(names) + len(self._changed) > MANY
+        begun = time.process_time()
+        found = self._find_all() if is_of_all else self._find(names or ())
+        self.moved = {name for name, state in found.items() if self._seen.get(name) != state}
+        for name in self.moved:
             _put(self._seen, name, found[name])
         self._changed = {name for name, state in found.items() if self._read.get(name) != state}
-        restless = self._changed & moved
+        if is_of_all:
+            self.seconds = time.process_time() - begun
+        restless = self._changed & self.moved
         self._restless = {name: self._restless.get(name, 0) + 1 for name in restless}
         self._unrest = self._unrest + 1 if restless else 0
         self.due = {name for name, looks in self._restless.items() if looks >= PATIENCE}
@@ -64,6 +75,11 @@ class Looks:
             return False
         self.due |= self._changed - restless
         return bool(self.due)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether something differs from what was read."""
+        return bool(self._changed)
 
     @property
     def has_documents(self) -> bool:
@@ -99,7 +115,7 @@ class Looks:
         # What was there, and is perhaps gone; then what is there.
         return {**dict.fromkeys(self._seen), **dict.fromkeys(self._changed), **states_of(self._path)}
 
-    def _find(self, names: Iterable[str]) -> dict[str, State | None]:
+    def _find(self, names: Collection[str]) -> dict[str, State | None]:
         return {name: state_of(self._path, name) for name in {*names, *self._changed}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -36,6 +36,7 @@ class Documents:
     """A file or a directory of documents, which remembers what it has read of each.
 
     Attributes:
+        looks: Finds out what is due to be read.
         good: The last good set; None before there is one.
         mistakes: What is wrong with the documents as they were read last; None if nothing is.
     """
@@ -45,12 +46,12 @@ class Documents:
         self.good: GoodSet | None = None
         self.mistakes: InvalidPolicies | None = None
         self._path = path
-        self._looks = Looks(path)
+        self.looks = Looks(path)
         self._assembly = Assembly()
         self._has_changed = True
         self._history = History()
 
-    def look(self, names: Iterable[str] | None = None) -> bool:
+    def look(self, names: Collection[str] | None = None) -> bool:
         """Look at documents.
 
         Args:
@@ -59,12 +60,12 @@ class Documents:
         Returns:
             Whether there is something to read.
         """
-        is_due = self._looks.look(names)
-        if self._looks.is_complete:
+        is_due = self.looks.look(names)
+        if self.looks.is_complete:
             return is_due
-        self._take(self._looks.due)
-        self._looks.settle()
-        return self._looks.is_complete
+        self._take(self.looks.due)
+        self.looks.settle()
+        return self.looks.is_complete
 
     def read(self, *, everything: bool = False) -> PolicySet:
         """Read what the last look found to be due.
@@ -78,12 +79,12 @@ class Documents:
         Raises:
             InvalidPolicies: With every mistake of every document.
         """
-        if everything or not self._looks.is_complete:
-            self._looks.look()
-            self._take(self._looks.names(), as_it_is=True)
-            self._looks.settle()
+        if everything or not self.looks.is_complete:
+            self.looks.look()
+            self._take(self.looks.names(), as_it_is=True)
+            self.looks.settle()
         else:
-            self._take(self._looks.due)
+            self._take(self.looks.due)
         if self._has_changed:
             self._assemble()
         elif everything and self.good is not None:
@@ -142,12 +143,12 @@ class Documents:
             as_it_is: Whether to take a document that changes at this very moment; it can wait else.
         """
         for name in list(names):
-            state = self._looks.state(name)
+            state = self.looks.state(name)
             if state is None:
                 self._put(name, None)
                 continue
             found, now = self._read_one(name)
-            if as_it_is or now == state or self._looks.may_go_on_changing(name):
+            if as_it_is or now == state or self.looks.may_go_on_changing(name):
                 self._put(name, found)
 
     def _read_one(self, name: str) -> tuple[Draft | PolicyError, object]:
@@ -158,14 +159,14 @@ class Documents:
         return known if isinstance(known, Draft) and known.source == source else Draft(source), state
 
     def _put(self, name: str, document: Draft | PolicyError | None) -> None:
-        self._looks.has_read(name)
+        self.looks.has_read(name)
         if document is not self._assembly.get(name):
             self._assembly.put(name, document)
             self._has_changed = True
 
     def _assemble(self) -> None:
         try:
-            if not self._looks.has_documents:
+            if not self.looks.has_documents:
                 document_names(self._path)  # raises what is wrong
             change = self._assembly.read()
         except InvalidPolicies as invalid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ class Responder:
         except Exception:  # noqa: BLE001 - whatever it is, the service has to know
             self._send(framed(Failed(ascii(traceback.format_exc()))))
 
-    def look(self, names: Iterable[str] | None = None) -> None:
+    def look(self, names: Collection[str] | None = None) -> None:
         """Look at documents, and tell the service of a change, once until it asks.
 
         Args:
@@ -97,11 +97,12 @@ class Responder:
         good = self._documents.good
         if self._snapshot is None or good is None or good.revision == self._saved:
             return
-        self._saved = good.revision
         try:
             self._snapshot.save(good.policy_set, good.loaded_at)
         except OSError as error:
             sys.stderr.write(f"Can't write the snapshot: {error}\n")
+        # Not before: this process may end as soon as it is saved.
+        self._saved = good.revision
 
     def finish(self) -> None:
         """Write the last good set into the snapshot, and read it first if nothing was read yet."""

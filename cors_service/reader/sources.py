@@ -118,10 +118,12 @@ def shown_path(path: Path | str) -> str:
 def _read(document: str) -> tuple[bytes, State]:
     descriptor = os.open(document, _FLAGS)
     try:
-        parts = []
-        while part := os.read(descriptor, _READ_BYTES):
-            parts.append(part)
-        return b"".join(parts), _state_of(lambda: os.fstat(descriptor))
+        size = os.fstat(descriptor).st_size
+        data = os.read(descriptor, size + 1)
+        if len(data) != size or not size:
+            # It grows, or is something that has no size.
+            data += b"".join(iter(lambda: os.read(descriptor, _READ_BYTES), b""))
+        return data, _state_of(lambda: os.fstat(descriptor))
     finally:
         os.close(descriptor)
 

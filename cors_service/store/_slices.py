@@ -9,10 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-SLICE_SECONDS: Final = 0.001
+SLICE_SECONDS: Final = 0.0005
 """How long a slice may take, but for its last step."""
-PAUSE_SECONDS: Final = 3 * SLICE_SECONDS
-"""How long other things have the reactor behind it: with less, requests at half of the possible rate would pile up."""
+IDLE_SECONDS: Final = 0.0001
+"""A turn of the reactor that takes no longer has found nearly nothing to do."""
+MOST_SECONDS: Final = 3 * SLICE_SECONDS
+"""How long other things have the reactor between two slices at most, however many there are."""
 _Result = TypeVar("_Result")
 
 
@@ -55,5 +57,17 @@ async def in_slices(
             return cast(_Result, end.value)
         result = None if task is None else await in_thread(task)
         if clock.seconds() - begun >= SLICE_SECONDS:
-            await deferLater(clock, PAUSE_SECONDS)
+            await _leave_the_reactor(clock)
             begun = clock.seconds()
+
+
+async def _leave_the_reactor(clock: IReactorTime) -> None:
+    """Let the reactor do other things, until there are few of them, or it has had long enough."""
+    begun = clock.seconds()
+    turn = begun
+    while turn - begun < MOST_SECONDS:
+        before = turn
+        await deferLater(clock, 0)
+        turn = clock.seconds()
+        if turn - before < IDLE_SECONDS:
+            return

@@ -19,7 +19,7 @@ from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_do
 from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store import IPolicyStore, LivePolicies
-from cors_service.store._slices import PAUSE_SECONDS, at_once, in_slices
+from cors_service.store._slices import IDLE_SECONDS, MOST_SECONDS, SLICE_SECONDS, at_once, in_slices
 from tests.store.store_texts import document, now
 
 Logged = list[tuple[str, str]]
@@ -210,7 +210,7 @@ def test_in_slices(store: ScriptedStore) -> None:
     reloading = live.reload()
     before = live.active
     store.give(policies("one"), policies(*(f"policy-{number}" for number in range(100))))
-    clock.pump([PAUSE_SECONDS] * 200)
+    clock.pump([0.0] * 1000)
     assert reloading.called
     assert len(active(live)) == 100
     assert set(seen) == {before, live.active}
@@ -277,8 +277,51 @@ def test_slices() -> None:
     assert fast.getDelayedCalls() == []
     ends: list[object] = []
     Deferred.fromCoroutine(in_slices(counted(100), slow, execute)).addCallback(ends.append)
-    slow.pump([PAUSE_SECONDS] * 200)
+    slow.pump([0.0] * 1000)
     assert (ends, slow.turns > 30) == ([None], True)
+
+
+class Busy(Clock):
+    """A clock on which each turn of the reactor takes its time, and each step.
+
+    Attributes:
+        step: Seconds of a step.
+        turn: Seconds of a turn.
+        turns: How many turns there were.
+    """
+
+    def __init__(self, step: float, turn: float) -> None:
+        super().__init__()
+        self.step = step
+        self.turn = turn
+        self.turns = 0
+
+    def callLater(self, *arguments: Any, **keys: Any) -> IDelayedCall:
+        """Let a turn go by."""
+        self.turns += 1
+        self.rightNow += self.turn
+        return super().callLater(*arguments, **keys)
+
+    def steps(self, count: int) -> Generator[None, Any, None]:
+        """Take so many steps."""
+        for _ in range(count):
+            self.rightNow += self.step
+            yield None
+
+
+@pytest.mark.parametrize(
+    ("turn", "turns"),
+    [(0.0, 1), (IDLE_SECONDS / 2, 1), (2 * IDLE_SECONDS, MOST_SECONDS / (2 * IDLE_SECONDS)), (1.0, 1)],
+    ids=["idle", "nearly idle", "busy", "very busy"],
+)
+def test_gives_way(turn: float, turns: float) -> None:
+    """Between two slices the reactor has turns until it is idle, but only so many if it is not."""
+    slices, clock = 20, Busy(2 * SLICE_SECONDS, turn)
+    ends: list[object] = []
+    Deferred.fromCoroutine(in_slices(clock.steps(slices), clock, execute)).addCallback(ends.append)
+    clock.advance(0)
+    assert ends == [None]
+    assert turns <= clock.turns / slices <= turns + 1
 
 
 def test_task() -> None:
