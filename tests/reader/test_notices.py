@@ -99,7 +99,7 @@ def test_directory_goes_and_comes(heard: Heard) -> None:
 
 def test_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is nothing to follow that is told in a line, once, and nothing else happens."""
-    notices = Notices(tmp_path / "absent", lambda names: None)
+    notices = Notices(tmp_path / "absent", len)
     for _ in range(2):
         notices._watch(Event())
     [line] = capsys.readouterr().err.splitlines()
