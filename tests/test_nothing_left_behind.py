@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import LONGEST, TESTS
+
 ROOT = Path(__file__).parents[1]
 BEHIND = """
 import gc
@@ -32,6 +34,11 @@ def test_delayed_call(): reactor.callLater(100, print)
 
 def test_last(): pass
 """
+
+
+def test_the_longest_modules_exist() -> None:
+    """A module that was moved still begins first."""
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
 
 
 def test_what_is_left_behind_is_an_error(tmp_path: Path) -> None:
