@@ -37,10 +37,10 @@ class Owner(Protocol):
         """Take a line that is not a message, such as one of a traceback."""
 
     def process_exited(self, process: Any, reason: Failure) -> None:
-        """The process is no more, but something that it said may be on its way."""
+        """The process has ended, but something that it said may be on its way."""
 
     def process_closed(self, process: Any) -> None:
-        """There is nothing more to hear of a process that is no more."""
+        """There is nothing more to hear of a process that has ended."""
 
 
 class PythonProcess(ProcessProtocol):
@@ -147,7 +147,7 @@ class PythonProcess(ProcessProtocol):
         self._wrote(self._lines.pop(childFD, b""))
 
     def processExited(self, reason: Failure) -> None:
-        """The process is no more."""
+        """The process has ended."""
         self.resume()
         self._closing = self._reactor.callLater(LINGER_SECONDS, self._close)
         self._owner.process_exited(self, reason)

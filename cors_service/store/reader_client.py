@@ -91,7 +91,7 @@ class ReaderClient:
         """Let the process end, as soon as it has answered what it was asked.
 
         Returns:
-            A Deferred that fires when the process is no more.
+            A Deferred that fires when the process has ended.
         """
         self._is_wanted = False
         self._failures, self._why = 0, None

@@ -260,7 +260,7 @@ class Supervisor(Service):
         self._log.error("[worker {worker}] {text}", worker=process.slot.number, text=line)
 
     def process_exited(self, process: WorkerProcess, reason: Failure) -> None:
-        """A worker is no more; others take its connections, and another one its place."""
+        """A worker has ended; others take its connections, and another one its place."""
         self._has_ended(process, f"ended: {how_it_ended(reason)}")
 
     def process_closed(self, process: WorkerProcess) -> None:
