@@ -12,11 +12,14 @@ _NORMALIZED: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT
 # https://fetch.spec.whatwg.org/#forbidden-method
 _FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
 
-# https://fetch.spec.whatwg.org/#forbidden-request-header, step 1 and 2.
+# https://fetch.spec.whatwg.org/#forbidden-request-header, step 1 and 2. Step 3 is about values: X-HTTP-Method and the
+# like can be granted.
 _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     {
         "accept-charset",
         "accept-encoding",
+        "access-control-request-headers",
+        "access-control-request-method",
         "connection",
         "content-length",
         "cookie",
@@ -36,8 +39,7 @@ _FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
         "via",
     }
 )
-# The last is ours: Access-Control-* headers are the protocol's, and never a page's to send.
-_FORBIDDEN_REQUEST_PREFIXES: Final = ("proxy-", "sec-", "access-control-")
+_FORBIDDEN_REQUEST_PREFIXES: Final = ("proxy-", "sec-")
 
 # https://fetch.spec.whatwg.org/#forbidden-response-header-name, then names that only requests or preflight
 # answers carry.

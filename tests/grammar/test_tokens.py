@@ -109,6 +109,12 @@ REQUEST_HEADERS = [
     "x-sec-y",
     "proxyx",
     "security",
+    "access-control-allow-origin",
+    "access-control-request-",
+    "access-control-request-private-network",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
 ]
 
 
@@ -165,6 +171,12 @@ METHOD_LISTS = {
 def test_methods_of_a_rule(written: list[str], expected: tuple[str, ...]) -> None:
     """The methods of a rule are normalised and keep their order."""
     assert expected == read_rule(methods=written).methods
+
+
+def test_protocol_headers_of_a_rule() -> None:
+    """Pages may send headers that mean something in answers only, so a rule may grant them."""
+    read = read_rule(request_headers=["Access-Control-Allow-Origin", "access-control-*"])
+    assert read.request_headers == ("access-control-allow-origin", "access-control-*")
 
 
 def test_names_of_a_rule() -> None:
