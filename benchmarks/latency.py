@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from benchmarks import open_loop, questions
 from benchmarks.figures import Part, table
 from benchmarks.load import send
+from benchmarks.machine import LOAD_CORE, SERVER_CORE
 from benchmarks.open_loop import Latencies
 from benchmarks.plan import Plan
 from benchmarks.processes import Server, running, service, wait_for
@@ -122,7 +123,9 @@ def many_files(plan: Plan, directory: Path, rate: float) -> tuple[float, Changed
     place.symlink_to(first)
     asked = questions.asked_of_many(plan.policies)
     requests = [questions.single(question) for question in asked]
-    with running(service(place), directory / "many.log", patience=_PATIENCE) as server:
+    # The reader is a process of its own, which the system runs on whichever core has time.
+    cores = (SERVER_CORE, LOAD_CORE)
+    with running(service(place), directory / "many.log", patience=_PATIENCE, cores=cores) as server:
         check(server, asked)
         settled = _settle(server, first)
         send(server, requests, plan.warming)
