@@ -1,17 +1,20 @@
 """The readers of queries: JSON, the parameters of a form, and URLs become decisions or documented errors.
 
-An input that begins with `?` is the query string of a GET, one that begins with `http` is a URL, and anything else is
-the body of a POST. Decided is by etc/policies.toml.
+An input that begins with `?` is the query string of a GET, one that begins with `http` or `ws` is a URL, and anything
+else is the body of a POST. Decided is by etc/policies.toml.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from msgspec.structs import replace
+
 from cors_service.decision import ActivePolicies, BadQuery, Query
-from cors_service.decision._urls import URL, parse_url
+from cors_service.decision._urls import URL, parse_site, parse_url
 from cors_service.policy import Source, read_sources
 from cors_service.wire import parse_json, read_form, read_query
 from fuzz import checked
@@ -42,13 +45,15 @@ def check(data: bytes) -> None:
         return
     assert read_query(json.loads(json.dumps(_as_fields(query)))) == query
     try:
-        url = None if query.url is None else _url(query.url)
+        url = None
+        if query.url is not None:
+            url = _url(query.url) if query.policy is None else parse_site(query.url)
         decision = checked.decide(_ACTIVE, query)
     except BadQuery as error:
-        _check_error(error)
+        _check_error(error, is_named=query.policy is not None)
         return
     if url is not None:
-        assert query.policy is not None or decision.policy == _policy_of(url)
+        assert query.policy is not None or {decision.policy} == {_policy_of(path, url) for path in _readings(url)}
         is_own = query.policy is None or _has_host(query.policy, url)
         assert (decision.kind == "same-origin") == (query.origins == (url.origin,) and is_own)
 
@@ -56,7 +61,7 @@ def check(data: bytes) -> None:
 def _read(data: bytes) -> Query:
     if data.startswith(b"?"):
         return read_form(data[1:])
-    if data[:4].lower() == b"http":
+    if data[:4].lower() == b"http" or data[:2].lower() == b"ws":
         return Query("GET", url=data.decode("utf-8", "replace"), origins=("https://app.example.com",))
     return read_query(parse_json(data))
 
@@ -72,9 +77,10 @@ def _as_fields(query: Query) -> dict[str, object]:
     return {"method": query.method, "policy": query.policy, "url": query.url, "headers": headers}
 
 
-def _check_error(error: BadQuery) -> None:
-    """An error has a documented code and forges no line of a log."""
+def _check_error(error: BadQuery, *, is_named: bool = False) -> None:
+    """An error has a documented code and forges no line of a log; where the policy is named, it is not for the URL."""
     assert error.code in CODES
+    assert not is_named or error.code == "unknown-policy"
     assert error.message.isprintable()
 
 
@@ -82,22 +88,46 @@ def _url(text: str) -> URL:
     """A URL that was read is read in the same way by others, by ourselves when it is written anew, and once decoded."""
     url = parse_url(text)
     assert parse_url(url.origin + url.path) == url
+    assert url.path.isascii()
     other = urlsplit(text)
-    assert f"{other.scheme}://" == url.origin[: len(other.scheme) + 3]
+    scheme = {"ws": "http", "wss": "https"}.get(other.scheme, other.scheme)
+    assert f"{scheme}://" == url.origin[: len(scheme) + 3]
     assert other.hostname is not None
     # One dot at the end is ignored: it may not find another policy.
     assert other.hostname.removesuffix(".") == url.host.strip("[]")
     assert parse_url(f"{other.scheme}://{url.host}:{url.port}{url.path}").host == url.host
-    assert (other.port if other.port is not None else {"http": 80, "https": 443}[other.scheme]) == url.port
+    assert (other.port if other.port is not None else {"http": 80, "https": 443}[scheme]) == url.port
     assert other.username is None
-    decoded = unquote(url.path)
+    assert parse_site(text) == replace(url, path="/", is_plain=True)
+    decoded = unquote(url.path, "latin-1")
     assert not any(char < " " or char == "\x7f" for char in decoded)
-    assert unquote(other.path or "/") == decoded
-    assert decoded.count("/") == url.path.count("/")
-    assert "//" not in decoded
-    assert "\\" not in decoded
-    assert {".", ".."}.isdisjoint(segment.partition(";")[0] for segment in decoded.split("/"))
+    assert unquote(other.path or "/") == unquote(url.path)
+    if url.is_plain:
+        assert decoded.count("/") == url.path.count("/")
+        assert "//" not in decoded
+        assert "\\" not in decoded
+        assert {".", ".."}.isdisjoint(segment.partition(";")[0] for segment in decoded.split("/"))
+        assert unquote(unquote(url.path)) == unquote(url.path)
     return url
+
+
+def _readings(url: URL) -> list[str]:
+    """The paths that some servers make of one."""
+    path = url.path
+    once = unquote(path)
+    paths = [path, once, unquote(once), path.replace("\\", "/"), *(re.sub(";[^/]*", "", each) for each in (path, once))]
+    return [*paths, *(re.sub("/+", "/", each) for each in paths), *(_without_dots(each) for each in paths)]
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)
 
 
 def _has_host(name: str, url: URL) -> bool:
@@ -114,14 +144,14 @@ def _fits(authority: str, url: URL) -> bool:
     return fits_host and (url.port == int(port) if port else url.is_default)
 
 
-def _policy_of(url: URL) -> str | None:
+def _policy_of(path: str, url: URL) -> str | None:
     """The policy of the longest path that fits, and for that path of the most specific host."""
     fitting: list[tuple[int, bool, int, str]] = []
     for policy in _ACTIVE.policy_set.policies.values():
         for match in policy.match:
-            authority, _, path = match.text.partition("/")
+            authority, _, prefix = match.text.partition("/")
             host = authority.partition(":")[0]
             suffix = host.removeprefix("*")
-            if _fits(authority, url) and f"{url.path}/".startswith(f"/{path}"):
-                fitting.append((len(path), host == suffix, len(suffix), policy.name))
+            if _fits(authority, url) and f"{path}/".startswith(f"/{prefix}"):
+                fitting.append((len(prefix), host == suffix, len(suffix), policy.name))
     return max(fitting)[-1] if fitting else None

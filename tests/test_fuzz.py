@@ -17,7 +17,7 @@ import pytest
 import re2
 from msgspec import structs
 
-from cors_service.decision import BadQuery, Decision, Query, _origins, _urls
+from cors_service.decision import BadQuery, Decision, Query, _origins, _readings, _router, _urls
 from cors_service.decision._compiled import CompiledPolicy
 from cors_service.decision._grant import Grant, NotGranted
 from cors_service.grammar import pattern as _pattern
@@ -212,9 +212,14 @@ FAULTS = {
     ),
     "an error has a code of its own": Fault(query, b"{}", query, "read_query", raising(BadQuery("oops", "Oops."))),
     "a query fails to be read": Fault(query, b"{", query, "parse_json", raising(RecursionError())),
-    "a path is not folded": Fault(query, b"https://a.example/%2e%2E/", _urls, "fold_path", unchanged),
+    "a path is not folded": Fault(
+        query, "https://api.example.com/prices/\u00e9".encode(), _urls, "fold_path", unchanged
+    ),
+    "a reading is passed over": Fault(
+        query, b"https://api.example.com/prices/..%2fcatalogue/", _readings, "_last_return", always(-1)
+    ),
     "a URL has the port of another": Fault(query, ROUTED, _urls, "DEFAULT_PORTS", {"https": 80}),
-    "a URL finds another policy": Fault(query, ROUTED, _urls.Router, "_find", always("catalogue")),
+    "a URL finds another policy": Fault(query, ROUTED, _router.Router, "_find", always("catalogue")),
     "chunks are not looked at": Fault(
         request,
         b"\0POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

@@ -142,7 +142,10 @@ def test_the_own_origin_is_that_of_the_url() -> None:
     own = Query("GET", "app", "HTTPS://A.example:443/", ("https://a.example",))
     assert read_decision(body, own).kind == "same-origin"
     assert read_decision(example(kind="actual"), own).kind == "actual"
-    for url in (None, "https://b.example/", "http://a.example/", "nothing", "https://a.example/x/../y"):
+    for path in ("/x/../y", "/%0a", "?x"):
+        odd = Query("GET", "app", f"wss://a.example{path}", ("https://a.example",))
+        assert read_decision(body, odd).kind == "same-origin"
+    for url in (None, "https://b.example/", "http://a.example/", "nothing", "https://a.example\\x"):
         with pytest.raises(ValueError, match="does not fit"):
             read_decision(body, Query("GET", "app", url, ("https://a.example",)))
 

@@ -196,7 +196,7 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
     return CompiledPolicy(
         policy.name,
         policy.match,
-        frozenset(match.authority for match in policy.match) if len(policy.match) > _FEW else _NONE,
+        frozenset(match.key.partition("/")[0] for match in policy.match) if len(policy.match) > _FEW else _NONE,
         policy.preflight_status,
         granted,
         origins,

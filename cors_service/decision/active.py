@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
-from cors_service.decision._urls import Router, parse_url
+from cors_service.decision._router import Router
+from cors_service.decision._urls import URL, parse_site, parse_url
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
 from cors_service.grammar.mistakes import shown
@@ -127,14 +128,17 @@ class ActivePolicies:
             The decision; equal queries get equal decisions.
 
         Raises:
-            BadQuery: There is no such policy, none for the URL, neither a name nor a URL, or the URL is not usable.
+            BadQuery: There is no such policy; or none is named, and the URL is missing, not usable, or finds none.
         """
-        url = None if query.url is None else parse_url(query.url)
         name = query.policy
         if name is None:
-            if url is None:
+            if query.url is None:
                 raise BadQuery("no-selector", "The query names neither a policy nor a URL.")
-            name = self._router.find(url)
+            url: URL | None = (found := parse_url(query.url))
+            name = self._router.find(found)
+        else:
+            # Whatever the URL is, the policy is known.
+            url = None if query.url is None else parse_site(query.url)
         policy = self._policies.get(name)
         if policy is None:
             raise BadQuery("unknown-policy", f"There is no policy {shown(name)}.")

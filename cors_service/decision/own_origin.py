@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from cors_service.decision._urls import parse_url
-from cors_service.decision.query import BadQuery
+from cors_service.decision._urls import parse_site
 
 
 def own_origin(url: str) -> str | None:
-    """Give the origin of the URL of a request, serialised; None if the URL is not usable."""
-    try:
-        return parse_url(url).origin
-    except BadQuery:
-        return None
+    """Give the origin of the URL of a request, serialised, whatever its path; None if no page can have it."""
+    site = parse_site(url)
+    return None if site is None else site.origin

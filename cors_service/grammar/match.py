@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, NoReturn
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -15,17 +16,23 @@ from cors_service.grammar.origin import (
     is_canonical_ipv6,
     parse_port,
 )
+from cors_service.grammar.path import fold_path
 
-# The characters of a segment of a match. `%` and `;` can be read in several ways, `*` would look like a wildcard.
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,=:@-]+")
-# The characters of a path on the wire (RFC 3986, 3.3), and some that browsers leave unencoded in paths.
-_PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/|\[\]^-]|%[0-9A-Fa-f]{2})*")
-# An encoded slash, backslash or dot, or a character that no client has a reason to encode: a server that decodes
-# `%61dmin` sees another path than we do, and we can't know which of the two it serves. Control characters too: an
-# application that ends a line at `%0A` reads a shorter path.
-_SMUGGLED: Final = re.compile(r"%(?:[01][0-9A-Fa-f]|2[DEFdef]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[CFcf]|7[Ff])")
-# Characters of a match that clients may encode; decoded before the comparison (RFC 3986, 6.2.2.2).
-_FOLDED: Final = re.compile(r"%(?:2[146789BCbc]|3[ADad]|40|7[Ee])")
+# The characters of a segment of a match. `%` and `;` can be read in several ways; characters beyond ASCII are encoded.
+_SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()+,=:@-]|%[89A-F][0-9A-F])+")
+MOST_ENDINGS: Final = 3
+"""How many dots an ending has at most, as in `*.min.js.map`."""
+_ENDING: Final = re.compile(rf"\*(?:\.(?:[A-Za-z0-9_~!$&'()+,=:@-]|%[89A-F][0-9A-F])+){{1,{MOST_ENDINGS}}}")
+# A label of the host, or all of it, that the origins of the policy may use.
+_BOUND: Final = re.compile(r"<([a-z][a-z0-9_-]*)>(.*)")
+_WHOLE: Final = "host"
+# Bounds how many wildcards fit one URL: 93 for each host.
+_WILD_SEGMENTS: Final = 3
+_WILD_WITHIN: Final = 8
+_DEEPEST_WILD: Final = 16
+
+ANY: Final = "?"
+"""Stands in the key of a match for any label or any segment; no host and no path has it."""
 
 
 IPV4: Final = r"(?:{0}\.){{3}}{0}".format(r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])")
@@ -35,10 +42,10 @@ _HOST: Final = re.compile(rf"(?:[a-z0-9_-]+\.)*(?!(?:[0-9]+|0x[0-9a-f]*)\Z)[a-z0
 
 
 class Match(Struct, frozen=True, gc=False):
-    """A URL prefix that finds a policy.
+    """A URL prefix, or the end of a file name beneath one, that finds a policy.
 
     Attributes:
-        text: As written: `host[:port]/path/`. There is one way to write each prefix, so equal ones have equal texts.
+        text: As written: `host[:port]/path/`, or `host[:port]/path/*.ext`.
     """
 
     text: str
@@ -50,23 +57,48 @@ class Match(Struct, frozen=True, gc=False):
 
     @property
     def host(self) -> str:
-        """Lower-case; `*` for any, `*.suffix` for one or more labels before the suffix."""
+        """Lower-case; `*` for any, `*.suffix` for one or more labels before the suffix, `<name>.suffix` for one."""
         return _split(self.authority)[0]
 
     @property
     def port(self) -> int | None:
-        """None if there is none: then the default of the URL's scheme is meant, or any port if the host is `*`."""
+        """None if there is none: then the default of the URL's scheme is meant, or any port if the host is any."""
         digits = _split(self.authority)[1]
         return None if digits is None else int(digits)
 
     @property
     def path(self) -> str:
-        """Begins and ends with a slash."""
+        """Begins with a slash, and ends in one unless it ends in `*.ext`."""
         return self.text[len(self.authority) :]
+
+    @property
+    def binds(self) -> str | None:
+        """The name that it gives to a label of the host, `host` for the whole of it; None for neither."""
+        bound = _BOUND.match(self.text)
+        return bound[1] if bound else None
+
+    @property
+    def key(self) -> str:
+        """What it finds: matches that find the same URLs equally well have equal keys.
+
+        It is the text with an encoded path, `?` for each label and segment that may be any, and `*` for any host.
+        """
+        text = self.text
+        if "/*" not in text and text[:1] != "<" and "%" not in text and text.isascii():
+            return text  # as nearly all of 100,000
+        authority, _, path = text.partition("/")
+        bound = _BOUND.match(authority)
+        if bound:
+            authority = f"{'*' if bound[1] == _WHOLE else ANY}{bound[2]}"
+        return f"{authority}/{_SEGMENT_STAR.sub(ANY, fold_path(path) or '')}"
+
+
+# A star is a whole segment, or the beginning of the last one.
+_SEGMENT_STAR: Final = re.compile(r"(?<![^/])\*")
 
 
 def parse_match(text: str) -> Match:
-    """Read `host[:port]/path/`.
+    """Read `host[:port]/path/`, or `host[:port]/path/*.ext`.
 
     Raises:
         PolicyError: It is something else; the hint says what to write.
@@ -76,40 +108,41 @@ def parse_match(text: str) -> Match:
     authority, slash, rest = text.partition("/")
     if not slash:
         _refuse(text, "has no path.")
-    if not text.endswith("/"):
-        _refuse(text, "does not end in a slash; a match is a prefix of whole segments.")
+    *segments, last = (fold_path(rest) or rest).split("/")
+    if last and not _ENDING.fullmatch(last):
+        _refuse(text, "does not end in a slash, or in *.ext; a match is a prefix of whole segments.")
     _check_authority(text, authority)
-    segments = rest.split("/")[:-1]
     for segment in segments:
-        if segment in {".", ".."} or not _SEGMENT.fullmatch(segment):
-            _refuse(
-                text,
-                f"has a path segment, {shown(segment)}, that is empty, a dot segment, or has characters other than "
-                "letters, digits and ._~!$&'()+,=:@-",
-            )
+        if segment != "*":
+            _check_segment(text, segment)
+    wild = [number for number, segment in enumerate(segments, start=1) if segment == "*"]
+    if wild and (len(wild) > _WILD_SEGMENTS or wild[-1] > _WILD_WITHIN or len(segments) > _DEEPEST_WILD):
+        _refuse(
+            text,
+            f"has too many wildcards: * may stand for {_WILD_SEGMENTS} segments, among the first {_WILD_WITHIN}, of "
+            f"{_DEEPEST_WILD}.",
+        )
     return Match(text)
 
 
-def fold_path(path: str) -> str | None:
-    """Put the raw path of a URL into the form of a match, so that the two can be compared.
+def _check_segment(text: str, segment: str) -> None:
+    if "*" in segment and _SEGMENT.fullmatch(segment.replace("*", "")):
+        what = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash behind it."
+        _refuse(text, f"has a path segment, {shown(segment)}: {what}")
+    if segment in {".", ".."} or not _SEGMENT.fullmatch(segment) or not _is_printable(segment):
+        _refuse(
+            text,
+            f"has a path segment, {shown(segment)}, that is empty, a dot segment, or has characters other than "
+            "letters, digits and ._~!$&'()+,=:@-",
+        )
 
-    Args:
-        path: Begins with a slash; without query and fragment.
 
-    Returns:
-        The path, or None if it can be read in more than one way: if it has dot segments, also with parameters
-        (`..;x`), empty segments before the last, encoded separators, encoded letters, digits or dots, control
-        characters, encoded or not, a malformed escape, or a character that does not belong in a path.
-    """
-    if not _PATH.fullmatch(path) or "//" in path:
-        return None
-    if "/." in path and any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/")):
-        return None
-    if "%" not in path:
-        return path
-    if _SMUGGLED.search(path):
-        return None
-    return _FOLDED.sub(lambda escape: chr(int(escape[0][1:], 16)), path)
+def _is_printable(segment: str) -> bool:
+    """Whether the encoded characters of a segment are ones that people can read, in UTF-8."""
+    try:
+        return unquote(segment, errors="strict").isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def is_host_name(host: str) -> bool:
@@ -137,10 +170,16 @@ def _check_authority(text: str, authority: str) -> None:
         _refuse(text, "has a host that ends in a dot; a match without it is for URLs with and without.")
     if port is not None and parse_port(port.encode("ascii", "replace")) is None:
         _refuse(text, "has no valid port, a number from 0 to 65535.")
-    name = host.removeprefix("*.")
-    if host != "*" and not is_host_name(name):
+    bound = _BOUND.fullmatch(host)
+    if bound and (bound[1] == _WHOLE) != (not bound[2]):
+        what = "<host> alone is all of it, <tenant>.example.com one label, by any other name."
+        _refuse(text, f"has no valid host: {what}")
+    name = bound[2].removeprefix(".") if bound and bound[2][:1] == "." else host.removeprefix("*.")
+    if host not in {"*", f"<{_WHOLE}>"} and not is_host_name(name):
         _refuse(
-            text, "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains."
+            text,
+            "has no valid host: a lower-case name, an address, * for any host, *.example.com for sub-domains, or "
+            "<name>.example.com to bind one label.",
         )
     if host != name and (name[0] == "[" or ends_in_number(name.encode("ascii"))):
         _refuse(text, "asks for the sub-domains of an IP address, which has none.")
@@ -149,9 +188,12 @@ def _check_authority(text: str, authority: str) -> None:
 def _suggestion(text: str) -> str:
     """Say what the author probably meant, or nothing: a suggestion must itself be right."""
     authority, _, path = text.rpartition("://")[2].partition("/")
-    path = path.removesuffix("*").strip("/")
+    # What other routers write for one segment.
+    path = re.sub(r"(?<![^/])(?:\{[^/{}]*\}|<[^/<>]*>)(?![^/])", "*", path)
+    path = re.sub(r"\*+\Z", "", path).strip("/")
     authority = _canonical_authority(authority.lower())
-    candidate = f"{authority}/{path}/" if path else f"{authority}/"
+    is_ending = _ENDING.fullmatch(path.rpartition("/")[2])
+    candidate = f"{authority}/{path}{'' if is_ending or not path else '/'}"
     if candidate == text:
         return ""  # nothing was corrected
     try:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from cors_service.grammar.match import Match
 from cors_service.grammar.mistakes import PolicyError, shown
 from cors_service.policy._report import Findings, name_of
 from cors_service.policy._rules import OriginSet, OriginSets
@@ -111,8 +110,8 @@ class _Tables:
 
     def __init__(self, policy_set: PolicySet, drafts: Sequence[Draft]) -> None:
         self.policies = dict(policy_set.policies)
-        self._matches: dict[Match | None, str] = {
-            match: policy.name for policy in self.policies.values() for match in policy.match
+        self._matches: dict[str, str] = {
+            match.key: policy.name for policy in self.policies.values() for match in policy.match
         }
         self._sets = {name: one for draft in drafts for name, one in draft.sets.items()}
         self._uses = Counter(name for draft in drafts for read in draft.policies.values() for name in read.uses)
@@ -148,13 +147,15 @@ class _Tables:
     def _forget(self, read: ReadPolicy) -> None:
         self._uses.subtract(read.uses)
         for match in read.matches:
-            self._matches.pop(match, None)
+            if match is not None:
+                self._matches.pop(match.key, None)
 
     def _take(self, read: ReadPolicy) -> bool:
         """Add what a policy uses; False if one of its matches is another's."""
         self._uses.update(read.uses)
         assert read.policy is not None
-        return all(self._matches.setdefault(match, read.policy.name) == read.policy.name for match in read.policy.match)
+        name = read.policy.name
+        return all(self._matches.setdefault(match.key, name) == name for match in read.policy.match)
 
 
 def _policies(drafts: Iterable[Draft]) -> dict[str, ReadPolicy]:
@@ -215,10 +216,10 @@ def _merge(tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: 
 
 def _check_matches(policies: _Merged[ReadPolicy], found: Findings) -> None:
     """Note every `match` that finds the URLs of another policy equally well."""
-    owners: dict[Match, str] = {}
+    owners: dict[str, str] = {}
     for name, (draft, read) in policies.items():
         for index, match in enumerate(read.matches):
-            owner = name if match is None else owners.setdefault(match, name)
+            owner = name if match is None else owners.setdefault(match.key, name)
             if match is not None and owner != name:
                 message = f"{shown(match.text)} already finds the policy {shown(owner)}."
                 hint = "Give one of the two a longer path or a more specific host."

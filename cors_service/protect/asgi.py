@@ -12,6 +12,7 @@ from cors_service.asking.address import CONNECTIONS
 from cors_service.asking.headers import decorate
 from cors_service.asking.undecided import undecided
 from cors_service.decision import Decision, Query
+from cors_service.grammar.path import encode_bytes
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider
 from cors_service.protect._facts import query_of
@@ -91,7 +92,7 @@ class CORSMiddleware:
         hosts = [value for name, value in lines if name.lower() == "host"]
         raw: bytes | None = scope.get("raw_path")
         # Some servers give no raw path, and some give it with the query.
-        path = quote(scope["path"], errors="replace") if raw is None else raw.partition(b"?")[0].decode("latin-1")
+        path = quote(scope["path"], errors="replace") if raw is None else encode_bytes(raw.partition(b"?")[0])
         return query_of(
             scope["method"],
             lines,

@@ -17,6 +17,7 @@ from cors_service.asking.arguments import check_policy
 from cors_service.asking.headers import Lines, decorate
 from cors_service.client import Decider, IDecider
 from cors_service.decision import Decision, Query
+from cors_service.grammar.path import encode_bytes
 from cors_service.policy import PolicySet
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._facts import query_of
@@ -100,7 +101,7 @@ class ProtectedResource(Resource):
             lines,
             scheme="https" if request.isSecure() else "http",
             host=hosts[0] if len(hosts) == 1 else "",
-            path=request.path.decode("latin-1"),
+            path=encode_bytes(request.path),
             policy=self._policy,
         )
 

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.path import encode_bytes
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer
@@ -160,7 +161,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         path = b"".join(b"/" + segment for segment in segments[1:])
         if path and not self.takes_path:
             raise Problem(404, "not-found", "Nothing stands behind the name of the policy here.")
-        return None if policy in {"", NO_POLICY} else policy, path.decode("latin-1")
+        return None if policy in {"", NO_POLICY} else policy, encode_bytes(path)
 
     def _decide(self, query: Query, original: OriginalRequest) -> Decision:
         active: ActivePolicies | None = self._policies.active
@@ -175,13 +176,7 @@ class ProxyEndpoint(EndpointWithPolicies):
                 # It would become a part of the host. A path that is missing or repeated may be any.
                 raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
             query = structs.replace(query, policy=active.policy_for(original.site + path))
-        try:
-            return active.decide(query)
-        except BadQuery as error:
-            if error.code != "url-malformed":
-                raise
-            # Such a URL has no origin to compare with, and the rules decide about all others.
-            return active.decide(structs.replace(query, url=None))
+        return active.decide(query)
 
     def _decided(self, decision: Decision) -> Answer:
         """Write a decision into the status and the headers of an answer."""
@@ -322,9 +317,9 @@ def _lines(request: AnyRequest, name: bytes) -> tuple[str, ...]:
 
 
 def _only(request: AnyRequest, name: bytes) -> str:
-    """The value of a header that a proxy sets; nothing where it is missing or repeated."""
-    lines = _lines(request, name)
-    return lines[0] if len(lines) == 1 else ""
+    """The value of a header that a proxy sets, as text of a URL; nothing where it is missing or repeated."""
+    lines = request.requestHeaders.getRawHeaders(name) or ()
+    return encode_bytes(lines[0]) if len(lines) == 1 else ""
 
 
 def _site(scheme: str, authority: str) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
-from cors_service.decision._urls import MAX_URL, Router, _candidates, parse_url
+from cors_service.decision._router import Router
+from cors_service.decision._urls import MAX_URL, candidates, parse_url
 from cors_service.grammar.match import parse_match
 from cors_service.grammar.pattern import OriginPattern
 from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
@@ -257,7 +258,7 @@ def test_characters_looked_up(text: str) -> None:
         return  # nothing is looked up
     assert router.find(url) == "b"
     # Each with and without the port.
-    assert 2 * sum(map(len, _candidates(url.host))) < 10 * MAX_URL
+    assert 2 * sum(map(len, candidates(url.host))) < 10 * MAX_URL
 
 
 def test_long_url() -> None:

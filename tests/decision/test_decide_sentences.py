@@ -76,15 +76,23 @@ def test_reason(query: Query, message: str) -> None:
 MISTAKES: dict[str, tuple[Query, str]] = {
     "neither policy nor URL": (Query("GET"), "The query names neither a policy nor a URL."),
     "an unknown policy": (Query("GET", "z"), "There is no policy 'z'."),
-    "no URL": (Query("GET", url="/a/"), "'/a/' is not an absolute http or https URL."),
+    "no URL": (Query("GET", url="/a/"), "'/a/' is not an absolute http, https, ws or wss URL."),
     "no port": (Query("GET", url="https://a:x/"), "'https://a:x/' has no host and port that can be compared."),
     "an ambiguous URL": (
-        Query("GET", url="https://api.example/a/../b"),
-        "The path of 'https://api.example/a/../b' can be read in more than one way.",
+        Query("GET", url="https://a.example/c/../d"),
+        "The path of 'https://a.example/c/../d' can be read in several ways: one finds the policy 'any', another none.",
     ),
     "an ambiguous parameter": (
         Query("GET", url="https://a.example/c;x/"),
-        "The path '/c;x/' can be read in more than one way.",
+        "The path of 'https://a.example/c;x/' can be read in several ways: one finds the policy 'any', another none.",
+    ),
+    "a control character": (
+        Query("GET", url="https://a.example/c/%0A"),
+        "The path of 'https://a.example/c/%0A' has characters that servers read differently.",
+    ),
+    "very many readings": (
+        Query("GET", url="https://a.example" + "/c/.." * 999),
+        f"The path of 'https://a.example{'/c/..' * 11}/c/.... can be read in very many ways.",
     ),
     "a URL of no policy": (Query("GET", url="https://a.example/b"), "No policy matches 'https://a.example/b'."),
 }

@@ -1,6 +1,8 @@
 """Tests of the router of URLs to policies: by tables, and against a naive one that compares lists of segments."""
 
 from collections.abc import Sequence
+from itertools import product
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -8,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
-from cors_service.decision._urls import Router, parse_url
+from cors_service.decision._router import Router
+from cors_service.decision._urls import parse_url
 from cors_service.grammar.match import parse_match
 from tests.examples import examples
+from tests.naive_urls import Route, best, fits_host
 
 pytestmark = pytest.mark.timeout(600)  # for thousands of examples
 
@@ -165,18 +169,6 @@ def test_several_matches() -> None:
     assert [router.find(parse_url(url)) for url in urls] == ["a", "a", "b"]
 
 
-class Route(NamedTuple):
-    """A match, taken apart."""
-
-    host: str
-    port: int | None
-    segments: tuple[str, ...]
-
-    def __str__(self) -> str:
-        port = "" if self.port is None else f":{self.port}"
-        return f"{self.host}{port}/{''.join(f'{segment}/' for segment in self.segments)}"
-
-
 class Target(NamedTuple):
     """A URL, taken apart; segments with their parameters, as they stand once escapes are folded."""
 
@@ -191,35 +183,16 @@ class Target(NamedTuple):
         return f"{self.scheme}://{self.host}{port}/{path}"
 
 
-def fits(route: Route, target: Target, segments: tuple[str, ...]) -> bool:
-    """Say whether a match fits a URL with these segments, by comparing lists."""
-    labels, wanted = target.host.split("."), route.host.removeprefix("*.").split(".")
-    default = {"http": 80, "https": 443}[target.scheme]
-    port = default if target.port is None else target.port
-    if route.host.startswith("*."):
-        host_fits = len(labels) > len(wanted) and labels[-len(wanted) :] == wanted
-    else:
-        host_fits = route.host == "*" or labels == wanted
-    port_fits = port == route.port or (route.port is None and (route.host == "*" or port == default))
-    return host_fits and port_fits and list(segments[: len(route.segments)]) == list(route.segments)
-
-
-def rank(route: Route) -> tuple[int, int, int, bool]:
-    """How good a match is that fits: by its path, then its host, then its port."""
-    kind = 0 if route.host == "*" else 1 if route.host.startswith("*.") else 2
-    return len(route.segments), kind, len(route.host.split(".")), route.port is not None
-
-
 def naive_policy(routes: Sequence[Route], target: Target) -> str:
     """What the router has to find: the best of all matches that fit, unless parameters make a difference."""
+    default = {"http": 80, "https": 443}[target.scheme]
+    port = default if target.port is None else target.port
+    here = [route for route in routes if fits_host(route, target.host, port, default)]
     plain = tuple(segment.partition(";")[0] for segment in target.segments)
-    best = [
-        max((route for route in routes if fits(route, target, segments)), key=rank, default=None)
-        for segments in (target.segments, plain)
-    ]
-    if best[0] != best[1]:
+    found = [best(here, segments) for segments in (target.segments, plain)]
+    if found[0] != found[1]:
         return "url-ambiguous"
-    return str(best[0]) if best[0] else NO_POLICY
+    return str(found[0]) if found[0] else NO_POLICY
 
 
 # Few parts and short paths above all, so that several matches fit what is drawn, and others nearly do.
@@ -227,7 +200,7 @@ ALL_ROUTES = tuple(
     Route(host, port, segments)
     for segments in ((), (), ("a",), ("a",), ("a", "b"), ("b",), ("ab",), ("A",), ("a!", "b"))
     for port in (None, None, 443, 8443)
-    for host in ("*", "*.example", "*.a.example", "a.example", "b.a.example", "xa.example")
+    for host in ("*", "*.example", "*.a.example", "a.example", "b.a.example", "xa.example", "<x>.a.example")
 )
 SEVERAL_ROUTES = st.tuples(*[st.sampled_from(ALL_ROUTES)] * 10).map(dict.fromkeys).map(list)
 TARGETS = st.builds(
@@ -244,3 +217,88 @@ TARGETS = st.builds(
 def test_router_agrees_with_a_naive_one(routes: list[Route], target: Target) -> None:
     """The policy that is found is that of the best of all matches that fit, segment by segment."""
     assert naive_policy(routes, target) == policy_of(list(map(str, routes)), str(target))
+
+
+# All lists of up to three of these, for hosts of which two may fit.
+WILD_ROUTES = tuple(
+    Route(host, None, segments)
+    for length in range(4)
+    for parts in product(("a", "b", "*"), repeat=length)
+    for segments in (parts, (*parts, "*.js"), (*parts, "*.min.js"))
+    for host in ("a.example", "*.example", "<x>.example")
+)
+PLAIN_SEGMENTS = st.lists(st.sampled_from(["a", "b", "x", "a.js", "b.min.js", ".js", "x.mjs"]), max_size=5).map(tuple)
+
+
+@examples(5_000)
+@given(st.lists(st.sampled_from(WILD_ROUTES), min_size=1, max_size=12, unique=True), PLAIN_SEGMENTS)
+def test_wildcards_agree_with_naive_ones(routes: list[Route], segments: tuple[str, ...]) -> None:
+    """At the first segment that differs a literal wins over an ending, that over a star, and any over none."""
+    target = Target("https", "a.example", None, segments)
+    assert naive_policy(routes, target) == policy_of(list(map(str, routes)), str(target))
+
+
+@given(st.lists(st.sampled_from(WILD_ROUTES), max_size=12, unique=True), st.randoms(use_true_random=False))
+def test_removed(routes: list[Route], random: Random) -> None:
+    """Of matches that were removed nothing is left."""
+    kept = [route for route in routes if random.randrange(2)]
+    names = {str(route): [parse_match(str(route))] for route in routes}
+    router, expected = Router(names.items()), Router((str(route), names[str(route)]) for route in kept)
+    for route in set(routes) - set(kept):
+        router.remove(str(route), names[str(route)])
+    assert vars(router) == vars(expected)
+
+
+PATTERN_ROUTES: dict[str, tuple[Sequence[str], str, str]] = {
+    "a segment": (("a.example/v1/*/public/",), "https://a.example/v1/acme/public/x", "a.example/v1/*/public/"),
+    "a segment, and nothing behind": (("a.example/v1/*/",), "https://a.example/v1/acme", "a.example/v1/*/"),
+    "no segment": (("a.example/v1/*/",), "https://a.example/v1/", NO_POLICY),
+    "two segments": (("a.example/v1/*/public/",), "https://a.example/v1/a/b/public/", NO_POLICY),
+    "another segment behind": (("a.example/v1/*/public/",), "https://a.example/v1/acme/private/x", NO_POLICY),
+    "a star in the URL": (("a.example/v1/*/public/",), "https://a.example/v1/*/public/", "a.example/v1/*/public/"),
+    "a literal before a star": (
+        ("a.example/v1/*/public/", "a.example/v1/acme/"),
+        "https://a.example/v1/acme/public/x",
+        "a.example/v1/acme/",
+    ),
+    "a literal that leads nowhere": (
+        ("a.example/v1/*/public/", "a.example/v1/acme/private/"),
+        "https://a.example/v1/acme/public/x",
+        "a.example/v1/*/public/",
+    ),
+    "a star before nothing": (("a.example/v1/*/", "a.example/v1/"), "https://a.example/v1/x", "a.example/v1/*/"),
+    "a star of a narrower host": (("a.example/*/", "*/*/"), "https://a.example/x", "a.example/*/"),
+    "a literal of a wider host": (("a.example/*/", "*/x/"), "https://a.example/x", "*/x/"),
+    "an ending": (("a.example/*.woff2",), "https://a.example/a/b/f.woff2", "a.example/*.woff2"),
+    "an ending at the top": (("a.example/*.woff2",), "https://a.example/f.woff2?x", "a.example/*.woff2"),
+    "another ending": (("a.example/*.woff2",), "https://a.example/f.woff", NO_POLICY),
+    "an ending in another case": (("a.example/*.woff2",), "https://a.example/f.WOFF2", NO_POLICY),
+    "nothing but the ending": (("a.example/*.woff2",), "https://a.example/.woff2", NO_POLICY),
+    "an ending without its dot": (("a.example/*.woff2",), "https://a.example/fwoff2", NO_POLICY),
+    "an ending within": (("a.example/*.woff2",), "https://a.example/f.woff2/x", NO_POLICY),
+    "an ending of a folder": (("a.example/a/*.js",), "https://a.example/b/f.js", NO_POLICY),
+    "the longer ending": (("a.example/*.js", "a.example/*.min.js"), "https://a.example/f.min.js", "a.example/*.min.js"),
+    "the shorter ending": (("a.example/*.js", "a.example/*.min.js"), "https://a.example/min.js", "a.example/*.js"),
+    "an ending before all": (("a.example/*.js", "a.example/"), "https://a.example/x/f.js", "a.example/*.js"),
+    "an ending before a star": (("a.example/*.js", "a.example/*/"), "https://a.example/f.js", "a.example/*.js"),
+    "a folder before an ending": (("a.example/*.js", "a.example/x/"), "https://a.example/x/f.js", "a.example/x/"),
+    "an IRI": (("a.example/caf\u00e9/",), "https://a.example/caf\u00e9/x", "a.example/caf\u00e9/"),
+    "an IRI, encoded in the URL": (("a.example/caf\u00e9/",), "https://a.example/caf%c3%a9/x", "a.example/caf\u00e9/"),
+    "an IRI, encoded in the match": (("a.example/caf%c3%A9/",), "https://a.example/caf\u00e9", "a.example/caf%c3%A9/"),
+    "a label": (("<t>.a.example/", "*.a.example/"), "https://x.a.example/", "<t>.a.example/"),
+    "more than a label": (("<t>.a.example/", "*.a.example/"), "https://y.x.a.example/", "*.a.example/"),
+    "no label": (("<t>.a.example/",), "https://a.example/", NO_POLICY),
+    "a label, and its port": (("<t>.a.example:8443/",), "https://x.a.example:8443/", "<t>.a.example:8443/"),
+    "a label, and no port": (("<t>.a.example:8443/",), "https://x.a.example/", NO_POLICY),
+    "a name before a label": (("<t>.a.example/", "x.a.example/"), "https://x.a.example/", "x.a.example/"),
+    "the whole host": (("<host>/",), "http://localhost:3000/x", "<host>/"),
+    "the whole host on a port": (("<host>:3000/",), "http://[::1]:3000/x", "<host>:3000/"),
+    "sockets": (("a.example/ws/",), "wss://a.example/ws/chat", "a.example/ws/"),
+}
+
+
+@pytest.mark.parametrize(("matches", "text", "found"), PATTERN_ROUTES.values(), ids=PATTERN_ROUTES)
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
+def test_pattern(matches: Sequence[str], text: str, found: str, order: int) -> None:
+    """A star is one segment, an ending is that of the last one, and a name in brackets is a label or the host."""
+    assert found == policy_of(matches[::order], text)

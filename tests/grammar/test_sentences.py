@@ -153,7 +153,12 @@ def test_expression_without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SEGMENT = "that is empty, a dot segment, or has characters other than letters, digits and ._~!$&'()+,=:@-"
-HOST = "has no valid host: a lower-case name, an address, * for any host, or *.example.com for sub-domains."
+HOST = (
+    "has no valid host: a lower-case name, an address, * for any host, *.example.com for sub-domains, or "
+    "<name>.example.com to bind one label."
+)
+WILD = "has too many wildcards: * may stand for 3 segments, among the first 8, of 16."
+STAR = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash behind it."
 MATCHES: dict[str, tuple[str, str, str]] = {
     "a scheme": (
         "https://a.example/",
@@ -164,7 +169,7 @@ MATCHES: dict[str, tuple[str, str, str]] = {
     "no path and no host": ("a b", "'a b' has no path.", ""),
     "no slash at the end": (
         "a.example/x",
-        "'a.example/x' does not end in a slash; a match is a prefix of whole segments.",
+        "'a.example/x' does not end in a slash, or in *.ext; a match is a prefix of whole segments.",
         'Write "a.example/x/".',
     ),
     "a blank": ("a.example/a b/", f"'a.example/a b/' has a path segment, 'a b', {SEGMENT}", ""),
@@ -175,6 +180,18 @@ MATCHES: dict[str, tuple[str, str, str]] = {
     ),
     "an empty label": ("a..b/", f"'a..b/' {HOST}", ""),
     "upper case": ("A.example/", f"'A.example/' {HOST}", 'Write "a.example/".'),
+    "too many segments": ("a/*/*/*/*/", f"'a/*/*/*/*/' {WILD}", ""),
+    "a part of a segment": ("a/x*/", f"'a/x*/' has a path segment, 'x*': {STAR}", ""),
+    "an ending with a slash": (
+        "a/*.js/",
+        f"'a/*.js/' has a path segment, '*.js': {STAR}",
+        'Write "a/*.js".',
+    ),
+    "a label alone": (
+        "<tenant>/",
+        "'<tenant>/' has no valid host: <host> alone is all of it, <tenant>.example.com one label, by any other name.",
+        "",
+    ),
     "sub-domains of an address": (
         "*.127.0.0.1/",
         "'*.127.0.0.1/' asks for the sub-domains of an IP address, which has none.",

@@ -187,8 +187,8 @@ def not_enforced(operation: str) -> Iterator[Exchange]:
         yield Exchange(operation, 403, "unknown-policy", "/v1/enforce/nothing", lines=(method, host, uri, *site))
     yield Exchange(operation, 403, "no-method", by_url, lines=(host, uri, *site), root=generous)
     yield Exchange(operation, 403, "url-malformed", by_url, lines=(method, uri, *site), root=generous)
-    dots = ("X-Forwarded-Uri", "/a//7")
-    yield Exchange(operation, 403, "url-ambiguous", by_url, lines=(method, host, dots, *site), root=generous)
+    line_end = ("X-Forwarded-Uri", "/a%0A")
+    yield Exchange(operation, 403, "url-ambiguous", by_url, lines=(method, host, line_end, *site), root=generous)
     lines = (method, host, uri, *site)
     yield Exchange(operation, 403, "no-policy-for-url", by_url, lines=lines, root=elsewhere)
 

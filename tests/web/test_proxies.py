@@ -136,12 +136,10 @@ def test_enforced(lines: Lines, code: str, detail: str) -> None:
 
 
 ODD_PATHS = [
-    "/catalogue//transfer",
     "//catalogue/transfer",
-    "/catalogue/./transfer",
-    "/catalogue/../catalogue/transfer",
     "/prices/%2e%2e/catalogue/transfer",
     "/prices/..;/catalogue/transfer",
+    "/catalogue/../elsewhere",
     "/catalogue%2Ftransfer",
     "/catalogue%5ctransfer",
     "/catalogue\\transfer",
@@ -150,9 +148,6 @@ ODD_PATHS = [
     "/catalogue/transfer%0A",
     "/catalogue/transfer%00",
     "/catalogue/transfer%7f",
-    "/catalogue/transfer%",
-    "/catalogue/transfer%zz",
-    "/catalogue/{transfer}",
     "/elsewhere",
     "@stranger.example/catalogue/transfer",
     ".stranger.example/catalogue/transfer",
@@ -162,6 +157,21 @@ ODD_PATHS = [
     "../catalogue/transfer",
 ]
 """What follows the host in URLs that find no policy, or could find several."""
+
+SPELLINGS = [
+    "/catalogue//transfer",
+    "/catalogue/./transfer",
+    "/catalogue/../catalogue/transfer",
+    "/catalogue/a%2Ftransfer",
+    "/catalogue/a\\transfer",
+    "/catalogue/%74ransfer",
+    "/catalogue/transfer;v=1",
+    "/catalogue/transfer%",
+    "/catalogue/transfer%zz",
+    "/catalogue/{transfer}",
+    "/catalogue/transfer%C3%A9",
+]
+"""What follows the host in URLs that may be read in several ways, all of which find the same policy."""
 
 
 @pytest.mark.parametrize("rest", ODD_PATHS)
@@ -175,6 +185,42 @@ def test_enforced_where_nothing_can_be_decided(rest: str, origin: str) -> None:
     assert answer.json["detail"] == "Nothing can be decided about this request."
     without = asked("enforce", "", "POST", url=f"https://api.example.com{rest}")
     assert (without.status, cors_headers(without)) == (200, {"Vary": "Origin"})
+
+
+@pytest.mark.parametrize("rest", SPELLINGS)
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "ext-authz", "enforce"])
+def test_several_readings(endpoint: str, rest: str) -> None:
+    """A URL whose readings all find one policy is decided by it: strangers are refused, and stopped where enforced."""
+    url = f"https://api.example.com{rest}"
+    for origin in (STRANGER, "null", ""):
+        answer = asked(endpoint, "", "PUT", [("Origin", origin)], url=url)
+        assert (answer.status, answer.header("Cors-Decision")) == (403 if endpoint == "enforce" else 200, "refused")
+    answer = asked(endpoint, "", "PUT", page(PARTNER), url=url)
+    assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (200, PARTNER)
+    own = asked(endpoint, "", "PUT", page("https://api.example.com"), url=url)
+    assert (own.status, own.header("Cors-Decision-Reason")) == (200, "same-origin")
+
+
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
+def test_bytes_beyond_ascii(endpoint: str) -> None:
+    """Bytes that some clients send without encoding them are read as if they had."""
+    by = caller({"version": 1, "policies": {"cafe": {"origins": [PARTNER], "match": ["api.example.com/caf\u00e9/"]}}})
+    for path in ("/caf\u00c3\u00a9/x", "/caf%C3%A9", "/caf%c3%a9/"):
+        answer = asked(endpoint, "", "GET", page(PARTNER), url=f"https://api.example.com{path}", by=by)
+        assert answer.header("Access-Control-Allow-Origin") == PARTNER
+
+
+@pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "ext-authz"])
+@pytest.mark.parametrize(("scheme", "own"), [("wss", "https"), ("ws", "http"), ("WSS", "https"), ("https", "https")])
+def test_websockets(endpoint: str, scheme: str, own: str) -> None:
+    """A WebSocket is opened to the origin of the host's pages, so theirs is the service's own."""
+    answer = asked(endpoint, "/catalogue", "GET", page(f"{own}://api.example.com"), url=f"{scheme}://api.example.com/")
+    assert answer.header("Cors-Decision-Reason") == "same-origin"
+    other = {"https": "http", "http": "https"}[own]
+    answer = asked(
+        endpoint, "/catalogue", "GET", page(f"{other}://api.example.com"), url=f"{scheme}://api.example.com/"
+    )
+    assert answer.header("Cors-Decision-Reason") == "allowed"
 
 
 FORWARDED = {

@@ -1,0 +1,184 @@
+"""Finds the policy of a URL: the longest path wins, then the most specific host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
+
+from cors_service.decision._places import Places, Tables
+from cors_service.decision._readings import TooManyReadings, policies_of
+from cors_service.decision._urls import URL, candidates
+from cors_service.decision.query import BadQuery
+from cors_service.grammar.match import ANY, Match
+from cors_service.grammar.mistakes import shown
+
+_ANY_HOST: Final = "*"
+_SIGNS: Final = (_ANY_HOST, ANY, ":")
+
+_Key = TypeVar("_Key")
+
+
+class Router:
+    """The matches of a policy set."""
+
+    def __init__(self, policies: Iterable[tuple[str, Iterable[Match]]]) -> None:
+        """Compile matches.
+
+        Args:
+            policies: The name of each policy and its matches.
+        """
+        self._names: dict[str, str] = {}
+        # How many matches are beneath a prefix, and how many of them are endings; hosts alone are in neither.
+        self._beneath: dict[str, int] = {}
+        self._endings: dict[str, int] = {}
+        # How many matches have an authority, a sign that takes a search, a depth, and a wildcard in the path.
+        self._hosts: dict[str, int] = {}
+        self._signs: dict[str, int] = {}
+        self._depths: dict[int, int] = {}
+        self._depth = 0
+        self._wild = 0
+        for name, matches in policies:
+            self.add(name, matches)
+
+    def take(self, other: Router) -> Iterator[None]:
+        """Take over the matches of another router, table by table, before this one is asked."""
+        self._names = other._names.copy()
+        yield None
+        self._hosts = other._hosts.copy()
+        self._signs, self._depths, self._depth = other._signs.copy(), other._depths.copy(), other._depth
+        yield None
+        self._beneath, self._endings, self._wild = other._beneath.copy(), other._endings.copy(), other._wild
+        yield None
+
+    @property
+    def tables(self) -> list[object]:
+        """Its large tables."""
+        return [self._names, self._hosts, self._beneath]
+
+    def add(self, name: str, matches: Iterable[Match]) -> None:
+        """Add the matches of a policy, before the router is asked."""
+        for match in matches:
+            key = match.key
+            if key not in self._names:
+                self._count(key, 1)
+            self._names[key] = name
+
+    def remove(self, name: str, matches: Iterable[Match]) -> None:
+        """Remove the matches of a policy, before the router is asked, except for those that now belong to another."""
+        for match in matches:
+            key = match.key
+            if self._names.get(key) == name:
+                del self._names[key]
+                self._count(key, -1)
+
+    def _count(self, key: str, number: int) -> None:
+        root = key.index("/")
+        authority = key[:root]
+        _count(self._hosts, authority, number)
+        _count(self._depths, key.count("/"), number)
+        self._depth = max(self._depths, default=0)
+        for sign in _SIGNS:
+            if sign in authority:
+                _count(self._signs, sign, number)
+        self._wild += number * (ANY in key[root:])
+        slash = key.find("/", root + 1)
+        while 0 <= slash < len(key) - 1:
+            _count(self._beneath, key[: slash + 1], number)
+            slash = key.find("/", slash + 1)
+        if key[-1] != "/":
+            _count(self._endings, key[: key.rindex("/") + 1], number)
+
+    def find(self, url: URL) -> str:
+        """Find the policy with the match that fits a URL best.
+
+        Raises:
+            BadQuery: None fits (`no-policy-for-url`), or the path can be read in several ways and these find different
+                policies, or one of them finds none (`url-ambiguous`).
+        """
+        hosts = self._fitting(url)
+        if not hosts:
+            name = None
+        elif not url.is_plain or (self._endings and _ends_in_name_and_slash(url.path)):
+            name = self._read(hosts, url)
+        elif self._wild:
+            name = self._follow(hosts, url.path)
+        else:
+            name = self._find(hosts, url.path)
+        if name is None:
+            raise BadQuery("no-policy-for-url", f"No policy matches {shown(url.origin + url.path)}.")
+        return name
+
+    def _fitting(self, url: URL) -> list[str]:
+        """The authorities that a fitting match can have, the most specific first."""
+        if not self._signs:
+            return [url.host] if url.is_default else []
+        port = f":{url.port}" if ":" in self._signs else ""
+        found: list[str] = []
+        for host in candidates(url.host) if "*" in self._signs or ANY in self._signs else [url.host]:
+            if port and host + port in self._hosts:
+                found.append(host + port)
+            if host in self._hosts and (url.is_default or host == _ANY_HOST):
+                found.append(host)
+        return found
+
+    def _find(self, hosts: list[str], path: str) -> str | None:
+        """Find the longest prefix of a path that has one reading, among matches without wildcards in their paths."""
+        prefix = _longest_prefix(path, self._depth)
+        while prefix:
+            for host in hosts:
+                name = self._names.get(host + prefix)
+                if name is not None:
+                    return name
+            prefix = prefix[: prefix.rfind("/", 0, -1) + 1]
+        return None
+
+    def _follow(self, hosts: list[str], path: str) -> str | None:
+        """Find the best match for a path that has one reading."""
+        places = self._places(hosts)
+        place = places.start()
+        found = place.best
+        rest = path[1:].removesuffix("/")
+        for segment in rest.split("/") if rest else ():
+            place, found = places.step(place, segment)
+            if place.is_final:
+                break
+        return found.name if found else None
+
+    def _read(self, hosts: list[str], url: URL) -> str | None:
+        """Find the one policy of all readings of a path."""
+        try:
+            names = policies_of(self._places(hosts), url.path)
+        except TooManyReadings:
+            message = f"The path of {shown(url.origin + url.path)} can be read in very many ways."
+            raise BadQuery("url-ambiguous", message) from None
+        if len(names) > 1:
+            one, other = sorted([f"the policy {shown(name)}" if name else "none" for name in names], reverse=True)[:2]
+            what = f"can be read in several ways: one finds {one}, another {other}."
+            raise BadQuery("url-ambiguous", f"The path of {shown(url.origin + url.path)} {what}")
+        return names[0]
+
+    def _places(self, hosts: list[str]) -> Places:
+        return Places(Tables(self._names, self._beneath, self._endings), hosts, has_wildcards=self._wild > 0)
+
+
+def _count(table: dict[_Key, int], key: _Key, number: int) -> None:
+    table[key] = table.get(key, 0) + number
+    if not table[key]:
+        del table[key]
+
+
+def _ends_in_name_and_slash(path: str) -> bool:
+    """Whether a server may take the last name of a path, which may have an ending, for the last segment."""
+    return path[-1] == "/" and "." in path[path.rfind("/", 0, -1) + 1 :]
+
+
+def _longest_prefix(path: str, depth: int) -> str:
+    """The longest prefix of a path that ends in a slash and is no deeper than any match."""
+    if path[-1] != "/":
+        path += "/"
+    if path.count("/") <= depth:
+        return path
+    end = -1
+    for _ in range(depth):
+        end = path.find("/", end + 1)
+    return path[: end + 1]
