@@ -58,7 +58,7 @@ def _check_mistake(mistake: PolicyError, form: str, text: str) -> None:
     assert mistake.file == "fuzzed"
     assert str(mistake).isprintable()
     assert json.loads(write_json(mistake.as_dict()))["code"] == mistake.code
-    if mistake.code == "match-malformed" and (suggestion := pattern.suggested(mistake)) is not None:
+    for suggestion in pattern.suggested(mistake) if mistake.code == "match-malformed" else []:
         parse_match(suggestion)
     lines = text.split("\n")
     if mistake.line is not None:

@@ -8,14 +8,23 @@ from __future__ import annotations
 import re
 
 from cors_service.decision._origins import MALFORMED, OriginIndex
+from cors_service.grammar.alternatives import MAX_ALTERNATIVES, expand
 from cors_service.grammar.expression import REGEX
 from cors_service.grammar.mistakes import CODES, PolicyError
 from cors_service.grammar.pattern import SetName, read_pattern, write_pattern
-from cors_service.grammar.wildcard import MAX_ALTERNATIVES, expand
 from tests import naive
 
-_SUGGESTION = re.compile(r'Write "(.*)"\.', re.DOTALL)
-_LOWEST_PORT = re.compile(r"(:[0-9]+)-[0-9]+$")
+_SUGGESTIONS = re.compile(r"""Write (?:"(?P<patterns>.*)"|'(?P<expression>[^']*)')""", re.DOTALL)
+# What stands for the wildcards of a pattern in an origin that it covers.
+_FILLED = (
+    (re.compile(r"(?<!/)/[0-9]+(?=:|$)"), ""),
+    (re.compile(r":\*$"), ":8080"),
+    (re.compile(r"(:[0-9]+)-[0-9]+$"), r"\1"),
+    (re.compile(r"://\*\."), "://a.b."),
+    (re.compile(r"://\?\."), "://a."),
+    (re.compile(r"://\*(?=:|$)"), "://a.example"),
+    (re.compile(r"\*"), "x"),
+)
 
 
 def check(data: bytes) -> None:
@@ -41,17 +50,22 @@ def check(data: bytes) -> None:
 def near(pattern: str) -> list[str]:
     """Origins that a valid pattern covers or almost covers."""
     simple = [] if pattern.startswith(REGEX) else expand(pattern)[:4]
-    covered = [
-        _LOWEST_PORT.sub(r"\1", one.replace("*.", "a.b.", 1).replace("?.", "a.", 1).replace(":*", ":8080"))
-        for one in simple
-    ]
+    covered = [_filled(one) for one in simple]
     return ["null", *covered, *(f"{origin}.evil.example" for origin in covered)]
 
 
-def suggested(error: PolicyError) -> str | None:
-    """What an error says to write, if it says that."""
-    found = _SUGGESTION.search(error.hint)
-    return found and found[1]
+def _filled(pattern: str) -> str:
+    for wildcard, instead in _FILLED:
+        pattern = wildcard.sub(instead, pattern)
+    return pattern
+
+
+def suggested(error: PolicyError) -> list[str]:
+    """Everything that an error says to write."""
+    found = _SUGGESTIONS.search(error.hint)
+    if found is None:
+        return []
+    return [found["expression"]] if found["patterns"] is None else found["patterns"].split('", "')
 
 
 def _check_error(error: PolicyError, text: str) -> None:
@@ -59,8 +73,7 @@ def _check_error(error: PolicyError, text: str) -> None:
     assert error.code in CODES
     assert error.value == text
     assert str(error).isprintable()
-    suggestion = suggested(error)
-    if suggestion is not None:
+    for suggestion in suggested(error):
         assert suggestion != text
         assert _is_pattern(suggestion), suggestion
 

@@ -18,8 +18,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS = "0123456789"
 _HEX_DIGITS = _DIGITS + "abcdef"
 _IN_SCHEMES = _LETTERS + _DIGITS + "+-."
-_IN_WILDCARD_LABELS = _LETTERS + _DIGITS + "-_"
+_CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_IN_WILDCARD_LABELS = _LETTERS + _CAPITALS + _DIGITS + "-_"
+_IN_PLACE_OF_A_STAR = _LETTERS + _CAPITALS + _DIGITS + "-"
 _IN_HOSTS = _LETTERS + _DIGITS + "!\"$&'()*+,-.;=_`{}~"
+_IN_OPAQUE_HOSTS = _IN_HOSTS + _CAPITALS + "%"
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
 _LONGEST_ORIGIN = 350
 
@@ -33,12 +36,14 @@ def is_origin(text: str) -> bool:
     Returns:
         Whether a browser could have written it.
     """
-    if text == "null":
+    if text in ("null", "file://"):
         return True
     if len(text) > _LONGEST_ORIGIN or "://" not in text:
         return False
     scheme, host, port = _parts(text)
-    return _is_scheme(scheme) and _is_host(scheme, host) and (port is None or _is_port(scheme, port))
+    return (
+        scheme != "file" and _is_scheme(scheme) and _is_host(scheme, host) and (port is None or _is_port(scheme, port))
+    )
 
 
 def covers(pattern: str, origin: str) -> bool:
@@ -54,7 +59,7 @@ def covers(pattern: str, origin: str) -> bool:
     if not is_origin(origin):
         return False
     if pattern.startswith("re:"):
-        return origin != "null" and _matches_whole(pattern.removeprefix("re:"), origin)
+        return origin not in ("null", "file://") and _matches_whole(pattern.removeprefix("re:"), origin)
     return any(_covers_without_alternatives(each, origin) for each in expansions(pattern))
 
 
@@ -100,6 +105,9 @@ def _parts(text: str) -> tuple[str, str, str | None]:
             return scheme, address + bracket, None
         if after.startswith(":"):
             return scheme, address + bracket, after[1:]
+        if after.startswith("/"):
+            length, colon, port = after.partition(":")
+            return scheme, address + bracket + length, port if colon else None
         return scheme, rest, None
     host, colon, port = rest.partition(":")
     return scheme, host, port if colon else None
@@ -126,7 +134,7 @@ def _is_port(scheme: str, text: str) -> bool:
 def _is_host(scheme: str, host: str) -> bool:
     if host.startswith("[") and host.endswith("]"):
         return _is_ipv6_address(host[1:-1])
-    if not _consists_of(host, _IN_HOSTS):
+    if not _consists_of(host, _IN_HOSTS if scheme in _DEFAULT_PORTS else _IN_OPAQUE_HOSTS):
         return False
     if scheme in _DEFAULT_PORTS and _ends_in_a_number(host):
         return _is_ipv4_address(host)
@@ -190,6 +198,14 @@ def _covers_without_alternatives(pattern: str, origin: str) -> bool:
 
 
 def _covers_host(pattern: str, host: str) -> bool:
+    if pattern == "*":
+        return True
+    if "/" in pattern:
+        return _bits(host).startswith(_bits_of_range(pattern))
+    if "*" in pattern and not pattern.startswith("*."):
+        before, after = pattern.split("*")
+        free = host[len(before) : len(host) - len(after)]
+        return host == before + free + after and _consists_of(free, _IN_PLACE_OF_A_STAR)
     if pattern.startswith(("*.", "?.")):
         dot_and_suffix = pattern[1:]
         if not host.endswith(dot_and_suffix):
@@ -199,6 +215,21 @@ def _covers_host(pattern: str, host: str) -> bool:
             return False
         return all(_consists_of(label, _IN_WILDCARD_LABELS) for label in labels)
     return "*" not in pattern and host == pattern
+
+
+def _bits_of_range(pattern: str) -> str:
+    """What the addresses of a range have in common, in binary digits."""
+    address, _, length = pattern.partition("/")
+    return _bits(address)[: len("4:") + int(length)]
+
+
+def _bits(host: str) -> str:
+    """An address in binary digits, behind the number of its version and a colon; nothing for a name."""
+    if host.startswith("["):
+        return "6:" + "".join(f"{byte:08b}" for byte in socket.inet_pton(socket.AF_INET6, host[1:-1]))
+    if _is_ipv4_address(host):
+        return "4:" + "".join(f"{int(number):08b}" for number in host.split("."))
+    return ""
 
 
 def _covers_port(pattern: str | None, port: str | None, default: str | None) -> bool:

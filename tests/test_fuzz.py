@@ -17,13 +17,15 @@ import pytest
 import re2
 from msgspec import structs
 
-from cors_service.decision import BadQuery, Decision, Query, _origins, _readings, _router, _urls
+from cors_service.decision import BadQuery, Decision, Query, _origins, _ports, _readings, _router, _urls
 from cors_service.decision._compiled import CompiledPolicy
 from cors_service.decision._grant import Grant, NotGranted
+from cors_service.decision._ports import NO_RULE
+from cors_service.grammar import _frame
+from cors_service.grammar import alternatives as _alternatives
 from cors_service.grammar import pattern as _pattern
-from cors_service.grammar import wildcard as _wildcard
+from cors_service.grammar.alternatives import MAX_ALTERNATIVES, expand
 from cors_service.grammar.origin import Origin, parse_origin
-from cors_service.grammar.wildcard import expand
 from cors_service.policy import _report
 from cors_service.policy import draft as _draft
 from cors_service.policy import schema as _schema
@@ -166,10 +168,8 @@ FAULTS = {
     "a wildcard stands for anything": Fault(
         pattern, b'https://*.example.com\nhttps://a"b.example.com', _origins, "is_label", always(True)
     ),
-    "a wildcard covers nothing": Fault(
-        pattern, b"https://?.example.com", _origins._Node, "find", always(_origins._NONE)
-    ),
-    "a port is not looked at": Fault(pattern, b"http://a:1-9\nhttp://a:10", _origins, "bisect_right", always(2)),
+    "a wildcard covers nothing": Fault(pattern, b"https://?.example.com", _origins._Node, "find", always(NO_RULE)),
+    "a port is not looked at": Fault(pattern, b"http://a:1-9\nhttp://a:10", _ports, "bisect_right", always(2)),
     "an expression is not anchored": Fault(
         pattern, b"re:https://a\\.example\nhttps://a.example.evil", _origins, "automaton_of", unanchored
     ),
@@ -177,11 +177,11 @@ FAULTS = {
         pattern, b"https://{a,b}.example", pattern, "expand", lambda text: expand(text)[:1]
     ),
     "there are more alternatives than promised": Fault(
-        pattern, b"https://" + b"{a,b}" * 9, _wildcard, "MAX_ALTERNATIVES", 2 * _wildcard.MAX_ALTERNATIVES
+        pattern, b"https://" + b"{a,b}" * 9, _alternatives, "MAX_ALTERNATIVES", 2 * MAX_ALTERNATIVES
     ),
     "advice is bad": Fault(pattern, b"https://A.example", _pattern, "suggestion", always('Write "https://B".')),
-    "a message forges a line": Fault(pattern, b"https://\xc2\x85", _wildcard, "shown", str),
-    "a pattern fails to be read": Fault(pattern, b"https://a/", _pattern, "read_wildcard", raising(IndexError())),
+    "a message forges a line": Fault(pattern, b"https://\xc2\x85", _frame, "shown", str),
+    "a pattern fails to be read": Fault(pattern, b"https://a/", _pattern, "read_single", raising(IndexError())),
     "a key is not written": Fault(
         document,
         b'Tversion=1\n[policies.a]\norigins=["https://a"]\ncredentials=true',

@@ -512,16 +512,40 @@ def is_valid_and_simple(pattern: str) -> bool:
 
 
 def has_valid_host(pattern: str) -> bool:
-    """Say whether a pattern with one port at most is an origin, but for a wildcard as the first label."""
+    """Say whether a pattern with one port at most is an origin, but for its wildcard or the length of its range."""
     scheme, _, host = pattern.partition("://")
     if scheme == "file":
         return False
+    if host == "*" or host.startswith("*:"):
+        return naive.is_origin(pattern.replace("*", "a", 1))
+    if "/" in host:
+        return is_valid_range(scheme, host)
+    if "*" in host and not host.startswith("*."):
+        label, _, suffix = host.partition(".")
+        name = f"https://{label.replace('*', 'a', 1)}.{suffix}"
+        return suffix not in {"", *REGISTRIES} and "*" not in name and naive.is_origin(name.replace("https", scheme))
     if host.startswith(("*.", "?.")):
         # Whatever the scheme: a label before a number or an address is what https does not allow.
         suffix = host[2:].partition(":")[0]
         names = (f"https://{suffix}", f"https://a.{suffix}", f"{scheme}://a.{host[2:]}")
         return "*" not in host[2:] and all(map(naive.is_origin, names))
     return "*" not in pattern and pattern != "null" and naive.is_origin(pattern)
+
+
+REGISTRIES = {"com", "org", "co.uk"}
+"""What the names of these tests are registered under."""
+
+
+def is_valid_range(scheme: str, host: str) -> bool:
+    """Say whether a host is the first address of a range, its length, and perhaps a port."""
+    address, _, rest = host.partition("/")
+    length, colon, port = rest.partition(":")
+    try:
+        ipaddress.ip_network(f"{address.strip('[]')}/{length}")
+    except ValueError:
+        return False
+    is_network = scheme in {"http", "https", "ws", "wss", "ftp"}
+    return is_network and naive.is_origin(f"{scheme}://{address}{colon}{port}")
 
 
 @pytest.mark.parametrize(
@@ -543,8 +567,11 @@ def has_valid_host(pattern: str) -> bool:
         "http://[::0001]",
         "file:///x",
         "file://x",
-        "https://*",
         "https://*.",
+        "https://*:443",
+        "https://a*",
+        "https://a*.*b.example.com",
+        "app://10.0.0.0/8",
         "https://*example.com",
         "https://ex*mple.com",
         "https://a.*.example.com",
@@ -585,6 +612,22 @@ def test_wildcard_patterns(pattern: str) -> None:
     """A wildcard pattern is a valid pattern whose whole first label is a wildcard."""
     assert is_valid(pattern)
     assert pattern.partition("://")[2].startswith(("*.", "?."))
+
+
+@given(strategies.glob_patterns())
+def test_glob_patterns(pattern: str) -> None:
+    """A glob is a valid pattern with a star in its first label, which is not all of it."""
+    label = pattern.partition("://")[2].partition(".")[0]
+    assert is_valid(pattern)
+    assert label != "*"
+    assert "*" in label
+
+
+@given(strategies.range_patterns())
+def test_range_patterns(pattern: str) -> None:
+    """A range is a valid pattern that covers its first address."""
+    assert is_valid(pattern)
+    assert "/" in pattern.partition("://")[2]
 
 
 @given(strategies.port_patterns())

@@ -24,10 +24,20 @@ def is_registrable(domain: str) -> bool:
     return _public_suffixes().privatesuffix(domain) is not None
 
 
+def is_registry(suffix: str) -> bool:
+    """Say whether registrars sell the names directly under a host, as under `com` and `co.uk`."""
+    return _registries().is_public(suffix)
+
+
 # The list is part of the library, constant like a module, and needed for wildcards with credentials only.
 @cache
 def _public_suffixes() -> PublicSuffixList:
     return PublicSuffixList()
+
+
+@cache
+def _registries() -> PublicSuffixList:
+    return PublicSuffixList(only_icann=True, accept_unknown=False)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from cors_service.grammar._automaton import covers_nothing
 from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar.mistakes import PolicyError, shown
 
@@ -48,9 +49,13 @@ def read_expression(text: str) -> Expression:
     """Read `re:...`.
 
     Raises:
-        PolicyError: RE2 is not installed, or can't compile the expression.
+        PolicyError: RE2 is not installed, or can't compile the expression, or it covers no origin.
     """
     covers = automaton_of([text]).Match
+    if covers_nothing(text.removeprefix(REGEX)):
+        message = f"{shown(text)} covers no origin: an expression is held against the whole of one, from the scheme on."
+        hint = r"Let it begin as 're:https://[a-z0-9-]+\.example\.com' does, and end without a slash."
+        raise PolicyError("regex-covers-nothing", message, hint=hint, value=text)
     is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(_STRANGER))
     return Expression(text, is_insecure)
 

@@ -17,19 +17,24 @@ from msgspec import Struct
 MAX_ORIGIN: Final = 350
 """Bytes: a DNS name has at most 253, which leaves 97 for scheme and port. Anything longer is not an origin."""
 
-# https://url.spec.whatwg.org/#special-scheme (without file, whose origin is opaque)
+# https://url.spec.whatwg.org/#special-scheme (without file, see below)
 DEFAULT_PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21})
+"""The schemes with a network. Only their hosts are domains and IPv4 addresses; those of others are opaque."""
 NO_PORT: Final = -1
 """The port of an origin without a port, in a scheme without a default port."""
+FILE: Final = "file://"
+"""The origin of files in Chromium, where an application or a flag lets them have one: `null` elsewhere, as the URL
+standard leaves it open (#concept-url-origin)."""
 
 _DIGITS: Final = b"0123456789"
 _HEX: Final = _DIGITS + b"abcdef"
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _SCHEME: Final = _LOWER + _DIGITS + b"+-."
-_LABEL: Final = _LOWER + _DIGITS + b"-_"
-# https://url.spec.whatwg.org/#forbidden-domain-code-point, and upper-case letters, which a serialisation never has.
-# Browsers send every other printable character in a host, unchanged.
-_HOST: Final = bytes(set(range(0x21, 0x7F)) - set(b"#/:<>?@[\\]^|%") - set(range(0x41, 0x5B)))
+_LABEL: Final = _LOWER + _LOWER.upper() + _DIGITS + b"-_"
+# https://url.spec.whatwg.org/#forbidden-host-code-point; browsers send every other printable character, unchanged.
+_OPAQUE_HOST: Final = bytes(set(range(0x21, 0x7F)) - set(b"#/:<>?@[\\]^|"))
+# https://url.spec.whatwg.org/#forbidden-domain-code-point, and upper-case letters, which browsers write in lower case.
+_HOST: Final = bytes(set(_OPAQUE_HOST) - set(b"%") - set(_LOWER.upper()))
 
 # Anybody on the network can read and forge the traffic of these schemes.
 _CLEARTEXT: Final = frozenset({"http", "ws", "ftp"})
@@ -44,7 +49,7 @@ class Origin(Struct, frozen=True, gc=False):
 
     Attributes:
         scheme: Lower-case, such as `https`.
-        host: As serialised; an IPv6 address in its brackets.
+        host: As serialised; an IPv6 address in its brackets; empty for files.
         port: The effective port, 0 to 65535: the one written or the scheme's default; NO_PORT if neither exists.
     """
 
@@ -75,9 +80,9 @@ def parse_origin(raw: bytes) -> Origin | None:
         raw: The bytes of an `Origin` header's value. `null` is not a tuple origin.
 
     Returns:
-        The origin, or None if no browser could have serialised these bytes: upper case, a default port written out,
-        an IP address that is not in its canonical form, a path, user information, a byte outside printable ASCII,
-        or more than MAX_ORIGIN bytes.
+        The origin, or None if no browser could have serialised these bytes: upper case in a scheme or in the host of
+        a scheme with a network, a default port written out, an IP address that is not in its canonical form, a path,
+        user information, a byte outside printable ASCII, a file with a host, or more than MAX_ORIGIN bytes.
     """
     if len(raw) > MAX_ORIGIN:
         return None
@@ -86,6 +91,8 @@ def parse_origin(raw: bytes) -> Origin | None:
         return None
     name = scheme.decode("ascii")
     default = DEFAULT_PORTS.get(name, NO_PORT)
+    if default == NO_PORT and name == "file":
+        return None if authority else Origin(name, "", NO_PORT)
     if authority[:1] == b"[":
         host, bracket, rest = authority.partition(b"]")
         host += bracket
@@ -94,7 +101,7 @@ def parse_origin(raw: bytes) -> Origin | None:
         colon, port = rest[:1], rest[1:]
     else:
         host, colon, port = authority.partition(b":")
-        if not host or host.translate(None, _HOST):
+        if not host or host.translate(None, _HOST if default != NO_PORT else _OPAQUE_HOST):
             return None
         if default != NO_PORT and ends_in_number(host) and not is_canonical_ipv4(host):
             return None
@@ -136,7 +143,7 @@ def parse_port(raw: bytes) -> int | None:
 
 
 def is_label(raw: bytes) -> bool:
-    """Say whether a wildcard may stand for this label: lower-case letters, digits, `-`, `_`."""
+    """Say whether a wildcard may stand for this label: letters, digits, `-`, `_`."""
     return bool(raw) and not raw.translate(None, _LABEL)
 
 

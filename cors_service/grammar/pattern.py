@@ -13,10 +13,13 @@ from typing import ClassVar, Final
 from msgspec import Struct
 
 from cors_service.grammar._suggestion import suggestion
+from cors_service.grammar.addresses import AddressRange
+from cors_service.grammar.alternatives import expand
 from cors_service.grammar.expression import REGEX, Expression, read_expression
 from cors_service.grammar.mistakes import PolicyError
-from cors_service.grammar.origin import is_common, is_insecure_origin, read_origin
-from cors_service.grammar.wildcard import Wildcard, expand, is_host, read_wildcard
+from cors_service.grammar.origin import FILE, is_common, is_insecure_origin
+from cors_service.grammar.single import Single, read_single
+from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
 
 NULL: Final = "null"
 """The serialisation of every opaque origin."""
@@ -33,7 +36,7 @@ class AnyOrigin(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Alternatives(Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """`https://{en,de}.example.com`: several origins or wildcards.
+    """`https://{en,de}.example.com`: several patterns.
 
     Attributes:
         text: As written.
@@ -41,7 +44,7 @@ class Alternatives(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """
 
     text: str
-    expanded: tuple[str | Wildcard, ...]
+    expanded: tuple[Single, ...]
 
     @property
     def is_insecure(self) -> bool:
@@ -65,7 +68,7 @@ class SetName(Struct, frozen=True, gc=False, tag=True, array_like=True):
         return f"{_SET}{self.name}"
 
 
-OriginPattern = str | Wildcard | Alternatives | Expression | AnyOrigin
+OriginPattern = str | Wildcard | Glob | AnyHost | AddressRange | Alternatives | Expression | AnyOrigin
 """A pattern that covers origins. An exact origin is its serialisation, since there may be a million; so is `null`."""
 Pattern = OriginPattern | SetName
 """What a rule may list."""
@@ -79,17 +82,26 @@ def read_pattern(text: str) -> Pattern:
     Raises:
         PolicyError: It is not a pattern; the code says what is wrong, and the hint what to write.
     """
-    if is_common(text) or text == NULL:
+    if is_ordinary(text) or text == NULL:
         return text
     if text == ANY.text:
         return ANY
     if text[:1] == _SET:
         return SetName(text[1:])
-    if text.startswith(REGEX):
-        return read_expression(text)
-    if "{" in text or "}" in text:
-        return _read_alternatives(text)
-    return _read_single(text)
+    try:
+        if text.startswith(REGEX):
+            return read_expression(text)
+        if "{" in text or "}" in text:
+            return _read_alternatives(text)
+        return read_single(text)
+    except PolicyError as error:
+        hint = suggestion(text, error.code) or error.hint
+        raise PolicyError(error.code, error.message, hint=hint, value=text) from None
+
+
+def is_ordinary(text: str) -> bool:
+    """Say whether this is an exact origin about which there is nothing more to ask, as nearly all of a million are."""
+    return is_common(text) and "xn--" not in text
 
 
 def write_pattern(pattern: Pattern) -> str:
@@ -107,7 +119,12 @@ def spans_registrants(pattern: OriginPattern) -> bool:
     return not isinstance(pattern, str) and pattern.spans_registrants
 
 
-def expanded(patterns: Iterable[OriginPattern]) -> Iterator[str | Wildcard | Expression | AnyOrigin]:
+def covers_files(pattern: OriginPattern) -> bool:
+    """Say whether the pattern lists the origin of files."""
+    return pattern == FILE or (isinstance(pattern, Alternatives) and FILE in pattern.expanded)
+
+
+def expanded(patterns: Iterable[OriginPattern]) -> Iterator[Single | Expression | AnyOrigin]:
     """The patterns, with alternatives written out."""
     for pattern in patterns:
         if isinstance(pattern, Alternatives):
@@ -116,33 +133,10 @@ def expanded(patterns: Iterable[OriginPattern]) -> Iterator[str | Wildcard | Exp
             yield pattern
 
 
-def is_exact(text: str) -> bool:
-    """Say whether this is one origin that a policy may list, as browsers serialise it.
-
-    Policies allow fewer characters in hosts than browsers do: letters, digits, `.`, `-` and `_`. So a slip of the pen
-    (`https://a.example,b.example`) is refused, and the characters of patterns stay free.
-    """
-    origin = read_origin(text)
-    return (
-        origin is not None
-        and origin.scheme != "file"
-        and (origin.host[0] == "[" or is_host(origin.host.encode("ascii")))
-    )
-
-
-def _read_single(text: str) -> str | Wildcard:
-    if is_exact(text):
-        return text
-    try:
-        return read_wildcard(text)
-    except PolicyError as error:
-        raise PolicyError(error.code, error.message, hint=error.hint or suggestion(text), value=text) from None
-
-
 def _read_alternatives(text: str) -> Alternatives:
     texts = expand(text)
     try:
-        return Alternatives(text, tuple(map(_read_single, texts)))
+        return Alternatives(text, tuple(map(read_single, texts)))
     except PolicyError as error:
         # A hint that corrects one alternative would drop the others.
         hint = "" if error.hint.startswith("Write ") else error.hint

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import NamedTuple
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Final, NamedTuple
 
-from cors_service.grammar.origin import is_label, read_origin
+from cors_service.grammar.addresses import AddressRange, Network
+from cors_service.grammar.origin import DEFAULT_PORTS, ends_in_number, is_label, read_origin
 from cors_service.grammar.pattern import ANY, OriginPattern, expanded
-from cors_service.grammar.wildcard import Wildcard
+from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
+
+_ANY_HOST: Final = "*"
 
 
 class Coverage:
     """A growing union of origin patterns.
 
-    A range of ports counts as covered if the union of the ports of all patterns for its hosts covers it. A regular
-    expression is covered by an equal one and by `*`, and so is `null`.
+    A range of ports counts as covered if the union of the ports of all patterns for its hosts covers it, and hosts if
+    one pattern covers all of them. A regular expression is covered by an equal one and by `*`, and so is `null`.
     """
 
     def __init__(self) -> None:
         self._same: set[OriginPattern] = set()
         self._ports: dict[_Hosts, _Ports] = {}
+        self._globs = _Globs()
+        # How long what the addresses of a range have in common can be.
+        self._lengths: set[int] = set()
 
     def add(self, pattern: OriginPattern) -> None:
         """Add a pattern."""
@@ -28,6 +36,10 @@ class Coverage:
             extent = _extent(one)
             if extent is not None:
                 self._ports.setdefault(extent.hosts, _Ports()).add(extent.low, extent.high)
+            if isinstance(one, Glob):
+                self._globs.add(one)
+            elif isinstance(one, AddressRange):
+                self._lengths.add(one.length)
 
     def covers(self, pattern: OriginPattern) -> bool:
         """Say whether all origins of a pattern are covered."""
@@ -39,7 +51,7 @@ class Coverage:
         extent = _extent(pattern)
         if extent is None:
             return False
-        unions = [self._ports[hosts] for hosts in extent.hosts.wider() if hosts in self._ports]
+        unions = [self._ports[hosts] for hosts in self._wider(extent.hosts) if hosts in self._ports]
         port = extent.low
         while port <= extent.high:
             reached = max((union.end_of(port) for union in unions), default=port)
@@ -48,27 +60,45 @@ class Coverage:
             port = reached
         return True
 
+    def _wider(self, hosts: _Hosts) -> Iterator[_Hosts]:
+        """These hosts, and all that include them."""
+        yield hosts
+        yield _Hosts(hosts.scheme, _ANY_HOST)
+        network = hosts.network if self._lengths else None
+        if network is not None:
+            for length in self._lengths:
+                if length <= network.prefixlen:
+                    yield _Hosts(hosts.scheme, str(network.supernet(new_prefix=length)))
+            return
+        label, dot, parent = hosts.host.partition(".")
+        if dot and label not in {"*", "?"} and _is_label(label):
+            yield _Hosts(hosts.scheme, f"?.{parent}")
+            for glob in self._globs.wider(hosts.scheme, label, parent):
+                yield _Hosts(hosts.scheme, f"{glob}.{parent}")
+        while dot and _is_label(label):
+            yield _Hosts(hosts.scheme, f"*.{parent}")
+            label, dot, parent = parent.partition(".")
+
 
 class _Hosts(NamedTuple):
-    """A host, or its sub-domains, in one scheme; as in a `Wildcard`."""
+    """The hosts of a pattern in one scheme.
+
+    Attributes:
+        scheme: Lower-case.
+        host: As in the pattern, wildcards and all; a range of addresses as Python writes it.
+    """
 
     scheme: str
-    subdomains: str
     host: str
 
-    def wider(self) -> list[_Hosts]:
-        """These hosts, and all that include them."""
-        scheme, subdomains, host = self
-        found = [self]
-        if subdomains == "?":
-            found.append(_Hosts(scheme, "*", host))
-        label, dot, parent = host.partition(".")
-        if not subdomains and dot and is_label(label.encode("ascii")):
-            found.append(_Hosts(scheme, "?", parent))
-        while dot and is_label(label.encode("ascii")):
-            found.append(_Hosts(scheme, "*", parent))
-            label, dot, parent = parent.partition(".")
-        return found
+    @property
+    def network(self) -> Network | None:
+        """The addresses, if it is one or a range of them."""
+        if self.scheme not in DEFAULT_PORTS:
+            return None
+        if self.host[:1] == "[" or "/" in self.host or ends_in_number(self.host.encode("ascii")):
+            return ip_network(self.host.strip("[]"))
+        return None
 
 
 class _Extent(NamedTuple):
@@ -81,12 +111,45 @@ class _Extent(NamedTuple):
 
 def _extent(pattern: OriginPattern) -> _Extent | None:
     """The extent of a pattern; None if it is not a matter of hosts and ports."""
+    if isinstance(pattern, str):
+        origin = read_origin(pattern)
+        return None if origin is None else _Extent(_Hosts(origin.scheme, origin.host), origin.port, origin.port)
     if isinstance(pattern, Wildcard):
-        return _Extent(_Hosts(pattern.scheme, pattern.subdomains, pattern.host), *pattern.ports)
-    origin = read_origin(pattern) if isinstance(pattern, str) else None
-    if origin is None:
+        host = f"{pattern.subdomains}.{pattern.host}" if pattern.subdomains else pattern.host
+    elif isinstance(pattern, Glob):
+        host = f"{pattern.before}*{pattern.behind}.{pattern.host}"
+    elif isinstance(pattern, AddressRange):
+        host = str(pattern.network)
+    elif isinstance(pattern, AnyHost):
+        host = _ANY_HOST
+    else:
         return None
-    return _Extent(_Hosts(origin.scheme, "", origin.host), origin.port, origin.port)
+    return _Extent(_Hosts(pattern.scheme, host), *pattern.ports)
+
+
+def _is_label(label: str) -> bool:
+    """Whether a wildcard for a label covers this one, which can be a wildcard itself."""
+    return label in {"*", "?"} or is_label(label.replace("*", "").encode("ascii"))
+
+
+class _Globs:
+    """Labels of which a part is free, by what they begin and end with."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], dict[str, set[str]]] = {}
+
+    def add(self, glob: Glob) -> None:
+        self._known.setdefault((glob.scheme, glob.host), {}).setdefault(glob.before, set()).add(glob.behind)
+
+    def wider(self, scheme: str, label: str, parent: str) -> Iterator[str]:
+        """The globs that cover a label before a host, which can be a glob itself."""
+        known = self._known.get((scheme, parent), {})
+        for length in range(len(label) if known else 0):
+            ends = known.get(label[:length], ())
+            for start in range(length + 1, len(label) + 1) if ends else ():
+                # The star of a narrower glob is within what is free in the wider one.
+                if label[start:] in ends and "_" not in label[length:start]:
+                    yield f"{label[:length]}*{label[start:]}"
 
 
 class _Ports:

@@ -11,14 +11,17 @@ from msgspec import Struct
 
 from cors_service.grammar.expression import Expression
 from cors_service.grammar.mistakes import Path, PolicyError, shown
-from cors_service.grammar.origin import is_common
+from cors_service.grammar.origin import FILE
 from cors_service.grammar.pattern import (
     ANY,
     NULL,
     OriginPattern,
     Pattern,
     SetName,
+    covers_files,
+    expanded,
     is_insecure,
+    is_ordinary,
     read_pattern,
     spans_registrants,
     write_pattern,
@@ -31,6 +34,7 @@ from cors_service.grammar.tokens import (
     is_token,
     normalize_method,
 )
+from cors_service.grammar.wildcard import AnyHost
 from cors_service.policy._coverage import Coverage
 from cors_service.policy._report import Place
 from cors_service.policy.model import DEFAULT_METHODS, Rule
@@ -80,7 +84,7 @@ def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
     is_refused = place.is_refused
     patterns: list[OriginPattern] = []
     for index, text in _numbered(texts):
-        pattern = text if is_common(text) else _read_pattern(text, place.at(index))
+        pattern = text if is_ordinary(text) else _read_pattern(text, place.at(index))
         if isinstance(pattern, SetName):
             message = f"The origin set {shown(name)} holds another set, {shown(text)}."
             hint = "List its origins here, or use both sets in the rule."
@@ -195,7 +199,7 @@ def _read_origins(
     patterns: list[Pattern] = []
     uses: list[tuple[int, str]] = []
     for index, text in _numbered(texts or ()):
-        if is_common(text):  # as are nearly all of a million
+        if is_ordinary(text):  # as are nearly all of a million
             patterns.append(text)
             continue
         pattern = _read_pattern(text, place.at("origins", index))
@@ -217,6 +221,10 @@ def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[
             hint = 'Remove it, or add dangerously_allow = ["null-origin"].'
             place.refuse("null-origin", message, hint=hint, value=NULL)
         return
+    if "file-origin" not in lifted and covers_files(pattern):
+        message = f"`{FILE}` is the origin of every page that is opened from a file, whoever wrote it."
+        hint = 'Remove it, or add dangerously_allow = ["file-origin"].'
+        place.refuse("file-origin", message, hint=hint, value=write_pattern(pattern))
     if not credentials or (isinstance(pattern, str) and pattern.startswith("https://")):
         return
     text = write_pattern(pattern)
@@ -224,6 +232,8 @@ def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[
         message = "`*` with credentials would let every site act as the user."
         hint = "List the origins, or drop credentials."
         place.refuse("any-origin-with-credentials", message, hint=hint, value=text)
+    elif danger := _any_host_problem(pattern, text, lifted):
+        place.note(danger)
     elif "insecure-origins" not in lifted and is_insecure(pattern):
         message = f"{shown(text)} is not encrypted: anybody on the network can act as the user."
         hint = 'Use https, or add dangerously_allow = ["insecure-origins"].'
@@ -231,6 +241,20 @@ def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[
     elif "public-suffix-subdomains" not in lifted and spans_registrants(pattern):
         message, hint = _about_strangers(pattern, text)
         place.refuse("public-suffix-subdomains", message, hint=hint, value=text)
+
+
+def _any_host_problem(pattern: OriginPattern, text: str, lifted: Collection[str]) -> PolicyError | None:
+    """What is wrong with a pattern that stands for any host of a scheme, in a rule with credentials."""
+    found = [one for one in expanded([pattern]) if isinstance(one, AnyHost)]
+    if any(one.has_network for one in found):
+        message = f"{shown(text)} with credentials would let every site act as the user."
+        hint = "List the origins, or drop credentials."
+        return PolicyError("any-origin-with-credentials", message, hint=hint, value=text)
+    if found and "any-host" not in lifted:
+        message = f"{shown(text)} covers everything that has an origin of its scheme, whoever wrote it."
+        hint = 'List the origins, or add dangerously_allow = ["any-host"].'
+        return PolicyError("any-host", message, hint=hint, value=text)
+    return None
 
 
 def _about_strangers(pattern: OriginPattern, text: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ functions start with an origin that is covered, and damage it a little.
 """
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
 from itertools import product
 from random import Random
 
@@ -35,12 +36,26 @@ def _covered(pattern: str, filling: tuple[str, int]) -> str:
         return pattern
     scheme, host, port = split(pattern)
     subdomain, choice = filling
-    if host.startswith("*."):
+    label = subdomain.partition(".")[0]
+    if host == "*":
+        host = f"{subdomain}.example"
+    elif "/" in host:
+        host = _address_in(host, choice)
+    elif host.startswith("*."):
         host = subdomain + host[1:]
+    elif "*" in host:
+        host = host.replace("*", label.replace("_", "0"))
     elif host.startswith("?."):
-        host = subdomain.partition(".")[0] + host[1:]
+        host = label + host[1:]
     ports = _covered_ports(scheme, port)
     return f"{scheme}://{host}{ports[choice % len(ports)]}"
+
+
+def _address_in(host: str, choice: int) -> str:
+    """The first or the last address of a range."""
+    network = ip_network(host.replace("[", "").replace("]", ""))
+    address = network.network_address if choice % 2 else network.broadcast_address
+    return f"[{address}]" if network.version == 6 else str(address)
 
 
 # The mutations: functions from text to text, for a whole origin or, by way of `_in_part`, for a part of it.
@@ -83,6 +98,17 @@ def _port_moved(distance: int) -> _Mutation:
     return mutated
 
 
+def _address_moved(distance: int) -> _Mutation:
+    def mutated(host: str) -> str:
+        try:
+            address = ip_address(host.strip("[]")) + distance
+        except ValueError:
+            return host
+        return f"[{address}]" if address.version == 6 else str(address)
+
+    return mutated
+
+
 def _default_port_written(origin: str) -> str:
     scheme, host, _ = split(origin)
     return f"{scheme}://{host}:{DEFAULT_PORTS.get(scheme, 443)}"
@@ -119,6 +145,8 @@ _TO_HOST = (
     lambda host: host[1:-1],
     str.upper,
     str.title,
+    _address_moved(1),
+    _address_moved(-1),
     _around("[", "]"),
     _first(":", ":0:"),
     _first("0", "00"),

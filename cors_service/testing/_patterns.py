@@ -21,22 +21,32 @@ _DOMAINS = (
     "example.co.uk", "localhost", "test", "xn--bcher-kva.example", "d.c.b.a.example", "1.example", "1e3",
     "0x1.0.test",
 )  # fmt: skip
+# Names that nobody sells the sub-domains of.
+_REGISTERED = (
+    "example.com", "example.org", "foo.com", "localhost", "test", "example.co.uk", "vercel.app", "d.c.b.a.example",
+)  # fmt: skip
 _LABELS = ("a", "b", "www", "app", "a-b", "a_b", "0", "127", "1a", "xn--bcher-kva", "a" * 63)
 _ADDRESSES = (
     "127.0.0.1", "1.0.0.0", "10.20.30.40", "255.255.255.255", "[::1]", "[::]", "[1::]", "[fe80::1]",
     "[::ffff:7f00:1]", "[2001:db8::1:0:0:1]", "[1:0:0:2::3]", "[1:0:2:3:4:5:6:7]", "[1:2:3:4:5:6:7:8]",
 )  # fmt: skip
+_SOME_PORTS = ("", "", ":8080", ":*", ":3000", ":8000-8999", ":1-65535")
 _PORTS = (None, None, None, 8080, 8081, 3000, 8443, 80, 443, 21, 81, 0, 1, 65535)
 _SEVERAL_PORTS = (
     ":*", ":8000-8999", ":8080-8081", ":3000-3001", ":79-81", ":80-443", ":442-444", ":444-65535", ":1-65535",
     ":1-79", ":20-22", ":65534-65535",
+)  # fmt: skip
+_GLOBS = ("app-*", "*-team", "a*", "*b", "a-*-b", "a*b", "_*", "pr-*-app", "xn--*")
+_RANGES = (
+    "0.0.0.0/0", "10.0.0.0/8", "127.0.0.0/8", "10.20.0.0/16", "10.20.30.0/24", "10.20.30.40/31", "10.20.30.40/32",
+    "[::]/0", "[::]/127", "[fe80::]/10", "[2001:db8::]/32", "[2001:db8:0:0:1::]/80", "[1:2:3:4:5:6:7:8]/128",
 )  # fmt: skip
 _WITH_ALTERNATIVES = tuple(
     f"{scheme}://{labels}{domain}{port}"
     for port, domain, labels, scheme in product(
         ("", ":8080", "{:8080,}", ":{8080,8443}", ":*", ":{1-9,8000-8999}"),
         ("example.com", "example.{com,org}", "{foo,bar}.com", "{foo,bar,}foo.com", "exam{ple,}.com", "test"),
-        ("", "{en,de}.", "{a.,}", "{*.,}", "{a,?}.", "*.{a,b}.", "a{b,-c,}.", "{a,b}.{c,d}."),
+        ("", "{en,de}.", "{a.,}", "{*.,}", "{a,?}.", "*.{a,b}.", "a{b,-c,}.", "{a,b}.{c,d}.", "{a-*,b}.{c,d}."),
         ("https", "{http,https}", "http{s,}", "{https,wss,app}"),
     )
     if "{" in scheme + labels + domain + port
@@ -79,6 +89,29 @@ def wildcard_pattern(random: Random) -> str:
     return _serialised(random.choice(_SCHEMES), _wildcard_host(random), random.choice(_PORTS))
 
 
+def glob_pattern(random: Random) -> str:
+    """Draw a pattern for a label of which a part is free."""
+    host = f"{random.choice(_GLOBS)}.{random.choice(_REGISTERED)}"
+    return f"{random.choice(_SCHEMES)}://{host}{random.choice(_SOME_PORTS)}"
+
+
+def range_pattern(random: Random) -> str:
+    """Draw a pattern for a range of addresses."""
+    scheme = random.choice(_SCHEMES[:7])
+    return f"{scheme}://{random.choice(_RANGES)}{random.choice(_SOME_PORTS)}"
+
+
+def any_host_pattern(random: Random) -> str:
+    """Draw a pattern for any host; not for all of https, which would leave nothing to other rules."""
+    scheme = random.choice(_SCHEMES)
+    return f"{scheme}://*{random.choice((':8080', ':8000-8999') if scheme == 'https' else _SOME_PORTS)}"
+
+
+def is_any_host(pattern: str) -> bool:
+    """Say whether a pattern is for any host, of whatever scheme."""
+    return split(pattern)[1] == "*"
+
+
 def port_pattern(random: Random) -> str:
     """Draw a pattern for several ports."""
     kind = random.randrange(3)
@@ -93,7 +126,7 @@ def alternative_pattern(random: Random) -> str:
 
 def any_pattern(random: Random) -> str:
     """Draw a pattern of any of these kinds."""
-    return random.choice((exact_origin, wildcard_pattern, port_pattern, alternative_pattern))(random)
+    return random.choice(_KINDS)(random)
 
 
 def related_patterns(random: Random) -> list[str]:
@@ -102,6 +135,12 @@ def related_patterns(random: Random) -> list[str]:
     count = random.randrange(1, 7)
     drawn = (any_pattern(random) if family is None else random.choice(family) for _ in range(count))
     return list(dict.fromkeys(drawn))
+
+
+_KINDS = (
+    exact_origin, wildcard_pattern, port_pattern, alternative_pattern, exact_origin, wildcard_pattern, glob_pattern,
+    range_pattern, port_pattern, alternative_pattern, glob_pattern, any_host_pattern,
+)  # fmt: skip
 
 
 def _name(random: Random) -> str:
@@ -120,9 +159,11 @@ def _family(domain: str) -> tuple[str, ...]:
         for port, host, labels, scheme in product(
             ("", ":8080", ":*", ":8081", ":8080-8090", ":1-65535"),
             (domain, f"x{domain}", f"{domain}.test", domain[1:]),
-            ("", "*.", "?.", "{*.,}", "{a,b}.", "a.", "b.a.", "a-"),
+            ("", "*.", "?.", "{*.,}", "{a,b}.", "a.", "b.a.", "a-", "a*.", "{*-b,a-*}.", "a-*-b."),
             ("https", "http", "{http,https}", "app"),
         )
+        # Of a name that somebody registers, no part may be free.
+        if host != "co.uk" or labels in {"", "*.", "?."} or "*" not in labels.replace("{*.,}", "")
     )
 
 

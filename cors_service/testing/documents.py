@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from cors_service.testing._patterns import related_patterns
+from cors_service.testing._patterns import is_any_host, related_patterns
 
 Document = dict[str, Any]
 
@@ -27,7 +27,7 @@ _REQUEST_HEADERS = (
 _EXPOSED = (None, ["x-a"], ["x-b", "x-c"])
 _MAX_AGES = (None, 0, 600)
 _RESOURCE_POLICIES = (None, None, None, "same-origin", "same-site", "cross-origin")
-_DANGERS = ["null-origin", "insecure-origins", "public-suffix-subdomains"]
+_DANGERS = ["null-origin", "file-origin", "any-host", "insecure-origins", "public-suffix-subdomains"]
 
 
 def draw_document(random: Random, *, expressions: bool = False) -> Document:
@@ -46,8 +46,11 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
     rules = [{"origins": [f"https://own-{number}.invalid"]} for number in range(random.choice((1, 1, 2, 3, 4)))]
     for pattern in related_patterns(random):
         random.choice(rules)["origins"].append(pattern)
-    other = random.choice((None, None, None, "null", "*", *(EXPRESSIONS if expressions else ())))
-    granted = [_draw_grant(random, everybody=other == "*" and rule is rules[-1]) for rule in rules]
+    other = random.choice((None, None, None, "null", "file://", "*", *(EXPRESSIONS if expressions else ())))
+    granted = [
+        _draw_grant(random, everybody=(other == "*" and rule is rules[-1]) or any(map(is_any_host, rule["origins"])))
+        for rule in rules
+    ]
     if other:
         rules[-1]["origins"].append(other)
     document: Document = {"version": 1}

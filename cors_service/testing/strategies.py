@@ -126,8 +126,26 @@ def alternative_patterns() -> SearchStrategy[str]:
     return _drawn_by(_patterns.alternative_pattern)
 
 
+def glob_patterns() -> SearchStrategy[str]:
+    """Draw patterns for a label of which a part is free, such as `https://app-*.example.com`.
+
+    Returns:
+        A strategy of patterns with one star in the first label; the suffix may be one under which anybody gets names.
+    """
+    return _drawn_by(_patterns.glob_pattern)
+
+
+def range_patterns() -> SearchStrategy[str]:
+    """Draw patterns for a range of addresses, such as `http://192.168.0.0/16:*`.
+
+    Returns:
+        A strategy of patterns that begin with the first address of their range.
+    """
+    return _drawn_by(_patterns.range_pattern)
+
+
 def patterns() -> SearchStrategy[str]:
-    """Draw patterns of any of these kinds: exact, with wildcards, for several ports, with alternatives.
+    """Draw patterns of all kinds: exact, wildcards, globs, ranges, any host, several ports, alternatives.
 
     Returns:
         A strategy of patterns, valid in a rule without credentials; never `*`, `null` or an expression.

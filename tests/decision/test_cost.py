@@ -109,6 +109,14 @@ FINDS: dict[str, tuple[Callable[[int], Rules], str, int]] = {
     "any port": (numbered("http://n{}.example.com:*"), "http://n7.example.com:8080", 0),
     "a range of ports": (numbered("http://n{}.example.com:8000-8999"), "http://n7.example.com:8080", 0),
     "alternatives": (numbered("http://{{a,*}}.n{}.example.com:{{1,2}}"), "http://b.n7.example.com:2", 0),
+    "a glob": (numbered("https://app-*-n{}.example.com"), "https://app-x-n7.example.com", 0),
+    "a glob by its beginning": (numbered("https://n{}-*.example.com"), "https://n7-x.example.com", 0),
+    "no glob": (numbered("https://n{}-*.example.com"), "https://other.example.com", NOT_COVERED),
+    "globs of many domains": (numbered("https://app-*.n{}.example.com"), "https://app-x.n7.example.com", 0),
+    "one glob a rule": (one_rule_each("https://n{}-*.example.com:*"), "https://n7-x.example.com", 6),
+    "a range of addresses": (numbered("http://[fd00:{:x}::]/32"), "http://[fd00:7::1]", 0),
+    "one range a rule": (one_rule_each("http://[fd00:{:x}::]/32"), "http://[fd00:7::1]", 6),
+    "any host": (numbered("a{}://*"), "a7://a.example.com", 0),
     "addresses": (numbered("http://[::{:x}]:*"), "http://[::7]", 0),
     "wildcards of many schemes": (numbered("a{}://*.example.com"), "a7://a.example.com", 0),
     "no origin": (numbered("https://*.n{}.example.com"), "https://A.n7.example.com", MALFORMED),
@@ -144,6 +152,9 @@ COMPILED = (
     "https://*.n{}.example.com",
     "app://*.example.com:{}",
     "app://*.example.com:1-{}",
+    "https://n{}-*.example.com",
+    "https://*-n{}.example.com",
+    "http://[fd00:{:x}::]/32",
 )
 
 

@@ -37,6 +37,13 @@ ORIGINS = {
     "the highest port": (b"https://a:65535", Origin("https", "a", 65535)),
     "the default port of another scheme": (b"https://a:80", Origin("https", "a", 80)),
     "a scheme without a default port": (b"app://bundle", Origin("app", "bundle", NO_PORT)),
+    "capitals in a host of such a scheme": (
+        b"safari-web-extension://E5F6ABCD-12AB",
+        Origin("safari-web-extension", "E5F6ABCD-12AB", NO_PORT),
+    ),
+    "a dot alone as a host of such a scheme": (b"app://.", Origin("app", ".", NO_PORT)),
+    "a percent sign in a host of such a scheme": (b"app://a%20b", Origin("app", "a%20b", NO_PORT)),
+    "files": (b"file://", Origin("file", "", NO_PORT)),
     "such a scheme with a port": (b"app://bundle:443", Origin("app", "bundle", 443)),
     "every character of a scheme": (f"{LETTERS}+-.://a".encode(), Origin(f"{LETTERS}+-.", "a", NO_PORT)),
     "every letter and digit in a host": (f"https://{LETTERS}.a".encode(), Origin("https", f"{LETTERS}.a", 443)),
@@ -74,6 +81,15 @@ NO_ORIGINS = {
     "no host": b"https://",
     "no host but a port": b"https://:80",
     "an upper-case host": b"https://A",
+    "an upper-case scheme without a network": b"App://a",
+    "an upper-case host of ftp": b"ftp://A",
+    "no host in a scheme without a network": b"app://",
+    "a path of files": b"file:///",
+    "a host of files": b"file://a",
+    "a port of files": b"file://:80",
+    "an address of files": b"file://[::1]",
+    "a bar in an opaque host": b"app://a|b",
+    "a caret in an opaque host": b"app://a^b",
     "a path": b"https://a/",
     "a query": b"https://a?",
     "a fragment": b"https://a#",
@@ -229,8 +245,8 @@ def test_port(raw: bytes, port: int | None) -> None:
     assert port == parse_port(raw)
 
 
-LABELS = {"letters and digits": LETTERS.encode(), "hyphens and underscores": b"-_-"}
-NO_LABELS = {"nothing": b"", "a dot": b"a.b", "upper case": b"A", "a star": b"*", "a letter beyond ASCII": b"\xe9"}
+LABELS = {"letters and digits": LETTERS.encode(), "upper case": string.ascii_uppercase.encode(), "others": b"-_-"}
+NO_LABELS = {"nothing": b"", "a dot": b"a.b", "a star": b"*", "a letter beyond ASCII": b"\xe9"}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +255,7 @@ NO_LABELS = {"nothing": b"", "a dot": b"a.b", "upper case": b"A", "a star": b"*"
     ids=[*LABELS, *NO_LABELS],
 )
 def test_label(raw: bytes, *, expected: bool) -> None:
-    """A label is made of lower-case letters, digits, hyphens and underscores, at least one of them."""
+    """A label is made of letters, digits, hyphens and underscores, at least one of them."""
     assert expected == is_label(raw)
 
 

@@ -10,7 +10,7 @@ from publicsuffixlist import PublicSuffixList
 
 from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar.expression import automaton_of
-from cors_service.grammar.pattern import is_exact
+from cors_service.grammar.single import is_exact
 from cors_service.policy import PolicyError
 from tests.examples import examples
 from tests.policy.documents import codes_in, mistakes_in, rule

@@ -13,8 +13,11 @@ IPV4 = "has a host that browsers read as an IPv4 address and write as four decim
 IPV6 = "has an IPv6 address that browsers write differently."
 NO_SUBDOMAINS = "asks for the sub-domains of an IP address, which has none."
 WILDCARD = (
-    'A wildcard is the whole first label, as in "https://*.example.com", or the port, as in "http://localhost:*".'
+    'A wildcard is the first label or a part of it, as in "https://*.example.com" and "https://app-*.example.com", '
+    'the whole host, as in "https://*", or the port, as in "http://localhost:*". Elsewhere an expression will do: '
+    r"'re:https://app\.[a-z0-9-]+\.example\.com'."
 )
+OPEN = "leaves the name open that somebody registers, so anybody can register a domain that it covers."
 
 # What is written, what is said of it, and the hint.
 PATTERNS: dict[str, tuple[str, str, str]] = {
@@ -30,13 +33,18 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
         r"'https://b\xfccher.example' is not ASCII; browsers send the Punycode form of a host.",
         'Write "https://xn--bcher-kva.example".',
     ),
-    "a file": ("file:///x", "'file:///x' is not an origin: pages opened from files send `null`.", ""),
+    "a file": (
+        "file:///x",
+        "'file:///x' is not an origin: all files have the same one, where they have one at all.",
+        'Write "file://".',
+    ),
+    "an opaque host beyond ASCII": ("app://ü", r"'app://\xfc' is not ASCII, as all origins are.", ""),
     "a wildcard for a scheme": (
         "*://a.example",
         "'*://a.example' has a wildcard in its scheme.",
         'Write "{http,https}://a.example".',
     ),
-    "wildcards alone": ("*://*", "'*://*' has a wildcard in its scheme.", ""),
+    "wildcards alone": ("*://*", "'*://*' has a wildcard in its scheme.", 'Write "{http,https}://*".'),
     "a user": (
         "https://u@a.example",
         f"'https://u@a.example' has user information; {ALONE}",
@@ -44,7 +52,7 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
     ),
     "upper case": (
         "HTTPS://a.example",
-        "'HTTPS://a.example' has upper-case letters; browsers send origins in lower case.",
+        "'HTTPS://a.example' has upper-case letters; browsers send them in lower case.",
         'Write "https://a.example".',
     ),
     "a scheme that is none": (
@@ -84,7 +92,36 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
         "'https://a.example:443' writes out the default port of https; browsers leave it out.",
         'Write "https://a.example".',
     ),
-    "a wildcard for a host": ("https://*", "'https://*' has a wildcard in the wrong place.", WILDCARD),
+    "a wildcard in the wrong place": (
+        "https://a.*.example",
+        "'https://a.*.example' has a wildcard in the wrong place.",
+        WILDCARD,
+    ),
+    "a wildcard in the name that is registered": (
+        "https://a*.com",
+        f"'https://a*.com' {OPEN}",
+        WILDCARD,
+    ),
+    "a range that begins within": (
+        "http://192.168.0.1/16",
+        "'http://192.168.0.1/16' does not begin with the first address of its range, 192.168.0.0.",
+        'Write "http://192.168.0.0/16".',
+    ),
+    "a range that is too long": (
+        "http://10.0.0.0/33",
+        "'http://10.0.0.0/33' has no valid length behind its address: a number from 0 to 32.",
+        "",
+    ),
+    "a range of opaque hosts": (
+        "app://10.0.0.0/8",
+        "'app://10.0.0.0/8' has a range of addresses; the hosts of its scheme are not addresses.",
+        "",
+    ),
+    "Punycode that is none": (
+        "https://xn--a",
+        "'https://xn--a' has a label that is not the Punycode of any name, so no browser sends it.",
+        'Copy the host from the Origin that a browser sends, such as "https://xn--bcher-kva.example".',
+    ),
     "a long IPv6 address": ("https://[0::1]", f"'https://[0::1]' {IPV6}", 'Write "https://[::1]".'),
     "a short IPv4 address": ("https://127.1", f"'https://127.1' {IPV4}", 'Write "https://127.0.0.1".'),
     "sub-domains of an IPv4 address": ("https://*.1.2.3.4", f"'https://*.1.2.3.4' {NO_SUBDOMAINS}", ""),
@@ -131,6 +168,28 @@ def test_alternatives(pattern: str, message: str, hint: str) -> None:
     with pytest.raises(PolicyError) as raised:
         read_pattern(pattern)
     assert (message, hint, pattern) == (raised.value.message, raised.value.hint, raised.value.value)
+
+
+EXPRESSIONS: dict[str, tuple[str, str]] = {
+    "slashes around it": (r"re:/^https:\/\/a\.example$/", r"Write 're:https://a\.example'."),
+    "a slash at its end": (r"re:^https://a\.example/$", r"Write 're:https://a\.example'."),
+    "no scheme": (r"re:a\.example", r"Write 're:https://a\.example'."),
+    "nothing like a name": (
+        "re:[0-9]+",
+        r"Let it begin as 're:https://[a-z0-9-]+\.example\.com' does, and end without a slash.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pattern", "hint"), EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_dead_expression(pattern: str, hint: str) -> None:
+    """An expression that covers no origin is told so, and what to write."""
+    with pytest.raises(PolicyError) as raised:
+        read_pattern(pattern)
+    assert raised.value.message.endswith(
+        "covers no origin: an expression is held against the whole of one, from the scheme on."
+    )
+    assert (hint, pattern) == (raised.value.hint, raised.value.value)
 
 
 def test_expression() -> None:

@@ -3,12 +3,47 @@
 import pytest
 from hypothesis import example, given
 
-from cors_service.grammar.wildcard import expand
+from cors_service.grammar.alternatives import expand
 from cors_service.testing import strategies
-from tests.policy.documents import codes_in, mistakes_in, rule, suggested
+from tests.policy.documents import all_suggested, codes_in, mistakes_in, rule, suggested
 
 SUGGESTIONS = {
     "a host alone": ("a.example", "https://a.example"),
+    "localhost and a port": ("localhost:3000", "http://localhost:3000"),
+    "below localhost": ("app.localhost:3000", "http://app.localhost:3000"),
+    "an address and a port": ("127.0.0.1:5173", "http://127.0.0.1:5173"),
+    "an IPv6 address and a port": ("[::1]:5173", "http://[::1]:5173"),
+    "localhost and any port": ("localhost:*", "http://localhost:*"),
+    "a host and a port": ("a.example:8443", "https://a.example:8443"),
+    "no scheme, but slashes": ("//a.example/", "https://a.example"),
+    "capitals in a scheme without a network": ("App://Bundle", "app://Bundle"),
+    "a slash behind such a scheme": ("app://Bundle/", "app://Bundle"),
+    "a match pattern of extensions": ("*://*.a.example/*", "{http,https}://*.a.example"),
+    "http with a star": ("http*://a.example", "{http,https}://a.example"),
+    "http with a question mark": ("https?://a.example:8080/", "{http,https}://a.example:8080"),
+    "ws with a star": ("ws*://a.example", "{ws,wss}://a.example"),
+    "all URLs": ("<all_urls>", "*"),
+    "any host and any port": ("*:*", "*"),
+    "any host of all sites": ("*://*/*", "{http,https}://*"),
+    "a path behind a wildcard": ("https://*.a.example/*", "https://*.a.example"),
+    "a path behind any host": ("https://*/*", "https://*"),
+    "any extension, and a slash": ("moz-extension://*/", "moz-extension://*"),
+    "two stars": ("https://**.a.example", "https://*.a.example"),
+    "two labels of stars": ("https://*.*.a.example", "https://*.a.example"),
+    "a star without its dot": ("https://*a.com", "https://*.a.com"),
+    "a dot first": ("https://.a.example", "https://*.a.example"),
+    "a dot first, no scheme": (".a.example", "https://*.a.example"),
+    "a range without its scheme": ("192.168.0.0/16", "http://192.168.0.0/16"),
+    "a range that begins within": ("http://192.168.0.1/16", "http://192.168.0.0/16"),
+    "an IPv6 range that begins within": ("http://[fd00::1]/8:3000", "http://[fd00::]/8:3000"),
+    "a range with a mask": ("http://192.168.0.0/255.255.0.0", "http://192.168.0.0/16"),
+    "a range with a slash": ("http://192.168.0.0/16/", "http://192.168.0.0/16"),
+    "a range with its port first": ("http://192.168.0.0:8080/16", "http://192.168.0.0/16:8080"),
+    "a range of a short address": ("http://10/8", "http://10.0.0.0/8"),
+    "a range in brackets": ("http://[fd00::/8]", "http://[fd00::]/8"),
+    "a range of an IPv6 address without brackets": ("fd00::/8", "http://[fd00::]/8"),
+    "a range of stars": ("http://192.168.*.*:3000", "http://192.168.0.0/16:3000"),
+    "a range of one star": ("192.168.1.*", "http://192.168.1.0/24"),
     "a host and a path": ("a.example/x", "https://a.example"),
     "a wildcard without a scheme": ("*.a.example", "https://*.a.example"),
     "upper case": ("HTTPS://A.Example:8443", "https://a.example:8443"),
@@ -53,6 +88,63 @@ def test_suggestion(pattern: str, expected: str) -> None:
     assert codes_in(rule(expected)) == []
 
 
+SEVERAL = {
+    "a comma": "https://a.example,https://b.example",
+    "a comma and a blank": "https://a.example, https://b.example",
+    "blanks": "https://a.example  https://b.example",
+    "a semicolon": "https://a.example;https://b.example;",
+    "line ends": "https://a.example\nhttps://b.example\n",
+    "paths": "https://a.example/, https://b.example/x",
+    "no schemes": "a.example, b.example",
+}
+
+
+@pytest.mark.parametrize("text", SEVERAL.values(), ids=SEVERAL)
+def test_several(text: str) -> None:
+    """Several origins in one string are each to be a string of their own."""
+    (mistake,) = mistakes_in(rule(text))
+    assert mistake.hint == 'Write "https://a.example", "https://b.example".'
+
+
+EXPRESSIONS = {
+    "anchors": (r"^https://.*\.example\.com$", r"re:https://.*\.example\.com"),
+    "a group": (r"https://(a|b)\.example\.com", r"re:https://(a|b)\.example\.com"),
+    "slashes around it": (r"/^https:\/\/a\.example$/", r"re:https://a\.example"),
+    "slashes and a flag": (r"/https?:\/\/a\.example/i", r"re:https?://a\.example"),
+    "a class": (r"https://pr-[0-9]+.example.com", "re:https://pr-[0-9]+.example.com"),
+    "any scheme": (r"https?://.*\.example\.com", r"re:https?://.*\.example\.com"),
+    "no scheme": (r".*\.example\.com$", r"re:.*\.example\.com"),
+    "anything": (r"https://.*", r"re:https://.*"),
+    "digits": (r"http://localhost:\d+", r"re:http://localhost:\d+"),
+    "re: and slashes": (r"re:/^https:\/\/a\.example$/", r"re:https://a\.example"),
+    "a label in the middle": ("https://a.*.example.com", r"re:https://a\.[a-z0-9-]+\.example\.com"),
+    "two stars in a label": (
+        "https://a-*-*.b.example.com:8443",
+        r"re:https://a-[a-z0-9-]+-[a-z0-9-]+\.b\.example\.com:8443",
+    ),
+    "a star in the second label": (
+        "https://*.pr-*.b.example.com:*",
+        r"re:https://[a-z0-9-]+\.pr-[a-z0-9-]+\.b\.example\.com(:[0-9]+)?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_expression(text: str, expected: str) -> None:
+    """What looks like an expression, or can only be written as one, is to be written with `re:`."""
+    (mistake,) = mistakes_in(rule(text))
+    assert mistake.hint == f"Write '{expected}'."
+    assert codes_in(rule(expected)) == []
+
+
+@pytest.mark.parametrize("text", ["file:///x", "file:x", "FILE://", "file://host", "file://*"])
+def test_file(text: str) -> None:
+    """All files have one origin, which needs its flag."""
+    (mistake,) = mistakes_in(rule(text))
+    assert mistake.hint == 'Write "file://".'
+    assert codes_in(rule("file://", dangerously_allow=["file-origin"])) == []
+
+
 NO_SUGGESTIONS = {
     "nothing": "",
     "a null in upper case, which is no host": "NULL",
@@ -61,7 +153,6 @@ NO_SUGGESTIONS = {
     "no host": "https://",
     "a blank before": " https://a.example",
     "a blank inside": "https://a b/",
-    "two origins in one item": "https://a.example,https://b.example",
     "a scheme with an underscore": "a_b://a",
     "an IPv4 address out of range": "https://1.2.3.256",
     "sub-domains of an address": "https://*.127.1",
@@ -71,7 +162,6 @@ NO_SUGGESTIONS = {
     "a Unicode port": "https://a:٣",
     "a Unicode IPv6 address": "https://[::é]/",
     "one label that is not the first": "https://a.?.example",
-    "a file": "file:///x",
     "a port that is too large": "https://a:65536",
 }
 
@@ -102,10 +192,9 @@ def test_suggestion_for_alternatives(pattern: str) -> None:
 def test_suggestion_is_valid(pattern: str) -> None:
     """Whatever a hint says to write is accepted when it is written."""
     for mistake in mistakes_in(rule(pattern)) if not pattern.startswith("@") else []:
-        instead = suggested(mistake)
-        if instead is not None:
+        for instead in all_suggested(mistake):
             assert instead != pattern
-            assert codes_in(rule(instead)) == []
+            assert codes_in(rule(instead, dangerously_allow=["file-origin"])) == []
 
 
 CONTROLS = ["*://a\n[forged]", "https://a\n[forged]", "a\x1b[2J", "https://\x85é", "A://\u2028", "{\n", "re:(\n"]

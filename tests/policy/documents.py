@@ -1,6 +1,7 @@
 """Short ways to write policy documents, and to read what is wrong with them."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -56,9 +57,16 @@ def codes_in(document: Any) -> list[str]:
 
 
 def suggested(mistake: PolicyError) -> str | None:
-    """What the hint of a mistake says to write, where it says so."""
+    """What the hint of a mistake says to write, where it says so; the first of several."""
+    return next(iter(all_suggested(mistake)), None)
+
+
+def all_suggested(mistake: PolicyError) -> list[str]:
+    """Everything that the hint of a mistake says to write, in quotes of either kind."""
+    if expression := re.search(r"Write '([^']*)'", mistake.hint):
+        return [expression[1]]
     _, found, rest = mistake.hint.partition('Write "')
-    return rest.rpartition('"')[0] if found else None
+    return rest.rpartition('"')[0].split('", "') if found else []
 
 
 def is_fine(mistake: PolicyError) -> bool:

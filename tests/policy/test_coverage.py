@@ -19,7 +19,7 @@ CASES = {
     "another port": (["https://a.example"], ["https://a.example:8443"], False),
     "one of two": (["https://a.example"], ["https://a.example", "https://b.example"], False),
     "both of two": (["https://a.example", "https://b.example"], ["https://b.example", "https://a.example"], True),
-    "everything": (["*"], ["https://a.example", "null", "re:x", "https://*.a.example"], True),
+    "everything": (["*"], ["https://a.example", "null", "re:a://b", "https://*.a.example"], True),
     "everything, twice": (["*"], ["*"], True),
     "everything behind something": (["https://a.example"], ["*"], False),
     "null, twice": (["null"], ["null"], True),
@@ -71,6 +71,43 @@ CASES = {
     "an alternative": (["https://{a,b}.example"], ["https://b.example"], True),
     "an alternative with a wildcard": (["https://{*.,}a.example"], ["https://a.example", "https://x.a.example"], True),
     "a quantifier, which is no alternative": (["re:https://a{1,2}"], ["re:https://a{1,2}"], True),
+    "an origin behind any host": (["https://*"], ["https://a.b.example"], True),
+    "an address behind any host": (["https://*"], ["https://1.2.3.4"], True),
+    "an IPv6 address behind any host": (["http://*:*"], ["http://[::1]:80-90"], True),
+    "sub-domains, a glob and a range behind any host": (
+        ["http://*:*"],
+        ["http://*.a", "http://?.a:1", "http://a-*.b", "http://10.0.0.0/8:1-9"],
+        True,
+    ),
+    "any host behind itself, on more ports": (["http://*:*"], ["http://*:3000"], True),
+    "any host behind sub-domains": (["https://*.example"], ["https://*"], False),
+    "another port behind any host": (["https://*"], ["https://a.example:8443"], False),
+    "another scheme behind any host": (["https://*"], ["app://*"], False),
+    "files behind any host": (["app://*"], ["file://"], False),
+    "an origin behind a glob": (["https://a-*.b"], ["https://a-x.b"], True),
+    "an origin behind a glob, nothing for the star": (["https://a-*.b"], ["https://a-.b"], False),
+    "an origin behind a glob, an underscore": (["https://a-*.b"], ["https://a-x_y.b"], False),
+    "an origin behind a glob with an end": (["https://a-*-b.c"], ["https://a-x-b.c"], True),
+    "a deep origin behind a glob": (["https://a-*.b"], ["https://x.a-y.b"], False),
+    "a glob behind one label": (["https://?.b"], ["https://a-*.b"], True),
+    "a glob behind sub-domains": (["https://*.c"], ["https://a-*.b.c"], True),
+    "one label behind a glob": (["https://a-*.b"], ["https://?.b"], False),
+    "a narrower glob": (["https://a*.b"], ["https://a-*.b"], True),
+    "a narrower glob, at the end": (["https://*b.c"], ["https://a*-b.c"], True),
+    "a narrower glob, an underscore": (["https://a*.b"], ["https://a_*.b"], False),
+    "a wider glob": (["https://a-*.b"], ["https://a*.b"], False),
+    "a glob that overlaps": (["https://a*.c"], ["https://*b.c"], False),
+    "a glob on other ports": (["http://a-*.b:1-5", "http://a*.b:6-9"], ["http://a-b*.b:2-8"], True),
+    "an address behind a range": (["http://10.0.0.0/8"], ["http://10.1.2.3"], True),
+    "an address beside a range": (["http://10.0.0.0/8"], ["http://11.1.2.3"], False),
+    "an address of another scheme behind a range": (["http://10.0.0.0/8"], ["https://10.1.2.3"], False),
+    "a name behind a range": (["http://0.0.0.0/0"], ["http://a.example"], False),
+    "an IPv6 address behind a range": (["http://[fd00::]/8"], ["http://[fd12::1]"], True),
+    "an IPv6 address behind a range of the others": (["http://0.0.0.0/0"], ["http://[::]"], False),
+    "a range behind a wider one": (["http://10.0.0.0/8"], ["http://10.1.0.0/16"], True),
+    "a range behind an equal one, on more ports": (["http://10.0.0.0/8:*"], ["http://10.0.0.0/8:1-9"], True),
+    "a range behind a narrower one": (["http://10.1.0.0/16"], ["http://10.0.0.0/8"], False),
+    "a range behind one beside it": (["http://10.1.0.0/16"], ["http://10.2.0.0/16"], False),
     "a set": (["@s"], ["https://s.example"], True),
     "a set behind its members": (["https://s.example", "https://t.example"], ["@s"], True),
     "a set, twice": (["@s"], ["@s"], True),
@@ -149,27 +186,43 @@ def test_rule_with_a_set_of_an_unreadable_document() -> None:
 
 
 # A small world, in which all there is can be listed.
-HOSTS = ["a", "b.a", "c.a", "b.b.a", "c.b.a", "c.c.b.a", "ba", "[::1]"]
+HOSTS = [
+    "a",
+    "b.a",
+    "c.a",
+    "b.b.a",
+    "c.b.a",
+    "c.c.b.a",
+    "ba",
+    "[::1]",
+    "bc.a",
+    "b-c.a",
+    "b_c.a",
+    "10.0.0.1",
+    "10.0.0.2",
+]
 PORTS = ["", ":0", ":1", ":2", ":3", ":4", ":79", ":80", ":81", ":65535"]
 WORLD = {
     scheme: [origin for host, port in product(HOSTS, PORTS) if naive.is_origin(origin := f"{scheme}://{host}{port}")]
     for scheme in ("http", "app")
 }
 PORTS_MEANT = ["", ":1", ":*", ":0-1", ":2-79", ":1-80", ":80-65535", ":2-65535", ":0-65535", ":{1,2-3}"]
-WITHOUT_WILDCARD = ["a", "b.a", "{b,c}.a", "[::1]"]
-WITH_WILDCARD = ["*.a", "?.a", "{*.,}a", "*.b.a", "?.b.a", "*.ba"]
+WITHOUT_WILDCARD = ["a", "b.a", "{b,c}.a", "[::1]", "10.0.0.1", "b-c.a"]
+WITH_WILDCARD = ["*.a", "?.a", "{*.,}a", "*.b.a", "?.b.a", "*.ba", "*", "b*.a", "*c.a", "b*c.a", "b-*.a"]
+RANGES = ["10.0.0.0/8", "10.0.0.0/30", "10.0.0.2/31", "[::]/127"]
 
 
 def patterns(scheme: str, hosts: list[str]) -> st.SearchStrategy[str]:
     """Draw a pattern of some hosts."""
-    return st.sampled_from([f"{scheme}://{host}{port}" for host, port in product(hosts, PORTS_MEANT)])
+    known = [host for host in hosts if "/" not in host or scheme == "http"]
+    return st.sampled_from([f"{scheme}://{host}{port}" for host, port in product(known, PORTS_MEANT)])
 
 
 def cases(hosts: list[str]) -> st.SearchStrategy[tuple[list[str], str, list[str]]]:
     """Draw the origins of earlier rules, a pattern for some of these hosts, and all origins that it covers."""
     return st.sampled_from(list(WORLD)).flatmap(
         lambda scheme: st.tuples(
-            st.lists(patterns(scheme, [*WITHOUT_WILDCARD, *WITH_WILDCARD]), min_size=1, max_size=8),
+            st.lists(patterns(scheme, [*WITHOUT_WILDCARD, *WITH_WILDCARD, *RANGES]), min_size=1, max_size=8),
             patterns(scheme, hosts),
         ).map(lambda case: (*case, [origin for origin in WORLD[scheme] if naive.covers(case[1], origin)]))
     )
@@ -183,7 +236,7 @@ def covers(earlier: list[str], pattern: str) -> bool:
     return all(map(coverage.covers, origin_patterns([pattern])))
 
 
-@given(cases([*WITHOUT_WILDCARD, *WITH_WILDCARD]))
+@given(cases([*WITHOUT_WILDCARD, *WITH_WILDCARD, *RANGES]))
 def test_found_to_be_covered(case: tuple[list[str], str, list[str]]) -> None:
     """Where a pattern is found to be covered, each of its origins is."""
     earlier, pattern, origins = case

@@ -9,6 +9,8 @@ from tests.policy.documents import codes_in, mistakes_in, rule
 
 FLAGS = {
     "null-origin": "null-origin",
+    "file-origin": "file-origin",
+    "any-host": "any-host",
     "insecure-origin": "insecure-origins",
     "public-suffix-subdomains": "public-suffix-subdomains",
 }
@@ -28,6 +30,9 @@ INSECURE = {
     "a name that begins like a loopback address": "http://127.0.0.1.example",
     "a name that begins with localhost": "http://localhost.example",
     "a name that ends in localhost": "http://evillocalhost",
+    "http, a glob": "http://app-*.a.example",
+    "http, private addresses": "http://192.168.0.0/16",
+    "http, private IPv6 addresses": "http://[fd00::]/8",
 }
 SPANNING = {
     "a top-level domain": "https://*.com",
@@ -43,6 +48,13 @@ SPANNING = {
     "a domain above public suffixes": "https://*.amazonaws.com",
     "a domain above public suffixes, a trailing dot": "https://*.amazonaws.com.",
     "a domain two labels above a public suffix": "https://*.windows.net",
+    "a glob": "https://app-*-team.vercel.app",
+    "a glob, a trailing dot": "https://*-team.vercel.app.",
+    "one of several, a glob": "https://{app-*,b}.vercel.app",
+    "addresses that anybody can rent": "https://1.2.3.0/24",
+    "all addresses": "https://0.0.0.0/0",
+    "private addresses and others": "https://192.0.0.0/8",
+    "IPv6 addresses that anybody can rent": "https://[2a00::]/16",
 }
 SAFE = {
     "https": "https://a.example",
@@ -61,9 +73,20 @@ SAFE = {
     "a loopback address": "http://127.0.0.1:8080",
     "another loopback address": "http://127.255.255.254",
     "the IPv6 loopback address": "http://[::1]:8080",
+    "a glob": "https://app-*.a.example",
+    "a glob below a name under a public suffix": "https://app-*.team.vercel.app",
+    "a glob below localhost": "http://app-*.localhost:*",
+    "loopback addresses": "http://127.0.0.0/8:*",
+    "the IPv6 loopback address as a range": "http://[::1]/128:3000",
+    "private addresses": "https://192.168.0.0/16",
+    "private IPv6 addresses": "https://[fd00::]/8",
 }
 CASES = {
     "null": ("null", "null-origin"),
+    "files": ("file://", "file-origin"),
+    "files and others": ("{file://,https://a.example}", "file-origin"),
+    "any host of a scheme without a network": ("moz-extension://*", "any-host"),
+    "any host of one of two schemes": ("{app,tauri}://{*,a}", "any-host"),
     **{f"insecure: {name}": (pattern, "insecure-origin") for name, pattern in INSECURE.items()},
     **{f"public suffix: {name}": (pattern, "public-suffix-subdomains") for name, pattern in SPANNING.items()},
 }
@@ -104,6 +127,39 @@ def test_any_origin() -> None:
     assert codes_in(rule("*", credentials=True, dangerously_allow=flags)) == ["any-origin-with-credentials"]
     assert codes_in({**rule("@s", credentials=True), "origin_sets": {"s": ["*"]}}) == ["any-origin-with-credentials"]
     assert codes_in(rule("*")) == []
+
+
+@pytest.mark.parametrize("pattern", ["http://126.0.0.0/7", "http://[::]/127", "http://0.0.0.0/0"])
+def test_range_of_loopback_addresses_and_others(pattern: str) -> None:
+    """A range with loopback addresses and others has the dangers of the others."""
+    flags = ["insecure-origins", "public-suffix-subdomains"]
+    assert codes_in(rule(pattern, credentials=True)) == ["insecure-origin"]
+    assert codes_in(rule(pattern, credentials=True, dangerously_allow=flags)) == []
+    for flag in flags:
+        assert len(codes_in(rule(pattern, credentials=True, dangerously_allow=[flag]))) == 1
+
+
+def test_files_without_credentials() -> None:
+    """Files need their flag even without credentials, but `*` covers them without."""
+    assert codes_in(rule("file://")) == ["file-origin"]
+    assert codes_in(rule("file://", dangerously_allow=["file-origin"])) == []
+
+
+ANY_HOSTS = ["https://*", "https://*:*", "http://*:3000", "wss://*", "{https,app}://*", "https://{*,a.example}"]
+
+
+@pytest.mark.parametrize("pattern", ANY_HOSTS)
+def test_any_host_of_a_network(pattern: str) -> None:
+    """Any host of a scheme with a network is everybody, so no flag allows it with credentials."""
+    flags = list(FLAGS.values())
+    found = codes_in(rule(pattern, credentials=True, dangerously_allow=flags))
+    assert found == ["any-origin-with-credentials"]
+    assert codes_in(rule(pattern)) == []
+
+
+def test_any_host_without_a_network() -> None:
+    """Any host of a scheme without a network needs its flag only with credentials."""
+    assert codes_in(rule("moz-extension://*")) == []
 
 
 PLACES = {
@@ -162,7 +218,8 @@ def test_several_dangers_in_a_set() -> None:
 )
 def test_spans_registrants(pattern: str, *, expected: bool) -> None:
     """Sub-domains belong to strangers where the host is a public suffix; the host itself does not."""
-    assert expected == read_wildcard(pattern).spans_registrants
+    read = read_wildcard(pattern)
+    assert expected == read.spans_registrants
 
 
 INSECURE_ORIGINS = [

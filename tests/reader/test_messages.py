@@ -75,7 +75,11 @@ PATTERNS = (
     "http://*.b.example:8000-8999",
     "app://c:*",
     "https://{en,*.de}.example",
-    "re:https://é",
+    "https://app-*-team.e.example",
+    "moz-extension://*",
+    "http://[fd00::]/8:3000",
+    "{http,https}://{f-*.g.example,10.0.0.0/8}",
+    "re:https://[aé]",
     "re:http://.*",
 )
 

@@ -1,0 +1,85 @@
+"""Finds the rule for an origin among globs such as `https://app-*.example.com`.
+
+The suffix behind the label is looked up. Of the beginnings of all globs with that suffix, those that a label has are
+the longest one, which bisection finds, and the beginnings of that one; so it is with the ends. What is walked is as
+deep as they stand within each other, and does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar
+
+from cors_service.decision._ports import NO_RULE, Found, Ports
+from cors_service.grammar.origin import Origin, is_label
+from cors_service.grammar.wildcard import Glob
+
+_Value = TypeVar("_Value")
+
+
+class GlobIndex:
+    """The globs of a policy, compiled."""
+
+    __slots__ = ("_found", "_suffixes")
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], dict[str, dict[str, list[Found]]]] = {}
+        self._suffixes: dict[tuple[str, str], _Beginnings[_Beginnings[Ports]]] = {}
+
+    def add(self, glob: Glob, index: int) -> None:
+        """Add a glob of the rule with an index, before `seal`."""
+        ends = self._found.setdefault((glob.scheme, glob.host), {}).setdefault(glob.before, {})
+        ends.setdefault(glob.behind[::-1], []).append((*glob.ports, index))
+
+    def seal(self) -> None:
+        """Turn everything that was added into tables."""
+        for suffix, beginnings in self._found.items():
+            sealed = {
+                before: _Beginnings({end: Ports(found) for end, found in ends.items()})
+                for before, ends in beginnings.items()
+            }
+            self._suffixes[suffix] = _Beginnings(sealed)
+        self._found = {}
+
+    def find(self, origin: Origin) -> int:
+        """The first rule that covers an origin, or NO_RULE."""
+        label, _, suffix = origin.host.partition(".")
+        beginnings = self._suffixes.get((origin.scheme, suffix))
+        if beginnings is None or not is_label(label.encode("ascii")):
+            return NO_RULE
+        best = NO_RULE
+        for before, ends in beginnings.of(label):
+            rest = label[len(before) :]
+            for end, ports in ends.of(rest[::-1]):
+                free = rest[: len(rest) - len(end)]
+                if free and "_" not in free:
+                    best = min(best, ports.find(origin.port))
+        return best
+
+
+class _Beginnings(Generic[_Value]):
+    """Texts that others may begin with, each with a value."""
+
+    __slots__ = ("_longest", "_texts", "_values")
+
+    def __init__(self, values: Mapping[str, _Value]) -> None:
+        self._texts = sorted(values)
+        self._values = [values[text] for text in self._texts]
+        # The position of the longest other text that each begins with; -1 if there is none.
+        self._longest: list[int] = []
+        within: list[int] = []
+        for position, text in enumerate(self._texts):
+            while within and not text.startswith(self._texts[within[-1]]):
+                within.pop()
+            self._longest.append(within[-1] if within else -1)
+            within.append(position)
+
+    def of(self, text: str) -> Iterator[tuple[str, _Value]]:
+        """The texts that a text begins with, and their values."""
+        position = bisect_right(self._texts, text) - 1
+        while position >= 0:
+            beginning = self._texts[position]
+            if text.startswith(beginning):
+                yield beginning, self._values[position]
+            position = self._longest[position]

@@ -1,0 +1,128 @@
+"""Tests of the proof that an expression covers no origin."""
+
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cors_service.grammar._automaton import covers_nothing
+from cors_service.grammar.expression import automaton_of
+from cors_service.policy import PolicyError
+from cors_service.testing import strategies
+from tests import naive
+from tests.examples import examples
+
+NOTHING = {
+    "no scheme": r"a\.example\.com",
+    "no scheme, but dots": r"[a-z]+\.example\.com(:[0-9]+)?",
+    "nothing": r"",
+    "a class of blanks": r"https://[ ]+",
+    "a slash at the end": r"https://a\.example/",
+    "a slash at the end, or not, behind one that is there": r"https://a\.example//?",
+    "a path": r"https://.*\.example\.com/.*x",
+    "slashes around it": r"/^https://a\.example$/",
+    "quotes around it": r'"https://a\.example"',
+    "one slash": r"https:/a\.example",
+    "capitals in a domain": r"https://A\.example",
+    "capitals in a class": r"https://[A-Z]+",
+    "capitals in a scheme": r"HTTPS://a\.example",
+    "a digit first": r"[0-9]+://.*",
+    "a blank": r"https://a\.example b",
+    "letters beyond ASCII": r"https://bücher\.example",
+    "letters for a port": r"https://a\.example:[a-z]+",
+    "no host": r"https://(:[0-9]+)?",
+    "two ports": r"https://a\.example:1:2",
+    "user information": r"https://.*@a\.example",
+    "a null": r"null",
+    "files": r"file://.*",
+    "an anchor in the middle": r"https://a$\.example",
+    "another anchor in the middle": r"https://^a\.example",
+    "alternatives that are all dead": r"a\.example|https://b\.example/|null",
+    "a percent sign in a domain": r"https://a%20b",
+    "a query": r"https://a\.example\?x=.*",
+}
+SOMETHING = {
+    "a host": r"https://a\.example",
+    "anchors": r"^https://a\.example$",
+    "other anchors": r"\Ahttps://a\.example\z",
+    "anchors in an alternative": r"(^https://a\.example$|^https://b\.example$)",
+    "anything": r".*",
+    "anything within": r"h.*e",
+    "one of several": r"null|a\.example|https://a",
+    "a slash that may be missing": r"https://a\.example/?",
+    "any case": r"(?i)HTTPS://A\.EXAMPLE",
+    "an unknown scheme": r"[a-z-]+://[A-Z0-9-]+",
+    "a scheme that begins like a known one": r"httpss://A",
+    "a scheme that is the beginning of a known one": r"htt://A",
+    "a scheme that files begin like": r"files://a|fil://a",
+    "an address": r"http://\[::1\]:[0-9]+",
+    "an address of a scheme without a network": r"app://\[[0-9a-f:]+\]",
+    "a percent sign in a host that is no domain": r"app://a%20b",
+    "classes": r"https://[[:alpha:]]+\.[^.]+",
+    "a class with a bracket first": r"https://[]a]+",
+    "a repetition of what is nothing": r"(?:^)*https://(?:a|)+b",
+    "as many as there are": r"https://[a-z]{3,}\.example",
+    "so many": r"https://[a-z]{1,63}\.example",
+    "what is not read": r"https://\Qa\E",
+    "a class of Unicode": r"https://\pL+",
+    "too many states": r"a{1000}{1}b{1000}",
+    "characters beyond ASCII that may be others in any case": "(?i)http\u017f://a",
+    "a range that has them": "(?i)http[\u0100-\u0200]://a",
+}
+
+
+@pytest.mark.parametrize("expression", NOTHING.values(), ids=NOTHING)
+def test_nothing(expression: str) -> None:
+    """An expression that matches no origin is proven to."""
+    assert covers_nothing(expression)
+
+
+@pytest.mark.parametrize("expression", SOMETHING.values(), ids=SOMETHING)
+def test_something(expression: str) -> None:
+    """Nothing is said of an expression that matches an origin, or that the proof does not read."""
+    assert not covers_nothing(expression)
+
+
+PIECES = [
+    *("https", "http", "app", "file", "[a-z]+", "h.*", "", ".", "s?", "(?:http|ws)s?", "[^/]*"),
+    *("://", ":", "/", ":/+", "a", "b-1", r"\.", "A", "[A-Z]", r"[a-z0-9-]+", r"\d{1,3}", r"\w+", "(?:a|B)*"),
+    *(":8080", "(?::[0-9]+)?", "$", "^", r"\[::1\]", r"\z", "é", "[é-ü]?", "(?:)", ".{2}", "[[:alnum:]]"),
+]
+EXPRESSIONS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join)
+ORIGINS = [
+    "https://a",
+    "http://b-1:8080",
+    "app://A",
+    "app://B",
+    "https://[::1]",
+    "https://a.a",
+    "a://b",
+    "https://11.a",
+]
+
+
+@examples(2_000)
+@given(EXPRESSIONS, strategies.exact_origins())
+def test_whatever_covers_an_origin_is_not_dead(expression: str, origin: str) -> None:
+    """No expression that RE2 finds to match an origin is proven to match none."""
+    try:
+        compiled = automaton_of([f"re:{expression}"])
+    except PolicyError:
+        assume(False)
+    if any(compiled.Match(one) for one in (*ORIGINS, origin)):
+        assert not covers_nothing(expression)
+
+
+@examples(1_000)
+@given(st.data(), st.sampled_from(["", "(?i)"]), EXPRESSIONS)
+def test_matches_of_a_dead_expression(data: st.DataObject, flags: str, expression: str) -> None:
+    """Whatever else a dead expression matches is no origin."""
+    try:
+        automaton_of([f"re:{flags}{expression}"])
+        compiled = re.compile(flags + expression.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"), re.ASCII)
+    except (PolicyError, re.error):
+        assume(False)
+    if covers_nothing(flags + expression):
+        text = data.draw(st.from_regex(compiled, fullmatch=True))
+        assert text in {"null", "file://"} or not naive.is_origin(text)
