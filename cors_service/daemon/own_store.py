@@ -9,7 +9,7 @@ from twisted.python.usage import UsageError
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, cut, shown
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, cut, shown, without_userinfo
 from cors_service.policy.change import Change
 from cors_service.reader.snapshot import UNREADABLE, Snapshot
 from cors_service.store import IPolicyStore
@@ -87,4 +87,4 @@ def _in_words(error: Exception) -> str:
     # Interfaces explain what is wrong on several lines.
     text = " ".join(str(error).split())
     said = text if isinstance(error, Invalid) else f"{type(error).__name__}: {text}".removesuffix(": ")
-    return cut(ascii(said)[1:-1], 300)
+    return cut(ascii(without_userinfo(said))[1:-1], 300)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Self
 
 Path = tuple[str | int, ...]
@@ -68,11 +69,19 @@ CODES: Final = frozenset(
 """The closed set of reason codes. Codes are API; messages are not."""
 
 
+_LONGEST_MESSAGE: Final = 500
 _LONGEST_HINT: Final = 400
+_LONGEST_PLACE: Final = 200
+# Everything from the authority of a URL to the next space.
+_REST_OF_URL: Final = re.compile(r"//\S*")
+_HIDDEN: Final = "//***"
 
 
 class PolicyError(Exception):
     """One mistake in a policy document.
+
+    What it says is for logs and `/v1/status`, and the document may be no policy at all but somebody's secrets behind
+    a link. So it repeats little of a value, nothing of a table or list, and no user and password of a URL.
 
     Attributes:
         code: One of `CODES`.
@@ -97,21 +106,22 @@ class PolicyError(Exception):
         file: str | None = None,
         line: int | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = cut(without_userinfo(message), _LONGEST_MESSAGE)
+        super().__init__(self.message)
         assert code in self.codes, code
         self.code = code
-        self.message = message
         # A hint that can't be typed, or read in one line, is no help. It repeats input, so it could forge lines.
-        self.hint = hint if hint.isascii() and hint.isprintable() and len(hint) <= _LONGEST_HINT else ""
+        is_useful = hint.isascii() and hint.isprintable() and len(hint) <= _LONGEST_HINT
+        self.hint = without_userinfo(hint) if is_useful else ""
         self.path = path
         self.value = value
-        self.file = file
+        self.file = None if file is None else without_userinfo(file)
         self.line = line
 
     @property
     def where(self) -> str:
         """The document's path as people write it: `policies.catalogue.rules[1].origins[0]`."""
-        return dotted(self.path)
+        return cut(without_userinfo(dotted(self.path)), _LONGEST_PLACE)
 
     def __str__(self) -> str:
         file = self.file if self.file is None or self.file.isprintable() else ascii(self.file)
@@ -157,10 +167,23 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
         return "\n".join([*map(str, self.exceptions), f"{self.message}."])
 
 
+def without_userinfo(text: str) -> str:
+    """A text without the users and passwords of the URLs in it, as in `postgres://user:password@host`."""
+    return _REST_OF_URL.sub(_without_userinfo, text) if "@" in text and "//" in text else text
+
+
+def _without_userinfo(found: re.Match[str]) -> str:
+    rest = found[0]
+    at = rest.rfind("@")
+    # A password may hold what should be encoded, even a slash; without a colon, the slash ends the authority.
+    is_in_path = ":" not in (authority := rest[2:].partition("/")[0]) and "@" not in authority
+    return rest if at < 0 or is_in_path else f"{_HIDDEN}{rest[at:]}"
+
+
 def _plain(value: object) -> str | int | None:
     """A value that every reader of JSON can read; others are shown as text."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return cut(without_userinfo(value.encode("utf-8", "backslashreplace").decode("utf-8")))
     if value is None or (isinstance(value, int) and abs(value) < 1 << 53):
         return value
     return shown(value)
@@ -179,9 +202,13 @@ def dotted(path: Path) -> str:
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A value for a message: escaped to ASCII and cut, so that it can't forge a log line."""
+    """A value for a message: escaped to ASCII and cut, so that it can't forge a log line, and without passwords."""
+    if isinstance(value, Mapping):
+        return "{...}" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "[...]" if value else "[]"
     try:
-        return cut(ascii(value), limit)
+        return cut(without_userinfo(ascii(value)), limit)
     except ValueError:  # Python writes no number of thousands of digits
         return "a number of thousands of digits"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from typing import Any, Final
@@ -14,13 +16,16 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IPolicies, IPolicyStore
 from cors_service.store._slices import at_once, in_slices
 from cors_service.store._status import Status
+
+_NAME: Final = 8
+"""Characters of the name of a fault."""
 
 
 @implementer(IPolicies)
@@ -52,6 +57,8 @@ class LivePolicies(Service):
         """
         self.active: ActivePolicies | None = None
         self._store = store
+        # A store of somebody's own may be called by a URL.
+        self._source = without_userinfo(store.name)
         self._clock = clock
         self._snapshot = snapshot
         self._in_thread = in_thread
@@ -127,7 +134,7 @@ class LivePolicies(Service):
         """What there is to say now."""
         mistakes = self._mistakes.mistakes if self._mistakes else ()
         return Status(
-            source=self._store.name,
+            source=self._source,
             revision=self.active.revision if self.active else None,
             policies=len(self.active.policy_set.policies) if self.active else 0,
             generation=self._generation,
@@ -150,9 +157,7 @@ class LivePolicies(Service):
             except InvalidPolicies as invalid:
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
-                self._log.failure("Can't load {source}", source=self._store.name)
-                message = f"The store can't be read: {shown(str(error), limit=300)}."
-                self._failed(InvalidPolicies([PolicyError("document-unreadable", message, file=self._store.name)]))
+                self._failed(self._told(error))
             await in_slices(_let_go(self._left_over), self._clock, self._in_thread)
             again = self._again
         self._loading = False
@@ -171,7 +176,7 @@ class LivePolicies(Service):
     def _become(self, active: ActivePolicies, change: Change) -> None:
         """Make policies active, and tell what is wrong with newer ones."""
         if change.mistakes is None and self._mistakes is not None:
-            self._log.info("The policies of {source} are good again", source=self._store.name)
+            self._log.info("The policies of {source} are good again", source=self._source)
             self._mistakes = None
         self._swap(active, change.loaded_at or self._last_attempt or self._clock.seconds())
         if change.mistakes is not None:
@@ -180,16 +185,14 @@ class LivePolicies(Service):
     def _swap(self, active: ActivePolicies, loaded_at: float) -> None:
         self._loaded_at = loaded_at
         if self.active is not None and self.active.revision == active.revision:
-            self._log.info(
-                "{source} is still at revision {revision}", source=self._store.name, revision=active.revision
-            )
+            self._log.info("{source} is still at revision {revision}", source=self._source, revision=active.revision)
             return
         self.active = active
         self._generation += 1
         self._log.info(
             "Revision {revision} of {source} is active: {count} policies",
             revision=active.revision,
-            source=self._store.name,
+            source=self._source,
             count=len(active.policy_set.policies),
         )
         if self._snapshot is not None:
@@ -202,11 +205,21 @@ class LivePolicies(Service):
             return succeed(None)  # there is a newer one, which is saved behind this one
         return self._in_thread(snapshot.save, active.policy_set, loaded_at)
 
+    def _told(self, error: BaseException) -> InvalidPolicies:
+        """Log what a store raised, and give a mistake that says where: only the log may have more."""
+        # As one line: no store can forge lines of the log.
+        found = ascii(without_userinfo("".join(traceback.format_exception(error))))
+        # The same fault has the same name, so that it is told once.
+        name = hashlib.sha256(ascii((type(error), str(error))).encode("ascii")).hexdigest()[:_NAME]
+        self._log.error("Can't load {source} (fault {fault}): {found}", source=self._source, fault=name, found=found)
+        message = f"The store can't be read; the log of the service says why, at fault {name}."
+        return InvalidPolicies([PolicyError("document-unreadable", message, file=self._source)])
+
     def _failed(self, invalid: InvalidPolicies) -> None:
         known = self._mistakes is not None and self._mistakes.report() == invalid.report()
         self._mistakes = invalid
         if known:
-            self._log.error("{source} still has the same mistakes", source=self._store.name)
+            self._log.error("{source} still has the same mistakes", source=self._source)
         else:
             self._tell(invalid)
 
@@ -216,7 +229,7 @@ class LivePolicies(Service):
         self._log.error(
             "{count} mistakes in {source}; {kept} stays active",
             count=len(invalid.mistakes),
-            source=self._store.name,
+            source=self._source,
             kept=self.active.revision if self.active else "no policies",
         )
 

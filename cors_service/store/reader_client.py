@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
 from cors_service.processes import PythonProcess, how_it_ended, run
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
@@ -148,7 +148,9 @@ class ReaderClient:
             take(message)
             self._rest()
         elif kind is Failed:
-            self._log.error("The reader of {path} failed: {fault}", path=self.name, fault=decoded(message))
+            self._log.error(
+                "The reader of {path} failed: {fault}", path=self.name, fault=without_userinfo(str(decoded(message)))
+            )
 
     def process_wrote(self, process: PythonProcess, line: str) -> None:
         """Log what the process complains of."""

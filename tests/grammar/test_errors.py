@@ -87,7 +87,11 @@ PLAIN = {
     "nothing": (None, None),
     "a number with a point": (0.5, "0.5"),
     "not a number": (float("nan"), "nan"),
-    "a list": (["x"], "['x']"),
+    "a list": (["x"], "[...]"),
+    "an empty list": ([], "[]"),
+    "a table": ({"password": "secret"}, "{...}"),
+    "a long string": ("a" * 10**6, f"{'a' * 77}..."),
+    "a URL with a password": ("postgres://user:secret@host/a", "postgres://***@host/a"),
     "a date": (date(1979, 5, 27), "datetime.date(1979, 5, 27)"),
 }
 
@@ -98,6 +102,49 @@ def test_value_as_dict(value: object, expected: object) -> None:
     actual = error(value=value).as_dict()["value"]
     assert expected == actual
     assert type(expected) is type(actual)
+
+
+SECRETS = {
+    "a user and a password": "postgres://user:secret@host/name",
+    "a user": "https://secret@host",
+    "a password with an at sign": "postgres://user:sec@secret@host",
+    "a password with a slash": "postgres://user:secret/secret@host/name",
+    "a password with a question mark": "postgres://user:secret?secret@host",
+    "a password with a quote": "postgres://user:secret'secret@host",
+    "a password that is longer than a message": f"postgres://user:{'secret' * 200}@host",
+    "a URL within a text": "a = 'redis://:secret@host:1' # 'amqp://u:secret@host'",
+    "no scheme": "//user:secret@host",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_passwords_are_never_told(text: str) -> None:
+    """Wherever a URL with a user and a password stands in a mistake, neither the text nor the values tell them."""
+    mistake = error(message=f"{shown(text)} is {text}.", hint=text, path=(text,), value=text, file=text)
+    for told in (str(mistake), json.dumps(mistake.as_dict()), shown(text), shown(text.encode("ascii"))):
+        assert "secret" not in told
+    assert "host" in str(mistake)
+
+
+@pytest.mark.parametrize("text", ["https://api.example.com/@me", "a@b.example", "@set", "https://a.example"])
+def test_what_is_no_password_stays(text: str) -> None:
+    """An at sign elsewhere than in the authority of a URL hides nothing."""
+    assert text == error(value=text).as_dict()["value"]
+    assert repr(text) == shown(text)
+
+
+def test_tables_are_not_shown() -> None:
+    """A message about a table or a list repeats nothing of it, however deep and large it is."""
+    assert shown({"password": "secret"}) == "{...}"
+    assert shown([["secret"] * 10**5]) == "[...]"
+
+
+def test_bounded() -> None:
+    """However long what was read, a mistake is short."""
+    long = "a/" * 10**5
+    mistake = error(message=long, hint=long, path=(long,), value=long)
+    assert len(json.dumps(mistake.as_dict())) < 1200
+    assert len(str(mistake)) < 1200
 
 
 def test_huge_value_as_dict() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,29 @@ def test_failure_of_several_lines(clock: Clock, logged: Logged, nothing_left_beh
     now(live.reload())
     nothing_left_behind.clear()
     assert [text for _, text in logged if "\n" in text] == []
+
+
+def test_failure_tells_no_secrets(clock: Clock, logged: Logged, nothing_left_behind: list[LogEvent]) -> None:
+    """Of a fault, the status has a name, under which the log has all the rest, but for passwords in URLs."""
+    store = FixedStore(asynchronously(RuntimeError("can't reach postgres://user:secret@host/policies")))
+    store.name = "postgres://user:secret@host/policies"
+    live = LivePolicies(store, clock, in_thread=execute)
+    now(live.reload())
+    nothing_left_behind.clear()
+    [mistake] = live.status.mistakes
+    assert (mistake["code"], mistake["file"]) == ("document-unreadable", "postgres://***@host/policies")
+    assert re.fullmatch(
+        "The store can't be read; the log of the service says why, at fault [0-9a-f]{8}.", str(mistake["message"])
+    )
+    texts = [text for _, text in logged]
+    name = str(mistake["message"])[-9:-1]
+    assert any(name in text and "reach postgres://***@host/policies" in text for text in texts)
+    assert not any("secret" in text for text in [*texts, str(live.status)])
+    assert "Traceback" not in str(live.status)
+    before = live.status.mistakes
+    now(live.reload())
+    nothing_left_behind.clear()
+    assert before == live.status.mistakes
 
 
 @pytest.mark.parametrize("name", BAD_LOADS)
