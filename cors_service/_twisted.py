@@ -21,15 +21,28 @@ class OpenChannel(HTTPChannel):
 
     Attributes:
         plain_connection: The transport where it is a connection of its own; None for TLS, which is on top of one.
+        handed: Bytes that were handed over for sending, but for those that were sent at once.
     """
 
     transport: ITCPTransport
     plain_connection: Connection | None
+    handed = 0
+    _connection: Connection | None
 
     def connectionMade(self) -> None:
         """Find out what the transport is."""
         super().connectionMade()
         self.plain_connection = self.transport if isinstance(self.transport, Connection) else None
+        below: Any = self.transport
+        while below is not None and not isinstance(below, Connection):
+            below = getattr(below, "transport", None)
+        self._connection = below
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        below = self._connection
+        return 0 if below is None else len(below.dataBuffer) - below.offset + below._tempDataLen
 
     @property
     def is_idle(self) -> bool:
@@ -56,8 +69,17 @@ class OpenChannel(HTTPChannel):
         # Twisted's own answer has no body that says what is wrong, and no other way to give one.
         self.refuse_malformed()
 
-    def write_at_once(self, data: bytes) -> None:
-        """Write in this turn of the reactor if nothing else waits to be written; Twisted writes in the next."""
+    def write(self, data: bytes) -> None:
+        """Write as requests do, whose heads are not counted."""
+        super().write(data)
+        self.handed += len(data)
+
+    def write_at_once(self, data: bytes) -> bool:
+        """Write in this turn of the reactor if nothing else waits to be written; Twisted writes in the next.
+
+        Returns:
+            Whether all of it was written.
+        """
         connection = self.plain_connection
         # `_tempDataLen`: what was handed over for writing since the last turn, which `dataBuffer` does not have yet.
         if connection and connection.connected and not (connection.dataBuffer or connection._tempDataLen):
@@ -67,6 +89,8 @@ class OpenChannel(HTTPChannel):
                 data = data[sent:]
         if data:
             self.transport.write(data)
+            self.handed += len(data)
+        return not data
 
 
 def render_encoded(request: Request, resource: IResource) -> None:

@@ -18,6 +18,7 @@ from twisted.application.service import IService, IServiceMaker, ServiceMaker
 from twisted.internet.interfaces import (
     IListeningPort,
     IOpenSSLServerConnectionCreator,
+    IPushProducer,
     IReadDescriptor,
     IStreamServerEndpointStringParser,
 )
@@ -28,6 +29,8 @@ from twisted.logger import ILogObserver
 from twisted.plugin import IPlugin, getPlugins
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+from twisted.web.test.requesthelper import DummyChannel
 from zope.interface import Interface, implementedBy
 from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyClass, verifyObject
@@ -59,6 +62,9 @@ from cors_service.testing.client import MemoryClient
 from cors_service.web import decision_resource
 from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import FixedAccess, IAccess
+from cors_service.web.answer import Answer
+from cors_service.web.later import Later, Reply, Steps
+from cors_service.web.turns import Turns
 from cors_service.workers.channel import Channel
 from cors_service.workers.loads import Loads
 from cors_service.workers.log import WorkerLog
@@ -133,6 +139,23 @@ def live_access() -> LiveAccess:
         return LiveAccess(path, Clock())
 
 
+def reply() -> Reply:
+    """Make an answer that takes long, and whose client is gone."""
+
+    def steps() -> Steps:
+        yield None
+        return Answer(200, "", b"", {})
+
+    channel: Any = DummyChannel()
+    made = Reply(Request(channel, False), Later(Turns(Clock()), steps()), ignore, lambda _: Answer(500, "", b"", {}))
+    made.stopProducing()
+    return made
+
+
+def ignore(_: object) -> None:
+    """Do nothing."""
+
+
 # The interfaces that a class declares itself, and one of its objects. A new provider belongs here.
 PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     ClientTLS: (IPolicyForHTTPS, ClientTLS),
@@ -153,6 +176,7 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     HTTPSServerEndpoint: (IReloadingEndpoint, lambda: HTTPSServerEndpoint(MemoryReactor(), 0, files())),
     FixedAccess: (IAccess, lambda: FixedAccess(Access())),
     LiveAccess: (IAccess, live_access),
+    Reply: (IPushProducer, reply),
     PoliciesInScope: (IPolicies, lambda: PoliciesInScope(live(), ("open",))),
     _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
 }

@@ -56,6 +56,7 @@ class DecisionService(MultiService):
         policies: The active policies.
         tree: The resource tree that decides by them.
         site: The site around the tree.
+        sites: This one, and the one for operators if they have their own.
         server: Listens for the site.
         servers: This one, and the one for operators if they have their own.
     """
@@ -102,15 +103,16 @@ class DecisionService(MultiService):
         self.policies.activate(initial)
         self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor, access=access)
         self.site = self._make_site(self.tree)
+        self.sites = [self.site]
         self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
         self.servers = [self.server]
         trees: list[DecisionTree | OperatorTree] = [self.tree]
         if for_operators:
             operators = self.tree.split_off_operators()
             trees.append(operators)
-            self.servers.append(
-                DecisionServer(self._make_site(operators), for_operators, drain_timeout=settings.drain_timeout)
-            )
+            self.sites.append(self._make_site(operators))
+            self.servers.append(DecisionServer(self.sites[-1], for_operators, drain_timeout=settings.drain_timeout))
+        self.tree.status.connections = self._connections
         self.policies.setServiceParent(self)
         if access is not None:
             access.setServiceParent(self)
@@ -128,6 +130,15 @@ class DecisionService(MultiService):
             access_log=self._settings.access_log,
             channel=DecisionChannel if self._settings.line_by_line else QuickChannel,
         )
+
+    def _connections(self) -> dict[str, object]:
+        """What there is to say of the connections of this process."""
+        closed = {why: sum(site.closed[why] for site in self.sites) for why in self.site.closed}
+        return {
+            "open": sum(len(site.channels) for site in self.sites),
+            "held": sum(site.held for site in self.sites),
+            "closed": closed,
+        }
 
     def startService(self) -> None:
         """Start; the garbage collector then ignores what exists, which stays and takes long to look through."""

@@ -31,7 +31,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         max_head: Bytes of a request's first line and headers.
         max_head_lines: Headers of a request.
         max_connections: Open at the same time, in each process.
+        max_peer_connections: The same for each address of another machine; 0 for no such limit.
+        max_held: Bytes that are kept for all connections, in each process.
         request_timeout: Seconds from the first byte of a request to its last.
+        send_timeout: Seconds after which a connection is closed whose client does not read its answers.
         idle_timeout: Seconds after which a silent connection is closed.
         drain_timeout: Seconds that requests in flight have to end when the service stops.
         workers: Processes that serve.
@@ -52,7 +55,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_head: int = _SERVER_LIMITS.head
     max_head_lines: int = _SERVER_LIMITS.head_lines
     max_connections: int = _SERVER_LIMITS.connections
+    max_peer_connections: int = _SERVER_LIMITS.peer_connections
+    max_held: int = _SERVER_LIMITS.held
     request_timeout: float = _SERVER_LIMITS.request_timeout
+    send_timeout: float = _SERVER_LIMITS.send_timeout
     idle_timeout: float = _SERVER_LIMITS.idle_timeout
     drain_timeout: float = 10.0
     workers: int = 1
@@ -74,6 +80,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             head=self.max_head,
             head_lines=self.max_head_lines,
             connections=self.max_connections,
+            peer_connections=self.max_peer_connections,
+            held=self.max_held,
+            send_timeout=self.send_timeout,
             request_timeout=self.request_timeout,
             idle_timeout=self.idle_timeout,
         )

@@ -15,6 +15,8 @@ from cors_service._twisted import endpoint_path, endpoint_port
 from cors_service.access import InvalidAccess
 from cors_service.access.document import read_access_file
 from cors_service.daemon.access import KeptText, LiveAccess
+from cors_service.daemon.backlog import warn_if_capped, with_backlog
+from cors_service.daemon.open_files import with_files
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
@@ -91,6 +93,8 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     """
     if settings.workers > 1:
         _check_workers(settings, reactor)
+    settings = with_files(settings)
+    warn_if_capped([*settings.listen, *settings.operator_listen])
     store = make_store(settings, reactor)
     initial = None
     try:
@@ -171,7 +175,7 @@ def make_endpoint(description: str, reactor: Any, option: str = "listen") -> ISt
     """
     listens = PassedSockets(reactor) if "systemd" in description.split(":") else reactor
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(listens, for_the_group(description))
+        endpoint: IStreamServerEndpoint = serverFromString(listens, with_backlog(for_the_group(description)))
     except WrongEndpoint as error:
         raise UsageError(f"--{option} {ascii(description)[1:-1]}: {error}") from None
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over

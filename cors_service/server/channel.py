@@ -19,6 +19,7 @@ from twisted.web.server import Request
 from cors_service._twisted import OpenChannel
 from cors_service.server.limits import ServerLimits
 from cors_service.web.head import malformed_head
+from cors_service.web.later import Reply
 from cors_service.web.problem import Problem
 
 LINGER_SECONDS: Final = 2.0
@@ -37,8 +38,14 @@ class ChannelSite(Protocol):
     def admit(self, channel: DecisionChannel) -> None:
         """Take note of a new connection."""
 
+    def begin(self, channel: DecisionChannel) -> None:
+        """Take note that a part of a request came over a connection."""
+
     def touch(self, channel: DecisionChannel) -> None:
         """Take note that a whole request came over a connection."""
+
+    def weigh(self, channel: DecisionChannel) -> None:
+        """Take note that what is kept for a connection may have become more."""
 
     def forget(self, channel: DecisionChannel) -> None:
         """Take note that a connection is closed."""
@@ -59,6 +66,7 @@ class DecisionChannel(OpenChannel):
     """
 
     site: ChannelSite
+    requests: list[DecisionRequest]
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +76,16 @@ class DecisionChannel(OpenChannel):
         # Of the request that is being read, as soon as Twisted has accepted it.
         self._request_line = b""
         self._is_receiving = False
+        # Whether a request is complete and its answer is not.
+        self._is_answering = False
+        self._reply: Reply | None = None
         self._deadline: IDelayedCall | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for this connection: of requests that are not answered, and of answers not sent."""
+        received = len(self.unread) + sum(request.received for request in self.requests)
+        return received + self.unsent + (self._reply.held if self._reply else 0)
 
     def connectionMade(self) -> None:
         """Take part in the site's count of connections."""
@@ -97,8 +114,11 @@ class DecisionChannel(OpenChannel):
             super().dataReceived(data)
         finally:
             self._is_receiving = False
-        # While paused, too, Twisted only stores what comes.
-        if self.paused or self.is_idle or self.is_refused:
+        if self.is_idle or self.is_refused:
+            return
+        self.site.weigh(self)
+        # While paused, or behind a request that is being answered, Twisted only stores what comes.
+        if self.paused or self._is_answering:
             return
         if self.line_mode and b"\n" in self.unread:
             # Twisted would wait until the deadline for the CR of a line that ends in a bare LF.
@@ -175,7 +195,28 @@ class DecisionChannel(OpenChannel):
         self._request_line = b""
         self._cancel_deadline()
         self.site.touch(self)
+        self._is_answering = True
         super().allContentReceived()
+
+    def requestDone(self, request: Request) -> None:
+        """Read on behind an answer."""
+        self._is_answering = False
+        super().requestDone(request)
+
+    def write(self, data: bytes) -> None:
+        """Write a part of an answer."""
+        super().write(data)
+        self.site.weigh(self)
+
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
+        """Take note of what holds the rest of an answer."""
+        super().registerProducer(producer, streaming)
+        self._reply = producer if isinstance(producer, Reply) else None
+
+    def unregisterProducer(self) -> None:
+        """Take note that all of an answer is written."""
+        super().unregisterProducer()
+        self._reply = None
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         """Close behind the answer if the client wants that, or the service is about to stop."""
@@ -251,6 +292,7 @@ class DecisionChannel(OpenChannel):
         self.transport.abortConnection()
 
     def _start_deadline(self) -> None:
+        self.site.begin(self)
         self._deadline = self.callLater(self.site.limits.request_timeout, self._late)
 
     def _cancel_deadline(self) -> None:
@@ -260,24 +302,29 @@ class DecisionChannel(OpenChannel):
 
 
 class DecisionRequest(Request):
-    """A request of `DecisionSite`; the size of its body is checked before it is stored."""
+    """A request of `DecisionSite`; the size of its body is checked before it is stored.
+
+    Attributes:
+        received: Bytes of its body.
+    """
 
     channel: DecisionChannel
     defaultContentType = None
+    received = 0
 
     def gotLength(self, length: int | None) -> None:
         """Refuse a body whose stated length is too long."""
-        self._room = self.channel.site.limits.body
-        super().gotLength(length)
-        if length is not None and length > self._room:
+        # Twisted would put a long one into a file, and there need not be a place for any.
+        super().gotLength(0)
+        if length is not None and length > self.channel.site.limits.body:
             self._refuse()
             # Otherwise Twisted would still tell the client to send the body.
             self.requestHeaders.removeHeader(b"expect")
 
     def handleContentChunk(self, data: bytes) -> None:
         """Refuse a body that turns out to be too long."""
-        self._room -= len(data)
-        if self._room < 0:
+        self.received += len(data)
+        if self.received > self.channel.site.limits.body:
             self._refuse()
         else:
             super().handleContentChunk(data)

@@ -16,7 +16,10 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
         head_lines: Headers of a request.
         request_timeout: Seconds from the first byte of a request to its last, however steadily they come.
         idle_timeout: Seconds after which a connection without a request is closed.
-        connections: Open at the same time; one more closes the one that has been idle for longest.
+        connections: Open at the same time; one more closes one that has not asked, or the one that is idle for longest.
+        peer_connections: The same for one address of another machine; 0 for no such limit.
+        held: Bytes that are kept for all connections: of requests that are not answered, and of answers not read.
+        send_timeout: Seconds after which a connection is closed whose client does not read its answers.
     """
 
     body: int = Limits().body
@@ -25,3 +28,6 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
     request_timeout: float = 10.0
     idle_timeout: float = 60.0
     connections: int = 900
+    peer_connections: int = 450
+    held: int = 64 * 1024 * 1024
+    send_timeout: float = 30.0

@@ -13,6 +13,7 @@ from twisted.web.resource import IResource, getChildForRequest
 from cors_service.server.channel import ChannelSite, DecisionChannel
 from cors_service.server.plain import PlainRequest, read_plain
 from cors_service.web.endpoint import Endpoint
+from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 
 
@@ -45,6 +46,11 @@ class QuickChannel(DecisionChannel):
         """Whether nothing of a request was received that is not answered yet."""
         return not self._begun and super().is_idle
 
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for this connection."""
+        return len(self._begun) + super().held
+
     def dataReceived(self, data: bytes) -> None:
         """Answer the plain requests at the beginning of data; read the rest line by line."""
         if self.is_refused:
@@ -53,6 +59,7 @@ class QuickChannel(DecisionChannel):
         if self._begun:
             self._begun += data
             if len(self._begun) < self._awaited:
+                self.site.weigh(self)
                 return
             data = bytes(self._begun)
             self._begun.clear()
@@ -83,26 +90,31 @@ class QuickChannel(DecisionChannel):
             request, end = read_plain(data, taken, self.site.limits)
             if request is not None:
                 resource = getChildForRequest(self.site.resource, request)
-                if not isinstance(resource, Endpoint):
-                    # Somebody else's resource, which needs one of Twisted's requests.
+                # Somebody else's resource needs one of Twisted's requests, and so does an answer that takes long.
+                if not (isinstance(resource, Endpoint) and self._answer(request, resource)):
                     break
-                self._answer(request, resource)
                 taken = end
             elif end:
                 self._begun += data[taken:]
                 self._awaited = end - taken
                 self._start_deadline()
+                self.site.weigh(self)
                 taken = len(data)
             else:
                 break
         return taken
 
-    def _answer(self, request: PlainRequest, endpoint: Endpoint) -> None:
-        self.site.touch(self)
+    def _answer(self, request: PlainRequest, endpoint: Endpoint) -> bool:
+        """Answer a request; say whether that was done, since it is not where the answer takes long."""
         if endpoint.wants_transport:
             request.transport = self.transport
         answer = endpoint.answer(request)
+        if isinstance(answer, Later):
+            return False
+        self.site.touch(self)
         own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_headers(request)])
         body = b"" if request.method == b"HEAD" else answer.body
-        self.write_at_once(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body))
+        if not self.write_at_once(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body)):
+            self.site.weigh(self)
         self.site.log_plain(request, self, answer.status, len(body))
+        return True

@@ -6,7 +6,7 @@ In another site, all of this is that site's business.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -14,11 +14,16 @@ from twisted.web import http
 from twisted.web.server import Site
 
 from cors_service.server.channel import DecisionChannel, DecisionRequest
+from cors_service.server.connections import Connections, peer_name
 from cors_service.server.drain import GRACE_SECONDS, Drain
+from cors_service.server.held import Held
 from cors_service.server.limits import ServerLimits
 from cors_service.server.plain import PlainRequest
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, OperatorTree
+from cors_service.web.warnings import Warnings
+
+_WHY: Final = ("crowded", "peer", "held", "unread")
 
 
 class DecisionSite(Site):
@@ -29,6 +34,8 @@ class DecisionSite(Site):
         draining: Whether the service is about to stop.
         limits: What clients can't exceed.
         received: How many requests came.
+        closed: How many connections were broken off for others, by the reason: `crowded` (too many), `peer` (too many
+            of an address), `held` (too much in memory), `unread` (the client read nothing for too long).
     """
 
     requestFactory = DecisionRequest
@@ -58,7 +65,11 @@ class DecisionSite(Site):
         )
         self.displayTracebacks = False
         self.protocol = channel  # type: ignore[assignment, method-assign]
-        self.channels: dict[DecisionChannel, None] = {}
+        self._connections = Connections(self.limits.connections, self.limits.peer_connections)
+        self.channels = self._connections.open
+        self._held = Held(self.limits.held, self.limits.send_timeout, clock, self._close)
+        self._warnings = Warnings(clock)
+        self.closed = dict.fromkeys(_WHY, 0)
         self.draining = False
         self._tree = tree
         self._date = (-1, b"")
@@ -110,32 +121,62 @@ class DecisionSite(Site):
         """Give a name to an answer that no resource gives."""
         return next(self._tree.ids)
 
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for all connections: of requests that are not answered, and of answers not read."""
+        return self._held.total
+
     def admit(self, channel: DecisionChannel) -> None:
         """Take note of a new connection; make room for it if there are too many."""
-        if len(self.channels) >= self.limits.connections:
-            idle = (other for other in self.channels if other.is_idle)
-            evicted = next(idle, next(iter(self.channels)))
-            # It ends in a later turn of the reactor; until then it must not be evicted again instead of others.
-            del self.channels[evicted]
-            evicted.transport.abortConnection()
-        self.channels[channel] = None
+        evicted = self._connections.admit(channel, channel.getPeer())
+        if evicted is not None:
+            # It ends in a later turn of the reactor.
+            self._close(*evicted)
         if self._drain is not None:
             self._drain.admitted(channel)
+
+    def begin(self, channel: DecisionChannel) -> None:
+        """Take note that a part of a request came over a connection."""
+        self._connections.begin(channel)
 
     def touch(self, channel: DecisionChannel) -> None:
         """Take note that a whole request came over a connection."""
         self.received += 1
+        self._connections.touch(channel)
+
+    def weigh(self, channel: DecisionChannel) -> None:
+        """Take note that what is kept for a connection may have become more."""
         if channel in self.channels:
-            del self.channels[channel]
-            self.channels[channel] = None
+            self._held.weigh(channel)
 
     def forget(self, channel: DecisionChannel) -> None:
         """Take note that a connection is closed."""
-        self.channels.pop(channel, None)
+        self._connections.forget(channel)
+        self._held.forget(channel)
         if self._is_stopped and not self.channels:
             super().stopFactory()
         if self._drain is not None:
             self._drain.forgotten(channel)
+
+    def _close(self, channel: DecisionChannel, why: str) -> None:
+        """Break a connection off: it has to go for others."""
+        self.closed[why] += 1
+        peer = peer_name(channel.getPeer()) or "this machine"
+        limits = self.limits
+        subject, what = {
+            "crowded": (why, f"All {limits.connections} connections are taken (--max-connections)"),
+            "peer": (peer, f"{peer} has {limits.peer_connections} connections (--max-peer-connections)"),
+            "held": (why, f"More than {limits.held} bytes wait to be answered or to be read (--max-held)"),
+            "unread": (
+                why,
+                f"A client of {peer} reads no answers for {limits.send_timeout:g} seconds (--send-timeout)",
+            ),
+        }[why]
+        self._warnings.warn(f"{why} {subject}", f"{what}: connections are closed, {self.closed[why]} until now")
+        self._connections.forget(channel)
+        self._held.forget(channel)
+        channel.is_refused = True
+        channel.transport.abortConnection()
 
     def retire(self) -> None:
         """Go on, but let each answer be the last of its connection, and tell load balancers to go elsewhere."""

@@ -13,16 +13,18 @@ from twisted.web.resource import Resource
 
 import cors_service
 from cors_service.grammar.mistakes import shown
-from cors_service.policy import write_document
 from cors_service.reader.messages import WorkerStatus
 from cors_service.store import IPolicies, Status
-from cors_service.web._tags import tagged_unless_held
+from cors_service.web._documents import Document, Documents
+from cors_service.web._tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.access import IAccess
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import Endpoint, EndpointWithPolicies, NotFound
+from cors_service.web.later import Later, Steps
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.turns import Turns
 from cors_service.web.workers import iso, write_worker
 from cors_service.wire import write_json
 
@@ -32,33 +34,62 @@ _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes(
 class PoliciesEndpoint(EndpointWithPolicies):
     """`/v1/policies`: what is active, as a document."""
 
-    def answer_GET(self, request: AnyRequest) -> Answer:
+    def __init__(
+        self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, scope: str = ""
+    ) -> None:
+        super().__init__(ids, policies, limits)
+        self._turns = turns
+        self._scope = scope
+        self._documents = Documents(turns)
+
+    def answer_GET(self, request: AnyRequest) -> Answer | Later:
         """Give all policies."""
-        document = write_document(self._active().policy_set)
-        return tagged_unless_held(request, write_json(document), "no-cache")
+        return self.give(request, None)
+
+    def give(self, request: AnyRequest, name: str | None) -> Answer | Later:
+        """Give the document of one policy, or of all.
+
+        Raises:
+            Problem: There is no such policy.
+        """
+        active = self._active()
+        if name is not None and name not in active.policy_set.policies:
+            raise Problem(404, "unknown-policy", f"There is no policy {shown(name)}.")
+        headers = tag_headers([cors_service.__version__, active.revision, self._scope, name or ""], "no-cache")
+        if is_held(request, headers):
+            return Answer(304, JSON, b"", headers)
+        short = self._documents.short(active, name)
+        if short is not None:
+            return Answer(200, JSON, short, headers)
+        if request.method == b"HEAD":
+            return Answer(200, JSON, b"", headers, is_measured=False)
+        return Later(self._turns, _document(self._documents.of(active, name), headers))
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """One policy by its name."""
         if not path or request.postpath:
             return NotFound(self._ids)
-        child = PolicyEndpoint(self._ids, self._policies, self._limits, path.decode("utf-8", "replace"))
+        child = PolicyEndpoint(self._ids, self, path.decode("utf-8", "replace"))
         child.hosts = self.hosts
         return child
 
 
-class PolicyEndpoint(EndpointWithPolicies):
+class PolicyEndpoint(Endpoint):
     """`/v1/policies/NAME`: one policy and the origin sets that it uses, as a document."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, name: str) -> None:
-        super().__init__(ids, policies, limits)
+    def __init__(self, ids: Iterator[bytes], policies: PoliciesEndpoint, name: str) -> None:
+        super().__init__(ids)
+        self._policies = policies
         self._name = name
 
-    def answer_GET(self, request: AnyRequest) -> Answer:
+    def answer_GET(self, request: AnyRequest) -> Answer | Later:
         """Give the policy."""
-        policy_set = self._active().policy_set
-        if self._name not in policy_set.policies:
-            raise Problem(404, "unknown-policy", f"There is no policy {shown(self._name)}.")
-        return tagged_unless_held(request, write_json(write_document(policy_set, [self._name])), "no-cache")
+        return self._policies.give(request, self._name)
+
+
+def _document(document: Document, headers: dict[str, str]) -> Steps:
+    yield from document.ready()
+    return Answer(200, JSON, b"", headers, pieces=document)
 
 
 class StatusEndpoint(Endpoint):
@@ -67,6 +98,7 @@ class StatusEndpoint(Endpoint):
     Attributes:
         worker: The number of this process where several serve; None elsewhere.
         workers: Gives the status of each of them.
+        connections: Gives what there is to say of the connections of this process; None where that is not known.
     """
 
     def __init__(
@@ -76,6 +108,7 @@ class StatusEndpoint(Endpoint):
         self._access = access
         self.worker: int | None = None
         self.workers: Callable[[], list[WorkerStatus]] = list
+        self.connections: Callable[[], dict[str, object]] | None = None
         self._policies = policies
         self._clock = clock
 
@@ -88,6 +121,8 @@ class StatusEndpoint(Endpoint):
             "age": None if status.loaded_at is None else round(self._clock.seconds() - status.loaded_at),
             "version": cors_service.__version__,
         }
+        if self.connections is not None:
+            fields["connections"] = self.connections()
         if self.worker is not None:
             fields |= {"worker": self.worker, "workers": [*map(write_worker, self.workers())]}
         if self._access is not None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterator
+from typing import Final, TypeVar, cast
+
+from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
+from cors_service.decision.memo import Memo
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web._tags import tagged, unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import EndpointWithPolicies
+from cors_service.web.later import Later, Steps
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.turns import Turns, seated
 from cors_service.wire import (
     parse_json,
     read_form,
@@ -24,26 +29,38 @@ from cors_service.wire import (
     write_json,
 )
 
+FEW: Final = 100
+"""A batch of no more queries is decided at once."""
+SHORT: Final = 32 * 1024
+"""What stands in no more bytes is decided at once."""
+
+# Batches that are decided at the same time.
+_AT_ONCE: Final = 4
+# What a step takes: bytes of queries that are new, and as many for each of them as it costs beside its bytes.
+_STEP: Final = 2048
+_COSTS: Final = 200
 _Form = TypeVar("_Form")
 
 
 class DecisionEndpoint(EndpointWithPolicies):
     """`/v1/decision`: one decision, asked for by JSON or by a form."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
         super().__init__(ids, policies, limits)
+        self._turns = turns
         self._by_body: Remembered[bytes, Answer] = Remembered()
         self._by_form: Remembered[bytes, Answer] = Remembered()
 
-    def answer_POST(self, request: AnyRequest) -> Answer:
+    def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about the query in the body."""
         active = self._active()
         body = _json_body(request, self._limits.body)
         remembered = self._by_body.of(active.revision)
         answer = remembered.get(body)
         if answer is None:
-            decision = write_decision(active.decide(read_query_text(body)), self._limits.ttl)
-            answer = Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
+            if len(body) > SHORT:
+                return Later(self._turns, self._in_turn(active, body))
+            answer = self._decide(active, body)
             remembered.offer(body, answer)
         return answer
 
@@ -60,28 +77,64 @@ class DecisionEndpoint(EndpointWithPolicies):
             remembered.offer(form, answer)
         return unless_held(request, answer)
 
+    def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
+        decision = write_decision(active.decide(read_query_text(body)), self._limits.ttl)
+        return Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
+
+    def _in_turn(self, active: ActivePolicies, body: bytes) -> Steps:
+        # One step takes milliseconds at most, and no other of the kind is taken in the same turn.
+        yield None
+        return self._decide(active, body)
+
 
 class DecisionsEndpoint(EndpointWithPolicies):
     """`/v1/decisions`: a batch, decided by one revision."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
         super().__init__(ids, policies, limits)
+        self._turns = turns
+        # What they hold before it is sent is bounded by their number.
+        self._seats = DeferredSemaphore(_AT_ONCE)
         self._written: Remembered[bytes, bytes] = Remembered()
 
-    def answer_POST(self, request: AnyRequest) -> Answer:
+    def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about each query in the body; one that is bad is a problem in its place."""
         active = self._active()
         body = _json_body(request, self._limits.body)
-        answers = self._by_text(active, body) or self._by_value(active, body)
+        # By the end of a long batch, other policies may be active, which have a memory of their own.
+        remembered = self._written.of(active.revision)
+        if len(body) <= SHORT:
+            texts = split_queries(body)
+            # Each item but the last has a comma behind it.
+            if len(texts) <= FEW if texts is not None else body.count(b",") < FEW:
+                return _all_at_once(self._answer(active, remembered, body, texts))
+        return Later(self._turns, self._in_turns(active, remembered, body))
+
+    def _in_turns(self, active: ActivePolicies, remembered: Memo[bytes, bytes], body: bytes) -> Steps:
+        yield from seated(self._seats)
+        try:
+            texts = split_queries(body)
+            yield None
+            return (yield from self._answer(active, remembered, body, texts))
+        finally:
+            self._seats.release()
+
+    def _answer(
+        self, active: ActivePolicies, remembered: Memo[bytes, bytes], body: bytes, texts: list[bytes] | None
+    ) -> Steps:
+        answers: list[bytes] | None = None
+        if texts is not None and len(texts) <= self._limits.batch:
+            answers = yield from self._by_text(active, remembered, texts)
+        if answers is None:
+            answers = yield from self._by_value(active, body)
         return Answer(200, JSON, b'{"decisions":[%b]}' % b",".join(answers), {"Cache-Control": NO_STORE})
 
-    def _by_text(self, active: ActivePolicies, body: bytes) -> list[bytes] | None:
+    def _by_text(
+        self, active: ActivePolicies, remembered: Memo[bytes, bytes], texts: list[bytes]
+    ) -> Generator[Deferred[None] | None, None, list[bytes] | None]:
         """Decide without reading again what was read lately; None where the body must be read as a whole."""
-        texts = split_queries(body)
-        if texts is None or len(texts) > self._limits.batch:
-            return None
-        remembered = self._written.of(active.revision)
         answers = []
+        taken = 0
         for text in texts:
             answer = remembered.get(text)
             if answer is None:
@@ -90,17 +143,25 @@ class DecisionsEndpoint(EndpointWithPolicies):
                 except BadQuery:
                     return None
                 remembered.offer(text, answer)
+                taken += len(text) + _COSTS
             answers.append(answer)
+            if taken > _STEP:
+                taken = 0
+                yield None
         return answers
 
-    def _by_value(self, active: ActivePolicies, body: bytes) -> list[bytes]:
+    def _by_value(self, active: ActivePolicies, body: bytes) -> Generator[Deferred[None] | None, None, list[bytes]]:
         fields = parse_json(body)
         queries = fields.get("queries") if isinstance(fields, dict) else None
         if not isinstance(queries, list):
             raise BadQuery("query-malformed", "The field queries must be a list of queries.")
         if len(queries) > self._limits.batch:
             raise BadQuery("too-many-queries", f"A batch has at most {self._limits.batch} queries.")
-        return [self._decide(active, query, read_query) for query in queries]
+        answers = []
+        for query in queries:
+            yield None
+            answers.append(self._decide(active, query, read_query))
+        return answers
 
     def _decide(self, active: ActivePolicies, query: _Form, read: Callable[[_Form], Query]) -> bytes:
         """Write a decision, or a problem in its place.
@@ -114,6 +175,15 @@ class DecisionsEndpoint(EndpointWithPolicies):
             if error.code == "body-malformed":
                 raise
             return write_json({"error": Problem.of(error).as_dict()})
+
+
+def _all_at_once(steps: Steps) -> Answer:
+    """Take all steps; none of them waits for anything."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Answer, end.value)
 
 
 def _json_body(request: AnyRequest, most: int) -> bytes:

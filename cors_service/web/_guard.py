@@ -14,12 +14,13 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.access.callers import Access, Caller, Verb
-from cors_service.web._proxies import Warnings
 from cors_service.web.access import IAccess
 from cors_service.web.answer import Answer
 from cors_service.web.endpoint import Endpoint
+from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.warnings import Warnings
 
 TOKEN_HEADER: Final = b"x-cors-token"
 """Where gateways put their token: `Authorization` may be that of the request that they received."""
@@ -137,10 +138,10 @@ class Guarded(Endpoint):
         # Which is found by the endpoint: those of gateways are less strict.
         return None
 
-    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
+    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer | Later]:
         return self._answer
 
-    def _answer(self, request: AnyRequest) -> Answer:
+    def _answer(self, request: AnyRequest) -> Answer | Later:
         return self.find(request).answer(request)
 
 

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec import structs
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.grammar.mistakes import shown
@@ -27,6 +25,7 @@ from cors_service.web.endpoint import RETRY_SECONDS, EndpointWithPolicies
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.warnings import Warnings
 
 NO_POLICY: Final = "-"
 """What stands in the place of a policy's name where the policy is to be found by the URL."""
@@ -38,8 +37,6 @@ _UNDECIDED: Final = "no-policy"
 _DECISIONS: Final = {True: "allowed", False: "refused", None: "none"}
 _VARY: Final = "Origin"
 _VARY_PREFLIGHT: Final = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
-_SILENCE_SECONDS: Final = 60.0
-_MAX_WARNINGS: Final = 256
 _AUTHORITY: Final = re.compile(r"[^/?#\\]+")
 # Scheme and authority of a URL; what follows them.
 _URL: Final = re.compile(r"([^:/?#]*://[^/?#]*)(.*)", re.DOTALL)
@@ -64,25 +61,6 @@ class OriginalRequest(NamedTuple):
 
 class Undecided(BadQuery):
     """Nothing can be decided, for a reason that only proxies see: it is never an error of its own."""
-
-
-class Warnings:
-    """Lines in the log about what callers do wrong: each once a minute at most, and not too many of them."""
-
-    _log: Final = Logger()
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._last: dict[str, float] = {}
-
-    def warn(self, subject: str, what: str) -> None:
-        """Log what is wrong, unless there was a warning on that subject within the last minute."""
-        now = self._clock.seconds()
-        if len(self._last) >= _MAX_WARNINGS:
-            self._last = {one: when for one, when in self._last.items() if now - when < _SILENCE_SECONDS}
-        if now - self._last.get(subject, -_SILENCE_SECONDS) >= _SILENCE_SECONDS and len(self._last) < _MAX_WARNINGS:
-            self._last[subject] = now
-            self._log.warn("{what}", what=what)
 
 
 class ProxyEndpoint(EndpointWithPolicies):

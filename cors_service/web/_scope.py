@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from zope.interface import implementer
@@ -11,6 +10,7 @@ from zope.interface import implementer
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.grammar.mistakes import shown
 from cors_service.policy import PolicySet
+from cors_service.policy.model import Policy
 from cors_service.store import IPolicies, Status
 
 # Its name is none of the caller's business.
@@ -57,6 +57,7 @@ class ActiveInScope(ActivePolicies):
 
     Attributes:
         whole: All of them.
+        policy_set: Those that may be asked about.
         revision: That of all of them.
     """
 
@@ -65,12 +66,8 @@ class ActiveInScope(ActivePolicies):
         self.revision = whole.revision
         self._prefixes = prefixes
 
-    @cached_property
-    def policy_set(self) -> PolicySet:  # type: ignore[override]
-        """The policies that may be asked about."""
-        whole = self.whole.policy_set
-        within = {name: policy for name, policy in whole.policies.items() if name.startswith(self._prefixes)}
-        return PolicySet(policies=MappingProxyType(within), origin_sets=whole.origin_sets)
+        policies = Within(whole.policy_set.policies, prefixes)
+        self.policy_set = PolicySet(policies=policies, origin_sets=whole.policy_set.origin_sets)
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request, unless that is another caller's business.
@@ -97,3 +94,22 @@ class ActiveInScope(ActivePolicies):
     def _check(self, name: str, called: str) -> None:
         if not name.startswith(self._prefixes):
             raise BadQuery("forbidden", f"This caller may not ask about {called}.")
+
+
+class Within(Mapping[str, Policy]):
+    """The policies whose names begin in some ways. Making it costs nothing, however many policies there are."""
+
+    def __init__(self, policies: Mapping[str, Policy], prefixes: tuple[str, ...]) -> None:
+        self._policies = policies
+        self._prefixes = prefixes
+
+    def __getitem__(self, name: str) -> Policy:
+        if not name.startswith(self._prefixes):
+            raise KeyError(name)
+        return self._policies[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._policies if name.startswith(self._prefixes))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -26,7 +26,6 @@ from cors_service.web._proxies import (
     ExtAuthzEndpoint,
     ForwardAuthEndpoint,
     PreflightEndpoint,
-    Warnings,
 )
 from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import FixedAccess, IAccess
@@ -34,6 +33,8 @@ from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.hosts import Hosts
 from cors_service.web.ids import decision_ids
 from cors_service.web.limits import Limits
+from cors_service.web.turns import Turns
+from cors_service.web.warnings import Warnings
 
 _FOR_PROXIES: Final = {
     b"auth-request": AuthRequestEndpoint,
@@ -55,6 +56,7 @@ class DecisionTree(NotFound):
         policies: Holds the policies that it decides by.
         ready: The resource at `/readyz`.
         status: The resource at `/v1/status`.
+        turns: Where answers are made that take long.
     """
 
     def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime, access: IAccess | None = None) -> None:
@@ -69,12 +71,13 @@ class DecisionTree(NotFound):
         api = NotFound(ids)
         self.putChild(b"v1", api)
         warnings = Warnings(clock)
+        self.turns = turns = Turns(clock)
 
-        def endpoints_for(policies: IPolicies) -> dict[bytes, Endpoint]:
+        def endpoints_for(policies: IPolicies, scope: str = "") -> dict[bytes, Endpoint]:
             return {
-                b"decision": DecisionEndpoint(ids, policies, limits),
-                b"decisions": DecisionsEndpoint(ids, policies, limits),
-                b"policies": PoliciesEndpoint(ids, policies, limits),
+                b"decision": DecisionEndpoint(ids, policies, limits, turns),
+                b"decisions": DecisionsEndpoint(ids, policies, limits, turns),
+                b"policies": PoliciesEndpoint(ids, policies, limits, turns, scope),
                 b"status": self.status,
                 **{name: endpoint(ids, policies, limits, warnings) for name, endpoint in _FOR_PROXIES.items()},
             }
@@ -83,7 +86,7 @@ class DecisionTree(NotFound):
         if access is not None:
 
             def endpoints_within(prefixes: tuple[str, ...]) -> Mapping[bytes, Endpoint]:
-                return endpoints_for(PoliciesInScope(policies, prefixes))
+                return endpoints_for(PoliciesInScope(policies, prefixes), "\n".join(prefixes))
 
             endpoints = guarded(ids, Gate(access, endpoints, endpoints_within, warnings))
         for name, endpoint in endpoints.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -11,6 +12,16 @@ JSON: Final = "application/json"
 NO_STORE: Final = "no-store"
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+class Pieces(Protocol):
+    """A long body that many answers share; it is made piece by piece."""
+
+    def __len__(self) -> int:
+        """Bytes of the whole body."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces; making each takes little time."""
 
 
 class Answer(Struct):
@@ -22,6 +33,8 @@ class Answer(Struct):
         body: As it is sent, except to HEAD.
         headers: Further headers; their names and values are ASCII and have no line breaks.
         written: What `head()` gave; empty before that.
+        pieces: What is sent in the place of the body.
+        is_measured: Whether the length of the body is known; an answer to HEAD may leave it out (RFC 9110, 9.3.2).
     """
 
     status: int
@@ -29,13 +42,16 @@ class Answer(Struct):
     body: bytes
     headers: dict[str, str]
     written: bytes = b""
+    pieces: Pieces | None = None
+    is_measured: bool = True
 
     def all_headers(self) -> dict[str, str]:
         """The name and value of each header."""
         found = {"X-Content-Type-Options": "nosniff"}
         # Those of a 304 describe a body that is not sent (RFC 9110, 15.4.5).
         if self.status != 304:
-            found["Content-Length"] = str(len(self.body))
+            if self.is_measured:
+                found["Content-Length"] = str(len(self.body if self.pieces is None else self.pieces))
             if self.media_type:
                 found["Content-Type"] = self.media_type
         return found | self.headers

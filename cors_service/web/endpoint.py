@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -17,6 +19,7 @@ from cors_service.store import IPolicies
 from cors_service.web.answer import Answer
 from cors_service.web.head import malformed_head
 from cors_service.web.hosts import Hosts
+from cors_service.web.later import Later, Reply
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -33,13 +36,14 @@ _MISDIRECTED: Final = "The service is not known by the Host of the request; --ho
 
 
 class Endpoint(Resource):
-    """A resource that answers at once, and only with JSON.
+    """A resource that answers only with JSON, and at once unless that would keep other callers waiting.
 
-    Sub-classes define `answer_GET`, `answer_POST` and so on, which take a request and give an `Answer` or raise
-    `Problem` or `BadQuery`. HEAD is answered where GET is.
+    Sub-classes define `answer_GET`, `answer_POST` and so on, which take a request and give an `Answer`, or a `Later`
+    that leads to one, or raise `Problem` or `BadQuery`. HEAD is answered where GET is.
 
     There are two ways in. Any Twisted site calls `render`, which writes the answer to its request. `QuickChannel` calls
-    `answer` with a request that it has read itself, and writes the answer itself.
+    `answer` with a request that it has read itself, and writes the answer itself; where that is a `Later`, it leaves
+    the request to the other way.
 
     Attributes:
         wants_transport: Whether a request must have the transport of its connection.
@@ -58,15 +62,22 @@ class Endpoint(Resource):
     def render(self, request: IRequest) -> int:
         """Answer a request of a Twisted site.
 
-        The answer is written before this returns, so pipelined answers keep their order.
+        A site reads no further before the answer is complete, so pipelined answers keep their order.
         """
         detail = malformed_head(request.requestHeaders, getattr(request, "clientproto", b""))
         problem = detail and Problem(400, "request-malformed", detail)
-        self._write(request, problem.as_answer() if problem else self.answer(cast(AnyRequest, request)))
+        answer = problem.as_answer() if problem else self.answer(cast(AnyRequest, request))
+        if isinstance(answer, Later):
+            Reply(request, answer, partial(self._begin, request), partial(self._refusal, request))
+            return NOT_DONE_YET
+        self._begin(request, answer)
+        # An empty write sends the headers; Twisted leaves out the bodies of HEAD and 304, but complains in its log.
+        request.write(b"" if request.method == b"HEAD" else answer.body)
+        request.finish()
         return NOT_DONE_YET
 
-    def answer(self, request: AnyRequest) -> Answer:
-        """Give the answer to a request without writing it.
+    def answer(self, request: AnyRequest) -> Answer | Later:
+        """Give the answer to a request, or what leads to it, without writing it.
 
         Args:
             request: All readers agree where it ends (see `malformed_head`).
@@ -83,13 +94,8 @@ class Endpoint(Resource):
             if detail is not None:
                 raise Problem(400, "request-malformed", detail)  # noqa: TRY301 - answered below, as the rest is
             return self._method_for(method)(request)
-        except BadQuery as error:
-            return Problem.of(error).as_answer()
-        except Problem as problem:
-            return problem.as_answer()
-        except Exception:  # noqa: BLE001 - no fault of ours may become an answer that grants anything
-            self._log.failure("Can't answer {method} {uri}", method=method, uri=repr(request.uri))
-            return Problem(500, "internal", "Internal error; the service's log has the details.").as_answer()
+        except Exception as error:  # noqa: BLE001 - no fault of ours may become an answer that grants anything
+            return self._refusal(request, error)
 
     def own_headers(self, request: AnyRequest) -> list[tuple[bytes, bytes]]:
         """The names and values of the headers that only the answer to this request has."""
@@ -115,9 +121,21 @@ class Endpoint(Resource):
             return "The request has more than one Origin."
         return None if origins[0].isascii() else "The Origin of the request is not ASCII."
 
-    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
+    def _refusal(self, request: AnyRequest | IRequest, error: Exception) -> Answer:
+        """The answer to a request that led to an error."""
+        match error:
+            case BadQuery():
+                return Problem.of(error).as_answer()
+            case Problem():
+                return error.as_answer()
+            case _:
+                method = request.method.decode("ascii", "replace")
+                self._log.failure("Can't answer {method} {uri}", Failure(error), method=method, uri=repr(request.uri))
+                return Problem(500, "internal", "Internal error; the service's log has the details.").as_answer()
+
+    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer | Later]:
         name = f"answer_{'GET' if method == 'HEAD' else method}"
-        found: Callable[[AnyRequest], Answer] | None = getattr(self, name, None)
+        found: Callable[[AnyRequest], Answer | Later] | None = getattr(self, name, None)
         if found is None:
             allowed = [each.removeprefix("answer_") for each in dir(self) if each.startswith("answer_")]
             if "GET" in allowed:
@@ -126,7 +144,8 @@ class Endpoint(Resource):
             raise Problem(405, "method-not-allowed", detail, {"Allow": ", ".join(sorted(allowed))})
         return found
 
-    def _write(self, request: IRequest, answer: Answer) -> None:
+    def _begin(self, request: IRequest, answer: Answer) -> None:
+        """Set the status and the headers of an answer."""
         request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
         headers = request.responseHeaders
         # Twisted's own site puts its version there.
@@ -137,9 +156,6 @@ class Endpoint(Resource):
             headers.setRawHeaders(name, [value])
         for own, said in self.own_headers(cast(AnyRequest, request)):
             headers.setRawHeaders(own, [said])
-        # An empty write sends the headers; Twisted leaves out the bodies of HEAD and 304, but complains in its log.
-        request.write(b"" if request.method == b"HEAD" else answer.body)
-        request.finish()
 
 
 class EndpointWithPolicies(Endpoint):

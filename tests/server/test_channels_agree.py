@@ -410,11 +410,13 @@ class Served:
         log: The access log.
     """
 
-    def __init__(self, kind: type[DecisionChannel], site: DecisionSite | None = None) -> None:
+    def __init__(
+        self, kind: type[DecisionChannel], site: DecisionSite | None = None, limits: ServerLimits = LIMITS
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(1e9)
         resource = decision_resource(POLICY_SET, clock=self.clock)
-        self.site = site or DecisionSite(resource, self.clock, limits=LIMITS, access_log="-", channel=kind)
+        self.site = site or DecisionSite(resource, self.clock, limits=limits, access_log="-", channel=kind)
         self.log = io.StringIO()
         self.site._logFile, self.site._logDateTime = self.log, "[]"
         self.channel: Any = self.site.buildProtocol(None)
@@ -482,19 +484,20 @@ def test_lost_within_a_request(kind: type[DecisionChannel], sent: bytes) -> None
 
 @each_channel
 def test_evicted(kind: type[DecisionChannel]) -> None:
-    """When there are too many connections, one is closed over which nothing is on its way, the one that was so longest,
-    before one of which the body of a request is awaited.
+    """When there are too many connections, the one goes first over which half a request came longest ago, then one over
+    which nothing is on its way, and what is being answered goes last.
     """
-    first = Served(kind)
-    first.site.limits = structs.replace(LIMITS, connections=3)
+    first = Served(kind, limits=structs.replace(LIMITS, connections=3))
     others = [Served(kind, first.site) for _ in range(2)]
-    for served in (others[0], others[1]):
+    for served in (first, *others):
         served.channel.dataReceived(GET)
-    first.channel.dataReceived(POST[:-1])
     others[0].channel.dataReceived(POST[:-1])
-    last = Served(kind, first.site)
-    assert [served.wire.fate for served in (first, *others, last)] == ["open", "open", "aborted", "open"]
-    for served in (first, *others, last):
+    first.channel.dataReceived(POST[:-1])
+    newer = [Served(kind, first.site) for _ in range(2)]
+    fates = [served.wire.fate for served in (first, *others, *newer)]
+    assert fates == ["aborted", "aborted", "open", "open", "open"]
+    assert first.site.closed == {"crowded": 2, "peer": 0, "held": 0, "unread": 0}
+    for served in (first, *others, *newer):
         served.lose()
 
 

@@ -30,7 +30,7 @@ from cors_service.web._remembered import Remembered
 from cors_service.wire import parse_json, read_query, read_query_text
 from fuzz.request import Said, said
 from tests.examples import examples
-from tests.web.traversal import POLICIES, live, tree, tree_of
+from tests.web.traversal import POLICIES, live, take_turns, tree, tree_of
 
 PAGE, STRANGER = "https://status.example.com", "https://evil.example"
 CHANGED: dict[str, Any] = {
@@ -65,6 +65,7 @@ def ask(resource: DecisionTree, sent: bytes, channel: type[DecisionChannel] = Qu
     connection: Any = DecisionSite(resource, clock, channel=channel).buildProtocol(None)
     connection.makeConnection(wire)
     connection.dataReceived(sent)
+    take_turns(resource)
     connection.connectionLost(Failure(ConnectionDone()))
     [answer] = said(wire.value())
     return answer
@@ -299,7 +300,7 @@ def test_undecided_is_not_remembered(name: str) -> None:
 def by_value(limits: Limits | None = None) -> DecisionTree:
     """A tree that reads the whole of a batch, and remembers nothing of it."""
     made = tree(limits=limits)
-    made.children[b"v1"].children[b"decisions"]._by_text = lambda *_: None
+    made.children[b"v1"].children[b"decisions"]._by_text = lambda *_: iter(())
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -99,10 +99,14 @@ class Answer(NamedTuple):
 
 
 class Caller:
-    """Sends requests to a resource without waiting: a request that is not answered at once is a failure."""
+    """Sends requests to a resource without waiting: a request that is not answered at once is a failure.
+
+    An answer that takes long has all the turns of the reactor that it needs, where the tree has a clock of tests.
+    """
 
     def __init__(self, resource: Resource) -> None:
         self._agent = RequestTraversalAgent(resource)
+        self._tree = resource if isinstance(resource, DecisionTree) else None
 
     def ask(self, method: str, path: str, body: bytes | None = None, lines: Lines = ()) -> Answer:
         """Send a request.
@@ -118,15 +122,23 @@ class Caller:
             headers.addRawHeader(name.encode("ascii"), value.encode("latin-1"))
         producer = None if body is None else _Body(body)
         uri = f"http://cors.test{path}".encode("ascii")
-        response: IResponse = _now(self._agent.request(method.encode("ascii"), uri, headers, producer))
+        responding = self._agent.request(method.encode("ascii"), uri, headers, producer)
+        self._take_turns()
+        response: IResponse = _now(responding)
         answered = tuple(
             (name.decode("ascii"), value.decode("latin-1"))
             for name, values in response.headers.getAllRawHeaders()
             for value in values
         )
         parts: list[bytes] = []
-        _now(treq.collect(response, parts.append))
+        collecting = treq.collect(response, parts.append)
+        self._take_turns()
+        _now(collecting)
         return Answer(response.code, answered, b"".join(parts))
+
+    def _take_turns(self) -> None:
+        if self._tree is not None:
+            take_turns(self._tree, self._agent.flush)
 
     def get(self, path: str, lines: Lines = (), /, **parameters: str | list[str]) -> Answer:
         """Send a GET, its parameters encoded as browsers encode them."""
@@ -163,6 +175,19 @@ def tree_of(policies: IPolicies, clock: Clock | None = None) -> DecisionTree:
 def caller(document: dict[str, Any] = POLICIES, limits: Limits | None = None) -> Caller:
     """A caller of a tree with active policies that never change."""
     return Caller(tree(document, limits))
+
+
+def take_turns(tree: DecisionTree, flush: Callable[[], object] = lambda: None) -> None:
+    """Let a tree with a clock of tests do all that takes long.
+
+    Args:
+        tree: The tree.
+        flush: Called behind each turn.
+    """
+    clock: Any = tree.turns.clock
+    while any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
+        clock.advance(0)
+        flush()
 
 
 @implementer(IPolicies)
