@@ -2,18 +2,24 @@
 
 local socket = require "socket"
 
-local HOST, PORT = ("127.0.0.1:8080"):match("(.+):(%d+)") -- the decision service
-local SECONDS = 0.2 -- to wait for an answer
+local SERVICE = { "127.0.0.1:8080", "127.0.0.1:8081" } -- the decision service: two instances, so that one can restart
+local SECONDS = 0.2 -- to wait for an answer of each
 local DECIDED = {
     "access-control-allow-origin",
     "access-control-allow-credentials",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
     "access-control-expose-headers",
+    "access-control-max-age",
     "timing-allow-origin",
     "cross-origin-resource-policy",
     "vary",
 }
 
--- The connection that is kept open: one for each interpreter, see LuaScope.
+local ASKED = { "Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers" }
+
+-- The instance that answered last, and the connection to it that is kept open: one for each interpreter, see LuaScope.
+local turn = 1
 local kept
 
 -- Limits the next operation to the time that is left. A negative timeout would mean no limit.
@@ -22,9 +28,10 @@ local function limit(tcp, deadline)
 end
 
 local function connect(deadline)
+    local host, port = SERVICE[turn]:match("(.+):(%d+)")
     local tcp = assert(socket.tcp())
     limit(tcp, deadline)
-    assert(tcp:connect(HOST, PORT))
+    assert(tcp:connect(host, port))
     tcp:setoption("tcp-nodelay", true)
     return tcp
 end
@@ -34,29 +41,30 @@ local function receive(tcp, deadline)
     return assert(tcp:receive("*l"))
 end
 
--- Sends a HEAD, so that no body comes back, and reads the answer's headers. Raises an error if it is not a decision.
-local function exchange(tcp, head, deadline)
+-- Sends a question and reads the answer's headers. Raises an error if it is not a decision, none of which has a body.
+local function exchange(tcp, question, deadline)
     limit(tcp, deadline)
-    assert(tcp:send(head))
-    local status = receive(tcp, deadline)
-    assert(status:find("^HTTP/1%.1 200 "), "the service did not answer 200")
+    assert(tcp:send(question))
+    local status = tonumber(receive(tcp, deadline):match("^HTTP/1%.1 (%d%d%d) "))
+    assert(status == 200 or status == 204 or status == 403, "the service did not decide")
     local answer, line = {}, receive(tcp, deadline)
     while line ~= "" do
         local name, value = line:match("^([^:%s]+):%s*(.-)%s*$")
         answer[assert(name, "the service did not answer headers"):lower()] = value
         line = receive(tcp, deadline)
     end
-    assert(answer["cors-decision"], "what answered is not the decision service")
+    assert(answer["cors-decision"] and answer["content-length"] == "0", "what answered is not the decision service")
+    answer.status = status
     return answer
 end
 
-local function ask(head)
+local function ask_one(question)
     local deadline = socket.gettime() + SECONDS
     local tcp = kept
     kept = nil -- until it is known to work for another request
     if tcp then
         -- The service may have closed the kept connection meanwhile. Only then is a missing answer not a failure.
-        local ok, answer = pcall(exchange, tcp, head, deadline)
+        local ok, answer = pcall(exchange, tcp, question, deadline)
         if ok then
             kept = tcp
             return answer
@@ -64,7 +72,7 @@ local function ask(head)
         tcp:close()
     end
     tcp = connect(deadline)
-    local ok, answer = pcall(exchange, tcp, head, deadline)
+    local ok, answer = pcall(exchange, tcp, question, deadline)
     if ok then
         kept = tcp
         return answer
@@ -73,35 +81,61 @@ local function ask(head)
     error(answer, 0)
 end
 
+local function ask(question)
+    local ok, answer
+    for _ = 1, #SERVICE do
+        ok, answer = pcall(ask_one, question)
+        if ok then
+            return answer
+        end
+        turn = turn % #SERVICE + 1
+    end
+    error(answer, 0)
+end
+
 -- Sets the headers of the decision, whoever answers. Without a decision the site still works, without CORS headers.
 function decide(r)
     local policy = r.subprocess_env["CORS_POLICY"]
-    if not policy or r.subprocess_env["CORS_PREFLIGHT"] then
+    if not policy then
         return apache2.DECLINED
     end
-    local lines = {
-        "HEAD /v1/forward-auth/" .. policy .. " HTTP/1.1",
-        "Host: " .. HOST,
-        "X-Forwarded-Method: " .. r.method,
-        "X-Forwarded-Proto: " .. (r.is_https and "https" or "http"),
-        "X-Forwarded-Host: " .. (r.headers_in["Host"] or ""),
-        "X-Forwarded-Uri: " .. r.unparsed_uri,
-    }
+    local received = r.headers_in
+    local origin, asked = received["Origin"] or "", received["Access-Control-Request-Method"] or ""
+    local is_preflight = r.method == "OPTIONS" and origin ~= "" and asked ~= ""
+    local lines = {}
     -- Nothing else from the client: its cookies may be longer than the service's limit.
-    local origin = r.headers_in["Origin"]
-    if origin then
-        table.insert(lines, "Origin: " .. origin)
+    for _, name in ipairs(is_preflight and ASKED or { "Origin" }) do
+        if received[name] then
+            table.insert(lines, name .. ": " .. received[name])
+        end
+    end
+    if is_preflight then
+        -- The path as it came: httpd has decoded r.uri.
+        local path = r.unparsed_uri:match("^%a+://[^/?]*([^?]*)") or r.unparsed_uri:match("^[^?]*")
+        table.insert(lines, 1, "OPTIONS /v1/preflight/" .. policy .. path .. " HTTP/1.1")
+        table.insert(lines, "Host: " .. (received["Host"] or ""))
+    else
+        table.insert(lines, 1, "HEAD /v1/forward-auth/" .. policy .. " HTTP/1.1")
+        table.insert(lines, "Host: " .. SERVICE[turn])
+        table.insert(lines, "X-Forwarded-Method: " .. r.method)
+        table.insert(lines, "X-Forwarded-Proto: " .. (r.is_https and "https" or "http"))
+        table.insert(lines, "X-Forwarded-Host: " .. (received["Host"] or ""))
+        table.insert(lines, "X-Forwarded-Uri: " .. r.unparsed_uri)
     end
     local ok, answer = pcall(ask, table.concat(lines, "\r\n") .. "\r\n\r\n")
     if not ok then
         r:warn("No CORS headers: " .. tostring(answer))
-        answer = { vary = "Origin" } -- with the service, the answer would depend on the origin
+        answer = { status = 503, vary = "Origin" } -- with the service, the answer would depend on the origin
     end
     -- These headers are also sent with errors, beside those of the application.
     for _, name in ipairs(DECIDED) do
         if answer[name] then
             r.err_headers_out[name] = answer[name]
         end
+    end
+    if is_preflight then
+        r.status = answer.status
+        return apache2.DONE
     end
     return apache2.DECLINED
 end

@@ -1,6 +1,29 @@
 // CORS as the decision service decides it, for Express. Put it in front of all that answers:
 //     app.use(corsDecision({ service: "http://127.0.0.1:8080", policy: "catalogue" }));
 const ASKED = ["origin", "access-control-request-method", "access-control-request-headers"];
+// All headers that a decision can have.
+const CORS = ["allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age"];
+const DECIDED = [...CORS.map((name) => `access-control-${name}`), "timing-allow-origin", "cross-origin-resource-policy", "vary"];
+const LONGEST = 3600; // seconds
+
+// Throws unless the service can have decided so: whatever else answers in its place must not be able to do more.
+function check(decision, { policy, origin, preflight }) {
+  const headers = new Headers(); // throws at what is no header
+  for (const [name, value] of decision.headers) {
+    if (!DECIDED.includes(name.toLowerCase()) || headers.has(name)) throw new Error(`unexpected header ${name}`);
+    headers.set(name, value);
+  }
+  const credentials = headers.has("access-control-allow-credentials");
+  const origins = [origin, ...(credentials ? [] : ["*"])];
+  const [allowed, timing] = ["access-control-allow-origin", "timing-allow-origin"].map((name) => headers.get(name));
+  const fits =
+    decision.policy === policy &&
+    (preflight ? [200, 204, 403] : [null]).includes(decision.status) &&
+    (origins.includes(allowed) || (allowed === null && !credentials)) &&
+    (origins.includes(timing) || timing === null) &&
+    Number.isInteger(decision.ttl) && decision.ttl >= 0 && decision.ttl <= LONGEST;
+  if (!fits) throw new Error("what answered has not decided about this request");
+}
 
 export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   const url = new URL("/v1/decision", service);
@@ -8,22 +31,23 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   let revision;
   let silent = false;
 
-  async function ask(body, signal) {
+  async function ask({ body, ...asked }, signal) {
     const headers = { "content-type": "application/json" };
     const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
     const decision = await response.json(); // always: it makes the connection free for the next question
     if (response.status !== 200) throw new Error(decision.detail);
-    new Headers([...decision.headers]); // throws unless they are lines of headers
+    check(decision, { policy, ...asked });
     return decision;
   }
 
-  async function decide(body) {
+  async function decide(question) {
+    const { body } = question;
     const now = performance.now();
     const known = kept.get(body);
     if (known && now < known.until) return known.decision;
     const signal = AbortSignal.timeout(timeout);
     // A connection that was kept open may have died meanwhile: once more, in the same time.
-    const decision = await ask(body, signal).catch(() => ask(body, signal));
+    const decision = await ask(question, signal).catch(() => ask(question, signal));
     if (decision.revision !== revision) kept.clear(); // the policies have changed
     revision = decision.revision;
     kept.delete(body);
@@ -41,13 +65,14 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   }
 
   // The first question takes longest, since much is loaded for it: let that be no client's.
-  ask(JSON.stringify({ policy, method: "GET" }), AbortSignal.timeout(5000)).catch(undecided);
+  ask({ body: JSON.stringify({ policy, method: "GET" }) }, AbortSignal.timeout(5000)).catch(undecided);
 
   return async (req, res, next) => {
     const headers = Object.fromEntries(ASKED.map((name) => [name, req.headersDistinct[name] ?? []]));
     const preflight = req.method === "OPTIONS" && ASKED.slice(0, 2).every((name) => headers[name].length === 1);
     const body = JSON.stringify({ policy, method: req.method, headers });
-    const decision = await decide(body).catch((error) => undecided(error, preflight));
+    const question = { body, origin: headers.origin[0], preflight };
+    const decision = await decide(question).catch((error) => undecided(error, preflight));
     const { writeHead } = res; // whatever the application answers with, its head passes here
     res.writeHead = (status, ...rest) => {
       const reason = typeof rest[0] === "string" ? [rest.shift()] : [];

@@ -14,6 +14,10 @@ from urllib.parse import urlsplit
 
 NAMES = ["Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"]
 KEYS = {name: "HTTP_" + name.upper().replace("-", "_") for name in NAMES}
+CORS = ("allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age")
+# All headers that a decision can have.
+DECIDED = {*(f"access-control-{name}" for name in CORS), "timing-allow-origin", "cross-origin-resource-policy", "vary"}
+LONGEST = 3600  # seconds
 
 
 class CorsDecision:
@@ -28,29 +32,32 @@ class CorsDecision:
     def __call__(self, environ, start_response):
         asked = {name: environ[key] for name, key in KEYS.items() if key in environ}
         method = environ["REQUEST_METHOD"]
+        preflight = method == "OPTIONS" and asked.keys() >= set(NAMES[:2])
+        question = json.dumps({"policy": self.policy, "method": method, "headers": asked})
         try:
-            status, headers = self.decide(json.dumps({"policy": self.policy, "method": method, "headers": asked}))
+            status, headers = self.decide(question, asked.get("Origin"), preflight)
         except Exception as error:  # no decision: no access, and never no site
             if not self.silent:
                 logging.getLogger(__name__).error("The decision service can't be asked: %r", error)
             self.silent = True
-            preflight = method == "OPTIONS" and asked.keys() >= set(NAMES[:2])
             status, headers = (403, {"Vary": ", ".join(NAMES)}) if preflight else (None, {"Vary": "Origin"})
         if status is not None:
             start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
             return [b""]
         return self.app(environ, lambda status, own, *rest: start_response(status, decorated(own, headers), *rest))
 
-    def decide(self, question):
+    def decide(self, question, origin, preflight):
         now = time.monotonic()
         until, decision = self.kept.get(question, (now, None))
         if now < until:
             return decision
         asking = self.threads.submit(self.ask, question)
         try:
-            revision, ttl, decision = asking.result(self.timeout)
+            answer = asking.result(self.timeout)
         finally:
             asking.cancel()
+        decision = checked(answer, self.policy, origin, preflight)
+        revision, ttl = answer["revision"], answer["ttl"]
         with self.lock:
             if revision != self.revision:  # the policies have changed
                 self.revision, self.kept = revision, {}
@@ -74,12 +81,30 @@ class CorsDecision:
             answer = json.loads(response.read(2**20))
             if response.status != HTTPStatus.OK:
                 raise ValueError(answer["detail"])
-            return answer["revision"], answer["ttl"], (answer["status"], dict(answer["headers"]))
+            return answer
         except Exception as error:
             connection.close()  # the next request opens it again
             if again and isinstance(error, (ConnectionError, HTTPException)):
                 return self.ask(question, again=False)  # it was kept open, and may have died meanwhile
             raise
+
+
+def checked(answer, policy, origin, preflight):
+    """Give the status and headers that the service can have decided; what else answers in its place can't do more."""
+    headers = {name.lower(): value for name, value in answer["headers"]}
+    origins = {origin} if "access-control-allow-credentials" in headers else {origin, "*", None}
+    fits = [
+        answer["policy"] == policy,
+        answer["status"] in ((200, 204, 403) if preflight else (None,)),
+        type(answer["ttl"]) is int and 0 <= answer["ttl"] <= LONGEST,
+        len(headers) == len(answer["headers"]) and headers.keys() <= DECIDED,
+        all(value.isascii() and value.isprintable() for value in headers.values()),
+        headers.get("access-control-allow-origin") in origins,
+        headers.get("timing-allow-origin") in origins | {None},
+    ]
+    if not all(fits):
+        raise ValueError("what answered has not decided about this request")
+    return answer["status"], dict(answer["headers"])
 
 
 def decorated(own, decided):

@@ -283,6 +283,19 @@ def refused_preflight(subject: Subject) -> None:
         assert (answer.status, answer.cors, answer.vary) == (403, {}, VARY_PREFLIGHT)
 
 
+@scenario(2, "No answer has a header that is meant for operators, such as the reason of a refusal")
+def nothing_for_operators(subject: Subject) -> None:
+    """A page, or whoever else asks, does not learn from it why something is refused, or when policies change."""
+    answers = [
+        *(subject.ask("GET", path, [("Origin", one)]) for one in DECIDED for path in (PATH, "/catalogue/status/404")),
+        subject.ask("GET", PATH),
+        *(preflight(subject, page(one, method)) for one in DECIDED for method in ("PUT", "PATCH")),
+    ]
+    assert {200, 204, 403, 404} == {answer.status for answer in answers}
+    told = {name.lower() for answer in answers for name, _ in answer.lines}
+    assert sorted(name for name in told if name.startswith("cors-")) == []
+
+
 @scenario(3, "An allowed request with credentials is served with the headers of the decision")
 def allowed_with_credentials(subject: Subject) -> None:
     """A browser shares the answer with the page."""

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)  # for what is built on a machine where no
 BOTH: Final = (spring_boot.FRAMEWORK, ktor.FRAMEWORK)
 
 GRANT: Final = {
+    "policy": "catalogue",
     "status": None,
     "headers": [["Access-Control-Allow-Origin", PARTNER], ["Vary", "Origin"]],
     "revision": "1",
@@ -39,6 +40,7 @@ NONE: Final[dict[str, Any]] = {
     "an empty object": {},
     "a list": [],
     "a string": "allowed",
+    "without policy": {key: value for key, value in GRANT.items() if key != "policy"},
     "without revision": {key: value for key, value in GRANT.items() if key != "revision"},
     "without ttl": {key: value for key, value in GRANT.items() if key != "ttl"},
     "without headers": {key: value for key, value in GRANT.items() if key != "headers"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, ask, wait_for
 from tests.e2e.gateways.gateway import BOUND
@@ -19,6 +20,9 @@ from tests.e2e.scenarios import PARTNER, PATH, POLICIES, State, Subject
 
 _DRIP: Final = 0.05
 """Seconds between two bytes."""
+
+Lie = Callable[[dict[str, Any]], dict[str, Any]]
+"""Makes of a decision what is answered in its place."""
 
 
 class _StandIn(ThreadingHTTPServer):
@@ -32,6 +36,7 @@ class _StandIn(ThreadingHTTPServer):
         self.service = service
         self.ended = threading.Event()
         self.died = 0
+        self.lie: Lie = dict
         self._connections: list[socket.socket] = []
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
@@ -70,7 +75,7 @@ class _PassingOn(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         service = http.client.HTTPConnection("127.0.0.1", self.server.service)
         service.request(self.command, self.path, body, {"Content-Type": "application/json"})
-        content = service.getresponse().read()
+        content = self.altered(service.getresponse().read())
         service.close()
         self.send_response(self.status)
         self.send_header("Content-Type", "application/json")
@@ -82,6 +87,10 @@ class _PassingOn(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_POST()
 
+    def altered(self, content: bytes) -> bytes:
+        """What to answer where the service answered with this."""
+        return content
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -92,6 +101,13 @@ class _Failing(_PassingOn):
 
 class _Redirecting(_PassingOn):
     status = 307
+
+
+class _Lying(_PassingOn):
+    """Answers with something else than what was decided."""
+
+    def altered(self, content: bytes) -> bytes:
+        return json.dumps(self.server.lie(json.loads(content))).encode("ascii")
 
 
 class _Dying(_PassingOn):
@@ -166,6 +182,20 @@ class Asking(Subject):
         """Let the service tell to ask somebody else, until the block ends."""
         with self._standing_in(_Redirecting):
             yield
+
+    @contextmanager
+    def lying_service(self) -> Iterator[Callable[[Lie], None]]:
+        """Let something else answer in the place of the service, until the block ends; at first it tells the truth.
+
+        Yields:
+            Takes what it says from now on.
+        """
+        with self._standing_in(_Lying) as server:
+
+            def say(lie: Lie) -> None:
+                server.lie = lie
+
+            yield say
 
     @contextmanager
     def dying_connections(self) -> Iterator[Callable[[], int]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.gateways.gateway import Gateway, running
+from tests.e2e.gateways.gateway import Gateway, free_port, running
 from tests.e2e.gateways.registry import GATEWAYS
 from tests.e2e.gateways.world import GatewaySubject, World, running_world
 
@@ -25,11 +25,19 @@ def gateway(request: pytest.FixtureRequest) -> Gateway:
     return chosen
 
 
-@pytest.fixture(scope="session")
-def subject(gateway: Gateway, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewaySubject]:
-    """The gateway, as it is configured."""
-    with running(gateway, tmp_path_factory.mktemp(gateway.name), world.application, world.switch.port) as port:
-        yield GatewaySubject(port, world.switch)
+@pytest.fixture(scope="session", params=["first", "second", "both"])
+def subject(
+    request: pytest.FixtureRequest, gateway: Gateway, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewaySubject]:
+    """The gateway, as it is configured: with the service at both of its addresses, or nobody at one of them."""
+    where: str = request.param
+    service, second = (
+        switch.port if where in {place, "both"} else free_port()
+        for place, switch in (("first", world.switch), ("second", world.second))
+    )
+    directory = tmp_path_factory.mktemp(f"{gateway.name}-{where}")
+    with running(gateway, directory, world.application, service, second=second) as port:
+        yield GatewaySubject(port, world.switch, world.second)
 
 
 @pytest.fixture(scope="session")

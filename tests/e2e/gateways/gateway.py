@@ -18,7 +18,7 @@ from tests.e2e.requirements import need
 
 ETC: Final = Path(__file__).parents[3] / "etc"
 
-PORTS: Final = {"gateway": 8000, "application": 3000, "service": 8080}
+PORTS: Final = {"gateway": 8000, "application": 3000, "service": 8080, "second": 8081}
 """The ports that are written in every configuration."""
 
 # A child outlives its parent unless it asks not to: a test run that is killed can't clean up. Masters end workers.
@@ -134,7 +134,13 @@ def serves(port: int) -> bool:
 
 @contextmanager
 def running(
-    gateway: Gateway, directory: Path, application: int, service: int, replaced: Mapping[str, str] | None = None
+    gateway: Gateway,
+    directory: Path,
+    application: int,
+    service: int,
+    replaced: Mapping[str, str] | None = None,
+    *,
+    second: int | None = None,
 ) -> Iterator[int]:
     """Run a gateway until the block ends; skips or fails the test if it is not installed.
 
@@ -144,15 +150,18 @@ def running(
         application: The port of the application.
         service: The port of the decision service.
         replaced: Texts of the configuration, and what to write in their place.
+        second: The port of another instance of it; None for a port where nobody listens.
 
     Yields:
         The port on which it listens.
     """
     programs = need(*gateway.programs)
-    ports = {role: free_port() for role in ("gateway", *gateway.ports)}
+    ports = {role: free_port() for role in ("gateway", "second", *gateway.ports)}
     configuration, current = directory / "etc", directory / "run"
     current.mkdir()
     ports |= {"application": application, "service": service}
+    if second is not None:
+        ports["second"] = second
     write_configuration(gateway, configuration, ports, replaced or {})
     process = Process([*BOUND, *gateway.command(programs, configuration, current)], current)
     try:

@@ -64,15 +64,15 @@ def is_allowed(subject: Subject, path: str) -> bool:
     return preflight_check(request, answer.status, answer.lines).allowed
 
 
-def test_connections_to_the_service(gateway: Gateway, subject: Subject, world: World) -> None:
+def test_connections_to_the_service(gateway: Gateway, subject: GatewaySubject) -> None:
     """They are kept alive, or it is known that they are not."""
-    before, times = world.switch.connections, 20
+    before, times = subject.connections, 20
     with subject.connected() as connection:
         for _ in range(times):
             connection.ask("GET", PATH, [("Origin", PARTNER)])
             connection.ask("OPTIONS", PATH, preflight_headers(page(PARTNER, "PUT")))
     # Each worker of a gateway has its own, and perhaps one for each way to ask.
-    assert gateway.keeps_connections == (world.switch.connections - before < times / 2)
+    assert gateway.keeps_connections == (subject.connections - before < times / 2)
 
 
 def test_without_the_decision(gateway: Gateway, world: World, tmp_path: Path) -> None:

@@ -23,20 +23,17 @@ SHOWN: Final[dict[str, dict[str, str]]] = {
         "location @cors_preflight {": f"location @cors_preflight {{ {_NGINX}",
     },
     "haproxy": {
-        "backend cors_preflight\n": f"backend cors_preflight\n    {_HAPROXY}\n",
-        "listen cors_ask\n": f"listen cors_ask\n    {_HAPROXY}\n",
+        "backend cors_preflight from cors\n": f"backend cors_preflight from cors\n    {_HAPROXY}\n",
+        "listen cors_ask from cors\n": f"listen cors_ask from cors\n    {_HAPROXY}\n",
     },
-    "caddy": {"\timport cors_transport\n": f"\theader_up X-Cors-Token {TOKEN}\n\t\timport cors_transport\n"},
-    "apache": {
-        '"Host: " .. HOST,': f'"Host: " .. HOST, "X-Cors-Token: {TOKEN}",',
-        "LuaScope server 1 25\n": f"RequestHeader set X-Cors-Token {TOKEN} env=CORS_PREFLIGHT\nLuaScope server 1 25\n",
-    },
+    "caddy": {"\timport cors_service\n": f"\theader_up X-Cors-Token {TOKEN}\n\t\timport cors_service\n"},
+    "apache": {"local lines = {}\n": f'local lines = {{ "X-Cors-Token: {TOKEN}" }}\n'},
     "envoy": {
         "http_service:\n": "http_service:\n                        authorization_request:"
         f" {{headers_to_add: [{{key: x-cors-token, value: {TOKEN}}}]}}\n"
     },
     "traefik": {
-        "middlewares: [cors-preflight]": "middlewares: [cors-token, cors-preflight]",
+        "middlewares: [cors-preflight, cors-silent]": "middlewares: [cors-token, cors-preflight, cors-silent]",
         "  middlewares:\n    cors-preflight:\n": "  middlewares:\n    cors-token:\n      headers:\n"
         f"        customRequestHeaders: {{X-Cors-Token: {TOKEN}}}\n    cors-preflight:\n",
     },

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -157,28 +157,37 @@ class World(NamedTuple):
         application: The port of the application.
         service: The port of the decision service.
         switch: Stands between it and the gateways.
+        second: Stands there for a gateway that asks two instances.
     """
 
     application: int
     service: int
     switch: Switch
+    second: Switch
 
 
 class GatewaySubject(Subject):
     """A gateway that runs."""
 
-    def __init__(self, port: int, switch: Switch) -> None:
+    def __init__(self, port: int, *switches: Switch) -> None:
         self.port = port
-        self._switch = switch
+        self._switches = switches
+
+    @property
+    def connections(self) -> int:
+        """How many connections to the decision service were made."""
+        return sum(switch.connections for switch in self._switches)
 
     @contextmanager
     def service(self, state: State) -> Iterator[None]:
-        """Replace the decision service until the block ends."""
-        self._switch.turn(state)
+        """Replace the decision service, all instances of it, until the block ends."""
         try:
+            for switch in self._switches:
+                switch.turn(state)
             yield
         finally:
-            self._switch.turn(State.UP)
+            for switch in self._switches:
+                switch.turn(State.UP)
 
 
 @contextmanager
@@ -196,11 +205,8 @@ def running_world(directory: Path) -> Iterator[World]:
         port = int(application.said(r"port (\d+)")[1])
         service = Service([*BOUND, *TWIST, "--policies", str(policies), "--listen", ANY_PORT], directory)
         try:
-            switch = Switch(service.port)
-            try:
-                yield World(port, service.port, switch)
-            finally:
-                switch.close()
+            with closing(Switch(service.port)) as switch, closing(Switch(service.port)) as second:
+                yield World(port, service.port, switch, second)
         finally:
             service.kill()
     finally:

@@ -35,6 +35,7 @@ import kotlinx.serialization.json.long
 private const val TIMEOUT_MS = 200L
 private const val MOST_DECISIONS = 1000
 private const val LONGEST_QUESTION = 2000
+private const val LONGEST_TTL = 3600L
 private val LOG = KtorSimpleLogger("Cors")
 private typealias Facts = List<List<String>>
 private val FACTS = listOf("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
@@ -50,17 +51,18 @@ fun Application.decidedCors(service: URI, policy: String) {
         if (context is DecidedCall) return@intercept // It is the rest of the application that is run, see below.
         val facts = FACTS.flatMap { name -> context.request.headers.getAll(name).orEmpty().map { listOf(name, it) } }
         val method = context.request.httpMethod
-        val decision = decisions.decide(policy, method, facts) ?: undecided(method, facts)
+        val decision = decisions.decide(policy, method, facts) ?: undecided(isPreflight(method, facts))
         val call = DecidedCall(context, decision)
         decision.status?.let { call.respond(HttpStatusCode.fromValue(it)) } ?: call.application.execute(call)
         finish()
     }
 }
 
-private fun undecided(method: HttpMethod, facts: Facts): Decision {
-    val isPreflight = method == HttpMethod.Options && FACTS.take(2).all { name -> facts.count { it[0] == name } == 1 }
-    return Decision(if (isPreflight) 403 else null, listOf(listOf("Vary", "Origin")))
-}
+private fun isPreflight(method: HttpMethod, facts: Facts) =
+    method == HttpMethod.Options && FACTS.take(2).all { name -> facts.count { it[0] == name } == 1 }
+
+private fun undecided(isPreflight: Boolean) =
+    Decision(if (isPreflight) 403 else null, listOf(listOf("Vary", "Origin")))
 
 private class Decisions(service: URI) {
     private val url = service.resolve("/v1/decision")
@@ -78,10 +80,14 @@ private class Decisions(service: URI) {
         val headers = JsonArray(facts.map { line -> JsonArray(line.map { JsonPrimitive(it) }) })
         val question = JsonObject(names + ("headers" to headers)).toString()
         synchronized(kept) { kept[question]?.takeIf { it.second - System.nanoTime() > 0 } }?.let { return it.first }
+        val fits = { decided: Decision, by: String ->
+            val origin = facts.singleOrNull { it[0] == FACTS[0] }?.get(1)
+            by == policy && decided.isAbout(origin, isPreflight(method, facts))
+        }
         val decision = withTimeoutOrNull(timeout) {
-            var answer = runCatching { ask(question) }
+            var answer = runCatching { ask(question, fits) }
             // Connections may have died since they were used last, some of them unnoticed.
-            repeat(3) { if (answer.exceptionOrNull() is IOException) answer = runCatching { ask(question) } }
+            repeat(3) { if (answer.exceptionOrNull() is IOException) answer = runCatching { ask(question, fits) } }
             currentCoroutineContext().ensureActive()
             answer.getOrNull()
         }
@@ -90,7 +96,7 @@ private class Decisions(service: URI) {
         return decision
     }
 
-    private suspend fun ask(question: String): Decision {
+    private suspend fun ask(question: String, fits: (Decision, String) -> Boolean): Decision {
         val now = System.nanoTime()
         val request = post.copy().POST(BodyPublishers.ofString(question)).build()
         val response = http.sendAsync(request, BodyHandlers.ofString()).await()
@@ -99,8 +105,10 @@ private class Decisions(service: URI) {
         val headers = answer.getValue("headers").jsonArray.map { it.jsonArray.map { v -> v.jsonPrimitive.content } }
         headers.forEach { (name, value) -> HttpHeaders.checkHeaderName(name); HttpHeaders.checkHeaderValue(value) }
         val decision = Decision(answer.getValue("status").jsonPrimitive.intOrNull, headers)
-        val until = now + answer.getValue("ttl").jsonPrimitive.long * 1_000_000_000
-        keep(question, decision, answer.getValue("revision").jsonPrimitive.content, until)
+        val ttl = answer.getValue("ttl").jsonPrimitive.long
+        // Whatever else answers in the place of the service can't do more.
+        check(ttl in 0..LONGEST_TTL && fits(decision, answer.getValue("policy").jsonPrimitive.content)) { "no decision" }
+        keep(question, decision, answer.getValue("revision").jsonPrimitive.content, now + ttl * 1_000_000_000)
         return decision
     }
 

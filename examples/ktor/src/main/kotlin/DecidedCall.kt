@@ -15,6 +15,9 @@ import io.ktor.utils.io.copyTo
 import io.ktor.utils.io.writeFully
 
 private val DECISION = AttributeKey<Decision>("Cors")
+/** All headers that a decision can have. */
+private val DECIDED = listOf("allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age")
+    .map { "access-control-$it" } + listOf("timing-allow-origin", "cross-origin-resource-policy", "vary")
 
 class Decision(val status: Int?, val headers: List<List<String>>) {
     /** Whether what the application says in this header does not count. */
@@ -22,6 +25,15 @@ class Decision(val status: Int?, val headers: List<List<String>>) {
         name.startsWith("Access-Control-", true) || (!name.equals("Vary", true) && values(name).isNotEmpty())
 
     fun values(name: String) = headers.filter { it[0].equals(name, true) }.map { it[1] }
+
+    /** Whether the service can have decided so about a request. */
+    fun isAbout(origin: String?, isPreflight: Boolean): Boolean {
+        val values = headers.associate { (name, value) -> name.lowercase() to value }
+        val origins = if (DECIDED[1] in values) listOf(origin) else listOf(origin, "*", null)
+        return status in (if (isPreflight) listOf(200, 204, 403) else listOf(null)) &&
+            values.size == headers.size && DECIDED.containsAll(values.keys) &&
+            values[DECIDED[0]] in origins && values["timing-allow-origin"] in origins + null
+    }
 }
 
 /** A call whose answer has the headers of the decision, and no others of CORS. */
