@@ -22,6 +22,11 @@ GATEWAY: Final = Gateway(
     programs=("caddy",),
     command=command,
     forms=(":{port}",),
+    patient={
+        "lb_try_duration 350ms": "lb_try_duration 1950ms",
+        "dial_timeout 200ms": "dial_timeout 1s",
+        "response_header_timeout 200ms": "response_header_timeout 1s",
+    },
     undecided={"import cors_decide catalogue": "# no decision"},
     cannot={
         "allowed_with_many_headers": Cannot(

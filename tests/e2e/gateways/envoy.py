@@ -24,6 +24,12 @@ GATEWAY: Final = Gateway(
     programs=("envoy",),
     command=command,
     forms=("port_value: {port}",),
+    patient={
+        "timeout: 0.5s": "timeout: 2.5s",
+        " timeout: 0.4s": " timeout: 2s",
+        "per_try_timeout: 0.2s": "per_try_timeout: 1s",
+        "connect_timeout: 0.2s": "connect_timeout: 1s",
+    },
     undecided={_FILTER: f"{_FILTER}{' ' * 20}disabled: true\n"},
     knows_vary=False,
 )

@@ -21,6 +21,9 @@ ETC: Final = Path(__file__).parents[3] / "etc"
 PORTS: Final = {"gateway": 8000, "application": 3000, "service": 8080, "second": 8081}
 """The ports that are written in every configuration."""
 
+PATIENCE: Final = 1.0
+"""Seconds that a patient gateway waits for an instance, in place of 0.2."""
+
 # A child outlives its parent unless it asks not to: a test run that is killed can't clean up. Masters end workers.
 BOUND: Final[list[str]] = [path, "--pdeathsig", "TERM", "--"] if (path := shutil.which("setpriv")) else []
 # Below those that the system gives to connections: a port that was free stays free until the gateway has it.
@@ -53,6 +56,9 @@ class Gateway:
         ports: Further ports that are written there, by names of any kind.
         undecided: Texts of the configuration, and what to write in their place to have everything but the decision
             about actual requests; for benchmarks.
+        patient: Texts that limit the wait for an instance of the service, and what to write in their place to have it
+            last for `PATIENCE`; so that an instance that is slow because the machine is busy is not taken for one that
+            does not answer.
         keeps_connections: Whether it asks the service over connections that are kept alive.
         asks: Whether it asks about actual requests; otherwise what they are granted is written into its configuration.
         knows_vary: Whether it leaves `Vary: Origin` out where the decision does.
@@ -66,6 +72,7 @@ class Gateway:
     forms: tuple[str, ...] = ("127.0.0.1:{port}",)
     ports: Mapping[str, int] = field(default_factory=dict)
     undecided: Mapping[str, str] = field(default_factory=dict)
+    patient: Mapping[str, str] = field(default_factory=dict)
     keeps_connections: bool = True
     knows_vary: bool = True
     asks: bool = True

@@ -21,5 +21,6 @@ GATEWAY: Final = Gateway(
     programs=("haproxy",),
     command=command,
     ports={"asking": 8001},
+    patient={"timeout connect 100ms": "timeout connect 1s", "timeout server 200ms": "timeout server 1s"},
     undecided={"http-request lua.cors-decide": "#"},
 )

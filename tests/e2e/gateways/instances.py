@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,21 +11,16 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Final, NamedTuple, Self
 
-import pytest
-
 from cors_service.browser import preflight_check, preflight_headers
 from tests.e2e.daemons import DEADLINE, TWIST, Process, ask
-from tests.e2e.gateways.gateway import BOUND, free_port
+from tests.e2e.gateways.gateway import BOUND, PATIENCE, free_port
 from tests.e2e.scenarios import DECIDED, PARTNER, PATH, POLICIES, Connection, page
 
 CLIENTS: Final = 4
 """Connections over which requests come, one behind another."""
 
-SLOW_SECONDS: Final = 0.15
+SLOW_SECONDS: Final = 0.75 * PATIENCE
 """Less than any gateway waits for an instance."""
-
-WAIT_SECONDS: Final = 0.2
-"""How long each gateway waits for an instance."""
 
 MOST: Final = 100_000
 """Requests of a client; it ends before, unless something hangs."""
@@ -180,16 +174,6 @@ class Load:
         with self._changed:
             done = self._changed.wait_for(lambda: condition() or self._failures, DEADLINE)
         assert done, f"waited in vain: {self.found}"
-
-    def assert_nothing_lost(self) -> None:
-        """No answer lacked what is decided.
-
-        Skips the test where the machine had so much else to do that an instance that was up did not answer in time.
-        """
-        waited = [one for one in self.lost if one.took >= WAIT_SECONDS]
-        if waited == self.lost and waited and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
-            pytest.skip(f"this machine is too busy: {self.found}")
-        assert self.lost == []
 
     @property
     def found(self) -> str:

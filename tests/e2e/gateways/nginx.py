@@ -20,6 +20,7 @@ GATEWAY: Final = Gateway(
     title="nginx",
     programs=("nginx",),
     command=command,
+    patient={"200ms": "1s", "400ms": "2s"},
     undecided={"auth_request /.cors;": "auth_request off;"},
     cannot={
         "long_body": Cannot(
