@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Final, NamedTuple, Self
 
@@ -22,8 +23,8 @@ CLIENTS: Final = 4
 SLOW_SECONDS: Final = 0.75 * PATIENCE
 """Less than any gateway waits for an instance."""
 
-MOST: Final = 100_000
-"""Requests of a client; it ends before, unless something hangs."""
+BREAK_SECONDS: Final = 0.005
+"""Between two requests of a client: the instances have to start beside them."""
 
 
 class Instance:
@@ -140,7 +141,7 @@ class Load:
         self.slow = 0
         self.longest = 0.0
         self._failures: list[BaseException] = []
-        self._has_ended = False
+        self._end = Event()
         self._changed = Condition()
         self._clients = [Thread(target=self._run, daemon=True) for _ in range(CLIENTS)]
 
@@ -150,7 +151,7 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._has_ended = True
+        self._end.set()
         for client in self._clients:
             client.join(DEADLINE)
         assert not self._failures, self._failures
@@ -193,8 +194,8 @@ class Load:
         connection = Connection("127.0.0.1", self.port)
         request = page(PARTNER, "PUT", credentials=True)
         asked = preflight_headers(request)
-        for number in range(MOST):
-            if self._has_ended:
+        for number in itertools.count():
+            if self._end.wait(BREAK_SECONDS):
                 break
             begun = monotonic()
             method = "OPTIONS" if number % 2 else "GET"

@@ -15,6 +15,9 @@ from tests.e2e.scenarios import FORGED, PARTNER, PATH, SCENARIOS, STRANGER, VARY
 SELECTING = [scenario for scenario in SCENARIOS if scenario.number in {1, 2, 3, 4, 11}]
 """The scenarios in which it could matter how the policy is found."""
 
+WITH_SERVICE = [scenario for scenario in SCENARIOS if scenario.number != 10]
+"""The scenarios in which nobody replaces the service."""
+
 
 def run(scenario: Scenario, gateway: Gateway, subject: Subject) -> None:
     """Hold a gateway to what it can do, and to what it is said not to do."""
@@ -30,6 +33,12 @@ def run(scenario: Scenario, gateway: Gateway, subject: Subject) -> None:
 def test_scenario(scenario: Scenario, gateway: Gateway, subject: Subject) -> None:
     """A gateway does what it should; and what it is said not to do, it does not."""
     run(scenario, gateway, subject)
+
+
+@pytest.mark.parametrize("scenario", WITH_SERVICE, ids=lambda scenario: scenario.name)
+def test_scenario_with_one_instance(scenario: Scenario, gateway: Gateway, with_one: Subject) -> None:
+    """The same holds while one of the two instances is down, whichever it is."""
+    run(scenario, gateway, with_one)
 
 
 @pytest.mark.parametrize("scenario", SELECTING, ids=lambda scenario: scenario.name)

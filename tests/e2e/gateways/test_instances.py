@@ -53,7 +53,7 @@ def test_one_pauses(gateway: Gateway, pair: list[Instance], load: Load) -> None:
     for instance in pair:
         with paused(instance):
             # A gateway that prefers the other one notices nothing.
-            load.more_slow(CLIENTS, most=20 * SOME)
+            load.more_slow(CLIENTS, most=5 * SOME)
         load.more(SOME)
     tell(f"{gateway.title}, one paused: {load.found}")
     assert load.lost == []

@@ -55,7 +55,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def test_token(gateway: Gateway, guarded: Service, world: World, tmp_path: Path) -> None:
     """With its token a gateway gets decisions as ever, whatever token its client shows."""
-    with running(gateway, tmp_path, world.application, guarded.port, SHOWN[gateway.name]) as port:
+    changes = {**SHOWN[gateway.name], **gateway.patient}
+    with running(gateway, tmp_path, world.application, guarded.port, changes) as port:
         subject = GatewaySubject(port, world.switch)
         for scenario in SCENARIOS:
             if scenario.number < 5 and scenario.name not in gateway.cannot:
