@@ -48,18 +48,22 @@ class Place(NamedTuple):
         return not self.nodes and not self.endings
 
 
+ONE_MATCH: Final = 1
+ONE_ANY: Final = 1 << 24
+ONE_ENDING: Final = 1 << 48
+"""Units: a match beneath a prefix, one with any segment next, one with an ending next; there are no 2 ** 24 of any."""
+
+
 class Tables(NamedTuple):
     """The matches of a policy set.
 
     Attributes:
         names: The policy of each match, by its key.
-        beneath: How many matches are beneath a prefix, by its key; hosts are left out.
-        endings: How many endings are beneath a prefix, by its key.
+        beneath: What is beneath a prefix, by its key, in the units above; hosts alone are left out if they can be.
     """
 
     names: Mapping[str, str]
     beneath: Mapping[str, int]
-    endings: Mapping[str, int]
 
 
 class Places:
@@ -73,7 +77,7 @@ class Places:
             hosts: The authorities that a fitting match can have, the most specific first.
             has_wildcards: Whether there are matches with `*` in their path.
         """
-        self._names, self._beneath, self._endings = tables
+        self._names, self._beneath = tables
         self._hosts = hosts
         self._has_wildcards = has_wildcards
 
@@ -94,7 +98,7 @@ class Places:
             if self._has_wildcards:
                 nodes.append((rank + _ANY, tuple([f"{key}{ANY}/" for key in keys])))
         endings = place.endings
-        if self._endings and nodes:
+        if nodes:
             endings += self._with_endings(nodes)
         best = self._better(nodes, place.best)
         after = Place(tuple(self._with_more(nodes)), endings, best)
@@ -109,7 +113,9 @@ class Places:
         return more
 
     def _with_endings(self, nodes: tuple[_Node, ...] | list[_Node]) -> tuple[_Node, ...]:
-        found = [(rank, tuple([key for key in keys if key in self._endings])) for rank, keys in nodes]
+        found = [
+            (rank, tuple([key for key in keys if self._beneath.get(key, 0) >= ONE_ENDING])) for rank, keys in nodes
+        ]
         return tuple([node for node in found if node[1]])
 
     def _better(self, nodes: tuple[_Node, ...] | list[_Node], best: Found | None) -> Found | None:
@@ -124,7 +130,7 @@ class Places:
 
     def _ended(self, endings: tuple[_Node, ...], segment: str, best: Found | None) -> Found | None:
         """Give the best match, endings included, if a segment is the last one."""
-        wanted = [f"{ANY}{ending}" for ending in _endings_of(segment)]
+        wanted = [f"{ANY}{ending}" for ending in endings_of(segment)]
         for rank, keys in endings:
             found = [self._names[key + end] for end in wanted for key in keys if key + end in self._names]
             if found and (best is None or rank + _ENDING < best.rank):
@@ -132,7 +138,7 @@ class Places:
         return best
 
 
-def _endings_of(segment: str) -> list[str]:
+def endings_of(segment: str) -> list[str]:
     """What a file name ends in, from a dot on: the longest first, which is not the whole name."""
     found: list[str] = []
     dot = len(segment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from cors_service.decision._places import Places, Tables
+from cors_service.decision._places import ONE_ANY, ONE_ENDING, ONE_MATCH, Places, Tables, endings_of
 from cors_service.decision._readings import TooManyReadings, policies_of
 from cors_service.decision._urls import URL, candidates
 from cors_service.decision.query import BadQuery
@@ -14,6 +14,8 @@ from cors_service.grammar.mistakes import shown
 
 _ANY_HOST: Final = "*"
 _SIGNS: Final = (_ANY_HOST, ANY, ":")
+
+_ANY: Final = ONE_ENDING - ONE_ANY
 
 _Key = TypeVar("_Key")
 
@@ -28,15 +30,15 @@ class Router:
             policies: The name of each policy and its matches.
         """
         self._names: dict[str, str] = {}
-        # How many matches are beneath a prefix, and how many of them are endings; hosts alone are in neither.
+        # What is beneath a prefix, counted in units of ONE_MATCH and so on; hosts alone are left out if they can be.
         self._beneath: dict[str, int] = {}
-        self._endings: dict[str, int] = {}
-        # How many matches have an authority, a sign that takes a search, a depth, and a wildcard in the path.
+        # The same, for all matches together.
+        self._all = 0
+        # How many matches have an authority, a sign that takes a search, and a depth.
         self._hosts: dict[str, int] = {}
         self._signs: dict[str, int] = {}
         self._depths: dict[int, int] = {}
         self._depth = 0
-        self._wild = 0
         for name, matches in policies:
             self.add(name, matches)
 
@@ -47,7 +49,7 @@ class Router:
         self._hosts = other._hosts.copy()
         self._signs, self._depths, self._depth = other._signs.copy(), other._depths.copy(), other._depth
         yield None
-        self._beneath, self._endings, self._wild = other._beneath.copy(), other._endings.copy(), other._wild
+        self._beneath, self._all = other._beneath.copy(), other._all
         yield None
 
     @property
@@ -80,13 +82,15 @@ class Router:
         for sign in _SIGNS:
             if sign in authority:
                 _count(self._signs, sign, number)
-        self._wild += number * (ANY in key[root:])
-        slash = key.find("/", root + 1)
-        while 0 <= slash < len(key) - 1:
-            _count(self._beneath, key[: slash + 1], number)
-            slash = key.find("/", slash + 1)
-        if key[-1] != "/":
-            _count(self._endings, key[: key.rindex("/") + 1], number)
+        end = root + 1
+        while 0 < end < len(key):
+            unit = ONE_MATCH
+            if key[end] == ANY:
+                unit += ONE_ANY if key.startswith("/", end + 1) else ONE_ENDING
+            if end > root + 1 or unit > ONE_MATCH:
+                _count(self._beneath, key[:end], number * unit)
+            self._all += number * unit
+            end = key.find("/", end) + 1
 
     def find(self, url: URL) -> str:
         """Find the policy with the match that fits a URL best.
@@ -98,9 +102,9 @@ class Router:
         hosts = self._fitting(url)
         if not hosts:
             name = None
-        elif not url.is_plain or (self._endings and _ends_in_name_and_slash(url.path)):
+        elif not url.is_plain or (self._all >= ONE_ENDING and _ends_in_name_and_slash(url.path)):
             name = self._read(hosts, url)
-        elif self._wild:
+        elif self._all >= ONE_ANY:
             name = self._follow(hosts, url.path)
         else:
             name = self._find(hosts, url.path)
@@ -134,15 +138,54 @@ class Router:
 
     def _follow(self, hosts: list[str], path: str) -> str | None:
         """Find the best match for a path that has one reading."""
-        places = self._places(hosts)
-        place = places.start()
-        found = place.best
-        rest = path[1:].removesuffix("/")
-        for segment in rest.split("/") if rest else ():
-            place, found = places.step(place, segment)
-            if place.is_final:
-                break
-        return found.name if found else None
+        segments = path.split("/")
+        if not segments[-1]:
+            del segments[-1]
+        if len(hosts) == 1:
+            key = self._best(hosts[0] + "/", segments)
+            return None if key is None else self._names[key]
+        keys = [key for host in hosts if (key := self._best(host + "/", segments)) is not None]
+        return self._names[min(keys, key=_rank)] if keys else None
+
+    def _best(self, key: str, segments: list[str]) -> str | None:
+        """Find the key of the best match of one host, given its root, and the segments, behind an empty one.
+
+        What is left to try is on a stack, the best on top: a key and a depth to go on from, or, without a depth, the
+        key of a match that fits. Each prefix is tried once, so there are 93 for a segment at most, by the bound on
+        wildcards in a match.
+        """
+        names, beneath = self._names, self._beneath
+        left: list[tuple[str, int]] = []
+        depth, end = 1, len(segments)
+        more = beneath.get(key, ONE_MATCH)
+        while True:
+            if key in names:
+                left.append((key, 0))
+            if more and depth < end:
+                if more >= ONE_ANY:
+                    if more & _ANY:
+                        left.append((f"{key}{ANY}/", depth + 1))
+                    if more >= ONE_ENDING and (found := self._ending(key, segments[-1])) is not None:
+                        left.append((found, 0))
+                child = key + segments[depth] + "/"
+                more = beneath.get(child, 0)
+                if more or child in names:
+                    key, depth = child, depth + 1
+                    continue
+            if not left:
+                return None
+            key, depth = left.pop()
+            if not depth:
+                return key
+            more = beneath.get(key, 0)
+
+    def _ending(self, prefix: str, name: str) -> str | None:
+        """Find the key of the longest ending of a file name beneath a prefix."""
+        for ending in endings_of(name):
+            key = f"{prefix}{ANY}{ending}"
+            if key in self._names:
+                return key
+        return None
 
     def _read(self, hosts: list[str], url: URL) -> str | None:
         """Find the one policy of all readings of a path."""
@@ -158,13 +201,20 @@ class Router:
         return names[0]
 
     def _places(self, hosts: list[str]) -> Places:
-        return Places(Tables(self._names, self._beneath, self._endings), hosts, has_wildcards=self._wild > 0)
+        return Places(Tables(self._names, self._beneath), hosts, has_wildcards=self._all & _ANY > 0)
 
 
 def _count(table: dict[_Key, int], key: _Key, number: int) -> None:
     table[key] = table.get(key, 0) + number
     if not table[key]:
         del table[key]
+
+
+def _rank(key: str) -> list[tuple[int, int]]:
+    """The rank of a match among those that fit, the best first: see `cors_service.decision._places`."""
+    *segments, last = key.split("/")[1:]
+    ranks = [(2 if segment == ANY else 0, 0) for segment in segments]
+    return [*ranks, (1, -len(last)) if last else (3, 0)]
 
 
 def _ends_in_name_and_slash(path: str) -> bool:
