@@ -42,7 +42,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
     Attributes:
         name: The name of the policy.
         match: The prefixes that find it.
-        authorities: Their hosts, where they are too many to look through them each time.
+        authorities: Their hosts as keys have them, where they are too many to look through them each time, or bind.
         preflight_status: The status of an allowed preflight.
         grants: What the rules grant.
         origins: Finds the rule.
@@ -196,7 +196,7 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
     return CompiledPolicy(
         policy.name,
         policy.match,
-        frozenset(match.key.partition("/")[0] for match in policy.match) if len(policy.match) > _FEW else _NONE,
+        _authorities(policy.match),
         policy.preflight_status,
         granted,
         origins,
@@ -205,3 +205,9 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
         _PREFLIGHT_VARY_PUBLIC if public else _PREFLIGHT_VARY,
         corp + vary if corp else vary,
     )
+
+
+def _authorities(matches: tuple[Match, ...]) -> frozenset[str]:
+    if len(matches) <= _FEW and not any(match.binds for match in matches):
+        return _NONE
+    return frozenset(match.key.partition("/")[0] for match in matches)

@@ -19,6 +19,8 @@ MAX_URL: Final = 8192
 """Characters."""
 MAX_HOST: Final = 255
 """Characters: no name in the DNS has more."""
+NO_ORIGIN: Final = "\n"
+"""In the place of a URL's origin where no page has it: what no header can have."""
 
 # The scheme, the authority and the path; query and fragment are ignored.
 _URL: Final = re.compile(r"([A-Za-z]+)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)

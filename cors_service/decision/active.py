@@ -7,9 +7,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, cast
 
+from msgspec import structs
+
 from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
 from cors_service.decision._router import Router
-from cors_service.decision._urls import URL, parse_site, parse_url
+from cors_service.decision._urls import NO_ORIGIN, URL, parse_site, parse_url
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
 from cors_service.grammar.mistakes import shown
@@ -141,8 +143,24 @@ class ActivePolicies:
             url = None if query.url is None else parse_site(query.url)
         policy = self._policies.get(name)
         if policy is None:
-            raise BadQuery("unknown-policy", f"There is no policy {shown(name)}.")
+            raise self._unknown(name)
         return policy.decide(query, url, self.revision)
+
+    def decide_cross_origin(self, query: Query) -> Decision:
+        """Decide, by the policy that is named, about a request of another origin, whatever its URL says of its own.
+
+        Raises:
+            BadQuery: There is no such policy.
+        """
+        name = query.policy or ""
+        policy = self._policies.get(name)
+        if policy is None:
+            raise self._unknown(name)
+        url = None if query.url is None else parse_site(query.url)
+        return policy.decide(query, url and structs.replace(url, origin=NO_ORIGIN), self.revision)
+
+    def _unknown(self, name: str) -> BadQuery:
+        return BadQuery("unknown-policy", f"There is no policy {shown(name)}.")
 
     def policy_for(self, url: str) -> str:
         """Find the name of the policy for a URL.

@@ -74,7 +74,7 @@ class Match(Struct, frozen=True, gc=False):
     @property
     def binds(self) -> str | None:
         """The name that it gives to a label of the host, `host` for the whole of it; None for neither."""
-        bound = _BOUND.match(self.text)
+        bound = _BOUND.match(self.text) if self.text[:1] == "<" else None
         return bound[1] if bound else None
 
     @property

@@ -29,6 +29,7 @@ CODES: Final = frozenset(
         "origin-set-unused",
         "match-malformed",
         "match-ambiguous",
+        "match-bound-differently",
         # origins
         "no-origins",
         "origin-malformed",

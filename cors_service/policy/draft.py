@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -106,6 +106,7 @@ class Draft:
 
 def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
     matches = tuple(_read_match(text, place.at("match", index)) for index, text in enumerate(body.get("match", ())))
+    _check_bound(matches, place.at("match"))
     rules = _read_rules(body, place)
     uses = tuple({used: None for rule in rules for _, used in rule.uses})
     if place.at("rules").is_refused:
@@ -146,3 +147,15 @@ def _read_match(text: str | None, place: Place) -> Match | None:
     except PolicyError as error:
         place.note(error)
         return None
+
+
+def _check_bound(matches: Sequence[Match | None], place: Place) -> None:
+    """Note the first match that binds something else than the first one: rules could not count on either."""
+    known = [(index, match.binds) for index, match in enumerate(matches) if match is not None]
+    for index, name in known:
+        if name != known[0][1]:
+            one, other = (f"<{each}>" if each else "nothing" for each in (name, known[0][1]))
+            message = f"This match binds {one}, the first one {other}."
+            hint = "Let all of them bind the same name, or make two policies."
+            place.at(index).refuse("match-bound-differently", message, hint=hint)
+            return

@@ -70,12 +70,14 @@ class ProxyEndpoint(EndpointWithPolicies):
         trusted_headers: The headers that the proxies of this endpoint set, and that are believed for that reason.
         refused_preflight: The status of a preflight that is refused.
         takes_path: Whether the path of the original request stands behind the name of the policy.
+        is_cross_origin: Whether what is asked about always comes from another origin.
     """
 
     isLeaf = True
     trusted_headers: tuple[bytes, ...] = ()
     refused_preflight = 200
     takes_path = False
+    is_cross_origin = False
 
     def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
         super().__init__(ids, policies, limits)
@@ -154,7 +156,7 @@ class ProxyEndpoint(EndpointWithPolicies):
                 # It would become a part of the host. A path that is missing or repeated may be any.
                 raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
             query = structs.replace(query, policy=active.policy_for(original.site + path))
-        return active.decide(query)
+        return active.decide_cross_origin(query) if self.is_cross_origin else active.decide(query)
 
     def _decided(self, decision: Decision) -> Answer:
         """Write a decision into the status and the headers of an answer."""
@@ -239,6 +241,8 @@ class PreflightEndpoint(ProxyEndpoint):
     trusted_headers = (b"host",)
     refused_preflight = 403
     takes_path = True
+    # Pages send no preflights to their own origin; a gateway may have taken the port off the Host.
+    is_cross_origin = True
     answer_OPTIONS = ProxyEndpoint.decide_for_proxy
 
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
@@ -249,8 +253,7 @@ class PreflightEndpoint(ProxyEndpoint):
         if not query.is_preflight:
             detail = "This is not a preflight: it has not exactly one Origin and one Access-Control-Request-Method."
             raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
-        # Pages send no preflights to their own origin, so there is none of our own to compare with.
-        return super()._decide(structs.replace(query, url=None), original)
+        return super()._decide(query, original)
 
     def _decided(self, decision: Decision) -> Answer:
         answer = super()._decided(decision)

@@ -77,9 +77,21 @@ class ActiveInScope(ActivePolicies):
         """
         if query.policy is not None:
             self._check(query.policy, f"the policy {shown(query.policy)}")
-        decision = self.whole.decide(query)
+        try:
+            decision = self.whole.decide(query)
+        except BadQuery as error:
+            raise _without_names(error) from None
         self._check(decision.policy, _OF_THE_URL)
         return decision
+
+    def decide_cross_origin(self, query: Query) -> Decision:
+        """Decide about a request of another origin.
+
+        Raises:
+            BadQuery: As for all policies; or `forbidden`.
+        """
+        self._check(query.policy or "", f"the policy {shown(query.policy)}")
+        return self.whole.decide_cross_origin(query)
 
     def policy_for(self, url: str) -> str:
         """Find the name of the policy that decides about a URL.
@@ -87,7 +99,10 @@ class ActiveInScope(ActivePolicies):
         Raises:
             BadQuery: As for all policies; or `forbidden`.
         """
-        name = self.whole.policy_for(url)
+        try:
+            name = self.whole.policy_for(url)
+        except BadQuery as error:
+            raise _without_names(error) from None
         self._check(name, _OF_THE_URL)
         return name
 
@@ -113,3 +128,10 @@ class Within(Mapping[str, Policy]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _without_names(error: BadQuery) -> BadQuery:
+    """Leave the names of policies that a URL may find out of a message."""
+    if error.code != "url-ambiguous":
+        return error
+    return BadQuery(error.code, "The path of the URL can be read in several ways.")

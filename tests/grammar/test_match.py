@@ -265,12 +265,34 @@ PAIRS = {
 @pytest.mark.parametrize(("first", "second", "ambiguous"), PAIRS.values(), ids=PAIRS)
 def test_ambiguous(first: str, second: str, *, ambiguous: bool) -> None:
     """Two policies that would find the same URL equally well are refused, at the second of them."""
+    # All matches of a policy bind the same.
+    other = f"{first}z/" if first[0] == "<" else "z/"
     document = {
         "version": 1,
-        "policies": {"b": {"origins": ["*"], "match": [second]}, "a": {"origins": ["*"], "match": ["z/", first]}},
+        "policies": {"b": {"origins": ["*"], "match": [second]}, "a": {"origins": ["*"], "match": [other, first]}},
     }
     expected = [("match-ambiguous", ("policies", "b", "match", 0), second)] if ambiguous else []
     assert expected == [(one.code, one.path, one.value) for one in mistakes_in(document)]
+
+
+BOUND: dict[str, tuple[list[str], int | None]] = {
+    "nothing": (["a/", "b/"], None),
+    "the same": (["<t>.a.example/", "<t>.b.example:8443/x/"], None),
+    "the whole host": (["<host>/", "<host>:3000/x/"], None),
+    "two names": (["<t>.a.example/", "<t>.b.example/", "<u>.c.example/"], 2),
+    "one and nothing": (["<t>.a.example/", "a.example/"], 1),
+    "nothing and one": (["a.example/", "b.example/", "<t>.a.example/", "<u>.a.example/"], 2),
+    "a label and the whole": (["<t>.a.example/", "<host>/"], 1),
+    "beside a mistake": (["a", "<t>.a.example/"], None),
+}
+
+
+@pytest.mark.parametrize(("matches", "place"), BOUND.values(), ids=BOUND)
+def test_bound_differently(matches: list[str], place: int | None) -> None:
+    """All matches of a policy bind the same, so that its origins know what they get; the first other one is named."""
+    found = [one for one in mistakes_in(rule("*", match=matches)) if one.code != "match-malformed"]
+    expected = [] if place is None else [("match-bound-differently", ("policies", "a", "match", place))]
+    assert expected == [(one.code, one.path) for one in found]
 
 
 def test_same_match_twice_in_one_policy() -> None:

@@ -47,7 +47,7 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
     "wildcards alone": ("*://*", "'*://*' has a wildcard in its scheme.", 'Write "{http,https}://*".'),
     "a user": (
         "https://u@a.example",
-        f"'https://u@a.example' has user information; {ALONE}",
+        f"'https://***@a.example' has user information; {ALONE}",
         'Write "https://a.example".',
     ),
     "upper case": (

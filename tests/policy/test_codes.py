@@ -49,6 +49,7 @@ EXAMPLES: dict[str, str | tuple[Source, ...]] = {
     "origin-set-unused": f'{POLICY}[origin_sets]\ns = ["https://s.example"]',
     "match-malformed": granted('match = ["a.example"]'),
     "match-ambiguous": granted('match = ["a.example/"]\n[policies.b]\norigins = ["*"]\nmatch = ["a.example/"]'),
+    "match-bound-differently": granted('match = ["<a>.a.example/", "b.example/"]'),
     "no-origins": "version = 1\n[policies.a]\norigins = []",
     "origin-malformed": origin("a.example"),
     "origin-uppercase": origin("https://A.example"),

@@ -219,6 +219,17 @@ def test_remembered_answers_stay_with_who_may(name: str) -> None:
         assert send(tree, name).status == 401
 
 
+def test_no_other_policy_is_told() -> None:
+    """A URL that may find several policies is refused without their names to who may not ask about all of them."""
+    query = json.dumps({"method": "GET", "url": "https://api.example.com/catalogue/../prices/"}).encode()
+    told = {}
+    for token in (LIMITED, "both"):
+        answer = Caller(guarded()).ask("POST", "/v1/decision", query, [("X-Cors-Token", token)])
+        assert answer.problem == (400, "url-ambiguous")
+        told[token] = "prices" in answer.json["detail"]
+    assert told == {LIMITED: False, "both": True}
+
+
 def test_no_token_is_told() -> None:
     """No answer has a token in it, and no line of the log, whatever is done with it."""
     told: list[str] = []

@@ -527,6 +527,13 @@ def test_preflights_are_cross_origin() -> None:
     )
 
 
+@pytest.mark.parametrize("origin", ["", "\n", "https://api.example.com", "null"])
+def test_preflights_from_nowhere(origin: str) -> None:
+    """Whatever the Origin of a preflight is, it is not taken for the host's own."""
+    answer = asked("preflight", "/catalogue", "OPTIONS", page(origin, "PUT"))
+    assert (answer.status, answer.header("Cors-Decision")) == (403, "refused")
+
+
 @pytest.mark.parametrize(
     ("host", "path"),
     [
