@@ -1,27 +1,41 @@
 // CORS as the decision service decides it, for Express. Put it in front of all that answers:
 //     app.use(corsDecision({ service: "http://127.0.0.1:8080", policy: "catalogue" }));
 const ASKED = ["origin", "access-control-request-method", "access-control-request-headers"];
-// All headers that a decision can have.
-const CORS = ["allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age"];
-const DECIDED = [...CORS.map((name) => `access-control-${name}`), "timing-allow-origin", "cross-origin-resource-policy", "vary"];
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+// All headers that a decision can have, as lines.
+const LINES = [
+  "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+",
+  "Access-Control-Allow-Credentials: true",
+  `(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): ${TOKEN}(, ?${TOKEN})*`,
+  "Access-Control-Max-Age: [0-9]{1,10}",
+  "Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
+];
+const LINE = new RegExp(`^(${LINES.join("|")})$`);
+// What can be decided about each kind of request: whether it is allowed, and the status.
+const VERDICTS = {
+  preflight: ["[true,200]", "[true,204]", "[false,403]"],
+  actual: ["[true,null]", "[false,null]"],
+  "no-origin": ["[null,null]"],
+};
 const LONGEST = 3600; // seconds
 
 // Throws unless the service can have decided so: whatever else answers in its place must not be able to do more.
-function check(decision, { policy, origin, preflight }) {
-  const headers = new Headers(); // throws at what is no header
-  for (const [name, value] of decision.headers) {
-    if (!DECIDED.includes(name.toLowerCase()) || headers.has(name)) throw new Error(`unexpected header ${name}`);
-    headers.set(name, value);
-  }
-  const credentials = headers.has("access-control-allow-credentials");
-  const origins = [origin, ...(credentials ? [] : ["*"])];
-  const [allowed, timing] = ["access-control-allow-origin", "timing-allow-origin"].map((name) => headers.get(name));
+function check(decision, { policy, origins, preflight }) {
+  const kind = preflight ? "preflight" : origins.length > 0 ? "actual" : "no-origin";
+  const lines = decision.headers;
+  const headers = new Map(lines);
+  const own = origins.length === 1 ? origins : [];
+  // Credentials are for an origin that is named.
+  const named = headers.has("Access-Control-Allow-Credentials") ? own : [...own, "*", undefined];
   const fits =
-    decision.policy === policy &&
-    (preflight ? [200, 204, 403] : [null]).includes(decision.status) &&
-    (origins.includes(allowed) || (allowed === null && !credentials)) &&
-    (origins.includes(timing) || timing === null) &&
-    Number.isInteger(decision.ttl) && decision.ttl >= 0 && decision.ttl <= LONGEST;
+    decision.policy === policy && decision.kind === kind && typeof decision.revision === "string" &&
+    VERDICTS[kind].includes(JSON.stringify([decision.allowed, decision.status])) &&
+    Number.isInteger(decision.ttl) && decision.ttl >= 0 && decision.ttl <= LONGEST &&
+    headers.size === lines.length && lines.flat().every((part) => typeof part === "string") &&
+    lines.every((line) => LINE.test(line.join(": "))) &&
+    named.includes(headers.get("Access-Control-Allow-Origin")) &&
+    [...named, undefined].includes(headers.get("Timing-Allow-Origin")) &&
+    (decision.allowed !== false || lines.every(([name]) => !/^(Access-Control|Timing)-/.test(name)));
   if (!fits) throw new Error("what answered has not decided about this request");
 }
 
@@ -71,7 +85,7 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
     const headers = Object.fromEntries(ASKED.map((name) => [name, req.headersDistinct[name] ?? []]));
     const preflight = req.method === "OPTIONS" && ASKED.slice(0, 2).every((name) => headers[name].length === 1);
     const body = JSON.stringify({ policy, method: req.method, headers });
-    const question = { body, origin: headers.origin[0], preflight };
+    const question = { body, origins: headers.origin, preflight };
     const decision = await decide(question).catch((error) => undecided(error, preflight));
     const { writeHead } = res; // whatever the application answers with, its head passes here
     res.writeHead = (status, ...rest) => {

@@ -5,6 +5,7 @@ app.wsgi_app = CorsDecision(app.wsgi_app, "http://127.0.0.1:8080", policy="catal
 
 import json
 import logging
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -14,9 +15,19 @@ from urllib.parse import urlsplit
 
 NAMES = ["Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"]
 KEYS = {name: "HTTP_" + name.upper().replace("-", "_") for name in NAMES}
-CORS = ("allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age")
-# All headers that a decision can have.
-DECIDED = {*(f"access-control-{name}" for name in CORS), "timing-allow-origin", "cross-origin-resource-policy", "vary"}
+TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# All headers that a decision can have, as lines.
+LINE = re.compile(
+    "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+|Access-Control-Allow-Credentials: true"
+    f"|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): {TOKEN}(, ?{TOKEN})*"
+    "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)"
+)
+# What can be decided about each kind of request: whether it is allowed, and the status.
+VERDICTS = {
+    "preflight": ("True 200", "True 204", "False 403"),
+    "actual": ("True None", "False None"),
+    "no-origin": ("None None",),
+}
 LONGEST = 3600  # seconds
 
 
@@ -91,20 +102,25 @@ class CorsDecision:
 
 def checked(answer, policy, origin, preflight):
     """Give the status and headers that the service can have decided; what else answers in its place can't do more."""
-    headers = {name.lower(): value for name, value in answer["headers"]}
-    origins = {origin} if "access-control-allow-credentials" in headers else {origin, "*", None}
+    kind = "preflight" if preflight else "no-origin" if origin is None else "actual"
+    lines = [(name, value) for name, value in answer["headers"]]
+    headers = dict(lines)
+    # Credentials are for an origin that is named.
+    named = {origin} - {None} if "Access-Control-Allow-Credentials" in headers else {origin, "*", None}
     fits = [
         answer["policy"] == policy,
-        answer["status"] in ((200, 204, 403) if preflight else (None,)),
+        answer["kind"] == kind,
+        f"{answer['allowed']!r} {answer['status']!r}" in VERDICTS[kind],
+        isinstance(answer["revision"], str),
         type(answer["ttl"]) is int and 0 <= answer["ttl"] <= LONGEST,
-        len(headers) == len(answer["headers"]) and headers.keys() <= DECIDED,
-        all(value.isascii() and value.isprintable() for value in headers.values()),
-        headers.get("access-control-allow-origin") in origins,
-        headers.get("timing-allow-origin") in origins | {None},
+        len(headers) == len(lines) and all(LINE.fullmatch(name + ": " + value) for name, value in lines),
+        headers.get("Access-Control-Allow-Origin") in named,
+        headers.get("Timing-Allow-Origin") in named | {None},
+        answer["allowed"] is not False or not any(re.match("Access-Control-|Timing-", name) for name in headers),
     ]
     if not all(fits):
         raise ValueError("what answered has not decided about this request")
-    return answer["status"], dict(answer["headers"])
+    return answer["status"], headers
 
 
 def decorated(own, decided):

@@ -22,7 +22,7 @@ from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient
 from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real, silent
-from tests.questions import LIES, SOON, STRANGER, A, B
+from tests.questions import LIARS, SOON, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -378,7 +378,7 @@ class TestService:
         # Had each waited for a thread, and then for the service, the service would have been asked by all of them.
         assert asked < many / 2
 
-    @pytest.mark.parametrize("talk", LIES.values(), ids=LIES.keys())
+    @pytest.mark.parametrize("talk", LIARS.values(), ids=LIARS.keys())
     async def test_lies(self, talk: Callable[[Talker, bytes], None]) -> None:
         """What answers in the service's place puts nothing on the application's answers."""
         application = PlainTextResponse("page")

@@ -31,7 +31,7 @@ from cors_service.protect.site import ProtectedResource
 from cors_service.store import FixedPolicies, LivePolicies, MemoryPolicyStore
 from cors_service.testing.client import MemoryClient
 from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real
-from tests.questions import LIES, STRANGER, A, B
+from tests.questions import LIARS, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -462,7 +462,7 @@ async def test_a_service_that_is_asked() -> None:
         await client.close()
 
 
-@pytest.mark.parametrize("talk", LIES.values(), ids=LIES.keys())
+@pytest.mark.parametrize("talk", LIARS.values(), ids=LIARS.keys())
 async def test_a_lying_service(talk: Callable[[Talker, bytes], None]) -> None:
     """What answers in the service's place puts nothing on the site's answers."""
     import treq

@@ -5,8 +5,8 @@ are about the decisions that an application remembers. test_frameworks.py runs e
 
 To add a framework called NAME:
 
-1. Write its example into `examples/NAME/`: a file of at most 90 lines that a team copies, a small application that uses
-   it, the versions that it was tested with, and a README.md that says how to start it. The application listens on
+1. Write its example into `examples/NAME/`: a file of at most 100 lines that a team copies, a small application that
+   uses it, the versions that it was tested with, and a README.md that says how to start it. The application listens on
    127.0.0.1 at the port in the variable PORT (3000 by default), asks the service at the URL in CORS_SERVICE
    (`http://127.0.0.1:8080` by default), and names the policy `catalogue`.
 2. Write the tests' application into `frameworks/applications/NAME/`. Its files are laid over a copy of the example, so

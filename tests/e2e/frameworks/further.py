@@ -12,7 +12,7 @@ from typing import Final
 
 from cors_service.browser import preflight_check
 from tests.e2e.daemons import wait_for
-from tests.e2e.frameworks.world import Asking, Lie
+from tests.e2e.frameworks.world import Asking
 from tests.e2e.scenarios import (
     DECIDED,
     PARTNER,
@@ -21,11 +21,13 @@ from tests.e2e.scenarios import (
     READER,
     STRANGER,
     VARY,
+    Answer,
     State,
     assert_served,
     page,
     preflight,
 )
+from tests.lies import LIES, WITHOUT_ORIGIN
 
 NEVER: Final = 0
 SOON: Final = 2
@@ -142,48 +144,6 @@ def errors_decide_nothing(subject: Asking) -> None:
     assert_served(subject.ask("GET", PATH, [("Origin", PARTNER)]), PARTNER)
 
 
-def with_lines(*lines: tuple[str, str]) -> Lie:
-    """Add headers to a decision, in place of those that it has of the same names."""
-    names = {name for name, _ in lines}
-    return lambda decision: {
-        **decision,
-        "headers": [*(line for line in decision["headers"] if line[0] not in names), *map(list, lines)],
-    }
-
-
-ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
-CREDENTIALS: Final = ("Access-Control-Allow-Credentials", "true")
-TWICE: Final = [[ALLOW_ORIGIN, STRANGER], [ALLOW_ORIGIN, PARTNER]]
-
-LIES: Final[dict[str, Lie]] = {
-    "a cookie": with_lines(("Set-Cookie", "session=of-somebody-else; Path=/")),
-    "another place": with_lines(("Location", "https://evil.example/")),
-    "another length": with_lines(("Content-Length", "1")),
-    "another framing": with_lines(("Transfer-Encoding", "chunked")),
-    "another policy for contents": with_lines(("Content-Security-Policy", "script-src *")),
-    "another header of CORS": with_lines(("Access-Control-Allow-Private-Network", "true")),
-    "all with credentials": with_lines((ALLOW_ORIGIN, "*"), CREDENTIALS),
-    "another origin": with_lines((ALLOW_ORIGIN, STRANGER)),
-    "no origin": with_lines((ALLOW_ORIGIN, "null")),
-    "two origins": with_lines((ALLOW_ORIGIN, f"{PARTNER}, {STRANGER}")),
-    "one origin behind another": lambda decision: {**decision, "headers": [*decision["headers"], *TWICE]},
-    "another origin's timing": with_lines(("Timing-Allow-Origin", STRANGER)),
-    "a line break": with_lines(("Vary", "Origin\r\nSet-Cookie: session=7")),
-    "another policy": lambda decision: {**decision, "policy": "prices"},
-    "no policy": lambda decision: {key: value for key, value in decision.items() if key != "policy"},
-    "68 years": lambda decision: {**decision, "ttl": 2**31 - 1},
-    "more than an hour": lambda decision: {**decision, "ttl": 3601},
-    "a time that is over": lambda decision: {**decision, "ttl": -1},
-    "a redirection": lambda decision: {**decision, "status": 302},
-    "an error": lambda decision: {**decision, "status": 500},
-    "a preflight for a request, and the other way round": lambda decision: {
-        **decision,
-        "status": 204 if decision["status"] is None else None,
-    },
-}
-"""What the service never decides about a request of the partner."""
-
-
 @further(10, "Whatever answers in the service's place can't do more than the service: it is no decision", ttl=NEVER)
 def nothing_else_is_believed(subject: Asking) -> None:
     """No header but those of a decision, for this origin and policy; no other status; not for longer than an hour."""
@@ -191,22 +151,28 @@ def nothing_else_is_believed(subject: Asking) -> None:
     with subject.lying_service() as say:
         assert_served(subject.ask("GET", PATH, [("Origin", PARTNER)]), PARTNER)
         assert preflight(subject, asked).status == 204
-        for kind, lie in LIES.items():
+        for name, lie in LIES.items():
             say(lie)
             answer, refused = subject.ask("GET", PATH, [("Origin", PARTNER)]), preflight(subject, asked)
-            assert (kind, 200, {}, True, VARY) == (
-                kind,
-                answer.status,
-                answer.cors,
-                answer.is_of_application,
-                answer.vary,
-            )
-            assert (kind, 403, {}, False) == (kind, refused.status, refused.cors, refused.is_of_application)
-            names = {name.lower() for name, _ in (*answer.lines, *refused.lines)}
-            assert (kind, set()) == (kind, names & {"set-cookie", "location", "content-security-policy"})
+            assert (name, "request", *UNDECIDED) == (name, "request", *told(answer))
+            assert (name, 403, {}, False) == (name, refused.status, refused.cors, refused.is_of_application)
+            names = {line.lower() for line, _ in (*answer.lines, *refused.lines)}
+            assert (name, set()) == (name, names & {"set-cookie", "location", "content-security-policy"})
             assert answer.received["target"] == PATH
+        for name, lie in WITHOUT_ORIGIN.items():
+            say(lie)
+            assert (name, *UNDECIDED) == (name, *told(subject.ask("GET", PATH)))
         say(dict)
         assert_served(subject.ask("GET", PATH, [("Origin", PARTNER)]), PARTNER)
+
+
+UNDECIDED: Final[tuple[object, ...]] = (200, {}, ["cross-origin"], VARY, True)
+"""What is told of an answer of the application, where nothing was decided."""
+
+
+def told(answer: Answer) -> tuple[object, ...]:
+    """What decisions can change."""
+    return answer.status, answer.cors, answer.resource_policies, answer.vary, answer.is_of_application
 
 
 @further(10, "A connection to the service that has died in the meantime is no reason to refuse", ttl=NEVER)

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, ask, wait_for
 from tests.e2e.gateways.gateway import BOUND
 from tests.e2e.gateways.world import Switch
 from tests.e2e.scenarios import PARTNER, PATH, POLICIES, State, Subject
+from tests.lies import Lie
 
 _DRIP: Final = 0.05
 """Seconds between two bytes."""
-
-Lie = Callable[[dict[str, Any]], dict[str, Any]]
-"""Makes of a decision what is answered in its place."""
 
 
 class _StandIn(ThreadingHTTPServer):

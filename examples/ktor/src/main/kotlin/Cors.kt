@@ -1,7 +1,6 @@
 // CORS as the decision service says. Copy this file and DecidedCall.kt, and begin the module of your application with
 //     decidedCors(URI("http://127.0.0.1:8080"), policy = "catalogue")
 
-import io.ktor.http.HttpHeaders
 import io.ktor.http.HttpMethod
 import io.ktor.http.HttpStatusCode
 import io.ktor.server.application.Application
@@ -26,16 +25,11 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
-import kotlinx.serialization.json.intOrNull
-import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
-import kotlinx.serialization.json.jsonPrimitive
-import kotlinx.serialization.json.long
 
 private const val TIMEOUT_MS = 200L
 private const val MOST_DECISIONS = 1000
 private const val LONGEST_QUESTION = 2000
-private const val LONGEST_TTL = 3600L
 private val LOG = KtorSimpleLogger("Cors")
 private typealias Facts = List<List<String>>
 private val FACTS = listOf("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
@@ -80,14 +74,12 @@ private class Decisions(service: URI) {
         val headers = JsonArray(facts.map { line -> JsonArray(line.map { JsonPrimitive(it) }) })
         val question = JsonObject(names + ("headers" to headers)).toString()
         synchronized(kept) { kept[question]?.takeIf { it.second - System.nanoTime() > 0 } }?.let { return it.first }
-        val fits = { decided: Decision, by: String ->
-            val origin = facts.singleOrNull { it[0] == FACTS[0] }?.get(1)
-            by == policy && decided.isAbout(origin, isPreflight(method, facts))
-        }
+        val origins = facts.filter { it[0] == "Origin" }.map { it[1] }
+        val read = { answer: JsonObject -> readDecision(answer, policy, origins, isPreflight(method, facts)) }
         val decision = withTimeoutOrNull(timeout) {
-            var answer = runCatching { ask(question, fits) }
+            var answer = runCatching { ask(question, read) }
             // Connections may have died since they were used last, some of them unnoticed.
-            repeat(3) { if (answer.exceptionOrNull() is IOException) answer = runCatching { ask(question, fits) } }
+            repeat(3) { if (answer.exceptionOrNull() is IOException) answer = runCatching { ask(question, read) } }
             currentCoroutineContext().ensureActive()
             answer.getOrNull()
         }
@@ -96,26 +88,20 @@ private class Decisions(service: URI) {
         return decision
     }
 
-    private suspend fun ask(question: String, fits: (Decision, String) -> Boolean): Decision {
+    private suspend fun ask(question: String, read: (JsonObject) -> Decision): Decision {
         val now = System.nanoTime()
         val request = post.copy().POST(BodyPublishers.ofString(question)).build()
         val response = http.sendAsync(request, BodyHandlers.ofString()).await()
         check(response.statusCode() == 200) { "no decision" }
-        val answer = Json.parseToJsonElement(response.body()).jsonObject
-        val headers = answer.getValue("headers").jsonArray.map { it.jsonArray.map { v -> v.jsonPrimitive.content } }
-        headers.forEach { (name, value) -> HttpHeaders.checkHeaderName(name); HttpHeaders.checkHeaderValue(value) }
-        val decision = Decision(answer.getValue("status").jsonPrimitive.intOrNull, headers)
-        val ttl = answer.getValue("ttl").jsonPrimitive.long
-        // Whatever else answers in the place of the service can't do more.
-        check(ttl in 0..LONGEST_TTL && fits(decision, answer.getValue("policy").jsonPrimitive.content)) { "no decision" }
-        keep(question, decision, answer.getValue("revision").jsonPrimitive.content, now + ttl * 1_000_000_000)
+        val decision = read(Json.parseToJsonElement(response.body()).jsonObject)
+        keep(question, decision, now + decision.ttl * 1_000_000_000)
         return decision
     }
 
     /** What an older revision said is forgotten; so is what was asked longest ago, once there is too much of it. */
-    private fun keep(question: String, decision: Decision, decidedBy: String, until: Long) = synchronized(kept) {
-        if (decidedBy != revision) kept.clear()
-        revision = decidedBy
+    private fun keep(question: String, decision: Decision, until: Long) = synchronized(kept) {
+        if (decision.revision != revision) kept.clear()
+        revision = decision.revision
         if (question.length <= LONGEST_QUESTION) kept[question] = decision to until
     }
 }

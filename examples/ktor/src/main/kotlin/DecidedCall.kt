@@ -13,27 +13,55 @@ import io.ktor.util.pipeline.PipelinePhase
 import io.ktor.utils.io.ByteWriteChannel
 import io.ktor.utils.io.copyTo
 import io.ktor.utils.io.writeFully
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.intOrNull
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonPrimitive
 
+private const val LONGEST_TTL = 3600L
 private val DECISION = AttributeKey<Decision>("Cors")
-/** All headers that a decision can have. */
-private val DECIDED = listOf("allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age")
-    .map { "access-control-$it" } + listOf("timing-allow-origin", "cross-origin-resource-policy", "vary")
+private const val TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+/** All headers that a decision can have, as lines. */
+private val LINE = Regex(
+    "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+|Access-Control-Allow-Credentials: true" +
+        "|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): $TOKEN(, ?$TOKEN)*+" +
+        "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
+)
+/** What can be decided about each kind of request: whether it is allowed, and the status. */
+private val VERDICTS = mapOf(
+    "preflight" to listOf("true 200", "true 204", "false 403"),
+    "actual" to listOf("true null", "false null"),
+    "no-origin" to listOf("null null"),
+)
 
-class Decision(val status: Int?, val headers: List<List<String>>) {
+class Decision(val status: Int?, val headers: List<List<String>>, val revision: String = "", val ttl: Long = 0) {
     /** Whether what the application says in this header does not count. */
     fun owns(name: String) =
         name.startsWith("Access-Control-", true) || (!name.equals("Vary", true) && values(name).isNotEmpty())
 
     fun values(name: String) = headers.filter { it[0].equals(name, true) }.map { it[1] }
 
-    /** Whether the service can have decided so about a request. */
-    fun isAbout(origin: String?, isPreflight: Boolean): Boolean {
-        val values = headers.associate { (name, value) -> name.lowercase() to value }
-        val origins = if (DECIDED[1] in values) listOf(origin) else listOf(origin, "*", null)
-        return status in (if (isPreflight) listOf(200, 204, 403) else listOf(null)) &&
-            values.size == headers.size && DECIDED.containsAll(values.keys) &&
-            values[DECIDED[0]] in origins && values["timing-allow-origin"] in origins + null
-    }
+}
+
+/** Reads what was decided about a request. Whatever else answers in the place of the service can't do more: it throws. */
+fun readDecision(answer: JsonObject, policy: String, origins: List<String>, isPreflight: Boolean): Decision {
+    val kind = if (isPreflight) "preflight" else if (origins.isEmpty()) "no-origin" else "actual"
+    val headers = answer.getValue("headers").jsonArray.map { it.jsonArray.map { part -> part.jsonPrimitive.content } }
+    val values = headers.associate { (name, value) -> name to value }
+    val own = origins.takeIf { it.size == 1 }.orEmpty()
+    // Credentials are for an origin that is named.
+    val named = if ("Access-Control-Allow-Credentials" in values) own else own + "*" + null
+    val ttl = answer.getValue("ttl").toString().toLong()
+    val isRefused = answer["allowed"] == JsonPrimitive(false)
+    val fits = answer["policy"] == JsonPrimitive(policy) && answer["kind"] == JsonPrimitive(kind) &&
+        "${answer["allowed"]} ${answer["status"]}" in VERDICTS.getValue(kind) && ttl in 0..LONGEST_TTL &&
+        values.size == headers.size && headers.all { LINE.matches(it.joinToString(": ")) } &&
+        values["Access-Control-Allow-Origin"] in named && values["Timing-Allow-Origin"] in named + null &&
+        (!isRefused || values.keys.none { it.startsWith("Access-Control-") || it.startsWith("Timing-") })
+    check(fits) { "what answered has not decided about this request" }
+    val revision = answer.getValue("revision").jsonPrimitive.takeIf { it.isString }
+    return Decision(answer.getValue("status").jsonPrimitive.intOrNull, headers, revision!!.content, ttl)
 }
 
 /** A call whose answer has the headers of the decision, and no others of CORS. */

@@ -31,11 +31,20 @@ private val AGAIN = Retry.max(3).filter { it is WebClientRequestException }
 private val LOG = LoggerFactory.getLogger(CorsFilter::class.java)
 private const val MOST_DECISIONS = 1000
 private const val LONGEST_QUESTION = 2000
-private const val LONGEST_TTL = 3600L
+private const val LONGEST_TTL = 3600
 private val FACTS = listOf("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
-/** All headers that a decision can have. */
-private val DECIDED = listOf("allow-origin", "allow-credentials", "allow-methods", "allow-headers", "expose-headers", "max-age")
-    .map { "access-control-$it" } + listOf("timing-allow-origin", "cross-origin-resource-policy", "vary")
+private const val TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+/** All headers that a decision can have, as lines. */
+private val LINE = Regex(
+    "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+|Access-Control-Allow-Credentials: true" +
+        "|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): $TOKEN(, ?$TOKEN)*+" +
+        "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
+)
+/** What can be decided about each kind of request: whether it is allowed, and the status. */
+private val VERDICTS = mapOf(
+    "preflight" to listOf(true to 200, true to 204, false to 403),
+    "actual" to listOf(true to null, false to null), "no-origin" to listOf(null to null),
+)
 
 @Component
 @Order(Ordered.HIGHEST_PRECEDENCE)
@@ -48,12 +57,12 @@ class CorsFilter(@Value("\${cors.service}") service: String, @Value("\${cors.pol
     override fun filter(exchange: ServerWebExchange, chain: WebFilterChain): Mono<Void> {
         val facts = FACTS.flatMap { name -> exchange.request.headers[name].orEmpty().map { listOf(name, it) } }
         val question = Question(policy, exchange.request.method.name(), facts)
-        val status = if (question.asksAhead()) 403 else null
-        val undecided = Decision(policy, status, listOf(listOf("Vary", "Origin")), "", 0)
+        val status = if (question.kind() == "preflight") 403 else null
+        val undecided = Decision(policy, "", false, status, listOf(listOf("Vary", "Origin")), "", 0)
         return decisions.about(question).defaultIfEmpty(undecided).flatMap { decision ->
             val response = DecidedResponse(exchange.response, decision)
             if (decision.status == null) return@flatMap chain.filter(exchange.mutate().response(response).build())
-            response.statusCode = HttpStatusCode.valueOf(decision.status)
+            response.statusCode = HttpStatusCode.valueOf(decision.status as Int)
             response.setComplete()
         }
     }
@@ -61,24 +70,28 @@ class CorsFilter(@Value("\${cors.service}") service: String, @Value("\${cors.pol
 
 /** What the service is asked. */
 private data class Question(val policy: String, val method: String, val headers: List<List<String>>) {
-    fun asksAhead() = method == "OPTIONS" && FACTS.take(2).all { name -> headers.count { it[0] == name } == 1 }
+    fun values(name: String) = headers.filter { it[0] == name }.map { it[1] }
+
+    fun kind() = if (method == "OPTIONS" && FACTS.take(2).all { values(it).size == 1 }) "preflight"
+        else if (values("Origin").isEmpty()) "no-origin" else "actual"
 }
 
-/** What the service answers, as far as it is needed. */
+/** What the service answers, as far as it is needed, each with the type that it has there. */
 private class Decision(
-    val policy: String, val status: Int?, val headers: List<List<String>>, val revision: String, val ttl: Long,
+    val policy: String, val kind: String, val allowed: Any?, val status: Any?, val headers: List<List<String>>,
+    val revision: String, val ttl: Any,
 ) {
-    init { headers.forEach { (name, value) -> require((name + value).none(Char::isISOControl)) } }
-
     /** Whether the service can have decided so: whatever else answers in its place can't do more. */
     fun isAbout(question: Question): Boolean {
-        val values = headers.associate { (name, value) -> name.lowercase() to value }
-        val origin = question.headers.singleOrNull { it[0] == FACTS[0] }?.get(1)
-        val origins = if (DECIDED[1] in values) listOf(origin) else listOf(origin, "*", null)
-        return policy == question.policy && ttl in 0..LONGEST_TTL &&
-            status in (if (question.asksAhead()) listOf(200, 204, 403) else listOf(null)) &&
-            values.size == headers.size && DECIDED.containsAll(values.keys) &&
-            values[DECIDED[0]] in origins && values["timing-allow-origin"] in origins + null
+        val values = headers.associate { (name, value) -> name to value }
+        val own = question.values("Origin").takeIf { it.size == 1 }.orEmpty()
+        // Credentials are for an origin that is named.
+        val named = if ("Access-Control-Allow-Credentials" in values) own else own + "*" + null
+        return policy == question.policy && kind == question.kind() &&
+            (allowed to status) in VERDICTS.getValue(kind) && ttl as? Int in 0..LONGEST_TTL &&
+            values.size == headers.size && headers.all { LINE.matches(it.joinToString(": ")) } &&
+            values["Access-Control-Allow-Origin"] in named && values["Timing-Allow-Origin"] in named + null &&
+            (allowed != false || values.keys.none { it.startsWith("Access-Control-") || it.startsWith("Timing-") })
     }
 
     fun applyTo(answer: HttpHeaders) {
@@ -116,7 +129,7 @@ private class Decisions(service: String) {
             .exchangeToMono { if (it.statusCode().value() == 200) it.bodyToMono<Decision>() else it.createError() }
             .retryWhen(AGAIN).doOnNext {
                 check(it.isAbout(question)) { "what answered has not decided about this request" }
-                keep(question, it, now + it.ttl * 1_000_000_000)
+                keep(question, it, now + (it.ttl as Int) * 1_000_000_000L)
             }
     }
 
