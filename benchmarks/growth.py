@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,8 +13,9 @@ from benchmarks import decide, questions
 from benchmarks.decide import KINDS, VARIANTS, WORKING, Contender, Kind, Request, Size, Task, measured
 from benchmarks.figures import Part, table
 from benchmarks.plan import Plan
-from benchmarks.targets import Target
-from cors_service.decision import Query
+from benchmarks.targets import Target, furthest
+from cors_service.decision import ActivePolicies, Query
+from cors_service.policy import read_document
 
 ACTUAL: Final = Kind(preflight=False, allowed=True)
 NAME, URL = "by name", "by URL"
@@ -32,6 +34,45 @@ class Point(NamedTuple):
 
     line: str
     size: int
+
+
+class Form(NamedTuple):
+    """A form of pattern.
+
+    Attributes:
+        name: Of its line.
+        pattern: With the place of a number.
+        origin: One that the pattern of this number covers.
+    """
+
+    name: str
+    pattern: str
+    origin: str
+
+
+# The numbers of all are equally long, in decimal and hexadecimal digits.
+FORMS: Final = [
+    Form("globs", "https://site{:07}-*.example.com", "https://site{:07}-pr-17.example.com"),
+    Form("globs of many domains", "https://app-*.site{:07}.example", "https://app-17.site{:07}.example"),
+    Form("ranges of addresses", "http://[fd00:1{:03x}::]/32", "http://[fd00:1{:03x}::7]"),
+    Form("any host", "app-{:07}://*", "app-{:07}://x17"),
+    Form("bound labels", "https://<tenant>.site{:07}.example", "https://acme.site{:07}.example"),
+]
+TENANT: Final = "https://acme.api.example.com/"
+
+
+def by_forms(counts: Sequence[int]) -> Iterator[tuple[Point, Task]]:
+    """An allowed actual request, of a policy with so many patterns of a form."""
+    for form, count in product(FORMS, counts):
+        policy = {
+            "match": ["<tenant>.api.example.com/"],
+            "origins": [form.pattern.format(number) for number in range(count)],
+            "methods": decide.METHODS,
+        }
+        active = ActivePolicies(read_document({"version": 1, "policies": {"p": policy}}))
+        contender = Contender(partial(_of_tenant, count, form), active.decide, decide._allows)
+        _check_form(contender)
+        yield Point(form.name, count), Task(partial(decide.fresh, ACTUAL, Size(count)), contender, _POOL)
 
 
 def by_origins(counts: Sequence[int]) -> Iterator[tuple[Point, Task]]:
@@ -66,8 +107,11 @@ def measure(plan: Plan, _: Path) -> Part:
     cold = policies[Point(f"{URL}, cold", plan.policies)] - policies[Point(f"{NAME}, cold", plan.policies)]
     what = f"a policy found by URL among {plan.policies:,}, more than by its name"
     target = Target(what, 3, "µs", added, note=f"{cold:.2f} where each query is about another policy")
-    text = "\n".join([*_table("origins", origins), *_table("policies", policies)])
-    return Part("growth", text, [target], {"origins": _lines(origins), "policies": _lines(policies)}, plan.quick)
+    forms = measured(dict(by_forms([1, 1_000])), plan.rounds)
+    ratios = {form.name: forms[Point(form.name, 1_000)] / forms[Point(form.name, 1)] for form in FORMS}
+    targets = [target, furthest("a decision among 1,000 patterns of a form", 1.5, "times that of one", ratios)]
+    text = "\n".join([*_table("origins", origins), *_table("patterns", forms), *_table("policies", policies)])
+    return Part("growth", text, targets, {"origins": _lines(origins), "policies": _lines(policies)}, plan.quick)
 
 
 def _spread(policies: int, asked: int, count: int) -> list[Request]:
@@ -92,6 +136,21 @@ def _located(requests: Sequence[Request]) -> list[Query]:
         Query.received("PUT", lines, url=f"https://api{number}.example.com/catalogue/7")
         for number, lines in _read(requests)
     ]
+
+
+def _of_tenant(count: int, form: Form, requests: Sequence[Request]) -> list[Query]:
+    """The queries of the requests, from origins that patterns of a form cover, to a host that binds a label."""
+    origins = [form.origin.format(number * 997 % count).encode() for number in range(len(requests))]
+    return [
+        Query.received(request.method.decode(), [("Origin", origin.decode())], policy="p", url=TENANT)
+        for request, origin in zip(requests, origins, strict=True)
+    ]
+
+
+def _check_form(contender: Contender) -> None:
+    requests = decide.fresh(ACTUAL, Size(1), 20)
+    for query in contender.prepare(requests):
+        assert contender.allows(contender.decide(query)) == query.origins[0]
 
 
 def _read(requests: Sequence[Request]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

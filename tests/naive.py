@@ -63,6 +63,27 @@ def covers(pattern: str, origin: str) -> bool:
     return any(_covers_without_alternatives(each, origin) for each in expansions(pattern))
 
 
+def bind(pattern: str, matches: Iterable[str], url: str) -> str:
+    """Write what a match binds of the host of a URL in the place of its name in a pattern.
+
+    Args:
+        pattern: an origin pattern as written in a document.
+        matches: the `match` of its policy; those that bind something have no port.
+        url: with a host that is written plainly, without a port.
+
+    Returns:
+        The pattern; as it was, where nothing is bound.
+    """
+    host = url.split("/")[2]
+    for match in matches:
+        name, _, suffix = match.removesuffix("/").partition(">")
+        if name == "<host":
+            pattern = pattern.replace("<host>", host)
+        elif host.endswith(suffix) and "." not in host.removesuffix(suffix):
+            pattern = pattern.replace(f"{name}>", host.removesuffix(suffix))
+    return pattern
+
+
 def any_covers(patterns: Iterable[str], origin: str) -> bool:
     """Say whether at least one of several patterns covers an origin.
 

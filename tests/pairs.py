@@ -151,7 +151,12 @@ def _deciding_rule(document: Document, exchange: Exchange) -> Mapping[str, Any] 
     origins = _values(exchange.actual, "origin")
     if len(origins) != 1:
         return None
-    return next((rule for rule in rules if naive.any_covers(_patterns(document, rule), origins[0])), None)
+    matches, url = body.get("match", ()), exchange.request.url
+    for rule in rules:
+        patterns = [naive.bind(pattern, matches, url) for pattern in _patterns(document, rule)]
+        if naive.any_covers(patterns, origins[0]):
+            return rule
+    return None
 
 
 def _patterns(document: Document, rule: Mapping[str, Any]) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from cors_service.decision._bound import Binding
 from cors_service.decision._grant import Grant, NotGranted
-from cors_service.decision._origins import MALFORMED, NOT_COVERED, OriginIndex
+from cors_service.decision._origins import MALFORMED, NEEDS_URL, NOT_COVERED, BoundOrigins, OriginIndex, Origins
 from cors_service.decision._urls import URL, is_own
 from cors_service.decision.decision import Decision, Headers, Kind, Reason
 from cors_service.decision.query import Query
@@ -57,7 +58,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
     authorities: frozenset[str]
     preflight_status: int
     grants: tuple[Grant, ...]
-    origins: OriginIndex
+    origins: Origins
     public: Grant | None
     vary: Headers
     preflight_vary: Headers
@@ -160,6 +161,12 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
     def _no_access(self, index: int, origin: str) -> Reason:
         if index == MALFORMED:
             return Reason("origin-malformed", f"{shown(origin)} is not an origin as browsers serialise it.")
+        if index == NEEDS_URL:
+            message = (
+                f"No rule of policy {self.name} covers '{origin}' without the URL of the request, "
+                "of which its origins use the host."
+            )
+            return Reason("origin-needs-url", message)
         assert index == NOT_COVERED
         # It is well-formed, so it can be shown as it is.
         return Reason("origin-not-allowed", f"No rule of policy {self.name} covers the origin '{origin}'.")
@@ -167,6 +174,23 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
     def _not_this(self, error: NotGranted, origin: str, grant: Grant) -> Reason:
         rule = f"Rule {grant.number} of policy {self.name}"
         return Reason(error.code, f"{rule} covers {shown(origin)}, but {error.what}.")
+
+
+class BoundPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
+    """A policy with origins that use what its matches bind of the request's host.
+
+    Attributes:
+        index: All its origins.
+        binding: What is bound.
+    """
+
+    index: OriginIndex
+    binding: Binding
+
+    def decide(self, query: Query, url: URL | None, revision: str) -> Decision:
+        bound = None if url is None else self.binding.bound(url)
+        origins = BoundOrigins(self.index, bound, has_url=url is not None)
+        return super(BoundPolicy, structs.replace(self, origins=origins)).decide(query, url, revision)
 
 
 def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> CompiledPolicy:
@@ -193,7 +217,7 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
     sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]
     strictest = min(sent, key=RESOURCE_POLICIES.index, default=None)
     corp: Headers = (("Cross-Origin-Resource-Policy", strictest),) if strictest else ()
-    return CompiledPolicy(
+    compiled = CompiledPolicy(
         policy.name,
         policy.match,
         _authorities(policy.match),
@@ -205,6 +229,9 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
         _PREFLIGHT_VARY_PUBLIC if public else _PREFLIGHT_VARY,
         corp + vary if corp else vary,
     )
+    if origins.bound is None:
+        return compiled
+    return BoundPolicy(**structs.asdict(compiled), index=origins, binding=Binding.of(policy.match))
 
 
 def _authorities(matches: tuple[Match, ...]) -> frozenset[str]:

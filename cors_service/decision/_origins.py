@@ -13,9 +13,11 @@ from typing import Any, Final, Protocol
 
 from cors_service.decision._addresses import AddressIndex
 from cors_service.decision._any_host import AnyHostIndex
+from cors_service.decision._bound import BoundIndex
 from cors_service.decision._globs import GlobIndex
 from cors_service.decision._ports import NO_RULE, Found, Ports
 from cors_service.grammar.addresses import AddressRange
+from cors_service.grammar.bound import BoundHost
 from cors_service.grammar.expression import Expression, automaton_of
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.origin import FILE, Origin, is_common, is_insecure_origin, is_label, read_origin
@@ -24,6 +26,7 @@ from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
 
 NOT_COVERED: Final = -1
 MALFORMED: Final = -2
+NEEDS_URL: Final = -3
 _FEW: Final = 1000
 
 
@@ -48,8 +51,18 @@ _FINDERS: Final[Mapping[type[OriginPattern], Callable[[], _Finder]]] = {
 }
 
 
+class Origins(Protocol):
+    """Finds the first rule of a policy that covers an origin."""
+
+    def find(self, origin: str) -> int: ...
+
+
 class OriginIndex:
-    """The origin patterns of a policy, compiled; it does not change once it is built."""
+    """The origin patterns of a policy, compiled; it does not change once it is built.
+
+    Attributes:
+        bound: The patterns that use what is bound, which `find` knows nothing of; None if there are none.
+    """
 
     __slots__ = (
         "_any",
@@ -61,6 +74,7 @@ class OriginIndex:
         "_otherwise",
         "_regexes",
         "_trees",
+        "bound",
     )
 
     def __init__(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> None:
@@ -72,6 +86,7 @@ class OriginIndex:
         exact: dict[str, int] = {}
         self._trees: dict[str, _Node] = {}
         self._any = NO_RULE
+        self.bound: BoundIndex | None = None
         regexes: list[_Regex] = []
         finders: dict[type[OriginPattern], _Finder] = {}
         for index, (patterns, insecure) in enumerate(rules):
@@ -84,6 +99,9 @@ class OriginIndex:
                     regexes.append((pattern, index, insecure))
                 elif isinstance(pattern, AnyOrigin):
                     self._any = min(self._any, index)
+                elif isinstance(pattern, BoundHost):
+                    self.bound = self.bound or BoundIndex()
+                    self.bound.add(pattern, index)
                 else:
                     kind = type(pattern)
                     finder = finders.get(kind) or finders.setdefault(kind, _FINDERS[kind]())
@@ -92,6 +110,8 @@ class OriginIndex:
         self._finders = tuple(finders.values())
         for one in (*self._trees.values(), *self._finders):
             one.seal()
+        if self.bound is not None:
+            self.bound.seal()
         self._settle(exact)
         # A set has hash and key side by side, a dictionary does not: among a million origins, fetching memory is all
         # that a look-up costs. Few origins are in a dictionary of strings and numbers, which the garbage collector
@@ -143,6 +163,39 @@ class OriginIndex:
         for finder in self._finders:
             best = min(best, finder.find(parsed))
         return best
+
+
+class BoundOrigins:
+    """The patterns of a policy for one request, from the host of which something is bound."""
+
+    __slots__ = ("_bound", "_has_url", "_index")
+
+    def __init__(self, index: OriginIndex, bound: str | None, *, has_url: bool) -> None:
+        """Bind.
+
+        Args:
+            index: The patterns.
+            bound: What is bound; None for nothing.
+            has_url: Whether the URL of the request is known.
+        """
+        self._index = index
+        self._bound = bound
+        self._has_url = has_url
+
+    def find(self, origin: str) -> int:
+        """Find the first rule that covers an origin.
+
+        Returns:
+            What `OriginIndex.find` gives, or NEEDS_URL for an origin that no rule covers without the URL.
+        """
+        found = self._index.find(origin)
+        if self._bound is None:
+            return NEEDS_URL if found == NOT_COVERED and not self._has_url else found
+        parsed = read_origin(origin)
+        if parsed is None or self._index.bound is None:
+            return found
+        best = self._index.bound.find(parsed, self._bound)
+        return found if best == NO_RULE else best if found == NOT_COVERED else min(best, found)
 
 
 def _compiled(regexes: list[_Regex]) -> list[tuple[Any, list[_Regex]]]:

@@ -18,6 +18,7 @@ REASONS: Final = frozenset(
         "multiple-origins",
         "origin-malformed",
         "origin-not-allowed",
+        "origin-needs-url",
         # this origin may not do this
         "method-malformed",
         "method-not-allowed",
@@ -70,4 +71,4 @@ class Decision(Struct, frozen=True, gc=False):
     revision: str
 
 
-_ABOUT_ORIGIN: Final = frozenset({"multiple-origins", "origin-malformed", "origin-not-allowed"})
+_ABOUT_ORIGIN: Final = frozenset({"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url"})

@@ -29,7 +29,8 @@ def expand(text: str) -> list[str]:
         if len(group) < 4 or group[0] != "{" or group[2] != "}" or "," not in group[1]:
             what = "has braces that are not a list of alternatives."
             hint = (
-                'Write each list as {first,second}, without another list in it, such as "https://{en,de}.example.com".'
+                'Write each list as {first,second}, without another list in it, such as "https://{en,de}.example.com"; '
+                'and what match binds in angle brackets: "https://<tenant>.example.com".'
             )
             refuse("alternatives-malformed", text, what, hint)
         choices += [group[1].split(","), [group[3]]]

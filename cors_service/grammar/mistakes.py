@@ -44,6 +44,8 @@ CODES: Final = frozenset(
         "origin-punycode-malformed",
         "range-malformed",
         "wildcard-misplaced",
+        "binding-malformed",
+        "binding-unknown",
         "alternatives-malformed",
         "alternatives-too-many",
         "regex-malformed",

@@ -15,6 +15,7 @@ from msgspec import Struct
 from cors_service.grammar._suggestion import suggestion
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.alternatives import expand
+from cors_service.grammar.bound import BoundHost
 from cors_service.grammar.expression import REGEX, Expression, read_expression
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.origin import FILE, is_common, is_insecure_origin
@@ -68,7 +69,7 @@ class SetName(Struct, frozen=True, gc=False, tag=True, array_like=True):
         return f"{_SET}{self.name}"
 
 
-OriginPattern = str | Wildcard | Glob | AnyHost | AddressRange | Alternatives | Expression | AnyOrigin
+OriginPattern = str | Wildcard | Glob | AnyHost | AddressRange | BoundHost | Alternatives | Expression | AnyOrigin
 """A pattern that covers origins. An exact origin is its serialisation, since there may be a million; so is `null`."""
 Pattern = OriginPattern | SetName
 """What a rule may list."""
@@ -122,6 +123,11 @@ def spans_registrants(pattern: OriginPattern) -> bool:
 def covers_files(pattern: OriginPattern) -> bool:
     """Say whether the pattern lists the origin of files."""
     return pattern == FILE or (isinstance(pattern, Alternatives) and FILE in pattern.expanded)
+
+
+def names_used(pattern: OriginPattern) -> set[str]:
+    """The names of what `match` has to bind for the pattern to cover anything."""
+    return {one.name for one in expanded([pattern]) if isinstance(one, BoundHost)}
 
 
 def expanded(patterns: Iterable[OriginPattern]) -> Iterator[Single | Expression | AnyOrigin]:

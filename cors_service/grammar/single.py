@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from cors_service.grammar._punycode import has_impossible_label
 from cors_service.grammar.addresses import AddressRange, is_range, read_range
+from cors_service.grammar.bound import BoundHost, is_bound, read_bound
 from cors_service.grammar.origin import DEFAULT_PORTS, FILE, read_origin
 from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard, is_host, is_opaque_host, read_wildcard
 
-Single = str | Wildcard | Glob | AnyHost | AddressRange
+Single = str | Wildcard | Glob | AnyHost | AddressRange | BoundHost
 """An exact origin is its serialisation, since there may be a million."""
 
 
@@ -19,6 +20,8 @@ def read_single(text: str) -> Single:
     """
     if is_exact(text):
         return text
+    if is_bound(text):
+        return read_bound(text)
     return read_range(text) if is_range(text) else read_wildcard(text)
 
 

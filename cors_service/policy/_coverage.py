@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Final, NamedTuple
 
 from cors_service.grammar.addresses import AddressRange, Network
+from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.origin import DEFAULT_PORTS, ends_in_number, is_label, read_origin
 from cors_service.grammar.pattern import ANY, OriginPattern, expanded
 from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
@@ -71,7 +72,7 @@ class Coverage:
                     yield _Hosts(hosts.scheme, str(network.supernet(new_prefix=length)))
             return
         label, dot, parent = hosts.host.partition(".")
-        if dot and label not in {"*", "?"} and _is_label(label):
+        if dot and label not in {"*", "?", f"<{WHOLE}>"} and _is_label(label):
             yield _Hosts(hosts.scheme, f"?.{parent}")
             for glob in self._globs.wider(hosts.scheme, label, parent):
                 yield _Hosts(hosts.scheme, f"{glob}.{parent}")
@@ -120,6 +121,8 @@ def _extent(pattern: OriginPattern) -> _Extent | None:
         host = f"{pattern.before}*{pattern.behind}.{pattern.host}"
     elif isinstance(pattern, AddressRange):
         host = str(pattern.network)
+    elif isinstance(pattern, BoundHost):
+        host = f"{pattern.before}<{pattern.name}>{pattern.behind}"
     elif isinstance(pattern, AnyHost):
         host = _ANY_HOST
     else:
@@ -128,8 +131,8 @@ def _extent(pattern: OriginPattern) -> _Extent | None:
 
 
 def _is_label(label: str) -> bool:
-    """Whether a wildcard for a label covers this one, which can be a wildcard itself."""
-    return label in {"*", "?"} or is_label(label.replace("*", "").encode("ascii"))
+    """Whether a wildcard for a label covers this one, which can be a wildcard itself, or what is bound."""
+    return label in {"*", "?"} or label[:1] == "<" or is_label(label.replace("*", "").encode("ascii"))
 
 
 class _Globs:

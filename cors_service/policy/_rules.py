@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from cors_service.grammar.bound import WHOLE
 from cors_service.grammar.expression import Expression
 from cors_service.grammar.mistakes import Path, PolicyError, shown
 from cors_service.grammar.origin import FILE
@@ -22,6 +23,7 @@ from cors_service.grammar.pattern import (
     expanded,
     is_insecure,
     is_ordinary,
+    names_used,
     read_pattern,
     spans_registrants,
     write_pattern,
@@ -63,6 +65,18 @@ class OriginSet(Struct, frozen=True):
 OriginSets = Mapping[str, OriginSet]
 
 
+class Bindings(NamedTuple):
+    """What the matches of a policy bind.
+
+    Attributes:
+        names: The name that each match binds; None among them for a match that binds nothing.
+        is_known: Whether all matches could be read.
+    """
+
+    names: frozenset[str | None] = frozenset()
+    is_known: bool = True
+
+
 class ReadRule(NamedTuple):
     """A rule, and where it was read.
 
@@ -71,12 +85,14 @@ class ReadRule(NamedTuple):
         path: Where it is in the document.
         is_sound: Whether its origins have no mistakes.
         uses: The origin sets that it uses: the index of each among its origins, and the name.
+        bindings: What the matches of its policy bind.
     """
 
     rule: Rule
     path: Path
     is_sound: bool
     uses: tuple[tuple[int, str], ...]
+    bindings: Bindings
 
 
 def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
@@ -94,13 +110,14 @@ def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
     return OriginSet(tuple(patterns), is_whole=len(patterns) == len(texts), is_refused=is_refused)
 
 
-def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
+def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindings) -> ReadRule:
     """Read a rule of valid structure, and note every mistake that does not depend on origin sets.
 
     Args:
         body: Its table, or that of a flat policy.
         place: Where it is.
         lifted: What `dangerously_allow` of the policy names.
+        bindings: What the matches of the policy bind.
     """
     max_age = body.get("max_age")
     if max_age is not None and not 0 <= max_age <= MAX_AGE:
@@ -110,7 +127,7 @@ def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
     credentials: bool = body.get("credentials", False)
     dangers = tuple(sorted({*lifted, *_strings(body.get("dangerously_allow", ()))}))
     known = len(place.report.found)
-    origins, uses = _read_origins(body, place, credentials, dangers)
+    origins, uses = _read_origins(body, place, credentials, dangers, bindings)
     is_sound = len(place.report.found) == known and 0 < len(origins) == len(body["origins"])
     rule = Rule(
         origins=origins,
@@ -124,7 +141,7 @@ def read_rule(body: Body, place: Place, lifted: Collection[str]) -> ReadRule:
         resource_policy=body.get("resource_policy"),
         dangerously_allow=dangers,
     )
-    return ReadRule(rule, place.path, is_sound, uses)
+    return ReadRule(rule, place.path, is_sound, uses, bindings)
 
 
 def check_uses(read: ReadRule, root: Place, sets: OriginSets, *, is_complete: bool) -> None:
@@ -141,6 +158,7 @@ def check_uses(read: ReadRule, root: Place, sets: OriginSets, *, is_complete: bo
         if name in sets:
             for pattern in sets[name].patterns:
                 _check_danger(pattern, rule.credentials, rule.dangerously_allow, origins.at(index))
+                _check_bindings(pattern, read.bindings, origins.at(index))
         elif is_complete:
             close = difflib.get_close_matches(name, sets, n=1)
             message = f"There is no origin set {shown(name)}."
@@ -188,7 +206,7 @@ def _read_pattern(text: str, place: Place) -> Pattern | None:
 
 
 def _read_origins(
-    body: Body, place: Place, credentials: bool, dangers: Collection[str]
+    body: Body, place: Place, credentials: bool, dangers: Collection[str], bindings: Bindings
 ) -> tuple[tuple[Pattern, ...], tuple[tuple[int, str], ...]]:
     """Read the origins of a rule; give them, and the sets among them with their indices."""
     texts = body.get("origins")
@@ -210,7 +228,18 @@ def _read_origins(
             uses.append((index, pattern.name))
         else:
             _check_danger(pattern, credentials, dangers, place.at("origins", index))
+            _check_bindings(pattern, bindings, place.at("origins", index))
     return tuple(patterns), tuple(uses)
+
+
+def _check_bindings(pattern: OriginPattern, bindings: Bindings, place: Place) -> None:
+    """Note every name in a pattern that the matches of the policy don't bind."""
+    for name in sorted(names_used(pattern)) if bindings.is_known else ():
+        if name not in bindings.names:
+            host = f"<{name}>" if name == WHOLE else f"<{name}>.api.example.com"
+            hint = f'Write match = ["{host}/"] on the policy, or an origin without <{name}>.'
+            message = f"No match of the policy binds <{name}>."
+            place.refuse("binding-unknown", message, hint=hint, value=write_pattern(pattern))
 
 
 def _check_danger(pattern: OriginPattern, credentials: bool, lifted: Collection[str], place: Place) -> None:

@@ -11,6 +11,7 @@ from cors_service.grammar.match import Match, parse_match
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.policy._report import Place, Report, Source
 from cors_service.policy._rules import (
+    Bindings,
     OriginSet,
     OriginSets,
     ReadRule,
@@ -107,7 +108,8 @@ class Draft:
 def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
     matches = tuple(_read_match(text, place.at("match", index)) for index, text in enumerate(body.get("match", ())))
     _check_bound(matches, place.at("match"))
-    rules = _read_rules(body, place)
+    bindings = Bindings(frozenset(match.binds for match in matches if match is not None), is_known=None not in matches)
+    rules = _read_rules(body, place, bindings)
     uses = tuple({used: None for rule in rules for _, used in rule.uses})
     if place.at("rules").is_refused:
         return ReadPolicy(None, matches, uses, ())
@@ -123,7 +125,7 @@ def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
     return ReadPolicy(policy, policy.match if policy.match == matches else matches, uses, rules if uses else ())
 
 
-def _read_rules(body: Document, place: Place) -> tuple[ReadRule, ...]:
+def _read_rules(body: Document, place: Place, bindings: Bindings) -> tuple[ReadRule, ...]:
     """Read the rules of a policy; a flat policy is one rule."""
     flat = sorted(body.keys() & _RULE_KEYS - {"dangerously_allow"})
     if "rules" in body and flat:
@@ -136,7 +138,7 @@ def _read_rules(body: Document, place: Place) -> tuple[ReadRule, ...]:
     tables: list[tuple[Place, Mapping[str, Any]]] = [(place, body)]
     if "rules" in body:
         tables = [(place.at("rules", index), rule) for index, rule in enumerate(body["rules"]) if rule is not None]
-    return tuple(read_rule(table, where, lifted) for where, table in tables)
+    return tuple(read_rule(table, where, lifted, bindings) for where, table in tables)
 
 
 def _read_match(text: str | None, place: Place) -> Match | None:

@@ -10,6 +10,7 @@ from cors_service.browser.headers import HeaderLines
 from cors_service.browser.request import actual_headers, is_forbidden_method, needs_preflight
 from cors_service.decision import Query
 from cors_service.testing._near_misses import covered, mutated, near_miss_of_several, plain_patterns
+from cors_service.testing._patterns import bind, bound
 from cors_service.testing.documents import DEFAULT_METHODS, EXPRESSIONS, patterns_of, rules_of
 
 _Lines = tuple[tuple[str, str], ...]
@@ -82,7 +83,8 @@ class Neighbourhood:
         scheme, _, rest = url.partition("://")
         self._url_origin = f"{scheme}://{rest.partition('/')[0]}"
         rules = rules_of(document, self._policy)
-        self._rules = [_Rule(document, rule) for rule in rules]
+        values = bound(document["policies"][self._policy].get("match", ()), url)
+        self._rules = [_Rule(document, rule, values) for rule in rules]
         shown = [pattern for rule in self._rules for pattern in rule.patterns]
         self._patterns = shown or list(plain_patterns("*"))
 
@@ -133,12 +135,13 @@ class _Rule:
         prefix: A prefix that it grants; empty if it grants none, or all of them.
     """
 
-    def __init__(self, document: Mapping[str, Any], rule: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], rule: Mapping[str, Any], values: Mapping[str, str]) -> None:
         self.patterns: list[str] = []
-        for pattern in patterns_of(document, rule):
+        for written in patterns_of(document, rule):
+            pattern = bind(written, values)
             if pattern in EXPRESSIONS:
                 self.patterns.append(EXPRESSIONS[pattern])
-            elif not pattern.startswith("re:"):
+            elif not pattern.startswith("re:") and "<" not in pattern:
                 self.patterns += plain_patterns(pattern)
         methods: Sequence[str] = rule.get("methods", DEFAULT_METHODS)
         self.methods = _COMMON_METHODS if "*" in methods else tuple(methods)

@@ -6,7 +6,7 @@ Each pattern made here is valid in a rule without credentials, together with any
 Choices are tuples, with the simplest members first because hypothesis shrinks towards them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from random import Random
 
@@ -76,6 +76,26 @@ def expansions(pattern: str) -> tuple[str, ...]:
         return (pattern,)
     inside, _, after = rest.partition("}")
     return tuple(before + each + end for each in inside.split(",") for end in expansions(after))
+
+
+def bound(matches: Iterable[str], url: str) -> dict[str, str]:
+    """What the matches of a policy bind of the host of a URL, by its name in angle brackets."""
+    host, colon, port = url.partition("://")[2].partition("/")[0].partition(":")
+    found = {}
+    for match in matches:
+        name, closed, rest = match.partition("/")[0].partition(">")
+        value, dot, parent = (host, "", "") if name == "<host" else host.partition(".")
+        on_any_port = name == "<host" and rest == ""
+        if closed and (on_any_port or rest == f"{dot}{parent}{colon}{port}"):
+            found[f"{name}>"] = value
+    return found
+
+
+def bind(pattern: str, values: Mapping[str, str]) -> str:
+    """Write what is bound in the place of its name."""
+    for name, value in values.items():
+        pattern = pattern.replace(name, value)
+    return pattern
 
 
 def exact_origin(random: Random) -> str:

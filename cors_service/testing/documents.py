@@ -15,6 +15,15 @@ EXPRESSIONS = {
 }
 DEFAULT_METHODS = ("GET", "HEAD", "POST")
 
+# What a match binds, and patterns that use it.
+_BINDINGS = {
+    "<tenant>.invalid/": (
+        "https://<tenant>.example.com",
+        "http://<tenant>.foo.com:*",
+        "https://a.<tenant>.example.com",
+    ),
+    "<host>/": ("https://<host>:*", "http://<host>", "https://{a,b}.<host>:8080-8090"),
+}
 # The simplest first, because hypothesis shrinks towards them.
 _METHODS = (
     None, ["*"], ["GET"], ["GET", "POST", "PUT", "PATCH", "DELETE"], ["*"], ["GET", "PUT"], ["patch"],
@@ -54,11 +63,15 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
     if other:
         rules[-1]["origins"].append(other)
     document: Document = {"version": 1}
+    match = random.choice((None, None, None, None, None, *_BINDINGS))
+    if match:
+        random.choice(rules)["origins"].append(random.choice(_BINDINGS[match]))
     if random.randrange(4) == 3:
         document["origin_sets"] = {"some": rules[-1]["origins"]}
         rules[-1]["origins"] = ["@some"]
     written = [rule | grant for rule, grant in zip(rules, granted, strict=True)]
     policy: Document = written[0] if len(written) == 1 and random.randrange(2) else {"rules": written}
+    policy |= {"match": [match]} if match else {}
     document["policies"] = {"a": policy | _draw(random, "preflight_status", (None, None, 204, 200))}
     return document
 

@@ -16,7 +16,10 @@ from tests.examples import examples
 LONGEST_MESSAGE = 600
 
 KEYS: dict[str, Any] = {"origins": [PAGE], "request_headers": ["x-a"], "match": ["api.example/"]}
-POLICIES = active(a=KEYS, b={"origins": ["*"]}, c={**KEYS, "match": ["*/"], "methods": ["*"], "request_headers": ["*"]})
+BOUND = {"origins": ["https://<t>.example"], "match": ["<t>.api.example/"]}
+POLICIES = active(
+    a=KEYS, b={"origins": ["*"]}, d=BOUND, c={**KEYS, "match": ["*/"], "methods": ["*"], "request_headers": ["*"]}
+)
 
 # The code and what its message must name.
 EXAMPLES: dict[str, tuple[Query, tuple[str, ...]]] = {
@@ -29,6 +32,7 @@ EXAMPLES: dict[str, tuple[Query, tuple[str, ...]]] = {
     "multiple-origins": (sent(PAGE, PAGE, PAGE), ("3 Origin",)),
     "origin-malformed": (sent(PAGE + "/x"), (PAGE + "/x",)),
     "origin-not-allowed": (sent(STRANGER), ("policy a", STRANGER)),
+    "origin-needs-url": (sent(PAGE, policy="d"), ("policy d", PAGE, "URL")),
     "method-malformed": (sent(PAGE, method="G T"), ("Rule 1", "policy a", PAGE, "G T")),
     "method-not-allowed": (asked(PAGE, "PUT"), ("Rule 1", "policy a", PAGE, "PUT", "GET, HEAD, POST")),
     "header-malformed": (asked(PAGE, "GET", "x-a,x b"), ("Rule 1", "policy a", PAGE, "x b")),
@@ -63,7 +67,7 @@ def test_length_of_the_lists() -> None:
 def test_reasons_about_the_origin() -> None:
     """What is refused to an origin for good is told apart from what it asks for too much."""
     about_origin = {code for code in REASONS if Reason(code, "").is_about_origin}
-    assert {"multiple-origins", "origin-malformed", "origin-not-allowed"} == about_origin
+    assert {"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url"} == about_origin
 
 
 def test_forbidden_method() -> None:

@@ -141,7 +141,10 @@ def test_pattern(pattern: str, message: str, hint: str) -> None:
     assert (message, hint, pattern) == (raised.value.message, raised.value.hint, raised.value.value)
 
 
-LISTS = 'Write each list as {first,second}, without another list in it, such as "https://{en,de}.example.com".'
+LISTS = (
+    'Write each list as {first,second}, without another list in it, such as "https://{en,de}.example.com"; and what '
+    'match binds in angle brackets: "https://<tenant>.example.com".'
+)
 SPLIT = "Split the pattern, or use a wildcard such as https://*.example.com."
 ALTERNATIVES: dict[str, tuple[str, str, str]] = {
     "no choice": (

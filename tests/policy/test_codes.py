@@ -63,6 +63,8 @@ EXAMPLES: dict[str, str | tuple[Source, ...]] = {
     "origin-punycode-malformed": origin("https://xn--a"),
     "range-malformed": origin("http://192.168.0.1/16"),
     "wildcard-misplaced": origin("https://a.*.example"),
+    "binding-malformed": origin("https://<tenant>-app.example.com"),
+    "binding-unknown": origin("https://<tenant>.app.example.com"),
     "alternatives-malformed": origin("https://{a}.example"),
     "alternatives-too-many": origin("https://" + "{a,b}" * 9),
     "regex-malformed": origin("re:("),

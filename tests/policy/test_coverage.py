@@ -108,6 +108,15 @@ CASES = {
     "a range behind an equal one, on more ports": (["http://10.0.0.0/8:*"], ["http://10.0.0.0/8:1-9"], True),
     "a range behind a narrower one": (["http://10.1.0.0/16"], ["http://10.0.0.0/8"], False),
     "a range behind one beside it": (["http://10.1.0.0/16"], ["http://10.2.0.0/16"], False),
+    "what is bound behind any host": (["https://*"], ["https://<t>.a", "https://<t>"], True),
+    "what is bound behind sub-domains": (["https://*.a"], ["https://<t>.a"], True),
+    "what is bound behind sub-domains of a shorter domain": (["https://*.a"], ["https://<t>.b.a"], True),
+    "what is bound behind one label": (["https://?.a"], ["https://<t>.a"], True),
+    "what is bound behind a glob": (["https://x-*.a"], ["https://<t>.a"], False),
+    "what is bound behind itself, on more ports": (["https://<t>.a:*"], ["https://<t>.a"], True),
+    "what is bound behind itself, on a port": (["https://<t>.a:1"], ["https://<t>.a"], False),
+    "an origin behind what is bound": (["https://<t>.a"], ["https://x.a"], False),
+    "what is bound, with a label before it": (["https://<t>"], ["https://x.<t>"], False),
     "a set": (["@s"], ["https://s.example"], True),
     "a set behind its members": (["https://s.example", "https://t.example"], ["@s"], True),
     "a set, twice": (["@s"], ["@s"], True),
@@ -119,7 +128,7 @@ SETS = {"s": ["https://s.example", "https://t.example"]}
 def unreachable(*rules: list[str]) -> list[int]:
     """Which of the rules with these origins, counted from 0, can never decide."""
     listed = [{"origins": origins, "dangerously_allow": ["null-origin"]} for origins in rules]
-    found = mistakes_in({**policy(rules=listed), "origin_sets": SETS})
+    found = mistakes_in({**policy(rules=listed, match=["<t>.example/"]), "origin_sets": SETS})
     paths: list[tuple[str | int, ...]] = [("policies", "a", "rules", index) for index in range(len(rules))]
     return [paths.index(mistake.path) for mistake in found if mistake.code == "rule-unreachable"]
 
@@ -135,6 +144,12 @@ def test_several_earlier_rules(earlier: list[str], last: list[str], *, covered: 
     """It does not matter over how many earlier rules the origins are spread."""
     rules = [[origin] for origin in earlier]
     assert covered == (len(rules) in unreachable(*rules, last))
+
+
+@pytest.mark.parametrize(("pattern", "covered"), [("https://?.a", False), ("https://*.a", True), ("https://*", True)])
+def test_whole_host(pattern: str, *, covered: bool) -> None:
+    """The whole host of a request can have several labels."""
+    assert covered == covers([pattern], "https://<host>.a")
 
 
 def test_within_a_rule() -> None:

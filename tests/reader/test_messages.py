@@ -79,6 +79,7 @@ PATTERNS = (
     "moz-extension://*",
     "http://[fd00::]/8:3000",
     "{http,https}://{f-*.g.example,10.0.0.0/8}",
+    "https://www.<tenant>.h.example:*",
     "re:https://[aé]",
     "re:http://.*",
 )

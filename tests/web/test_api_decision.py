@@ -207,6 +207,8 @@ def preflight(method: str, *names: str) -> dict[str, Any]:
     return {"policy": "catalogue", "method": "OPTIONS", "headers": lines}
 
 
+TENANTS = {"match": ["<tenant>.api.example.com/"], "origins": ["https://<tenant>.app.example.com"]}
+WITH_TENANTS: dict[str, Any] = POLICIES | {"policies": POLICIES["policies"] | {"tenants": TENANTS}}
 DECIDED: dict[str, tuple[str, dict[str, Any], bool | None, int | None]] = {
     "allowed": ("actual", {"policy": "status", "origin": "https://status.example.com", "method": "GET"}, True, None),
     "no-origin": ("no-origin", {"policy": "catalogue", "method": "GET"}, None, None),
@@ -219,6 +221,12 @@ DECIDED: dict[str, tuple[str, dict[str, Any], bool | None, int | None]] = {
     ),
     "origin-malformed": ("actual", {"policy": "status", "origin": "https://a.test/", "method": "GET"}, False, None),
     "origin-not-allowed": ("actual", {"policy": "status", "origin": STRANGER, "method": "GET"}, False, None),
+    "origin-needs-url": (
+        "actual",
+        {"policy": "tenants", "origin": "https://acme.app.example.com", "method": "GET"},
+        False,
+        None,
+    ),
     "method-malformed": ("actual", {"policy": "catalogue", "origin": PARTNER, "method": "GET "}, False, None),
     "method-not-allowed": ("actual", {"policy": "catalogue", "origin": PARTNER, "method": "POST"}, False, None),
     "header-malformed": ("preflight", preflight("PUT", "x catalogue"), False, 403),
@@ -231,7 +239,7 @@ DECIDED: dict[str, tuple[str, dict[str, Any], bool | None, int | None]] = {
 def test_reasons(code: str) -> None:
     """Each reason comes with its kind, its status and its verdict; a refusal has no Access-Control-* header."""
     kind, fields, allowed, status = DECIDED[code]
-    decision = caller().decide(**fields)
+    decision = caller(WITH_TENANTS).decide(**fields)
     assert (code, kind, allowed, status) == (
         decision["reason"]["code"],
         decision["kind"],

@@ -1,0 +1,75 @@
+"""Finds the rule for an origin by what `match` binds of the request's host: `https://<tenant>.app.example.com`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from cors_service.decision._ports import NO_RULE, Found, Ports
+from cors_service.decision._urls import URL
+from cors_service.grammar.bound import WHOLE, BoundHost
+from cors_service.grammar.match import Match
+from cors_service.grammar.origin import Origin
+
+
+class Binding(Struct, frozen=True, gc=False):
+    """What the matches of a policy bind.
+
+    Attributes:
+        is_whole: Whether it is the whole host, or its first label.
+        rests: What stands behind it in an authority: `.api.example.com`, `.api.example.com:8443`, `:8443`, nothing.
+    """
+
+    is_whole: bool
+    rests: frozenset[str]
+
+    @classmethod
+    def of(cls, matches: Sequence[Match]) -> Binding:
+        """Put together what matches bind; those that bind nothing are passed over."""
+        rests = frozenset(match.authority.partition(">")[2] for match in matches if match.binds)
+        return cls(any(match.binds == WHOLE for match in matches), rests)
+
+    def bound(self, url: URL) -> str | None:
+        """The host of a URL, or its first label; None if the URL is not on a host of a match that binds."""
+        value, dot, parent = (url.host, "", "") if self.is_whole else url.host.partition(".")
+        rest = f"{dot}{parent}"
+        is_bound = f"{rest}:{url.port}" in self.rests or (rest in self.rests and (url.is_default or self.is_whole))
+        return value if is_bound else None
+
+
+class BoundIndex:
+    """The patterns of a policy that use what is bound, compiled."""
+
+    __slots__ = ("_found", "_ports")
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], list[Found]] = {}
+        self._ports: dict[tuple[str, str, str], Ports] = {}
+
+    def add(self, pattern: BoundHost, index: int) -> None:
+        """Add a pattern of the rule with an index, before `seal`."""
+        key = pattern.scheme, pattern.before, pattern.behind
+        self._found.setdefault(key, []).append((*pattern.ports, index))
+
+    def seal(self) -> None:
+        """Turn everything that was added into tables."""
+        self._ports = {key: Ports(found) for key, found in self._found.items()}
+        self._found = {}
+
+    def find(self, origin: Origin, bound: str) -> int:
+        """The first rule that covers an origin, given what is bound, or NO_RULE."""
+        host, best = origin.host, NO_RULE
+        start = host.find(bound)
+        while start >= 0:
+            before, behind = host[:start], host[start + len(bound) :]
+            # Most other places are within a label.
+            if behind[:1] in _ENDS and before[-1:] in _ENDS:
+                ports = self._ports.get((origin.scheme, before, behind))
+                best = best if ports is None else min(best, ports.find(origin.port))
+            start = host.find(bound, start + 1)
+        return best
+
+
+_ENDS: Final = frozenset({"", "."})
