@@ -32,8 +32,10 @@ class Router:
         self._names: dict[str, str] = {}
         # What is beneath a prefix, counted in units of ONE_MATCH and so on; hosts alone are left out if they can be.
         self._beneath: dict[str, int] = {}
-        # The same, for all matches together.
+        # The same, for all matches together, and whether there are no wildcards among them.
         self._all = 0
+        self._is_plain = True
+        self._has_searches = False
         # How many matches have an authority, a sign that takes a search, and a depth.
         self._hosts: dict[str, int] = {}
         self._signs: dict[str, int] = {}
@@ -50,6 +52,7 @@ class Router:
         self._signs, self._depths, self._depth = other._signs.copy(), other._depths.copy(), other._depth
         yield None
         self._beneath, self._all = other._beneath.copy(), other._all
+        self._is_plain, self._has_searches = other._is_plain, other._has_searches
         yield None
 
     @property
@@ -82,6 +85,7 @@ class Router:
         for sign in _SIGNS:
             if sign in authority:
                 _count(self._signs, sign, number)
+        self._has_searches = ANY in self._signs or _ANY_HOST in self._signs
         end = root + 1
         while 0 < end < len(key):
             unit = ONE_MATCH
@@ -91,6 +95,7 @@ class Router:
                 _count(self._beneath, key[:end], number * unit)
             self._all += number * unit
             end = key.find("/", end) + 1
+        self._is_plain = self._all < ONE_ANY
 
     def find(self, url: URL) -> str:
         """Find the policy with the match that fits a URL best.
@@ -102,12 +107,12 @@ class Router:
         hosts = self._fitting(url)
         if not hosts:
             name = None
-        elif not url.is_plain or (self._all >= ONE_ENDING and _ends_in_name_and_slash(url.path)):
-            name = self._read(hosts, url)
-        elif self._all >= ONE_ANY:
+        elif url.is_plain and self._is_plain:
+            name = self._find(hosts, url.path)
+        elif url.is_plain and (self._all < ONE_ENDING or not _ends_in_name_and_slash(url.path)):
             name = self._follow(hosts, url.path)
         else:
-            name = self._find(hosts, url.path)
+            name = self._read(hosts, url)
         if name is None:
             raise BadQuery("no-policy-for-url", f"No policy matches {shown(url.origin + url.path)}.")
         return name
@@ -118,7 +123,7 @@ class Router:
             return [url.host] if url.is_default else []
         port = f":{url.port}" if ":" in self._signs else ""
         found: list[str] = []
-        for host in candidates(url.host) if "*" in self._signs or ANY in self._signs else [url.host]:
+        for host in candidates(url.host, ANY in self._signs) if self._has_searches else [url.host]:
             if port and host + port in self._hosts:
                 found.append(host + port)
             if host in self._hosts and (url.is_default or host == _ANY_HOST):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 
@@ -32,7 +32,9 @@ _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https
 # Most URLs have this form, without `//` and `/.` in the path; by the general rules, they mean what they say. A last
 # label that begins with a letter is no number.
 _PLAIN_SITE: Final = r"((https?)://((?:[a-z0-9_-]++\.)*+[a-z][a-z0-9_-]*+|" + IPV4 + "))"
-_PLAIN: Final = re.compile(_PLAIN_SITE + r"(/[A-Za-z0-9._~!$&'()*+,=:@/|\[\]^-]*)?(?:[?#].*)?", re.DOTALL)
+_PLAIN_PATH: Final = r"/[A-Za-z0-9._~!$&'()*+,=:@/|\[\]^-]*"
+_PLAIN: Final = re.compile(rf"{_PLAIN_SITE}({_PLAIN_PATH})?(?:[?#].*)?", re.DOTALL)
+_SIMPLE: Final = re.compile(_PLAIN_PATH)
 _BARE: Final = re.compile(_PLAIN_SITE + r"(?:[/?#]|\Z)")
 _ANY_HOST: Final = "*"
 
@@ -76,7 +78,10 @@ def parse_url(text: str) -> URL:
     site = _read_site(parts[1], parts[2])
     if site is None:
         raise BadQuery("url-malformed", f"{shown(text)} has no host and port that can be compared.")
-    folded = fold_path(parts[3] or "/")
+    path = parts[3] or "/"
+    if _SIMPLE.fullmatch(path) and "//" not in path and "/." not in path:
+        return URL(*site, path)
+    folded = fold_path(path)
     if folded is None:
         raise BadQuery("url-ambiguous", f"The path of {shown(text)} has characters that servers read differently.")
     return URL(*site, folded, not ODD.search(folded))
@@ -99,16 +104,12 @@ def parse_site(text: str) -> URL | None:
     return None if site is None else URL(*site)
 
 
-class _Site(NamedTuple):
-    origin: str
-    host: str
-    port: int
-    is_default: bool
+def _read_site(scheme: str, authority: str) -> tuple[str, str, int, bool] | None:
+    """Read what comes before the path, as the first attributes of a URL.
 
-
-def _read_site(scheme: str, authority: str) -> _Site | None:
-    """Read what comes before the path; None if there is another scheme, or no host and port that can be compared."""
-    known = _SCHEMES.get(scheme.lower())
+    None if there is another scheme, or no host and port that can be compared.
+    """
+    known = _SCHEMES.get(scheme) or _SCHEMES.get(scheme.lower())
     if known is None:
         return None
     host, colon, digits = authority, "", ""
@@ -123,23 +124,28 @@ def _read_site(scheme: str, authority: str) -> _Site | None:
     if port is None or len(written) > MAX_HOST or not is_host_name(host):
         return None
     origin = f"{known}://{written}" if port == default else f"{known}://{written}:{port}"
-    return _Site(origin, host, port, port == default)
+    return origin, host, port, port == default
 
 
 def is_own(url: URL, authorities: Collection[str]) -> bool:
     """Say whether a URL is on one of these hosts, as the keys of matches have them, whatever its path."""
     if url.is_default and url.host in authorities:
         return True  # as a rule
-    hosts = candidates(url.host)
+    hosts = candidates(url.host, True)
     fitting = [f"{host}:{url.port}" for host in hosts] + (hosts if url.is_default else [_ANY_HOST])
     return any(authority in authorities for authority in fitting)
 
 
-def candidates(host: str) -> list[str]:
-    """The hosts that a fitting match can have, as keys have them, the most specific first."""
+def candidates(host: str, with_any: bool) -> list[str]:
+    """The hosts that a fitting match can have, as keys have them, the most specific first.
+
+    Args:
+        host: The host of a URL.
+        with_any: Whether there are matches for any one label.
+    """
     hosts = [host]
     parent = host.partition(".")[2]
-    if parent:
+    if with_any and parent:
         hosts.append(f"{ANY}.{parent}")
     while parent:
         hosts.append(f"*.{parent}")

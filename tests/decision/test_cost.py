@@ -269,7 +269,7 @@ def test_characters_looked_up(text: str) -> None:
         return  # nothing is looked up
     assert router.find(url) == "b"
     # Each with and without the port.
-    assert 2 * sum(map(len, candidates(url.host))) < 10 * MAX_URL
+    assert 2 * sum(map(len, candidates(url.host, True))) < 10 * MAX_URL
 
 
 def test_long_url() -> None:
