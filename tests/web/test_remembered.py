@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import example, given
@@ -116,6 +117,42 @@ def count(memory: Remembered[Any, Any]) -> int:
 def remembered(resource: DecisionTree) -> int:
     """How many answers a tree remembers."""
     return sum(map(count, memories(resource)))
+
+
+# Other hosts.
+
+TENANTS = {
+    "version": 1,
+    "policies": {"status": {"match": ["<tenant>.api.test/"], "origins": ["https://<tenant>.app.test"]}},
+}
+
+
+def forms(origin: str, host: str) -> dict[str, bytes]:
+    """How a preflight of a page for a host is asked about, in every way."""
+    query = {"policy": "status", "url": f"https://{host}/", "origin": origin, "method": "GET"}
+    body = json.dumps(query).encode()
+    lines = [("Origin", origin), ("Access-Control-Request-Method", "GET")]
+    asked = {
+        name: written(method, path, (*lines, *(line for line in told if line[0] not in dict(lines))))
+        for name, (method, path, told) in proxied(f"https://{host}").items()
+    }
+    return {
+        "POST": written("POST", "/v1/decision", body=body),
+        "GET": written("GET", f"/v1/decision?{urlencode(query)}"),
+        "batch": written("POST", "/v1/decisions", body=b'{"queries": [%b]}' % body),
+        **asked,
+    }
+
+
+@pytest.mark.parametrize("name", forms("", ""))
+def test_other_hosts(name: str) -> None:
+    """What is decided by the host of a request is not remembered for another host."""
+    resource = tree(TENANTS)
+    for _ in range(4):
+        for tenant, host in (("acme", "acme"), ("evil", "acme"), ("acme", "evil"), ("evil", "evil")):
+            answer = ask(resource, forms(f"https://{tenant}.app.test", f"{host}.api.test")[name])
+            told = f"{answer.lines}{answer.body!r}".lower()
+            assert ("access-control-allow-origin" in told) == (tenant == host)
 
 
 # Other policies.
