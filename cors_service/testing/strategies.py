@@ -25,11 +25,11 @@ except ImportError as error:
     ) from error
 
 from cors_service.decision import Query
-from cors_service.testing import _near_misses, _patterns
+from cors_service.testing import _near_misses, _patterns, _urls
 from cors_service.testing._exchanges import Exchange, Neighbourhood
 from cors_service.testing.documents import Document, draw_document
 
-__all__ = ["documents", "exact_origins", "exchanges", "near_misses", "patterns", "queries"]
+__all__ = ["documents", "exact_origins", "exchanges", "near_misses", "patterns", "queries", "urls"]
 
 _Drawn = TypeVar("_Drawn")
 
@@ -182,6 +182,19 @@ def near_misses(pattern: str) -> SearchStrategy[str]:
     """
     _near_misses.plain_patterns(pattern)
     return _drawn_by(partial(_near_misses.near_miss, pattern=pattern))
+
+
+def urls(match: str, *, exact: bool = False) -> SearchStrategy[str]:
+    """Draw URLs close to a `match`: one that it finds, then spelled differently in none, one or two places.
+
+    Args:
+        match: A valid `match`.
+        exact: Whether all of them are ones that it finds.
+
+    Returns:
+        A strategy of URLs. Where another policy is near, some of the others can be read in several ways.
+    """
+    return _drawn_by(partial(_urls.found_url if exact else _urls.near_url, match=match))
 
 
 def matching_cases() -> SearchStrategy[tuple[list[str], str]]:

@@ -12,6 +12,8 @@ from cors_service.decision._places import Places
 from cors_service.decision._router import Router
 from cors_service.decision._urls import MAX_URL, parse_url
 from cors_service.grammar.match import parse_match
+from cors_service.grammar.path import fold_path
+from cors_service.testing import strategies
 from tests import naive_urls
 from tests.examples import examples
 from tests.naive_urls import BETWEEN, Route
@@ -191,6 +193,54 @@ def test_what_servers_make_of_it(routes: list[Route], path: str) -> None:
     if expected != AMBIGUOUS:
         names = {name_of(naive_urls.best(routes, naive_urls.segments_of(each))) for each in naive_urls.processed(path)}
         assert names == {expected}
+
+
+MATCHES = ["/", "/v1/", "/v1/*/public/", "/*.js", "/v1/acme/", "/x/", "/caf\u00e9/", "/v1/a%C3%A9/*/*.min.js"]
+
+
+@st.composite
+def near_cases(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Draw matches of the host `a`, and a URL near one of them."""
+    matches = draw(st.lists(st.sampled_from(MATCHES), min_size=1, max_size=4, unique=True))
+    return matches, draw(strategies.urls(f"a{draw(st.sampled_from(matches))}"))
+
+
+@examples(2_000)
+@given(near_cases())
+def test_near_urls(case: tuple[list[str], str]) -> None:
+    """However a URL is spelled, it is decided by the match that all servers find, or refused."""
+    matches, text = case
+    router = Router((match, [parse_match(f"a{match}")]) for match in matches)
+    try:
+        url = parse_url(text)
+        name = router.find(url)
+    except BadQuery as error:
+        if error.code != NO_POLICY:
+            return
+        name = NO_POLICY
+    if url.host == "a" and url.is_default:
+        routes = [Route("a", None, naive_urls.segments_of(fold_path(match) or "")) for match in matches]
+        by_route = {str(route): match for route, match in zip(routes, matches, strict=True)}
+        found = {naive_urls.best(routes, naive_urls.segments_of(each)) for each in naive_urls.processed(url.path, 3)}
+        assert {by_route[str(route)] if route else NO_POLICY for route in found} == {name}
+
+
+FORMS = ["a.example/", "*.example:8443/x/", "<t>.example/v1/*/", "<host>/", "[::1]/*.js", "*:1/", "a/*/\u00e9/*.min.js"]
+    "a.example/",
+    "*.example:8443/x/",
+    "<t>.example/v1/*/",
+    "<host>/",
+    "[::1]/*.js",
+    "*:1/",
+    "a/*/caf\u00e9/*.min.js",
+]
+
+
+@given(st.sampled_from(FORMS).flatmap(lambda match: st.tuples(st.just(match), strategies.urls(match, exact=True))))
+def test_found_urls(case: tuple[str, str]) -> None:
+    """A URL that is drawn for a match is found by it."""
+    match, url = case
+    assert Router([("a", [parse_match(match)])]).find(parse_url(url)) == "a"
 
 
 @examples(2_000)
