@@ -80,7 +80,15 @@ class Options(usage.Options):
         _number("idle-timeout", float, 1, "Seconds after which a silent connection is closed."),
         _number("drain-timeout", float, 0, "Seconds that requests in flight have to end after SIGTERM."),
         _number("workers", int, 1, "Processes that serve; with more than one, this process only looks after them."),
-        ["snapshot", None, None, "A file that keeps the last good policies for a start while PATH can't be read."],
+        [
+            "snapshot",
+            None,
+            None,
+            "A file that keeps the last good policies for a start while PATH can't be read or has mistakes.",
+        ],
+        _number(
+            "max-snapshot-age", float, 1, "Seconds after which a start does without the snapshot. Never by default."
+        ),
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
     ]
@@ -126,6 +134,8 @@ class Options(usage.Options):
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
         if self["policies"] is not None and self["store"] is not None:
             raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
+        if self["max-snapshot-age"] is not None and self["snapshot"] is None:
+            raise usage.UsageError("--max-snapshot-age is about --snapshot, which is missing.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         lists = {"listen": listen, "operator_listen": tuple(self["operator-listen"]), "host": tuple(self["host"])}

@@ -46,7 +46,7 @@ def read_store(store: IPolicyStore, snapshot: Snapshot | None = None) -> Change:
 
     Args:
         store: The store.
-        snapshot: Takes the place of a store that can't be read.
+        snapshot: Takes the place of a store that can't be read, or gives policies with mistakes.
 
     Raises:
         InvalidPolicies: The policies have mistakes, or neither can be read.
@@ -65,7 +65,8 @@ def read_store(store: IPolicyStore, snapshot: Snapshot | None = None) -> Change:
         return change
     if snapshot is None:
         raise invalid
-    return snapshot.in_place_of(invalid)
+    kept = snapshot.in_place_of(invalid, is_start=True)
+    return Change.whole(kept.policy_set, loaded_at=kept.loaded_at, mistakes=invalid)
 
 
 def _find(name: str) -> Any:

@@ -23,7 +23,7 @@ from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
 from cors_service.server.quick import QuickChannel
-from cors_service.store import FilePolicyStore, IPolicyStore, LivePolicies
+from cors_service.store import IPolicyStore, LivePolicies
 from cors_service.web import DecisionTree, OperatorTree, decision_resource
 from cors_service.workers.supervisor import Supervisor
 
@@ -96,9 +96,8 @@ class DecisionService(MultiService):
         self._site_class = site_class
         self._access = access
         self._notifier = Notifier() if notifier is None else notifier
-        # Where another process reads the policies, it writes the snapshot, too.
-        is_read_here = settings.store is not None or isinstance(store, FilePolicyStore)
-        snapshot = make_snapshot(settings) if is_read_here else None
+        # Stores of documents keep it themselves.
+        snapshot = make_snapshot(settings) if settings.store is not None else None
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
         self.policies.activate(initial)
         self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor, access=access)

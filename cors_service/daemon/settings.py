@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         drain_timeout: Seconds that requests in flight have to end when the service stops.
         workers: Processes that serve.
         snapshot: The path of the file that keeps the last good policies; None for none.
+        max_snapshot_age: Seconds after which a start does without the snapshot; None for never.
         access_log: The path of the file for a line on each request, `-` for the log, None for none.
         json_log: The path of the file for the log as JSON, `-` for standard output, None for none.
         line_by_line: Whether to read all requests as Twisted does.
@@ -63,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_timeout: float = 10.0
     workers: int = 1
     snapshot: str | None = None
+    max_snapshot_age: float | None = None
     access_log: str | None = None
     json_log: str | None = None
     line_by_line: bool = False

@@ -93,6 +93,8 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     """
     if settings.workers > 1:
         _check_workers(settings, reactor)
+    if settings.snapshot is not None:
+        _check_snapshot(settings.snapshot)
     settings = with_files(settings)
     warn_if_capped([*settings.listen, *settings.operator_listen])
     store = make_store(settings, reactor)
@@ -111,8 +113,6 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     if settings.access_log not in {None, "-"}:
         # The site opens it itself.
         _open_log("access-log", settings.access_log).close()
-    if settings.snapshot is not None:
-        _check_snapshot(settings.snapshot)
     return Prepared(settings, store, initial, endpoints, for_operators, access, json_log)
 
 
@@ -140,7 +140,7 @@ def make_access(settings: Settings, reactor: Any, kept: KeptText | None = None) 
 
 def make_snapshot(settings: Settings) -> Snapshot | None:
     """Make the snapshot that the settings name."""
-    return None if settings.snapshot is None else Snapshot(Path(settings.snapshot))
+    return None if settings.snapshot is None else Snapshot(Path(settings.snapshot), settings.max_snapshot_age)
 
 
 def read_initial(settings: Settings, store: IPolicyStore) -> Change:

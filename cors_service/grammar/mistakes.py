@@ -12,6 +12,7 @@ CODES: Final = frozenset(
     {
         # the document as a text and as a structure
         "document-unreadable",
+        "reader-failed",
         "syntax",
         "duplicate-key",
         "missing-key",

@@ -17,6 +17,20 @@ from cors_service.policy.revision import revision as revision_of
 _Part = TypeVar("_Part")
 
 
+class Behind(Struct, frozen=True, array_like=True):
+    """A document with a newer version than the one that is active.
+
+    Attributes:
+        document: Its name for people, as mistakes have it in `file`.
+        since: When that was found, in seconds since 1970.
+        is_kept: Whether an earlier version of it is active; if not, none of it is.
+    """
+
+    document: str
+    since: float
+    is_kept: bool
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """The difference between two policy sets.
 
@@ -29,6 +43,7 @@ class Change(Struct, frozen=True, kw_only=True):
         removed_sets: The names of origin sets that no longer exist.
         loaded_at: When the second set was read at its source, in seconds since 1970; None for just now.
         mistakes: What is wrong with newer policies, which the second set stands in for; None if there are none.
+        behind: The documents with newer versions that are not in the second set.
     """
 
     base: str | None
@@ -39,6 +54,7 @@ class Change(Struct, frozen=True, kw_only=True):
     removed_sets: tuple[str, ...] = ()
     loaded_at: float | None = None
     mistakes: InvalidPolicies | None = None
+    behind: tuple[Behind, ...] = ()
 
     @classmethod
     def whole(
@@ -48,6 +64,7 @@ class Change(Struct, frozen=True, kw_only=True):
         revision: str | None = None,
         loaded_at: float | None = None,
         mistakes: InvalidPolicies | None = None,
+        behind: tuple[Behind, ...] = (),
     ) -> Self:
         """Make the change that leads from nothing to a policy set.
 
@@ -56,6 +73,7 @@ class Change(Struct, frozen=True, kw_only=True):
             revision: Its revision; computed by default.
             loaded_at: See the attribute.
             mistakes: See the attribute.
+            behind: See the attribute.
         """
         return cls(
             base=None,
@@ -64,6 +82,7 @@ class Change(Struct, frozen=True, kw_only=True):
             origin_sets=policy_set.origin_sets,
             loaded_at=loaded_at,
             mistakes=mistakes,
+            behind=behind,
         )
 
     @classmethod

@@ -61,12 +61,12 @@ class Draft:
 
         Args:
             source: The text, or None.
-            document: The structure, if there is no text to parse.
+            document: The structure, if the text is not to be parsed.
         """
         self.source = source
         report = Report(source)
         root = Place(report)
-        if source is not None:
+        if source is not None and document is UNPARSED:
             document = parse_text(source, root)
         body: Document = {} if document is UNPARSED else check_structure(document, root)
         self.is_complete = report.is_complete and document is not UNPARSED

@@ -10,6 +10,7 @@ import argparse
 import gc
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -30,26 +31,29 @@ from cors_service.reader.messages import (
 )
 from cors_service.reader.notices import Names, Notices
 from cors_service.reader.pace import Pace
-from cors_service.reader.reading import Documents
+from cors_service.reader.reading import Documents, read_at_start
 from cors_service.reader.responder import Known, Responder
-from cors_service.reader.snapshot import Snapshot, read_at_start
+from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 
 _NICE: Final = 10
 _READ_BYTES: Final = 1 << 16
 
-Inbox = SimpleQueue[Message | Names | None]
-"""What there is to do: a request, names of what has changed, or nothing more."""
+Inbox = SimpleQueue[Message | Names]
+"""What there is to do: a request, or names of what has changed."""
 
 
 def main() -> None:
     """Read for the process that is at the other end of standard input and standard output."""
     options = _parser().parse_args()
+    snapshot = options.snapshot and Snapshot(options.snapshot, options.max_snapshot_age)
+    if options.shared is not None:
+        snapshot = SharedSnapshot(options.shared)
     # What is printed by mistake is not a message.
     output = os.dup(1)
     os.dup2(2, 1)
     if options.check:
         gc.disable()
-        _write(output, framed(_checked(options.path, options.snapshot)))
+        _write(output, framed(_checked(options.path, snapshot)))
         return
     os.nice(_NICE)
     for number in SIGNALS:
@@ -61,11 +65,11 @@ def main() -> None:
     responder = Responder(
         documents,
         lambda frame: _write(output, frame),
-        snapshot=options.snapshot,
+        snapshot=snapshot,
         known=options.known and Known(options.known[0], float(options.known[1])),
     )
     inbox: Inbox = SimpleQueue()
-    Thread(target=_listen, args=(inbox, responder), daemon=True).start()
+    Thread(target=_listen, args=(inbox, snapshot), daemon=True).start()
     notices = Notices(options.path, inbox.put)
     _serve(responder, Pace(options.path, documents.looks, responder.look, notices.follow), inbox)
 
@@ -77,22 +81,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--known", nargs=2, metavar=("REVISION", "SECONDS"), help="what was read already, and when since 1970"
     )
-    parser.add_argument(
-        "--snapshot", type=lambda text: Snapshot(Path(text)), help="a file that keeps the last good policies"
-    )
+    parser.add_argument("--snapshot", type=Path, help="a file that keeps the last good policies")
+    parser.add_argument("--max-snapshot-age", type=float, help="the seconds after which a start does without it")
+    parser.add_argument("--shared", type=int, help="without a snapshot: the descriptor of a file for those who follow")
     return parser
 
 
 def _checked(path: Path, snapshot: Snapshot | None) -> Message:
     try:
-        read_at_start(path, snapshot)
+        documents = read_at_start(path, snapshot)
     except InvalidPolicies as invalid:
         return Refused(write_mistakes(invalid))
+    # Who reads next may find mistakes where there were none now.
+    complaint = None if snapshot is None else documents.keep_at_start(snapshot)
+    if complaint is not None:
+        sys.stderr.write(f"{complaint}\n")
     return End()
 
 
 def _serve(responder: Responder, pace: Pace, inbox: Inbox) -> None:
-    """Answer, look, and keep the snapshot, until there is nobody to answer."""
+    """Answer, look, and keep the snapshot, for ever."""
     while True:
         try:
             received = inbox.get(timeout=max(0, pace.due - time.monotonic()))
@@ -100,8 +108,6 @@ def _serve(responder: Responder, pace: Pace, inbox: Inbox) -> None:
             pace.look()
             responder.save()
             continue
-        if received is None:
-            break
         if isinstance(received, frozenset):
             pace.notice(received)
             continue
@@ -109,17 +115,17 @@ def _serve(responder: Responder, pace: Pace, inbox: Inbox) -> None:
         responder.answer(received)
         responder.save()
         pace.has_worked(time.process_time() - begun)
-    responder.finish()
 
 
-def _listen(inbox: Inbox, responder: Responder) -> None:
+def _listen(inbox: Inbox, snapshot: Snapshot | None) -> None:
     frames = Frames()
     while data := os.read(HEARS, _READ_BYTES):
         for message in frames.take(data):
             inbox.put(decoded(message))
-    if responder.has_saved:
-        os._exit(0)  # whatever the other thread is doing: nobody is left to take it
-    inbox.put(None)
+    # Whatever the other thread is doing: nobody is left to take it, and whoever comes next may have newer policies.
+    if snapshot is not None:
+        snapshot.close()
+    os._exit(0)
 
 
 def _write(descriptor: int, frame: bytes) -> None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.grammar.pattern import OriginPattern
-from cors_service.policy.change import Change
+from cors_service.policy.change import Behind, Change
 from cors_service.policy.model import Policy
 
 SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
@@ -64,6 +64,7 @@ class Begin(Struct, frozen=True, tag=4, array_like=True):
     removed_sets: tuple[str, ...]
     loaded_at: float | None
     mistakes: str | None
+    behind: tuple[Behind, ...] = ()
 
 
 class Part(Struct, frozen=True, tag=5, array_like=True):
@@ -290,6 +291,7 @@ class IncomingChange:
             removed_sets=begin.removed_sets,
             loaded_at=begin.loaded_at,
             mistakes=None if begin.mistakes is None else read_mistakes(begin.mistakes),
+            behind=begin.behind,
         )
 
 
@@ -300,7 +302,9 @@ class ReaderFailed(Exception):
 def parts_of(change: Change) -> Iterator[Begin | Part | End]:
     """Take a change apart into messages."""
     mistakes = None if change.mistakes is None else write_mistakes(change.mistakes)
-    yield Begin(change.base, change.revision, change.removed, change.removed_sets, change.loaded_at, mistakes)
+    yield Begin(
+        change.base, change.revision, change.removed, change.removed_sets, change.loaded_at, mistakes, change.behind
+    )
     yield from (Part(origin_sets={name: origins}) for name, origins in change.origin_sets.items())
     yield from (Part(tuple(policies)) for policies in _batches(change.policies))
     yield End()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct, structs
 
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.policy import PolicySet
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
+from cors_service.policy import PolicySet, Source
 from cors_service.policy.assembly import Assembly
-from cors_service.policy.change import Change
+from cors_service.policy.change import Behind, Change
 from cors_service.policy.draft import Draft
 from cors_service.reader.history import History
 from cors_service.reader.looking import Looks
-from cors_service.reader.sources import document_names, read_text
+from cors_service.reader.snapshot import Kept, Snapshot
+from cors_service.reader.sources import document_names, read_text, shown_path
+
+_MOST_BEHIND: Final = 1000
 
 
 class GoodSet(Struct, frozen=True):
@@ -24,12 +28,14 @@ class GoodSet(Struct, frozen=True):
     Attributes:
         policy_set: The policies.
         revision: Their revision.
-        loaded_at: When they were read, in seconds since 1970.
+        loaded_at: When all of them were read last without mistakes, in seconds since 1970.
+        documents: The documents that they come from, by their names in the source.
     """
 
     policy_set: PolicySet
     revision: str
     loaded_at: float
+    documents: Mapping[str, Draft]
 
 
 class Documents:
@@ -39,17 +45,21 @@ class Documents:
         looks: Finds out what is due to be read.
         good: The last good set; None before there is one.
         mistakes: What is wrong with the documents as they were read last; None if nothing is.
+        behind: The documents with newer versions than those of the last good set, a thousand at most.
     """
 
     def __init__(self, path: Path) -> None:
         """Make the documents of a file or directory, of which nothing is read yet."""
         self.good: GoodSet | None = None
         self.mistakes: InvalidPolicies | None = None
+        self.behind: tuple[Behind, ...] = ()
         self._path = path
         self.looks = Looks(path)
         self._assembly = Assembly()
         self._has_changed = True
         self._history = History()
+        # When each document was found to be behind.
+        self._since: dict[str, float] = {}
 
     def look(self, names: Collection[str] | None = None) -> bool:
         """Look at documents.
@@ -77,7 +87,7 @@ class Documents:
             The set of all documents; what did not change is the same object as before.
 
         Raises:
-            InvalidPolicies: With every mistake of every document.
+            InvalidPolicies: With every mistake of every document. The last good set is then what goes on beside them.
         """
         if everything or not self.looks.is_complete:
             self.looks.look()
@@ -87,8 +97,8 @@ class Documents:
             self._take(self.looks.due)
         if self._has_changed:
             self._assemble()
-        elif everything and self.good is not None:
-            self.good = structs.replace(self.good, loaded_at=time.time())
+        elif everything:
+            self.renew()
         if self.mistakes is not None:
             raise self.mistakes.with_traceback(None)
         assert self.good is not None
@@ -105,19 +115,24 @@ class Documents:
             set is not that of the documents, the change has their mistakes.
 
         Raises:
-            InvalidPolicies: There is no good set, or it is the one to start from and there are mistakes.
+            InvalidPolicies: There is no good set.
         """
         good = self.good
-        if self.mistakes is not None and (good is None or base == good.revision):
+        if good is None:
+            assert self.mistakes is not None
             # A traceback would grow with each raise, and keep alive whatever was at hand.
             raise self.mistakes.with_traceback(None)
-        assert good is not None
         if base == good.revision:
             change: Change | None = Change(base=base, revision=good.revision)
         else:
             change = None if base is None else self._history.since(base, good.revision, good.policy_set)
         change = change or Change.whole(good.policy_set, revision=good.revision)
-        return structs.replace(change, loaded_at=good.loaded_at, mistakes=self.mistakes)
+        return structs.replace(change, loaded_at=good.loaded_at, mistakes=self.mistakes, behind=self.behind)
+
+    def renew(self) -> None:
+        """Take note that the last good set is that of the documents at this moment, if it is."""
+        if self.good is not None and self.mistakes is None and not self.looks.has_changes:
+            self.good = structs.replace(self.good, loaded_at=time.time())
 
     def recognise(self, revision: str, loaded_at: float) -> bool:
         """Say whether the last good set is one that was read elsewhere; if so, it was read when that was."""
@@ -126,14 +141,28 @@ class Documents:
         self.good = structs.replace(self.good, loaded_at=loaded_at)
         return True
 
-    def stand_in(self, change: Change) -> None:
-        """Take policies from elsewhere as the last good set, as long as the documents have none.
+    def keep_in(self, snapshot: Snapshot) -> str | None:
+        """Write the last good set into a snapshot, before it becomes active; give what went wrong, for the log."""
+        good = self.good
+        assert good is not None
+        return snapshot.keep(good.policy_set, good.loaded_at, revision=good.revision, documents=good.documents)
 
-        Args:
-            change: What leads to them from nothing.
+    def keep_at_start(self, snapshot: Snapshot) -> str | None:
+        """The same, but not if the snapshot has these policies: to write it takes about as long as to read it."""
+        return self.keep_in(snapshot) if self.good is None or self.good.revision != snapshot.revision else None
+
+    def begin_with(self, kept: Kept) -> None:
+        """Go on from the policies of a snapshot, as long as there was no good set.
+
+        Each document that is good takes the place of what the snapshot has of it; if the snapshot has other documents,
+        because the source was a file and is a directory now, it stays as a whole until all are good.
         """
-        policy_set = PolicySet.of(change.policies, change.origin_sets)
-        self.good = GoodSet(policy_set, change.revision, change.loaded_at or time.time())
+        for name, draft in kept.documents.items():
+            draft.source = Source(self._shown(name), "json", "")
+        self._assembly.restore(kept.policy_set, kept.documents)
+        assert self._assembly.revision is not None
+        self.good = GoodSet(kept.policy_set, self._assembly.revision, kept.loaded_at, kept.documents)
+        self._assemble()
 
     def _take(self, names: Iterable[str], *, as_it_is: bool = False) -> None:
         """Read documents, or notice that they are gone.
@@ -170,16 +199,70 @@ class Documents:
                 document_names(self._path)  # raises what is wrong
             change = self._assembly.read()
         except InvalidPolicies as invalid:
-            self.mistakes = invalid
+            self.mistakes, self.behind = invalid, ()
         else:
-            self.mistakes = None
+            self.mistakes = change.mistakes
+            self.behind = self._who_is_behind()
             self._become(change)
         self._has_changed = False
 
     def _become(self, change: Change) -> None:
-        """Make what the documents are now the last good set."""
-        before, policy_set = self.good, self._assembly.policy_set
-        assert policy_set is not None
-        self.good = GoodSet(policy_set, change.revision, time.time())
+        """Make what goes on of the documents the last good set."""
+        before, assembly = self.good, self._assembly
+        if change.mistakes is None or before is None or assembly.documents is not before.documents:
+            assert assembly.policy_set is not None
+            is_old = before is not None and change.mistakes is not None
+            loaded_at = before.loaded_at if before is not None and is_old else time.time()
+            self.good = GoodSet(assembly.policy_set, change.revision, loaded_at, assembly.documents)
         if before is not None and change.base == before.revision != change.revision:
             self._history.add(before.policy_set, change)
+
+    def _who_is_behind(self) -> tuple[Behind, ...]:
+        if self.mistakes is None:
+            self._since = {}
+            return ()
+        now, found = time.time(), self._assembly.behind
+        self._since = {name: self._since.get(name, now) for name in found}
+        # Those with mistakes first: of those that only wait for them there can be as many as there are documents.
+        has_mistakes = {mistake.file for mistake in self.mistakes.mistakes}
+        behind = [Behind(self._shown(name), self._since[name], is_kept) for name, is_kept in found.items()]
+        behind.sort(key=lambda one: (one.document not in has_mistakes, one.document))
+        return tuple(behind[:_MOST_BEHIND])
+
+    def _shown(self, name: str) -> str:
+        """Name a document as mistakes do."""
+        return without_userinfo(shown_path(f"{self._path}/{name}" if name else self._path))
+
+
+def read_at_start(path: Path, snapshot: Snapshot | None) -> Documents:
+    """Read documents for a start: what is wrong with them, and what goes on beside that because of the snapshot.
+
+    Raises:
+        InvalidPolicies: There is nothing to go on with. With every mistake of every document, and why the snapshot is
+            of no use.
+    """
+    documents = Documents(path)
+    begin(documents, snapshot, is_start=True)
+    return documents
+
+
+def begin(documents: Documents, snapshot: Snapshot | None, *, is_start: bool, everything: bool = True) -> None:
+    """Read documents, of which there may be no good set yet.
+
+    Args:
+        documents: The documents.
+        snapshot: Takes the place of what is not good.
+        is_start: See `Snapshot.in_place_of`.
+        everything: See `Documents.read`.
+
+    Raises:
+        InvalidPolicies: There is nothing to go on with.
+    """
+    try:
+        documents.read(everything=everything)
+    except InvalidPolicies as invalid:
+        if documents.good is not None:
+            return
+        if snapshot is None:
+            raise
+        documents.begin_with(snapshot.in_place_of(invalid, is_start=is_start))

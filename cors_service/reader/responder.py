@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import NamedTuple
+from math import inf
+from typing import Final, NamedTuple
 
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.reader.messages import (
@@ -20,8 +22,12 @@ from cors_service.reader.messages import (
     parts_of,
     write_mistakes,
 )
-from cors_service.reader.reading import Documents
-from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.reading import Documents, begin
+from cors_service.reader.snapshot import SharedSnapshot, Snapshot
+
+_RETRY_SECONDS: Final = 60
+_RENEWALS: Final = 10
+"""How often the date of a snapshot is renewed in the time in which it becomes too old."""
 
 
 class Known(NamedTuple):
@@ -62,7 +68,11 @@ class Responder:
         self._has_told = False
         # The frames of the last answers, by the revision that each begins at.
         self._given: dict[str | None, list[bytes]] = {}
-        self._saved: str | None = None
+        # What the snapshot has, or could not be given; when to write it again, in seconds of the clock that never goes
+        # back; and what went wrong.
+        self._saved: object = None
+        self._save_again = 0.0
+        self._complaint: str | None = None
 
     def answer(self, request: Message) -> None:
         """Do what the service asks for."""
@@ -86,36 +96,43 @@ class Responder:
         if self._documents.look(names) and not self._has_told and not self._is_known():
             self._tell()
 
-    @property
-    def has_saved(self) -> bool:
-        """Whether the snapshot has the last good set, or there is no snapshot."""
-        good = self._documents.good
-        return self._snapshot is None or (good is not None and good.revision == self._saved)
-
     def save(self) -> None:
-        """Write the last good set into the snapshot, if that does not have it yet."""
+        """Write the last good set into the snapshot, if that is due: for its date, or as it could not be written."""
         good = self._documents.good
-        if self._snapshot is None or good is None or good.revision == self._saved:
+        if time.monotonic() < self._save_again:
             return
-        try:
-            self._snapshot.save(good.policy_set, good.loaded_at)
-        except OSError as error:
-            sys.stderr.write(f"Can't write the snapshot: {error}\n")
-        # Not before: this process may end as soon as it is saved.
-        self._saved = good.revision
+        if good is not None and good.documents is self._saved and self._complaint is None:
+            self._documents.renew()
+        self._save()
 
-    def finish(self) -> None:
-        """Write the last good set into the snapshot, and read it first if nothing was read yet."""
-        if self._documents.good is None:
-            with suppress(InvalidPolicies):
-                self._documents.read()
-            self._is_known()
-        self.save()
+    def _save_new(self) -> None:
+        good = self._documents.good
+        if good is None or good.documents is self._saved:
+            return
+        if isinstance(self._snapshot, SharedSnapshot):
+            # It is for those who come after this process, and nobody waits until it is written.
+            self._snapshot.clear()
+            self._save_again = 0.0
+        else:
+            self._save()
+
+    def _save(self) -> None:
+        good = self._documents.good
+        if self._snapshot is None or good is None:
+            return
+        complaint = self._documents.keep_in(self._snapshot)
+        renewal = inf if self._snapshot.max_age is None else self._snapshot.max_age / _RENEWALS
+        self._saved = good.documents
+        self._save_again = time.monotonic() + (renewal if complaint is None else _RETRY_SECONDS)
+        if complaint != self._complaint:
+            sys.stderr.write(f"{complaint or 'The snapshot is written again.'}\n")
+        self._complaint = complaint
 
     def _reread(self) -> None:
         before = self._outcome()
         with suppress(InvalidPolicies):
             self._read(everything=True)
+        self._save_new()
         if before != self._outcome():
             self._given = {}
             self._tell()
@@ -126,6 +143,8 @@ class Responder:
         try:
             self._read(everything=request.everything)
         finally:
+            # What is active is never newer than what a start would find.
+            self._save_new()
             # Not only who asks has to know.
             if before != self._outcome():
                 self._given = {}
@@ -147,14 +166,7 @@ class Responder:
             self._given[base] = made
 
     def _read(self, *, everything: bool = False) -> None:
-        documents = self._documents
-        try:
-            documents.read(everything=everything)
-        except InvalidPolicies as invalid:
-            if documents.good is None and self._snapshot is not None:
-                change = self._snapshot.in_place_of(invalid)
-                documents.stand_in(change)
-                self._saved = change.revision
+        begin(self._documents, self._snapshot, is_start=False, everything=everything)
 
     def _outcome(self) -> tuple[object, object]:
         documents = self._documents
@@ -165,9 +177,9 @@ class Responder:
         known, self._known = self._known, None
         if known is None:
             return False
-        try:
-            self._documents.read()
-        except InvalidPolicies:
+        with suppress(InvalidPolicies):
+            self._read()
+        if self._documents.mistakes is not None:
             return False
         return self._documents.recognise(known.revision, known.loaded_at)
 

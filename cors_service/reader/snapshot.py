@@ -1,124 +1,298 @@
-"""The last good policy set, kept in a file for a start while its source can't be read."""
+"""The last good policy set, kept in a file for a start while its source can't be read or has mistakes."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from threading import Lock
+from typing import Final, NamedTuple
+from weakref import finalize
 
 import msgspec
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.policy import PolicySet, read_document, write_document
-from cors_service.policy.change import Change
+from cors_service.grammar.pattern import OriginPattern, write_pattern
+from cors_service.policy import PolicySet
+from cors_service.policy.assembly import WHOLE, read_drafts
+from cors_service.policy.draft import Draft
+from cors_service.policy.model import Policy
 from cors_service.policy.revision import VERSION
-from cors_service.reader.sources import read_policies, shown_path
+from cors_service.policy.revision import revision as revision_of
+from cors_service.reader.sources import shown_path
 
 UNREADABLE: Final = "document-unreadable"
+SKEW_SECONDS: Final = 60
+"""How far in the future a date may lie, since clocks differ."""
 _BATCH: Final = 1000
+_HEAD: Final = re.compile(rb'\{"revision":"(sha256:[0-9a-f]{64})",')
+_HEAD_BYTES: Final = 200
+
+
+class Kept(NamedTuple):
+    """What a snapshot holds.
+
+    Attributes:
+        policy_set: The policies.
+        loaded_at: When all of them were read last without mistakes, in seconds since 1970.
+        documents: The documents that they come from, by their names in the source; the empty name is the source itself.
+    """
+
+    policy_set: PolicySet
+    loaded_at: float
+    documents: Mapping[str, Draft]
 
 
 class Snapshot:
-    """A file that holds the last good policy set and when it was loaded.
+    """A file that holds the last good policy set, and when it was read. It is never older than what is active.
 
     Attributes:
         path: The file.
+        max_age: The seconds after which a start does without it; None for never.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_age: float | None = None) -> None:
         self.path = path
+        self.max_age = max_age
+        self._lock = Lock()
+        self._is_closed = False
+        self._new: Path | None = None
 
-    def save(self, policy_set: PolicySet, loaded_at: float) -> None:
-        """Replace the file, so that it is whole at any moment.
+    def keep(
+        self,
+        policy_set: PolicySet,
+        loaded_at: float,
+        *,
+        revision: str | None = None,
+        documents: Mapping[str, Draft] | None = None,
+    ) -> str | None:
+        """Save a policy set before it becomes active; if that can't be done, remove what is there.
 
         Args:
-            policy_set: The active policies.
-            loaded_at: Seconds since 1970.
+            policy_set: The set.
+            loaded_at: See `Kept`.
+            revision: Of the set; computed by default.
+            documents: See `Kept`; by default, the source is one document.
+
+        Returns:
+            What went wrong, for the log; None if nothing did.
+        """
+        try:
+            self.save(policy_set, loaded_at, revision=revision, documents=documents)
+        except OSError as error:
+            why = f"Can't write the snapshot: {error}."
+            if self.revision == (revision or revision_of(policy_set)):
+                return f"{why} The one that is there has the same policies."
+            return f"{why} {self._remove()}"
+        return None
+
+    def save(
+        self,
+        policy_set: PolicySet,
+        loaded_at: float,
+        *,
+        revision: str | None = None,
+        documents: Mapping[str, Draft] | None = None,
+    ) -> None:
+        """Replace the file, so that it is whole at any moment; for arguments see `keep`.
 
         Raises:
             OSError: The file can't be written.
         """
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        new = self._new = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines(_written(policy_set, loaded_at))
+                file.writelines(_written(policy_set, loaded_at, revision, documents))
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        except BaseException:
-            Path(name).unlink()
-            raise
+            with self._lock:
+                if not self._is_closed:
+                    new.replace(self.path)
+            self._sync_directory()
+        finally:
+            new.unlink(missing_ok=True)
+            self._new = None
 
-    def load(self) -> tuple[PolicySet, float]:
+    def close(self) -> None:
+        """Leave the file to whoever comes next, also if it is being written now."""
+        with self._lock:
+            self._is_closed = True
+            if self._new is not None:
+                self._new.unlink(missing_ok=True)
+
+    @property
+    def revision(self) -> str | None:
+        """The revision of the policies in the file; None if that can't be known without reading all of it."""
+        try:
+            found = _HEAD.match(self._read(_HEAD_BYTES))
+        except OSError:
+            return None
+        return found and found[1].decode()
+
+    def load(self, max_age: float | None = None) -> Kept:
         """Read the file.
 
-        Returns:
-            The policy set, and when it was loaded from its store, in seconds since 1970.
+        Args:
+            max_age: How many seconds old it may be; None for any.
 
         Raises:
             OSError: There is none.
-            ValueError: The file holds something else.
+            ValueError: The file holds something else, or its date is too old or lies in the future.
         """
-        text = self.path.read_bytes()
+        text = self._read()
         try:
-            kept = json.loads(text)
-            policy_set, loaded_at = read_document(kept["document"]), float(kept["loaded_at"])
-            datetime.fromtimestamp(loaded_at, UTC)
+            written = json.loads(text)
+            # Once, all policies were in one document.
+            documents = {WHOLE: written["document"]} if "document" in written else dict(written["documents"])
+            drafts = {name: Draft(None, document) for name, document in documents.items()}
+            policy_set, loaded_at = read_drafts([drafts[name] for name in sorted(drafts)]), float(written["loaded_at"])
+            date = datetime.fromtimestamp(loaded_at, UTC)
         except (ArithmeticError, LookupError, TypeError, ValueError, OSError, RecursionError, InvalidPolicies):
             raise ValueError(f"{str(self.path)!r} is not a snapshot of policies") from None
-        return policy_set, loaded_at
+        age = time.time() - loaded_at
+        if age < -SKEW_SECONDS:
+            raise ValueError(f"its date lies in the future: {date.isoformat(timespec='seconds')}")
+        if max_age is not None and age > max_age:
+            raise ValueError(f"it is {age:.0f} seconds old, and --max-snapshot-age is {max_age:g}")
+        return Kept(policy_set, loaded_at, drafts)
 
-    def in_place_of(self, invalid: InvalidPolicies) -> Change:
-        """Give the policies of the snapshot in place of those of a source that can't be read.
+    def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> Kept:
+        """Read the file in place of a source without good policies.
 
         Args:
             invalid: What is wrong with the source.
-
-        Returns:
-            The change that leads from nothing to the policies, with the mistakes of the source.
+            is_start: Whether a service starts with it, for which it can be too old; for a reader that begins while a
+                service runs, it is what is active.
 
         Raises:
-            InvalidPolicies: The source was read and has mistakes; or the snapshot can't be used either, which is then
-                one of the mistakes.
+            InvalidPolicies: The snapshot can't be used, which is then one of the mistakes.
         """
-        if any(mistake.code != UNREADABLE for mistake in invalid.mistakes):
-            raise invalid
+        max_age = self.max_age if is_start else None
         try:
-            policy_set, loaded_at = self.load()
+            return self.load(max_age)
         except (OSError, ValueError) as error:
             what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             message = f"The snapshot can't be used either: {what}."
             mistake = PolicyError(UNREADABLE, message, file=shown_path(self.path))
             raise InvalidPolicies([*invalid.mistakes, mistake]) from None
-        return Change.whole(policy_set, loaded_at=loaded_at, mistakes=invalid)
+
+    def _read(self, size: int = -1) -> bytes:
+        with self.path.open("rb") as file:
+            return file.read(size)
+
+    def _remove(self) -> str:
+        """Remove what is there, or else empty it; say what came of it."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            try:
+                os.truncate(self.path, 0)
+            except OSError:
+                return f"The older one can't be removed ({error.strerror}): do it, or a start may bring it back."
+        with suppress(OSError):
+            self._sync_directory()
+        return "There is none now: until it can be written, a start needs policies without mistakes."
+
+    def _sync_directory(self) -> None:
+        """Have the disk know which file it is now."""
+        if not hasattr(os, "O_DIRECTORY"):
+            return
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
-def read_at_start(path: Path, snapshot: Snapshot | None) -> Change:
-    """Read the policies of a file or directory, or the snapshot of them if they can't be read.
+class SharedSnapshot(Snapshot):
+    """The same for a service without a snapshot: in memory, for another reader if this one dies.
 
-    Raises:
-        InvalidPolicies: With every mistake of every file, one that can't be read among them.
+    It need not be written before a change is given, but then it has to be emptied.
     """
-    try:
-        return Change.whole(read_policies(path), loaded_at=time.time())
-    except InvalidPolicies as invalid:
-        if snapshot is None:
-            raise
-        return snapshot.in_place_of(invalid)
+
+    def __init__(self, descriptor: int) -> None:
+        """Use a file without a name, by its descriptor."""
+        super().__init__(Path(f"/dev/fd/{descriptor}"))
+        self._descriptor = descriptor
+        self._closing = finalize(self, os.close, descriptor)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close the file, which is gone when all processes have closed it."""
+        self._closing()
+
+    def clear(self) -> None:
+        """Forget what is there."""
+        os.ftruncate(self._descriptor, 0)
+
+    def save(
+        self,
+        policy_set: PolicySet,
+        loaded_at: float,
+        *,
+        revision: str | None = None,
+        documents: Mapping[str, Draft] | None = None,
+    ) -> None:
+        """Replace what is there; what is half written is of no use, which shows."""
+        self.clear()
+        with os.fdopen(os.dup(self._descriptor), "wb") as file:
+            file.seek(0)
+            file.writelines(_written(policy_set, loaded_at, revision, documents))
+
+    def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> Kept:
+        """Read what is there. If there is nothing, nobody has to know."""
+        try:
+            return self.load()
+        except (OSError, ValueError):
+            raise invalid from None
+
+    def _read(self, size: int = -1) -> bytes:
+        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            file.seek(0)
+            return file.read(size)
+
+    def _remove(self) -> str:
+        self.clear()
+        return ""
 
 
-def _written(policy_set: PolicySet, loaded_at: float) -> Iterator[bytes]:
-    """Write a snapshot piece by piece: as a whole, its structure would take up more memory than the policies."""
-    names = list(policy_set.policies)
-    origin_sets: dict[str, object] = {}
-    yield b'{"loaded_at":%b,"document":{"version":%d,"policies":{' % (msgspec.json.encode(loaded_at), VERSION)
-    for start in range(0, len(names), _BATCH):
-        document = write_document(policy_set, names[start : start + _BATCH])
-        origin_sets |= document["origin_sets"]
-        yield b"," * (start > 0) + msgspec.json.encode(document["policies"])[1:-1]
-    yield b'},"origin_sets":%b}}' % msgspec.json.encode(origin_sets)
+def _written(
+    policy_set: PolicySet, loaded_at: float, revision: str | None, documents: Mapping[str, Draft] | None
+) -> Iterator[bytes]:
+    """Write documents piece by piece: as a whole, their structure would take up more memory than the policies."""
+    name = revision or revision_of(policy_set)
+    yield b'{"revision":"%b","loaded_at":%b,"documents":{' % (name.encode(), msgspec.json.encode(loaded_at))
+    content: Mapping[str, PolicySet | Draft] = {WHOLE: policy_set} if documents is None else documents
+    for index, (name, document) in enumerate(content.items()):
+        # Names of files may hold bytes that are not text, which only this module keeps.
+        yield b"," * (index > 0) + json.dumps(name).encode()
+        yield from _written_document(*_content(document))
+    yield b"}}"
+
+
+def _written_document(
+    policies: Sequence[Policy], origin_sets: Mapping[str, Sequence[OriginPattern]]
+) -> Iterator[bytes]:
+    yield b':{"version":%d,"policies":{' % VERSION
+    for start in range(0, len(policies), _BATCH):
+        part = {policy.name: policy.as_dict() for policy in policies[start : start + _BATCH]}
+        yield b"," * (start > 0) + msgspec.json.encode(part)[1:-1]
+    written = {name: [*map(write_pattern, origins)] for name, origins in origin_sets.items()}
+    yield b'},"origin_sets":%b}' % msgspec.json.encode(written)
+
+
+def _content(document: PolicySet | Draft) -> tuple[list[Policy], Mapping[str, Sequence[OriginPattern]]]:
+    if isinstance(document, PolicySet):
+        return list(document.policies.values()), document.origin_sets
+    policies = [read.policy for read in document.policies.values() if read.policy is not None]
+    return policies, {name: one.patterns for name, one in document.sets.items()}

@@ -13,13 +13,13 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy.change import Change
 from cors_service.reader.looking import POLL_SECONDS
-from cors_service.reader.reading import Documents
+from cors_service.reader.reading import Documents, begin
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import shown_path
 from cors_service.store._interfaces import IPolicyStore
+from cors_service.store._kept import complain
 
 
 @implementer(IPolicyStore)
@@ -48,7 +48,7 @@ class FilePolicyStore:
         Args:
             path: The file or directory.
             clock: The reactor.
-            snapshot: What to read at the start if the documents can't be read.
+            snapshot: Keeps each good set, for a start while the documents can't be read or have mistakes.
             interval: Seconds between two looks.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
@@ -68,12 +68,10 @@ class FilePolicyStore:
         Raises:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
-        try:
-            return self._read(None, everything=True)
-        except InvalidPolicies as invalid:
-            if self._snapshot is None:
-                raise
-            return self._snapshot.in_place_of(invalid)
+        begin(self._documents, self._snapshot, is_start=True)
+        if self._snapshot is not None:
+            complain(self._documents.keep_at_start(self._snapshot))
+        return self._documents.change(None)
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Read what changed, or everything."""
@@ -101,5 +99,9 @@ class FilePolicyStore:
         return looking.stop
 
     def _read(self, base: str | None, *, everything: bool) -> Change:
-        self._documents.read(everything=everything)
+        before = self._documents.good
+        begin(self._documents, self._snapshot, is_start=False, everything=everything)
+        after = self._documents.good
+        if self._snapshot is not None and (before is None or after is None or before.documents is not after.documents):
+            complain(self._documents.keep_in(self._snapshot))
         return self._documents.change(base)

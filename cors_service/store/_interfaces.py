@@ -16,8 +16,8 @@ class IPolicyStore(Interface):
     """Where policies come from.
 
     What a store gives is a `Change`: from policies that are active already to those that are there now, or from nothing
-    (`Change.whole`), which any store may give at any time. A change can say when the policies were read, and that it
-    stands in for newer ones that have mistakes.
+    (`Change.whole`), which any store may give at any time. A change can say when the policies were read, that it stands
+    in for newer ones that have mistakes, and which documents are behind.
     """
 
     name: str = Attribute("What people call it, in logs and in `/v1/status`: a path, a URL.")

@@ -9,18 +9,19 @@ from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown, without_userinfo
 from cors_service.policy import PolicySet
-from cors_service.policy.change import Change
+from cors_service.policy.change import Behind, Change
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IPolicies, IPolicyStore
+from cors_service.store._kept import complain
 from cors_service.store._slices import at_once, in_slices
 from cors_service.store._status import Status
 
@@ -52,7 +53,8 @@ class LivePolicies(Service):
         Args:
             store: Where policies come from.
             clock: The reactor.
-            snapshot: Keeps each good set for a start while the store is down; None where the store does that.
+            snapshot: Keeps each good set, before it becomes active, for a start while the store is down; None where the
+                store does that.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
         self.active: ActivePolicies | None = None
@@ -66,24 +68,27 @@ class LivePolicies(Service):
         self._loaded_at: float | None = None
         self._last_attempt: float | None = None
         self._mistakes: InvalidPolicies | None = None
+        self._behind: tuple[Behind, ...] = ()
         self._loading = False
         self._again = False
         self._everything = False
         # What the last swap has left over.
         self._left_over: list[object] = []
         self._waiting: list[Deferred[None]] = []
-        self._saving = DeferredLock()
         self._unwatch: Callable[[], object] | None = None
 
     def activate(self, first: Change | PolicySet) -> None:
-        """Make policies active at once, as at the start of a program.
+        """Make policies active at once, as at the start of a program; before that, they are in the snapshot.
 
         Args:
             first: What shall decide: a policy set, or the change that leads to it from nothing.
         """
         change = first if isinstance(first, Change) else Change.whole(first)
         self._last_attempt = self._clock.seconds()
-        self._become(at_once(ActivePolicies.changed(None, change)), change)
+        active = at_once(ActivePolicies.changed(None, change))
+        if self._snapshot is not None and self._snapshot.revision != active.revision:
+            complain(self._keep(self._snapshot, active, change))
+        self._become(active, change)
 
     def reload(self) -> Deferred[None]:
         """Load what the store holds now, all of it, and make it active if it is good.
@@ -122,7 +127,7 @@ class LivePolicies(Service):
             self._waiting.append(loading)
         else:
             loading.callback(None)
-        return loading.addCallback(lambda _: self._saving.run(lambda: unwatched))
+        return loading.addCallback(lambda _: unwatched)
 
     @property
     def mistakes(self) -> InvalidPolicies | None:
@@ -130,9 +135,14 @@ class LivePolicies(Service):
         return self._mistakes
 
     @property
+    def behind(self) -> tuple[Behind, ...]:
+        """The documents with newer versions that are not active."""
+        return self._behind
+
+    @property
     def status(self) -> Status:
         """What there is to say now."""
-        mistakes = self._mistakes.mistakes if self._mistakes else ()
+        mistakes = [mistake.as_dict() for mistake in self._mistakes.mistakes] if self._mistakes else []
         return Status(
             source=self._source,
             revision=self.active.revision if self.active else None,
@@ -140,7 +150,8 @@ class LivePolicies(Service):
             generation=self._generation,
             loaded_at=self._loaded_at,
             last_attempt=self._last_attempt,
-            mistakes=tuple(mistake.as_dict() for mistake in mistakes),
+            mistakes=tuple(mistakes),
+            behind=tuple(_written(one, mistakes) for one in self._behind),
             stale=self._mistakes is not None,
         )
 
@@ -153,7 +164,10 @@ class LivePolicies(Service):
             try:
                 before = self.active
                 change = await self._store.load(before.revision if before else None, everything=everything)
-                self._become(await self._compiled(before, change), change)
+                active = await self._compiled(before, change)
+                if self._snapshot is not None and active is not before:
+                    complain(await self._in_thread(self._keep, self._snapshot, active, change))
+                self._become(active, change)
             except InvalidPolicies as invalid:
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
@@ -178,9 +192,17 @@ class LivePolicies(Service):
         if change.mistakes is None and self._mistakes is not None:
             self._log.info("The policies of {source} are good again", source=self._source)
             self._mistakes = None
-        self._swap(active, change.loaded_at or self._last_attempt or self._clock.seconds())
+        self._behind = change.behind
+        self._swap(active, self._loaded(change))
         if change.mistakes is not None:
             self._failed(change.mistakes)
+
+    def _loaded(self, change: Change) -> float:
+        return change.loaded_at or self._last_attempt or self._clock.seconds()
+
+    def _keep(self, snapshot: Snapshot, active: ActivePolicies, change: Change) -> str | None:
+        """Write what is about to become active into the snapshot; give what went wrong."""
+        return snapshot.keep(active.policy_set, self._loaded(change), revision=active.revision)
 
     def _swap(self, active: ActivePolicies, loaded_at: float) -> None:
         self._loaded_at = loaded_at
@@ -195,15 +217,6 @@ class LivePolicies(Service):
             source=self._source,
             count=len(active.policy_set.policies),
         )
-        if self._snapshot is not None:
-            # One after the other, so that the newest is the one that stays.
-            saving = self._saving.run(self._save, self._snapshot, active, loaded_at)
-            saving.addErrback(lambda failure: self._log.failure("Can't write the snapshot", failure=failure))
-
-    def _save(self, snapshot: Snapshot, active: ActivePolicies, loaded_at: float) -> Deferred[Any]:
-        if self.active is not active:
-            return succeed(None)  # there is a newer one, which is saved behind this one
-        return self._in_thread(snapshot.save, active.policy_set, loaded_at)
 
     def _told(self, error: BaseException) -> InvalidPolicies:
         """Log what a store raised, and give a mistake that says where: only the log may have more."""
@@ -226,12 +239,27 @@ class LivePolicies(Service):
     def _tell(self, invalid: InvalidPolicies) -> None:
         for mistake in invalid.mistakes:
             self._log.error("{mistake}", mistake=str(mistake), code=mistake.code)
+        for one in self._behind:
+            stays = "its last good version stays active" if one.is_kept else "it never was good, and is left out"
+            self._log.error("{document} is behind: {stays}", document=shown(one.document, 300), stays=stays)
+        age = None if self._loaded_at is None else round(self._clock.seconds() - self._loaded_at)
         self._log.error(
-            "{count} mistakes in {source}; {kept} stays active",
+            "{count} mistakes in {source}; {kept} stays active{since}",
             count=len(invalid.mistakes),
             source=self._source,
             kept=self.active.revision if self.active else "no policies",
+            since="" if age is None else f", {age} seconds after nothing was wrong",
+            age=age,
         )
+
+
+def _written(behind: Behind, mistakes: list[dict[str, object]]) -> dict[str, object]:
+    return {
+        "document": behind.document,
+        "since": behind.since,
+        "kept": behind.is_kept,
+        "mistakes": [mistake for mistake in mistakes if mistake["file"] == behind.document],
+    }
 
 
 def _let_go(parts: list[object]) -> Generator[None, None, None]:

@@ -11,9 +11,11 @@ from zope.interface import implementer
 
 from cors_service.policy.change import Change
 from cors_service.reader.messages import IncomingChange, Load, decoded
+from cors_service.reader.reading import read_at_start
 from cors_service.reader.responder import Known
-from cors_service.reader.snapshot import Snapshot, read_at_start
+from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IPolicyStore
+from cors_service.store._kept import complain
 from cors_service.store.reader_client import ReaderClient
 
 
@@ -47,7 +49,9 @@ class ReaderPolicyStore:
         Raises:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
-        change = read_at_start(self._path, self._snapshot)
+        documents = read_at_start(self._path, self._snapshot)
+        complain(documents.keep_at_start(self._client.snapshot))
+        change = documents.change(None)
         if change.mistakes is None and change.loaded_at is not None:
             self._known = Known(change.revision, change.loaded_at)
         return change

@@ -15,7 +15,9 @@ class Status(Struct, frozen=True, kw_only=True):
         generation: How often other policies became active since the start.
         loaded_at: When the active policies were read from the store.
         last_attempt: When the store was read last, with or without success.
-        mistakes: What kept the last attempt from becoming active; empty if nothing did.
+        mistakes: What kept the last attempt, or a part of it, from becoming active; empty if nothing did.
+        behind: The documents with newer versions that are not active, each with the keys `document`, `since` (seconds
+            since 1970), `kept` (whether an earlier version is active) and `mistakes`.
         stale: Whether the active policies are not those of the last attempt.
     """
 
@@ -26,4 +28,5 @@ class Status(Struct, frozen=True, kw_only=True):
     loaded_at: float | None
     last_attempt: float | None
     mistakes: tuple[dict[str, object], ...]
+    behind: tuple[dict[str, object], ...] = ()
     stale: bool

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
-from cors_service.processes import PythonProcess, how_it_ended, run
+from cors_service.processes import PythonProcess, how_it_ended, nameless_file, run
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
@@ -30,9 +30,12 @@ from cors_service.reader.messages import (
     write_mistakes,
 )
 from cors_service.reader.responder import Known
-from cors_service.reader.snapshot import UNREADABLE, Snapshot
+from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 from cors_service.reader.sources import shown_path
 
+_FAILED: Final = "reader-failed"
+_SHARED: Final = 3
+"""The descriptor at which a reader has the last good set in memory."""
 _LONGEST_PAUSE: Final = 60.0
 _PATIENCE: Final = 2
 """How often the process has to end, with no answer in between, for those who ask to be told."""
@@ -65,7 +68,8 @@ class ReaderClient:
         """
         self.name = shown_path(path)
         self._path = path
-        self._snapshot = snapshot
+        self._given = snapshot
+        self._shared: SharedSnapshot | None = None
         self._reactor = reactor
         self._changed = changed
         self._is_wanted = False
@@ -177,8 +181,12 @@ class ReaderClient:
             return
         self._process = PythonProcess(self, self._reactor, says=1)
         options = [] if known is None else ["--known", known.revision, repr(known.loaded_at)]
+        files = {}
+        if isinstance(self.snapshot, SharedSnapshot):
+            options += ["--shared", str(_SHARED)]
+            files[_SHARED] = self.snapshot.fileno()
         try:
-            self._process.start(_arguments(self._path, self._snapshot, *options))
+            self._process.start(_arguments(self._path, self._given, *options), files)
         except OSError as error:
             self._process = None
             self._lost(f"can't be started: {error}")
@@ -201,9 +209,24 @@ class ReaderClient:
             self._ending, self._process = self._process, None
             self._ending.end()
         if self._ending is None:
+            self._forget_shared()
             ended, self._ended = self._ended, []
             for one in ended:
                 one.callback(None)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Where the last good set is kept; in memory, if nowhere else."""
+        if self._given is not None:
+            return self._given
+        if self._shared is None:
+            self._shared = SharedSnapshot(nameless_file("cors-service-policies"))
+        return self._shared
+
+    def _forget_shared(self) -> None:
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
 
     def _lost(self, what: str) -> None:
         self._log.error("The reader of {path} {what}", path=self.name, what=what)
@@ -215,7 +238,7 @@ class ReaderClient:
         self._restart = self._reactor.callLater(pause, self._run_again)
         if self._failures >= _PATIENCE:
             message = f"The process that reads the policies {what}; it is started again in {pause:g} seconds."
-            self._refuse_all(InvalidPolicies([PolicyError(UNREADABLE, message, file=self.name)]))
+            self._refuse_all(InvalidPolicies([PolicyError(_FAILED, message, file=self.name)]))
 
     def _refuse_all(self, why: InvalidPolicies) -> None:
         self._why = why
@@ -237,7 +260,7 @@ def check_in_process(path: Path, snapshot: Snapshot | None) -> None:
         output = run(_arguments(path, snapshot, "--check"))
     except OSError as error:
         why = f"The process that reads the policies failed: {error}."
-        raise InvalidPolicies([PolicyError(UNREADABLE, why, file=shown_path(path))]) from None
+        raise InvalidPolicies([PolicyError(_FAILED, why, file=shown_path(path))]) from None
     for data in Frames().take(output):
         message = decoded(data)
         if isinstance(message, Refused):
@@ -246,4 +269,6 @@ def check_in_process(path: Path, snapshot: Snapshot | None) -> None:
 
 def _arguments(path: Path, snapshot: Snapshot | None, *options: str) -> list[str]:
     keeping = [] if snapshot is None else ["--snapshot", str(snapshot.path)]
+    if snapshot is not None and snapshot.max_age is not None:
+        keeping += ["--max-snapshot-age", repr(snapshot.max_age)]
     return ["-m", "cors_service.reader", *keeping, *options, "--", str(path)]

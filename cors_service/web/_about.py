@@ -19,7 +19,7 @@ from cors_service.web._documents import Document, Documents
 from cors_service.web._tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.access import IAccess
 from cors_service.web.answer import JSON, NO_STORE, Answer
-from cors_service.web.endpoint import Endpoint, EndpointWithPolicies, NotFound
+from cors_service.web.endpoint import RETRY_SECONDS, Endpoint, EndpointWithPolicies, NotFound
 from cors_service.web.later import Later, Steps
 from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
@@ -149,10 +149,18 @@ class ReadyEndpoint(EndpointWithPolicies):
 
     def answer_GET(self, request: AnyRequest) -> Answer:
         """Answer with 200, or with 503."""
-        self._active()
+        if self._policies.active is None:
+            raise Problem(503, "no-policies", self._why(), {"Retry-After": str(RETRY_SECONDS)})
         if self.draining:
             raise Problem(503, "draining", "The service is about to stop.")
         return Answer(200, JSON, b'{"status":"ready"}', {"Cache-Control": NO_STORE})
+
+    def _why(self) -> str:
+        # Whoever asks may be anybody, so it names codes, and nothing of the documents.
+        mistakes = self._policies.status.mistakes
+        codes = sorted({str(mistake["code"]) for mistake in mistakes})
+        found = f": {len(mistakes)} mistake{'s' * (len(mistakes) != 1)} ({', '.join(codes)})" if codes else ""
+        return f"No policies are active yet{found}; the log of the service says why."
 
 
 class OpenAPIEndpoint(Endpoint):

@@ -193,6 +193,7 @@ class Worker(Service):
             revision=active.revision,
             loaded_at=status.loaded_at,
             mistakes=self._policies.mistakes,
+            behind=self._policies.behind,
         )
         for message in parts_of(change):
             self._channel.send(message)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from twisted.python.usage import UsageError
 
 from cors_service.policy import PolicySet, revision
+from cors_service.policy.change import Change
+from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import ReaderPolicyStore
-from tests.daemon.options import BAD, absent, parse
+from tests.daemon.options import BAD, GOOD, absent, parse
 
 Captured = pytest.CaptureFixture[str]
 
@@ -73,8 +77,10 @@ def test_snapshot(
     assert capsys.readouterr().out == ""
 
 
-def test_snapshot_of_a_directory(policies: Path, snapshot: Path, kept: PolicySet) -> None:
-    """If one of several documents can't be read, the service starts with the last good set: a part is not the whole."""
+def test_snapshot_of_another_layout(policies: Path, snapshot: Path, kept: PolicySet) -> None:
+    """If the snapshot is of one file, and that is a directory now with a document that can't be read, the whole last
+    good set is served: a part is not the whole.
+    """
     directory = policies.parent / "policies"
     directory.mkdir()
     policies.rename(directory / "a.toml")
@@ -91,22 +97,127 @@ def test_snapshot_is_not_needed(policies: Path, snapshot: Path) -> None:
     assert (initial.revision, initial.mistakes) == (revision(read_policies(policies)), None)
 
 
-def test_no_snapshot_for_mistakes(policies: Path, snapshot: Path, capsys: Captured) -> None:
-    """The service does not start with mistakes, even where there is a snapshot: somebody has to mend them."""
+def test_snapshot_beside_mistakes(policies: Path, snapshot: Path, kept: PolicySet) -> None:
+    """The service starts with the last good policies if newer ones have mistakes, all of which it knows."""
+    policies.write_text(BAD)
+    initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
+    assert initial is not None
+    assert initial.mistakes is not None
+    assert (initial.revision, len(initial.mistakes.mistakes)) == (revision(kept), 3)
+    assert [(one.document, one.is_kept) for one in initial.behind] == [(str(policies), True)]
+
+
+OTHER = GOOD.replace("one", "two")
+
+
+@pytest.fixture
+def teams(tmp_path: Path) -> Path:
+    """Give a directory with documents of two teams, which are in the snapshot."""
+    directory = tmp_path / "teams"
+    directory.mkdir()
+    (directory / "a.toml").write_text(GOOD)
+    (directory / "b.toml").write_text(OTHER)
+    parse("--policies", directory, "--snapshot", tmp_path / "kept.json")
+    return directory
+
+
+def started(teams: Path) -> Change:
+    """Give what a start begins with."""
+    initial = parse("--policies", teams, "--snapshot", teams.with_name("kept.json")).prepared.initial
+    assert initial is not None
+    return initial
+
+
+def test_start_of_a_directory(teams: Path) -> None:
+    """Of a directory a start takes what a running service would: documents that are good as they are, the last good
+    version of one with mistakes, and none of one that never was good; what was removed is gone.
+    """
+    (teams / "a.toml").write_text(GOOD.replace("https://one", "https://newer"))
+    (teams / "b.toml").write_text(BAD.replace("one", "two"))
+    (teams / "stray.toml").write_bytes(b"\xff\xfe")
+    change = started(teams)
+    assert {policy.name: str(policy.as_dict()["rules"]).count("newer") for policy in change.policies} == {
+        "one": 1,
+        "two": 0,
+    }
+    found = [(one.document, one.is_kept) for one in change.behind]
+    assert found == [(str(teams / "b.toml"), True), (str(teams / "stray.toml"), False)]
+    assert change.mistakes is not None
+    assert len(change.mistakes.mistakes) == 4
+    (teams / "a.toml").unlink()
+    assert [policy.name for policy in started(teams).policies] == ["two"]
+
+
+def test_restart_keeps_what_was_active(teams: Path) -> None:
+    """What a start has taken is what the next start takes, and no older; so it is as old as it was."""
+    (teams / "b.toml").write_text(BAD.replace("one", "two"))
+    first = started(teams)
+    (teams / "a.toml").write_text(GOOD.replace("https://one", "https://newer"))
+    second = started(teams)
+    (teams / "a.toml").write_text(BAD)
+    third = started(teams)
+    assert (second.revision != first.revision, third.revision) == (True, second.revision)
+    assert first.loaded_at == second.loaded_at == third.loaded_at
+
+
+def test_start_without_its_directory(teams: Path) -> None:
+    """A directory that is away or empty is no reason to remove policies: the whole last good set is served."""
+    before = started(teams).revision
+    for document in teams.iterdir():
+        document.unlink()
+    assert (started(teams).revision, started(teams).behind) == (before, ())
+    teams.rmdir()
+    assert started(teams).revision == before
+
+
+def test_snapshot_is_written_before_it_serves(policies: Path, snapshot: Path) -> None:
+    """What the service is about to serve is in the snapshot, and no older set any more."""
+    assert parse("--policies", policies, "--snapshot", snapshot).prepared.initial is not None
+    assert Snapshot(snapshot).load().policy_set == read_policies(policies)
+
+
+def test_old_snapshot(policies: Path, snapshot: Path, capsys: Captured) -> None:
+    """A snapshot that is older than it may be is of no use to a start, which then tells all that is wrong."""
     policies.write_text(BAD)
     with pytest.raises(SystemExit) as end:
+        parse("--policies", policies, "--snapshot", snapshot, "--max-snapshot-age", "3600")
+    *_, last, count = capsys.readouterr().err.splitlines()
+    assert (end.value.code, count) == (1, "4 mistakes in the policies.")
+    assert "The snapshot can't be used either: it is " in last
+    assert "seconds old, and --max-snapshot-age is 3600" in last
+
+
+def test_snapshot_of_the_future(policies: Path, snapshot: Path, kept: PolicySet, capsys: Captured) -> None:
+    """A snapshot with a date in the future is of no use to a start."""
+    policies.unlink()
+    Snapshot(snapshot).save(kept, time.time() + 3600)
+    with pytest.raises(SystemExit) as end:
         parse("--policies", policies, "--snapshot", snapshot)
+    assert end.value.code == 1
+    assert "its date lies in the future" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("check", [["--check"], ["--workers", "2"]])
+def test_mistakes_without_snapshot(teams: Path, capsys: Captured, check: list[str]) -> None:
+    """Where nothing can stand in, one document with mistakes refuses the start; --check never looks for that."""
+    (teams / "b.toml").write_text(BAD.replace("one", "two"))
+    snapshot = ["--snapshot", str(teams.with_name("kept.json"))] if check == ["--check"] else []
+    with pytest.raises(SystemExit) as end:
+        parse("--policies", teams, *check, *snapshot)
     assert (end.value.code, capsys.readouterr().err.splitlines()[-1]) == (1, "3 mistakes in the policies.")
 
 
-def test_no_snapshot_for_mistakes_beside_what_cannot_be_read(policies: Path, snapshot: Path, capsys: Captured) -> None:
-    """The service does not start with mistakes in one document, even if another one can't be read."""
-    policies.write_text(BAD)
-    policies.with_name("b.toml").symlink_to("absent.toml")
-    with pytest.raises(SystemExit) as end:
-        parse("--policies", policies.parent, "--snapshot", snapshot)
-    assert end.value.code == 1
-    assert "document-unreadable" in capsys.readouterr().err
+def test_workers_begin_with_a_snapshot(teams: Path) -> None:
+    """Several workers start in the same way."""
+    (teams / "b.toml").write_text(BAD.replace("one", "two"))
+    prepared = parse("--policies", teams, "--snapshot", teams.with_name("kept.json"), "--workers", "2").prepared
+    assert prepared.initial is None
+
+
+def test_age_of_no_snapshot(policies: Path) -> None:
+    """An age without a snapshot is a mistake of the operator."""
+    with pytest.raises(UsageError, match="--snapshot, which is missing"):
+        parse("--policies", policies, "--max-snapshot-age", "3600")
 
 
 def test_check_without_snapshot(policies: Path, snapshot: Path, capsys: Captured) -> None:

@@ -448,7 +448,7 @@ def test_no_reader_can_be_started(start: Start, tmp_path: Path) -> None:
     os.kill(reader_of(service), signal.SIGKILL)
     all_workers(service.port, lambda worker: worker["stale"], "that there is no reader")
     [mistake] = ask(service.port, "/v1/status").json["mistakes"]
-    assert mistake["code"] == "document-unreadable"
+    assert mistake["code"] == "reader-failed"
     assert "The process that reads the policies has ended: exit status 3" in mistake["message"]
     kill_worker(service, 1)
     assert allows(service.port, "one", "https://one.example")

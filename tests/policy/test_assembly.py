@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy import PolicySet, Source, revision
@@ -62,21 +62,85 @@ def afresh(documents: dict[str, Draft | PolicyError]) -> PolicySet:
     return read_drafts(drafts, unreadable=[one for one in read if isinstance(one, PolicyError)])
 
 
-def outcome(read: Callable[[], object]) -> object:
-    """Give what was read, or the report of what is wrong."""
+# What is wrong between documents, and with none of them by itself.
+BETWEEN = {"policy-duplicate", "origin-set-duplicate", "match-ambiguous", "no-policies"}
+NOT_ALONE = {"origin-set-unknown", "origin-set-unused", "no-policies"}
+
+
+def mistakes_of(read: Callable[[], object]) -> list[PolicyError]:
+    """Give what is wrong with what is read."""
     try:
-        return read()
+        read()
     except InvalidPolicies as invalid:
-        return invalid.report()
+        return list(invalid.mistakes)
+    return []
 
 
-@examples(1_000)
-@given(st.lists(st.lists(puts(), max_size=3), max_size=6))
-def test_as_if_read_afresh(rounds: list[list[tuple[str, Draft | PolicyError | None]]]) -> None:
-    """Whatever documents come, change and go, the set, its revision and its mistakes are those of all read anew, and
-    the changes lead from each good set to the next.
+class Naive:
+    """The same rule in the plainest way: everything is read anew each time, and documents are compared by their texts.
+
+    Attributes:
+        good: The documents of the last good set.
+        policy_set: The last good set.
     """
-    assembly, documents = Assembly(), dict[str, Draft | PolicyError]()
+
+    def __init__(self) -> None:
+        self.good: dict[str, Draft | PolicyError] = {}
+        self.policy_set: PolicySet | None = None
+
+    def read(self, documents: dict[str, Draft | PolicyError]) -> list[str]:
+        """Go on from documents as far as they are good; give what is wrong with them as they are."""
+        mistakes = mistakes_of(lambda: self._become(documents))
+        if mistakes and self.policy_set is not None:
+            self._go_on(documents)
+        return list(map(str, mistakes))
+
+    def _go_on(self, documents: dict[str, Draft | PolicyError]) -> None:
+        wrong = {name for name, one in documents.items() if mistakes_alone(one)}
+        mistakes = mistakes_of(lambda: afresh(self._without(documents, wrong)))
+        misusing = {mistake.file for mistake in mistakes if mistake.code not in {*BETWEEN, "origin-set-unused"}}
+        wrong |= {name for name in misusing if name in documents and documents[name] is not self.good.get(name)}
+        versions = self._without(documents, wrong)
+        unused = {str(mistake.value) for mistake in mistakes_of(lambda: afresh(versions)) if "unused" in mistake.code}
+        wrong |= {
+            name
+            for name, one in versions.items()
+            if one is not self.good.get(name) and (sets_of(one) - sets_of(self.good.get(name))) & unused
+        }
+        mistakes_of(lambda: self._become(self._without(documents, wrong)))
+
+    def _become(self, documents: dict[str, Draft | PolicyError]) -> None:
+        self.policy_set = afresh(documents)
+        self.good = dict(documents)
+
+    def _without(self, documents: dict[str, Draft | PolicyError], wrong: set[str]) -> dict[str, Draft | PolicyError]:
+        """Put what was good in place of what is wrong."""
+        kept = {name: self.good[name] for name in wrong if name in self.good}
+        return {name: one for name, one in documents.items() if name not in wrong} | kept
+
+
+def sets_of(document: Draft | PolicyError | None) -> set[str]:
+    """Give the names of the origin sets of a document."""
+    return set(document.sets) if isinstance(document, Draft) else set()
+
+
+def mistakes_alone(document: Draft | PolicyError) -> bool:
+    """Whether a document has mistakes that no other document could mend."""
+    if isinstance(document, PolicyError):
+        return True
+    return any(mistake.code not in NOT_ALONE for mistake in mistakes_of(lambda: afresh({"": document})))
+
+
+ROUNDS = st.lists(st.lists(puts(), max_size=3), max_size=8)
+
+
+@examples(300)
+@given(ROUNDS)
+def test_each_document_by_itself(rounds: list[list[tuple[str, Draft | PolicyError | None]]]) -> None:
+    """Whatever documents come, change and go, good and bad: the set is the one of the naive rule, its changes lead
+    there, its mistakes begin with all that is wrong with the newest documents, and those that are behind are named.
+    """
+    assembly, naive, documents = Assembly(), Naive(), dict[str, Draft | PolicyError]()
     for changes in rounds:
         for name, document in changes:
             assembly.put(name, document)
@@ -84,15 +148,66 @@ def test_as_if_read_afresh(rounds: list[list[tuple[str, Draft | PolicyError | No
             if document is not None:
                 documents[name] = document
         before, base = assembly.policy_set, assembly.revision
-        expected, found = outcome(partial(afresh, documents)), outcome(assembly.read)
-        if isinstance(expected, PolicySet):
-            assert expected == assembly.policy_set
-            assert list(expected.policies) == list(assembly.policy_set.policies)
-            assert revision(expected) == assembly.revision
-            assert Change.between(base, before, revision(expected), expected) == found
-        else:
-            assert expected == found
-            assert (before, base) == (assembly.policy_set, assembly.revision)
+        mistakes = naive.read(documents)
+        if naive.policy_set is None:
+            assert mistakes == list(map(str, mistakes_of(assembly.read)))
+            continue
+        change = assembly.read()
+        found = [] if change.mistakes is None else list(map(str, change.mistakes.mistakes))
+        assert mistakes == found[: len(mistakes)]
+        assert bool(mistakes) == bool(found)
+        assert naive.policy_set == assembly.policy_set
+        assert list(naive.policy_set.policies) == list(assembly.policy_set.policies)
+        assert revision(naive.policy_set) == assembly.revision
+        expected = Change.between(base, before, revision(naive.policy_set), naive.policy_set)
+        assert expected == structs.replace(change, mistakes=None)
+        assert naive.good == assembly.documents
+        names = naive.good.keys() | documents.keys()
+        behind = {name: name in naive.good for name in names if naive.good.get(name) is not documents.get(name)}
+        assert behind == assembly.behind
+
+
+def test_clash_with_what_stands_in() -> None:
+    """Where a policy moves into a good document from one that has mistakes now, the whole last good set stays, and the
+    mistakes say between which documents it is; once the other is mended, both are active.
+    """
+    assembly = Assembly()
+    assembly.put("a.toml", draft("a.toml", 'policies.x.origins = ["https://x.example"]', POLICIES[0]))
+    assembly.put("b.toml", draft("b.toml", 'policies.y.origins = ["https://y.example"]'))
+    assembly.put("c.toml", draft("c.toml", 'policies.z.origins = ["https://z.example"]'))
+    before = assembly.read().revision
+    moved = 'policies.x.origins = ["https://x.example"]'
+    assembly.put("a.toml", draft("a.toml", POLICIES[5]))
+    assembly.put("b.toml", draft("b.toml", moved))
+    assembly.put("c.toml", draft("c.toml", 'policies.z.origins = ["https://z2.example"]'))
+    change = assembly.read()
+    assert change.mistakes is not None
+    assert (before, before) == (change.base, change.revision)
+    codes = [mistake.code for mistake in change.mistakes.mistakes]
+    assert codes == ["origin-trailing-slash", "policy-duplicate"]
+    clash = change.mistakes.mistakes[1]
+    assert (clash.file, clash.line) == ("b.toml", 2)
+    assert "already defined in a.toml" in clash.message
+    assert "leaving out the newest version of a.toml, which has mistakes" in clash.message
+    assert assembly.behind == {"a.toml": True, "b.toml": True, "c.toml": True}
+    assembly.put("a.toml", draft("a.toml", POLICIES[0]))
+    change = assembly.read()
+    assert (change.mistakes, [policy.name for policy in change.policies]) == (None, ["z"])
+
+
+def test_one_file_or_many() -> None:
+    """Where a file becomes a directory, or the other way round, the last good set stays until all is good."""
+    assembly = Assembly()
+    assembly.put("", draft("", POLICIES[0]))
+    before = assembly.read().revision
+    assembly.put("", None)
+    assembly.put("a.toml", draft("a.toml", 'policies.x.origins = ["https://x.example"]'))
+    assembly.put("b.toml", UNREADABLE)
+    change = assembly.read()
+    assert (change.revision, change.mistakes is not None) == (before, True)
+    assert assembly.behind == {"b.toml": True}
+    assembly.put("b.toml", None)
+    assert assembly.read().removed == ("a",)
 
 
 def test_only_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,8 @@ EXAMPLES: dict[str, str | tuple[Source, ...]] = {
         '[[policies.a.rules]]\norigins = ["https://a.example"]'
     ),
 }
-# No document can say of itself that it can't be read: this one is the stores'.
-OF_STORES = {"document-unreadable"}
+# No document can say of itself that it can't be read: these are the stores'.
+OF_STORES = {"document-unreadable", "reader-failed"}
 
 
 def test_every_code_has_an_example() -> None:

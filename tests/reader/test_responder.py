@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +83,17 @@ class Asked:
         assert changes[-1] is not None
         return changes[-1]
 
-    def mistakes(self, base: str | None) -> InvalidPolicies:
-        """Have it load what has mistakes, and give these."""
+    def mistakes(self, base: str) -> InvalidPolicies:
+        """Have it load what has mistakes, and give these; the last good set is the one to start from."""
+        change = self.load(base)
+        assert change.mistakes is not None
+        assert (change.base, change.revision, change.policies) == (base, base, ())
+        return change.mistakes
+
+    def refused(self) -> InvalidPolicies:
+        """Have it load what it has nothing of, and give the mistakes."""
         self.said.clear()
-        self.responder.answer(Load(base))
+        self.responder.answer(Load(None))
         message = self.said[-1]
         assert isinstance(message, Refused)
         return read_mistakes(message.mistakes)
@@ -230,7 +239,7 @@ def test_last_good_set_beside_mistakes(asked: Asked) -> None:
 def test_begins_with_mistakes(asked: Asked) -> None:
     """Mistakes are no end: the first good document is told."""
     asked.write(TEN_MISTAKES)
-    assert len(asked.mistakes(None).mistakes) == 10
+    assert len(asked.refused().mistakes) == 11  # there is no snapshot either
     asked.write(toml("one"))
     assert asked.look() == [Changed()]
     assert names(asked.load(None)) == ["one"]
@@ -239,35 +248,49 @@ def test_begins_with_mistakes(asked: Asked) -> None:
 # Snapshots.
 
 
+def kept(asked: Asked) -> tuple[object, float]:
+    """Give what is in the snapshot."""
+    policy_set, loaded_at, _ = asked.snapshot.load()
+    return policy_set, loaded_at
+
+
 def test_snapshot(asked: Asked) -> None:
-    """It writes each good set into the snapshot, once, and never one with mistakes."""
-    asked.responder.save()
-    assert not asked.snapshot.path.exists()
-    loaded_at = asked.load(None).loaded_at
+    """Each good set is in the snapshot before it is given to anybody, and never one with mistakes."""
+    given: list[tuple[object, float]] = []
+
+    def look_and_take(frame: bytes) -> None:
+        given.append(kept(asked))
+        asked._take(frame)
+
+    asked.responder = Responder(Documents(asked.path), look_and_take, snapshot=asked.snapshot)
+    change = asked.load(None)
+    assert given == [(read_policies(asked.path), change.loaded_at)] * len(asked.said)
+    given.clear()
+    asked.write(toml("two"))
+    asked.load(change.revision, everything=True)
+    assert [policy_set for policy_set, _ in given] == [read_policies(asked.path)] * len(asked.said)
+    good = read_policies(asked.path)
+    asked.write(TEN_MISTAKES)
+    asked.load(None, everything=True)
+    assert kept(asked)[0] == good
+
+
+def test_snapshot_is_written_once(asked: Asked) -> None:
+    """As long as the documents stay as they are, the snapshot is not written again."""
+    asked.load(None)
+    asked.snapshot.path.unlink()
     for _ in range(2):
         asked.responder.save()
-        assert (read_policies(asked.path), loaded_at) == asked.snapshot.load()
-        asked.write(TEN_MISTAKES)
-        asked.snapshot.path.with_name("good").write_bytes(asked.snapshot.path.read_bytes())
-        asked.look()
-        asked.mistakes(asked.load(None).revision)
-        asked.write(toml("one"))
-    asked.snapshot.path.unlink()
-    asked.responder.save()
+        asked.load(None)
     assert not asked.snapshot.path.exists()
 
 
 def test_snapshot_of_what_is_known(asked: Asked) -> None:
-    """What the service has read itself is in the snapshot with the time of that, also if the end comes at once."""
-    known = Known(revision(read_policies(asked.path)), 17.0)
-    asked.begin(known=known)
-    assert not asked.responder.has_saved
-    asked.responder.finish()
-    assert (asked.responder.has_saved, asked.snapshot.load()[1]) == (True, 17.0)
-    asked.begin(known=known)
+    """What the service has read itself is in the snapshot with the time of that."""
+    asked.begin(known=Known(revision(read_policies(asked.path)), 17.0))
     asked.look()
     asked.responder.save()
-    assert asked.snapshot.load()[1] == 17.0
+    assert kept(asked)[1] == 17.0
 
 
 def test_begins_with_a_snapshot(asked: Asked) -> None:
@@ -283,31 +306,66 @@ def test_begins_with_a_snapshot(asked: Asked) -> None:
     asked.write(toml("one", "two"))
     asked.look()
     change = asked.load(last)
-    assert (names(change), change.mistakes) == (["one", "two"], None)
+    assert (names(change), change.base, change.mistakes) == (["two"], last, None)
     assert change.revision == revision(read_policies(asked.path))
 
 
-def test_no_snapshot_for_mistakes(asked: Asked) -> None:
-    """A snapshot is for documents that can't be read, and not for those that have mistakes."""
+def test_begins_with_a_snapshot_beside_mistakes(asked: Asked) -> None:
+    """Where the documents have mistakes, it has the last good set from the snapshot, however old, and says them all."""
+    asked.snapshot.max_age = 5
     asked.snapshot.save(read_policies(asked.path), 17.0)
     asked.write(TEN_MISTAKES)
-    assert len(asked.mistakes(None).mistakes) == 10
+    change = asked.load(None)
+    assert change.mistakes is not None
+    assert (len(change.mistakes.mistakes), change.loaded_at, names(change)) == (10, 17.0, ["one"])
 
 
 def test_no_help_from_the_snapshot(asked: Asked) -> None:
     """If neither the documents nor the snapshot can be read, the mistakes say so of both."""
     asked.path.unlink()
-    assert [mistake.file for mistake in asked.mistakes(None).mistakes] == [str(asked.path), str(asked.snapshot.path)]
+    assert [mistake.file for mistake in asked.refused().mistakes] == [str(asked.path), str(asked.snapshot.path)]
 
 
-def test_cannot_be_saved(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
-    """A snapshot that can't be written is told in a line, once for each good set."""
-    asked.snapshot.path.mkdir()
-    asked.load(None)
-    for _ in range(2):
-        asked.responder.save()
+def test_cannot_be_saved(asked: Asked, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be written takes an older snapshot away, which is said in a line; it is written once it can be."""
+    base = asked.load(None).revision
+    asked.write(toml("two"))
+    monkeypatch.setattr("cors_service.reader.responder._RETRY_SECONDS", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        asked.load(base, everything=True)
+        for _ in range(2):
+            asked.responder.save()
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("Can't write the snapshot: ")
+    assert line.startswith("Can't write the snapshot: [Errno 28] No space left on device. There is none now")
+    assert not asked.snapshot.path.exists()
+    asked.responder.save()
+    assert (kept(asked)[0], capsys.readouterr().err) == (read_policies(asked.path), "The snapshot is written again.\n")
+
+
+def full(_: int) -> None:
+    """Fail as a full disk does."""
+    raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+
+def test_renewed(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a snapshot can become too old, its date is renewed while the documents are those in it, and not else."""
+    now = [1000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    asked.snapshot.max_age = 100
+    asked.load(None)
+    dates = []
+    for _ in range(3):
+        now[0] += 6
+        asked.responder.save()
+        dates.append(kept(asked)[1])
+    asked.write(TEN_MISTAKES)
+    asked.look()
+    asked.load(None)
+    now[0] += 50
+    asked.responder.save()
+    assert [*dates, kept(asked)[1]] == [1000, 1012, 1012, 1012]
 
 
 def test_fails(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

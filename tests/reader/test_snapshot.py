@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from errno import EROFS
 from pathlib import Path
 
 import pytest
 
-from cors_service.policy import read_document, revision
-from cors_service.reader.snapshot import Snapshot
+from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, revision
+from cors_service.policy.assembly import read_drafts
+from cors_service.policy.draft import Draft
+from cors_service.reader.snapshot import SKEW_SECONDS, Snapshot
 from cors_service.reader.sources import read_policies
-from tests.store.store_texts import document
+from tests.store.store_texts import document, toml
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "policies.toml"
 
@@ -25,8 +30,9 @@ def test_round_trip(tmp_path: Path) -> None:
     policy_set = read_policies(EXAMPLE)
     snapshot = Snapshot(tmp_path / "snapshot")
     snapshot.save(policy_set, 1234.5)
-    loaded, loaded_at = snapshot.load()
+    loaded, loaded_at, _ = snapshot.load()
     assert (policy_set, revision(policy_set), 1234.5) == (loaded, revision(loaded), loaded_at)
+    assert snapshot.revision == revision(policy_set)
 
 
 def test_replaced(tmp_path: Path) -> None:
@@ -34,7 +40,7 @@ def test_replaced(tmp_path: Path) -> None:
     snapshot = Snapshot(tmp_path / "snapshot")
     snapshot.save(read_document(document("one")), 1)
     snapshot.save(read_document(document("two")), 2)
-    loaded, loaded_at = snapshot.load()
+    loaded, loaded_at, _ = snapshot.load()
     assert (
         list(loaded.policies),
         loaded_at,
@@ -79,7 +85,7 @@ def test_good(tmp_path: Path) -> None:
     """What the cases of damage start from is itself a good snapshot."""
     path = tmp_path / "snapshot"
     path.write_text(kept())
-    assert (read_document(document("one")), 5.0) == Snapshot(path).load()
+    assert (read_document(document("one")), 5.0) == Snapshot(path).load()[:2]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,9 @@ def test_good(tmp_path: Path) -> None:
         pytest.param(b"{}", id="nothing in it"),
         pytest.param(b'{"loaded_at": 5.0}', id="no document"),
         pytest.param(b'{"document": {"version": 1}}', id="no time"),
+        pytest.param(b'{"loaded_at": 5.0, "documents": []}', id="documents in a list"),
+        pytest.param(b'{"loaded_at": 5.0, "documents": {}}', id="no documents"),
+        pytest.param(b'{"loaded_at": 5.0, "documents": {"a.toml": 5}}', id="a document is a number"),
         pytest.param(kept(document=None).encode(), id="the document is null"),
         pytest.param(kept(document={}).encode(), id="the document has mistakes"),
         pytest.param(kept(loaded_at=None).encode(), id="the time is null"),
@@ -101,6 +110,7 @@ def test_good(tmp_path: Path) -> None:
         pytest.param(kept(loaded_at=float("nan")).encode(), id="the time is NaN"),
         pytest.param(kept(loaded_at=float("inf")).encode(), id="the time is infinite"),
         pytest.param(kept(loaded_at=1e18).encode(), id="no calendar has the time"),
+        pytest.param(kept(loaded_at=4e9).encode(), id="the time is in the future"),
         pytest.param(kept(loaded_at=10**400).encode(), id="the time is a number that no float holds"),
         pytest.param(b"[" * 100_000, id="nested without end"),
     ],
@@ -112,3 +122,105 @@ def test_damaged(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         Snapshot(path).load()
     assert "\n" not in str(caught.value)
+
+
+def test_documents(tmp_path: Path) -> None:
+    """Each document is kept by itself, also one with a name that is no text, and one that uses another's origin set."""
+    texts = {
+        "a.toml": 'version = 1\n[policies.one]\norigins = ["@ours"]\n',
+        "b\udc80.toml": f'{toml("two", "three")}[origin_sets]\nours = ["https://*.our.example"]\n',
+        "c.toml": "version = 1\n",
+    }
+    drafts = {name: Draft(Source(None, "toml", text)) for name, text in texts.items()}
+    policy_set = read_drafts(list(drafts.values()))
+    snapshot = Snapshot(tmp_path / "snapshot")
+    snapshot.save(policy_set, 5.0, documents=drafts)
+    kept = snapshot.load()
+    assert policy_set == kept.policy_set
+    assert {name: (sorted(draft.policies), sorted(draft.sets)) for name, draft in kept.documents.items()} == {
+        "a.toml": (["one"], []),
+        "b\udc80.toml": (["three", "two"], ["ours"]),
+        "c.toml": ([], []),
+    }
+
+
+WRONG = InvalidPolicies([PolicyError("syntax", "wrong")])
+
+
+@pytest.mark.parametrize(("max_age", "is_kept"), [(None, True), (1000, True), (10, False)])
+def test_age(tmp_path: Path, max_age: float | None, is_kept: bool) -> None:
+    """A start does without a snapshot that is too old, and says how old it is; a reader takes it all the same."""
+    snapshot = Snapshot(tmp_path / "snapshot", max_age)
+    snapshot.save(read_document(document("one")), time.time() - 500)
+    assert list(snapshot.in_place_of(WRONG, is_start=False).policy_set.policies) == ["one"]
+    if is_kept:
+        assert list(snapshot.in_place_of(WRONG, is_start=True).policy_set.policies) == ["one"]
+        return
+    with pytest.raises(InvalidPolicies) as caught:
+        snapshot.in_place_of(WRONG, is_start=True)
+    mistakes = [mistake.message for mistake in caught.value.mistakes]
+    assert mistakes == [
+        "wrong",
+        "The snapshot can't be used either: it is 500 seconds old, and --max-snapshot-age is 10.",
+    ]
+
+
+@pytest.mark.parametrize(("ahead", "is_date"), [(SKEW_SECONDS - 10, True), (SKEW_SECONDS + 10, False)])
+def test_future(tmp_path: Path, ahead: float, is_date: bool) -> None:
+    """Clocks may differ by a minute; a date beyond that is no date."""
+    snapshot = Snapshot(tmp_path / "snapshot")
+    snapshot.save(read_document(document("one")), time.time() + ahead)
+    if is_date:
+        snapshot.load()
+        return
+    with pytest.raises(ValueError, match="its date lies in the future: 20"):
+        snapshot.load()
+
+
+def fail(*_: object) -> None:
+    """Fail as a file system does that is read-only."""
+    raise OSError(EROFS, os.strerror(EROFS))
+
+
+BROKEN = ["os.fsync", "pathlib.Path.unlink", "os.truncate"]
+
+
+def test_void(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be written leaves nothing older in its place: that is removed, or emptied, or at least told."""
+    snapshot = Snapshot(tmp_path / "snapshot")
+    said = []
+    for broken in (BROKEN[:1], BROKEN[:2], BROKEN):
+        snapshot.save(read_document(document("one")), 5.0)
+        with monkeypatch.context() as patch:
+            for name in broken:
+                patch.setattr(name, lambda *_, **__: fail())
+            said.append(snapshot.keep(read_document(document("two")), 6.0))
+        is_usable = snapshot.path.exists() and bool(snapshot.path.read_bytes())
+        assert is_usable == (len(broken) == 3)
+    assert ["There is none now" in str(line) for line in said] == [True, True, False]
+    assert "The older one can't be removed (Read-only file system)" in str(said[2])
+
+
+def test_same_policies_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot of the same policies stays, also where it can't be written."""
+    snapshot = Snapshot(tmp_path / "snapshot")
+    snapshot.save(read_document(document("one")), 5.0)
+    monkeypatch.setattr("os.fsync", fail)
+    assert "has the same policies" in str(snapshot.keep(read_document(document("one")), 6.0))
+    assert snapshot.load().loaded_at == 5.0
+
+
+def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the next process may write newer policies, what is still being written does not replace them."""
+    snapshot = Snapshot(tmp_path / "snapshot")
+    sync = os.fsync
+
+    def close_first(descriptor: int) -> None:
+        monkeypatch.setattr("os.fsync", sync)
+        snapshot.close()
+        Snapshot(snapshot.path).save(read_document(document("new")), 6.0)
+
+    monkeypatch.setattr("os.fsync", close_first)
+    snapshot.save(read_document(document("old")), 5.0)
+    assert list(snapshot.load().policy_set.policies) == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["snapshot"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from zope.interface.verify import verifyObject
 
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
 from cors_service.policy.change import Change
-from cors_service.reader.snapshot import Snapshot
 from cors_service.store import IPolicyStore, LivePolicies
 from cors_service.store._slices import IDLE_SECONDS, MOST_SECONDS, SLICE_SECONDS, at_once, in_slices
 from tests.store.store_texts import document, now
@@ -241,24 +238,6 @@ def test_good_set_beside_mistakes(live: LivePolicies, store: ScriptedStore, logg
     store.give(policies("one", "two"), policies("one", "two"))
     assert (live.status.stale, live.status.generation) == (False, 2)
     assert logged.count(("info", "The policies of scripted are good again")) == 1
-
-
-def test_only_the_newest_is_saved(store: ScriptedStore, tmp_path: Path) -> None:
-    """While a snapshot is written others become active: of these only the newest is saved behind it."""
-    saves: list[tuple[Deferred[None], tuple[Any, ...]]] = []
-
-    def in_thread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        saves.append((Deferred(), arguments))
-        return saves[-1][0]
-
-    live = LivePolicies(store, Clock(), snapshot=Snapshot(tmp_path / "snapshot"), in_thread=in_thread)
-    live.activate(policies("one"))
-    for before, after in pairwise(["one", "two", "three", "four"]):
-        live.reload()
-        store.give(policies(before), policies(after))
-    saves[0][0].callback(None)
-    assert [list(policy_set.policies) for _, (policy_set, _) in saves] == [["one"], ["four"]]
-    saves[1][0].callback(None)
 
 
 # Slices.

@@ -18,7 +18,9 @@ from cors_service.policy import InvalidPolicies, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import LivePolicies, ReaderPolicyStore
+from cors_service.web import decision_resource
 from tests.store.store_texts import TEN_MISTAKES, names, toml
+from tests.web.traversal import Caller
 
 DEADLINE = 30.0
 Logged = list[tuple[str, str]]
@@ -231,7 +233,7 @@ async def test_cannot_be_started(path: Path, logged: Logged) -> None:
     live.startService()
     await until(lambda: live.status.stale)
     [mistake] = live.status.mistakes
-    assert (mistake["code"], active(live)) == ("document-unreadable", ["one"])
+    assert (mistake["code"], active(live)) == ("reader-failed", ["one"])
     assert "can't be started: no room" in str(mistake["message"])
     assert sum("no room" in text for level, text in logged if level == "error") >= 2
     write(path, toml("two"))
@@ -265,3 +267,41 @@ async def test_directory_with_an_odd_name(tmp_path: Path) -> None:
     store = ReaderPolicyStore(directory, reactor)
     assert names(await store.load(None)) == ["one"]
     await until(lambda: children() == set())
+
+
+async def test_start_without_a_reader(path: Path) -> None:
+    """Where nothing could be read at a start, /readyz says that the process that reads fails, and no more."""
+    machine = FullMachine()
+    live = LivePolicies(ReaderPolicyStore(path, machine), IReactorTime(reactor))
+    live.startService()
+    await until(lambda: live.status.stale)
+    answer = Caller(decision_resource(live)).get("/readyz")
+    detail = "No policies are active yet: 1 mistake (reader-failed); the log of the service says why."
+    assert (answer.status, answer.json["detail"]) == (503, detail)
+    machine.is_full = False
+    await until(lambda: active(live) == ["one"])
+    assert Caller(decision_resource(live)).get("/readyz").status == 200
+    await live.stopService()
+
+
+async def test_other_documents_go_on(tmp_path: Path) -> None:
+    """Beside a document with mistakes, which is named, a change of another one comes into force."""
+    directory = tmp_path / "teams"
+    directory.mkdir()
+    write(directory / "a.toml", toml("one"))
+    write(directory / "b.toml", toml("two"))
+    live = LivePolicies(ReaderPolicyStore(directory, reactor), IReactorTime(reactor))
+    live.startService()
+    await until(lambda: active(live) == ["one", "two"])
+    write(directory / "a.toml", TEN_MISTAKES)
+    await until(lambda: live.status.stale)
+    [before] = live.status.behind
+    assert (before["document"], before["kept"]) == (str(directory / "a.toml"), True)
+    assert before["mistakes"] == list(live.status.mistakes)
+    write(directory / "b.toml", toml("two", "more"))
+    await until(lambda: active(live) == ["more", "one", "two"])
+    assert list(live.status.behind) == [before]
+    write(directory / "a.toml", toml("one", "mended"))
+    await until(lambda: active(live) == ["mended", "more", "one", "two"])
+    assert (live.status.stale, live.status.behind) == (False, ())
+    await live.stopService()

@@ -139,6 +139,7 @@ def test_status_of_fixed_policies() -> None:
         "loaded_at": None,
         "last_attempt": None,
         "mistakes": [],
+        "behind": [],
         "stale": False,
         "age": None,
         "version": cors_service.__version__,
@@ -153,7 +154,7 @@ def test_status_through_a_life() -> None:
     asked = Caller(tree_of(policies, clock))
 
     unknown = {"revision": None, "policies": 0, "generation": 0, "loaded_at": None, "last_attempt": None, "age": None}
-    told = {"source": "memory", "mistakes": [], "stale": False, "version": cors_service.__version__}
+    told = {"source": "memory", "mistakes": [], "behind": [], "stale": False, "version": cors_service.__version__}
     assert unknown | told == asked.get("/v1/status").json
 
     policies.startService()

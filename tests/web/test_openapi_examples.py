@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import tomli_w
-from twisted.internet.defer import Deferred, execute
+from msgspec import structs
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 import cors_service
-from cors_service.policy import Source, read_sources
-from cors_service.policy.change import Change
+from cors_service.policy import InvalidPolicies, Source, read_sources
+from cors_service.policy.change import Behind, Change
 from cors_service.store import IPolicyStore, LivePolicies
 from tests.web.description import (
     COMPONENTS,
@@ -96,8 +97,13 @@ class TextStore:
         return Change.whole(read_sources([Source(self.name, "toml", self.text)]))
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
-        """Read the text."""
-        return execute(self.read)
+        """Read the text; if it has mistakes, the last good one stands in."""
+        try:
+            self.good = self.read()
+        except InvalidPolicies as invalid:
+            behind = (Behind(self.name, NINE + 1800, is_kept=True),)
+            return succeed(structs.replace(self.good, mistakes=invalid, behind=behind, loaded_at=NINE))
+        return succeed(self.good)
 
     def watch(self, changed: object) -> Any:
         """Never change by itself."""

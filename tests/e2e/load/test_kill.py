@@ -166,8 +166,10 @@ def test_killed_while_a_snapshot_is_written(tmp_path: Path) -> None:
     assert number > ROUNDS
 
 
-def test_a_half_written_document_is_refused_beside_a_snapshot(tmp_path: Path) -> None:
-    """A snapshot helps if the document can't be read, and hides no mistake of one that can."""
+def test_a_half_written_document_beside_a_snapshot(tmp_path: Path) -> None:
+    """A start beside a half written document serves the last whole one, and hides no mistake of the other; without a
+    snapshot it is refused.
+    """
     snapshot = tmp_path / "snapshot.json"
     writer = Writer(tmp_path / "policies.toml", random.Random(3), in_place=True, origins=10)
     writer.write()
@@ -175,6 +177,10 @@ def test_a_half_written_document_is_refused_beside_a_snapshot(tmp_path: Path) ->
         wait_for(snapshot.exists, "the first snapshot")
     writer.write(pieces=CHUNKS - 1)
     assert not writer.is_whole
-    status, said = refused_start(writer.path, f"--snapshot={snapshot}")
+    with running(writer.path, f"--snapshot={snapshot}") as service:
+        assert served(service, writer.known).number == 1
+        assert service.status()["stale"] is True
+        assert {mistake["file"] for mistake in service.status()["mistakes"]} == {str(writer.path)}
+    status, said = refused_start(writer.path)
     assert status == 1
     assert str(writer.path) in said
