@@ -68,8 +68,8 @@ class PoliciesEndpoint(EndpointWithPolicies):
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """One policy by its name."""
         if not path or request.postpath:
-            return NotFound(self._ids)
-        child = PolicyEndpoint(self._ids, self, path.decode("utf-8", "replace"))
+            return NotFound(self.ids)
+        child = PolicyEndpoint(self.ids, self, path.decode("utf-8", "replace"))
         child.hosts = self.hosts
         return child
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision.memo import Memo
 from cors_service.store import IPolicies
+from cors_service.web._body import json_body
 from cors_service.web._remembered import Remembered
 from cors_service.web._tags import tagged, unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
@@ -34,8 +36,9 @@ FEW: Final = 100
 SHORT: Final = 32 * 1024
 """What stands in no more bytes is decided at once."""
 
-# Batches that are decided at the same time.
-_AT_ONCE: Final = 4
+AT_ONCE: Final = 4
+"""Batches that are decided at the same time."""
+
 # What a step takes: bytes of queries that are new, and as many for each of them as it costs beside its bytes.
 _STEP: Final = 2048
 _COSTS: Final = 200
@@ -54,12 +57,12 @@ class DecisionEndpoint(EndpointWithPolicies):
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about the query in the body."""
         active = self._active()
-        body = _json_body(request, self._limits.body)
+        body = json_body(request, self._limits.body)
         remembered = self._by_body.of(active.revision)
         answer = remembered.get(body)
         if answer is None:
             if len(body) > SHORT:
-                return Later(self._turns, self._in_turn(active, body))
+                return in_turn(self._turns, partial(self._decide, active, body))
             answer = self._decide(active, body)
             remembered.offer(body, answer)
         return answer
@@ -81,11 +84,6 @@ class DecisionEndpoint(EndpointWithPolicies):
         decision = write_decision(active.decide(read_query_text(body)), self._limits.ttl)
         return Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
 
-    def _in_turn(self, active: ActivePolicies, body: bytes) -> Steps:
-        # One step takes milliseconds at most, and no other of the kind is taken in the same turn.
-        yield None
-        return self._decide(active, body)
-
 
 class DecisionsEndpoint(EndpointWithPolicies):
     """`/v1/decisions`: a batch, decided by one revision."""
@@ -94,20 +92,20 @@ class DecisionsEndpoint(EndpointWithPolicies):
         super().__init__(ids, policies, limits)
         self._turns = turns
         # What they hold before it is sent is bounded by their number.
-        self._seats = DeferredSemaphore(_AT_ONCE)
+        self._seats = DeferredSemaphore(AT_ONCE)
         self._written: Remembered[bytes, bytes] = Remembered()
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about each query in the body; one that is bad is a problem in its place."""
         active = self._active()
-        body = _json_body(request, self._limits.body)
+        body = json_body(request, self._limits.body)
         # By the end of a long batch, other policies may be active, which have a memory of their own.
         remembered = self._written.of(active.revision)
         if len(body) <= SHORT:
             texts = split_queries(body)
             # Each item but the last has a comma behind it.
             if len(texts) <= FEW if texts is not None else body.count(b",") < FEW:
-                return _all_at_once(self._answer(active, remembered, body, texts))
+                return all_at_once(self._answer(active, remembered, body, texts))
         return Later(self._turns, self._in_turns(active, remembered, body))
 
     def _in_turns(self, active: ActivePolicies, remembered: Memo[bytes, bytes], body: bytes) -> Steps:
@@ -177,29 +175,21 @@ class DecisionsEndpoint(EndpointWithPolicies):
             return write_json({"error": Problem.of(error).as_dict()})
 
 
-def _all_at_once(steps: Steps) -> Answer:
+def in_turn(turns: Turns, decide: Callable[[], Answer]) -> Later:
+    """Decide about what stands in many bytes, in the next turn."""
+
+    def steps() -> Steps:
+        # One step takes milliseconds at most, and no other of the kind is taken in the same turn.
+        yield None
+        return decide()
+
+    return Later(turns, steps())
+
+
+def all_at_once(steps: Steps) -> Answer:
     """Take all steps; none of them waits for anything."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
             return cast(Answer, end.value)
-
-
-def _json_body(request: AnyRequest, most: int) -> bytes:
-    """The body of a request that says that it is JSON.
-
-    Raises:
-        Problem: It has more bytes than `most`, or says that it is something else.
-    """
-    body = request.content.read(most + 1)
-    if len(body) > most:
-        raise Problem(413, "body-too-large", f"The body is larger than {most} bytes.")
-    headers = request.requestHeaders
-    media_types = headers.getRawHeaders(b"content-type") or [b""]
-    media_type = (media_types[0] or b"application/json").partition(b";")[0].strip().lower()
-    is_json = media_type == b"application/json" or media_type.endswith(b"+json")
-    if not is_json or len(media_types) > 1 or headers.hasHeader(b"content-encoding"):
-        detail = "The body must be JSON: send it with Content-Type: application/json."
-        raise Problem(415, "not-json", detail, {"Accept": JSON})
-    return body

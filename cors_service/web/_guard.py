@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from posixpath import join
 from typing import Any, Final
 
 from twisted.web.iweb import IRequest
@@ -29,7 +30,7 @@ TOKEN_HEADER: Final = b"x-cors-token"
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
 
 Endpoints = Mapping[bytes, Endpoint]
-"""Those beneath `/v1`, by their names."""
+"""Each by its path, which is beneath `/v1` unless it begins with a slash; it is what the endpoint is called here."""
 
 _READ: Final = frozenset({b"policies", b"status"})
 # Each remembers answers, so there is an end to how many endpoints there are.
@@ -78,13 +79,13 @@ class Gate:
         for caller in known:
             if verb in caller.verbs:
                 return self._endpoints(caller.policies)[name], caller
-        path = name.decode("ascii")
+        path = join("/v1", name.decode("ascii"))
         if known:
             self._warnings.warn(
-                f"{known[0].name} {verb}", f"The caller {known[0].name} asks /v1/{path} without the verb {verb}"
+                f"{known[0].name} {verb}", f"The caller {known[0].name} asks {path} without the verb {verb}"
             )
             raise Problem(403, "forbidden", f"This caller lacks the verb {verb}.")
-        self._warnings.warn(path, f"A caller without a known token or certificate asks /v1/{path}")
+        self._warnings.warn(path, f"A caller without a known token or certificate asks {path}")
         detail = "The request has no known token and came with no known certificate."
         raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
 
@@ -122,7 +123,7 @@ class Guarded(Endpoint):
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """What stands beneath the endpoints."""
-        child = _GuardedChild(self._ids, self._gate, self._name, self._verb, path)
+        child = _GuardedChild(self.ids, self._gate, self._name, self._verb, path)
         child.hosts = self.hosts
         return child
 
@@ -162,15 +163,10 @@ class _GuardedChild(Guarded):
         return child
 
 
-def guarded(ids: Iterator[bytes], gate: Gate) -> Endpoints:
-    """Put a guard before each endpoint.
-
-    Args:
-        ids: The names of answers.
-        gate: Knows the endpoints and the callers.
-    """
+def guarded(gate: Gate) -> Endpoints:
+    """Put a guard before each endpoint of a gate."""
     return {
-        name: Guarded(ids, gate, name, "read" if name in _READ else "decide", is_leaf=bool(endpoint.isLeaf))
+        name: Guarded(endpoint.ids, gate, name, "read" if name in _READ else "decide", is_leaf=bool(endpoint.isLeaf))
         for name, endpoint in gate.endpoints.items()
     }
 

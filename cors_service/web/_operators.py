@@ -26,7 +26,6 @@ class OperatorTree(NotFound):
             endpoints: Those beneath `/v1`, by their names.
         """
         super().__init__(ids)
-        self.ids = ids
         self.ready = ready
         self.putChild(b"livez", LiveEndpoint(ids))
         self.putChild(b"readyz", ready)

@@ -10,7 +10,7 @@ client gains nothing by sending those of another.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -121,12 +121,11 @@ class ProxyEndpoint(EndpointWithPolicies):
     def _decide_anew(self, request: AnyRequest) -> Answer:
         policy, path = self._selectors(request)
         original = self.original(request, path)
-        query = Query(
-            original.method,
-            policy,
-            f"{original.site}/" if original.site else None,
-            *(_lines(request, name) for name in _CORS_HEADERS),
-        )
+        return self._answer_about(policy, original, [_lines(request, name) for name in _CORS_HEADERS])
+
+    def _answer_about(self, policy: str | None, original: OriginalRequest, lines: Iterable[tuple[str, ...]]) -> Answer:
+        """Decide about an original request, of which these are the values of each of _CORS_HEADERS."""
+        query = Query(original.method, policy, f"{original.site}/" if original.site else None, *lines)
         try:
             return self._decided(self._decide(query, original))
         except BadQuery as error:
@@ -215,7 +214,7 @@ class ForwardAuthEndpoint(ProxyEndpoint):
 
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe X-Forwarded-Method, -Proto, -Host and -Uri."""
-        site = _site(_only(request, b"x-forwarded-proto"), _only(request, b"x-forwarded-host"))
+        site = site_of(_only(request, b"x-forwarded-proto"), _only(request, b"x-forwarded-host"))
         return OriginalRequest(_only(request, b"x-forwarded-method"), site, _only(request, b"x-forwarded-uri"))
 
 
@@ -228,7 +227,7 @@ class ExtAuthzEndpoint(ProxyEndpoint):
 
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe the request line, Host and X-Forwarded-Proto."""
-        site = _site(_only(request, b"x-forwarded-proto") or "https", _only(request, b"host"))
+        site = site_of(_only(request, b"x-forwarded-proto") or "https", _only(request, b"host"))
         return OriginalRequest(request.method.decode("latin-1"), site, path or "/")
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
@@ -247,7 +246,7 @@ class PreflightEndpoint(ProxyEndpoint):
 
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe the request line, and Host where it takes part in finding the policy."""
-        return OriginalRequest("OPTIONS", _site("https", _only(request, b"host")), path or "/")
+        return OriginalRequest("OPTIONS", site_of("https", _only(request, b"host")), path or "/")
 
     def _decide(self, query: Query, original: OriginalRequest) -> Decision:
         if not query.is_preflight:
@@ -303,5 +302,6 @@ def _only(request: AnyRequest, name: bytes) -> str:
     return encode_bytes(lines[0]) if len(lines) == 1 else ""
 
 
-def _site(scheme: str, authority: str) -> str:
+def site_of(scheme: str, authority: str) -> str:
+    """Scheme and authority of a URL; nothing where one of them is missing or odd."""
     return f"{scheme}://{authority}" if scheme and _AUTHORITY.fullmatch(authority) else ""

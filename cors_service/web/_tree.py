@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from posixpath import join
 from typing import Final, cast
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
 
 from cors_service.access import Access
 from cors_service.policy import PolicySet
@@ -17,8 +19,17 @@ from cors_service.web._about import (
     ReadyEndpoint,
     StatusEndpoint,
 )
+from cors_service.web._authzen import (
+    EVALUATION,
+    EVALUATIONS,
+    WELL_KNOWN,
+    ConfigurationEndpoint,
+    EvaluationEndpoint,
+    EvaluationsEndpoint,
+)
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._guard import Gate, guarded
+from cors_service.web._opa import ApisixEndpoint, DataDecisionEndpoint
 from cors_service.web._operators import OperatorTree
 from cors_service.web._proxies import (
     AuthRequestEndpoint,
@@ -31,7 +42,7 @@ from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import FixedAccess, IAccess
 from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.hosts import Hosts
-from cors_service.web.ids import decision_ids
+from cors_service.web.ids import PeekedIds, decision_ids
 from cors_service.web.limits import Limits
 from cors_service.web.turns import Turns
 from cors_service.web.warnings import Warnings
@@ -60,7 +71,7 @@ class DecisionTree(NotFound):
     """
 
     def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime, access: IAccess | None = None) -> None:
-        self.ids = ids = decision_ids()
+        ids = decision_ids()
         super().__init__(ids)
         self.policies = policies
         self.ready = ReadyEndpoint(ids, policies, limits)
@@ -68,10 +79,11 @@ class DecisionTree(NotFound):
         self.putChild(b"livez", LiveEndpoint(ids))
         self.putChild(b"readyz", self.ready)
         self.putChild(b"openapi.json", OpenAPIEndpoint(ids))
-        api = NotFound(ids)
-        self.putChild(b"v1", api)
+        configuration = ConfigurationEndpoint(ids)
+        self._put(WELL_KNOWN, configuration)
         warnings = Warnings(clock)
         self.turns = turns = Turns(clock)
+        peeked = PeekedIds(ids)
 
         def endpoints_for(policies: IPolicies, scope: str = "") -> dict[bytes, Endpoint]:
             return {
@@ -79,6 +91,10 @@ class DecisionTree(NotFound):
                 b"decisions": DecisionsEndpoint(ids, policies, limits, turns),
                 b"policies": PoliciesEndpoint(ids, policies, limits, turns, scope),
                 b"status": self.status,
+                EVALUATION: EvaluationEndpoint(ids, policies, limits, turns),
+                EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, turns),
+                b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, turns),
+                b"data/cors/apisix": ApisixEndpoint(peeked, policies, limits, warnings, turns),
                 **{name: endpoint(ids, policies, limits, warnings) for name, endpoint in _FOR_PROXIES.items()},
             }
 
@@ -88,12 +104,12 @@ class DecisionTree(NotFound):
             def endpoints_within(prefixes: tuple[str, ...]) -> Mapping[bytes, Endpoint]:
                 return endpoints_for(PoliciesInScope(policies, prefixes), "\n".join(prefixes))
 
-            endpoints = guarded(ids, Gate(access, endpoints, endpoints_within, warnings))
-        for name, endpoint in endpoints.items():
-            api.putChild(name, endpoint)
-        self._api = api
+            endpoints = guarded(Gate(access, endpoints, endpoints_within, warnings))
+        for path, endpoint in endpoints.items():
+            self._put(path, endpoint)
         # What gateways ask carries the Host of their applications.
         self._asked_by_name = {name: endpoint for name, endpoint in endpoints.items() if name not in _FOR_PROXIES}
+        self._asked_by_name[WELL_KNOWN] = configuration
 
     def restrict_to(self, hosts: Hosts | None) -> None:
         """Answer requests by these names alone; None for any.
@@ -108,8 +124,18 @@ class DecisionTree(NotFound):
         """Move what operators read into a tree of its own; here, nothing is there any more."""
         moved = {name: self._asked_by_name.pop(name) for name in _FOR_OPERATORS}
         for name in moved:
-            del self._api.children[name]
+            del self.children[b"v1"].children[name]
         return OperatorTree(self.ids, self.ready, moved)
+
+    def _put(self, path: bytes, endpoint: Endpoint) -> None:
+        """Put an endpoint at a path, which is beneath `/v1` unless it begins with a slash."""
+        *way, name = join(b"/v1", path)[1:].split(b"/")
+        resource: Resource = self
+        for segment in way:
+            if segment not in resource.children:
+                resource.putChild(segment, NotFound(self.ids))
+            resource = resource.children[segment]
+        resource.putChild(name, endpoint)
 
 
 def decision_resource(

@@ -26,8 +26,9 @@ from cors_service.web.request import AnyRequest
 
 RETRY_SECONDS: Final = 1
 
-# Visible ASCII: whatever else a client sends is not worth repeating.
-_REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
+# AuthZEN takes any string (https://openid.net/specs/authorization-api-1_0.html, section 10.1.3). Whatever else a client
+# sends is not worth repeating.
+_REQUEST_ID: Final = re.compile(rb"[!-~](?:[ -~]{0,1022}[!-~])?")
 # In any form but this one a target is not about a path here, or not ASCII (RFC 9112, 3.2.1).
 _TARGET: Final = re.compile(rb"/[!-~]*")
 
@@ -48,6 +49,7 @@ class Endpoint(Resource):
     Attributes:
         wants_transport: Whether a request must have the transport of its connection.
         hosts: The names by which it is asked; None for any.
+        ids: The names of its answers.
     """
 
     wants_transport = False
@@ -57,7 +59,7 @@ class Endpoint(Resource):
 
     def __init__(self, ids: Iterator[bytes]) -> None:
         super().__init__()
-        self._ids = ids
+        self.ids = ids
 
     def render(self, request: IRequest) -> int:
         """Answer a request of a Twisted site.
@@ -99,7 +101,7 @@ class Endpoint(Resource):
 
     def own_headers(self, request: AnyRequest) -> list[tuple[bytes, bytes]]:
         """The names and values of the headers that only the answer to this request has."""
-        headers = [(b"Cors-Decision-Id", next(self._ids))]
+        headers = [(b"Cors-Decision-Id", next(self.ids))]
         asked = request.requestHeaders.getRawHeaders(b"x-request-id")
         if asked and _REQUEST_ID.fullmatch(asked[0]):
             headers.append((b"X-Request-ID", asked[0]))
@@ -107,7 +109,7 @@ class Endpoint(Resource):
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """Nothing lies beneath an endpoint, unless a sub-class says so."""
-        return NotFound(self._ids)
+        return NotFound(self.ids)
 
     def _malformed(self, request: AnyRequest) -> str | None:
         """Find what no honest client sends to us, and what another reader might take for something else."""

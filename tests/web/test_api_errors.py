@@ -25,9 +25,10 @@ def test_methods(path: str, allow: str, method: str) -> None:
         assert allow == answer.header("Allow")
 
 
-def test_head_where_get_is_not() -> None:
+@pytest.mark.parametrize("path", [path for path, allow in METHODS.items() if allow == "POST"])
+def test_head_where_get_is_not(path: str) -> None:
     """HEAD is a 405 where GET is one."""
-    answer = caller().ask("HEAD", "/v1/decisions")
+    answer = caller().ask("HEAD", path)
     assert (answer.status, answer.header("Allow"), answer.body) == (405, "POST", b"")
 
 
@@ -48,6 +49,17 @@ NOWHERE = [
     "/v1/decision%20",
     "/v1/decisions/0",
     "/v1/status/",
+    "/v1/data",
+    "/v1/data/cors",
+    "/v1/data/cors/",
+    "/v1/data/cors/decisions",
+    "/v1/data/cors/decision/allowed",
+    "/v1/data/system/main",
+    "/access/v1",
+    "/access/v1/search/subject",
+    "/access/v1/evaluation/1",
+    "/.well-known/",
+    "/.well-known/authzen-configuration/tenant1",
     "/v1/./status",
     "/v1/../livez",
     "/v1/render",
@@ -75,6 +87,9 @@ def test_nothing_there(path: str, method: str) -> None:
         ("GET", "/v1/decision?policy=status", None),
         ("POST", "/v1/decision", b"not looked at"),
         ("POST", "/v1/decisions", b"not looked at"),
+        ("POST", "/access/v1/evaluation", b"not looked at"),
+        ("POST", "/access/v1/evaluations", b"not looked at"),
+        ("POST", "/v1/data/cors/decision", b"not looked at"),
         ("GET", "/v1/policies", None),
         ("GET", "/v1/policies/status", None),
         ("GET", "/readyz", None),

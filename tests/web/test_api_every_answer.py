@@ -101,15 +101,15 @@ REQUEST_IDS: dict[str, tuple[list[str], str | None]] = {
     "a word": (["a"], "a"),
     "a UUID": (["7f9c2ba4-e88f-4b5e-a8d3-6a3f1b2c9d01"], "7f9c2ba4-e88f-4b5e-a8d3-6a3f1b2c9d01"),
     "all of visible ASCII": (["".join(map(chr, range(0x21, 0x7F)))], "".join(map(chr, range(0x21, 0x7F)))),
-    "128 characters": (["a" * 128], "a" * 128),
-    "129 characters": (["a" * 129], None),
+    "1024 characters": (["a" * 1024], "a" * 1024),
+    "1025 characters": (["a" * 1025], None),
     "empty": ([""], None),
-    "a space in it": (["a b"], None),
+    "a space in it": (["a b"], "a b"),
     "a tab in it": (["a\tb"], None),
     "DEL": (["a\x7f"], None),
     "beyond ASCII": (["\u00fc"], None),
     "two lines": (["a", "b"], "a"),
-    "two lines, the first of which is odd": (["a b", "b"], None),
+    "two lines, the first of which is odd": (["a\tb", "b"], None),
 }
 
 
@@ -140,7 +140,7 @@ def test_head(path: str) -> None:
     (get, body), (head, nothing) = (got[method].split(b"\r\n\r\n", 1) for method in ("GET", "HEAD"))
     assert nothing == b""
     assert f"content-length: {len(body)}".encode("ascii") in {line.lower() for line in get.split(b"\r\n")}
-    if path != "/v1/decisions":  # a 405, which names the method
+    if "GET" in METHODS.get(path, "GET"):  # a 405 names the method
         assert lasting(get) == lasting(head)
 
 

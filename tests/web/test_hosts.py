@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,24 @@ from cors_service.server.plain import PlainHeaders, PlainRequest
 from cors_service.web.hosts import Hosts
 from tests.web.traversal import Caller, tree
 
-GUARDED = ("/v1/decision?policy=status", "/v1/decisions", "/v1/policies", "/v1/policies/status", "/v1/status")
+EVALUATION = {
+    "subject": {"type": "origin", "id": "null"},
+    "action": {"name": "GET"},
+    "resource": {"type": "policy", "id": "status"},
+}
+GUARDED: dict[str, Any] = {
+    "/v1/decision?policy=status": None,
+    "/v1/decisions": {"queries": []},
+    "/v1/policies": None,
+    "/v1/policies/status": None,
+    "/v1/status": None,
+    "/v1/data/cors/decision": {"input": {"policy": "status", "method": "GET"}},
+    "/v1/data/cors/apisix/status": {"input": {"request": {"method": "GET"}}},
+    "/access/v1/evaluation": EVALUATION,
+    "/access/v1/evaluations": EVALUATION,
+    "/.well-known/authzen-configuration": None,
+}
+"""What is asked by name, with a body where it takes one."""
 LOOPBACK = [
     "localhost",
     "LOCALHOST:8080",
@@ -108,8 +126,10 @@ def test_misdirected(path: str, method: str) -> None:
 @pytest.mark.parametrize("path", GUARDED)
 def test_directed(path: str) -> None:
     """By a listed name, each is what it is where any name is answered."""
-    method = "POST" if path == "/v1/decisions" else "GET"
-    first, second = (Caller(made).ask(method, path, b'{"queries":[]}') for made in (restricted("cors.test"), tree()))
+    body = GUARDED[path]
+    method = "GET" if body is None else "POST"
+    sent = json.dumps(body).encode("ascii")
+    first, second = (Caller(made).ask(method, path, sent) for made in (restricted("cors.test"), tree()))
     assert first.status == second.status == 200
 
 

@@ -67,12 +67,14 @@ def test_nothing_is_left_over() -> None:
 
 
 def test_security() -> None:
-    """Every way to show who asks is described, as a choice, for what is beneath /v1; the rest is for everybody."""
+    """Every way to show who asks is described, as a choice, for what decides or tells; the rest is for everybody."""
     ways: list[dict[str, list[str]]] = [{}]
     ways += [{name: []} for name in COMPONENTS["securitySchemes"]]
     for name, operation in operations():
         path = name.split()[1]
-        assert (ways if path.startswith("/v1/") else []) == operation.get("security", DESCRIPTION["security"])
+        assert (ways if path.startswith(("/v1/", "/access/")) else []) == operation.get(
+            "security", DESCRIPTION["security"]
+        )
 
 
 def routes(resource: Resource, path: str = "") -> Iterator[str]:
@@ -154,7 +156,9 @@ def test_words_of_rules(field: str) -> None:
 
 def test_limit_of_batches() -> None:
     """The description has the limit of batches that the service has."""
-    for name, field in (("Batch", "queries"), ("Decisions", "decisions")):
+    batches = [("Batch", "queries"), ("Decisions", "decisions")]
+    batches += [("Evaluations", "evaluations"), ("EvaluatedAll", "evaluations")]
+    for name, field in batches:
         assert Limits().batch == SCHEMAS[name]["properties"][field]["maxItems"]
 
 

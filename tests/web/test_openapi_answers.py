@@ -97,6 +97,8 @@ def query(**fields: Any) -> bytes:
 
 GET, POST, BATCH = "GET /v1/decision", "POST /v1/decision", "POST /v1/decisions"
 ALL, ONE, STATUS = "GET /v1/policies", "GET /v1/policies/{name}", "GET /v1/status"
+EVALUATION, EVALUATIONS = "POST /access/v1/evaluation", "POST /access/v1/evaluations"
+KNOWN, DATA = "GET /.well-known/authzen-configuration", "POST /v1/data/cors/decision"
 LIVE, READY, SELF = "GET /livez", "GET /readyz", "GET /openapi.json"
 HELD = (("If-None-Match", "*"),)
 TEXT = (("Content-Type", "text/plain"),)
@@ -193,6 +195,61 @@ def not_enforced(operation: str) -> Iterator[Exchange]:
     yield Exchange(operation, 403, "no-policy-for-url", by_url, lines=lines, root=elsewhere)
 
 
+def evaluation(**parts: Any) -> bytes:
+    """An evaluation as a body."""
+    subject, resource = {"type": "origin", "id": "null"}, {"type": "policy", "id": "catalogue"}
+    return json.dumps({"subject": subject, "action": {"name": "GET"}, "resource": resource} | parts).encode("ascii")
+
+
+def data(**fields: Any) -> bytes:
+    """A query as the input of a document."""
+    return b'{"input":%b}' % query(**fields)
+
+
+def of_dialects() -> Iterator[Exchange]:
+    """An exchange for each answer in a dialect."""
+    for operation in (EVALUATION, EVALUATIONS):
+        yield Exchange(operation, 200, body=evaluation())
+        yield Exchange(operation, 400, "request-malformed", body=evaluation(), lines=TWICE)
+        yield Exchange(operation, 400, "body-malformed", body=b"")
+        yield Exchange(operation, 400, "not-json", body=evaluation(), lines=TEXT)
+        yield Exchange(operation, 413, "body-too-large", body=LARGE)
+        yield Exchange(operation, 500, "internal", body=evaluation(), root=broken)
+        yield Exchange(operation, 503, "no-policies", body=evaluation(), root=empty)
+    yield Exchange(EVALUATION, 400, "query-malformed", body=b'{"action": {"name": "GET"}}')
+    semantic = evaluation(options={"evaluations_semantic": "any"})
+    yield Exchange(EVALUATIONS, 400, "query-malformed", body=semantic)
+    yield Exchange(EVALUATIONS, 400, "too-many-queries", body=evaluation(evaluations=[{}] * 1001))
+    yield Exchange(KNOWN, 200)
+    yield Exchange(KNOWN, 400, "request-malformed", lines=TWICE)
+    yield Exchange(DATA, 200, body=data(policy="catalogue", origin="null"))
+    yield Exchange(DATA, 400, "request-malformed", body=data(policy="catalogue"), lines=TWICE)
+    yield Exchange(DATA, 400, "body-malformed", body=b'{"input": {"method": "GET", "method": "GET"}}')
+    yield Exchange(DATA, 400, "query-malformed", body=data(policy="catalogue", origin="null", headers={"Origin": "a"}))
+    yield Exchange(DATA, 400, "no-selector", body=data())
+    yield Exchange(DATA, 400, "url-malformed", body=data(url="/catalogue/7"))
+    yield Exchange(DATA, 400, "url-ambiguous", body=data(url=DOTS))
+    yield Exchange(DATA, 404, "unknown-policy", body=data(policy="nothing"))
+    yield Exchange(DATA, 404, "no-policy-for-url", body=data(url=NOWHERE))
+    yield Exchange(DATA, 413, "body-too-large", body=LARGE)
+    yield Exchange(DATA, 415, "not-json", body=data(policy="catalogue"), lines=TEXT)
+    yield Exchange(DATA, 500, "internal", body=data(policy="catalogue"), root=broken)
+    yield Exchange(DATA, 503, "no-policies", body=data(policy="catalogue"), root=empty)
+    for policy in ("", "/{policy}"):
+        operation, path = (
+            f"POST /v1/data/cors/apisix{policy}",
+            f"/v1/data/cors/apisix{policy.format(policy='catalogue')}",
+        )
+        asked = b'{"input": {"request": {"method": "GET", "scheme": "https", "host": "api.example.com", "path": "/"}}}'
+        yield Exchange(operation, 200, path=path, body=asked)
+        yield Exchange(operation, 400, "request-malformed", path, asked, (("Host", "a b"),))
+        yield Exchange(operation, 400, "body-malformed", path, b"")
+        yield Exchange(operation, 400, "query-malformed", path, b'{"input": {}}')
+        yield Exchange(operation, 413, "body-too-large", path, LARGE)
+        yield Exchange(operation, 415, "not-json", path, asked, TEXT)
+        yield Exchange(operation, 500, "internal", path, asked, root=broken)
+
+
 def of_proxies() -> Iterator[Exchange]:
     """An exchange for each answer to a proxy."""
     for operation, told in operations():
@@ -265,6 +322,7 @@ EXCHANGES = [
     Exchange(SELF, 304, lines=HELD),
     Exchange(SELF, 400, "request-malformed", lines=TWICE),
     *of_proxies(),
+    *of_dialects(),
 ]
 """An exchange for each answer that the description knows."""
 

@@ -48,13 +48,15 @@ def test_bodies(operation: str, name: str, value: object) -> None:
     method, path = operation.split()
     schema = dict(operations())[operation]["requestBody"]["content"]["application/json"]["schema"]
     fits(schema, value)
-    answer = caller(POLICIES).ask(method, path, json.dumps(value).encode("ascii"))
-    assert example(operation, name) == answer.json
+    answer = caller(POLICIES).ask(method, path, json.dumps(value).encode("ascii")).json
+    if "decision_id" in answer:  # which no other answer has
+        answer["decision_id"] = "9c41f0e27ab35d8806e1b4f2"
+    assert example(operation, name) == answer
 
 
 def test_every_body_has_an_example_of_its_answer() -> None:
     """There are as many examples of answers to bodies as of bodies."""
-    for operation in ("POST /v1/decision", "POST /v1/decisions"):
+    for operation in {one for one, _, _ in SENT}:
         answers = response_of(operation, 200)["content"]["application/json"]["examples"]
         assert [name for one, name, _ in SENT if one == operation] == list(answers)
 
