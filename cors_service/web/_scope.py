@@ -134,4 +134,4 @@ def _without_names(error: BadQuery) -> BadQuery:
     """Leave the names of policies that a URL may find out of a message."""
     if error.code != "url-ambiguous":
         return error
-    return BadQuery(error.code, "The path of the URL can be read in several ways.")
+    return BadQuery("url-ambiguous", "The path of the URL can be read in several ways.")
