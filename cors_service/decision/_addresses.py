@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from ipaddress import ip_address
+from socket import AF_INET6, inet_pton
 
 from cors_service.decision._ports import NO_RULE, Found, Ports
 from cors_service.grammar.addresses import AddressRange
@@ -47,8 +47,15 @@ class AddressIndex:
             table, text = self._tables.get((origin.scheme, 4)), host
             if table is not None and not ends_in_number(host.encode("ascii")):
                 return NO_RULE
-        # The parser has seen to it that this is an address.
-        return NO_RULE if table is None else table.find(int(ip_address(text)), origin.port)
+        return NO_RULE if table is None else table.find(_number_of(text), origin.port)
+
+
+def _number_of(address: str) -> int:
+    """The number of an address, which the parser has found to be one."""
+    if ":" in address:
+        return int.from_bytes(inet_pton(AF_INET6, address))
+    first, second, third, fourth = map(int, address.split("."))
+    return (first << 24) + (second << 16) + (third << 8) + fourth
 
 
 class _Intervals:

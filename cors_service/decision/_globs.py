@@ -33,13 +33,13 @@ class GlobIndex:
         ends.setdefault(glob.behind[::-1], []).append((*glob.ports, index))
 
     def seal(self) -> None:
-        """Turn everything that was added into tables."""
+        """Turn everything that was added into tables; many suffixes have the same one."""
+        tables: dict[str, _Beginnings[_Beginnings[Ports]]] = {}
         for suffix, beginnings in self._found.items():
-            sealed = {
-                before: _Beginnings({end: Ports(found) for end, found in ends.items()})
-                for before, ends in beginnings.items()
-            }
-            self._suffixes[suffix] = _Beginnings(sealed)
+            key = repr(beginnings)
+            if key not in tables:
+                tables[key] = _table(beginnings)
+            self._suffixes[suffix] = tables[key]
         self._found = {}
 
     def find(self, origin: Origin) -> int:
@@ -56,6 +56,12 @@ class GlobIndex:
                 if free and "_" not in free:
                     best = min(best, ports.find(origin.port))
         return best
+
+
+def _table(beginnings: Mapping[str, Mapping[str, list[Found]]]) -> _Beginnings[_Beginnings[Ports]]:
+    return _Beginnings(
+        {before: _Beginnings({end: Ports(found) for end, found in ends.items()}) for before, ends in beginnings.items()}
+    )
 
 
 class _Beginnings(Generic[_Value]):

@@ -160,8 +160,8 @@ class OriginIndex:
                 # Like `null`, files have to be listed.
                 if index < best and (insecure or not is_insecure_origin(origin)) and origin != FILE:
                     best = index
-        for finder in self._finders:
-            best = min(best, finder.find(parsed))
+        if self._finders:
+            best = min(best, *(finder.find(parsed) for finder in self._finders))
         return best
 
 

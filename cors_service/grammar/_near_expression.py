@@ -15,10 +15,15 @@ _SIGNS: Final = re.compile(
 )
 # As JavaScript, Perl and PHP write one, perhaps in quotes.
 _SLASHED: Final = re.compile(r"/(.*)/[a-z]*", re.DOTALL)
+# What says elsewhere that an expression follows.
+_ANNOUNCED: Final = re.compile(r"~\*?\s*|regexp?:\s*|re:\s*|r(?=[\"'])")
 # Nobody has to escape these.
 _ESCAPED: Final = re.compile(r"\\([/:-])")
 # Something of a name that is written out.
 _NAME: Final = re.compile(r"(?<!\\)[a-z]{2}")
+# In capitals it is another one.
+_CLASS: Final = re.compile(r"\\[A-Z]")
+_DOT: Final = (r"\.", "[.]")
 _LABEL: Final = "[a-z0-9-]+"
 
 
@@ -26,11 +31,11 @@ def as_expression(text: str) -> str:
     """Write a text as an expression if it looks like one, and covers an origin then; otherwise nothing."""
     if not text.startswith(REGEX) and not _SIGNS.search(text):
         return ""
-    return next((one for one in _readings(text.removeprefix(REGEX)) if one != text and _is_right(one)), "")
+    return next((one for one in _readings(text) if one != text and _is_right(one)), "")
 
 
 def _readings(text: str) -> Iterator[str]:
-    bare = text.strip().strip("\"'`")
+    bare = _ANNOUNCED.sub("", text.strip(), count=1).strip("\"'`")
     slashed = _SLASHED.fullmatch(bare)
     if slashed:
         bare = slashed[1]
@@ -38,8 +43,10 @@ def _readings(text: str) -> Iterator[str]:
     yield f"{REGEX}{bare}"
     bare = bare.removesuffix("/?").removesuffix("/.*").removesuffix("/")
     yield f"{REGEX}{bare}"
+    if not _CLASS.search(bare):
+        yield f"{REGEX}{bare.lower()}"
     if "://" not in bare and _NAME.search(bare):
-        yield f"{REGEX}https://{bare}"
+        yield f"{REGEX}https://{_LABEL if bare.startswith(_DOT) else ''}{bare}"
 
 
 def with_stars(text: str) -> str:

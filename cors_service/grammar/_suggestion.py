@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import idna
-
+from cors_service.grammar._correction import corrected
 from cors_service.grammar._near_expression import as_expression, with_stars
 from cors_service.grammar._near_range import near_range
 from cors_service.grammar.addresses import is_range
 from cors_service.grammar.alternatives import expand
 from cors_service.grammar.mistakes import PolicyError
-from cors_service.grammar.origin import DEFAULT_PORTS, FILE, canonical_ipv4, canonical_ipv6, is_loopback
+from cors_service.grammar.origin import FILE
 from cors_service.grammar.single import read_single
 
 # Nobody reads a longer one.
@@ -21,11 +20,36 @@ _LONGEST: Final = 700
 # How people write everything.
 _ANYTHING: Final = re.compile(r"<all_urls>|\*\*+|\*\.\*|\*:\*|\*/\*?|all|any", re.IGNORECASE)
 # What stands between origins for those who write several in one string.
-_BETWEEN: Final = re.compile(r"[,;\s]+")
+_BETWEEN: Final = re.compile(r"[,;|\s]+")
 _FOR_BOTH: Final = {"*": "http,https", "http*": "http,https", "https?": "http,https", "http?": "http,https"}
 _FOR_BOTH_SOCKETS: Final = {"ws*": "ws,wss", "wss?": "ws,wss", "ws?": "ws,wss"}
-# More than one star, or none, or no dot, where `*.` was meant.
-_FIRST_LABELS: Final = re.compile(r"\A(?:(?:\*+\.|\.)+|\*+(?=[a-z0-9]))")
+# Where other routers write a name of one label.
+_PLACEHOLDER: Final = re.compile(r"(?:(?<=://)|(?<=\.)|\A)(?:\$?\{\{?|\[)([a-z][a-z0-9_-]{2,})(?:\}\}?|\])(?=\.)")
+# Slips of the pen, and what mends them.
+_REPAIRS: Final = tuple(
+    (re.compile(slip, re.IGNORECASE), mended)
+    for slip, mended in (
+        # what was around it in a list, a shell or another language
+        (r"\A[\s\"'`\[,;]+(?=[a-z*])|(?<=[\w*/.])[\s\"'`\],;]+\Z", ""),
+        # `https:/`, `https//`, two schemes
+        (r"\A(https?|wss?)(?!://)[:;]?[/\\]{1,3}(?=[a-z0-9*\[])", r"\1://"),
+        (r"\A(?:[a-z]+://)+(?=https?://)", ""),
+        # more than one star, or none, or no dot, where `*.` was meant
+        (r"\A([a-z][a-z0-9+.-]*://|)(?:(?:\*+\.){2,}|\*{2,}\.|\.+|\*+(?=[a-z0-9]))", r"\1*."),
+        # a star for a path or a port
+        (r"(\.[a-z]+)\*+\Z", r"\1"),
+        # a question mark within a label
+        (r"(?<=[a-z0-9-])\?(?=[a-z0-9-]*\.)", "*"),
+        # several ports
+        (r":([0-9]+(?:,[0-9]+)+)\Z", r":{\1}"),
+        # any extension, any application
+        (r"\A(?!(?:https?|wss?|ftp|file):)([a-z][a-z0-9+.-]*)(?:://|(?<=-extension):)/?\*?/?\Z", r"\1://*"),
+        # an IPv6 address without brackets
+        (r"\A((?:https?|wss?)://|)([0-9a-f]*:[0-9a-f]*:[0-9a-f:]*)\Z", r"\1[\2]"),
+    )
+)
+# What is no host, though it could be one.
+_NOBODY: Final = frozenset({"null", "none", "undefined", "self", "true", "false", "file"})
 
 
 def suggestion(text: str, code: str) -> str:
@@ -57,16 +81,16 @@ def _candidates(text: str) -> Iterator[str]:
     if text.lower().startswith("file:"):
         yield FILE
     yield near_range(text)
+    named = _PLACEHOLDER.sub(r"<\1>", text, count=1)
+    if named != text:
+        yield corrected(named)
     # A hint that corrects one alternative would drop the others, and an address is not a range.
-    if "{" in text or "}" in text or is_range(text):
+    if "{" in text or "}" in text or is_range(text) or text.lower().strip("\"'") in _NOBODY:
         return
-    yield _corrected(text)
-    scheme, separator, authority = text.partition("://")
-    if not separator:
-        scheme, authority = "https", text
-    labels = _FIRST_LABELS.sub("*.", authority)
-    if labels != authority:
-        yield _corrected(f"{scheme}://{labels}")
+    for slip, mended in _REPAIRS:
+        if slip.search(text):
+            yield corrected(slip.sub(mended, text))
+    yield corrected(text)
 
 
 def _several(text: str) -> str:
@@ -74,41 +98,15 @@ def _several(text: str) -> str:
     written = list(filter(None, _BETWEEN.split(text)))
     if len(written) < 2 or not all("." in one or ":" in one for one in written) or "{" in text or "}" in text:
         return ""
-    origins = [one if _is_right(one) else _corrected(one) for one in written]
+    origins = [one if _is_right(one) else corrected(one) for one in written]
     return ", ".join(f'"{one}"' for one in origins) if all(map(_is_right, origins)) else ""
 
 
 def _for_both_schemes(scheme: str, authority: str) -> str:
     schemes = (_FOR_BOTH | _FOR_BOTH_SOCKETS).get(scheme, "")
-    rests = {_corrected(f"{one}://{authority}").partition("://")[2] for one in schemes.split(",")}
+    rests = {corrected(f"{one}://{authority}").partition("://")[2] for one in schemes.split(",")}
     # A default port belongs to one scheme only.
     return f"{{{schemes}}}://{rests.pop()}" if schemes and len(rests) == 1 else ""
-
-
-def _corrected(text: str) -> str:
-    """The same without what stands around an origin, and as browsers write it."""
-    scheme, separator, authority = text.partition("://")
-    if not separator:
-        scheme, authority = "", text.lstrip("/")
-    scheme = scheme.lower()
-    if not scheme or scheme in DEFAULT_PORTS:
-        authority = authority.lower()
-    authority = re.split(r"[/#\\]|(?<=.)\?(?!\.)", authority, maxsplit=1)[0].rpartition("@")[2]
-    host, bracket, port = authority.rpartition("]")
-    name, colon, number = port.partition(":")
-    if authority == "null":
-        return ""
-    written = _canonical_host(host + bracket + name, not scheme or scheme in DEFAULT_PORTS)
-    scheme = scheme or _scheme_for(written)
-    if colon and number == str(DEFAULT_PORTS.get(scheme)):
-        colon = number = ""
-    return f"{scheme}://{written}{colon}{number}"
-
-
-def _scheme_for(host: str) -> str:
-    """The scheme of an origin that was written without: nearly nobody has certificates for addresses."""
-    is_address = host[:1] == "[" or canonical_ipv4(host) is not None
-    return "http" if is_address or is_loopback(host) else "https"
 
 
 def _is_right(text: str) -> bool:
@@ -119,18 +117,3 @@ def _is_right(text: str) -> bool:
     except PolicyError:
         return False
     return True
-
-
-def _canonical_host(host: str, has_network: bool) -> str:
-    """Write a host as browsers do, if that can be known; leave anything else as it is."""
-    if host[:1] == "[":
-        return (canonical_ipv6(host.encode("ascii", "replace")) or b"?").decode("ascii")
-    prefix = host[:2] if host[:2] in {"*.", "?."} else ""
-    host = host.removeprefix(prefix)
-    if not has_network:
-        return prefix + host
-    try:
-        host = host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        return prefix + host
-    return prefix + (canonical_ipv4(host) or host)

@@ -22,6 +22,25 @@ SUGGESTIONS = {
     "http with a star": ("http*://a.example", "{http,https}://a.example"),
     "http with a question mark": ("https?://a.example:8080/", "{http,https}://a.example:8080"),
     "ws with a star": ("ws*://a.example", "{ws,wss}://a.example"),
+    "one slash": ("https:/a.example", "https://a.example"),
+    "no colon": ("http//a.example", "http://a.example"),
+    "a semicolon for the colon": ("https;//a.example", "https://a.example"),
+    "two backslashes": ("https:\\\\a.example", "https://a.example"),
+    "two schemes": ("https://https://a.example", "https://a.example"),
+    "a blank before": (" https://a.example", "https://a.example"),
+    "a blank behind": ("https://a.example ", "https://a.example"),
+    "a comma behind": ("https://a.example,", "https://a.example"),
+    "quotes": ('"https://a.example"', "https://a.example"),
+    "a list in a string": ('["https://a.example"]', "https://a.example"),
+    "capitals of an extension, and a slash": ("moz-extension://AbC/", "moz-extension://AbC"),
+    "any extension": ("moz-extension:*", "moz-extension://*"),
+    "an extension without a host": ("chrome-extension://", "chrome-extension://*"),
+    "an application without a host": ("app://", "app://*"),
+    "a star for a path": ("https://a.example*", "https://a.example"),
+    "a question mark in a label": ("https://app-?.a.example", "https://app-*.a.example"),
+    "ports": ("http://localhost:3000,3001", "http://localhost:{3000,3001}"),
+    "an IPv6 address without brackets": ("http://::1", "http://[::1]"),
+    "an IPv6 address alone": ("::1", "http://[::1]"),
     "all URLs": ("<all_urls>", "*"),
     "any host and any port": ("*:*", "*"),
     "any host of all sites": ("*://*/*", "{http,https}://*"),
@@ -115,6 +134,12 @@ EXPRESSIONS = {
     "any scheme": (r"https?://.*\.example\.com", r"re:https?://.*\.example\.com"),
     "no scheme": (r".*\.example\.com$", r"re:.*\.example\.com"),
     "anything": (r"https://.*", r"re:https://.*"),
+    "as nginx writes one": (r"~^https://.*\.example\.com$", r"re:https://.*\.example\.com"),
+    "as Python writes one": (r'r"^https://.*\.example\.com$"', r"re:https://.*\.example\.com"),
+    "by another name": (r"regex:https://.*\.example\.com", r"re:https://.*\.example\.com"),
+    "capitals": (r"re:https://A\.Example", r"re:https://a\.example"),
+    "the end of a name": (r"/\.example\.com$/", r"re:https://[a-z0-9-]+\.example\.com"),
+    "re: and a blank": (r"re: https://a\.example", r"re:https://a\.example"),
     "digits": (r"http://localhost:\d+", r"re:http://localhost:\d+"),
     "re: and slashes": (r"re:/^https:\/\/a\.example$/", r"re:https://a\.example"),
     "a label in the middle": ("https://a.*.example.com", r"re:https://a\.[a-z0-9-]+\.example\.com"),
@@ -145,13 +170,29 @@ def test_file(text: str) -> None:
     assert codes_in(rule("file://", dangerously_allow=["file-origin"])) == []
 
 
+PLACEHOLDERS = [
+    "{tenant}.a.example",
+    "https://{{tenant}}.a.example",
+    "https://${tenant}.a.example",
+    "https://[tenant].a.example",
+]
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+def test_placeholder(text: str) -> None:
+    """What other systems have for a label that is not known yet is to be written as the name of one."""
+    (mistake,) = mistakes_in(rule(text, match=["<tenant>.b.example/"]))
+    assert mistake.hint == 'Write "https://<tenant>.a.example".'
+
+
 NO_SUGGESTIONS = {
     "nothing": "",
     "a null in upper case, which is no host": "NULL",
     "a null among alternatives": "{null,https://a.example}",
-    "one slash": "https:/a.example",
+    "a word of other systems": "none",
+    "a word in quotes": "'self'",
+    "no host, but slashes": "https:///",
     "no host": "https://",
-    "a blank before": " https://a.example",
     "a blank inside": "https://a b/",
     "a scheme with an underscore": "a_b://a",
     "an IPv4 address out of range": "https://1.2.3.256",
