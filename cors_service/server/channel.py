@@ -8,10 +8,12 @@ requests that a proxy reads in one way and a service in another, so all of this 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
+from twisted.internet.task import CooperativeTask
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import Request
@@ -21,9 +23,13 @@ from cors_service.server.limits import ServerLimits
 from cors_service.web.head import malformed_head
 from cors_service.web.later import Reply
 from cors_service.web.problem import Problem
+from cors_service.web.turns import Turns
 
 LINGER_SECONDS: Final = 2.0
 """How long a refused client may go on sending, so that it can read why before the connection breaks."""
+
+MOST_IN_A_TURN: Final = 8
+"""How many requests of a connection are answered before others have their turn: a client can send hundreds at once."""
 
 # A line of a trailer: any header, as long as all readers find its end (RFC 9112, 7.1.2).
 _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
@@ -34,6 +40,7 @@ class ChannelSite(Protocol):
 
     limits: ServerLimits
     draining: bool
+    turns: Turns
 
     def admit(self, channel: DecisionChannel) -> None:
         """Take note of a new connection."""
@@ -79,6 +86,11 @@ class DecisionChannel(OpenChannel):
         # Whether a request is complete and its answer is not.
         self._is_answering = False
         self._reply: Reply | None = None
+        # Whether the client does not read what it is sent.
+        self._is_stalled = False
+        # How many requests were answered since the last turn, as long as there are more.
+        self._answered = 0
+        self._resting: CooperativeTask[Iterator[object]] | None = None
         self._deadline: IDelayedCall | None = None
 
     @property
@@ -98,6 +110,9 @@ class DecisionChannel(OpenChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Cancel what is pending."""
         self._cancel_deadline()
+        if self._resting is not None:
+            self._resting.stop()
+            self._resting = None
         super().connectionLost(reason)
         self.site.forget(self)
 
@@ -130,17 +145,48 @@ class DecisionChannel(OpenChannel):
     def pauseProducing(self) -> None:
         """Read and answer nothing more, since the client does not read the answers."""
         super().pauseProducing()
+        self._is_stalled = True
         # Twisted would go on to read, since the answer that filled the buffer is still under way.
+        self._pause()
+
+    def resumeProducing(self) -> None:
+        """Go on, in the turn that is to come if there is one."""
+        super().resumeProducing()
+        self._is_stalled = False
+        if self._resting is None:
+            self._go_on()
+
+    def answered(self, *, has_more: bool) -> None:
+        """Leave others their turn if many requests came at once.
+
+        Args:
+            has_more: Whether there is something to read behind the request that was answered.
+        """
+        self._answered = self._answered + 1 if has_more else 0
+        if self._answered >= MOST_IN_A_TURN and not self.paused:
+            self._pause()
+            self._resting = self.site.turns.take(self._rest())
+
+    def _rest(self) -> Iterator[object]:
+        self._resting = None
+        self._answered = 0
+        if not self._is_stalled:
+            self._go_on()
+        yield from ()
+
+    def _pause(self) -> None:
         self.paused = True
         producer = IPushProducer(self.transport, None)
         if producer is not None:
             producer.pauseProducing()
 
-    def resumeProducing(self) -> None:
-        """Go on."""
-        super().resumeProducing()
+    def _go_on(self) -> None:
+        """Read on, beginning with what was received meanwhile."""
         self.paused = False
-        self.dataReceived(b"")
+        producer = IPushProducer(self.transport, None)
+        if producer is not None and not self._is_answering:
+            producer.resumeProducing()
+        self.dataReceived(self.clearLineBuffer())
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a request's head."""
@@ -197,6 +243,8 @@ class DecisionChannel(OpenChannel):
         self.site.touch(self)
         self._is_answering = True
         super().allContentReceived()
+        if not self._is_answering:
+            self.answered(has_more=bool(self.unread))
 
     def requestDone(self, request: Request) -> None:
         """Read on behind an answer."""

@@ -94,6 +94,7 @@ class QuickChannel(DecisionChannel):
                 if not (isinstance(resource, Endpoint) and self._answer(request, resource)):
                     break
                 taken = end
+                self.answered(has_more=taken < len(data))
             elif end:
                 self._begun += data[taken:]
                 self._awaited = end - taken

@@ -21,6 +21,7 @@ from cors_service.server.limits import ServerLimits
 from cors_service.server.plain import PlainRequest
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, OperatorTree
+from cors_service.web.turns import Turns
 from cors_service.web.warnings import Warnings
 
 _WHY: Final = ("crowded", "peer", "held", "unread")
@@ -34,6 +35,7 @@ class DecisionSite(Site):
         draining: Whether the service is about to stop.
         limits: What clients can't exceed.
         received: How many requests came.
+        turns: Where connections wait over which many requests came at once.
         closed: How many connections were broken off for others, by the reason: `crowded` (too many), `peer` (too many
             of an address), `held` (too much in memory), `unread` (the client read nothing for too long).
     """
@@ -69,6 +71,7 @@ class DecisionSite(Site):
         self.channels = self._connections.open
         self._held = Held(self.limits.held, self.limits.send_timeout, clock, self._close)
         self._warnings = Warnings(clock)
+        self.turns = Turns(clock)
         self.closed = dict.fromkeys(_WHY, 0)
         self.draining = False
         self._tree = tree
