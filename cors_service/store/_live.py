@@ -27,6 +27,7 @@ from cors_service.store._status import Status
 
 _NAME: Final = 8
 """Characters of the name of a fault."""
+_Reported = tuple[dict[str, object], ...]
 
 
 @implementer(IPolicies)
@@ -69,6 +70,8 @@ class LivePolicies(Service):
         self._last_attempt: float | None = None
         self._mistakes: InvalidPolicies | None = None
         self._behind: tuple[Behind, ...] = ()
+        # Both as the status has them: made once, since there may be a thousand mistakes, and anybody may ask.
+        self._reported: tuple[_Reported, _Reported] | None = None
         self._loading = False
         self._again = False
         self._everything = False
@@ -142,7 +145,9 @@ class LivePolicies(Service):
     @property
     def status(self) -> Status:
         """What there is to say now."""
-        mistakes = [mistake.as_dict() for mistake in self._mistakes.mistakes] if self._mistakes else []
+        if self._reported is None:
+            self._reported = _reported(self._mistakes, self._behind)
+        mistakes, behind = self._reported
         return Status(
             source=self._source,
             revision=self.active.revision if self.active else None,
@@ -150,8 +155,8 @@ class LivePolicies(Service):
             generation=self._generation,
             loaded_at=self._loaded_at,
             last_attempt=self._last_attempt,
-            mistakes=tuple(mistakes),
-            behind=tuple(_written(one, mistakes) for one in self._behind),
+            mistakes=mistakes,
+            behind=behind,
             stale=self._mistakes is not None,
         )
 
@@ -193,6 +198,7 @@ class LivePolicies(Service):
             self._log.info("The policies of {source} are good again", source=self._source)
             self._mistakes = None
         self._behind = change.behind
+        self._reported = None
         self._swap(active, self._loaded(change))
         if change.mistakes is not None:
             self._failed(change.mistakes)
@@ -231,6 +237,7 @@ class LivePolicies(Service):
     def _failed(self, invalid: InvalidPolicies) -> None:
         known = self._mistakes is not None and self._mistakes.report() == invalid.report()
         self._mistakes = invalid
+        self._reported = None
         if known:
             self._log.error("{source} still has the same mistakes", source=self._source)
         else:
@@ -253,13 +260,16 @@ class LivePolicies(Service):
         )
 
 
-def _written(behind: Behind, mistakes: list[dict[str, object]]) -> dict[str, object]:
-    return {
-        "document": behind.document,
-        "since": behind.since,
-        "kept": behind.is_kept,
-        "mistakes": [mistake for mistake in mistakes if mistake["file"] == behind.document],
-    }
+def _reported(invalid: InvalidPolicies | None, behind: tuple[Behind, ...]) -> tuple[_Reported, _Reported]:
+    """Write mistakes, and the documents that are behind, each with its own."""
+    mistakes = tuple(mistake.as_dict() for mistake in invalid.mistakes) if invalid else ()
+    of: dict[object, list[dict[str, object]]] = {}
+    for mistake in mistakes:
+        of.setdefault(mistake["file"], []).append(mistake)
+    return mistakes, tuple(
+        {"document": one.document, "since": one.since, "kept": one.is_kept, "mistakes": of.get(one.document, [])}
+        for one in behind
+    )
 
 
 def _let_go(parts: list[object]) -> Generator[None, None, None]:
