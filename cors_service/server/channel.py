@@ -88,7 +88,7 @@ class DecisionChannel(OpenChannel):
         self._reply: Reply | None = None
         # Whether the client does not read what it is sent.
         self._is_stalled = False
-        # How many requests were answered since the last turn, as long as there are more.
+        # How many requests were answered, and had others behind them, since others had their turn.
         self._answered = 0
         self._resting: CooperativeTask[Iterator[object]] | None = None
         self._deadline: IDelayedCall | None = None
@@ -156,13 +156,9 @@ class DecisionChannel(OpenChannel):
         if self._resting is None:
             self._go_on()
 
-    def answered(self, *, has_more: bool) -> None:
-        """Leave others their turn if many requests came at once.
-
-        Args:
-            has_more: Whether there is something to read behind the request that was answered.
-        """
-        self._answered = self._answered + 1 if has_more else 0
+    def answered_one(self) -> None:
+        """Leave others their turn if many requests came at once: there is more to read behind one that was answered."""
+        self._answered += 1
         if self._answered >= MOST_IN_A_TURN and not self.paused:
             self._pause()
             self._resting = self.site.turns.take(self._rest())
@@ -243,8 +239,8 @@ class DecisionChannel(OpenChannel):
         self.site.touch(self)
         self._is_answering = True
         super().allContentReceived()
-        if not self._is_answering:
-            self.answered(has_more=bool(self.unread))
+        if self.unread and not self._is_answering:
+            self.answered_one()
 
     def requestDone(self, request: Request) -> None:
         """Read on behind an answer."""

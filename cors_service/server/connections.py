@@ -40,6 +40,7 @@ class Connections:
 
     Attributes:
         open: All of them, beginning with the one whose last request is longest ago.
+        waiting: Those that have not sent a whole request since they were opened, or since another was answered.
     """
 
     def __init__(self, most: int, most_of_a_peer: int) -> None:
@@ -52,8 +53,7 @@ class Connections:
         self.open: dict[DecisionChannel, None] = {}
         self._most = most
         self._most_of_a_peer = most_of_a_peer
-        # Those that have not sent a whole request since they were opened, or since another was answered.
-        self._waiting: dict[DecisionChannel, None] = {}
+        self.waiting: dict[DecisionChannel, None] = {}
         self._peers: dict[str, _Peer] = {}
         self._peer_of: dict[DecisionChannel, str] = {}
 
@@ -77,7 +77,7 @@ class Connections:
             self._peer_of[channel] = name
             peer.open += 1
         if evicted is None and len(self.open) >= self._most:
-            evicted = self._worst(None, len(self.open), len(self._waiting)), "crowded"
+            evicted = self._worst(None, len(self.open), len(self.waiting)), "crowded"
         if evicted is not None:
             self.forget(evicted[0])
         self.open[channel] = None
@@ -86,24 +86,16 @@ class Connections:
 
     def begin(self, channel: DecisionChannel) -> None:
         """Take note that a connection waits for the rest of a request."""
-        if channel not in self._waiting and channel in self.open:
-            self._waiting[channel] = None
+        if channel not in self.waiting and channel in self.open:
+            self.waiting[channel] = None
             if channel in self._peer_of:
                 self._peers[self._peer_of[channel]].waiting += 1
-
-    def touch(self, channel: DecisionChannel) -> None:
-        """Take note that a whole request came over a connection."""
-        if channel in self.open:
-            del self.open[channel]
-            self.open[channel] = None
-            if channel in self._waiting:
-                self._wait_no_longer(channel)
 
     def forget(self, channel: DecisionChannel) -> None:
         """Take note that a connection is closed."""
         self.open.pop(channel, None)
-        if channel in self._waiting:
-            self._wait_no_longer(channel)
+        if channel in self.waiting:
+            self.wait_no_longer(channel)
         name = self._peer_of.pop(channel, None)
         if name is not None:
             peer = self._peers[name]
@@ -111,17 +103,18 @@ class Connections:
             if not peer.open:
                 del self._peers[name]
 
-    def _wait_no_longer(self, channel: DecisionChannel) -> None:
-        del self._waiting[channel]
+    def wait_no_longer(self, channel: DecisionChannel) -> None:
+        """Take note that the rest of a request came over a connection that waits for it."""
+        del self.waiting[channel]
         if channel in self._peer_of:
             self._peers[self._peer_of[channel]].waiting -= 1
 
     def _worst(self, name: str | None, count: int, waiting: int) -> DecisionChannel:
         """The connection of a peer, or of all, that has to go."""
-        idle = (channel for channel in self._of(name, self.open) if channel.is_idle and channel not in self._waiting)
+        idle = (channel for channel in self._of(name, self.open) if channel.is_idle and channel not in self.waiting)
         if waiting * _PART > count:
-            return next(self._of(name, self._waiting))
-        found = next(idle, None) or next(self._of(name, self._waiting), None)
+            return next(self._of(name, self.waiting))
+        found = next(idle, None) or next(self._of(name, self.waiting), None)
         return found or next(self._of(name, self.open))
 
     def _of(self, name: str | None, channels: dict[DecisionChannel, None]) -> Iterator[DecisionChannel]:

@@ -94,7 +94,8 @@ class QuickChannel(DecisionChannel):
                 if not (isinstance(resource, Endpoint) and self._answer(request, resource)):
                     break
                 taken = end
-                self.answered(has_more=taken < len(data))
+                if taken < len(data):
+                    self.answered_one()
             elif end:
                 self._begun += data[taken:]
                 self._awaited = end - taken

@@ -69,6 +69,7 @@ class DecisionSite(Site):
         self.protocol = channel  # type: ignore[assignment, method-assign]
         self._connections = Connections(self.limits.connections, self.limits.peer_connections)
         self.channels = self._connections.open
+        self._waiting = self._connections.waiting
         self._held = Held(self.limits.held, self.limits.send_timeout, clock, self._close)
         self._warnings = Warnings(clock)
         self.turns = Turns(clock)
@@ -145,7 +146,12 @@ class DecisionSite(Site):
     def touch(self, channel: DecisionChannel) -> None:
         """Take note that a whole request came over a connection."""
         self.received += 1
-        self._connections.touch(channel)
+        channels = self.channels
+        if channel in channels:
+            del channels[channel]
+            channels[channel] = None
+            if channel in self._waiting:
+                self._connections.wait_no_longer(channel)
 
     def weigh(self, channel: DecisionChannel) -> None:
         """Take note that what is kept for a connection may have become more."""

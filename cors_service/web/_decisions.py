@@ -142,10 +142,10 @@ class DecisionsEndpoint(EndpointWithPolicies):
                     return None
                 remembered.offer(text, answer)
                 taken += len(text) + _COSTS
+                if taken > _STEP:
+                    taken = 0
+                    yield None
             answers.append(answer)
-            if taken > _STEP:
-                taken = 0
-                yield None
         return answers
 
     def _by_value(self, active: ActivePolicies, body: bytes) -> Generator[Deferred[None] | None, None, list[bytes]]:

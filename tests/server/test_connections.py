@@ -48,7 +48,12 @@ class Crowd:
     def ask(self, *names: str) -> None:
         """Send a whole request over each."""
         for name in names:
-            self.connections.touch(self.of[name])
+            channel = self.of[name]
+            # As a site does, for which every instruction counts.
+            del self.connections.open[channel]
+            self.connections.open[channel] = None
+            if channel in self.connections.waiting:
+                self.connections.wait_no_longer(channel)
 
     def begin(self, *names: str) -> None:
         """Send half a request over each."""
