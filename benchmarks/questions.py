@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks.load import NUMBER
 from cors_service.decision import ActivePolicies
+from cors_service.limits import DEFAULT_TTL
 from cors_service.policy import Source, read_sources
-from cors_service.wire import DEFAULT_TTL, parse_json, read_query, write_decision
+from cors_service.wire import parse_json, read_query, write_decision
 
 MANY: Final = 100_000
 """Policies of a large set."""

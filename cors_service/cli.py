@@ -17,10 +17,11 @@ from cors_service.access.tokens import new_token, token_entry
 from cors_service.asking.arguments import check_policy
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.limits import DEFAULT_TTL
 from cors_service.policy.schema import SCHEMA
 from cors_service.policy.summary import summarize
 from cors_service.reader.sources import read_policies
-from cors_service.wire import DEFAULT_TTL, FORM_FIELDS, make_query, write_decision
+from cors_service.wire import FORM_FIELDS, make_query, write_decision
 
 ALLOWED, FAILED, REFUSED = 0, 1, 2
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.application.service import IService
 from twisted.python import usage
 
-from cors_service.daemon.service import make_service
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
-from cors_service.daemon.start import Prepared, check_policies, prepare
-from cors_service.web.hosts import Hosts
+from cors_service.daemon.tls import imports_for
 from cors_service.wire import LONGEST_TTL
+
+if TYPE_CHECKING:
+    from cors_service.daemon.start import Prepared
 
 _DEFAULTS: Final = Settings()
 
@@ -118,10 +119,6 @@ class Options(usage.Options):
 
         Loopback names are always answered, and no others if --listen is a loopback address or a Unix socket.
         """
-        try:
-            Hosts([name])
-        except ValueError as error:
-            raise usage.UsageError(f"--host: {error}.") from None
         self["host"].append(name)
 
     def settings(self) -> Settings:
@@ -143,13 +140,15 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""
-        # Imported late: the command line chooses the reactor.
-        from twisted.internet import reactor
-
         settings = self.settings()
+        # Imported late: the command line chooses the reactor, and whether there is TLS.
+        with imports_for(settings):
+            from twisted.internet import reactor
+
+            from cors_service.daemon import service, start  # noqa: F401 - the service is made later
         if self["check"]:
-            check_policies(settings, reactor)
-        self.prepared = prepare(settings, reactor)
+            start.check_policies(settings, reactor)
+        self.prepared = start.prepare(settings, reactor)
 
 
 def makeService(options: Options) -> IService:
@@ -162,5 +161,7 @@ def makeService(options: Options) -> IService:
         A service that keeps the policies active, listens, and reloads on SIGHUP.
     """
     from twisted.internet import reactor
+
+    from cors_service.daemon.service import make_service
 
     return make_service(options.prepared, reactor)

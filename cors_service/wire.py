@@ -19,9 +19,6 @@ from cors_service.policy.model import RESOURCE_POLICIES
 FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
 """The parameters of the GET form."""
 
-DEFAULT_TTL: Final = 5
-"""Seconds for which a decision may be used again, unless a service says otherwise."""
-
 LONGEST_TTL: Final = 3600
 """Seconds for which a decision may be used again at most.
 

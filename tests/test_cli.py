@@ -15,8 +15,9 @@ import cors_service
 from cors_service.access import Caller, read_access
 from cors_service.cli import main
 from cors_service.decision import ActivePolicies, Query
+from cors_service.limits import DEFAULT_TTL
 from cors_service.reader.sources import read_policies
-from cors_service.wire import DEFAULT_TTL, write_decision
+from cors_service.wire import write_decision
 
 EXAMPLE = Path(__file__).parents[1] / "etc" / "policies.toml"
 COMMAND = Path(sys.executable).with_name("cors-service")

@@ -25,7 +25,6 @@ from cors_service.server.https import IReloadingEndpoint
 from cors_service.server.quick import QuickChannel
 from cors_service.store import IPolicyStore, LivePolicies
 from cors_service.web import DecisionTree, OperatorTree, decision_resource
-from cors_service.workers.supervisor import Supervisor
 
 
 def make_service(prepared: Prepared, reactor: Any) -> IService:
@@ -169,6 +168,9 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notif
         reactor: The reactor.
         notifier: Tells the service manager what the service does; it is ready when the first worker serves.
     """
+    # Imported late: one process has none.
+    from cors_service.workers.supervisor import Supervisor
+
     services = MultiService()
     supervisor = Supervisor(
         reactor,

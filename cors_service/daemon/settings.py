@@ -7,8 +7,7 @@ from typing import Final, Self
 
 from msgspec import Struct, convert, to_builtins
 
-from cors_service.server.limits import ServerLimits
-from cors_service.web.limits import Limits
+from cors_service.limits import Limits, ServerLimits
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
 

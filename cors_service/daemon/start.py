@@ -29,6 +29,7 @@ from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 from cors_service.store.reader_client import check_in_process
+from cors_service.web.hosts import Hosts
 from cors_service.workers.sockets import PassedSockets
 
 Endpoint = tuple[str, IStreamServerEndpoint]
@@ -91,6 +92,10 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         UsageError: A setting can't work; the text is a sentence that names the option.
         SystemExit: The policies or who may ask have mistakes, which are on standard error.
     """
+    try:
+        Hosts(settings.host)
+    except ValueError as error:
+        raise UsageError(f"--host: {error}.") from None
     if settings.workers > 1:
         _check_workers(settings, reactor)
     if settings.snapshot is not None:

@@ -19,7 +19,7 @@ from twisted.web import http
 from twisted.web.server import Request
 
 from cors_service._twisted import OpenChannel
-from cors_service.server.limits import ServerLimits
+from cors_service.limits import ServerLimits
 from cors_service.web.head import malformed_head
 from cors_service.web.later import Reply
 from cors_service.web.problem import Problem

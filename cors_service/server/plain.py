@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IAddress, ITCPTransport
 
-from cors_service.server.limits import ServerLimits
+from cors_service.limits import ServerLimits
 from cors_service.web.head import HOST
 
 # RFC 9112, 3 and 5, without the octets and the white space that some readers tolerate.

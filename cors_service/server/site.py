@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
 from twisted.web.server import Site
 
+from cors_service.limits import ServerLimits
 from cors_service.server.channel import DecisionChannel, DecisionRequest
 from cors_service.server.connections import Connections, peer_name
 from cors_service.server.drain import GRACE_SECONDS, Drain
 from cors_service.server.held import Held
-from cors_service.server.limits import ServerLimits
 from cors_service.server.plain import PlainRequest
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, OperatorTree

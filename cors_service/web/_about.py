@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 
 import cors_service
 from cors_service.grammar.mistakes import shown
+from cors_service.limits import Limits
 from cors_service.reader.messages import WorkerStatus
 from cors_service.store import IPolicies, Status
 from cors_service.web._documents import Document, Documents
@@ -21,7 +22,6 @@ from cors_service.web.access import IAccess
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import RETRY_SECONDS, Endpoint, EndpointWithPolicies, NotFound
 from cors_service.web.later import Later, Steps
-from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns

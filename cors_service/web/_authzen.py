@@ -12,6 +12,7 @@ from typing import Any, Final
 from twisted.internet.defer import DeferredSemaphore
 
 from cors_service.decision import ActivePolicies, BadQuery
+from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
 from cors_service.web._decisions import AT_ONCE, FEW, SHORT, all_at_once, in_turn
@@ -19,7 +20,6 @@ from cors_service.web._evaluations import completed, defaults_of, evaluations_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import Endpoint, EndpointWithPolicies
 from cors_service.web.later import Later, Steps
-from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns, seated

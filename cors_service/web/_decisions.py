@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision.memo import Memo
+from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
 from cors_service.web._remembered import Remembered
@@ -17,7 +18,6 @@ from cors_service.web._tags import tagged, unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import EndpointWithPolicies
 from cors_service.web.later import Later, Steps
-from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns, seated

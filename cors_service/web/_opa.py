@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
 from cors_service.web._decisions import SHORT, in_turn
@@ -19,7 +20,6 @@ from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import EndpointWithPolicies
 from cors_service.web.ids import PeekedIds
 from cors_service.web.later import Later
-from cors_service.web.limits import Limits
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns
 from cors_service.web.warnings import Warnings

@@ -18,11 +18,11 @@ from msgspec import structs
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.path import encode_bytes
+from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer
 from cors_service.web.endpoint import RETRY_SECONDS, EndpointWithPolicies
-from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.warnings import Warnings

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from cors_service.access import Access
+from cors_service.limits import Limits
 from cors_service.policy import PolicySet
 from cors_service.store import FixedPolicies, IPolicies, IPolicyStore, LivePolicies
 from cors_service.web._about import (
@@ -43,7 +44,6 @@ from cors_service.web.access import FixedAccess, IAccess
 from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.hosts import Hosts
 from cors_service.web.ids import PeekedIds, decision_ids
-from cors_service.web.limits import Limits
 from cors_service.web.turns import Turns
 from cors_service.web.warnings import Warnings
 

@@ -15,12 +15,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cors_service.decision import ActivePolicies, BadQuery
+from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web.answer import Answer
 from cors_service.web.head import malformed_head
 from cors_service.web.hosts import Hosts
 from cors_service.web.later import Later, Reply
-from cors_service.web.limits import Limits
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 

@@ -8,8 +8,9 @@ from itertools import cycle
 from urllib.parse import urlencode
 
 from cors_service.decision import ActivePolicies
+from cors_service.limits import DEFAULT_TTL
 from cors_service.policy import InvalidPolicies, PolicySet, Source, read_sources
-from cors_service.wire import DEFAULT_TTL, parse_json, read_query, write_decision
+from cors_service.wire import parse_json, read_query, write_decision
 
 # The origin sets stand last, so that no beginning of the document is a good document.
 _DOCUMENT = """\

@@ -1,10 +1,27 @@
-"""The limits of what clients may send."""
+"""The limits of what callers may ask and clients may send, with every default."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
-from cors_service.web.limits import Limits
+DEFAULT_TTL: Final = 5
+"""Seconds for which a decision may be used again, unless a service says otherwise."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What callers can count on, and what they can't exceed.
+
+    Attributes:
+        ttl: Seconds for which a decision may be used again; 0 for never.
+        body: Bytes of a request's body.
+        batch: Queries in a batch.
+    """
+
+    ttl: int = DEFAULT_TTL
+    body: int = 1024 * 1024
+    batch: int = 1000
 
 
 class ServerLimits(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,77 @@
+"""The service of a worker, which serves until the supervisor says that it shall end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cors_service.access import InvalidAccess
+from cors_service.daemon.access import KeptText
+from cors_service.daemon.service import DecisionService
+from cors_service.daemon.settings import Settings
+from cors_service.daemon.start import make_access, path_of, read_initial
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.messages import Begun
+from cors_service.reader.sources import shown_path
+from cors_service.workers.channel import Channel
+from cors_service.workers.loads import Loads
+from cors_service.workers.site import WorkerSite
+from cors_service.workers.sockets import Acceptor, listen_on_shared
+from cors_service.workers.store import WorkerPolicyStore
+from cors_service.workers.worker import Worker
+
+
+def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: Any) -> None:
+    """Make the service of a worker, and run the reactor until it ends.
+
+    Args:
+        settings: The settings of the supervisor.
+        given: What the supervisor made for the worker: its number and its descriptors.
+        channel: Leads to the supervisor.
+        reactor: The reactor.
+    """
+    loads = Loads(given["loads"], given["workers"])
+    endpoints = [
+        (
+            description,
+            # The service has these endpoints itself, so it is looked up late.
+            listen_on_shared(reactor, description, socket, given["number"], loads, lambda: len(service.site.channels)),
+        )
+        for description, socket in zip((*settings.listen, *settings.operator_listen), given["sockets"], strict=True)
+    ]
+    store = WorkerPolicyStore(shown_path(path_of(settings)), channel)
+    try:
+        initial = read_initial(settings, store)
+        access = make_access(settings, reactor, None if given["kept"] is None else KeptText(given["kept"]))
+    except (InvalidPolicies, InvalidAccess) as invalid:
+        sys.exit(invalid.report())
+    service = DecisionService(
+        settings,
+        store,
+        initial,
+        endpoints[: len(settings.listen)],
+        reactor,
+        for_operators=endpoints[len(settings.listen) :],
+        access=access,
+        site_class=WorkerSite,
+        warns=given["number"] == 1,
+    )
+    worker = Worker(
+        reactor,
+        given["number"],
+        given["workers"],
+        channel=channel,
+        store=store,
+        loads=loads,
+        policies=service.policies,
+        reload=service.reload,
+        site=service.site,
+        acceptors=lambda: [port for server in service.servers for port in server.ports if isinstance(port, Acceptor)],
+    )
+    service.tree.status.worker, service.tree.status.workers = worker.number, worker.workers
+    worker.setServiceParent(service)
+    channel.send(Begun())
+    service.privilegedStartService()
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
