@@ -160,6 +160,8 @@ def test_certificates(house: House, start: Start, workers: int) -> None:
     # It is known, and has not the verb; this one is not known.
     assert [house.curl(port, "/v1/status", client).status for client in ("gateway", "other")] == [403, 401]
     assert house.curl(port, "/livez", "other").status == 200
+    metadata = json.loads(house.curl(port, "/.well-known/authzen-configuration").body)
+    assert metadata["policy_decision_point"] == f"https://127.0.0.1:{port}"
     refused = {
         client: house.curl(port, "/livez", None if client == "none" else client)
         for client in ("none", "foreign", "expired")
