@@ -212,6 +212,19 @@ def test_policies_in_scope(name: str) -> None:
         assert bodies[0] == bodies[1]
 
 
+@pytest.mark.parametrize("token", ["both", LIMITED, "unknown"])
+def test_names_of_answers(token: str) -> None:
+    """The name of an answer that stands in its body is that in its head, whoever asks."""
+    tree = guarded()
+    names = []
+    for name in ("data", "apisix", "query", "data"):
+        answer = send(tree, name, token)
+        names.append(answer.header("Cors-Decision-Id"))
+        if answer.status == 200 and name != "query":
+            assert answer.json["decision_id"] == names[-1]
+    assert len(set(names)) == len(names)
+
+
 def test_batch_in_part() -> None:
     """In a batch, what a token may not ask is a problem in its place."""
     queries = [{"policy": name, "method": "GET"} for name in ("catalogue", "prices", "absent")]
