@@ -164,10 +164,12 @@ def _page_origins(table: Table) -> Iterator[str]:
 def _origins(table: Table) -> None:
     policies = (
         "exact", "subdomains", "one-label", "any-port", "ports", "alternatives", "other-scheme", "regex", "sets",
-        "tiers",
+        "tiers", "globs", "any-host", "addresses",
     )  # fmt: skip
     for page, policy in product(_page_origins(table), policies):
         table.add("origin", policy, page, named=policy in {"exact", "sets"})
+    for page in (*(table.at(LOGGED_IN, port) for port in (1, 2, 3)), table.app, table.at(f"x.{LOGGED_IN}", 1)):
+        table.add("origin", "bound", page)
 
 
 def _methods(table: Table) -> None:

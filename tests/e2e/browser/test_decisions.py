@@ -15,8 +15,8 @@ from .setting import Application, attempt
 from .webdriver import Chromium
 
 LEAST_DECISIONS = 300
-UNREACHABLE = {"multiple-origins", "origin-malformed", "method-malformed", "header-malformed"}
-"""Reasons that no browser gives cause to."""
+UNREACHABLE = {"multiple-origins", "origin-malformed", "origin-needs-url", "method-malformed", "header-malformed"}
+"""Reasons that no browser gives cause to, nor the application, which always sends the URL."""
 
 
 @pytest.fixture(scope="module")

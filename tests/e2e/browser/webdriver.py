@@ -24,10 +24,9 @@ _SWITCHES = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-extensions",
-    "--disable-features=IsolateSandboxedIframes",  # the driver misses what those print to the console
     "--metrics-recording-only",
 ]
+_FEATURES_OFF = "IsolateSandboxedIframes"  # the driver misses what those print to the console
 
 
 class Chromium:
@@ -78,19 +77,29 @@ def command(driver: HTTPConnection, method: str, path: str, parameters: object =
 
 
 @contextmanager
-def running_chromium(chromium: str, chromedriver: str, directory: Path) -> Iterator[Chromium]:
+def running_chromium(
+    chromium: str, chromedriver: str, directory: Path, *, files: bool = False, extension: Path | None = None
+) -> Iterator[Chromium]:
     """Run a headless browser with an empty profile until the block ends.
 
     Args:
         chromium: The path of the browser.
         chromedriver: The path of its driver.
         directory: Where profile and log may lie; empty.
+        files: Whether files have an origin, as they do in applications that are made of Chromium.
+        extension: The directory of an extension to load.
     """
+    switches = [*_SWITCHES, *(["--allow-file-access-from-files"] if files else [])]
+    if extension is None:
+        switches += ["--disable-extensions", f"--disable-features={_FEATURES_OFF}"]
+    else:
+        off = f"{_FEATURES_OFF},DisableLoadExtensionCommandLineSwitch"
+        switches += [f"--load-extension={extension}", f"--disable-features={off}"]
     (profile := directory / "profile").mkdir()
     # Whatever it wants to write beside its profile goes to the same place.
     environment = {name: str(directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR")}
     # Started here and not by the driver, which would leave it behind if the tests were killed.
-    arguments = [chromium, *_SWITCHES, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    arguments = [chromium, *switches, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
     with ExitStack() as stack:
         browser = stack.enter_context(running(arguments, directory / "chromium.log", environment))
         address = browser.said(r"DevTools listening on ws://([^/]+)/")[1]
