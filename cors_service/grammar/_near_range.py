@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_network
 from typing import Final
 
-from cors_service.grammar.origin import canonical_ipv6
+from cors_service.grammar.origin import DEFAULT_PORTS, canonical_ipv6
 
 _START: Final = r"(?:([a-z]+)://)?"
 _PORT: Final = r"(:(?:[0-9]+(?:-[0-9]+)?|\*))?"
@@ -39,4 +39,7 @@ def _written(scheme: str, address: str, mask: str, port: str) -> str:
     first = str(network.network_address)
     if network.version == 6:
         first = (canonical_ipv6(f"[{first}]".encode("ascii")) or b"").decode("ascii")
-    return f"{scheme or 'http'}://{first}/{network.prefixlen}{port}"
+    scheme = scheme or "http"
+    if port == f":{DEFAULT_PORTS.get(scheme)}":
+        port = ""
+    return f"{scheme}://{first}/{network.prefixlen}{port}"

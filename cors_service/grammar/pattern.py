@@ -1,8 +1,9 @@
 """Origin patterns as values: read once from the text of a document, and written back byte for byte.
 
-To add a form of pattern, add its type to `OriginPattern`, a branch to `read_pattern`, and the answers to the two
-questions about dangers. Then teach `decision/_origins.py`, which finds the rule for an origin, and
-`policy/_coverage.py`, which finds rules that can never decide, which origins it covers.
+To add a form of pattern, add its type to `OriginPattern`, a branch to `read_pattern` or, if it may stand among
+alternatives, to `read_single`, and the answers to the two questions about dangers. Then teach `decision/_origins.py`,
+which finds the rule for an origin, and `policy/_coverage.py`, which finds rules that can never decide, which origins it
+covers; and, for tests, `tests/naive.py` and `testing/_patterns.py`.
 """
 
 from __future__ import annotations

@@ -176,7 +176,8 @@ def is_host(host: bytes) -> bool:
 
 def is_opaque_host(host: bytes) -> bool:
     """Say whether a policy may list this host of a scheme without a network: labels and dots, in any order."""
-    return is_label(host.replace(b".", b"") or b"-")
+    without = host.replace(b".", b"")
+    return host != b"" and (without == b"" or is_label(without))
 
 
 def _check_host(frame: Frame, host: str, *, has_subdomains: bool) -> None:

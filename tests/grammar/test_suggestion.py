@@ -58,6 +58,7 @@ SUGGESTIONS = {
     "a range with a mask": ("http://192.168.0.0/255.255.0.0", "http://192.168.0.0/16"),
     "a range with a slash": ("http://192.168.0.0/16/", "http://192.168.0.0/16"),
     "a range with its port first": ("http://192.168.0.0:8080/16", "http://192.168.0.0/16:8080"),
+    "a range with the default port": ("http://10.0.0.0/8:80", "http://10.0.0.0/8"),
     "a range of a short address": ("http://10/8", "http://10.0.0.0/8"),
     "a range in brackets": ("http://[fd00::/8]", "http://[fd00::]/8"),
     "a range of an IPv6 address without brackets": ("fd00::/8", "http://[fd00::]/8"),
