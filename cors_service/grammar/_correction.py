@@ -36,7 +36,7 @@ def corrected(text: str) -> str:
 def _scheme_for(host: str) -> str:
     """The scheme of an origin that was written without: nearly nobody has certificates for addresses."""
     is_address = host[:1] == "[" or canonical_ipv4(host) is not None
-    return "http" if is_address or is_loopback(host) else "https"
+    return "http" if is_address or (host.isascii() and is_loopback(host)) else "https"
 
 
 def _canonical_host(host: str, has_network: bool) -> str:

@@ -21,8 +21,11 @@ _LONGEST: Final = 700
 _ANYTHING: Final = re.compile(r"<all_urls>|\*\*+|\*\.\*|\*:\*|\*/\*?|all|any", re.IGNORECASE)
 # What stands between origins for those who write several in one string.
 _BETWEEN: Final = re.compile(r"[,;|\s]+")
-_FOR_BOTH: Final = {"*": "http,https", "http*": "http,https", "https?": "http,https", "http?": "http,https"}
-_FOR_BOTH_SOCKETS: Final = {"ws*": "ws,wss", "wss?": "ws,wss", "ws?": "ws,wss"}
+# A wildcard in a scheme, and what it stands for.
+_FOR_BOTH: Final = {
+    **dict.fromkeys(("*", "http*", "http?", "https?"), "http,https"),
+    **dict.fromkeys(("ws*", "ws?", "wss?"), "ws,wss"),
+}
 # Where other routers write a name of one label.
 _PLACEHOLDER: Final = re.compile(r"(?:(?<=://)|(?<=\.)|\A)(?:\$?\{\{?|\[)([a-z][a-z0-9_-]{2,})(?:\}\}?|\])(?=\.)")
 # Slips of the pen, and what mends them.
@@ -103,10 +106,12 @@ def _several(text: str) -> str:
 
 
 def _for_both_schemes(scheme: str, authority: str) -> str:
-    schemes = (_FOR_BOTH | _FOR_BOTH_SOCKETS).get(scheme, "")
+    schemes = _FOR_BOTH.get(scheme)
+    if schemes is None:
+        return ""
     rests = {corrected(f"{one}://{authority}").partition("://")[2] for one in schemes.split(",")}
     # A default port belongs to one scheme only.
-    return f"{{{schemes}}}://{rests.pop()}" if schemes and len(rests) == 1 else ""
+    return f"{{{schemes}}}://{rests.pop()}" if len(rests) == 1 else ""
 
 
 def _is_right(text: str) -> bool:

@@ -202,6 +202,7 @@ NO_SUGGESTIONS = {
     "an IPv6 address cut off": "https://[::1",
     "a Unicode host that is none": "https://é..a",
     "a Unicode port": "https://a:٣",
+    "an address with what is no character": "127.\ufffd",
     "a Unicode IPv6 address": "https://[::é]/",
     "one label that is not the first": "https://a.?.example",
     "a port that is too large": "https://a:65536",
