@@ -30,6 +30,8 @@ LONGEST: Final = (
     "e2e/test_workers.py",
     "decision/test_origins.py",
     "e2e/test_image.py",
+    "e2e/gateways/test_instances.py",
+    "e2e/gateways/test_gateways.py",
     "test_pairs.py",
     "e2e/python/test_integrations.py",
     "e2e/test_systemd.py",
