@@ -78,10 +78,10 @@ class Counting(QuickChannel):
 
     quick = 0
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> bool:
         """Count, and write."""
         self.quick += 1
-        super().write_at_once(data)
+        return super().write_at_once(data)
 
 
 class Wire(StringTransport):
