@@ -48,10 +48,10 @@ class Place(NamedTuple):
         return not self.nodes and not self.endings
 
 
-ONE_MATCH: Final = 1
+ONE_LITERAL: Final = 1
 ONE_ANY: Final = 1 << 24
 ONE_ENDING: Final = 1 << 48
-"""Units: a match beneath a prefix, one with any segment next, one with an ending next; there are no 2 ** 24 of any."""
+"""Units of matches beneath a prefix: with a literal next, any segment, an ending. There are no 2 ** 24 of any."""
 
 
 class Tables(NamedTuple):
@@ -59,7 +59,7 @@ class Tables(NamedTuple):
 
     Attributes:
         names: The policy of each match, by its key.
-        beneath: What is beneath a prefix, by its key, in the units above; hosts alone are left out if they can be.
+        beneath: What is beneath a prefix, by its key, in the units above; literals beneath hosts are left out.
     """
 
     names: Mapping[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from cors_service.decision._places import ONE_ANY, ONE_ENDING, ONE_MATCH, Places, Tables, endings_of
+from cors_service.decision._places import ONE_ANY, ONE_ENDING, ONE_LITERAL, Places, Tables, endings_of
 from cors_service.decision._readings import TooManyReadings, policies_of
 from cors_service.decision._urls import URL, candidates
 from cors_service.decision.query import BadQuery
@@ -16,6 +16,7 @@ _ANY_HOST: Final = "*"
 _SIGNS: Final = (_ANY_HOST, ANY, ":")
 
 _ANY: Final = ONE_ENDING - ONE_ANY
+_LITERAL: Final = ONE_ANY - ONE_LITERAL
 
 _Key = TypeVar("_Key")
 
@@ -30,7 +31,7 @@ class Router:
             policies: The name of each policy and its matches.
         """
         self._names: dict[str, str] = {}
-        # What is beneath a prefix, counted in units of ONE_MATCH and so on; hosts alone are left out if they can be.
+        # What is beneath a prefix, counted by what is next in the units of `_places`; a host's literals are left out.
         self._beneath: dict[str, int] = {}
         # The same, for all matches together, and whether there are no wildcards among them.
         self._all = 0
@@ -88,10 +89,10 @@ class Router:
         self._has_searches = ANY in self._signs or _ANY_HOST in self._signs
         end = root + 1
         while 0 < end < len(key):
-            unit = ONE_MATCH
+            unit = ONE_LITERAL
             if key[end] == ANY:
-                unit += ONE_ANY if key.startswith("/", end + 1) else ONE_ENDING
-            if end > root + 1 or unit > ONE_MATCH:
+                unit = ONE_ANY if key.startswith("/", end + 1) else ONE_ENDING
+            if end > root + 1 or unit > ONE_LITERAL:
                 _count(self._beneath, key[:end], number * unit)
             self._all += number * unit
             end = key.find("/", end) + 1
@@ -162,21 +163,21 @@ class Router:
         names, beneath = self._names, self._beneath
         left: list[tuple[str, int]] = []
         depth, end = 1, len(segments)
-        more = beneath.get(key, ONE_MATCH)
+        more = beneath.get(key, 0) | ONE_LITERAL  # which is not counted for hosts
         while True:
             if key in names:
                 left.append((key, 0))
             if more and depth < end:
-                if more >= ONE_ANY:
-                    if more & _ANY:
-                        left.append((f"{key}{ANY}/", depth + 1))
-                    if more >= ONE_ENDING and (found := self._ending(key, segments[-1])) is not None:
-                        left.append((found, 0))
-                child = key + segments[depth] + "/"
-                more = beneath.get(child, 0)
-                if more or child in names:
-                    key, depth = child, depth + 1
-                    continue
+                if more & _ANY:
+                    left.append((f"{key}{ANY}/", depth + 1))
+                if more >= ONE_ENDING and (found := self._ending(key, segments[-1])) is not None:
+                    left.append((found, 0))
+                if more & _LITERAL:
+                    child = key + segments[depth] + "/"
+                    more = beneath.get(child, 0)
+                    if more or child in names:
+                        key, depth = child, depth + 1
+                        continue
             if not left:
                 return None
             key, depth = left.pop()

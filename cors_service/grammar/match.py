@@ -93,6 +93,8 @@ class Match(Struct, frozen=True, gc=False):
         return f"{authority}/{_SEGMENT_STAR.sub(ANY, fold_path(path) or '')}"
 
 
+# Nearly all of 100,000: a name, and segments without a character that takes a closer look.
+_USUAL: Final = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*")
 # A star is a whole segment, or the beginning of the last one.
 _SEGMENT_STAR: Final = re.compile(r"(?<![^/])\*")
 
@@ -103,6 +105,8 @@ def parse_match(text: str) -> Match:
     Raises:
         PolicyError: It is something else; the hint says what to write.
     """
+    if _USUAL.fullmatch(text):
+        return Match(text)
     if "://" in text:
         _refuse(text, "has a scheme; a match is for both http and https.")
     authority, slash, rest = text.partition("/")
