@@ -201,6 +201,19 @@ def test_several_readings(endpoint: str, rest: str) -> None:
     assert (own.status, own.header("Cors-Decision-Reason")) == (200, "same-origin")
 
 
+@pytest.mark.parametrize("endpoint", [*PROXIES, "preflight"])
+@pytest.mark.parametrize("rest", SPELLINGS)
+def test_preflights_of_several_readings(endpoint: str, rest: str) -> None:
+    """So is a preflight for such a URL: it is refused to strangers everywhere."""
+    url = f"https://api.example.com{rest}"
+    refused = asked(endpoint, "", "OPTIONS", page(STRANGER, "PUT"), url=url)
+    allowed = asked(endpoint, "", "OPTIONS", page(PARTNER, "PUT"), url=url)
+    assert (refused.header("Cors-Decision-Reason"), allowed.header("Cors-Decision-Reason")) == (
+        "method-not-allowed",
+        "allowed",
+    )
+
+
 @pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "enforce"])
 def test_bytes_beyond_ascii(endpoint: str) -> None:
     """Bytes that some clients send without encoding them are read as if they had."""
