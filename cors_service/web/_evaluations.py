@@ -21,6 +21,12 @@ STOPS: Final[dict[str, bool | None]] = {
 
 # What each part of an evaluation must have.
 _REQUIRED: Final = {"subject": ("type", "id"), "action": ("name",), "resource": ("type", "id")}
+# The types of resources, which are the fields of a query that find a policy.
+_SELECTORS: Final = frozenset({"policy", "url"})
+
+
+class UnknownType(BadQuery):
+    """A subject or a resource is not one that decisions are about: that is a denial, and never an error of its own."""
 
 
 def read_evaluation(fields: object) -> Query:
@@ -31,23 +37,30 @@ def read_evaluation(fields: object) -> Query:
 
     Raises:
         BadQuery: A part is missing, or not as it must be (`query-malformed`).
+        UnknownType: It is about something else (`unknown-type`).
     """
     if not isinstance(fields, dict):
         _refuse("An evaluation is a JSON object.")
     subject, action, resource = (_part(fields, name) for name in _REQUIRED)
-    properties = _object(resource, "properties")
+    url = _object(resource, "properties").get("url")
+    if url is not None and not isinstance(url, str):
+        _refuse("The member url of the properties must be a string.")
+    facts = {
+        "method": action["name"],
+        # A template fills in nothing where the request has no Origin.
+        "origin": subject["id"] or None,
+        "url": url,
+        "headers": _object(fields, "context").get("headers"),
+    }
+    if resource["type"] in _SELECTORS:
+        facts[resource["type"]] = resource["id"]
+    query = read_query(facts)
     if subject["type"] != "origin":
-        _refuse(f"The type of the subject must be origin, not {shown(subject['type'])}.")
-    query = {"method": action["name"], "headers": _object(fields, "context").get("headers")}
-    # A template fills in nothing where the request has no Origin.
-    query["origin"] = subject["id"] or None
-    if resource["type"] == "policy":
-        query |= {"policy": resource["id"], "url": properties.get("url")}
-    elif resource["type"] == "url":
-        query["url"] = resource["id"]
-    else:
-        _refuse(f"The type of the resource must be policy or url, not {shown(resource['type'])}.")
-    return read_query(query)
+        raise UnknownType("unknown-type", f"The type of the subject must be origin, not {shown(subject['type'])}.")
+    if resource["type"] not in _SELECTORS:
+        message = f"The type of the resource must be policy or url, not {shown(resource['type'])}."
+        raise UnknownType("unknown-type", message)
+    return query
 
 
 def evaluations_of(fields: dict[str, Any]) -> list[object]:

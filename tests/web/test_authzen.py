@@ -122,8 +122,7 @@ REFUSED: dict[str, Any] = {
     "a list for a context": WHOLE | {"context": []},
     "a list for options of a resource": WHOLE | {"resource": record(1) | {"properties": []}},
     "a number for headers": WHOLE | {"context": {"headers": 1}},
-    "another subject": WHOLE | {"subject": {"type": "user", "id": "alice"}},
-    "another resource": WHOLE | {"resource": {"type": "record", "id": "record-1"}},
+    "a number for a URL": WHOLE | {"resource": record(1) | {"properties": {"url": 1}}},
     "another origin in the headers": WHOLE | {"context": {"headers": {"Origin": BOB}}},
     "a list": [WHOLE],
 }
@@ -213,6 +212,7 @@ UNDECIDED = [
     (record(3), 404, "unknown-policy"),
     ({"type": "policy", "id": ""}, 404, "unknown-policy"),
     ({"type": "url", "id": "https://elsewhere.example/"}, 404, "no-policy-for-url"),
+    ({"type": "record", "id": "record-1"}, 400, "unknown-type"),
     ({"type": "url", "id": "/1/a"}, 400, "url-malformed"),
     ({"type": "url", "id": "https://records.example/1/../2/"}, 400, "url-ambiguous"),
 ]
@@ -301,6 +301,70 @@ def test_semantics(semantic: str | None, items: list[object], expected: list[boo
     """A batch goes through, or ends behind the first denial or error, or behind the first permit (7.1.2.1)."""
     options = {} if semantic is None else {"options": {"evaluations_semantic": semantic}}
     assert expected == decided({"subject": subject(ALICE), "action": READ, "evaluations": items} | options)
+
+
+USER = {"type": "user", "id": "alice@example.com"}
+CAN_READ, CAN_EDIT, TIME = {"name": "can_read"}, {"name": "can_edit"}, {"time": "2024-05-31T15:22-07:00"}
+
+
+def document(name: str) -> dict[str, str]:
+    """A resource of the specification."""
+    return {"type": "document", "id": name}
+
+
+NAMED = [*map(document, ("boxcarring.md", "subject-search.md", "resource-search.md"))]
+NUMBERED = {"subject": USER, "action": {"name": "read"}, "evaluations": [{"resource": document(n)} for n in "123"]}
+SPECIFIED: dict[str, tuple[str, dict[str, Any], int]] = {
+    "6.1.1": (
+        ONE,
+        {
+            "subject": USER,
+            "resource": {"type": "account", "id": "123"},
+            "action": CAN_READ | {"properties": {"method": "GET"}},
+            "context": {"time": "1985-10-26T01:22-07:00"},
+        },
+        1,
+    ),
+    "7.1, no defaults": (
+        ALL,
+        {"evaluations": [{"subject": USER, "action": CAN_READ, "resource": one, "context": TIME} for one in NAMED]},
+        3,
+    ),
+    "7.1.1, a subject and a context": (
+        ALL,
+        {"subject": USER, "context": TIME, "evaluations": [{"action": CAN_READ, "resource": one} for one in NAMED]},
+        3,
+    ),
+    "7.1.1, an action": (
+        ALL,
+        {
+            "subject": USER,
+            "context": TIME,
+            "action": CAN_READ,
+            "evaluations": [{"resource": NAMED[0]}, {"resource": NAMED[1]}, {"action": CAN_EDIT, "resource": NAMED[2]}],
+        },
+        3,
+    ),
+    "7.1.2": (
+        ALL,
+        {
+            "evaluations": [{"resource": {"type": "doc", "id": "1"}, "subject": {"type": "doc", "id": "2"}}],
+            "options": {"evaluations_semantic": "execute_all", "another_option": "value"},
+        },
+        1,
+    ),
+    "execute_all": (ALL, NUMBERED | {"options": {"evaluations_semantic": "execute_all"}}, 3),
+    "deny_on_first_deny": (ALL, NUMBERED | {"options": {"evaluations_semantic": "deny_on_first_deny"}}, 1),
+    "permit_on_first_permit": (ALL, NUMBERED | {"options": {"evaluations_semantic": "permit_on_first_permit"}}, 3),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), SPECIFIED.values(), ids=SPECIFIED)
+def test_examples_of_the_specification(path: str, value: dict[str, Any], expected: int) -> None:
+    """What the specification asks as an example is answered; since it is not about origins, it is denied."""
+    answer = ask(path, value).json
+    assert [one["decision"] for one in answer.get("evaluations", [answer])] == [False] * expected
+    assert {"error"} == {key for one in answer.get("evaluations", [answer]) for key in one["context"]}
 
 
 @pytest.mark.parametrize("items", [1, 30, 1000])
