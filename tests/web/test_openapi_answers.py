@@ -148,6 +148,12 @@ def elsewhere() -> DecisionTree:
     return tree({"version": 1, "policies": {"other": {"origins": ["*"]}}})
 
 
+def bound() -> DecisionTree:
+    """A tree with a policy that binds a part of the host, and uses it in an origin."""
+    policy = {"match": ["<name>.example.com/"], "origins": ["https://<name>.example"]}
+    return tree({"version": 1, "policies": {"bound": policy}})
+
+
 def lines_of(family: str, lines: Lines) -> Lines:
     """The lines of a request, and those in which proxies of a family report it."""
     method = "OPTIONS" if any(name == PUT[0] for name, _ in lines) else "GET"
@@ -187,6 +193,7 @@ def not_enforced(operation: str) -> Iterator[Exchange]:
     by_url = "/v1/enforce" if operation.endswith("enforce") else "/v1/enforce/-"
     if by_url != "/v1/enforce":
         yield Exchange(operation, 403, "unknown-policy", "/v1/enforce/nothing", lines=(method, host, uri, *site))
+        yield Exchange(operation, 403, "origin-needs-url", "/v1/enforce/bound", lines=(method, PAGE), root=bound)
     yield Exchange(operation, 403, "no-method", by_url, lines=(host, uri, *site), root=generous)
     yield Exchange(operation, 403, "url-malformed", by_url, lines=(method, uri, *site), root=generous)
     line_end = ("X-Forwarded-Uri", "/a%0A")
