@@ -89,11 +89,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _checked(path: Path, snapshot: Snapshot | None) -> Message:
     try:
-        documents = read_at_start(path, snapshot)
+        good, _ = read_at_start(path, snapshot)
     except InvalidPolicies as invalid:
         return Refused(write_mistakes(invalid))
     # Who reads next may find mistakes where there were none now.
-    complaint = None if snapshot is None else documents.keep_at_start(snapshot)
+    complaint = None if snapshot is None else good.keep_at_start(snapshot)
     if complaint is not None:
         sys.stderr.write(f"{complaint}\n")
     return End()

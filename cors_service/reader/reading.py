@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct, structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
-from cors_service.policy import PolicySet, Source
-from cors_service.policy.assembly import Assembly
+from cors_service.policy import PolicySet, Source, revision
+from cors_service.policy.assembly import Assembly, read_drafts
 from cors_service.policy.change import Behind, Change
 from cors_service.policy.draft import Draft
 from cors_service.reader.history import History
@@ -36,6 +37,14 @@ class GoodSet(Struct, frozen=True):
     revision: str
     loaded_at: float
     documents: Mapping[str, Draft]
+
+    def keep_in(self, snapshot: Snapshot) -> str | None:
+        """Write the set into a snapshot, before it becomes active; give what went wrong, for the log."""
+        return snapshot.keep(self.policy_set, self.loaded_at, revision=self.revision, documents=self.documents)
+
+    def keep_at_start(self, snapshot: Snapshot) -> str | None:
+        """The same, but not if the snapshot has these policies already, as it does after most restarts."""
+        return None if self.revision == snapshot.revision else self.keep_in(snapshot)
 
 
 class Documents:
@@ -141,16 +150,6 @@ class Documents:
         self.good = structs.replace(self.good, loaded_at=loaded_at)
         return True
 
-    def keep_in(self, snapshot: Snapshot) -> str | None:
-        """Write the last good set into a snapshot, before it becomes active; give what went wrong, for the log."""
-        good = self.good
-        assert good is not None
-        return snapshot.keep(good.policy_set, good.loaded_at, revision=good.revision, documents=good.documents)
-
-    def keep_at_start(self, snapshot: Snapshot) -> str | None:
-        """The same, but not if the snapshot has these policies: to write it takes about as long as to read it."""
-        return self.keep_in(snapshot) if self.good is None or self.good.revision != snapshot.revision else None
-
     def begin_with(self, kept: Kept) -> None:
         """Go on from the policies of a snapshot, as long as there was no good set.
 
@@ -234,16 +233,32 @@ class Documents:
         return without_userinfo(shown_path(f"{self._path}/{name}" if name else self._path))
 
 
-def read_at_start(path: Path, snapshot: Snapshot | None) -> Documents:
+def read_at_start(path: Path, snapshot: Snapshot | None) -> tuple[GoodSet, Change]:
     """Read documents for a start: what is wrong with them, and what goes on beside that because of the snapshot.
+
+    Returns:
+        The set to start with, and the change that leads there from nothing.
 
     Raises:
         InvalidPolicies: There is nothing to go on with. With every mistake of every document, and why the snapshot is
             of no use.
     """
+    with suppress(InvalidPolicies):
+        good = _read_good(path)
+        return good, Change.whole(good.policy_set, revision=good.revision, loaded_at=good.loaded_at)
     documents = Documents(path)
     begin(documents, snapshot, is_start=True)
-    return documents
+    assert documents.good is not None
+    return documents.good, documents.change(None)
+
+
+def _read_good(path: Path) -> GoodSet:
+    """Read documents that are good, with none of what `Documents` remembers of them: a start has to be quick."""
+    texts = {name: read_text(path, name)[0] for name in document_names(path)}
+    drafts = {name: Draft(text) for name, text in texts.items() if isinstance(text, Source)}
+    unreadable = [text for text in texts.values() if isinstance(text, PolicyError)]
+    policy_set = read_drafts(list(drafts.values()), unreadable=unreadable)
+    return GoodSet(policy_set, revision(policy_set), time.time(), drafts)
 
 
 def begin(documents: Documents, snapshot: Snapshot | None, *, is_start: bool, everything: bool = True) -> None:

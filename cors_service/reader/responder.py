@@ -120,7 +120,7 @@ class Responder:
         good = self._documents.good
         if self._snapshot is None or good is None:
             return
-        complaint = self._documents.keep_in(self._snapshot)
+        complaint = good.keep_in(self._snapshot)
         renewal = inf if self._snapshot.max_age is None else self._snapshot.max_age / _RENEWALS
         self._saved = good.documents
         self._save_again = time.monotonic() + (renewal if complaint is None else _RETRY_SECONDS)

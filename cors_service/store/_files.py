@@ -69,8 +69,9 @@ class FilePolicyStore:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
         begin(self._documents, self._snapshot, is_start=True)
-        if self._snapshot is not None:
-            complain(self._documents.keep_at_start(self._snapshot))
+        good = self._documents.good
+        if self._snapshot is not None and good is not None:
+            complain(good.keep_at_start(self._snapshot))
         return self._documents.change(None)
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
@@ -101,7 +102,8 @@ class FilePolicyStore:
     def _read(self, base: str | None, *, everything: bool) -> Change:
         before = self._documents.good
         begin(self._documents, self._snapshot, is_start=False, everything=everything)
-        after = self._documents.good
-        if self._snapshot is not None and (before is None or after is None or before.documents is not after.documents):
-            complain(self._documents.keep_in(self._snapshot))
+        good = self._documents.good
+        is_new = good is not None and (before is None or before.documents is not good.documents)
+        if self._snapshot is not None and good is not None and is_new:
+            complain(good.keep_in(self._snapshot))
         return self._documents.change(base)

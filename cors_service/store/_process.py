@@ -49,9 +49,8 @@ class ReaderPolicyStore:
         Raises:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
-        documents = read_at_start(self._path, self._snapshot)
-        complain(documents.keep_at_start(self._client.snapshot))
-        change = documents.change(None)
+        good, change = read_at_start(self._path, self._snapshot)
+        complain(good.keep_at_start(self._client.snapshot))
         if change.mistakes is None and change.loaded_at is not None:
             self._known = Known(change.revision, change.loaded_at)
         return change
