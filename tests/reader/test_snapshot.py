@@ -13,7 +13,8 @@ import pytest
 from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, revision
 from cors_service.policy.assembly import read_drafts
 from cors_service.policy.draft import Draft
-from cors_service.reader.snapshot import SKEW_SECONDS, Snapshot
+from cors_service.processes import nameless_file
+from cors_service.reader.snapshot import SKEW_SECONDS, SharedSnapshot, Snapshot
 from cors_service.reader.sources import read_policies
 from tests.store.store_texts import document, toml
 
@@ -224,3 +225,20 @@ def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot.save(read_document(document("old")), 5.0)
     assert list(snapshot.load().policy_set.policies) == ["new"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["snapshot"]
+
+
+def test_shared() -> None:
+    """What a reader keeps in memory is there for the next one; what is cleared or half written is not, and not told."""
+    descriptor = nameless_file("policies")
+    first, second = SharedSnapshot(descriptor), SharedSnapshot(os.dup(descriptor))
+    for names in (["one", "two"], ["three"]):
+        first.save(read_document(document(*names)), 5.0)
+        assert sorted(second.in_place_of(WRONG, is_start=False).policy_set.policies) == sorted(names)
+    os.ftruncate(descriptor, 100)
+    with pytest.raises(InvalidPolicies) as caught:
+        second.in_place_of(WRONG, is_start=False)
+    assert caught.value is WRONG
+    first.clear()
+    assert second.revision is None
+    for one in (first, second):
+        one.close()

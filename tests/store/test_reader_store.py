@@ -305,3 +305,26 @@ async def test_other_documents_go_on(tmp_path: Path) -> None:
     await until(lambda: active(live) == ["mended", "more", "one", "two"])
     assert (live.status.stale, live.status.behind) == (False, ())
     await live.stopService()
+
+
+async def test_mistakes_while_it_starts(tmp_path: Path) -> None:
+    """Also beside mistakes that came between this process's reading and the other's, other documents go on; and again
+    when the process that reads has died.
+    """
+    directory = tmp_path / "teams"
+    directory.mkdir()
+    write(directory / "a.toml", toml("one"))
+    write(directory / "b.toml", toml("two"))
+    live = LivePolicies(ReaderPolicyStore(directory, reactor), IReactorTime(reactor))
+    live.activate(live._store.read())
+    write(directory / "a.toml", TEN_MISTAKES)
+    live.startService()
+    await until(lambda: live.status.stale)
+    write(directory / "b.toml", toml("two", "more"))
+    await until(lambda: active(live) == ["more", "one", "two"])
+    [pid] = children()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: children() not in [{pid}, set()])
+    write(directory / "b.toml", toml("two", "even-more"))
+    await until(lambda: active(live) == ["even-more", "one", "two"])
+    await live.stopService()
