@@ -106,14 +106,14 @@ def _serve(responder: Responder, pace: Pace, inbox: Inbox) -> None:
             received = inbox.get(timeout=max(0, pace.due - time.monotonic()))
         except Empty:
             pace.look()
-            responder.save()
+            responder.keeping.now_and_then()
             continue
         if isinstance(received, frozenset):
             pace.notice(received)
             continue
         begun = time.process_time()
         responder.answer(received)
-        responder.save()
+        responder.keeping.now_and_then()
         pace.has_worked(time.process_time() - begun)
 
 

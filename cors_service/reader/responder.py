@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 import traceback
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from math import inf
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.keeping import Keeping
 from cors_service.reader.messages import (
     Changed,
     Failed,
@@ -23,11 +22,7 @@ from cors_service.reader.messages import (
     write_mistakes,
 )
 from cors_service.reader.reading import Documents, begin
-from cors_service.reader.snapshot import SharedSnapshot, Snapshot
-
-_RETRY_SECONDS: Final = 60
-_RENEWALS: Final = 10
-"""How often the date of a snapshot is renewed in the time in which it becomes too old."""
+from cors_service.reader.snapshot import Snapshot
 
 
 class Known(NamedTuple):
@@ -43,7 +38,11 @@ class Known(NamedTuple):
 
 
 class Responder:
-    """Answers what a service asks about documents, and says when they change."""
+    """Answers what a service asks about documents, and says when they change.
+
+    Attributes:
+        keeping: Keeps the snapshot.
+    """
 
     def __init__(
         self,
@@ -68,11 +67,7 @@ class Responder:
         self._has_told = False
         # The frames of the last answers, by the revision that each begins at.
         self._given: dict[str | None, list[bytes]] = {}
-        # What the snapshot has, or could not be given; when to write it again, in seconds of the clock that never goes
-        # back; and what went wrong.
-        self._saved: object = None
-        self._save_again = 0.0
-        self._complaint: str | None = None
+        self.keeping = Keeping(documents, snapshot, lambda line: sys.stderr.write(f"{line}\n"))
 
     def answer(self, request: Message) -> None:
         """Do what the service asks for."""
@@ -96,43 +91,11 @@ class Responder:
         if self._documents.look(names) and not self._has_told and not self._is_known():
             self._tell()
 
-    def save(self) -> None:
-        """Write the last good set into the snapshot, if that is due: for its date, or as it could not be written."""
-        good = self._documents.good
-        if time.monotonic() < self._save_again:
-            return
-        if good is not None and good.documents is self._saved and self._complaint is None:
-            self._documents.renew()
-        self._save()
-
-    def _save_new(self) -> None:
-        good = self._documents.good
-        if good is None or good.documents is self._saved:
-            return
-        if isinstance(self._snapshot, SharedSnapshot):
-            # It is for those who come after this process, and nobody waits until it is written.
-            self._snapshot.clear()
-            self._save_again = 0.0
-        else:
-            self._save()
-
-    def _save(self) -> None:
-        good = self._documents.good
-        if self._snapshot is None or good is None:
-            return
-        complaint = good.keep_in(self._snapshot)
-        renewal = inf if self._snapshot.max_age is None else self._snapshot.max_age / _RENEWALS
-        self._saved = good.documents
-        self._save_again = time.monotonic() + (renewal if complaint is None else _RETRY_SECONDS)
-        if complaint != self._complaint:
-            sys.stderr.write(f"{complaint or 'The snapshot is written again.'}\n")
-        self._complaint = complaint
-
     def _reread(self) -> None:
         before = self._outcome()
         with suppress(InvalidPolicies):
             self._read(everything=True)
-        self._save_new()
+        self.keeping.before_giving()
         if before != self._outcome():
             self._given = {}
             self._tell()
@@ -143,8 +106,7 @@ class Responder:
         try:
             self._read(everything=request.everything)
         finally:
-            # What is active is never newer than what a start would find.
-            self._save_new()
+            self.keeping.before_giving()
             # Not only who asks has to know.
             if before != self._outcome():
                 self._given = {}

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.policy.change import Change
+from cors_service.reader.keeping import Keeping
 from cors_service.reader.looking import POLL_SECONDS
 from cors_service.reader.reading import Documents, begin
 from cors_service.reader.snapshot import Snapshot
@@ -56,6 +57,7 @@ class FilePolicyStore:
         self._documents = Documents(path)
         self._clock = clock
         self._snapshot = snapshot
+        self._keeping = Keeping(self._documents, snapshot, complain)
         self._interval = interval
         self._in_thread = in_thread
         # The documents are looked at and read by one thread at a time.
@@ -89,7 +91,7 @@ class FilePolicyStore:
                 changed()
 
         def look() -> Deferred[None]:
-            return self._one.run(self._in_thread, self._documents.look).addCallback(compare).addErrback(report)
+            return self._one.run(self._in_thread, self._look).addCallback(compare).addErrback(report)
 
         def report(failure: Any) -> None:
             self._log.failure("Can't look at {path}", failure=failure, path=self.name)
@@ -100,10 +102,12 @@ class FilePolicyStore:
         return looking.stop
 
     def _read(self, base: str | None, *, everything: bool) -> Change:
-        before = self._documents.good
         begin(self._documents, self._snapshot, is_start=False, everything=everything)
-        good = self._documents.good
-        is_new = good is not None and (before is None or before.documents is not good.documents)
-        if self._snapshot is not None and good is not None and is_new:
-            complain(good.keep_in(self._snapshot))
+        self._keeping.before_giving()
         return self._documents.change(base)
+
+    def _look(self) -> bool:
+        is_due = self._documents.look()
+        if self._documents.good is not None:
+            self._keeping.now_and_then()
+        return is_due

@@ -10,6 +10,6 @@ _log: Final = Logger()
 
 
 def complain(complaint: str | None) -> None:
-    """Log what went wrong, if something did."""
+    """Log what went wrong, if something did; or that it is mended."""
     if complaint is not None:
         _log.error("{complaint}", complaint=complaint)

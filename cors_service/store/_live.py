@@ -11,6 +11,7 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -19,6 +20,7 @@ from cors_service.decision import ActivePolicies
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown, without_userinfo
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Behind, Change
+from cors_service.reader.keeping import RENEWALS
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IPolicies, IPolicyStore
 from cors_service.store._kept import complain
@@ -72,6 +74,10 @@ class LivePolicies(Service):
         self._behind: tuple[Behind, ...] = ()
         # Both as the status has them: made once, since there may be a thousand mistakes, and anybody may ask.
         self._reported: tuple[_Reported, _Reported] | None = None
+        # The date of the snapshot, which only loads can renew.
+        self._kept_at: float | None = None
+        self._renewing = LoopingCall(self._load_soon)
+        self._renewing.clock = clock
         self._loading = False
         self._again = False
         self._everything = False
@@ -119,10 +125,14 @@ class LivePolicies(Service):
         if self.active is None:
             self.reload()
         self._unwatch = self._store.watch(self._load_soon)
+        if self._snapshot is not None and self._snapshot.max_age is not None:
+            self._renewing.start(self._snapshot.max_age / RENEWALS, now=False)
 
     def stopService(self) -> Deferred[Any]:
         """Watch no longer; wait for what is under way."""
         super().stopService()
+        if self._renewing.running:
+            self._renewing.stop()
         unwatch, self._unwatch = self._unwatch, None
         unwatched = maybeDeferred(unwatch) if unwatch is not None else succeed(None)
         loading: Deferred[None] = Deferred()
@@ -170,7 +180,7 @@ class LivePolicies(Service):
                 before = self.active
                 change = await self._store.load(before.revision if before else None, everything=everything)
                 active = await self._compiled(before, change)
-                if self._snapshot is not None and active is not before:
+                if self._snapshot is not None and self._is_to_be_kept(self._snapshot, active, change):
                     complain(await self._in_thread(self._keep, self._snapshot, active, change))
                 self._become(active, change)
             except InvalidPolicies as invalid:
@@ -206,9 +216,17 @@ class LivePolicies(Service):
     def _loaded(self, change: Change) -> float:
         return change.loaded_at or self._last_attempt or self._clock.seconds()
 
+    def _is_to_be_kept(self, snapshot: Snapshot, active: ActivePolicies, change: Change) -> bool:
+        """Whether policies are new, or the date of those in the snapshot becomes old."""
+        if active is not self.active:
+            return True
+        newer = self._loaded(change) - (self._kept_at or 0)
+        return snapshot.max_age is not None and newer > snapshot.max_age / RENEWALS / 2
+
     def _keep(self, snapshot: Snapshot, active: ActivePolicies, change: Change) -> str | None:
         """Write what is about to become active into the snapshot; give what went wrong."""
-        return snapshot.keep(active.policy_set, self._loaded(change), revision=active.revision)
+        self._kept_at = self._loaded(change)
+        return snapshot.keep(active.policy_set, self._kept_at, revision=active.revision)
 
     def _swap(self, active: ActivePolicies, loaded_at: float) -> None:
         self._loaded_at = loaded_at

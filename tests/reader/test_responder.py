@@ -280,7 +280,7 @@ def test_snapshot_is_written_once(asked: Asked) -> None:
     asked.load(None)
     asked.snapshot.path.unlink()
     for _ in range(2):
-        asked.responder.save()
+        asked.responder.keeping.now_and_then()
         asked.load(None)
     assert not asked.snapshot.path.exists()
 
@@ -289,7 +289,7 @@ def test_snapshot_of_what_is_known(asked: Asked) -> None:
     """What the service has read itself is in the snapshot with the time of that."""
     asked.begin(known=Known(revision(read_policies(asked.path)), 17.0))
     asked.look()
-    asked.responder.save()
+    asked.responder.keeping.now_and_then()
     assert kept(asked)[1] == 17.0
 
 
@@ -330,16 +330,16 @@ def test_cannot_be_saved(asked: Asked, capsys: pytest.CaptureFixture[str], monke
     """What can't be written takes an older snapshot away, which is said in a line; it is written once it can be."""
     base = asked.load(None).revision
     asked.write(toml("two"))
-    monkeypatch.setattr("cors_service.reader.responder._RETRY_SECONDS", 0)
+    monkeypatch.setattr("cors_service.reader.keeping.RETRY_SECONDS", 0)
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
         asked.load(base, everything=True)
         for _ in range(2):
-            asked.responder.save()
+            asked.responder.keeping.now_and_then()
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("Can't write the snapshot: [Errno 28] No space left on device. There is none now")
     assert not asked.snapshot.path.exists()
-    asked.responder.save()
+    asked.responder.keeping.now_and_then()
     assert (kept(asked)[0], capsys.readouterr().err) == (read_policies(asked.path), "The snapshot is written again.\n")
 
 
@@ -358,13 +358,13 @@ def test_renewed(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     dates = []
     for _ in range(3):
         now[0] += 6
-        asked.responder.save()
+        asked.responder.keeping.now_and_then()
         dates.append(kept(asked)[1])
     asked.write(TEN_MISTAKES)
     asked.look()
     asked.load(None)
     now[0] += 50
-    asked.responder.save()
+    asked.responder.keeping.now_and_then()
     assert [*dates, kept(asked)[1]] == [1000, 1012, 1012, 1012]
 
 

@@ -264,6 +264,24 @@ def test_snapshot(tmp_path: Path) -> None:
     assert snapshot.load()[:2] == (read_policies(path), change.loaded_at)
 
 
+def test_snapshot_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[tuple[str, str]]
+) -> None:
+    """A snapshot that could not be written is written by a later look; the log has both."""
+    monkeypatch.setattr("cors_service.reader.keeping.RETRY_SECONDS", 0)
+    path, directory, clock = tmp_path / "policies.toml", tmp_path / "absent", Clock()
+    path.write_text(toml("one"))
+    store = FilePolicyStore(path, clock, snapshot=Snapshot(directory / "file"), interval=1, in_thread=execute)
+    assert names(now(store.load(None))) == ["one"]
+    end = store.watch(lambda: None)
+    directory.mkdir()
+    clock.advance(1)
+    end()
+    assert Snapshot(directory / "file").load().policy_set == read_policies(path)
+    said = [text.split(":")[0] for level, text in logged if level == "error"]
+    assert said == ["Can't write the snapshot", "The snapshot is written again."]
+
+
 def test_read_at_the_start(tmp_path: Path) -> None:
     """What was read at the start is not told as a change; what changed since then is, by the first looks."""
     path = tmp_path / "policies.toml"

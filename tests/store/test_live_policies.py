@@ -615,3 +615,19 @@ def test_snapshot_fails(
     assert (active(live), live.status.stale) == (["one"], False)
     assert sum("snapshot" in text for _, text in logged) == 1
     nothing_left_behind.clear()
+
+
+def test_renewed_snapshot(store: ScriptedStore, clock: Clock, snapshot: Snapshot) -> None:
+    """Where a snapshot can become too old, the store is loaded for a newer date, as long as nothing is wrong."""
+    snapshot.max_age = 100
+    live = LivePolicies(store, clock, snapshot=snapshot, in_thread=execute)
+    live.startService()
+    store.give(policies("one"))
+    dates = [snapshot.load().loaded_at]
+    for result in (policies("one"), invalid("wrong"), policies("one")):
+        clock.advance(10)
+        store.give(result)
+        dates.append(snapshot.load().loaded_at)
+    assert dates == [1000, 1010, 1010, 1030]
+    now(live.stopService())
+    assert clock.getDelayedCalls() == []
