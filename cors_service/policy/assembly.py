@@ -71,9 +71,12 @@ class Assembly:
 
         Args:
             policy_set: The set.
-            documents: The documents that it is made of.
+            documents: The documents that it is made of. Of those that are there in the same version, those are taken
+                that are there.
         """
-        self._become(policy_set, documents)
+        newest = self._newest
+        same = {name: one for name, one in newest.items() if isinstance(one, Draft) and one.says(documents.get(name))}
+        self._become(policy_set, {**documents, **same})
         self._is_even, self._tables = False, None
 
     def read(self) -> Change:
@@ -101,7 +104,9 @@ class Assembly:
         if self._is_one:
             return dict.fromkeys(self._unsound, True)
         active = self.documents
-        newer = {name: name in active for name, document in self._newest.items() if document is not active.get(name)}
+        newer = {
+            name: name in active for name, document in self._newest.items() if _is_newer(document, active.get(name))
+        }
         return newer | dict.fromkeys(active.keys() - self._newest.keys(), True)
 
     @property
@@ -156,9 +161,11 @@ class Assembly:
         for find in (self._misusing, self._with_unused_sets):
             for name in find(versions):
                 self._is_even = False
-                del versions[name]
+                # In its place: of what is defined twice, the first counts.
                 if name in self.documents:
                     versions[name] = self.documents[name]
+                else:
+                    del versions[name]
         if versions == self.documents:
             return invalid
         try:
@@ -230,6 +237,10 @@ def _first_of_each(tables: Iterable[Mapping[str, _Read]]) -> dict[str, _Read]:
         for name, read in table.items():
             merged.setdefault(name, read)
     return merged
+
+
+def _is_newer(document: Draft | PolicyError, active: Draft | None) -> bool:
+    return document is not active and not (isinstance(document, Draft) and document.says(active))
 
 
 def _is_sound(document: Draft | PolicyError) -> bool:

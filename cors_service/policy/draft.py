@@ -83,6 +83,16 @@ class Draft:
         self._misuse: Mistakes = ()
         self._checked: dict[str, OriginSet | None] | None = None
 
+    def says(self, other: Draft | None) -> bool:
+        """Whether another document, without mistakes, says the same."""
+        return (
+            other is not None
+            and not self.mistakes
+            and self.sets == other.sets
+            and self.policies.keys() == other.policies.keys()
+            and all(read.policy == other.policies[name].policy for name, read in self.policies.items())
+        )
+
     def misuse(self, sets: OriginSets, *, is_complete: bool) -> Mistakes:
         """Find mistakes in the use of origin sets; remembered until the sets change.
 

@@ -160,7 +160,7 @@ class Documents:
             draft.source = Source(self._shown(name), "json", "")
         self._assembly.restore(kept.policy_set, kept.documents)
         assert self._assembly.revision is not None
-        self.good = GoodSet(kept.policy_set, self._assembly.revision, kept.loaded_at, kept.documents)
+        self.good = GoodSet(kept.policy_set, self._assembly.revision, kept.loaded_at, self._assembly.documents)
         self._assemble()
 
     def _take(self, names: Iterable[str], *, as_it_is: bool = False) -> None:

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
 from cors_service.policy import InvalidPolicies, PolicySet, revision
+from cors_service.policy.change import Behind
 from cors_service.reader.looking import PATIENCE, PATIENCE_WITH_OTHERS
-from cors_service.reader.reading import Documents
+from cors_service.reader.reading import Documents, read_at_start
+from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies, read_text
 from cors_service.store._slices import at_once
 from tests.examples import examples
@@ -146,6 +148,36 @@ def test_changes_lead_there(rounds: list[list[tuple[str, bytes | None]]], lost: 
             assert reader.good is not None
             assert (active.policy_set, active.revision) == (reader.good.policy_set, reader.good.revision)
             assert isinstance(expected[0], PolicySet) == (change.mistakes is None)
+
+
+@examples(100)
+@given(ROUNDS)
+def test_restart(rounds: list[list[tuple[str, bytes | None]]]) -> None:
+    """Whatever happened to documents, a start with the snapshot gives the set that was active, and names the same
+    documents as behind; also a second one.
+    """
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as state:
+        path, snapshot = Path(name), Snapshot(Path(state) / "snapshot")
+        reader = Documents(path)
+        for changes in rounds:
+            happens(path, changes)
+            reader.look()
+            reader.look()
+            outcome(reader.read)
+            if reader.good is None:
+                continue
+            assert reader.good.keep_in(snapshot) is None
+            for _ in range(2):
+                good, change = read_at_start(path, snapshot)
+                assert (good.revision, good.policy_set) == (reader.good.revision, reader.good.policy_set)
+                assert [one[::2] for one in told_of(change.behind)] == [one[::2] for one in told_of(reader.behind)]
+                assert (change.mistakes is None) == (reader.mistakes is None)
+                assert good.keep_in(snapshot) is None
+
+
+def told_of(behind: tuple[Behind, ...]) -> list[tuple[str, float, bool]]:
+    """Write documents that are behind as tuples."""
+    return [(one.document, one.since, one.is_kept) for one in behind]
 
 
 # Looks.
