@@ -110,7 +110,7 @@ def _decide(options: argparse.Namespace) -> int:
     try:
         policies = read_policies(options.policies)
         check_policy(options.policy, policies)
-        decision = ActivePolicies(policies).decide(make_query(given))
+        decision = ActivePolicies(policies).advise(make_query(given))
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED
@@ -139,5 +139,7 @@ def _token(options: argparse.Namespace) -> int:
 def _for_people(decision: Decision) -> str:
     verdict = {True: "allowed", False: "refused", None: "not a CORS request"}[decision.allowed]
     status = f", status {decision.status}" if decision.status else ""
-    lines = [f"{verdict} ({decision.kind}{status}): {decision.reason.message} [{decision.reason.code}]"]
+    reason = decision.reason
+    words = f"{reason.message} {reason.hint}".rstrip()
+    lines = [f"{verdict} ({decision.kind}{status}): {words} [{reason.code}]"]
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in decision.headers)])

@@ -13,6 +13,8 @@ import msgspec
 from cors_service.decision import BadQuery, Decision, Query
 from cors_service.decision.own_origin import own_origin
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.origin import read_origin
+from cors_service.grammar.pattern import NULL
 from cors_service.grammar.similar import similar_first
 from cors_service.policy.model import RESOURCE_POLICIES
 
@@ -51,7 +53,7 @@ _HEADERS: Final[Mapping[str, re.Pattern[str]]] = {
     "Access-Control-Allow-Headers": _TOKENS,
     "Access-Control-Max-Age": re.compile("[0-9]{1,10}"),
     "Access-Control-Expose-Headers": _TOKENS,
-    _TIMING: re.compile(r"[!-~]+"),
+    _TIMING: re.compile(r"[!-~]+(?:, [!-~]+)*"),
     "Cross-Origin-Resource-Policy": re.compile("|".join(RESOURCE_POLICIES)),
     "Vary": _TOKENS,
 }
@@ -367,17 +369,39 @@ def _check_headers(received: Received, origin: str | None) -> None:
     headers = dict(received.headers)
     if len(headers) != len(received.headers):
         raise ValueError("a header is given twice")
+    named = headers.get(_ALLOW_ORIGIN)
+    is_another = named not in {origin, "*", None}
+    if is_another and not _may_name_another(received, headers):
+        raise ValueError(f"{_ALLOW_ORIGIN} is {shown(named)}, which is not the origin of the request")
     for name, value in headers.items():
         form = _HEADERS.get(name)
         if form is None or not form.fullmatch(value):
             raise ValueError(f"{shown(name)} with the value {shown(value)} is not a header of a decision")
-        if received.allowed is False and (name.startswith("Access-Control-") or name == _TIMING):
+        if received.allowed is False and name.startswith("Access-Control-") and not is_another:
             raise ValueError(f"a refusal has the header {shown(name)}")
-        if name in {_ALLOW_ORIGIN, _TIMING} and value not in {origin, "*"}:
-            raise ValueError(f"{name} is {shown(value)}, which is not the origin of the request")
+    _check_timing(received, headers.get(_TIMING), origin)
     # The credentials are for an origin that is named (Fetch, #cors-protocol-and-credentials).
     if _CREDENTIALS in headers and "*" in {headers.get(_ALLOW_ORIGIN, "*"), headers.get(_TIMING)}:
         raise ValueError("a decision with credentials does not name the origin of the request")
+
+
+def _may_name_another(received: Received, headers: Mapping[str, str]) -> bool:
+    """Whether this is the answer of a static policy to a request of others: it does not depend on Origin."""
+    depends = "Origin" in headers.get("Vary", "").split(", ")
+    others = received.kind in {"same-origin", "no-origin"} or (received.allowed is False and received.rule is None)
+    return others and not depends and read_origin(headers[_ALLOW_ORIGIN]) is not None
+
+
+def _check_timing(received: Received, value: str | None, origin: str | None) -> None:
+    """Check that timing is for the origin of the request, for all, or for a list of origins.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if value is None or (received.allowed is not False and value in {origin, "*"}):
+        return
+    if not all(one == NULL or read_origin(one) for one in value.split(", ")):
+        raise ValueError(f"{_TIMING} is {shown(value)}, which does not list origins")
 
 
 def _read_item(body: bytes, query: Query) -> Received | str:

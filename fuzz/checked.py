@@ -17,9 +17,10 @@ _UPPER_CASED = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 _FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
 _ACAO, _ACAC = "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"
 _ACAM, _ACAH = "Access-Control-Allow-Methods", "Access-Control-Allow-Headers"
-_ON_ACTUAL = frozenset({_ACAO, _ACAC, "Access-Control-Expose-Headers", "Timing-Allow-Origin"})
+_TAO = "Timing-Allow-Origin"
+_ON_ACTUAL = frozenset({_ACAO, _ACAC, "Access-Control-Expose-Headers", _TAO})
 _ON_PREFLIGHTS = frozenset({_ACAO, _ACAC, _ACAM, _ACAH, "Access-Control-Max-Age"})
-_ON_ALL = frozenset({"Cross-Origin-Resource-Policy", "Vary"})
+_ON_ALL = frozenset({"Cross-Origin-Resource-Policy", "Vary", _TAO})
 
 
 def decide(active: ActivePolicies, query: Query) -> Decision:
@@ -35,8 +36,9 @@ def decide(active: ActivePolicies, query: Query) -> Decision:
     policy = policy_set.policies[decision.policy]
     headers = dict(decision.headers)
     _check_form(decision, headers)
+    _check_timing(decision, headers, query, policy_set)
     public = len(policy.rules) == 1 and _is_for_everybody(policy.rules[0], policy_set)
-    assert ("Origin" in headers.get("Vary", "").split(", ")) != public
+    assert ("Origin" in headers.get("Vary", "").split(", ")) != (public or policy.static)
     assert (decision.kind == "no-origin") == (query.origins == ())
     if decision.kind in {"actual", "preflight"}:
         assert (decision.kind == "preflight") == _is_preflight(query)
@@ -44,19 +46,28 @@ def decide(active: ActivePolicies, query: Query) -> Decision:
         _check_origin(decision, headers, query, policy_set)
     if decision.allowed and decision.kind in {"actual", "preflight"}:
         rule = policy.rules[(decision.rule or 0) - 1]
-        _check_grant(decision, headers, query, rule)
+        assert not rule.refuse
+        _check_grant(decision, headers, query, rule, policy_set)
+    elif policy.static:
+        assert headers.get(_ACAO) in {None, _texts(policy.rules[0], policy_set)[0]}
     elif decision.kind == "preflight":
         assert set(headers) == {"Vary"}
     elif not public:
         assert set(headers) <= _ON_ALL
+    if decision.allowed is False:
+        assert headers.get(_ACAO) is None or (policy.static and headers[_ACAO] not in query.origins[:1])
+        assert policy.static or not [name for name in headers if name.startswith("Access-Control-")]
     return decision
 
 
-def is_granted(rule: Rule, name: str) -> bool:
-    """Whether a rule grants a request header: by its name, by a prefix, or by `*`."""
+def is_granted(rule: Rule, name: str, policy_set: PolicySet) -> bool:
+    """Whether a rule grants a request header: by its name, by a prefix, or by `*`, or a header set does."""
     name = name.lower()
-    listed = {header for header in rule.request_headers if not header.endswith("*")}
-    prefixes = [header[:-1] for header in rule.request_headers if header.endswith("*")]
+    headers: list[str] = []
+    for header in rule.request_headers:
+        headers += policy_set.header_sets[header.removeprefix("@")] if header.startswith("@") else [header]
+    listed = {header for header in headers if not header.endswith("*")}
+    prefixes = [header[:-1] for header in headers if header.endswith("*")]
     if name in listed:
         return True
     return name not in {"authorization", "*"} and any(name.startswith(prefix) for prefix in prefixes)
@@ -82,8 +93,6 @@ def _check_form(decision: Decision, headers: dict[str, str]) -> None:
     for value in headers.values():
         assert value != ""
         assert all(" " <= character <= "~" for character in value)
-    if decision.allowed is False:
-        assert not [name for name in headers if name.startswith("Access-Control-") or name == "Timing-Allow-Origin"]
     assert (decision.allowed is None) == (decision.kind == "no-origin")
     assert (decision.status is None) == (decision.kind != "preflight")
     assert decision.status in ({None, 200, 204} if decision.allowed in {True, None} else {None, 403})
@@ -111,6 +120,8 @@ def _check_origin(decision: Decision, headers: dict[str, str], query: Query, pol
     if binds and query.url is not None:
         return  # tests/decision/test_bound.py says which it is
     assert decision.rule == _first_rule(policy, policy_set, origin)
+    refused = decision.reason.code == "origin-refused"
+    assert refused == (decision.rule is not None and policy.rules[decision.rule - 1].refuse)
     if decision.rule is None:
         uncovered = "origin-needs-url" if binds else "origin-not-allowed"
         assert decision.reason.code == (uncovered if naive.is_origin(origin) else "origin-malformed")
@@ -119,7 +130,34 @@ def _check_origin(decision: Decision, headers: dict[str, str], query: Query, pol
         assert headers[_ACAO] == ("*" if everybody else origin)
 
 
-def _check_grant(decision: Decision, headers: dict[str, str], query: Query, rule: Rule) -> None:
+def _check_timing(decision: Decision, headers: dict[str, str], query: Query, policy_set: PolicySet) -> None:
+    """Every actual answer lists all origins that may measure, or the one that asks is told whether it may."""
+    listed = listed_timing(policy_set.policies[decision.policy], policy_set)
+    if decision.kind == "preflight" or listed:
+        expected = "" if decision.kind == "preflight" else ", ".join(listed)
+        assert headers.get(_TAO, "") == expected
+    elif decision.allowed is False:
+        assert _TAO not in headers
+    elif decision.rule is not None:
+        rule = policy_set.policies[decision.policy].rules[decision.rule - 1]
+        everybody = _is_for_everybody(rule, policy_set)
+        assert headers.get(_TAO) == ((query.origins[0] if not everybody else "*") if rule.timing else None)
+
+
+def listed_timing(policy: Policy, policy_set: PolicySet) -> list[str]:
+    """All origins that may measure, if they are exact and take up a kibibyte at most; otherwise none."""
+    texts = [text for rule in policy.rules if rule.timing for text in _texts(rule, policy_set)]
+    if any(text.startswith("re:") for text in texts):
+        return []
+    origins = [origin for text in texts for origin in naive.expansions(text)]
+    if not all(naive.is_origin(origin) and "*" not in origin for origin in origins):
+        return []
+    deciding = {origin: _first_rule(policy, policy_set, origin) or 0 for origin in origins}
+    listed = [origin for origin, number in deciding.items() if policy.rules[number - 1].timing]
+    return listed if len(", ".join(listed)) <= 1024 else []
+
+
+def _check_grant(decision: Decision, headers: dict[str, str], query: Query, rule: Rule, policy_set: PolicySet) -> None:
     """What is allowed is granted: the method and each header, and nothing by a literal `*`."""
     assert (headers.get(_ACAC) == "true") == rule.credentials
     assert headers[_ACAO] != "*" or not rule.credentials
@@ -133,18 +171,20 @@ def _check_grant(decision: Decision, headers: dict[str, str], query: Query, rule
         assert method in rule.methods
     if preflight:
         asked = {name.lower() for name in members(query.request_headers) if name}
-        assert all(is_token(name) and is_granted(rule, name) for name in asked)
+        assert all(is_token(name) and is_granted(rule, name, policy_set) for name in asked)
         allowed_methods, allowed_headers = (headers.get(name, "").split(", ") for name in (_ACAM, _ACAH))
         assert method in allowed_methods
         assert all(map(is_token, allowed_methods))
         assert asked <= set(allowed_headers)
         assert len(allowed_headers) == len(set(allowed_headers))
         assert "*" not in allowed_methods + allowed_headers
-        assert allowed_headers == [""] or all(is_token(name) and is_granted(rule, name) for name in allowed_headers)
+        assert allowed_headers == [""] or all(
+            is_token(name) and is_granted(rule, name, policy_set) for name in allowed_headers
+        )
 
 
 def _is_for_everybody(rule: Rule, policy_set: PolicySet) -> bool:
-    return not rule.credentials and "*" in _texts(rule, policy_set)
+    return not rule.credentials and not rule.refuse and "*" in _texts(rule, policy_set)
 
 
 def _texts(rule: Rule, policy_set: PolicySet) -> list[str]:

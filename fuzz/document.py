@@ -92,7 +92,7 @@ def _check_policy(policy: Policy, active: ActivePolicies) -> None:
     for rule in policy.rules:
         patterns = map(write_pattern, active.policy_set.patterns(rule)[:_PATTERNS])
         origins = {"https://stranger.example", *(origin for one in patterns for origin in pattern.near(one))}
-        names = [name.replace("*", "x") for name in rule.request_headers[:_NAMES]]
+        names = [name.replace("*", "x") for name in active.policy_set.headers(rule.request_headers)[:_NAMES]]
         for origin in sorted(origins):
             for method in ("GET", rule.methods[-1].replace("*", "PATCH")):
                 checked.decide(active, Query(method, policy.name, origins=(origin,)))

@@ -52,7 +52,8 @@ def check(data: bytes) -> None:
         assert not decision.allowed
     elif decision.reason.code in {"header-malformed", "header-not-allowed"}:
         malformed = [name for name in names if name and not checked.is_token(name)]
-        refused = [name for name in names if checked.is_token(name) and not checked.is_granted(rule, name)]
+        tokens = filter(checked.is_token, names)
+        refused = [name for name in tokens if not checked.is_granted(rule, name, _ACTIVE.policy_set)]
         assert malformed if decision.reason.code == "header-malformed" else refused
     elif decision.reason.code == "too-many-headers":
         assert len(names) > MAX_HEADER_NAMES

@@ -136,9 +136,9 @@ def written_grant(document: Document, exchange: Exchange) -> tuple[bool, bool]:
     if request.same_origin:
         return True, True
     rule = _deciding_rule(document, exchange)
-    if rule is None or not _grants_method(rule, request.method):
+    if rule is None or rule.get("refuse") or not _grants_method(rule, request.method):
         return False, False
-    if exchange.preflight is not None and not _grants_preflight(rule, exchange.preflight):
+    if exchange.preflight is not None and not _grants_preflight(_headers(document, rule), exchange.preflight):
         return False, False
     return True, rule.get("credentials", False)
 
@@ -146,7 +146,7 @@ def written_grant(document: Document, exchange: Exchange) -> tuple[bool, bool]:
 def _deciding_rule(document: Document, exchange: Exchange) -> Mapping[str, Any] | None:
     body = document["policies"][exchange.policy]
     rules: list[Mapping[str, Any]] = body.get("rules") or [body]
-    if len(rules) == 1 and "*" in _patterns(document, rules[0]):
+    if len(rules) == 1 and "*" in _patterns(document, rules[0]) and not rules[0].get("refuse"):
         return rules[0]  # Its answers do not depend on Origin.
     origins = _values(exchange.actual, "origin")
     if len(origins) != 1:
@@ -166,6 +166,13 @@ def _patterns(document: Document, rule: Mapping[str, Any]) -> list[str]:
     return listed
 
 
+def _headers(document: Document, rule: Mapping[str, Any]) -> list[str]:
+    listed: list[str] = []
+    for name in rule.get("request_headers", []):
+        listed.extend(document["header_sets"][name.removeprefix("@")] if name.startswith("@") else [name])
+    return [name.lower() for name in listed]
+
+
 def _grants_method(rule: Mapping[str, Any], method: str) -> bool:
     listed = [_UPPER_CASED.get(name.lower(), name) for name in rule.get("methods", ["GET", "HEAD", "POST"])]
     if len(method) > 64 or method == "*" or method.upper() in _NEVER_SENT:
@@ -173,7 +180,7 @@ def _grants_method(rule: Mapping[str, Any], method: str) -> bool:
     return method in listed or "*" in listed or (method == "HEAD" and "GET" in listed)
 
 
-def _grants_preflight(rule: Mapping[str, Any], lines: tuple[tuple[str, str], ...]) -> bool:
+def _grants_preflight(listed: list[str], lines: tuple[tuple[str, str], ...]) -> bool:
     asked = _values(lines, "access-control-request-headers")
     members = [member.strip(" \t") for line in asked for member in line.split(",")]
     names = [member for member in members if member]
@@ -181,12 +188,11 @@ def _grants_preflight(rule: Mapping[str, Any], lines: tuple[tuple[str, str], ...
         all(map(_is_token, _values(lines, "access-control-request-method")))
         and len(members) <= 64
         and sum(map(len, asked)) <= 4096
-        and all(_is_token(name) and _grants_header(rule, name.lower()) for name in names)
+        and all(_is_token(name) and _grants_header(listed, name.lower()) for name in names)
     )
 
 
-def _grants_header(rule: Mapping[str, Any], name: str) -> bool:
-    listed = [header.lower() for header in rule.get("request_headers", [])]
+def _grants_header(listed: list[str], name: str) -> bool:
     if name in {"*", "authorization"}:
         return name == "authorization" and name in listed
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in listed)

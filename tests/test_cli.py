@@ -175,7 +175,7 @@ def test_decide_same_origin(capsys: Captured) -> None:
 def test_decide_json(good: Path, capsys: Captured, origin: str, status: int) -> None:
     """For programs it prints what the API answers, on one line."""
     assert status == status_of("decide", "--json", "--policies", good, "--policy", "one", "--origin", origin)
-    decision = ActivePolicies(read_policies(good)).decide(Query("GET", policy="one", origins=(origin,)))
+    decision = ActivePolicies(read_policies(good)).advise(Query("GET", policy="one", origins=(origin,)))
     assert f"{write_decision(decision, DEFAULT_TTL).decode()}\n" == capsys.readouterr().out
 
 

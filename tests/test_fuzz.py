@@ -124,9 +124,9 @@ def in_line(number: int) -> dict[str, Any]:
     return {"toml": lines}
 
 
-def first_line(grant: Grant, lines: tuple[str, ...]) -> Any:
+def first_line(grant: Grant, lines: tuple[str, ...], method: str) -> Any:
     """The names in the first line of a list of header names."""
-    return check_headers(grant, lines[:1])
+    return check_headers(grant, lines[:1], method)
 
 
 def granting(*arguments: Any) -> Decision:
@@ -201,7 +201,7 @@ FAULTS = {
     "a star is listed": Fault(header_list, b"3GET\n*", Grant, "_check_header", unchanged),
     "a name is answered by another": Fault(header_list, b"2GET\nx-b", Grant, "_check_header", always("x-c")),
     "a granted name is refused": Fault(
-        header_list, b"3GET\nx-a", Grant, "_check_header", raising(NotGranted("header-not-allowed", ""))
+        header_list, b"3GET\nx-a", Grant, "_check_header", raising(NotGranted("header-not-allowed", "", ""))
     ),
     "a method is not checked": Fault(header_list, b"1DELETE\nx-a", Grant, "check_method", unchanged),
     "a refusal grants": Fault(query, REFUSED, CompiledPolicy, "_refuse", granting),

@@ -125,9 +125,9 @@ def refuse_with_origin(patch: Patch) -> None:
 def star_covers_authorization(patch: Patch) -> None:
     """Let a rule's star cover each header."""
 
-    def check(method: Callable[..., str], self: Grant, name: str) -> str:
+    def check(method: Callable[..., str], self: Grant, name: str, asked: str) -> str:
         try:
-            return method(self, name)
+            return method(self, name, asked)
         except NotGranted:
             if self._any_header and name.lower() == "authorization":
                 return "authorization"
@@ -172,12 +172,13 @@ FAULTS: dict[str, Callable[[Patch], None]] = {
     "a prefix without its hyphen": grants_with(_prefixes=lambda prefixes: tuple(name.rstrip("-") for name in prefixes)),
     "no prefixes": grants_with(_prefixes=lambda _: ()),
     "the first line of names": lambda patch: wrapped(
-        patch, Grant, "_check_headers", lambda check, self, lines: check(self, lines[:1])
+        patch, Grant, "_check_headers", lambda check, self, lines, method: check(self, lines[:1], method)
     ),
     "names in any number": lambda patch: patch.setattr("cors_service.decision._grant.MAX_HEADER_NAMES", 65),
     "names of any length": lambda patch: patch.setattr("cors_service.decision._grant.MAX_HEADER_BYTES", 4097),
     "methods of any length": lambda patch: patch.setattr("cors_service.decision._grant.MAX_METHOD", 65),
     "refusals that grant": refuse_with_origin,
+    "rules that refuse, and grant": grants_with(_methods=lambda methods: methods or frozenset({"GET", "HEAD", "POST"})),
 }
 
 

@@ -96,8 +96,9 @@ MUTATIONS: dict[str, Callable[[dict[str, Any], Query], Any]] = {
     "location": lambda fields, _: fields["headers"].append(["Location", "https://other.example/"]),
     "header twice": lambda fields, _: fields["headers"].extend([["Vary", "Origin"]] * 2),
     "other case": lambda fields, _: fields["headers"].append(["VARY", "Origin"]),
-    "other origin": lambda fields, _: give(fields, "Access-Control-Allow-Origin", OTHER),
-    "timing for another origin": lambda fields, _: give(fields, "Timing-Allow-Origin", OTHER),
+    "other origin": lambda fields, _: give(fields, **{"Access-Control-Allow-Origin": OTHER, "Vary": "Origin"}),
+    "what is no origin": lambda fields, _: give(fields, **{"Access-Control-Allow-Origin": OTHER + "/"}),
+    "timing for what is no origin": lambda fields, _: give(fields, **{"Timing-Allow-Origin": f"{OTHER}, {OTHER}/"}),
     "everybody with credentials": lambda fields, _: fields.update(headers=FOR_EVERYBODY),
     "other policy": lambda fields, _: fields.update(policy=fields["policy"] + "b"),
     "other kind": lambda fields, query: fields.update(
@@ -111,9 +112,9 @@ MUTATIONS: dict[str, Callable[[dict[str, Any], Query], Any]] = {
 }
 
 
-def give(fields: dict[str, Any], name: str, value: str) -> None:
-    """Set a header of a decision."""
-    fields["headers"] = [[key, old] for key, old in fields["headers"] if key != name] + [[name, value]]
+def give(fields: dict[str, Any], **headers: str) -> None:
+    """Set headers of a decision."""
+    fields["headers"] = [[key, old] for key, old in fields["headers"] if key not in headers] + list(headers.items())
 
 
 @given(st.data(), st.sampled_from(list(MUTATIONS)))

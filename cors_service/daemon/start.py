@@ -72,7 +72,7 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
             policy_set = read_policies(path_of(settings))
         else:
             change = read_store(find_store(settings.store, reactor))
-            policy_set = PolicySet.of(change.policies, change.origin_sets)
+            policy_set = PolicySet.of(change.policies, change.origin_sets, change.header_sets)
         if settings.auth is not None:
             read_access_file(Path(settings.auth))
     except (InvalidPolicies, InvalidAccess) as invalid:

@@ -12,8 +12,10 @@ from cors_service.decision._origins import MALFORMED, NEEDS_URL, NOT_COVERED, Bo
 from cors_service.decision._urls import URL, is_own
 from cors_service.decision.decision import Decision, Headers, Kind, Reason
 from cors_service.decision.query import Query
+from cors_service.grammar.flaw import flaw_of
 from cors_service.grammar.match import Match
 from cors_service.grammar.mistakes import cut, shown
+from cors_service.grammar.pattern import expanded
 from cors_service.grammar.tokens import normalize_method
 from cors_service.policy import PolicySet
 from cors_service.policy.model import RESOURCE_POLICIES, Policy, Rule
@@ -22,6 +24,8 @@ _ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 _TIMING: Final = "Timing-Allow-Origin"
 _ANY_ORIGIN: Final = ((_ALLOW_ORIGIN, "*"),)
 _ANY_TIMING: Final = ((_TIMING, "*"),)
+# Bytes of the list of origins that may measure; browsers and proxies take several times as much in all headers.
+_LONGEST_TIMING: Final = 1024
 _VARY_ORIGIN: Final = (("Vary", "Origin"),)
 # What else a preflight's answer depends on; OPTIONS is not cacheable, but not everything in between knows that.
 _VARY_REQUEST: Final = "Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -48,6 +52,9 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         grants: What the rules grant.
         origins: Finds the rule.
         public: The grant of an anonymous `*`, if that is the only rule: then no answer depends on Origin.
+        every: The headers of every actual answer: Timing-Allow-Origin, if it lists all origins that may measure, and
+            Vary.
+        preflight_vary: The Vary of every answer to a preflight.
         uncovered: The headers for requests without an origin, or with one that no rule covers: the strictest of the
             policy, since browsers also check Cross-Origin-Resource-Policy if they sent no Origin (Fetch,
             #cross-origin-resource-policy-check).
@@ -60,7 +67,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
     grants: tuple[Grant, ...]
     origins: Origins
     public: Grant | None
-    vary: Headers
+    every: Headers
     preflight_vary: Headers
     uncovered: Headers
 
@@ -113,7 +120,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
             allow, timing = _ANY_ORIGIN, _ANY_TIMING if grant.timing else ()
         else:
             allow, timing = ((_ALLOW_ORIGIN, origin),), ((_TIMING, origin),) if grant.timing else ()
-        headers = allow + grant.credentials + grant.exposed + timing + grant.resource_policy + self.vary
+        headers = allow + grant.credentials + grant.exposed + timing + grant.resource_policy + self.every
         return self._allow(
             "actual", None, headers, grant, f"{cut(method)} from {self._origin_in_words(origin)}", revision
         )
@@ -154,13 +161,15 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         if kind == "preflight":
             status, headers = 403, self.preflight_vary
         else:
-            status, headers = None, grant.resource_policy + self.vary if grant else self.uncovered
+            status, headers = None, grant.resource_policy + self.every if grant else self.uncovered
         number = grant.number if grant else None
         return Decision(kind, False, status, reason, headers, self.name, number, revision)
 
     def _no_access(self, index: int, origin: str) -> Reason:
         if index == MALFORMED:
-            return Reason("origin-malformed", f"{shown(origin)} is not an origin as browsers serialise it.")
+            flaw = flaw_of(origin)
+            message = f"{shown(origin)} is not an origin as browsers send it{': ' if flaw else ''}{flaw}."
+            return Reason("origin-malformed", message)
         if index == NEEDS_URL:
             message = (
                 f"No rule of policy {self.name} covers '{origin}' without the URL of the request, "
@@ -169,11 +178,34 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
             return Reason("origin-needs-url", message)
         assert index == NOT_COVERED
         # It is well-formed, so it can be shown as it is.
-        return Reason("origin-not-allowed", f"No rule of policy {self.name} covers the origin '{origin}'.")
+        return Reason("origin-not-allowed", f"No rule of policy {self.name} covers '{origin}'.")
 
     def _not_this(self, error: NotGranted, origin: str, grant: Grant) -> Reason:
         rule = f"Rule {grant.number} of policy {self.name}"
-        return Reason(error.code, f"{rule} covers {shown(origin)}, but {error.what}.")
+        return Reason(error.code, f"{rule} {error.verb} {shown(origin)}{error.but}.")
+
+
+class StaticPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
+    """A policy with one origin, which every answer names (Fetch, #cors-protocol-and-http-caches).
+
+    No answer depends on the Origin of its request, so that a shared cache may give it to everybody; in a browser it is
+    of use to that origin alone.
+
+    Attributes:
+        origin: The origin.
+    """
+
+    origin: str
+
+    def decide(self, query: Query, url: URL | None, revision: str) -> Decision:
+        decision = super().decide(query, url, revision)
+        if decision.allowed and decision.rule is not None:
+            return decision
+        if decision.kind == "preflight":
+            named = self._preflight(self.origin, query.request_methods[0], query.request_headers, revision)
+        else:
+            named = self._actual((self.origin,), query.method, revision)
+        return structs.replace(decision, headers=named.headers)
 
 
 class BoundPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
@@ -201,21 +233,25 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
         policy_set: The set, with the policy's origin sets.
         grants: Grants of other policies; new ones are added.
     """
-    key = tuple((structs.replace(rule, origins=()), policy_set.is_for_everybody(rule)) for rule in policy.rules)
+    origins = OriginIndex(
+        (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
+        for rule in policy.rules
+    )
+    timing = _all_timing(policy, policy_set, origins)
+    sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]
+    strictest = min(sent, key=RESOURCE_POLICIES.index, default=None)
+    key = tuple(
+        (_as_granted(rule, policy_set, strictest, timing), policy_set.is_for_everybody(rule)) for rule in policy.rules
+    )
     granted = grants.get(key)
     if granted is None:
         granted = grants[key] = tuple(
             Grant(number, rule, anonymous=anonymous) for number, (rule, anonymous) in enumerate(key, start=1)
         )
-    origins = OriginIndex(
-        (policy_set.patterns(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
-        for rule in policy.rules
-    )
     # No rule behind an anonymous `*` can be reached.
     public = granted[0] if granted[0].anonymous else None
-    vary: Headers = () if public else _VARY_ORIGIN
-    sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]
-    strictest = min(sent, key=RESOURCE_POLICIES.index, default=None)
+    is_same = public is not None or policy.static
+    every = timing if is_same else timing + _VARY_ORIGIN
     corp: Headers = (("Cross-Origin-Resource-Policy", strictest),) if strictest else ()
     compiled = CompiledPolicy(
         policy.name,
@@ -225,10 +261,14 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Com
         granted,
         origins,
         public,
-        vary,
-        _PREFLIGHT_VARY_PUBLIC if public else _PREFLIGHT_VARY,
-        corp + vary if corp else vary,
+        every,
+        _PREFLIGHT_VARY_PUBLIC if is_same else _PREFLIGHT_VARY,
+        corp + every if corp else every,
     )
+    if policy.static:
+        (origin,) = policy.rules[0].origins
+        assert isinstance(origin, str)
+        return StaticPolicy(**structs.asdict(compiled), origin=origin)
     if origins.bound is None:
         return compiled
     return BoundPolicy(**structs.asdict(compiled), index=origins, binding=Binding.of(policy.match))
@@ -238,3 +278,32 @@ def _authorities(matches: tuple[Match, ...]) -> frozenset[str]:
     if len(matches) <= _FEW and not any(match.binds for match in matches):
         return _NONE
     return frozenset(match.key.partition("/")[0] for match in matches)
+
+
+def _all_timing(policy: Policy, policy_set: PolicySet, origins: OriginIndex) -> Headers:
+    """Timing-Allow-Origin with all origins that may measure; nothing unless they are exact and few.
+
+    Browsers measure images and scripts that they ask for without an Origin, too, so there is none to answer with.
+    """
+    listed: dict[str, None] = {}
+    for rule in policy.rules:
+        for pattern in expanded(policy_set.patterns(rule)) if rule.timing else ():
+            if not isinstance(pattern, str):
+                return ()
+            if policy.rules[origins.find(pattern)].timing:
+                listed[pattern] = None
+            if len(", ".join(listed)) > _LONGEST_TIMING:
+                return ()
+    return ((_TIMING, ", ".join(listed)),) if listed else ()
+
+
+def _as_granted(rule: Rule, policy_set: PolicySet, strictest: str | None, timing: Headers) -> Rule:
+    """What a rule grants, whoever it covers; an origin that it refuses gets what one gets that no rule covers."""
+    return structs.replace(
+        rule,
+        origins=(),
+        request_headers=policy_set.headers(rule.request_headers),
+        expose_headers=policy_set.headers(rule.expose_headers),
+        resource_policy=strictest if rule.refuse else rule.resource_policy,
+        timing=rule.timing and not timing,
+    )

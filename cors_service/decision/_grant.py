@@ -25,13 +25,15 @@ class NotGranted(Exception):
 
     Attributes:
         code: The code of the reason.
-        what: What is wrong: the rest of a sentence, behind "but".
+        verb: What the rule does: the sentence between its name and the origin.
+        but: The rest of the sentence.
     """
 
-    def __init__(self, code: str, what: str) -> None:
+    def __init__(self, code: str, verb: str, but: str) -> None:
         super().__init__(code)
         self.code = code
-        self.what = what
+        self.verb = verb
+        self.but = but
 
 
 class Grant:
@@ -44,6 +46,7 @@ class Grant:
         exposed: Access-Control-Expose-Headers, or nothing.
         timing: Whether Timing-Allow-Origin is sent.
         resource_policy: Cross-Origin-Resource-Policy, or nothing.
+        refuses: Whether it grants nothing to the origins that it covers.
     """
 
     __slots__ = (
@@ -59,6 +62,7 @@ class Grant:
         "credentials",
         "exposed",
         "number",
+        "refuses",
         "resource_policy",
         "timing",
     )
@@ -70,8 +74,10 @@ class Grant:
         self.credentials: Headers = (("Access-Control-Allow-Credentials", "true"),) if rule.credentials else ()
         self.exposed: Headers = _header("Access-Control-Expose-Headers", ", ".join(sorted(rule.expose_headers)))
         self.resource_policy: Headers = _header("Cross-Origin-Resource-Policy", rule.resource_policy or "")
+        self.refuses = rule.refuse
         self._any_method = "*" in rule.methods
-        self._methods = frozenset(rule.methods)
+        # Without any, the check of each method finds out that the rule refuses.
+        self._methods = frozenset(() if rule.refuse else rule.methods)
         self._method_list = ", ".join(rule.methods)
         self._any_header = "*" in rule.request_headers
         self._headers = frozenset(name for name in rule.request_headers if name[-1:] != "*")
@@ -86,16 +92,18 @@ class Grant:
             The method, normalised (Fetch, #concept-method-normalize).
 
         Raises:
-            NotGranted: It is not a token, or not granted.
+            NotGranted: It is not a token, or not granted, as nothing is by a rule that refuses.
         """
         if method in self._methods and method != "*":
             return method
+        if self.refuses:
+            raise NotGranted("origin-refused", "refuses", "")
         if len(method) > MAX_METHOD or not is_token(method):
-            raise NotGranted("method-malformed", f"{shown(method)} is not a method")
+            raise NotGranted("method-malformed", "covers", f", but {shown(method)} is not a method")
         method = normalize_method(method)
         # `*` is a token, but in an answer it would grant everything, so a method of that name can't be allowed.
         if method == "*" or not (method in self._methods or (self._any_method and not is_forbidden_method(method))):
-            raise NotGranted("method-not-allowed", self._methods_in_words(method))
+            raise self._lacks_method(method)
         return method
 
     def preflight(self, method: str, lines: Sequence[str]) -> Headers:
@@ -112,7 +120,7 @@ class Grant:
             NotGranted: The method or a header is malformed or not granted, or there are too many headers.
         """
         method = self.check_method(method)
-        asked = self._check_headers(lines) if lines else ()
+        asked = self._check_headers(lines, method) if lines else ()
         listed = ", ".join(asked) if self._any_header or self._prefixes else self._header_list
         return (
             ("Access-Control-Allow-Methods", method if self._any_method else self._method_list),
@@ -120,16 +128,26 @@ class Grant:
             *self._max_age,
         )
 
-    def _check_headers(self, lines: Sequence[str]) -> tuple[str, ...]:
+    def has_method(self, method: str) -> bool:
+        """Whether it lists a method in this very spelling."""
+        return method in self._methods
+
+    def lacks(self, lines: Sequence[str]) -> list[str]:
+        """The header names of all lines, each once and well-formed, that it does not grant and could."""
+        members = (member.strip(_OWS).lower() for line in lines for member in line.split(","))
+        return [name for name in dict.fromkeys(members) if is_token(name) and name != "*" and not self._grants(name)]
+
+    def _check_headers(self, lines: Sequence[str], method: str) -> tuple[str, ...]:
         """Check the header names of all lines; give them in lower case, each once, in their order."""
         if sum(map(len, lines)) > MAX_HEADER_BYTES:
-            what = f"the request's lists of header names are longer than {MAX_HEADER_BYTES} characters"
-            raise NotGranted("too-many-headers", what)
+            what = f", but the lists of header names are longer than {MAX_HEADER_BYTES} characters"
+            raise NotGranted("too-many-headers", f"allows {method} from", what)
         members: list[str] = []
         for line in lines:
             members += line.split(",", MAX_HEADER_NAMES)
         if len(members) > MAX_HEADER_NAMES:
-            raise NotGranted("too-many-headers", f"the request asks for more than {MAX_HEADER_NAMES} headers")
+            what = f", but the request asks for more than {MAX_HEADER_NAMES} headers"
+            raise NotGranted("too-many-headers", f"allows {method} from", what)
         if self._headers.issuperset(members):
             return tuple(dict.fromkeys(members))  # as browsers write it: lower case, no spaces
         names: dict[str, None] = {}
@@ -137,28 +155,37 @@ class Grant:
             name = member.strip(_OWS)
             # Empty members of a list are valid and mean nothing (RFC 9110, 5.6.1.2).
             if name:
-                names[self._check_header(name)] = None
+                names[self._check_header(name, method)] = None
         return tuple(names)
 
-    def _check_header(self, name: str) -> str:
+    def _check_header(self, name: str, method: str) -> str:
         if not is_token(name):
-            raise NotGranted("header-malformed", f"{shown(name)} is not a header name")
+            raise NotGranted("header-malformed", f"allows {method} from", f", but {shown(name)} is not a header name")
         name = name.lower()
-        if name in self._headers:
+        if self._grants(name):
             return name
+        but = f" but not the request header {shown(name)}"
+        if name == "*":
+            but = " but no rule can allow a request header called '*'"
+        elif self._any_header or name.startswith(self._prefixes):
+            but += f", which {'*' if self._any_header else 'a prefix'} does not cover"
+        raise NotGranted("header-not-allowed", f"allows {cut(method)} from", but)
+
+    def _grants(self, name: str) -> bool:
+        """Whether it grants a request header of this lower-case name."""
+        if name in self._headers:
+            return True
         # Neither `*` nor a prefix covers Authorization (Fetch, #cors-non-wildcard-request-header-name). A header
         # called `*` can't be allowed: in an answer it would grant everything.
-        if name in {"authorization", "*"} or not (self._any_header or name.startswith(self._prefixes)):
-            raise NotGranted("header-not-allowed", f"does not allow the header {shown(name)}")
-        return name
+        return name not in {"authorization", "*"} and (self._any_header or name.startswith(self._prefixes))
 
-    def _methods_in_words(self, method: str) -> str:
-        if self._any_method:
-            return f"no rule can allow {shown(method)}"
-        words = f"does not allow {shown(method)}: it allows {cut(self._method_list, 200)}"
+    def _lacks_method(self, method: str) -> NotGranted:
+        if self._any_method or method == "*" or is_forbidden_method(method):
+            return NotGranted("method-not-allowed", "covers", f", but no rule can allow {shown(method)}")
+        but = f" but not {cut(method)}"
         if method.upper() in self._methods:
-            words += f" (methods are case-sensitive: the page must send {cut(method.upper())})"
-        return words
+            but += f" (methods are case-sensitive: the page must send {cut(method.upper())})"
+        return NotGranted("method-not-allowed", f"allows {cut(self._method_list, 200)} from", but)
 
 
 def _header(name: str, value: str) -> Headers:

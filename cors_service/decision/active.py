@@ -10,12 +10,14 @@ from typing import Any, Final, cast
 from msgspec import structs
 
 from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
+from cors_service.decision._hints import hint_of
 from cors_service.decision._router import Router
 from cors_service.decision._urls import NO_ORIGIN, URL, parse_site, parse_url
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.pattern import OriginPattern
+from cors_service.grammar.similar import nearest
 from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
@@ -66,6 +68,7 @@ class ActivePolicies:
         known: Mapping[str, Policy] = before.policy_set.policies if before else {}
         policies: dict[str, Policy] = {}
         origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
+        header_sets: dict[str, tuple[str, ...]] = {}
         compiled: dict[str, CompiledPolicy] = {}
         router = Router(())
         if change.base is not None:
@@ -74,13 +77,21 @@ class ActivePolicies:
             policies = cast(dict[str, Policy], known).copy()  # the copy of a proxy is a dictionary
             yield None
             origin_sets.update(before.policy_set.origin_sets)
+            header_sets.update(before.policy_set.header_sets)
             compiled = before._policies.copy()
             yield None
             yield from router.take(before._router)
         for name in change.removed_sets:
             del origin_sets[name]
         origin_sets.update(change.origin_sets)
-        policy_set = PolicySet(policies=MappingProxyType(policies), origin_sets=MappingProxyType(origin_sets))
+        for name in change.removed_header_sets:
+            del header_sets[name]
+        header_sets.update(change.header_sets)
+        policy_set = PolicySet(
+            policies=MappingProxyType(policies),
+            origin_sets=MappingProxyType(origin_sets),
+            header_sets=MappingProxyType(header_sets),
+        )
         for name in change.removed:
             router.remove(name, policies.pop(name).match)
             del compiled[name]
@@ -89,7 +100,7 @@ class ActivePolicies:
         for policy in change.policies:
             name = policy.name
             was = known.get(name)
-            if before is not None and policy == was and not policy.uses:
+            if before is not None and policy == was and not policy.uses and not policy.uses_headers:
                 policies[name], compiled[name] = was, before._policies[name]
             else:
                 task = partial(compile_policy, policy, policy_set, grants)
@@ -161,6 +172,33 @@ class ActivePolicies:
 
     def _unknown(self, name: str) -> BadQuery:
         return BadQuery("unknown-policy", f"There is no policy {shown(name)}.")
+
+    def advise(self, query: Query) -> Decision:
+        """Decide about one request for a person, and say what to write where it is refused.
+
+        Args:
+            query: The request's facts.
+
+        Returns:
+            The same decision as that of `decide`, with a `hint` in the reason of a refusal.
+
+        Raises:
+            BadQuery: As `decide` does; for a policy that does not exist, the message names the nearest.
+        """
+        try:
+            decision = self.decide(query)
+        except BadQuery as error:
+            near = nearest(query.policy or "", list(self.policy_set.policies))
+            if error.code != "unknown-policy" or near is None:
+                raise
+            raise BadQuery("unknown-policy", f"{error.message} The nearest is '{near}'.") from None
+        if decision.allowed is not False:
+            return decision
+        return structs.replace(decision, reason=structs.replace(decision.reason, hint=self.hint(decision, query)))
+
+    def hint(self, decision: Decision, query: Query) -> str:
+        """Say what to write, in a policy or in the request, where the request is refused."""
+        return hint_of(decision, query, self._policies[decision.policy], self.policy_set)
 
     def policy_for(self, url: str) -> str:
         """Find the name of the policy for a URL.

@@ -19,6 +19,7 @@ REASONS: Final = frozenset(
         "origin-malformed",
         "origin-not-allowed",
         "origin-needs-url",
+        "origin-refused",
         # this origin may not do this
         "method-malformed",
         "method-not-allowed",
@@ -30,16 +31,18 @@ REASONS: Final = frozenset(
 """The closed set of reason codes."""
 
 
-class Reason(Struct, frozen=True, gc=False):
+class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     """The reason for a decision.
 
     Attributes:
         code: One of REASONS.
         message: A sentence that names the rule and the offending value; not part of the API.
+        hint: What to write instead, where a person asks (`ActivePolicies.advise`); not part of the API.
     """
 
     code: str
     message: str
+    hint: str = ""
 
     @property
     def is_about_origin(self) -> bool:
@@ -71,4 +74,6 @@ class Decision(Struct, frozen=True, gc=False):
     revision: str
 
 
-_ABOUT_ORIGIN: Final = frozenset({"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url"})
+_ABOUT_ORIGIN: Final = frozenset(
+    {"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url", "origin-refused"}
+)

@@ -26,7 +26,8 @@ from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
 NULL: Final = "null"
 """The serialisation of every opaque origin."""
 
-_SET: Final = "@"
+SET: Final = "@"
+"""What stands before the name of a set, of origins or of headers."""
 
 
 class AnyOrigin(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -67,7 +68,7 @@ class SetName(Struct, frozen=True, gc=False, tag=True, array_like=True):
     @property
     def text(self) -> str:
         """As written."""
-        return f"{_SET}{self.name}"
+        return f"{SET}{self.name}"
 
 
 OriginPattern = str | Wildcard | Glob | AnyHost | AddressRange | BoundHost | Alternatives | Expression | AnyOrigin
@@ -88,7 +89,7 @@ def read_pattern(text: str) -> Pattern:
         return text
     if text == ANY.text:
         return ANY
-    if text[:1] == _SET:
+    if text[:1] == SET:
         return SetName(text[1:])
     try:
         if text.startswith(REGEX):

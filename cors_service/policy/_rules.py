@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cors_service.grammar.bound import WHOLE
 from cors_service.grammar.expression import Expression
@@ -16,6 +16,7 @@ from cors_service.grammar.origin import FILE
 from cors_service.grammar.pattern import (
     ANY,
     NULL,
+    SET,
     OriginPattern,
     Pattern,
     SetName,
@@ -40,12 +41,13 @@ from cors_service.grammar.wildcard import AnyHost
 from cors_service.policy._coverage import Coverage
 from cors_service.policy._report import Place
 from cors_service.policy.model import DEFAULT_METHODS, Rule
-from cors_service.policy.schema import MAX_AGE, max_age_error
+from cors_service.policy.schema import DANGERS, MAX_AGE, max_age_error, quoted
 
 Body = Mapping[str, Any]
 """The table of a rule. Parts that the schema refused are missing, or None in a list."""
 
 _LISTS: Final = 256
+_GRANTS: Final = {field.name for field in structs.fields(Rule)} - {"origins", "refuse"}
 
 
 class OriginSet(Struct, frozen=True):
@@ -62,7 +64,23 @@ class OriginSet(Struct, frozen=True):
     is_refused: bool
 
 
-OriginSets = Mapping[str, OriginSet]
+class HeaderSet(Struct, frozen=True):
+    """A named list of headers.
+
+    Attributes:
+        names: The valid ones, as rules have them.
+        is_refused: Whether its name or its structure was refused.
+    """
+
+    names: tuple[str, ...]
+    is_refused: bool
+
+
+SetKey = tuple[str, str]
+"""The table of a set, `origin_sets` or `header_sets`, and its name."""
+ORIGIN_SETS: Final = "origin_sets"
+HEADER_SETS: Final = "header_sets"
+Sets = Mapping[SetKey, OriginSet | HeaderSet]
 
 
 class Bindings(NamedTuple):
@@ -86,6 +104,7 @@ class ReadRule(NamedTuple):
         is_sound: Whether its origins have no mistakes.
         uses: The origin sets that it uses: the index of each among its origins, and the name.
         bindings: What the matches of its policy bind.
+        uses_headers: The header sets that it uses: where, from the rule on, and the name.
     """
 
     rule: Rule
@@ -93,6 +112,13 @@ class ReadRule(NamedTuple):
     is_sound: bool
     uses: tuple[tuple[int, str], ...]
     bindings: Bindings
+    uses_headers: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def used(self) -> list[SetKey]:
+        """The sets that it uses."""
+        headers = [(HEADER_SETS, name) for _, name in self.uses_headers]
+        return [*((ORIGIN_SETS, name) for _, name in self.uses), *headers]
 
 
 def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
@@ -110,6 +136,19 @@ def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
     return OriginSet(tuple(patterns), is_whole=len(patterns) == len(texts), is_refused=is_refused)
 
 
+def read_header_set(name: str, texts: Sequence[str | None], place: Place) -> HeaderSet:
+    """Read a header set, and note every mistake in it that does not depend on its use."""
+    is_refused = place.is_refused
+    for index, text in _numbered(texts):
+        if text[:1] == SET:
+            message = f"The header set {shown(name)} holds another set, {shown(text)}."
+            hint = "List its headers here, or use both sets in the rule."
+            place.at(index).refuse("header-set-nested", message, hint=hint, value=text)
+        else:
+            _note(_malformed_header(text), place.at(index))
+    return HeaderSet(_names(tuple(texts)), is_refused=is_refused)
+
+
 def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindings) -> ReadRule:
     """Read a rule of valid structure, and note every mistake that does not depend on origin sets.
 
@@ -119,6 +158,8 @@ def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindi
         lifted: What `dangerously_allow` of the policy names.
         bindings: What the matches of the policy bind.
     """
+    if body.get("refuse"):
+        return _read_refusal(body, place, bindings)
     max_age = body.get("max_age")
     if max_age is not None and not 0 <= max_age <= MAX_AGE:
         # The schema says so, too; its validator lets numbers of thousands of digits pass.
@@ -126,9 +167,7 @@ def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindi
         max_age = None
     credentials: bool = body.get("credentials", False)
     dangers = tuple(sorted({*lifted, *_strings(body.get("dangerously_allow", ()))}))
-    known = len(place.report.found)
-    origins, uses = _read_origins(body, place, credentials, dangers, bindings)
-    is_sound = len(place.report.found) == known and 0 < len(origins) == len(body["origins"])
+    origins, uses, is_sound = _read_origins(body, place, credentials, dangers, bindings)
     rule = Rule(
         origins=origins,
         methods=_read_methods(body, place),
@@ -141,32 +180,66 @@ def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindi
         resource_policy=body.get("resource_policy"),
         dangerously_allow=dangers,
     )
-    return ReadRule(rule, place.path, is_sound, uses, bindings)
+    return ReadRule(rule, place.path, is_sound, uses, bindings, tuple(_uses_of_headers(body)))
 
 
-def check_uses(read: ReadRule, root: Place, sets: OriginSets, *, is_complete: bool) -> None:
-    """Note mistakes in the use of origin sets by a rule.
+def _read_refusal(body: Body, place: Place, bindings: Bindings) -> ReadRule:
+    """Read a rule that refuses its origins, whichever they are: nothing is dangerous about that."""
+    granted = sorted(body.keys() & _GRANTS)
+    if granted:
+        message = f"The rule refuses its origins, and has {', '.join(granted)}."
+        hint = "Remove these keys, or refuse = true."
+        place.at(granted[0]).refuse("refuse-and-other-keys", message, hint=hint, value=granted[0])
+    origins, uses, is_sound = _read_origins(body, place, False, DANGERS, bindings)
+    return ReadRule(Rule(origins=origins, refuse=True), place.path, is_sound, uses, bindings)
+
+
+def check_uses(read: ReadRule, root: Place, sets: Sets, *, is_complete: bool) -> None:
+    """Note mistakes in the use of sets by a rule.
 
     Args:
         read: The rule.
         root: The document.
-        sets: The origin sets by name.
+        sets: All sets.
         is_complete: Whether every other set is unknown.
     """
     rule, origins = read.rule, root.at(*read.path, "origins")
+    lifted = DANGERS if rule.refuse else rule.dangerously_allow
     for index, name in read.uses:
-        if name in sets:
-            for pattern in sets[name].patterns:
-                _check_danger(pattern, rule.credentials, rule.dangerously_allow, origins.at(index))
+        of_origins = sets.get((ORIGIN_SETS, name))
+        if isinstance(of_origins, OriginSet):
+            for pattern in of_origins.patterns:
+                _check_danger(pattern, rule.credentials, lifted, origins.at(index))
                 _check_bindings(pattern, read.bindings, origins.at(index))
         elif is_complete:
-            close = difflib.get_close_matches(name, sets, n=1)
-            message = f"There is no origin set {shown(name)}."
-            hint = f"Did you mean @{close[0]}?" if close else "Define it in [origin_sets]."
-            origins.at(index).refuse("origin-set-unknown", message, hint=hint, value=f"@{name}")
+            _refuse_unknown(ORIGIN_SETS, name, sets, origins.at(index))
+    for path, name in read.uses_headers:
+        of_headers = sets.get((HEADER_SETS, name))
+        if isinstance(of_headers, HeaderSet):
+            _check_headers_of(name, of_headers, rule, root.at(*read.path, *path))
+        elif is_complete:
+            _refuse_unknown(HEADER_SETS, name, sets, root.at(*read.path, *path))
 
 
-def check_reachable(rules: Sequence[ReadRule], root: Place, sets: OriginSets) -> None:
+def _refuse_unknown(table: str, name: str, sets: Sets, place: Place) -> None:
+    kind = table.removesuffix("_sets")
+    close = difflib.get_close_matches(name, [known for where, known in sets if where == table], n=1)
+    hint = f"Did you mean @{close[0]}?" if close else f"Define it in [{table}]."
+    place.refuse(f"{kind}-set-unknown", f"There is no {kind} set {shown(name)}.", hint=hint, value=f"{SET}{name}")
+
+
+def _check_headers_of(name: str, headers: HeaderSet, rule: Rule, place: Place) -> None:
+    """Note what a header set holds that this use of it does not take."""
+    problem = _request_header_problem
+    if place.path[-2] == "expose_headers":
+        problem = _credentialed_exposed_header_problem if rule.credentials else _exposed_header_problem
+    for error in filter(None, map(problem, headers.names)):
+        if _malformed_header(str(error.value)) is None:  # else the set itself is at fault
+            message = f"{error.message.removesuffix('.')}; it is in the header set {shown(name)}."
+            place.refuse(error.code, message, hint="Use another set here, or list names.", value=f"{SET}{name}")
+
+
+def check_reachable(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:
     """Note every rule that earlier rules leave no origin; rules with mistakes are passed over."""
     if len(rules) == 1:
         return
@@ -182,7 +255,7 @@ def check_reachable(rules: Sequence[ReadRule], root: Place, sets: OriginSets) ->
             covered.add(pattern)
 
 
-def _resolved(read: ReadRule, root: Place, sets: OriginSets) -> list[OriginPattern] | None:
+def _resolved(read: ReadRule, root: Place, sets: Sets) -> list[OriginPattern] | None:
     """The patterns of a rule, or None if it or a set that it uses has a mistake in its origins."""
     if not read.is_sound or not root.at(*read.path, "origins").is_sound:
         return None
@@ -190,10 +263,11 @@ def _resolved(read: ReadRule, root: Place, sets: OriginSets) -> list[OriginPatte
     for pattern in read.rule.origins:
         if not isinstance(pattern, SetName):
             patterns.append(pattern)
-        elif pattern.name in sets and sets[pattern.name].is_whole:
-            patterns += sets[pattern.name].patterns
-        else:
+            continue
+        of_origins = sets.get((ORIGIN_SETS, pattern.name))
+        if not isinstance(of_origins, OriginSet) or not of_origins.is_whole:
             return None
+        patterns += of_origins.patterns
     return patterns
 
 
@@ -207,8 +281,9 @@ def _read_pattern(text: str, place: Place) -> Pattern | None:
 
 def _read_origins(
     body: Body, place: Place, credentials: bool, dangers: Collection[str], bindings: Bindings
-) -> tuple[tuple[Pattern, ...], tuple[tuple[int, str], ...]]:
-    """Read the origins of a rule; give them, and the sets among them with their indices."""
+) -> tuple[tuple[Pattern, ...], tuple[tuple[int, str], ...], bool]:
+    """Read the origins of a rule; give them, the sets among them with their indices, and whether all is well."""
+    known = len(place.report.found)
     texts = body.get("origins")
     if not texts and not place.at("origins").is_refused:
         hint = 'List at least one, or write origins = ["*"] for everybody.'
@@ -229,7 +304,8 @@ def _read_origins(
         else:
             _check_danger(pattern, credentials, dangers, place.at("origins", index))
             _check_bindings(pattern, bindings, place.at("origins", index))
-    return tuple(patterns), tuple(uses)
+    is_sound = len(place.report.found) == known and 0 < len(patterns) == len(texts or ())
+    return tuple(patterns), tuple(uses), is_sound
 
 
 def _check_bindings(pattern: OriginPattern, bindings: Bindings, place: Place) -> None:
@@ -328,18 +404,27 @@ def _read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[
 def _method_problem(method: str) -> PolicyError | None:
     if not is_token(method):
         message = f"{shown(method)} is not a method name."
-        return PolicyError("method-malformed", message, value=method)
+        return PolicyError("method-malformed", message, hint=_as_items(method), value=method)
     if is_forbidden_method(method):
         message = f"Browsers don't let pages send {shown(method)}."
         return PolicyError("method-forbidden", message, hint="Remove it.", value=method)
     return None
 
 
-def _request_header_problem(name: str) -> PolicyError | None:
+def _malformed_header(name: str) -> PolicyError | None:
     bare = name.removesuffix("*") if name != "*" else "x"
-    if not is_token(bare) or "*" in bare:
-        hint = "Write one name, prefix-* or * in each item."
-        return PolicyError("request-header-malformed", f"{shown(name)} is not a header name.", hint=hint, value=name)
+    if is_token(bare) and "*" not in bare:
+        return None
+    hint = _as_items(name) or "Write one name, prefix-* or * in each item."
+    return PolicyError("request-header-malformed", f"{shown(name)} is not a header name.", hint=hint, value=name)
+
+
+def _request_header_problem(name: str) -> PolicyError | None:
+    if name[:1] == SET:
+        return None
+    if malformed := _malformed_header(name):
+        return malformed
+    bare = name.removesuffix("*") or "x"
     is_forbidden = is_forbidden_request_prefix if name[-1:] == "*" and name != "*" else is_forbidden_request_header
     if is_forbidden(bare.lower()):
         message = f"{shown(name)} is not a header that a page can set."
@@ -348,10 +433,10 @@ def _request_header_problem(name: str) -> PolicyError | None:
 
 
 def _exposed_header_problem(name: str) -> PolicyError | None:
-    if name == "*":
+    if name == "*" or name[:1] == SET:
         return None
     if not is_token(name) or "*" in name:
-        hint = "Write one name or * in each item."
+        hint = _as_items(name) or "Write one name or * in each item."
         return PolicyError("expose-header-malformed", f"{shown(name)} is not a header name.", hint=hint, value=name)
     if is_forbidden_exposed_header(name.lower()):
         message = f"{shown(name)} is not a response header that a page can read."
@@ -365,6 +450,20 @@ def _credentialed_exposed_header_problem(name: str) -> PolicyError | None:
     message = "With credentials, browsers take `*` for the name of a header."
     hint = "List the headers that pages may read."
     return PolicyError("any-header-with-credentials", message, hint=hint, value=name)
+
+
+def _as_items(text: str) -> str:
+    """What to write for several names in one item of a list; nothing if these are not names."""
+    words = quoted(text)
+    return f"Write {words}." if "," in words and all(map(is_token, words.replace('"', "").split(", "))) else ""
+
+
+def _uses_of_headers(body: Body) -> Iterator[tuple[Path, str]]:
+    """Where a rule uses header sets, and which."""
+    for key in ("request_headers", "expose_headers"):
+        for index, name in _numbered(body.get(key, ())):
+            if name[:1] == SET:
+                yield (key, index), name.removeprefix(SET)
 
 
 def _note(problem: PolicyError | None, place: Place) -> None:
@@ -400,4 +499,6 @@ def _methods(written: tuple[Any, ...]) -> tuple[str, ...]:
 @lru_cache(maxsize=_LISTS)
 def _names(written: tuple[Any, ...]) -> tuple[str, ...]:
     # str.lower maps the Kelvin sign to `k`; names outside ASCII stay as they are, and are refused as malformed.
-    return tuple(dict.fromkeys(name.lower() if name.isascii() else name for name in _strings(written)))
+    return tuple(
+        dict.fromkeys(name.lower() if name.isascii() and name[:1] != SET else name for name in _strings(written))
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -12,7 +13,7 @@ from msgspec import structs
 from cors_service.grammar.match import Match
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
 from cors_service.policy._report import Findings, name_of
-from cors_service.policy._rules import OriginSet, OriginSets
+from cors_service.policy._rules import ORIGIN_SETS, HeaderSet, OriginSet, SetKey, Sets
 from cors_service.policy.change import Change
 from cors_service.policy.draft import Draft, ReadPolicy
 from cors_service.policy.model import Policy, PolicySet
@@ -20,9 +21,11 @@ from cors_service.policy.revision import Digests
 
 WHOLE: Final = ""
 """The name of a document that is all that there is."""
+_Name = TypeVar("_Name")
 _Read = TypeVar("_Read")
 # What is merged of all documents: each with the one that defines it.
 _Merged = dict[str, tuple[Draft, _Read]]
+_MergedSets = dict[SetKey, tuple[Draft, OriginSet | HeaderSet]]
 
 
 class Assembly:
@@ -183,7 +186,7 @@ class Assembly:
         return [name for name in self._new(versions) if versions[name].misuse(sets, is_complete=True)]
 
     def _with_unused_sets(self, versions: Mapping[str, Draft]) -> list[str]:
-        """Name the new versions with new origin sets that no policy uses."""
+        """Name the new versions with new sets that no policy uses."""
         policies = _first_of_each(draft.policies for draft in versions.values())
         used = {name for read in policies.values() for name in read.uses}
         old = {name: self.documents[name].sets.keys() for name in versions if name in self.documents}
@@ -214,7 +217,7 @@ class Assembly:
             return None
         before, policies = self.policy_set.policies, self._tables.policies
         base, self.revision = self.revision, self._digests.changed(names, policies)
-        self.policy_set = PolicySet(policies=MappingProxyType(policies), origin_sets=self.policy_set.origin_sets)
+        self.policy_set = structs.replace(self.policy_set, policies=MappingProxyType(policies))
         documents = dict(self.documents)
         for name, version in versions.items():
             if version is None:
@@ -230,9 +233,9 @@ class Assembly:
         )
 
 
-def _first_of_each(tables: Iterable[Mapping[str, _Read]]) -> dict[str, _Read]:
+def _first_of_each(tables: Iterable[Mapping[_Name, _Read]]) -> dict[_Name, _Read]:
     """Merge tables; of what has the same name, the first counts."""
-    merged: dict[str, _Read] = {}
+    merged: dict[_Name, _Read] = {}
     for table in tables:
         for name, read in table.items():
             merged.setdefault(name, read)
@@ -296,8 +299,8 @@ class _Tables:
         self._matches: dict[str, str] = {
             match.key: policy.name for policy in self.policies.values() for match in policy.match
         }
-        self._sets = {name: one for draft in drafts for name, one in draft.sets.items()}
-        self._uses = Counter(name for draft in drafts for read in draft.policies.values() for name in read.uses)
+        self._sets = {key: one for draft in drafts for key, one in draft.sets.items()}
+        self._uses = Counter(key for draft in drafts for read in draft.policies.values() for key in read.uses)
 
     def replace(self, old: Sequence[Draft], new: Sequence[Draft]) -> list[str] | None:
         """Replace some documents by others.
@@ -314,7 +317,7 @@ class _Tables:
         is_clash = any(name in self.policies and name not in gone for name in coming)
         if is_clash or len(coming) < sum(len(draft.policies) for draft in new):
             return None
-        if not all(map(self._take, coming.values())) or not all(self._uses[name] for name in self._sets):
+        if not all(map(self._take, coming.values())) or not all(self._uses[key] for key in self._sets):
             return None
         policies = self.policies.copy()  # the last set keeps its own
         for name in gone.keys() - coming.keys():
@@ -362,8 +365,8 @@ def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = 
     for draft in drafts:
         if draft.mistakes:
             found.add(draft.source, draft.mistakes)
-    defined = _merge(((draft, draft.sets) for draft in drafts), "origin_sets", "origin-set-duplicate", found)
-    sets = {name: defined[name][1] for name in sorted(defined)}
+    defined = _merge_sets(drafts, found)
+    sets = {key: defined[key][1] for key in sorted(defined)}
     for draft in drafts:
         found.add(draft.source, draft.misuse(sets, is_complete=is_complete))
     policies = _merge(((draft, draft.policies) for draft in drafts), "policies", "policy-duplicate", found)
@@ -380,9 +383,10 @@ def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = 
     return _as_set({name: read.policy for name, (_, read) in policies.items() if read.policy}, sets)
 
 
-def _as_set(policies: dict[str, Policy], sets: OriginSets) -> PolicySet:
-    origin_sets = {name: sets[name].patterns for name in sorted(sets)}
-    return PolicySet(policies=MappingProxyType(policies), origin_sets=MappingProxyType(origin_sets))
+def _as_set(policies: dict[str, Policy], sets: Sets) -> PolicySet:
+    origin_sets = {name: one.patterns for (_, name), one in sets.items() if isinstance(one, OriginSet)}
+    header_sets = {name: one.names for (_, name), one in sets.items() if isinstance(one, HeaderSet)}
+    return PolicySet.of(policies.values(), origin_sets, header_sets)
 
 
 def _merge(tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: str, found: Findings) -> _Merged[_Read]:
@@ -395,6 +399,23 @@ def _merge(tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: 
                 message = f"{shown(name)} is already defined in {name_of(first.source)}."
                 found.refuse(draft.source, (key, name), code, message, hint="Rename or remove one of them.", value=name)
     return merged
+
+
+def _merge_sets(drafts: Sequence[Draft], found: Findings) -> _MergedSets:
+    """Merge the sets of all documents; one that is defined twice is a mistake that names both documents."""
+    merged: _MergedSets = {}
+    for draft in drafts:
+        for key, read in draft.sets.items():
+            first, _ = merged.setdefault(key, (draft, read))
+            if first is not draft:
+                code = f"{_kind(key)}-set-duplicate"
+                message = f"{shown(key[1])} is already defined in {name_of(first.source)}."
+                found.refuse(draft.source, key, code, message, hint="Rename or remove one of them.", value=key[1])
+    return merged
+
+
+def _kind(key: SetKey) -> str:
+    return "origin" if key[0] == ORIGIN_SETS else "header"
 
 
 def _check_matches(policies: _Merged[ReadPolicy], found: Findings) -> None:
@@ -415,11 +436,12 @@ def _ambiguous(policies: Mapping[str, ReadPolicy]) -> Iterator[tuple[str, int, M
                 yield name, index, match, owner
 
 
-def _check_used(sets: _Merged[OriginSet], policies: _Merged[ReadPolicy], found: Findings) -> None:
-    """Note every origin set that no rule uses."""
-    used: set[str] = set().union(*(read.uses for _, read in policies.values())) if sets else set()
-    for name, (draft, read) in sorted(sets.items()):
-        if name not in used and not read.is_refused:
-            message = f"No policy uses the origin set {shown(name)}."
+def _check_used(sets: _MergedSets, policies: _Merged[ReadPolicy], found: Findings) -> None:
+    """Note every set that no rule uses."""
+    used: set[SetKey] = set().union(*(read.uses for _, read in policies.values())) if sets else set()
+    for key, (draft, read) in sorted(sets.items(), key=itemgetter(0)):
+        if key not in used and not read.is_refused:
+            name = key[1]
+            message = f"No policy uses the {_kind(key)} set {shown(name)}."
             hint = f'Use it in a rule as "@{name}", or remove it.'
-            found.refuse(draft.source, ("origin_sets", name), "origin-set-unused", message, hint=hint, value=name)
+            found.refuse(draft.source, key, f"{_kind(key)}-set-unused", message, hint=hint, value=name)

@@ -37,10 +37,12 @@ class Change(Struct, frozen=True, kw_only=True):
     Attributes:
         base: The revision of the first set; None if that is empty.
         revision: The revision of the second set.
-        policies: Policies that are new or differ, or use an origin set that is new or differs.
+        policies: Policies that are new or differ, or use a set that is new or differs.
         removed: The names of policies that no longer exist.
         origin_sets: Origin sets that are new or differ, by name.
         removed_sets: The names of origin sets that no longer exist.
+        header_sets: Header sets that are new or differ, by name.
+        removed_header_sets: The names of header sets that no longer exist.
         loaded_at: When the second set was read at its source, in seconds since 1970; None for just now.
         mistakes: What is wrong with newer policies, which the second set stands in for; None if there are none.
         behind: The documents with newer versions that are not in the second set.
@@ -52,6 +54,8 @@ class Change(Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     origin_sets: Mapping[str, tuple[OriginPattern, ...]] = {}
     removed_sets: tuple[str, ...] = ()
+    header_sets: Mapping[str, tuple[str, ...]] = {}
+    removed_header_sets: tuple[str, ...] = ()
     loaded_at: float | None = None
     mistakes: InvalidPolicies | None = None
     behind: tuple[Behind, ...] = ()
@@ -80,6 +84,7 @@ class Change(Struct, frozen=True, kw_only=True):
             revision=revision_of(policy_set) if revision is None else revision,
             policies=tuple(policy_set.policies.values()),
             origin_sets=policy_set.origin_sets,
+            header_sets=policy_set.header_sets,
             loaded_at=loaded_at,
             mistakes=mistakes,
             behind=behind,
@@ -97,11 +102,16 @@ class Change(Struct, frozen=True, kw_only=True):
         """
         old: Mapping[str, Policy] = before.policies if before else {}
         old_sets: Mapping[str, tuple[OriginPattern, ...]] = before.origin_sets if before else {}
+        old_headers: Mapping[str, tuple[str, ...]] = before.header_sets if before else {}
         sets = {name: origins for name, origins in after.origin_sets.items() if old_sets.get(name) != origins}
+        header_sets = {name: names for name, names in after.header_sets.items() if old_headers.get(name) != names}
         changed = {policy.name for policy in others(old, after.policies) if old.get(policy.name) != policy}
         if sets:
             names = set(map(SetName, sets))
             changed.update(policy.name for policy in after.policies.values() if _uses(policy, names))
+        if header_sets:
+            policies = after.policies.values()
+            changed.update(policy.name for policy in policies if not header_sets.keys().isdisjoint(policy.uses_headers))
         return cls(
             base=base,
             revision=revision,
@@ -109,6 +119,8 @@ class Change(Struct, frozen=True, kw_only=True):
             removed=tuple(filterfalse(after.policies.__contains__, old)),
             origin_sets=sets,
             removed_sets=tuple(filterfalse(after.origin_sets.__contains__, old_sets)),
+            header_sets=header_sets,
+            removed_header_sets=tuple(filterfalse(after.header_sets.__contains__, old_headers)),
         )
 
 

@@ -47,15 +47,19 @@ def write_document(policy_set: PolicySet, names: Iterable[str] | None = None) ->
 
     Args:
         policy_set: The set.
-        names: The policies to write, with the origin sets that they use; all by default.
+        names: The policies to write, with the sets that they use; all by default.
 
     Returns:
-        JSON types, with every default spelled out.
+        JSON types, with every default spelled out that there has always been.
     """
     wanted = policy_set.policies if names is None else {name: policy_set.policies[name] for name in names}
     used: set[str] = set().union(*(policy.uses for policy in wanted.values()))
-    return {
+    used_headers: set[str] = set().union(*(policy.uses_headers for policy in wanted.values()))
+    document: dict[str, Any] = {
         "version": VERSION,
         "origin_sets": {name: [*map(write_pattern, policy_set.origin_sets[name])] for name in sorted(used)},
         "policies": {name: wanted[name].as_dict() for name in sorted(wanted)},
     }
+    if used_headers:
+        document["header_sets"] = {name: [*policy_set.header_sets[name]] for name in sorted(used_headers)}
+    return document

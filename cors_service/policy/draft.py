@@ -1,4 +1,4 @@
-"""One document of a policy set: read by itself, and then held against the origin sets of all documents."""
+"""One document of a policy set: read by itself, and then held against the sets of all documents."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from msgspec import Struct, structs
 
 from cors_service.grammar.match import Match, parse_match
 from cors_service.grammar.mistakes import PolicyError
+from cors_service.grammar.pattern import NULL, OriginPattern
 from cors_service.policy._report import Place, Report, Source
 from cors_service.policy._rules import (
+    HEADER_SETS,
+    ORIGIN_SETS,
     Bindings,
+    HeaderSet,
     OriginSet,
-    OriginSets,
     ReadRule,
+    SetKey,
+    Sets,
     check_reachable,
     check_uses,
+    read_header_set,
     read_rule,
     read_set,
 )
@@ -33,13 +39,13 @@ class ReadPolicy(Struct, frozen=True, gc=False):
     Attributes:
         policy: The good parts of it, or None if its rules can't be read.
         matches: Each `match`; None for a malformed one.
-        uses: The names of the origin sets that it uses.
+        uses: The sets that it uses.
         waiting: Its rules, if they can only be judged with these sets; otherwise nothing.
     """
 
     policy: Policy | None
     matches: tuple[Match | None, ...]
-    uses: tuple[str, ...]
+    uses: tuple[SetKey, ...]
     waiting: tuple[ReadRule, ...]
 
 
@@ -50,7 +56,7 @@ class Draft:
         source: Its text; None for a structure without one.
         is_complete: Whether everything that may define or use a name could be read.
         mistakes: Its mistakes, apart from those that depend on other documents.
-        sets: Its origin sets by name.
+        sets: Its sets.
         policies: Its policies by name.
     """
 
@@ -70,18 +76,18 @@ class Draft:
             document = parse_text(source, root)
         body: Document = {} if document is UNPARSED else check_structure(document, root)
         self.is_complete = report.is_complete and document is not UNPARSED
-        self.sets = {
-            name: read_set(name, texts, root.at("origin_sets", name))
-            for name, texts in body.get("origin_sets", {}).items()
-        }
+        self.sets: dict[SetKey, OriginSet | HeaderSet] = {}
+        for table, read in ((ORIGIN_SETS, read_set), (HEADER_SETS, read_header_set)):
+            for name, texts in body.get(table, {}).items():
+                self.sets[table, name] = read(name, texts, root.at(table, name))
         self.policies = {
             name: _read_policy(name, table, root.at("policies", name))
             for name, table in body.get("policies", {}).items()
         }
         self.mistakes: Mistakes = tuple(report.found)
-        # Mistakes in the use of origin sets, and the sets that they were found with.
+        # Mistakes in the use of sets, and the sets that they were found with.
         self._misuse: Mistakes = ()
-        self._checked: dict[str, OriginSet | None] | None = None
+        self._checked: dict[SetKey, OriginSet | HeaderSet | None] | None = None
 
     def says(self, other: Draft | None) -> bool:
         """Whether another document, without mistakes, says the same."""
@@ -93,24 +99,35 @@ class Draft:
             and all(read.policy == other.policies[name].policy for name, read in self.policies.items())
         )
 
-    def misuse(self, sets: OriginSets, *, is_complete: bool) -> Mistakes:
-        """Find mistakes in the use of origin sets; remembered until the sets change.
+    @property
+    def origin_sets(self) -> dict[str, tuple[OriginPattern, ...]]:
+        """The patterns of its origin sets, by their names."""
+        return {name: one.patterns for (_, name), one in self.sets.items() if isinstance(one, OriginSet)}
+
+    @property
+    def header_sets(self) -> dict[str, tuple[str, ...]]:
+        """The names of its header sets, by theirs."""
+        return {name: one.names for (_, name), one in self.sets.items() if isinstance(one, HeaderSet)}
+
+    def misuse(self, sets: Sets, *, is_complete: bool) -> Mistakes:
+        """Find mistakes in the use of sets; remembered until the sets change.
 
         Args:
-            sets: The origin sets of all documents, by name.
+            sets: The sets of all documents.
             is_complete: Whether every other set is unknown.
         """
         waiting = [read.waiting for read in self.policies.values() if read.waiting]
         if not waiting or (
-            self._checked and all(used and sets.get(name) is used for name, used in self._checked.items())
+            self._checked and all(used and sets.get(key) is used for key, used in self._checked.items())
         ):
             return self._misuse
         root = Place(Report(self.source))
         for rules in waiting:
             for rule in rules:
                 check_uses(rule, root, sets, is_complete=is_complete)
-            check_reachable(rules, root, sets)
-        self._checked = {name: sets.get(name) for read in self.policies.values() for name in read.uses}
+            if any(rule.uses for rule in rules):
+                check_reachable(rules, root, sets)
+        self._checked = {key: sets.get(key) for read in self.policies.values() for key in read.uses}
         self._misuse = tuple(root.report.found)
         return self._misuse
 
@@ -120,10 +137,10 @@ def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
     _check_bound(matches, place.at("match"))
     bindings = Bindings(frozenset(match.binds for match in matches if match is not None), is_known=None not in matches)
     rules = _read_rules(body, place, bindings)
-    uses = tuple({used: None for rule in rules for _, used in rule.uses})
+    uses = tuple({used: None for rule in rules for used in rule.used})
     if place.at("rules").is_refused:
         return ReadPolicy(None, matches, uses, ())
-    if not uses:
+    if not any(rule.uses for rule in rules):
         check_reachable(rules, Place(place.report), {})
     policy = Policy(
         name=name,
@@ -131,8 +148,19 @@ def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
         match=tuple(match for match in matches if match is not None),
         # The schema takes 204.0 for 204.
         preflight_status=int(body.get("preflight_status", 204)),
+        static=body.get("static", False),
     )
+    if policy.static and all(read.is_sound for read in rules):
+        _check_static(policy, place.at("static"))
     return ReadPolicy(policy, policy.match if policy.match == matches else matches, uses, rules if uses else ())
+
+
+def _check_static(policy: Policy, place: Place) -> None:
+    """Note a static policy that has no origin to name in every answer."""
+    origins = [origin for rule in policy.rules for origin in rule.origins if not rule.refuse]
+    if len(policy.rules) > 1 or len(origins) != 1 or not isinstance(origins[0], str) or origins[0] == NULL:
+        message = "Every answer of a static policy names its origin, so it has one rule with one exact origin."
+        place.refuse("static-needs-one-origin", message, hint="Remove static, or all other origins.", value=True)
 
 
 def _read_rules(body: Document, place: Place, bindings: Bindings) -> tuple[ReadRule, ...]:

@@ -9,7 +9,7 @@ from typing import Final, Self
 from msgspec import Struct, structs
 
 from cors_service.grammar.match import Match
-from cors_service.grammar.pattern import ANY, OriginPattern, Pattern, SetName, write_pattern
+from cors_service.grammar.pattern import ANY, SET, OriginPattern, Pattern, SetName, write_pattern
 
 DEFAULT_METHODS: Final = ("GET", "HEAD", "POST")
 # From the most to the least restrictive (Fetch, #cross-origin-resource-policy-header).
@@ -17,18 +17,19 @@ RESOURCE_POLICIES: Final = ("same-origin", "same-site", "cross-origin")
 
 
 class Rule(Struct, frozen=True, kw_only=True, gc=False):
-    """The origins that a rule covers, and what it grants them.
+    """The origins that a rule covers, and what it grants them, or that it refuses them.
 
     Attributes:
         origins: Origin patterns, and the names of origin sets.
         methods: Normalised; `("*",)` for every method that is not forbidden; HEAD follows GET.
-        request_headers: Lower-case names, `prefix-*`, or `*`.
-        expose_headers: Lower-case names, or `*`.
+        request_headers: Lower-case names, `prefix-*`, or `*`, and `@name` for a header set.
+        expose_headers: Lower-case names, or `*`, and `@name` for a header set.
         credentials: Whether pages may send cookies and the like.
         max_age: Seconds for which a browser may cache a preflight's answer; None to send no such header.
         timing: Whether pages may read resource timing.
         resource_policy: One of RESOURCE_POLICIES, or None to send no such header.
         dangerously_allow: The refusals that the author has lifted.
+        refuse: Whether these origins have no access, whatever later rules say; then it grants nothing.
     """
 
     origins: tuple[Pattern, ...]
@@ -40,10 +41,16 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
     timing: bool = False
     resource_policy: str | None = None
     dangerously_allow: tuple[str, ...] = ()
+    refuse: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """The rule as JSON types, with every default spelled out."""
-        written = {**structs.asdict(self), "origins": [*map(write_pattern, self.origins)]}
+        """The rule as JSON types, with every default spelled out but for a rule that does not refuse."""
+        origins = [*map(write_pattern, self.origins)]
+        if self.refuse:
+            return {"origins": origins, "refuse": True}
+        written = {**structs.asdict(self), "origins": origins}
+        # Rules were written, and named by their hash, before some of them refused.
+        del written["refuse"]
         # Absent headers have no value to write, so their keys are left out.
         return {
             key: list(value) if isinstance(value, tuple) else value
@@ -60,20 +67,30 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
         rules: At least one; the first that covers an origin decides.
         match: URL prefixes that find this policy.
         preflight_status: The status of an allowed preflight, 204 or 200.
+        static: Whether every answer names the one origin that it has, so that none depends on Origin.
     """
 
     name: str
     rules: tuple[Rule, ...]
     match: tuple[Match, ...] = ()
     preflight_status: int = 204
+    static: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """The policy as JSON types, with every default spelled out but without its name."""
-        return {
+        """The policy as JSON types, with every default spelled out but `static`, and without its name."""
+        written: dict[str, object] = {
             "match": [match.text for match in self.match],
             "preflight_status": self.preflight_status,
             "rules": [rule.as_dict() for rule in self.rules],
         }
+        # Policies were written, and named by their hash, before some of them were static.
+        return {**written, "static": True} if self.static else written
+
+    @property
+    def uses_headers(self) -> set[str]:
+        """The names of the header sets that its rules use."""
+        listed = (name for rule in self.rules for name in (*rule.request_headers, *rule.expose_headers))
+        return {name.removeprefix(SET) for name in listed if name[:1] == SET}
 
     @property
     def uses(self) -> set[str]:
@@ -87,16 +104,26 @@ class PolicySet(Struct, frozen=True, kw_only=True):
     Attributes:
         policies: By name.
         origin_sets: Lists of origin patterns by name.
+        header_sets: Lists of header names by name, as rules have them.
     """
 
     policies: Mapping[str, Policy]
     origin_sets: Mapping[str, tuple[OriginPattern, ...]]
+    header_sets: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @classmethod
-    def of(cls, policies: Iterable[Policy], origin_sets: Mapping[str, tuple[OriginPattern, ...]]) -> Self:
-        """Make a set of policies and origin sets that were checked together."""
-        named = {policy.name: policy for policy in policies}
-        return cls(policies=MappingProxyType(named), origin_sets=MappingProxyType(dict(origin_sets)))
+    def of(
+        cls,
+        policies: Iterable[Policy],
+        origin_sets: Mapping[str, tuple[OriginPattern, ...]],
+        header_sets: Mapping[str, tuple[str, ...]],
+    ) -> Self:
+        """Make a set of policies, origin sets and header sets that were checked together."""
+        return cls(
+            policies=MappingProxyType({policy.name: policy for policy in policies}),
+            origin_sets=MappingProxyType(dict(origin_sets)),
+            header_sets=MappingProxyType(dict(header_sets)),
+        )
 
     def patterns(self, rule: Rule) -> list[OriginPattern]:
         """The origin patterns of a rule, with origin sets written out."""
@@ -108,6 +135,13 @@ class PolicySet(Struct, frozen=True, kw_only=True):
                 patterns.append(pattern)
         return patterns
 
+    def headers(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The headers that a rule lists, each once, with header sets written out."""
+        if not any(name[:1] == SET for name in names):
+            return names
+        lists = (self.header_sets[name.removeprefix(SET)] if name[:1] == SET else (name,) for name in names)
+        return tuple(dict.fromkeys(name for names in lists for name in names))
+
     def is_for_everybody(self, rule: Rule) -> bool:
-        """Say whether a rule covers every origin, `null` too, without credentials."""
-        return not rule.credentials and ANY in self.patterns(rule)
+        """Say whether a rule grants something to every origin, `null` too, without credentials."""
+        return not rule.credentials and not rule.refuse and ANY in self.patterns(rule)

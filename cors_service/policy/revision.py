@@ -23,12 +23,14 @@ class Digests:
     def __init__(self) -> None:
         self._policies: dict[str, str] = {}
         self._sets: dict[str, str] = {}
+        self._header_sets: dict[str, str] = {}
 
     def revision(self, policy_set: PolicySet) -> str:
-        """Name a set without unused origin sets; see `revision_of`."""
+        """Name a policy set without unused sets; see `revision_of`."""
         self._policies = {name: digest_of(policy) for name, policy in policy_set.policies.items()}
         self._sets = {name: digest_of(origins) for name, origins in policy_set.origin_sets.items()}
-        return revision_of(self._policies, self._sets)
+        self._header_sets = {name: digest_of(names) for name, names in policy_set.header_sets.items()}
+        return revision_of(self._policies, self._sets, self._header_sets)
 
     def changed(self, names: Iterable[str], policies: Mapping[str, Policy]) -> str:
         """Name the set that differs from the last one in some policies.
@@ -43,19 +45,24 @@ class Digests:
             else:
                 self._policies.pop(name, None)
         self._policies = _in_order(self._policies)
-        return revision_of(self._policies, self._sets)
+        return revision_of(self._policies, self._sets, self._header_sets)
 
 
 def revision(policy_set: PolicySet) -> str:
     """Name a policy set by its content: see `revision_of`."""
-    used: set[str] = set().union(*(policy.uses for policy in policy_set.policies.values()))
+    policies = policy_set.policies.values()
+    used: set[str] = set().union(*(policy.uses for policy in policies))
+    used_headers: set[str] = (
+        set().union(*(policy.uses_headers for policy in policies)) if policy_set.header_sets else set()
+    )
     return revision_of(
         {name: digest_of(policy) for name, policy in policy_set.policies.items()},
         {name: digest_of(origins) for name, origins in policy_set.origin_sets.items() if name in used},
+        {name: digest_of(names) for name, names in policy_set.header_sets.items() if name in used_headers},
     )
 
 
-def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str]) -> str:
+def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str], header_sets: Mapping[str, str]) -> str:
     """Name a policy set by the digests of its parts.
 
     It is `sha256:` and the hexadecimal hash of the canonical document, with each part replaced by its digest.
@@ -63,13 +70,16 @@ def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str]) -> 
     Args:
         policies: The digest of each policy, by name.
         origin_sets: The digest of each origin set that is used, by name.
+        header_sets: The digest of each header set that is used, by name.
     """
     document = {"version": VERSION, "policies": _in_order(policies), "origin_sets": _in_order(origin_sets)}
+    if header_sets:  # documents were named before there were any
+        document["header_sets"] = _in_order(header_sets)
     return f"sha256:{_sha256(document)}"
 
 
 def digest_of(part: Policy | tuple[OriginPattern, ...]) -> str:
-    """Hash a policy, or the patterns of an origin set, in the form that it has in the canonical document.
+    """Hash a policy, an origin set or a header set, in the form that it has in the canonical document.
 
     Returns:
         The hexadecimal SHA-256 of compact JSON in UTF-8 with sorted keys.

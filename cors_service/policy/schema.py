@@ -21,7 +21,7 @@ SCHEMA: Final[dict[str, Any]] = json.loads(
 """The JSON Schema (2020-12) of a policy document."""
 
 # Names are checked by hand: for each malformed name, the validator would copy the whole table.
-_NAMED: Final = ("origin_sets", "policies")
+_NAMED: Final = ("origin_sets", "header_sets", "policies")
 _NAME: Final = re.compile(SCHEMA["properties"]["policies"]["propertyNames"]["pattern"].removesuffix("$"))
 _VALIDATOR: Final = jsonschema_rs.Draft202012Validator(
     SCHEMA
@@ -41,12 +41,32 @@ _ARTICLES: Final = {
 }
 MAX_AGE: Final[int] = SCHEMA["$defs"]["rule"]["properties"]["max_age"]["maximum"]
 """Seconds: the longest max_age of any browser."""
+DANGERS: Final[frozenset[str]] = frozenset(SCHEMA["$defs"]["rule"]["properties"]["dangerously_allow"]["items"]["enum"])
+"""What is refused unless its name is in `dangerously_allow`."""
+_RULE_KEYS: Final = frozenset(SCHEMA["$defs"]["rule"]["properties"])
+# What other systems put before the names of such keys, and what they call the rest.
+_OF_OTHERS: Final = re.compile("(?:cors_|access_control_|allow_|allowed_|supports_)*")
+_SYNONYMS: Final = {
+    "headers": "request_headers",
+    "header": "request_headers",
+    "origin": "origins",
+    "origin_patterns": "origins",
+    "method": "methods",
+    "exposed_headers": "expose_headers",
+    "with_credentials": "credentials",
+    "preflight_max_age": "max_age",
+    "maxage": "max_age",
+    "options_success_status": "preflight_status",
+}
+_LONGEST_KEY: Final = 64
 UNPARSED: Final = object()
 """The structure of a text that can't be parsed. None would mean `null`."""
 
 _DEEPEST: Final = 16
 # No key takes numbers of this size. Infinity and NaN are not below it.
 _LARGEST: Final = 1 << 53
+# Keys of a rule that may name sets.
+_USING: Final = frozenset({"origins", "request_headers", "expose_headers"})
 Document = dict[str, Any]
 
 
@@ -157,7 +177,7 @@ def _is_consequential(path: Path, error: PolicyError) -> bool:
     """Say whether the part left out at this path could have defined or used a name."""
     if error.code in {"unknown-key", "missing-key"}:
         return False
-    return len(path) <= 2 or "origins" in path or path[-1] == "rules" or path[-2] == "rules"
+    return len(path) <= 2 or not _USING.isdisjoint(path) or path[-1] == "rules" or path[-2] == "rules"
 
 
 def _path_of(mistake: jsonschema_rs.ValidationError, document: object) -> Path:
@@ -212,8 +232,7 @@ def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iter
             hint = "Write version = 1 at the top." if name == "version" else ""
             yield path, PolicyError("missing-key", f"The key {name} is missing.", hint=hint)
         case "type":
-            wanted = _ARTICLES.get(kind["types"][0], kind["types"][0])
-            yield path, PolicyError("wrong-type", f"{shown(mistake.instance)} is not {wanted}.", value=mistake.instance)
+            yield path, _wrong_type(kind["types"][0], mistake.instance)
         case "maximum" | "minimum":
             yield path, max_age_error(mistake.instance)
         case "minItems":
@@ -223,6 +242,26 @@ def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iter
             words = " or ".join(json.dumps(choice) for choice in choices)
             message = f"{shown(mistake.instance)} is not {words}."
             yield path, PolicyError("wrong-value", message, value=mistake.instance)
+
+
+def _wrong_type(wanted: str, value: object) -> PolicyError:
+    message, hint = f"{shown(value)} is not {_ARTICLES.get(wanted, wanted)}.", ""
+    if isinstance(value, str):
+        text = value.strip()
+        if wanted == "array":
+            hint = f"Write [{quoted(text)}]."
+        elif (wanted, text.lower()) in {("boolean", "true"), ("boolean", "false")} or (
+            wanted == "integer" and text.isdecimal()
+        ):
+            hint = f"Write {text.lower()} without quotation marks."
+    return PolicyError("wrong-type", message, hint=hint, value=value)
+
+
+def quoted(text: str) -> str:
+    """Write a text as the items of a list: its words, unless it may be an expression or have alternatives."""
+    if text.startswith("re:") or set(text) & set('{"\\'):
+        return json.dumps(text)
+    return ", ".join(f'"{word}"' for word in re.split(r"[,;\s]+", text) if word)
 
 
 def max_age_error(value: object) -> PolicyError:
@@ -237,6 +276,10 @@ def _empty_list(path: Path) -> PolicyError:
         return PolicyError(
             "no-origins", "The origin set is empty.", hint="List at least one origin, or remove the set."
         )
+    if path[0] == "header_sets":
+        return PolicyError(
+            "wrong-value", "The header set is empty.", hint="List at least one header, or remove the set."
+        )
     if path[-1] == "rules":
         return PolicyError("no-origins", "The policy has no rules.", hint="Give it at least one rule with origins.")
     return PolicyError("wrong-value", "The list is empty.", hint="Leave the key out for the default.")
@@ -247,9 +290,20 @@ def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str) -> PolicyErro
     for step in mistake.schema_path[:-1]:
         schema = schema[step]
     known = list(schema["properties"])
-    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    meant = _as_ours(key)
+    if meant == "preflight_continue":
+        hint = "Remove it: preflights are always answered by the decision."
+        return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
+    close = [meant] if meant in known else difflib.get_close_matches(meant, known, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]}?" if close else f"The keys here are {', '.join(sorted(known))}."
     return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
+
+
+def _as_ours(key: str) -> str:
+    """What a key of other systems is called here: `allowedHeaders`, `CORS_ALLOW_HEADERS` and the like."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", key[:_LONGEST_KEY]).lower()
+    bare = _OF_OTHERS.sub("", words)
+    return _SYNONYMS.get(bare, bare if bare in _RULE_KEYS else words)
 
 
 def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:

@@ -14,7 +14,13 @@ def summarize(policy_set: PolicySet) -> str:
 
 def _line(policy: Policy, policy_set: PolicySet) -> str:
     patterns = sum(len(policy_set.patterns(rule)) for rule in policy.rules)
-    parts = [_counted(len(policy.rules), "rule", "rules"), _counted(patterns, "origin pattern", "origin patterns")]
+    refusing = sum(rule.refuse for rule in policy.rules)
+    rules = _counted(len(policy.rules), "rule", "rules")
+    if refusing:
+        rules += f" ({_counted(refusing, 'refuses', 'refuse')})"
+    parts = [rules, _counted(patterns, "origin pattern", "origin patterns")]
+    if policy.static:
+        parts.append("static")
     if policy.match:
         parts.append(f"matches {' '.join(match.text for match in policy.match)}")
     return f"{policy.name}: {', '.join(parts)}"

@@ -21,11 +21,13 @@ class _Step(NamedTuple):
         base: The revision of the first.
         policies: Whether each policy that changed was in the first, by name.
         origin_sets: The same of the origin sets.
+        header_sets: The same of the header sets.
     """
 
     base: str
     policies: Mapping[str, bool]
     origin_sets: Mapping[str, bool]
+    header_sets: Mapping[str, bool]
 
 
 class History:
@@ -50,6 +52,7 @@ class History:
                 change.base,
                 {name: name in before.policies for name in changed},
                 {name: name in before.origin_sets for name in (*change.origin_sets, *change.removed_sets)},
+                {name: name in before.header_sets for name in (*change.header_sets, *change.removed_header_sets)},
             )
         )
 
@@ -70,6 +73,7 @@ class History:
         # Whether something was there at the beginning, the first step that mentions it says.
         policies = {name: was for step in steps for name, was in step.policies.items()}
         origin_sets = {name: was for step in steps for name, was in step.origin_sets.items()}
+        header_sets = {name: was for step in steps for name, was in step.header_sets.items()}
         return Change(
             base=base,
             revision=revision,
@@ -77,6 +81,8 @@ class History:
             removed=tuple(name for name, was in policies.items() if was and name not in now.policies),
             origin_sets={name: now.origin_sets[name] for name in origin_sets if name in now.origin_sets},
             removed_sets=tuple(name for name, was in origin_sets.items() if was and name not in now.origin_sets),
+            header_sets={name: now.header_sets[name] for name in header_sets if name in now.header_sets},
+            removed_header_sets=tuple(name for name, was in header_sets.items() if was and name not in now.header_sets),
         )
 
     def _since(self, base: str) -> Iterator[_Step]:

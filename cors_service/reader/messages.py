@@ -62,6 +62,7 @@ class Begin(Struct, frozen=True, tag=4, array_like=True):
     revision: str
     removed: tuple[str, ...]
     removed_sets: tuple[str, ...]
+    removed_header_sets: tuple[str, ...]
     loaded_at: float | None
     mistakes: str | None
     behind: tuple[Behind, ...] = ()
@@ -72,6 +73,7 @@ class Part(Struct, frozen=True, tag=5, array_like=True):
 
     policies: tuple[Policy, ...] = ()
     origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
+    header_sets: dict[str, tuple[str, ...]] = {}
 
 
 class End(Struct, frozen=True, tag=6, array_like=True):
@@ -253,6 +255,7 @@ class IncomingChange:
         self._begin: Begin | None = None
         self._policies: list[Policy] = []
         self._origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
+        self._header_sets: dict[str, tuple[str, ...]] = {}
 
     def take(self, message: Message) -> Change | None:
         """Take the next message of an answer; any other says nothing.
@@ -266,10 +269,11 @@ class IncomingChange:
         """
         match message:
             case Begin():
-                self._begin, self._policies, self._origin_sets = message, [], {}
+                self._begin, self._policies, self._origin_sets, self._header_sets = message, [], {}, {}
             case Part():
                 self._policies += message.policies
                 self._origin_sets |= message.origin_sets
+                self._header_sets |= message.header_sets
             case End():
                 return self._change()
             case Refused():
@@ -289,6 +293,8 @@ class IncomingChange:
             removed=begin.removed,
             origin_sets=self._origin_sets,
             removed_sets=begin.removed_sets,
+            header_sets=self._header_sets,
+            removed_header_sets=begin.removed_header_sets,
             loaded_at=begin.loaded_at,
             mistakes=None if begin.mistakes is None else read_mistakes(begin.mistakes),
             behind=begin.behind,
@@ -302,10 +308,10 @@ class ReaderFailed(Exception):
 def parts_of(change: Change) -> Iterator[Begin | Part | End]:
     """Take a change apart into messages."""
     mistakes = None if change.mistakes is None else write_mistakes(change.mistakes)
-    yield Begin(
-        change.base, change.revision, change.removed, change.removed_sets, change.loaded_at, mistakes, change.behind
-    )
+    removed = (change.removed, change.removed_sets, change.removed_header_sets)
+    yield Begin(change.base, change.revision, *removed, change.loaded_at, mistakes, change.behind)
     yield from (Part(origin_sets={name: origins}) for name, origins in change.origin_sets.items())
+    yield from (Part(header_sets={name: names}) for name, names in change.header_sets.items())
     yield from (Part(tuple(policies)) for policies in _batches(change.policies))
     yield End()
 

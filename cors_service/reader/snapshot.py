@@ -281,18 +281,22 @@ def _written(
 
 
 def _written_document(
-    policies: Sequence[Policy], origin_sets: Mapping[str, Sequence[OriginPattern]]
+    policies: Sequence[Policy],
+    origin_sets: Mapping[str, Sequence[OriginPattern]],
+    header_sets: Mapping[str, Sequence[str]],
 ) -> Iterator[bytes]:
     yield b':{"version":%d,"policies":{' % VERSION
     for start in range(0, len(policies), _BATCH):
         part = {policy.name: policy.as_dict() for policy in policies[start : start + _BATCH]}
         yield b"," * (start > 0) + msgspec.json.encode(part)[1:-1]
     written = {name: [*map(write_pattern, origins)] for name, origins in origin_sets.items()}
-    yield b'},"origin_sets":%b}' % msgspec.json.encode(written)
+    yield b'},"origin_sets":%b,"header_sets":%b}' % (msgspec.json.encode(written), msgspec.json.encode(header_sets))
 
 
-def _content(document: PolicySet | Draft) -> tuple[list[Policy], Mapping[str, Sequence[OriginPattern]]]:
+def _content(
+    document: PolicySet | Draft,
+) -> tuple[list[Policy], Mapping[str, Sequence[OriginPattern]], Mapping[str, Sequence[str]]]:
     if isinstance(document, PolicySet):
-        return list(document.policies.values()), document.origin_sets
+        return list(document.policies.values()), document.origin_sets, dict(document.header_sets)
     policies = [read.policy for read in document.policies.values() if read.policy is not None]
-    return policies, {name: one.patterns for name, one in document.sets.items()}
+    return policies, document.origin_sets, document.header_sets

@@ -11,7 +11,7 @@ from cors_service.browser.request import actual_headers, is_forbidden_method, ne
 from cors_service.decision import Query
 from cors_service.testing._near_misses import covered, mutated, near_miss_of_several, plain_patterns
 from cors_service.testing._patterns import bind, bound
-from cors_service.testing.documents import DEFAULT_METHODS, EXPRESSIONS, patterns_of, rules_of
+from cors_service.testing.documents import DEFAULT_METHODS, EXPRESSIONS, headers_of, patterns_of, rules_of
 
 _Lines = tuple[tuple[str, str], ...]
 
@@ -146,7 +146,7 @@ class _Rule:
         methods: Sequence[str] = rule.get("methods", DEFAULT_METHODS)
         self.methods = _COMMON_METHODS if "*" in methods else tuple(methods)
         self.near_methods = tuple(near for method in self.methods for near in _near_tokens(method))
-        names = rule.get("request_headers", ())
+        names = headers_of(document, rule, "request_headers")
         prefixes = [name[:-1] for name in names if name.endswith("*")]
         self.prefix = prefixes[0] if prefixes else ""
         granted = [name for name in names if not name.endswith("*")]

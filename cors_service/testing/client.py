@@ -13,7 +13,7 @@ It decides at once, so tests that use it need no reactor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -61,22 +61,22 @@ class MemoryClient:
 
     def decide(self, query: Query) -> Deferred[Decision]:
         """Decide about one request."""
-        return succeed(self._decide(query))
+        return succeed(self._decide(query, ActivePolicies.advise))
 
     def decide_all(self, queries: Sequence[Query]) -> Deferred[list[Decision]]:
         """Decide about many requests."""
-        return succeed([self._decide(query) for query in queries])
+        return succeed([self._decide(query, ActivePolicies.decide) for query in queries])
 
     def close(self) -> Deferred[None]:
         """Note that it was closed."""
         self.is_closed = True
         return succeed(None)
 
-    def _decide(self, query: Query) -> Decision:
+    def _decide(self, query: Query, decide: Callable[[ActivePolicies, Query], Decision]) -> Decision:
         self.asked.append(query)
         if self.is_down:
             return undecided(query, "The decision service can't be asked: it is down.")
         try:
-            return self._active.decide(query)
+            return decide(self._active, query)
         except BadQuery as error:
             return undecided(query, f"The decision service refuses the question: {error.message}")

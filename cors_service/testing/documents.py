@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from cors_service.testing._patterns import is_any_host, related_patterns
+from cors_service.testing._patterns import exact_origin, is_any_host, related_patterns
 
 Document = dict[str, Any]
 
@@ -43,7 +43,8 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
     """Draw a document of one policy, ``a``, with one to four rules.
 
     The patterns of the rules are near misses of each other, and each rule has an origin of its own, so that no
-    earlier rule makes it unreachable. Some documents have an origin set, some are written flat.
+    earlier rule makes it unreachable. Some rules refuse their origins. Some documents have an origin set or a header
+    set, some are written flat, some are static.
 
     Args:
         random: Where the choices come from: equal states make equal documents.
@@ -57,7 +58,7 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
         random.choice(rules)["origins"].append(pattern)
     other = random.choice((None, None, None, "null", "file://", "*", *(EXPRESSIONS if expressions else ())))
     granted = [
-        _draw_grant(random, everybody=(other == "*" and rule is rules[-1]) or any(map(is_any_host, rule["origins"])))
+        _draw_rest(random, everybody=(other == "*" and rule is rules[-1]) or any(map(is_any_host, rule["origins"])))
         for rule in rules
     ]
     if other:
@@ -72,6 +73,11 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
     written = [rule | grant for rule, grant in zip(rules, granted, strict=True)]
     policy: Document = written[0] if len(written) == 1 and random.randrange(2) else {"rules": written}
     policy |= {"match": [match]} if match else {}
+    if random.randrange(4) == 3:
+        _move_to_set(document, random.choice(written))
+    if random.randrange(16) == 15:
+        static = {"origins": [exact_origin(random)], **_draw_grants(random, everybody=False), "static": True}
+        return {"version": 1, "policies": {"a": static}}
     document["policies"] = {"a": policy | _draw(random, "preflight_status", (None, None, 204, 200))}
     return document
 
@@ -91,7 +97,28 @@ def patterns_of(document: Mapping[str, Any], rule: Mapping[str, Any]) -> list[st
     return patterns
 
 
-def _draw_grant(random: Random, *, everybody: bool) -> Document:
+def headers_of(document: Mapping[str, Any], rule: Mapping[str, Any], key: str) -> list[str]:
+    """The header names that a rule lists under a key, those of its sets among them."""
+    names: list[str] = []
+    for name in rule.get(key, ()):
+        names += document["header_sets"][name[1:]] if name.startswith("@") else [name]
+    return names
+
+
+def _move_to_set(document: Document, rule: Document) -> None:
+    """Have a rule list its request headers, all but the first, by way of a header set."""
+    first, *others = rule.get("request_headers") or [""]
+    if others:
+        document["header_sets"] = {"some": others}
+        rule["request_headers"] = [first, "@some"]
+
+
+def _draw_rest(random: Random, *, everybody: bool) -> Document:
+    grants = _draw_grants(random, everybody=everybody)
+    return {"refuse": True} if random.randrange(12) == 11 else grants
+
+
+def _draw_grants(random: Random, *, everybody: bool) -> Document:
     # All rules lift the refusals of dangers, which are for other tests.
     return {
         **_draw(random, "methods", _METHODS),

@@ -75,13 +75,13 @@ class DecisionEndpoint(EndpointWithPolicies):
         answer = remembered.get(form)
         if answer is None:
             ttl = self._limits.ttl
-            decision = write_decision(active.decide(read_form(form)), ttl)
+            decision = write_decision(active.advise(read_form(form)), ttl)
             answer = tagged(decision, f"max-age={ttl}" if ttl else NO_STORE)
             remembered.offer(form, answer)
         return unless_held(request, answer)
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision = write_decision(active.decide(read_query_text(body)), self._limits.ttl)
+        decision = write_decision(active.advise(read_query_text(body)), self._limits.ttl)
         return Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from msgspec import structs
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.grammar.mistakes import shown
-from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy
 from cors_service.store import IPolicies, Status
 
@@ -65,9 +65,8 @@ class ActiveInScope(ActivePolicies):
         self.whole = whole
         self.revision = whole.revision
         self._prefixes = prefixes
-
         policies = Within(whole.policy_set.policies, prefixes)
-        self.policy_set = PolicySet(policies=policies, origin_sets=whole.policy_set.origin_sets)
+        self.policy_set = structs.replace(whole.policy_set, policies=policies)
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request, unless that is another caller's business.
@@ -92,6 +91,10 @@ class ActiveInScope(ActivePolicies):
         """
         self._check(query.policy or "", f"the policy {shown(query.policy)}")
         return self.whole.decide_cross_origin(query)
+
+    def hint(self, decision: Decision, query: Query) -> str:
+        """Say what to write where a request is refused."""
+        return self.whole.hint(decision, query)
 
     def policy_for(self, url: str) -> str:
         """Find the name of the policy that decides about a URL.

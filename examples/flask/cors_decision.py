@@ -18,7 +18,8 @@ KEYS = {name: "HTTP_" + name.upper().replace("-", "_") for name in NAMES}
 TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # All headers that a decision can have, as lines.
 LINE = re.compile(
-    "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+|Access-Control-Allow-Credentials: true"
+    "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true"
+    "|Timing-Allow-Origin: [!-~]+(, [!-~]+)*"
     f"|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): {TOKEN}(, ?{TOKEN})*"
     "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)"
 )
@@ -28,6 +29,7 @@ VERDICTS = {
     "actual": ("True None", "False None"),
     "no-origin": ("None None",),
 }
+ORIGIN = re.compile("null|[a-z][a-z0-9+.-]*://[^/, ]*")
 LONGEST = 3600  # seconds
 
 
@@ -107,6 +109,14 @@ def checked(answer, policy, origin, preflight):
     headers = dict(lines)
     # Credentials are for an origin that is named.
     named = {origin} - {None} if "Access-Control-Allow-Credentials" in headers else {origin, "*", None}
+    allows, timing = headers.get("Access-Control-Allow-Origin"), headers.get("Timing-Allow-Origin", "null")
+    # A static policy names its origin to all others, too: nothing depends on theirs.
+    is_static = (
+        allows not in {origin, "null", None}
+        and answer["allowed"] is not True
+        and ORIGIN.fullmatch(allows)
+        and "Origin" not in headers.get("Vary", "").split(", ")
+    )
     fits = [
         answer["policy"] == policy,
         answer["kind"] == kind,
@@ -114,9 +124,9 @@ def checked(answer, policy, origin, preflight):
         isinstance(answer["revision"], str),
         type(answer["ttl"]) is int and 0 <= answer["ttl"] <= LONGEST,
         len(headers) == len(lines) and all(LINE.fullmatch(name + ": " + value) for name, value in lines),
-        headers.get("Access-Control-Allow-Origin") in named,
-        headers.get("Timing-Allow-Origin") in named | {None},
-        answer["allowed"] is not False or not any(re.match("Access-Control-|Timing-", name) for name in headers),
+        allows in named or is_static,
+        (timing in named and answer["allowed"] is not False) or all(map(ORIGIN.fullmatch, timing.split(", "))),
+        answer["allowed"] is not False or is_static or not any(name.startswith("Access-Control-") for name in headers),
     ]
     if not all(fits):
         raise ValueError("what answered has not decided about this request")

@@ -84,7 +84,7 @@ class TestAsking:
     async def test_it_gives_the_decision_of_the_service(self, query: Query) -> None:
         """What a client says is what the service says, whatever was asked."""
         async with real() as service, client(service.port) as asking:
-            assert plain(EXPECTED.decide(query)) == plain(await decided(asking, query))
+            assert plain(EXPECTED.advise(query)) == plain(await decided(asking, query))
 
     async def test_a_batch_is_in_order(self) -> None:
         """More queries than a request may have are asked in several, and each answer is in its place."""

@@ -30,16 +30,26 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a document of a few policies out of few parts, so that two of them have much in common."""
     policies: dict[str, Any] = {}
     sets = {name: draw(st.sampled_from(ORIGINS)) for name in draw(st.sets(st.sampled_from("pq"), max_size=2))}
+    headers = {name: draw(st.sampled_from(["x-1", "x-2"])) for name in draw(st.sets(st.sampled_from("hp"), max_size=2))}
     free = draw(st.permutations(MATCHES))
     for name in draw(st.sets(st.sampled_from("abcd"), min_size=1)):
         uses = draw(st.sampled_from([*ORIGINS, *(f"@{used}" for used in sets)]))
         policies[name] = {"origins": [uses], "match": free[: draw(st.integers(0, 2))]}
         if draw(st.booleans()):
             policies[name]["methods"] = ["PUT"]
+        if headers:
+            policies[name]["expose_headers"] = [f"@{draw(st.sampled_from(sorted(headers)))}"]
         free = free[2:]
     if sets:
         policies["user"] = {"origins": [f"@{name}" for name in sorted(sets)]}
-    return {"version": 1, "policies": policies, "origin_sets": {name: [origin] for name, origin in sets.items()}}
+    if headers:
+        policies["reader"] = {"origins": ["*"], "request_headers": [f"@{name}" for name in sorted(headers)]}
+    return {
+        "version": 1,
+        "policies": policies,
+        "origin_sets": {name: [origin] for name, origin in sets.items()},
+        "header_sets": {name: [header] for name, header in headers.items()},
+    }
 
 
 def finished(before: ActivePolicies | None, change: Change) -> ActivePolicies:
@@ -138,6 +148,23 @@ def test_users_of_a_set() -> None:
     assert [policy.name for policy in change.policies] == ["user"]
     active = finished(ActivePolicies(first), change)
     asked = [Query("GET", policy="user", origins=(f"https://{name}.example",)) for name in "ab"]
+    assert [active.decide(query).allowed for query in asked] == [False, True]
+
+
+def test_users_of_a_header_set() -> None:
+    """A policy that uses a header set changes with the set, though it reads the same, and so does its revision."""
+    document: dict[str, Any] = {
+        "version": 1,
+        "header_sets": {"s": ["x-a"]},
+        "policies": {"user": {"origins": ["*"], "request_headers": ["@s"]}, "other": {"origins": ["*"]}},
+    }
+    first = read_document(document)
+    document["header_sets"]["s"] = ["x-b"]
+    change = change_between(first, read_document(document))
+    assert [policy.name for policy in change.policies] == ["user"]
+    assert change.base != change.revision
+    active = finished(ActivePolicies(first), change)
+    asked = [Query("OPTIONS", "user", None, ("https://a.example",), ("GET",), (f"x-{name}",)) for name in "ab"]
     assert [active.decide(query).allowed for query in asked] == [False, True]
 
 

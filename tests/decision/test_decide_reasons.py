@@ -18,7 +18,11 @@ LONGEST_MESSAGE = 600
 KEYS: dict[str, Any] = {"origins": [PAGE], "request_headers": ["x-a"], "match": ["api.example/"]}
 BOUND = {"origins": ["https://<t>.example"], "match": ["<t>.api.example/"]}
 POLICIES = active(
-    a=KEYS, b={"origins": ["*"]}, d=BOUND, c={**KEYS, "match": ["*/"], "methods": ["*"], "request_headers": ["*"]}
+    a=KEYS,
+    b={"origins": ["*"]},
+    c={**KEYS, "match": ["*/"], "methods": ["*"], "request_headers": ["*"]},
+    d=BOUND,
+    e={"origins": [PAGE], "refuse": True},
 )
 
 # The code and what its message must name.
@@ -33,6 +37,7 @@ EXAMPLES: dict[str, tuple[Query, tuple[str, ...]]] = {
     "origin-malformed": (sent(PAGE + "/x"), (PAGE + "/x",)),
     "origin-not-allowed": (sent(STRANGER), ("policy a", STRANGER)),
     "origin-needs-url": (sent(PAGE, policy="d"), ("policy d", PAGE, "URL")),
+    "origin-refused": (sent(PAGE, policy="e"), ("Rule 1", "policy e", PAGE)),
     "method-malformed": (sent(PAGE, method="G T"), ("Rule 1", "policy a", PAGE, "G T")),
     "method-not-allowed": (asked(PAGE, "PUT"), ("Rule 1", "policy a", PAGE, "PUT", "GET, HEAD, POST")),
     "header-malformed": (asked(PAGE, "GET", "x-a,x b"), ("Rule 1", "policy a", PAGE, "x b")),
@@ -67,7 +72,8 @@ def test_length_of_the_lists() -> None:
 def test_reasons_about_the_origin() -> None:
     """What is refused to an origin for good is told apart from what it asks for too much."""
     about_origin = {code for code in REASONS if Reason(code, "").is_about_origin}
-    assert {"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url"} == about_origin
+    expected = {"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url", "origin-refused"}
+    assert expected == about_origin
 
 
 def test_forbidden_method() -> None:

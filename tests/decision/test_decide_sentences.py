@@ -1,20 +1,27 @@
 """Tests of what people read of a decision or of their mistake: the whole sentence."""
 
+from typing import Any
+
 import pytest
 
 from cors_service.decision import BadQuery, Query
 from tests.decision.queries import PAGE, STRANGER, active, asked, sent
 
 METHODS = ["PATCH", *(f"METHOD-{number}" for number in range(30))]
-POLICIES = {
+POLICIES: dict[str, Any] = {
     "a": {"origins": [PAGE], "request_headers": ["x-a"], "match": ["api.example/"]},
     "open": {"origins": ["*"]},
-    "any": {"origins": [PAGE], "methods": ["*"], "match": ["*/c/"]},
+    "any": {"origins": [PAGE], "methods": ["*"], "request_headers": ["*"], "match": ["*/c/"]},
+    "prefix": {"origins": [PAGE], "request_headers": ["auth*"]},
     "long": {"origins": [PAGE], "methods": METHODS},
+    "shut": {"rules": [{"origins": [PAGE], "refuse": True}, {"origins": ["*"]}]},
 }
 LISTED = f"{', '.join(METHODS)[:197]}..."
 CASE = "(methods are case-sensitive: the page must send PATCH)"
 COVERS = f"Rule 1 of policy a covers '{PAGE}', but"
+ALLOWS = f"Rule 1 of policy a allows GET from '{PAGE}'"
+AUTHORIZATION = "the request header 'authorization'"
+ANY_METHOD = f"Rule 1 of policy any covers '{PAGE}', but"
 
 REASONS: dict[str, tuple[Query, str]] = {
     "an actual request": (sent(PAGE, method="POST"), f"Rule 1 of policy a allows POST from '{PAGE}'."),
@@ -31,35 +38,51 @@ REASONS: dict[str, tuple[Query, str]] = {
         "https://api.example is the origin of the URL itself.",
     ),
     "three origins": (sent(PAGE, PAGE, PAGE), "The request has 3 Origin lines; browsers send one."),
-    "a malformed origin": (sent(PAGE + "/"), f"'{PAGE}/' is not an origin as browsers serialise it."),
+    "a malformed origin": (sent(PAGE + "/"), f"'{PAGE}/' is not an origin as browsers send it: it ends in a slash."),
     "a malformed origin of a preflight": (
-        asked(PAGE + "/", "GET"),
-        f"'{PAGE}/' is not an origin as browsers serialise it.",
+        asked(PAGE + ":x", "GET"),
+        f"'{PAGE}:x' is not an origin as browsers send it.",
     ),
-    "a stranger": (sent(STRANGER), f"No rule of policy a covers the origin '{STRANGER}'."),
-    "a stranger's preflight": (asked(STRANGER, "GET"), f"No rule of policy a covers the origin '{STRANGER}'."),
+    "a stranger": (sent(STRANGER), f"No rule of policy a covers '{STRANGER}'."),
+    "a stranger's preflight": (asked(STRANGER, "GET"), f"No rule of policy a covers '{STRANGER}'."),
+    "an origin that is refused": (sent(PAGE, policy="shut"), f"Rule 1 of policy shut refuses '{PAGE}'."),
+    "a preflight of an origin that is refused": (
+        asked(PAGE, "G T", "(", policy="shut"),
+        f"Rule 1 of policy shut refuses '{PAGE}'.",
+    ),
     "no method": (sent(PAGE, method="G T"), f"{COVERS} 'G T' is not a method."),
-    "another method": (asked(PAGE, "PUT"), f"{COVERS} does not allow 'PUT': it allows GET, HEAD, POST."),
-    "a forbidden method": (
-        asked(PAGE, "TRACE", policy="any"),
-        f"Rule 1 of policy any covers '{PAGE}', but no rule can allow 'TRACE'.",
+    "another method": (
+        asked(PAGE, "PUT"),
+        f"Rule 1 of policy a allows GET, HEAD, POST from '{PAGE}' but not PUT.",
     ),
+    "a forbidden method": (asked(PAGE, "TRACE", policy="any"), f"{ANY_METHOD} no rule can allow 'TRACE'."),
+    "a method of a name that would grant everything": (
+        asked(PAGE, "*", policy="any"),
+        f"{ANY_METHOD} no rule can allow '*'.",
+    ),
+    "a forbidden method, and a list": (asked(PAGE, "trace"), f"{COVERS} no rule can allow 'trace'."),
     "a method in another case, and a long list": (
         asked(PAGE, "patch", policy="long"),
-        f"Rule 1 of policy long covers '{PAGE}', but does not allow 'patch': it allows {LISTED} {CASE}.",
+        f"Rule 1 of policy long allows {LISTED} from '{PAGE}' but not patch {CASE}.",
     ),
-    "no header name": (
-        asked(PAGE, "GET", "x-a,x b"),
-        f"{COVERS} 'x b' is not a header name.",
+    "no header name": (asked(PAGE, "GET", "x-a,x b"), f"{ALLOWS}, but 'x b' is not a header name."),
+    "another header": (asked(PAGE, "get", "x-a,X-B"), f"{ALLOWS} but not the request header 'x-b'."),
+    "a header of a name that would grant everything": (
+        asked(PAGE, "GET", "*"),
+        f"{ALLOWS} but no rule can allow a request header called '*'.",
     ),
-    "another header": (
-        asked(PAGE, "GET", "x-a,X-B"),
-        f"{COVERS} does not allow the header 'x-b'.",
+    "authorization beside any header": (
+        asked(PAGE, "GET", "authorization", policy="any"),
+        f"Rule 1 of policy any allows GET from '{PAGE}' but not {AUTHORIZATION}, which * does not cover.",
     ),
-    "too many headers": (asked(PAGE, "GET", "x-a," * 65), f"{COVERS} the request asks for more than 64 headers."),
+    "authorization beside a prefix": (
+        asked(PAGE, "GET", "authorization", policy="prefix"),
+        f"Rule 1 of policy prefix allows GET from '{PAGE}' but not {AUTHORIZATION}, which a prefix does not cover.",
+    ),
+    "too many headers": (asked(PAGE, "GET", "x-a," * 65), f"{ALLOWS}, but the request asks for more than 64 headers."),
     "lists that are too long": (
         asked(PAGE, "GET", "a" * 4097),
-        f"{COVERS} the request's lists of header names are longer than 4096 characters.",
+        f"{ALLOWS}, but the lists of header names are longer than 4096 characters.",
     ),
 }
 

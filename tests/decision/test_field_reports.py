@@ -18,30 +18,8 @@ Case = dict[str, Any]
 
 _CASES: list[Case] = json.loads(Path(corpus.__file__).with_name("field-reports.json").read_text(encoding="utf-8"))
 
-# Whoever makes one of them right takes it off the list.
-_NOT_YET = {
-    "F-19",
-    "F-20",
-    "F-21",
-    "F-22",
-    "F-26",
-    "F-27",
-    "F-32",
-}
 
-
-def _cases() -> list[Any]:
-    return [
-        pytest.param(
-            case,
-            id=f"{case['id']} {case['kind']}",
-            marks=pytest.mark.xfail(strict=True) if case["id"] in _NOT_YET else (),
-        )
-        for case in _CASES
-    ]
-
-
-@pytest.mark.parametrize("case", _cases())
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case['id']} {case['kind']}")
 def test_field_report(case: Case) -> None:
     """A document of a report loads or is refused as it must be, and each of its queries is answered rightly."""
     if case.get("refused"):
@@ -57,7 +35,6 @@ def test_field_report(case: Case) -> None:
 def test_all_cases() -> None:
     """The reports are whole, and each is of its own."""
     assert len({case["id"] for case in _CASES}) == len(_CASES) == 40
-    assert {case["id"] for case in _CASES} >= _NOT_YET
 
 
 def _read(case: Case) -> PolicySet:

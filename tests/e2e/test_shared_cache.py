@@ -157,16 +157,19 @@ def test_nobody_is_served_what_was_decided_for_another(
             assert (order, expected) == (order, cache.get(path, origins[who]))
 
 
-def test_what_is_public_is_kept_once_for_all(setting: tuple[SharedCache, Application, Service]) -> None:
-    """Where everybody may read, the answer to the first is right for all, so it needs no Vary."""
+@pytest.mark.parametrize("policy", ["public", "static"])
+def test_what_is_the_same_for_all_is_kept_once(policy: str, setting: tuple[SharedCache, Application, Service]) -> None:
+    """Where everybody may read, or one origin that is named to all, one answer is right for all: it needs no Vary."""
     cache, application, service = setting
     origins = origins_of(application)
+    named = {"public": "*", "static": origins["allowed"]}[policy]
     for order in permutations(origins):
-        path = new_path("public")
+        path = new_path(policy)
         for number, who in enumerate(order):
             expected = Answer(number > 0, decided(service, path, origins[who]), origins[order[0]])
             assert (order, expected) == (order, cache.get(path, origins[who]))
-            assert expected.headers == {"access-control-allow-origin": "*"}
+            assert expected.headers.get("access-control-allow-origin") == named
+            assert "vary" not in expected.headers
 
 
 @pytest.mark.parametrize("order", list(permutations(["allowed", "other", "none"], 2)), ids="-".join)

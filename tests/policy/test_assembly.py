@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
 from cors_service.policy import PolicySet, Source, revision
 from cors_service.policy import assembly as _assembly
 from cors_service.policy.assembly import Assembly, read_drafts
@@ -30,12 +30,18 @@ POLICIES = [
         'rules = [{ origins = ["https://a.example"] }, { origins = ["@s"] }]',
         'origins = ["https://a.example/"]',
         'match = ["three.example"], origins = ["*"]',
+        'origins = ["*"], request_headers = ["@s"]',
+        'origins = ["@s"], expose_headers = ["@h", "x-a"]',
     )
 ]
 SETS = [
     'origin_sets.s = ["https://a.example"]',
     'origin_sets.s = ["https://*.s.example"]',
     'origin_sets.t = ["http://t.example"]',
+    'header_sets.s = ["x-s"]',
+    'header_sets.h = ["x-h", "*"]',
+    'header_sets.h = ["x-h-*"]',
+    'header_sets.h = ["x h"]',
 ]
 UNREADABLE = PolicyError("document-unreadable", "The document can't be read.", file="unreadable")
 
@@ -63,8 +69,9 @@ def afresh(documents: dict[str, Draft | PolicyError]) -> PolicySet:
 
 
 # What is wrong between documents, and with none of them by itself.
-BETWEEN = {"policy-duplicate", "origin-set-duplicate", "match-ambiguous", "no-policies"}
-NOT_ALONE = {"origin-set-unknown", "origin-set-unused", "no-policies"}
+BETWEEN = {"policy-duplicate", "origin-set-duplicate", "header-set-duplicate", "match-ambiguous", "no-policies"}
+UNUSED = {"origin-set-unused", "header-set-unused"}
+NOT_ALONE = {"origin-set-unknown", "header-set-unknown", "no-policies", *UNUSED}
 
 
 def mistakes_of(read: Callable[[], object]) -> list[PolicyError]:
@@ -98,10 +105,10 @@ class Naive:
     def _go_on(self, documents: dict[str, Draft | PolicyError]) -> None:
         wrong = {name for name, one in documents.items() if mistakes_alone(one)}
         mistakes = mistakes_of(lambda: afresh(self._without(documents, wrong)))
-        misusing = {mistake.file for mistake in mistakes if mistake.code not in {*BETWEEN, "origin-set-unused"}}
+        misusing = {mistake.file for mistake in mistakes if mistake.code not in BETWEEN | UNUSED}
         wrong |= {name for name in misusing if name in documents and documents[name] is not self.good.get(name)}
         versions = self._without(documents, wrong)
-        unused = {str(mistake.value) for mistake in mistakes_of(lambda: afresh(versions)) if "unused" in mistake.code}
+        unused = {mistake.path for mistake in mistakes_of(lambda: afresh(versions)) if mistake.code in UNUSED}
         wrong |= {
             name
             for name, one in versions.items()
@@ -126,8 +133,8 @@ def lines(document: Draft | PolicyError | None) -> object:
     return document
 
 
-def sets_of(document: Draft | PolicyError | None) -> set[str]:
-    """Give the names of the origin sets of a document."""
+def sets_of(document: Draft | PolicyError | None) -> set[Path]:
+    """Give the tables and names of the sets of a document."""
     return set(document.sets) if isinstance(document, Draft) else set()
 
 
@@ -240,4 +247,4 @@ def test_only_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order_of_digests() -> None:
     """The order in which policies are named makes no difference to the revision."""
-    assert revision_of({"a": "1", "b": "2"}, {}) == revision_of({"b": "2", "a": "1"}, {})
+    assert revision_of({"a": "1", "b": "2"}, {}, {}) == revision_of({"b": "2", "a": "1"}, {}, {})

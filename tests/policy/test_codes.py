@@ -11,6 +11,9 @@ from tests.policy.documents import codes_of, json_text, toml
 POLICY = 'version = 1\n[policies.a]\norigins = ["https://a.example"]\n'
 
 
+H = 'request_headers = ["@h"]'
+
+
 def origin(text: str) -> str:
     """A document with one policy for one origin pattern."""
     return f"version = 1\n[policies.a]\norigins = ['''{text}''']\n"
@@ -47,10 +50,19 @@ EXAMPLES: dict[str, str | tuple[Source, ...]] = {
     ),
     "origin-set-unknown": origin("@s"),
     "origin-set-unused": f'{POLICY}[origin_sets]\ns = ["https://s.example"]',
+    "header-set-duplicate": (
+        toml(f'{granted(H)}[header_sets]\nh = ["x-a"]', "a.toml"),
+        toml('version = 1\n[header_sets]\nh = ["x-a"]', "b.toml"),
+    ),
+    "header-set-nested": f'{granted(H)}[header_sets]\nh = ["x-a", "@h"]',
+    "header-set-unknown": granted(H),
+    "header-set-unused": f'{POLICY}[header_sets]\nh = ["x-a"]',
     "match-malformed": granted('match = ["a.example"]'),
     "match-ambiguous": granted('match = ["a.example/"]\n[policies.b]\norigins = ["*"]\nmatch = ["a.example/"]'),
     "match-bound-differently": granted('match = ["<a>.a.example/", "b.example/"]'),
     "no-origins": "version = 1\n[policies.a]\norigins = []",
+    "refuse-and-other-keys": granted("refuse = true\ntiming = true"),
+    "static-needs-one-origin": granted("static = true").replace("a.example", "*.a.example"),
     "origin-malformed": origin("a.example"),
     "origin-uppercase": origin("https://A.example"),
     "origin-unicode-host": origin("https://bücher.example"),
@@ -117,8 +129,20 @@ VALID = {
     "what may be sent": granted(
         'max_age = 86400\ntiming = true\nresource_policy = "same-site"\npreflight_status = 200'
     ),
+    "a refusal of whatever is dangerous otherwise": (
+        "version = 1\n[[policies.a.rules]]\norigins = ['null', 'http://a.example', '@s']\nrefuse = true\n"
+        "[[policies.a.rules]]\norigins = ['https://b.example']\ncredentials = true\nrefuse = false\n"
+        "[origin_sets]\ns = ['null', 'http://*.com']"
+    ),
+    "an origin that every answer names": granted("static = true", credentials=True),
     "a match": granted('match = ["a.example/"]', credentials=True),
     "a wildcard with credentials": credentialed("https://*.a.example"),
+    "a header set that is used": (
+        granted('request_headers = ["@h", "x-b"]\nexpose_headers = ["@s", "@h"]')
+        + '[header_sets]\nh = ["X-A"]\ns = ["*", "etag"]'
+    ),
+    "a set of each kind of one name": f'{origin("@s")}request_headers = ["@s"]\n'
+    '[origin_sets]\ns = ["https://s.example"]\n[header_sets]\ns = ["x-*", "*", "authorization"]',
     "a set that is used": f'{origin("@s")}[origin_sets]\ns = ["https://s.example"]',
 }
 

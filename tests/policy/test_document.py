@@ -198,7 +198,7 @@ def test_schema_itself() -> None:
     Draft202012Validator(SCHEMA)
     keys = set(SCHEMA["$defs"]["rule"]["properties"])
     assert keys == set(Rule.__struct_fields__)
-    assert keys | {"match", "preflight_status", "rules"} == set(SCHEMA["$defs"]["policy"]["properties"])
+    assert keys | {"match", "preflight_status", "static", "rules"} == set(SCHEMA["$defs"]["policy"]["properties"])
 
 
 def test_several_documents() -> None:

@@ -96,6 +96,99 @@ def test_report_of_ten_mistakes() -> None:
     assert last == "10 mistakes in the policies."
 
 
+def test_refusal_with_grants() -> None:
+    """A rule that refuses may have no other key than its origins, and the mistake names those that it has."""
+    refusal = {"origins": ["https://a.example"], "refuse": True, "methods": ["TRACE"], "credentials": False}
+    for document, path in (
+        (policy(rules=[refusal]), ("policies", "a", "rules", 0, "credentials")),
+        (policy(match=["a.example/"], **refusal), ("policies", "a", "credentials")),
+    ):
+        (mistake,) = mistakes_in(document)
+        assert (mistake.code, mistake.path) == ("refuse-and-other-keys", path)
+        assert mistake.message == "The rule refuses its origins, and has credentials, methods."
+
+
+KEYS = {
+    "request_headers": ["allowed_headers", "allow_headers", "headers", "allowedHeaders", "CORS_ALLOW_HEADERS",
+                        "Access-Control-Allow-Headers", "request-headers"],
+    "expose_headers": ["exposed_headers", "exposedHeaders", "Access-Control-Expose-Headers"],
+    "methods": ["allowed_methods", "allowMethods", "CORS_ALLOW_METHODS", "Access-Control-Allow-Methods", "method"],
+    "origins": ["origin", "allow_origins", "CORS_ALLOWED_ORIGINS", "allowedOriginPatterns", "orgins"],
+    "credentials": ["allow_credentials", "supports_credentials", "allowCredentials", "credential"],
+    "max_age": ["maxAge", "MAX-AGE", "max_aeg", "preflight_max_age", "Access-Control-Max-Age"],
+    "preflight_status": ["optionsSuccessStatus"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("meant", "key"), [(meant, key) for meant, keys in KEYS.items() for key in keys])
+def test_key_of_another_system(meant: str, key: str) -> None:
+    """A key as other systems call it, or one with a slip of the pen, gets the name that it has here."""
+    (mistake,) = mistakes_in(rule("*", **{key: ["x"]}))
+    assert (mistake.code, mistake.hint) == ("unknown-key", f"Did you mean {meant}?")
+
+
+def test_key_without_a_counterpart() -> None:
+    """What has no counterpart is not taken for something that sounds like it."""
+    (mistake,) = mistakes_in(rule("*", preflightContinue=True))
+    assert mistake.hint == "Remove it: preflights are always answered by the decision."
+    (mistake,) = mistakes_in(rule("*", foo=True))
+    assert mistake.hint.startswith("The keys here are credentials, ")
+
+
+LISTS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "methods in one string": ({"methods": "GET, POST"}, "wrong-type", 'Write ["GET", "POST"].'),
+    "methods in one item": ({"methods": ["GET, POST"]}, "method-malformed", 'Write "GET", "POST".'),
+    "methods with spaces": ({"methods": ["GET POST  PUT"]}, "method-malformed", 'Write "GET", "POST", "PUT".'),
+    "no method at all": ({"methods": ["G(T, POST"]}, "method-malformed", ""),
+    "one method and a comma": ({"methods": ["GET,"]}, "method-malformed", ""),
+    "request headers": ({"request_headers": ["x-a,x-b"]}, "request-header-malformed", 'Write "x-a", "x-b".'),
+    "exposed headers": ({"expose_headers": ["x-a;x-b"]}, "expose-header-malformed", 'Write "x-a", "x-b".'),
+    "a word": ({"credentials": "True"}, "wrong-type", "Write true without quotation marks."),
+    "another word": ({"credentials": "yes"}, "wrong-type", ""),
+    "a number": ({"max_age": " 600 "}, "wrong-type", "Write 600 without quotation marks."),
+    "an origin": ({"origins": "https://a.example"}, "wrong-type", 'Write ["https://a.example"].'),
+    "an expression": ({"origins": "re:https://a{1,2}"}, "wrong-type", 'Write ["re:https://a{1,2}"].'),
+    "alternatives": ({"origins": "https://{a,b}.example"}, "wrong-type", 'Write ["https://{a,b}.example"].'),
+    "an escape": ({"request_headers": "a\\b"}, "wrong-type", 'Write ["a\\\\b"].'),
+}
+
+
+@pytest.mark.parametrize(("keys", "code", "hint"), LISTS.values(), ids=LISTS)
+def test_value_in_another_form(keys: dict[str, Any], code: str, hint: str) -> None:
+    """Several words in one string, and what is in quotation marks by mistake, get the form to write."""
+    found = mistakes_in(policy(**{"origins": ["*"], **keys}))
+    assert (code, hint) in [(mistake.code, mistake.hint) for mistake in found]
+
+
+NOT_STATIC: dict[str, dict[str, Any]] = {
+    "two origins": {"origins": ["https://a.example", "https://b.example"]},
+    "two alternatives": {"origins": ["https://{a,b}.example"]},
+    "a wildcard": {"origins": ["https://*.a.example"]},
+    "an expression": {"origins": ["re:https://a"]},
+    "everybody": {"origins": ["*"]},
+    "a set": {"origins": ["@s"]},
+    "null": {"origins": ["null"], "dangerously_allow": ["null-origin"]},
+    "a refusal": {"origins": ["https://a.example"], "refuse": True},
+    "two rules": {"rules": [{"origins": ["https://a.example"]}, {"origins": ["https://b.example"]}]},
+    "another rule that refuses": {"rules": [{"origins": ["https://a.example"]}, {"origins": ["*"], "refuse": True}]},
+}
+
+
+@pytest.mark.parametrize("body", NOT_STATIC.values(), ids=NOT_STATIC)
+def test_not_static(body: dict[str, Any]) -> None:
+    """A static policy names one exact origin in every answer, so it can't have any other."""
+    document = policy(static=True, **body)
+    if body.get("origins") == ["@s"]:
+        document["origin_sets"] = {"s": ["https://a.example"]}
+    found = [(mistake.code, mistake.path) for mistake in mistakes_in(document)]
+    assert found == [("static-needs-one-origin", ("policies", "a", "static"))]
+
+
+def test_static_with_a_mistake() -> None:
+    """Nobody can say what a policy names as long as its origin is a mistake."""
+    assert codes_in(rule("https://A.example", static=True)) == ["origin-uppercase"]
+
+
 def test_order_of_documents() -> None:
     """Mistakes are reported in the order of the names of documents, and of lines in each, whatever the order given."""
     text = 'version = 1\n[policies.{0}]\norigins = ["{0}"]\nmax_age = -1'
@@ -341,7 +434,7 @@ HINTS = {
     "a close key of a rule": ("version = 1\n[policies.a]\nrules = [{Origins = []}]", "Did you mean origins?"),
     "a key like no other": (
         'version = 1\nxyz = 1\n[policies.a]\norigins = ["*"]',
-        "$schema, origin_sets, policies, version",
+        "$schema, header_sets, origin_sets, policies, version",
     ),
     "a version that is missing": ('[policies.a]\norigins = ["*"]', "version = 1"),
     "a set that does not exist, but almost": (

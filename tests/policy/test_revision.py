@@ -34,6 +34,12 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         policy(rules=[{"origins": ["null"]}], dangerously_allow=["null-origin"]),
         policy(rules=[{"origins": ["null"], "dangerously_allow": ["null-origin"]}]),
     ),
+    "static written as the default": (rule("https://a.example"), rule("https://a.example", static=False)),
+    "refuse written as the default": (rule("https://a.example"), rule("https://a.example", refuse=False)),
+    "a flag on the policy of a rule that refuses": (
+        policy(rules=[{"origins": ["null"], "refuse": True}], dangerously_allow=["null-origin"]),
+        policy(rules=[{"origins": ["null"], "refuse": True}]),
+    ),
     "flags in another order": (
         rule("null", dangerously_allow=["null-origin", "insecure-origins"]),
         rule("null", dangerously_allow=["insecure-origins", "null-origin", "null-origin"]),
@@ -66,12 +72,17 @@ OTHERS = {
     "max_age": changed(max_age=0),
     "another max_age": changed(max_age=1),
     "timing": changed(timing=True),
+    "refuse": changed(refuse=True),
+    "one origin": rule("https://a.example"),
+    "static": rule("https://a.example", static=True),
     "resource policy": changed(resource_policy="same-site"),
     "preflight status": changed(preflight_status=200),
     "match": changed(match=["a/"]),
     "a flag": changed(dangerously_allow=["null-origin"]),
     "another rule": policy(rules=[{"origins": ["https://a.example", "https://b.example"]}, {"origins": ["*"]}]),
     "another name": {"version": 1, "policies": {"b": {"origins": ["https://a.example", "https://b.example"]}}},
+    "a header set": {**changed(request_headers=["@s"]), "header_sets": {"s": ["x-a"]}},
+    "another header set": {**changed(request_headers=["@s"]), "header_sets": {"s": ["x-b"]}},
     "a set": {**rule("@s"), "origin_sets": {"s": ["https://a.example", "https://b.example"]}},
 }
 
@@ -137,6 +148,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a valid document: each rule has origins of its own, so that none is unreachable."""
     policies: dict[str, Any] = {}
     sets: dict[str, list[str]] = {}
+    headers: dict[str, list[str]] = {}
     for number, name in enumerate(draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))):
         rules = []
         for place in range(draw(st.integers(1, 3))):
@@ -147,14 +159,19 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             ]
             if draw(st.booleans()):
                 sets[f"s{host}"], origins = origins, [f"@s{host}", f"https://{host}"]
-            rules.append({"origins": origins, "dangerously_allow": FLAGS, **draw(GRANTS)})
+            grant: dict[str, Any] = {"dangerously_allow": FLAGS, **draw(GRANTS)}
+            if draw(st.integers(0, 4)) == 4:
+                grant = {"refuse": True}
+            if grant.get("request_headers") and draw(st.booleans()):
+                headers[f"s{host}"], grant["request_headers"] = grant["request_headers"], [f"@s{host}", "x-z"]
+            rules.append({"origins": origins, **grant})
         body: dict[str, Any] = dict(rules[0]) if len(rules) == 1 and draw(st.booleans()) else {"rules": rules}
         if draw(st.booleans()):
             body["match"] = [f"a.example/p{number}/"]
         if draw(st.booleans()):
             body["preflight_status"] = draw(st.sampled_from([200, 204]))
         policies[name] = body
-    return {"version": 1, "policies": policies, "origin_sets": sets}
+    return {"version": 1, "policies": policies, "origin_sets": sets, "header_sets": headers}
 
 
 @given(documents())
@@ -182,7 +199,7 @@ def test_formats(document: dict[str, Any], ascii_only: bool) -> None:
 def test_order_of_everything(document: dict[str, Any], choices: Any) -> None:
     """The revision does not depend on how policies and sets are spread over documents, nor on any order."""
     parts: list[tuple[str, tuple[str, Any]]] = [("policies", item) for item in document["policies"].items()]
-    parts += [("origin_sets", item) for item in document["origin_sets"].items()]
+    parts += [(table, item) for table in ("origin_sets", "header_sets") for item in document[table].items()]
     choices.shuffle(parts)
     pieces: list[dict[str, Any]] = [{"version": 1} for _ in range(3)]
     for key, (name, body) in parts:

@@ -7,7 +7,7 @@ import pytest
 from cors_service.grammar.pattern import ANY
 from cors_service.policy import read_document
 from cors_service.policy.summary import summarize
-from tests.policy.documents import rule
+from tests.policy.documents import policy, rule
 
 
 def test_summary() -> None:
@@ -31,9 +31,34 @@ def test_summary() -> None:
     assert expected == summarize(read_document(document))
 
 
+def test_summary_of_refusals() -> None:
+    """Rules that refuse are counted among the rules, and by themselves."""
+    rules = [{"origins": [f"https://{name}.example"], "refuse": True} for name in "ab"]
+    one, two = (summarize(read_document(policy(rules=[*rules[:count], {"origins": ["*"]}]))) for count in (1, 2))
+    assert one.startswith("a: 2 rules (1 refuses), 2 origin patterns\n")
+    assert two.startswith("a: 3 rules (2 refuse), 3 origin patterns\n")
+
+
+def test_summary_of_a_static_policy() -> None:
+    """A static policy is told apart."""
+    summary = summarize(read_document(rule("https://a.example", static=True, match=["a.example/"])))
+    assert summary.startswith("a: 1 rule, 1 origin pattern, static, matches a.example/\n")
+
+
 def test_summary_of_one() -> None:
     """One policy is not counted as several."""
     assert summarize(read_document(rule("*"))) == "a: 1 rule, 1 origin pattern\n1 policy, no mistakes."
+
+
+def test_headers() -> None:
+    """The headers of a rule are those it lists, in order and each once, each set replaced by its members."""
+    headers = ["x-a", "@S", "x-b"]
+    document = {**rule("*", request_headers=headers, expose_headers=["@S"]), "header_sets": {"S": ["X-B", "*", "x-c"]}}
+    policy_set = read_document(document)
+    (first,) = policy_set.policies["a"].rules
+    assert first.request_headers == ("x-a", "@S", "x-b")
+    assert policy_set.headers(first.request_headers) == ("x-a", "x-b", "*", "x-c")
+    assert policy_set.headers(first.expose_headers) == ("x-b", "*", "x-c")
 
 
 def test_patterns() -> None:

@@ -85,7 +85,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 async def test_it_gives_the_decision_of_the_service(query: Query) -> None:
     """Whatever was asked."""
     async with real() as there, asked(there.port) as service:
-        assert plain(EXPECTED.decide(query)) == plain(await decided(service, query))
+        assert plain(EXPECTED.advise(query)) == plain(await decided(service, query))
 
 
 async def test_connections_are_used_again() -> None:

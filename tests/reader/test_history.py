@@ -17,16 +17,19 @@ from tests.store.store_texts import document
 
 @st.composite
 def policy_sets(draw: st.DrawFn) -> PolicySet:
-    """Draw a policy set, of which some use an origin set."""
+    """Draw a policy set, of which some use an origin set, and some a header set."""
     origins = st.sampled_from(["https://a.example", "https://b.example", "@ours"])
     policies = draw(st.dictionaries(st.sampled_from("abcd"), origins, min_size=1))
     ours = draw(st.sampled_from(["https://1.example", "https://2.example"]))
     uses = "@ours" in policies.values()
+    headers = draw(st.sampled_from([None, "x-1", "x-2"]))
+    listed = {"expose_headers": ["@ours"]} if headers else {}
     return read_document(
         {
             "version": 1,
-            "policies": {name: {"origins": [origin]} for name, origin in policies.items()},
+            "policies": {name: {"origins": [origin], **listed} for name, origin in policies.items()},
             "origin_sets": {"ours": [ours]} if uses else {},
+            "header_sets": {"ours": [headers]} if headers else {},
         }
     )
 

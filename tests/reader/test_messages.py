@@ -90,7 +90,7 @@ def test_change() -> None:
     rule = Rule(
         origins=(SetName("s"), *map(read_pattern, PATTERNS)),
         methods=("*",),
-        request_headers=("x-*",),
+        request_headers=("x-*", "@h"),
         expose_headers=("x-a",),
         credentials=True,
         max_age=5,
@@ -101,10 +101,16 @@ def test_change() -> None:
     change = Change(
         base="sha256:1",
         revision="sha256:2",
-        policies=(Policy(name="one", rules=(rule, Rule(origins=(ANY,))), match=(Match("a/"),), preflight_status=200),),
+        policies=(
+            Policy(name="one", rules=(rule, Rule(origins=(ANY,))), match=(Match("a/"),), preflight_status=200),
+            Policy(name="three", rules=(Rule(origins=("https://a.example",)),), static=True),
+            Policy(name="four", rules=(Rule(origins=(ANY,), refuse=True),)),
+        ),
         removed=("two",),
         origin_sets={"s": ("null",), "t": ("https://t.example",)},
         removed_sets=("u",),
+        header_sets={"h": ("x-*", "*"), "s": ("x-a",)},
+        removed_header_sets=("v",),
         loaded_at=1.5,
     )
     assert change == arrived(change)
@@ -131,7 +137,9 @@ def test_broken_off() -> None:
     assembly = IncomingChange()
     first, *_ = parts_of(Change.whole(read_document(document("one"))))
     assembly.take(first)
-    assembly.take(Part(tuple(read_document(document("one")).policies.values()), {"lost": ("null",)}))
+    assembly.take(
+        Part(tuple(read_document(document("one")).policies.values()), {"lost": ("null",)}, {"lost": ("x-a",)})
+    )
     change = Change.whole(read_document(document("two")))
     *_, arrived = map(assembly.take, parts_of(change))
     assert change == arrived
@@ -139,7 +147,7 @@ def test_broken_off() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [Load(None), Changed(), Begin(None, "r", (), (), None, None), Part(), End(), Refused("[]"), Failed("")],
+    [Load(None), Changed(), Begin(None, "r", (), (), (), None, None), Part(), End(), Refused("[]"), Failed("")],
     ids=lambda message: type(message).__name__,
 )
 def test_type(message: Any) -> None:

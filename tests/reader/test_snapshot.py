@@ -127,9 +127,10 @@ def test_damaged(tmp_path: Path, content: bytes) -> None:
 
 def test_documents(tmp_path: Path) -> None:
     """Each document is kept by itself, also one with a name that is no text, and one that uses another's origin set."""
+    sets = '[origin_sets]\nours = ["https://*.our.example"]\n[header_sets]\nours = ["x-a"]\n'
     texts = {
-        "a.toml": 'version = 1\n[policies.one]\norigins = ["@ours"]\n',
-        "b\udc80.toml": f'{toml("two", "three")}[origin_sets]\nours = ["https://*.our.example"]\n',
+        "a.toml": 'version = 1\n[policies.one]\norigins = ["@ours"]\nexpose_headers = ["@ours"]\n',
+        "b\udc80.toml": f"{toml('two', 'three')}{sets}",
         "c.toml": "version = 1\n",
     }
     drafts = {name: Draft(Source(None, "toml", text)) for name, text in texts.items()}
@@ -138,9 +139,11 @@ def test_documents(tmp_path: Path) -> None:
     snapshot.save(policy_set, 5.0, documents=drafts)
     kept = snapshot.load()
     assert policy_set == kept.policy_set
-    assert {name: (sorted(draft.policies), sorted(draft.sets)) for name, draft in kept.documents.items()} == {
+    assert {
+        name: (sorted(draft.policies), sorted(name for _, name in draft.sets)) for name, draft in kept.documents.items()
+    } == {
         "a.toml": (["one"], []),
-        "b\udc80.toml": (["three", "two"], ["ours"]),
+        "b\udc80.toml": (["three", "two"], ["ours", "ours"]),
         "c.toml": ([], []),
     }
 

@@ -44,12 +44,14 @@ ITEMS: dict[str, Any] = {
 
 
 def test_batch() -> None:
-    """Each query of a batch gets, in its place, what it would have got alone: its decision or its error."""
+    """Each query of a batch gets, in its place, what it would have got alone, but no hint: its decision or error."""
     asked = caller()
     answer = asked.post(BATCH, {"queries": list(ITEMS.values())})
     assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
     alone = [asked.post("/v1/decision", item) for item in ITEMS.values()]
     expected = [one.json if one.status == 200 else {"error": one.json} for one in alone]
+    hints = [one["reason"].pop("hint", None) for one in expected if "reason" in one]
+    assert any(hints)
     assert {"decisions": expected} == answer.json
     assert {200, 400, 404} == {one.status for one in alone}
 

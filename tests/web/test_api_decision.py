@@ -227,6 +227,7 @@ DECIDED: dict[str, tuple[str, dict[str, Any], bool | None, int | None]] = {
         False,
         None,
     ),
+    "origin-refused": ("actual", {"policy": "shut", "origin": STRANGER, "method": "GET"}, False, None),
     "method-malformed": ("actual", {"policy": "catalogue", "origin": PARTNER, "method": "GET "}, False, None),
     "method-not-allowed": ("actual", {"policy": "catalogue", "origin": PARTNER, "method": "POST"}, False, None),
     "header-malformed": ("preflight", preflight("PUT", "x catalogue"), False, 403),
@@ -239,7 +240,8 @@ DECIDED: dict[str, tuple[str, dict[str, Any], bool | None, int | None]] = {
 def test_reasons(code: str) -> None:
     """Each reason comes with its kind, its status and its verdict; a refusal has no Access-Control-* header."""
     kind, fields, allowed, status = DECIDED[code]
-    decision = caller(WITH_TENANTS).decide(**fields)
+    shut = {"origins": [STRANGER], "refuse": True}
+    decision = caller({**WITH_TENANTS, "policies": {**WITH_TENANTS["policies"], "shut": shut}}).decide(**fields)
     assert (code, kind, allowed, status) == (
         decision["reason"]["code"],
         decision["kind"],

@@ -108,9 +108,11 @@ DOTS, NOWHERE = "https://api.example.com/catalogue/../admin", "https://www.examp
 
 SITE = "api.example.com"
 PAGE, STRANGER = ("Origin", "https://partner.example"), ("Origin", "https://stranger.example")
+SHUT = ("Origin", "https://shut.example")
 PUT, PATCH = ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Method", "PATCH")
 REFUSED: dict[str, Lines] = {
     "origin-not-allowed": (STRANGER,),
+    "origin-refused": (SHUT,),
     "origin-malformed": (("Origin", "https://partner.example/"),),
     "multiple-origins": TWICE,
     "method-not-allowed": (PAGE, PATCH),
@@ -124,8 +126,7 @@ REFUSED: dict[str, Lines] = {
 
 def generous(**more: Any) -> DecisionTree:
     """A tree whose one policy, for any path of the site, has every header that there is."""
-    policy = {
-        "match": [f"{SITE}/"],
+    rule = {
         "origins": [PAGE[1]],
         "methods": ["GET", "PUT"],
         "request_headers": ["content-type"],
@@ -135,12 +136,20 @@ def generous(**more: Any) -> DecisionTree:
         "timing": True,
         "resource_policy": "same-site",
     }
+    policy = {"match": [f"{SITE}/"], "rules": [{"origins": [SHUT[1]], "refuse": True}, rule]}
     return tree({"version": 1, "policies": {"catalogue": policy | more}})
 
 
 def old() -> DecisionTree:
     """A tree with a policy for clients that take a 204 for an error."""
     return generous(preflight_status=200)
+
+
+def static() -> DecisionTree:
+    """A tree whose policy names its origin to everybody."""
+    rule = {"origins": [PAGE[1]], "methods": ["GET", "PUT"], "credentials": True, "timing": True, "max_age": 600}
+    policy = {"match": [f"{SITE}/"], "static": True, "expose_headers": ["etag"], "request_headers": ["x-a"], **rule}
+    return tree({"version": 1, "policies": {"catalogue": policy}})
 
 
 def elsewhere() -> DecisionTree:
@@ -179,11 +188,14 @@ def of_family(family: str, method: str) -> Iterator[tuple[int, str, Lines, Calla
     if family == "enforce":
         for code, lines in REFUSED.items():
             yield 403, code, lines, generous
+        for lines in ((STRANGER,), (STRANGER, PUT)):
+            yield 403, "origin-not-allowed", lines, static
         yield 503, "no-policies", (PAGE,), empty
     else:
         yield 403, "", (PAGE, PUT), elsewhere
     if method == "OPTIONS":
         yield 403, "", (PAGE, PATCH), generous
+        yield 403, "", (STRANGER, PUT), static
 
 
 def not_enforced(operation: str) -> Iterator[Exchange]:

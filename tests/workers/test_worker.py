@@ -198,7 +198,7 @@ def test_reads_mistakes(ends: Ends) -> None:
 
 def test_reads_from_nobody(ends: Ends) -> None:
     """A worker whose supervisor is gone while it waits ends."""
-    ends.say(Begin(None, "sha256:1", (), (), None, None))
+    ends.say(Begin(None, "sha256:1", (), (), (), None, None))
     ends.hang_up()
     with pytest.raises(SystemExit):
         store_of(ends).read()

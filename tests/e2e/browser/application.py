@@ -4,7 +4,7 @@ On each of its ports it serves pages (``/_page``), cookies (``/_login``) and ans
 own is for the tests: what requests came, and which mistake to make on purpose.
 
 The path says what is asked about: ``/NAME/...`` is looked up by its URL, ``/named/NAME/...`` names the policy. The
-query says what the answer is like: ``status``, ``to`` (a redirect's target), ``keep`` (seconds in caches).
+query says what the answer is like: ``status``, ``to`` (a redirect's target), ``keep`` (seconds in caches), ``image``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from base64 import b64decode
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ OWN_HEADERS = (
 )
 """What every answer but a preflight's has beside the headers decided, and beside those of ``own_headers``."""
 
+# One transparent pixel.
+_IMAGE = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 SERVER_HEADERS = ("Content-Length", "Date", "Server")
 """What the HTTP server adds."""
 
@@ -129,6 +132,9 @@ class Answers(Resource):
         entry = {"method": request.method.decode(), "url": _url(request), "time": came, "headers": headers}
         self.log.append({**entry, "decision": decision, "status": status, "sent": lines})
         body = b"" if preflight else json.dumps({"decided for": dict(headers).get("Origin")}).encode()
+        if "image" in parameters:
+            body = _IMAGE
+            lines = [(name, "image/gif" if name == "Content-Type" else value) for name, value in lines]
         request.setResponseCode(status)
         for name, value in lines:
             request.responseHeaders.addRawHeader(name, value)

@@ -164,7 +164,7 @@ def _page_origins(table: Table) -> Iterator[str]:
 def _origins(table: Table) -> None:
     policies = (
         "exact", "subdomains", "one-label", "any-port", "ports", "alternatives", "other-scheme", "regex", "sets",
-        "tiers", "globs", "any-host", "addresses",
+        "tiers", "globs", "any-host", "addresses", "incident", "static",
     )  # fmt: skip
     for page, policy in product(_page_origins(table), policies):
         table.add("origin", policy, page, named=policy in {"exact", "sets"})
@@ -231,7 +231,7 @@ def _headers(table: Table) -> None:
 
 
 def _credentials(table: Table) -> None:
-    policies = ("exact", "public", "session", "tiers", "any-header-token", "public-wide", "sets")
+    policies = ("exact", "public", "session", "tiers", "any-header-token", "public-wide", "sets", "static")
     modes = ("omit", "same-origin", "include")
     pages = (table.app, table.admin, table.partner, table.at("localhost"), table.stranger)
     for policy, mode, page in product(policies, modes, pages):

@@ -36,6 +36,18 @@ async function measures(url) {
   return performance.getEntriesByName(url)[0].requestStart > 0;
 }
 
+// Whether a page gets to know how long an image took, which it asks for without an Origin.
+function measuresImage(url) {
+  const image = new Image();
+  const measured = new Promise((resolve) => {
+    image.addEventListener("load", () => resolve(performance.getEntriesByName(url)[0].requestStart > 0));
+    image.addEventListener("error", () => resolve(null));
+  });
+  image.src = url;
+  document.body.append(image);
+  return measured;
+}
+
 // Where requests come from. Sandboxed frames and those of data: URLs have the origin `null`.
 const CONTEXTS = {
   sandbox: () => frame({ sandbox: "allow-scripts", srcdoc: DOCUMENT }),

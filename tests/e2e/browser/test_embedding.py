@@ -14,9 +14,10 @@ from .setting import Application
 from .webdriver import Chromium
 
 HOSTS = ("app.corp.localhost", "admin.corp.localhost", "api.corp.localhost", "localhost", "evil.localhost")
-POLICIES = ("session", "public-wide", "embedded", "exact", "public")
+POLICIES = ("session", "public-wide", "embedded", "measured", "exact", "public")
 EMBEDS = "embeds(arguments[0]).then(arguments[1])"
 MEASURES = "measures(arguments[0]).then(arguments[1])"
+MEASURES_IMAGE = "measuresImage(arguments[0]).then(arguments[1])"
 
 
 @pytest.fixture
@@ -61,3 +62,21 @@ def test_pages_measure_what_the_decision_lets_them(
         chromium.open(f"{case.page}/_page")
         actual[policy] = chromium.run(MEASURES, request.url)
     assert expected == actual
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_pages_measure_images_where_all_who_may_are_listed(
+    host: str, cases: dict[tuple[str, str], Case], chromium: Chromium, service: Service
+) -> None:
+    """The timing of an image, which is asked for without an Origin, is visible to the origins that a list names."""
+    expected, actual = {}, {}
+    for policy in POLICIES:
+        case = cases[host, policy]
+        url = f"{case.urls[0]}&image=gif"
+        headers = service.decide(url, "GET", [])["headers"]
+        shown = corp_check(case.page, origin_of(url), headers, same_site=host.endswith(f".{SITE}"))
+        expected[policy] = tao_check(request_of(case), headers) if shown else None
+        chromium.open(f"{case.page}/_page")
+        actual[policy] = chromium.run(MEASURES_IMAGE, url)
+    assert expected == actual
+    assert actual["measured"] == (host in {"app.corp.localhost", "localhost", "api.corp.localhost"})

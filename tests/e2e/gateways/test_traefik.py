@@ -13,7 +13,7 @@ from tests.e2e.gateways.traefik import GATEWAY
 from tests.e2e.gateways.world import GatewaySubject, World
 from tests.e2e.scenarios import PARTNER, PATH, READER, STRANGER, State, assert_no_grant, page, preflight
 
-OTHERS = {"Cross-Origin-Resource-Policy"}
+OTHERS = {"Cross-Origin-Resource-Policy", "Timing-Allow-Origin"}
 """What is decided beside the headers of CORS."""
 
 

@@ -24,10 +24,11 @@ private val DECISION = AttributeKey<Decision>("Cors")
 private const val TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 /** All headers that a decision can have, as lines. */
 private val LINE = Regex(
-    "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+|Access-Control-Allow-Credentials: true" +
+    "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true|Timing-Allow-Origin: [!-~]+(, [!-~]+)*" +
         "|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): $TOKEN(, ?$TOKEN)*+" +
         "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 )
+private val ORIGIN = Regex("null|[a-z][a-z0-9+.-]*://[^/, ]*")
 /** What can be decided about each kind of request: whether it is allowed, and the status. */
 private val VERDICTS = mapOf(
     "preflight" to listOf("true 200", "true 204", "false 403"),
@@ -54,11 +55,17 @@ fun readDecision(answer: JsonObject, policy: String, origins: List<String>, isPr
     val named = if ("Access-Control-Allow-Credentials" in values) own else own + "*" + null
     val ttl = answer.getValue("ttl").toString().toLong()
     val isRefused = answer["allowed"] == JsonPrimitive(false)
+    val allows = values["Access-Control-Allow-Origin"]
+    val timing = values["Timing-Allow-Origin"] ?: "null"
+    // A static policy names its origin to all others, too: nothing depends on theirs.
+    val isStatic = allows != null && allows !in own + "null" && answer["allowed"] != JsonPrimitive(true) &&
+        ORIGIN.matches(allows) && "Origin" !in values["Vary"].orEmpty().split(", ")
     val fits = answer["policy"] == JsonPrimitive(policy) && answer["kind"] == JsonPrimitive(kind) &&
         "${answer["allowed"]} ${answer["status"]}" in VERDICTS.getValue(kind) && ttl in 0..LONGEST_TTL &&
         values.size == headers.size && headers.all { LINE.matches(it.joinToString(": ")) } &&
-        values["Access-Control-Allow-Origin"] in named && values["Timing-Allow-Origin"] in named + null &&
-        (!isRefused || values.keys.none { it.startsWith("Access-Control-") || it.startsWith("Timing-") })
+        (allows in named || isStatic) &&
+        ((timing in named && !isRefused) || timing.split(", ").all(ORIGIN::matches)) &&
+        (!isRefused || isStatic || values.keys.none { it.startsWith("Access-Control-") })
     check(fits) { "what answered has not decided about this request" }
     val revision = answer.getValue("revision").jsonPrimitive.takeIf { it.isString }
     return Decision(answer.getValue("status").jsonPrimitive.intOrNull, headers, revision!!.content, ttl)

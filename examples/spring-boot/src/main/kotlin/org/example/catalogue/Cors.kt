@@ -36,10 +36,11 @@ private val FACTS = listOf("Origin", "Access-Control-Request-Method", "Access-Co
 private const val TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 /** All headers that a decision can have, as lines. */
 private val LINE = Regex(
-    "(Access-Control-Allow-Origin|Timing-Allow-Origin): [!-~]+|Access-Control-Allow-Credentials: true" +
+    "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true|Timing-Allow-Origin: [!-~]+(, [!-~]+)*" +
         "|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): $TOKEN(, ?$TOKEN)*+" +
         "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 )
+private val ORIGIN = Regex("null|[a-z][a-z0-9+.-]*://[^/, ]*")
 /** What can be decided about each kind of request: whether it is allowed, and the status. */
 private val VERDICTS = mapOf(
     "preflight" to listOf(true to 200, true to 204, false to 403),
@@ -87,11 +88,17 @@ private class Decision(
         val own = question.values("Origin").takeIf { it.size == 1 }.orEmpty()
         // Credentials are for an origin that is named.
         val named = if ("Access-Control-Allow-Credentials" in values) own else own + "*" + null
+        val allows = values["Access-Control-Allow-Origin"]
+        val timing = values["Timing-Allow-Origin"] ?: "null"
+        // A static policy names its origin to all others, too: nothing depends on theirs.
+        val isStatic = allows != null && allows !in own + "null" && allowed != true &&
+            ORIGIN.matches(allows) && "Origin" !in values["Vary"].orEmpty().split(", ")
         return policy == question.policy && kind == question.kind() &&
             (allowed to status) in VERDICTS.getValue(kind) && ttl as? Int in 0..LONGEST_TTL &&
             values.size == headers.size && headers.all { LINE.matches(it.joinToString(": ")) } &&
-            values["Access-Control-Allow-Origin"] in named && values["Timing-Allow-Origin"] in named + null &&
-            (allowed != false || values.keys.none { it.startsWith("Access-Control-") || it.startsWith("Timing-") })
+            (allows in named || isStatic) &&
+            ((timing in named && allowed != false) || timing.split(", ").all(ORIGIN::matches)) &&
+            (allowed != false || isStatic || values.keys.none { it.startsWith("Access-Control-") })
     }
 
     fun applyTo(answer: HttpHeaders) {
