@@ -18,8 +18,7 @@ KEYS = {name: "HTTP_" + name.upper().replace("-", "_") for name in NAMES}
 TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # All headers that a decision can have, as lines.
 LINE = re.compile(
-    "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true"
-    "|Timing-Allow-Origin: [!-~]+(, [!-~]+)*"
+    "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true|Timing-Allow-Origin: [!-~]+(, [!-~]+)*"
     f"|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): {TOKEN}(, ?{TOKEN})*"
     "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)"
 )
@@ -112,19 +111,14 @@ def checked(answer, policy, origin, preflight):
     allows, timing = headers.get("Access-Control-Allow-Origin"), headers.get("Timing-Allow-Origin", "null")
     # A static policy names its origin to all others, too: nothing depends on theirs.
     is_static = (
-        allows not in {origin, "null", None}
-        and answer["allowed"] is not True
-        and ORIGIN.fullmatch(allows)
-        and "Origin" not in headers.get("Vary", "").split(", ")
+        allows not in {origin, "null"} and ORIGIN.fullmatch(str(allows)) and "Origin" not in headers.get("Vary", "")
     )
     fits = [
-        answer["policy"] == policy,
-        answer["kind"] == kind,
+        (answer["policy"], answer["kind"]) == (policy, kind),
         f"{answer['allowed']!r} {answer['status']!r}" in VERDICTS[kind],
-        isinstance(answer["revision"], str),
-        type(answer["ttl"]) is int and 0 <= answer["ttl"] <= LONGEST,
+        isinstance(answer["revision"], str) and type(answer["ttl"]) is int and 0 <= answer["ttl"] <= LONGEST,
         len(headers) == len(lines) and all(LINE.fullmatch(name + ": " + value) for name, value in lines),
-        allows in named or is_static,
+        allows in named or (is_static and answer["allowed"] is not True),
         (timing in named and answer["allowed"] is not False) or all(map(ORIGIN.fullmatch, timing.split(", "))),
         answer["allowed"] is not False or is_static or not any(name.startswith("Access-Control-") for name in headers),
     ]
