@@ -231,6 +231,19 @@ def test_refused(pattern: str, code: str) -> None:
     assert codes_in(rule(pattern, match=["<tenant>.example.com/"])) == [code]
 
 
+SENTENCES = {
+    "https://<tenant>.a~b": "has a host that is not made of labels of letters, digits, - and _, joined by dots.",
+    "https://<tenant>.1": "has a host that no browser sends, whatever is bound.",
+}
+
+
+@pytest.mark.parametrize(("pattern", "sentence"), SENTENCES.items())
+def test_sentence(pattern: str, sentence: str) -> None:
+    """The message says what is wrong around a name."""
+    (mistake,) = mistakes_in(rule(pattern, match=["<tenant>.example.com/"]))
+    assert mistake.message == f"'{pattern}' {sentence}"
+
+
 DANGERS: dict[str, tuple[str, str, list[str]]] = {
     "a label of a domain": ("<t>.a.example/", "https://<t>.app.example.com", []),
     "cleartext": ("<host>/", "http://<host>:*", ["insecure-origin"]),
@@ -239,6 +252,12 @@ DANGERS: dict[str, tuple[str, str, list[str]]] = {
     "a label under a public suffix": ("<t>.a.example/", "https://<t>.vercel.app", ["public-suffix-subdomains"]),
     "a label above public suffixes": ("<t>.a.example/", "https://<t>.amazonaws.com", []),
     "labels above public suffixes": ("<host>/", "https://<host>.amazonaws.com", ["public-suffix-subdomains"]),
+    "a label under a public suffix, a trailing dot": (
+        "<t>.a.example/",
+        "https://<t>.vercel.app.",
+        ["public-suffix-subdomains"],
+    ),
+    "a label below localhost, a trailing dot": ("<t>.a.example/", "https://<t>.localhost.", []),
     "the name that is registered": ("<t>.a.example/", "https://<t>.com", ["public-suffix-subdomains"]),
     "a scheme without a network": ("<t>.a.example/", "app://<t>", []),
 }

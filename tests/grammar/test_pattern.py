@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.alternatives import MAX_ALTERNATIVES, expand
+from cors_service.grammar.bound import BoundHost
 from cors_service.grammar.origin import NO_PORT
 from cors_service.grammar.pattern import read_pattern, write_pattern
 from cors_service.grammar.single import is_exact
@@ -106,6 +107,23 @@ RANGES = {
 @pytest.mark.parametrize(("pattern", "expected"), RANGES.values(), ids=RANGES)
 def test_range(pattern: str, expected: AddressRange) -> None:
     """A range of addresses is its first address and a length, and is written back as it was."""
+    read = read_pattern(pattern)
+    assert expected == read
+    assert pattern == write_pattern(read)
+
+
+BOUND = {
+    "a label": ("https://<tenant>.a.example", BoundHost("https", "", "tenant", ".a.example", "")),
+    "a port": ("https://<t-1_a>.a.example:1", BoundHost("https", "", "t-1_a", ".a.example", "1")),
+    "a label before": ("https://www.<tenant>.a.", BoundHost("https", "www.", "tenant", ".a.", "")),
+    "the host": ("http://<host>:*", BoundHost("http", "", "host", "", "*")),
+    "a label before the host": ("app://a.<host>:1-9", BoundHost("app", "a.", "host", "", "1-9")),
+}
+
+
+@pytest.mark.parametrize(("pattern", "expected"), BOUND.values(), ids=BOUND)
+def test_bound(pattern: str, expected: BoundHost) -> None:
+    """What is bound is a name among the labels of a host, and is written back as it was."""
     read = read_pattern(pattern)
     assert expected == read
     assert pattern == write_pattern(read)

@@ -21,6 +21,7 @@ POSSIBLE = {
     "a heart, which IDNA 2008 refuses": "xn--i-7iq.ws",
     "a sharp s": "xn--strae-oqa.example",
     "a hyphen first": f"{label('-é')}.example",
+    "an underscore": f"{label('_é')}.example",
     "Hebrew": "xn--4dbrk0ce.example",
     "Arabic, two labels": "xn--mgbh0fb.xn--kgbechtv",
     "Hebrew with digits behind": f"{label('א1')}.example",
