@@ -16,8 +16,8 @@ from cors_service.decision._urls import NO_ORIGIN, URL, parse_site, parse_url
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.nearest import nearest
 from cors_service.grammar.pattern import OriginPattern
-from cors_service.grammar.similar import nearest
 from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
@@ -188,8 +188,9 @@ class ActivePolicies:
         try:
             decision = self.decide(query)
         except BadQuery as error:
-            near = nearest(query.policy or "", list(self.policy_set.policies))
-            if error.code != "unknown-policy" or near is None:
+            unknown = query.policy if error.code == "unknown-policy" else None
+            near = nearest(unknown or "", self.policy_set.policies)
+            if near is None:
                 raise
             raise BadQuery("unknown-policy", f"{error.message} The nearest is '{near}'.") from None
         if decision.allowed is not False:

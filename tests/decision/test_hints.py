@@ -162,7 +162,7 @@ def test_hint_of_a_set() -> None:
     assert advised.reason.hint == "The nearest is 'https://shop.example.com'."
 
 
-NAMES = {"cat": "catalogue", "catalog": "catalogue", "pricing": "prices", "PRICES": None, "zzz": None, "": None}
+NAMES = {"cat": "catalogue", "catalog": "catalogue", "pricing": "prices", "PRICES": "prices", "zzz": None, "": None}
 
 
 @pytest.mark.parametrize(("name", "near"), NAMES.items(), ids=repr)
@@ -197,10 +197,11 @@ def test_cost_of_the_nearest_name() -> None:
     """Finding the nearest of 10,000 policies takes as many instructions as finding the nearest of 1,000."""
 
     def advise(policies: ActivePolicies) -> None:
-        with pytest.raises(BadQuery, match="The nearest is 'policy-0077'"):
+        with pytest.raises(BadQuery, match="The nearest is 'policy-0777'"):
             policies.advise(Query("GET", "policy-00777"))
 
     few, many = (active(**{f"policy-{n:04}": {"origins": [PAGE]} for n in range(count)}) for count in (1_000, 10_000))
+    advise(few)  # what is compiled once does not count
     assert instructions(lambda: advise(many)) < 1.1 * instructions(lambda: advise(few))
 
 
