@@ -558,6 +558,23 @@ def test_no_worker_can_be_started(run: Callable[..., Process], tmp_path: Path) -
     assert sum("broken on purpose" in line for line in process.out) >= 4
 
 
+@pytest.mark.parametrize("which", ["all", "but the first"])
+def test_start_without_a_reader(run: Callable[..., Process], tmp_path: Path, which: str) -> None:
+    """If the process that reads ends at each start, a service that starts says so and ends with status 1: at once, or
+    once its workers have waited for policies in vain.
+    """
+    (broken := tmp_path / "broken").touch()
+    program = ENDS.format(broken=str(broken))
+    if which != "all":
+        program = program.replace("if ", 'if "--check" not in sys.orig_argv and ')
+    process = run("--listen", ANY_PORT, by=beginning_with(program, tmp_path))
+    assert process.ends() == 1
+    why = "The process that reads the policies"
+    assert any(
+        why in line and "exit status 3" in line and "[reader-failed]" in line for line in process.out + process.err
+    )
+
+
 @BOTH
 def test_mistakes(run: Callable[..., Process], policies: Path, by: tuple[str, ...]) -> None:
     """A start with mistakes tells each of them once, before anything listens, and the exit status is 1."""
