@@ -6,12 +6,12 @@ permitted; so is a request without an Origin, since no decision about CORS would
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted.internet.defer import DeferredSemaphore
 
-from cors_service.decision import ActivePolicies, BadQuery
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
@@ -50,16 +50,16 @@ class EvaluationEndpoint(EndpointWithPolicies):
 
     def _evaluate_alone(self, active: ActivePolicies, fields: dict[str, Any]) -> Answer:
         try:
-            body, _ = self._evaluate(active, fields)
+            body, _ = self._evaluate(active.advise, fields)
         except BadQuery as error:
             if error.code in _REFUSED:
                 raise
             body = _denied(error)
         return Answer(200, JSON, body, {"Cache-Control": NO_STORE})
 
-    def _evaluate(self, active: ActivePolicies, fields: object) -> tuple[bytes, bool]:
+    def _evaluate(self, decide: Callable[[Query], Decision], fields: object) -> tuple[bytes, bool]:
         """Write a decision as AuthZEN has it, and give it."""
-        decision = active.decide(read_evaluation(fields))
+        decision = decide(read_evaluation(fields))
         permitted = decision.allowed is not False
         context = write_decision(decision, self._limits.ttl)
         return b'{"decision":%b,"context":%b}' % (b"true" if permitted else b"false", context), permitted
@@ -115,7 +115,7 @@ class EvaluationsEndpoint(EvaluationEndpoint):
         for item in items:
             yield None
             try:
-                answer, permitted = self._evaluate(active, completed(item, defaults))
+                answer, permitted = self._evaluate(active.decide, completed(item, defaults))
             except BadQuery as error:
                 answer, permitted = _denied(error), False
             answers.append(answer)

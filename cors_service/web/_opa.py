@@ -43,7 +43,7 @@ class DataDecisionEndpoint(EndpointWithPolicies):
         return in_turn(self._turns, decide) if len(body) > SHORT else decide()
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision = active.decide(read_query(_input(body)))
+        decision = active.advise(read_query(_input(body)))
         return _result(write_decision(decision, self._limits.ttl), self.ids)
 
 

@@ -225,7 +225,11 @@ def test_undecided(resource: dict[str, Any], status: int, code: str) -> None:
     assert alone["decision"] is False
     assert (alone["context"]["error"]["status"], alone["context"]["error"]["code"]) == (status, code)
     batch = ask(ALL, WHOLE | {"evaluations": [{"resource": resource}, {}]}).json["evaluations"]
-    assert (batch[0], batch[1]["decision"]) == (alone, True)
+    assert batch[1]["decision"] is True
+    # Asked about one evaluation alone, the service may say more.
+    for answer in (alone, batch[0]):
+        answer["context"]["error"].pop("message")
+    assert batch[0] == alone
 
 
 @pytest.mark.parametrize(
