@@ -234,6 +234,7 @@ def document_steps(policy_set: PolicySet, names: Iterable[str]) -> Iterator[tupl
         Texts, each with whether it belongs to the origin sets, and what stands before them, or behind them.
     """
     used: set[str] = set()
+    used_headers: set[str] = set()
     yield False, b'},"policies":{'
     comma = b""
     for name in _sorted(names):
@@ -241,10 +242,16 @@ def document_steps(policy_set: PolicySet, names: Iterable[str]) -> Iterator[tupl
             yield False, b""
             continue
         yield False, b"%b%b:" % (comma, write_json(name))
+        used_headers |= policy_set.policies[name].uses_headers
         for text in _policy(policy_set.policies[name], used):
             yield False, text
         comma = b","
-    yield False, b"}}"
+    yield False, b"}"
+    before = b',"header_sets":{'
+    for name in sorted(used_headers):
+        yield False, b"%b%b:%b" % (before, write_json(name), write_json(policy_set.header_sets[name]))
+        before = b","
+    yield False, b"}}" if used_headers else b"}"
     yield True, b'{"version":%d,"origin_sets":{' % VERSION
     comma = b""
     for name in _sorted(used):
@@ -281,7 +288,7 @@ def _policy(policy: Policy, used: set[str]) -> Iterator[bytes]:
         yield comma
         yield from _rule(rule, used)
         comma = b","
-    yield b"]}"
+    yield b'],"static":true}' if policy.static else b"]}"
 
 
 def _rule(rule: Rule, used: set[str]) -> Iterator[bytes]:

@@ -56,6 +56,24 @@ def test_any_document(document: dict[str, Any]) -> None:
     assert write_json(write_document(policy_set, names[:1])) == joined(policy_set, names[:1])
 
 
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("matches", [1, 600])
+@pytest.mark.parametrize("sets", [0, 1, 2])
+def test_headers_and_static(matches: int, sets: int, *, static: bool) -> None:
+    """Header sets are written behind the policies if there are any, and static policies are, however large they are."""
+    names = [f"h{number}" for number in range(sets)]
+    policy = {
+        "origins": ["https://a.example"],
+        "static": static,
+        "match": [f"m{number}.example/" for number in range(matches)],
+        "request_headers": ["x-a", *(f"@{name}" for name in names)],
+    }
+    policy_set = read_document(
+        {"version": 1, "header_sets": {name: [f"x-{name}", "x-b"] for name in names}, "policies": {"a": policy}}
+    )
+    assert write_json(write_document(policy_set)) == joined(policy_set, ["a"])
+
+
 def test_large_parts() -> None:
     """A policy and an origin set that are too large for one step are written as others are."""
     policy_set = read_document(LARGE)
