@@ -112,6 +112,16 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
         "'http://10.0.0.0/33' has no valid length behind its address: a number from 0 to 32.",
         "",
     ),
+    "a range of an address that is short": (
+        "http://10.0/8",
+        "'http://10.0/8' has an IPv4 address that browsers write differently.",
+        'Write "http://10.0.0.0/8".',
+    ),
+    "a range of an IPv6 address with zeros": (
+        "http://[0::]/8",
+        "'http://[0::]/8' has an IPv6 address that browsers write differently.",
+        'Write "http://[::]/8".',
+    ),
     "a range of opaque hosts": (
         "app://10.0.0.0/8",
         "'app://10.0.0.0/8' has a range of addresses; the hosts of its scheme are not addresses.",
