@@ -110,9 +110,9 @@ def without_credentials(rule: Rule) -> dict[str, Any]:
     return {key: value for key, value in write_rule(rule).items() if key != "credentials"}
 
 
-def elsewhere(*arguments: Any) -> list[Any]:
+def elsewhere(*arguments: Any, guesses: bool) -> list[Any]:
     """The mistakes that a mistake against the schema is, at a place that there is not."""
-    return [(("policies", "b"), error) for _, error in translate(*arguments)]
+    return [(("policies", "b"), error) for _, error in translate(*arguments, guesses=guesses)]
 
 
 def in_line(number: int) -> dict[str, Any]:

@@ -1,18 +1,25 @@
 """Finds the rule for an origin among ranges of addresses such as `http://192.168.0.0/16`.
 
 Two ranges are disjoint, or one is within the other. So the addresses are cut into intervals at all their ends, each
-with the ports of all ranges that it is in, and bisection finds the interval of an address.
+with the narrowest range that it is in, and bisection finds the interval of an address. From there on the ranges around
+are looked at, of which there are no more than an address has bits.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterator
 from socket import AF_INET6, inet_pton
+from typing import Final
 
-from cors_service.decision._ports import NO_RULE, Found, Ports
+from cors_service.decision._ports import NO_RULE, Ports
+from cors_service.decision._steps import batches, sorted_in_steps
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.origin import Origin, ends_in_number
+
+_BEHIND: Final = 1 << 128
+# The first and the negated last address of a range: the widest first of those that begin with the same address.
+_Key = tuple[int, int]
 
 
 class AddressIndex:
@@ -21,21 +28,27 @@ class AddressIndex:
     __slots__ = ("_found", "_tables")
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, int], dict[tuple[int, int], list[Found]]] = {}
+        self._found: dict[tuple[str, int], dict[_Key, Ports]] = {}
         self._tables: dict[tuple[str, int], _Intervals] = {}
 
     def add(self, pattern: AddressRange, index: int) -> None:
         """Add a range of the rule with an index, before `seal`."""
         network = pattern.network
-        # The widest first of those that begin with the same address.
         key = int(network.network_address), -int(network.broadcast_address)
-        self._found.setdefault((pattern.scheme, network.version), {}).setdefault(key, []).append(
-            (*pattern.ports, index)
-        )
+        found = self._found.setdefault((pattern.scheme, network.version), {})
+        found.setdefault(key, Ports()).add(*pattern.ports, index)
 
-    def seal(self) -> None:
-        """Turn everything that was added into tables."""
-        self._tables = {kind: _Intervals(sorted(found.items())) for kind, found in self._found.items()}
+    def seal(self) -> Iterator[None]:
+        """Turn everything that was added into tables, in steps."""
+        for kind, found in self._found.items():
+            table = self._tables[kind] = _Intervals()
+            keys = yield from sorted_in_steps(found)
+            for some in batches(keys):
+                for key in some:
+                    found[key].seal()
+                    table.add(key, found[key])
+                yield
+            table.end()
         self._found = {}
 
     def find(self, origin: Origin) -> int:
@@ -58,39 +71,56 @@ def _number_of(address: str) -> int:
     return (first << 24) + (second << 16) + (third << 8) + fourth
 
 
+class _Range:
+    """The ports of a range, and the range around it."""
+
+    __slots__ = ("around", "last", "ports")
+
+    def __init__(self, last: int, ports: Ports, around: _Range | None) -> None:
+        self.last = last
+        self.ports = ports
+        self.around = around
+
+
 class _Intervals:
-    """Disjoint intervals of addresses, each with the rules for its ports."""
+    """Disjoint intervals of addresses, each with the narrowest range that it is in."""
 
-    __slots__ = ("_ports", "_starts")
+    __slots__ = ("_around", "_ranges", "_starts")
 
-    def __init__(self, ranges: Iterable[tuple[tuple[int, int], list[Found]]]) -> None:
-        """Cut ranges into intervals.
-
-        Args:
-            ranges: The first and the negated last address of each, and what it covers; in their order.
-        """
+    def __init__(self) -> None:
         self._starts: list[int] = [-1]
-        self._ports: list[Ports] = [Ports(())]
-        around: list[tuple[int, list[Found]]] = []
-        for (first, negated), found in ranges:
-            self._close(around, first)
-            around.append((-negated, found))
-            self._begin(first, around)
-        self._close(around, 1 << 128)
+        self._ranges: list[_Range | None] = [None]
+        self._around: _Range | None = None
 
-    def _close(self, around: list[tuple[int, list[Found]]], first: int) -> None:
-        """End the ranges that lie before an address."""
-        while around and around[-1][0] < first:
-            last, _ = around.pop()
-            self._begin(last + 1, around)
+    def add(self, key: _Key, ports: Ports) -> None:
+        """Add a range, behind all whose keys are less."""
+        first, negated = key
+        self._close(first)
+        self._around = _Range(-negated, ports, self._around)
+        self._begin(first)
 
-    def _begin(self, start: int, around: list[tuple[int, list[Found]]]) -> None:
-        ports = Ports(one for _, found in around for one in found)
-        if self._starts[-1] == start:
-            self._ports[-1] = ports
-        else:
-            self._starts.append(start)
-            self._ports.append(ports)
+    def end(self) -> None:
+        """End all ranges, once everything was added."""
+        self._close(_BEHIND)
 
     def find(self, address: int, port: int) -> int:
-        return self._ports[bisect_right(self._starts, address) - 1].find(port)
+        """The first rule that covers an address and a port, or NO_RULE."""
+        best = NO_RULE
+        found = self._ranges[bisect_right(self._starts, address) - 1]
+        while found is not None:
+            best = min(best, found.ports.find(port))
+            found = found.around
+        return best
+
+    def _close(self, first: int) -> None:
+        """End the ranges that lie before an address."""
+        while self._around is not None and self._around.last < first:
+            last, self._around = self._around.last, self._around.around
+            self._begin(last + 1)
+
+    def _begin(self, start: int) -> None:
+        if self._starts[-1] == start:
+            self._ranges[-1] = self._around
+        else:
+            self._starts.append(start)
+            self._ranges.append(self._around)

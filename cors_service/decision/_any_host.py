@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cors_service.decision._ports import NO_RULE, Found, Ports
+from collections.abc import Iterator
+
+from cors_service.decision._ports import NO_RULE, Ports
 from cors_service.grammar.origin import Origin
 from cors_service.grammar.wildcard import AnyHost
 
@@ -10,20 +12,20 @@ from cors_service.grammar.wildcard import AnyHost
 class AnyHostIndex:
     """The patterns of a policy for any host, compiled."""
 
-    __slots__ = ("_found", "_ports")
+    __slots__ = ("_ports",)
 
     def __init__(self) -> None:
-        self._found: dict[str, list[Found]] = {}
         self._ports: dict[str, Ports] = {}
 
     def add(self, pattern: AnyHost, index: int) -> None:
         """Add a pattern of the rule with an index, before `seal`."""
-        self._found.setdefault(pattern.scheme, []).append((*pattern.ports, index))
+        self._ports.setdefault(pattern.scheme, Ports()).add(*pattern.ports, index)
 
-    def seal(self) -> None:
-        """Turn everything that was added into tables."""
-        self._ports = {scheme: Ports(found) for scheme, found in self._found.items()}
-        self._found = {}
+    def seal(self) -> Iterator[None]:
+        """Turn everything that was added into tables, in steps."""
+        for ports in self._ports.values():
+            ports.seal()
+            yield
 
     def find(self, origin: Origin) -> int:
         """The first rule that covers an origin, or NO_RULE."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from cors_service.decision._ports import NO_RULE, Found, Ports
+from cors_service.decision._ports import NO_RULE, Ports
+from cors_service.decision._steps import batches
 from cors_service.decision._urls import URL
 from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.match import Match
@@ -42,21 +43,22 @@ class Binding(Struct, frozen=True, gc=False):
 class BoundIndex:
     """The patterns of a policy that use what is bound, compiled."""
 
-    __slots__ = ("_found", "_ports")
+    __slots__ = ("_ports",)
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], list[Found]] = {}
         self._ports: dict[tuple[str, str, str], Ports] = {}
 
     def add(self, pattern: BoundHost, index: int) -> None:
         """Add a pattern of the rule with an index, before `seal`."""
         key = pattern.scheme, pattern.before, pattern.behind
-        self._found.setdefault(key, []).append((*pattern.ports, index))
+        self._ports.setdefault(key, Ports()).add(*pattern.ports, index)
 
-    def seal(self) -> None:
-        """Turn everything that was added into tables."""
-        self._ports = {key: Ports(found) for key, found in self._found.items()}
-        self._found = {}
+    def seal(self) -> Iterator[None]:
+        """Turn everything that was added into tables, in steps."""
+        for some in batches(self._ports.values()):
+            for ports in some:
+                ports.seal()
+            yield
 
     def find(self, origin: Origin, bound: str) -> int:
         """The first rule that covers an origin, given what is bound, or NO_RULE."""

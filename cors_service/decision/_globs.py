@@ -8,10 +8,11 @@ deep as they stand within each other, and does not grow with their number.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from cors_service.decision._ports import NO_RULE, Found, Ports
+from cors_service.decision._ports import NO_RULE, Ports
+from cors_service.decision._steps import BATCH, batches, sorted_in_steps
 from cors_service.grammar.origin import Origin, is_label
 from cors_service.grammar.wildcard import Glob
 
@@ -24,21 +25,25 @@ class GlobIndex:
     __slots__ = ("_found", "_suffixes")
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], dict[str, dict[str, list[Found]]]] = {}
+        self._found: dict[tuple[str, str], dict[str, dict[str, Ports]]] = {}
         self._suffixes: dict[tuple[str, str], _Beginnings[_Beginnings[Ports]]] = {}
 
     def add(self, glob: Glob, index: int) -> None:
         """Add a glob of the rule with an index, before `seal`."""
         ends = self._found.setdefault((glob.scheme, glob.host), {}).setdefault(glob.before, {})
-        ends.setdefault(glob.behind[::-1], []).append((*glob.ports, index))
+        ends.setdefault(glob.behind[::-1], Ports()).add(*glob.ports, index)
 
-    def seal(self) -> None:
-        """Turn everything that was added into tables; many suffixes have the same one."""
-        tables: dict[str, _Beginnings[_Beginnings[Ports]]] = {}
+    def seal(self) -> Iterator[None]:
+        """Turn everything that was added into tables, in steps; many suffixes have the same one."""
+        tables: dict[object, _Beginnings[_Beginnings[Ports]]] = {}
         for suffix, beginnings in self._found.items():
-            key = repr(beginnings)
-            if key not in tables:
-                tables[key] = _table(beginnings)
+            for some in batches(ports for ends in beginnings.values() for ports in ends.values()):
+                for ports in some:
+                    ports.seal()
+                yield
+            key = _content(beginnings)
+            if key is None or key not in tables:
+                tables[key] = yield from _table(beginnings)
             self._suffixes[suffix] = tables[key]
         self._found = {}
 
@@ -58,10 +63,23 @@ class GlobIndex:
         return best
 
 
-def _table(beginnings: Mapping[str, Mapping[str, list[Found]]]) -> _Beginnings[_Beginnings[Ports]]:
-    return _Beginnings(
-        {before: _Beginnings({end: Ports(found) for end, found in ends.items()}) for before, ends in beginnings.items()}
+def _content(beginnings: Mapping[str, Mapping[str, Ports]]) -> object:
+    """What a table of these says, to compare it with others; None for one so large that there are not many."""
+    if sum(map(len, beginnings.values())) > BATCH:
+        return None
+    return tuple(
+        (before, tuple((end, ports.content) for end, ports in ends.items())) for before, ends in beginnings.items()
     )
+
+
+def _table(
+    beginnings: Mapping[str, Mapping[str, Ports]],
+) -> Generator[None, None, _Beginnings[_Beginnings[Ports]]]:
+    sealed: dict[str, _Beginnings[Ports]] = {}
+    for before, ends in beginnings.items():
+        sealed[before] = yield from _Beginnings.of_all(ends)
+    found: _Beginnings[_Beginnings[Ports]] = yield from _Beginnings.of_all(sealed)
+    return found
 
 
 class _Beginnings(Generic[_Value]):
@@ -69,17 +87,28 @@ class _Beginnings(Generic[_Value]):
 
     __slots__ = ("_longest", "_texts", "_values")
 
-    def __init__(self, values: Mapping[str, _Value]) -> None:
-        self._texts = sorted(values)
-        self._values = [values[text] for text in self._texts]
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._values: list[_Value] = []
         # The position of the longest other text that each begins with; -1 if there is none.
         self._longest: list[int] = []
+
+    @classmethod
+    def of_all(cls, values: Mapping[str, _Value]) -> Generator[None, None, _Beginnings[_Value]]:
+        """Make them of these texts and their values, in steps."""
+        made = cls()
+        texts = yield from sorted_in_steps(values)
         within: list[int] = []
-        for position, text in enumerate(self._texts):
-            while within and not text.startswith(self._texts[within[-1]]):
-                within.pop()
-            self._longest.append(within[-1] if within else -1)
-            within.append(position)
+        for some in batches(texts):
+            for text in some:
+                while within and not text.startswith(made._texts[within[-1]]):
+                    within.pop()
+                made._longest.append(within[-1] if within else -1)
+                within.append(len(made._texts))
+                made._texts.append(text)
+                made._values.append(values[text])
+            yield
+        return made
 
     def of(self, text: str) -> Iterator[tuple[str, _Value]]:
         """The texts that a text begins with, and their values."""

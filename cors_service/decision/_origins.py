@@ -8,20 +8,21 @@ own, and cost nothing where a policy has none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from cors_service.decision._addresses import AddressIndex
 from cors_service.decision._any_host import AnyHostIndex
 from cors_service.decision._bound import BoundIndex
 from cors_service.decision._globs import GlobIndex
-from cors_service.decision._ports import NO_RULE, Found, Ports
+from cors_service.decision._ports import NO_RULE, Ports
+from cors_service.decision._steps import BATCH, batches
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.bound import BoundHost
 from cors_service.grammar.expression import Expression, automaton_of
-from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.origin import FILE, Origin, is_common, is_insecure_origin, is_label, read_origin
 from cors_service.grammar.pattern import NULL, AnyOrigin, OriginPattern, expanded
+from cors_service.grammar.single import Single
 from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
 
 NOT_COVERED: Final = -1
@@ -39,7 +40,7 @@ class _Finder(Protocol):
 
     def add(self, pattern: Any, index: int, /) -> None: ...
 
-    def seal(self) -> None: ...
+    def seal(self) -> Iterator[None]: ...
 
     def find(self, origin: Origin, /) -> int: ...
 
@@ -66,6 +67,7 @@ class OriginIndex:
 
     __slots__ = (
         "_any",
+        "_automaton",
         "_exact",
         "_exact_rule",
         "_exact_rules",
@@ -75,6 +77,7 @@ class OriginIndex:
         "_regexes",
         "_trees",
         "bound",
+        "rules_for_any",
     )
 
     def __init__(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> None:
@@ -83,45 +86,78 @@ class OriginIndex:
         Args:
             rules: For each rule its patterns, and whether its regular expressions may cover insecure origins.
         """
-        exact: dict[str, int] = {}
+        for _ in self._made(rules):
+            pass
+
+    @classmethod
+    def in_steps(cls, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Generator[None, None, OriginIndex]:
+        """Compile patterns in steps of at most a few milliseconds; the arguments are those of the class."""
+        index = cls.__new__(cls)
+        yield from index._made(rules)
+        return index
+
+    def _made(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Iterator[None]:
         self._trees: dict[str, _Node] = {}
-        self._any = NO_RULE
         self.bound: BoundIndex | None = None
+        self.rules_for_any: tuple[int, ...] = ()
+        exact: dict[str, int] = {}
         regexes: list[_Regex] = []
         finders: dict[type[OriginPattern], _Finder] = {}
         for index, (patterns, insecure) in enumerate(rules):
-            for pattern in expanded(patterns):
-                if isinstance(pattern, str):
-                    exact.setdefault(pattern, index)
-                elif isinstance(pattern, Wildcard):
-                    self._trees.setdefault(pattern.scheme, _Node()).add(pattern, index)
-                elif isinstance(pattern, Expression):
-                    regexes.append((pattern, index, insecure))
-                elif isinstance(pattern, AnyOrigin):
-                    self._any = min(self._any, index)
-                elif isinstance(pattern, BoundHost):
-                    self.bound = self.bound or BoundIndex()
-                    self.bound.add(pattern, index)
-                else:
-                    kind = type(pattern)
-                    finder = finders.get(kind) or finders.setdefault(kind, _FINDERS[kind]())
-                    finder.add(pattern, index)
-        self._regexes = tuple(_compiled(regexes))
+            for some in batches(expanded(patterns)):
+                for pattern in some:
+                    if isinstance(pattern, str):
+                        exact.setdefault(pattern, index)
+                    elif isinstance(pattern, Expression):
+                        regexes.append((pattern, index, insecure))
+                    else:
+                        self._add(pattern, index, finders)
+                yield
+        self._any = min(self.rules_for_any, default=NO_RULE)
+        self._regexes = tuple(regexes)
+        # The size of all expressions of a policy is bounded, and so is the time that this takes.
+        self._automaton = automaton_of([expression.text for expression, _, _ in regexes]) if regexes else None
+        yield
         self._finders = tuple(finders.values())
-        for one in (*self._trees.values(), *self._finders):
-            one.seal()
-        if self.bound is not None:
-            self.bound.seal()
-        self._settle(exact)
+        for one in (*self._trees.values(), *self._finders, *([self.bound] if self.bound else [])):
+            yield from one.seal()
+        self._otherwise = self._any if self._any != NO_RULE else NOT_COVERED
+        self._is_plain = not self._trees and not self._regexes and not self._finders
+        if not self._is_plain:
+            yield from self._settle(exact)
+        yield from self._keep(exact)
+
+    def _add(self, pattern: Single | AnyOrigin, index: int, finders: dict[type[OriginPattern], _Finder]) -> None:
+        """Add a pattern that is neither an origin nor an expression."""
+        if isinstance(pattern, Wildcard):
+            self._trees.setdefault(pattern.scheme, _Node()).add(pattern, index)
+        elif isinstance(pattern, AnyOrigin):
+            self.rules_for_any += (index,)
+        elif isinstance(pattern, BoundHost):
+            self.bound = self.bound or BoundIndex()
+            self.bound.add(pattern, index)
+        else:
+            kind = type(pattern)
+            finder = finders.get(kind) or finders.setdefault(kind, _FINDERS[kind]())
+            finder.add(pattern, index)
+
+    def _keep(self, exact: dict[str, int]) -> Iterator[None]:
+        """Keep exact origins in the table that is best for their number."""
         # A set has hash and key side by side, a dictionary does not: among a million origins, fetching memory is all
         # that a look-up costs. Few origins are in a dictionary of strings and numbers, which the garbage collector
         # does not track: there may be 100,000 of them.
-        self._exact: Container[str] = frozenset(exact) if len(exact) > _FEW else exact
-        numbers = set(exact.values())
+        self._exact: Container[str] = exact
+        if len(exact) > _FEW:
+            self._exact = keys = set[str]()
+            for some in batches(exact):
+                keys.update(some)
+                yield
+        numbers: set[int] = set()
+        for some_numbers in batches(exact.values()):
+            numbers.update(some_numbers)
+            yield
         self._exact_rule = numbers.pop() if len(numbers) == 1 else None
         self._exact_rules = exact if self._exact_rule is None else {}
-        self._otherwise = self._any if self._any != NO_RULE else NOT_COVERED
-        self._is_plain = not self._trees and not self._regexes and not self._finders
 
     def find(self, origin: str) -> int:
         """Find the first rule that covers an origin.
@@ -142,21 +178,21 @@ class OriginIndex:
         best = min(self._find_wild(origin, parsed), self._any)
         return best if best != NO_RULE else NOT_COVERED
 
-    def _settle(self, exact: dict[str, int]) -> None:
+    def _settle(self, exact: dict[str, int]) -> Iterator[None]:
         """Give each exact origin to the wildcard of an earlier rule, if one covers it, so that `find` need not look."""
-        if not self._trees and not self._regexes and not self._finders:
-            return
-        for origin, index in exact.items():
-            parsed = read_origin(origin)
-            if index and parsed is not None:
-                exact[origin] = min(index, self._find_wild(origin, parsed))
+        for some in batches(exact.items(), 1 if self._regexes else BATCH // 10):
+            for origin, index in some:
+                parsed = read_origin(origin)
+                if index and parsed is not None:
+                    exact[origin] = min(index, self._find_wild(origin, parsed))
+            yield
 
     def _find_wild(self, origin: str, parsed: Origin) -> int:
         tree = self._trees.get(parsed.scheme)
         best = NO_RULE if tree is None else tree.find(parsed)
-        for automaton, meant in self._regexes:
-            for position in automaton.Match(origin) or ():
-                _, index, insecure = meant[position]
+        if self._automaton is not None:
+            for position in self._automaton.Match(origin) or ():
+                _, index, insecure = self._regexes[position]
                 # Like `null`, files have to be listed.
                 if index < best and (insecure or not is_insecure_origin(origin)) and origin != FILE:
                     best = index
@@ -198,43 +234,30 @@ class BoundOrigins:
         return found if best == NO_RULE else best if found == NOT_COVERED else min(best, found)
 
 
-def _compiled(regexes: list[_Regex]) -> list[tuple[Any, list[_Regex]]]:
-    """Compile expressions into one automaton, or into several if one would be larger than RE2 allows."""
-    if not regexes:
-        return []
-    try:
-        return [(automaton_of([expression.text for expression, _, _ in regexes]), regexes)]
-    except PolicyError:
-        if len(regexes) == 1:
-            raise
-    half = len(regexes) // 2
-    return _compiled(regexes[:half]) + _compiled(regexes[half:])
-
-
 class _Node:
     """A suffix, with the rules for the host itself, for one label before it, and for one or more labels."""
 
-    __slots__ = ("_children", "_found", "_ports")
+    __slots__ = ("_children", "_ports")
 
     def __init__(self) -> None:
         self._children: dict[str, _Node] = {}
-        self._found: dict[str, list[Found]] = {}
         self._ports: dict[str, Ports] = {}
 
     def add(self, wildcard: Wildcard, index: int) -> None:
         node = self
         for label in _labels(wildcard.host):
             node = node._children.setdefault(label, _Node())
-        node._found.setdefault(wildcard.subdomains, []).append((*wildcard.ports, index))
+        node._ports.setdefault(wildcard.subdomains, Ports()).add(*wildcard.ports, index)
 
-    def seal(self) -> None:
-        """Turn everything that was added to the tree into tables."""
+    def seal(self) -> Iterator[None]:
+        """Turn everything that was added to the tree into tables, in steps."""
         nodes = [self]
         while nodes:
-            node = nodes.pop()
-            node._ports = {subdomains: Ports(found) for subdomains, found in node._found.items()}
-            node._found = {}
-            nodes.extend(node._children.values())
+            for node in [nodes.pop() for _ in range(min(len(nodes), BATCH))]:
+                for ports in node._ports.values():
+                    ports.seal()
+                nodes.extend(node._children.values())
+            yield
 
     def find(self, origin: Origin) -> int:
         labels = _labels(origin.host)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
-from heapq import heappop, heappush
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from cors_service.grammar.origin import NO_PORT
@@ -12,28 +10,42 @@ from cors_service.grammar.origin import NO_PORT
 NO_RULE: Final = 1 << 30
 """Greater than the index of any rule."""
 
-Found = tuple[int, int, int]
-"""What a pattern covers: the lowest and the highest port, and the index of its rule."""
+_HIGHEST: Final = 65535
 
 
 class Ports:
-    """Disjoint intervals of ports, each with the first rule that covers it."""
+    """Disjoint intervals of ports, each with the first rule that covers it; never more than there are ports."""
 
-    __slots__ = ("_rules", "_starts")
+    __slots__ = ("_ends", "_found", "_rules", "_starts")
 
-    def __init__(self, found: Iterable[Found]) -> None:
-        found = list(found)
-        self._starts = sorted({NO_PORT, *(low for low, _, _ in found), *(high + 1 for _, high, _ in found)})
+    def __init__(self) -> None:
+        # What no rule covers yet; and what one does: the lowest and the highest port, and the rule.
+        self._starts, self._ends = [NO_PORT], [_HIGHEST]
+        self._found: list[tuple[int, int, int]] = []
         self._rules: list[int] = []
-        coming = sorted(found, reverse=True)
-        open_rules: list[tuple[int, int]] = []
-        for start in self._starts:
-            while coming and coming[-1][0] <= start:
-                _, high, index = coming.pop()
-                heappush(open_rules, (index, high))
-            while open_rules and open_rules[0][1] < start:
-                heappop(open_rules)
-            self._rules.append(open_rules[0][0] if open_rules else NO_RULE)
+
+    def add(self, low: int, high: int, rule: int) -> None:
+        """Add the ports of a pattern; those of the first rule come first."""
+        first, behind = bisect_left(self._ends, low), bisect_right(self._starts, high)
+        if first >= behind:
+            return
+        starts, ends = self._starts[first:behind], self._ends[first:behind]
+        self._found += [(max(low, start), min(high, end), rule) for start, end in zip(starts, ends, strict=True)]
+        self._starts[first:behind] = [starts[0]] * (starts[0] < low) + [high + 1] * (high < ends[-1])
+        self._ends[first:behind] = [low - 1] * (starts[0] < low) + [ends[-1]] * (high < ends[-1])
+
+    def seal(self) -> None:
+        """Make the table, once everything was added."""
+        free = ((start, end, NO_RULE) for start, end in zip(self._starts, self._ends, strict=True))
+        intervals = sorted([*self._found, *free])
+        self._starts = [start for start, _, _ in intervals]
+        self._rules = [rule for _, _, rule in intervals]
+        self._ends, self._found = [], []
+
+    @property
+    def content(self) -> object:
+        """What the table says: equal ones find the same."""
+        return tuple(self._starts), tuple(self._rules)
 
     def find(self, port: int) -> int:
         """The first rule that covers a port, or NO_RULE."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from functools import partial
+from collections.abc import Generator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from msgspec import structs
 
@@ -22,11 +21,16 @@ from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
 
-# A policy with more patterns takes longer to compile than one thread waits for another to release the interpreter.
-_LARGE: Final = 2000
 _MANY: Final = 500
-Task = Callable[[], Any]
-"""Long work that can be done in a thread."""
+
+
+def _at_once(steps: Generator[None, None, CompiledPolicy]) -> CompiledPolicy:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            compiled: CompiledPolicy = end.value
+            return compiled
 
 
 class ActivePolicies:
@@ -39,7 +43,9 @@ class ActivePolicies:
 
     def __init__(self, policy_set: PolicySet) -> None:
         grants: Grants = {}
-        policies = {name: compile_policy(policy, policy_set, grants) for name, policy in policy_set.policies.items()}
+        policies = {
+            name: _at_once(compile_policy(policy, policy_set, grants)) for name, policy in policy_set.policies.items()
+        }
         router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
         self._become(policy_set, revision(policy_set), policies, router)
 
@@ -52,7 +58,7 @@ class ActivePolicies:
         self._router = router
 
     @classmethod
-    def changed(cls, before: ActivePolicies | None, change: Change) -> Generator[Task | None, Any, ActivePolicies]:
+    def changed(cls, before: ActivePolicies | None, change: Change) -> Generator[None, None, ActivePolicies]:
         """Compile a change; policies that did not change are not compiled again, and the ones before stay as they are.
 
         Args:
@@ -60,7 +66,7 @@ class ActivePolicies:
             change: The change.
 
         Yields:
-            None between two small steps, each a policy or the copy of a table; or a task whose result to send back.
+            None between two small steps, each a policy, a part of one, or the copy of a table.
 
         Returns:
             The policies of the new revision.
@@ -97,15 +103,15 @@ class ActivePolicies:
             del compiled[name]
             yield None
         grants: Grants = {}
+        has_sets = bool(change.origin_sets or change.removed_sets)
         for policy in change.policies:
             name = policy.name
             was = known.get(name)
-            if before is not None and policy == was and not policy.uses and not policy.uses_headers:
+            if before is not None and policy == was and not (has_sets and policy.uses) and not policy.uses_headers:
                 policies[name], compiled[name] = was, before._policies[name]
             else:
-                task = partial(compile_policy, policy, policy_set, grants)
-                is_large = sum(len(policy_set.patterns(rule)) for rule in policy.rules) > _LARGE
-                policies[name], compiled[name] = policy, (yield task) if is_large else task()
+                policies[name] = policy
+                compiled[name] = yield from compile_policy(policy, policy_set, grants)
             if change.base is None:
                 router.add(name, policy.match)
             elif was is None or was.match != policy.match:

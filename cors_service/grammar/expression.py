@@ -13,6 +13,13 @@ from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar.mistakes import PolicyError, shown
 
 REGEX: Final = "re:"
+MAX_EXPRESSION: Final = 1000
+"""Characters of an expression."""
+MAX_SIZE: Final = 2000
+"""Instructions that RE2 may make of an expression: `[a-z]{1,63}` takes 200."""
+
+# RE2 does not go on beyond a multiple of what is allowed.
+_MEMORY: Final = 1 << 17
 
 # A cleartext scheme in an expression, unless a loopback host follows.
 _CLEARTEXT: Final = re.compile(r"(?<![a-z])(?:http|ws|ftp)(?:s\?)?(?:[|)]|://(?!localhost\b|127\\?\.|\\\[::1))")
@@ -28,10 +35,12 @@ class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
     Attributes:
         text: As written, with its `re:`.
         is_insecure: Whether it is written for cleartext origins, or covers a stranger's.
+        size: The instructions that RE2 makes of it.
     """
 
     text: str
     is_insecure: bool
+    size: int = 1
 
     @property
     def spans_registrants(self) -> bool:
@@ -49,15 +58,32 @@ def read_expression(text: str) -> Expression:
     """Read `re:...`.
 
     Raises:
-        PolicyError: RE2 is not installed, or can't compile the expression, or it covers no origin.
+        PolicyError: RE2 is not installed, or can't compile the expression, or it covers no origin, or is too large.
     """
+    if len(text) > MAX_EXPRESSION:
+        raise _too_large(text, f"has more than {MAX_EXPRESSION} characters")
+    size = _size_of(text)
+    if size > MAX_SIZE:
+        raise _too_large(text, f"makes an automaton of more than {MAX_SIZE} instructions")
     covers = automaton_of([text]).Match
     if covers_nothing(text.removeprefix(REGEX)):
         message = f"{shown(text)} covers no origin: an expression is held against the whole of one, from the scheme on."
         hint = r"Let it begin as 're:https://[a-z0-9-]+\.example\.com' does, and end without a slash."
         raise PolicyError("regex-covers-nothing", message, hint=hint, value=text)
     is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(_STRANGER))
-    return Expression(text, is_insecure)
+    return Expression(text, is_insecure, size)
+
+
+def _size_of(text: str) -> int:
+    """Count the instructions of an expression, up to some more than are allowed."""
+    re2 = _re2(text)
+    try:
+        size: int = re2.compile(text.removeprefix(REGEX), _options(re2, _MEMORY)).programsize
+    except re2.error as error:
+        if b"too large" not in error.args[0]:
+            raise _malformed(text) from None
+        size = MAX_SIZE + 1
+    return size
 
 
 def automaton_of(texts: Sequence[str]) -> Any:
@@ -69,29 +95,49 @@ def automaton_of(texts: Sequence[str]) -> Any:
     Raises:
         PolicyError: RE2 is not installed, or can't compile them; it names the first that fails.
     """
-    try:
-        import re2
-    except ImportError:
-        raise PolicyError(
-            "regex-unavailable",
-            f"{shown(texts[0])} needs RE2, which is not installed.",
-            hint='Install it with: pip install "cors-service[regex]"',
-            value=texts[0],
-        ) from None
-    options = re2.Options()
-    options.log_errors = False
-    automaton = re2.Set.FullMatchSet(options)
+    re2 = _re2(texts[0])
+    automaton = re2.Set.FullMatchSet(_options(re2))
     text = texts[0]
     try:
         for text in texts:
             automaton.Add(text.removeprefix(REGEX))
         automaton.Compile()
     except re2.error:
-        # RE2's own message only repeats the whole expression.
+        raise _malformed(text) from None
+    return automaton
+
+
+def _re2(text: str) -> Any:
+    try:
+        import re2
+    except ImportError:
         raise PolicyError(
-            "regex-malformed",
-            f"{shown(text)} is not a regular expression that RE2 can compile.",
-            hint="RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax",
+            "regex-unavailable",
+            f"{shown(text)} needs RE2, which is not installed.",
+            hint='Install it with: pip install "cors-service[regex]"',
             value=text,
         ) from None
-    return automaton
+    return re2
+
+
+def _options(re2: Any, memory: int | None = None) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    if memory is not None:
+        options.max_mem = memory
+    return options
+
+
+def _malformed(text: str) -> PolicyError:
+    # RE2's own message only repeats the whole expression.
+    return PolicyError(
+        "regex-malformed",
+        f"{shown(text)} is not a regular expression that RE2 can compile.",
+        hint="RE2 has neither look-around nor back-references: https://github.com/google/re2/wiki/Syntax",
+        value=text,
+    )
+
+
+def _too_large(text: str, what: str) -> PolicyError:
+    hint = "Repeat a class less often, or without a bound: `[a-z0-9-]+`; or write a wildcard, or list the origins."
+    return PolicyError("regex-too-large", f"{shown(text)} {what}.", hint=hint, value=text)

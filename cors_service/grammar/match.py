@@ -35,6 +35,9 @@ ANY: Final = "?"
 """Stands in the key of a match for any label or any segment; no host and no path has it."""
 
 
+# A hint that is longer is not shown.
+_LONGEST: Final = 400
+
 IPV4: Final = r"(?:{0}\.){{3}}{0}".format(r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])")
 """An IPv4 address as the URL standard serialises it."""
 # Labels, and the last one is no number: such a host is an address to URL parsers (URL, #ends-in-a-number-checker).
@@ -191,6 +194,8 @@ def _check_authority(text: str, authority: str) -> None:
 
 def _suggestion(text: str) -> str:
     """Say what the author probably meant, or nothing: a suggestion must itself be right."""
+    if len(text) > _LONGEST:
+        return ""
     authority, _, path = text.rpartition("://")[2].partition("/")
     # What other routers write for one segment.
     path = re.sub(r"(?<![^/])(?:\{[^/{}]*\}|<[^/<>]*>)(?![^/])", "*", path)

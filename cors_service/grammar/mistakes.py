@@ -13,6 +13,7 @@ CODES: Final = frozenset(
         # the document as a text and as a structure
         "document-unreadable",
         "reader-failed",
+        "too-many-mistakes",
         "syntax",
         "duplicate-key",
         "missing-key",
@@ -22,6 +23,7 @@ CODES: Final = frozenset(
         "name-malformed",
         "rules-and-flat-keys",
         # the set as a whole
+        "too-many-origins",
         "no-policies",
         "policy-duplicate",
         "origin-set-duplicate",
@@ -57,6 +59,7 @@ CODES: Final = frozenset(
         "alternatives-too-many",
         "regex-malformed",
         "regex-covers-nothing",
+        "regex-too-large",
         "regex-unavailable",
         # what a rule grants
         "any-origin-with-credentials",
@@ -79,6 +82,10 @@ CODES: Final = frozenset(
 """The closed set of reason codes. Codes are API; messages are not."""
 
 
+MOST_MISTAKES: Final = 1000
+"""Mistakes that are kept and told; the rest are counted."""
+LONGEST_PART: Final = 128
+"""Characters that are told of a name, which may have any length."""
 _LONGEST_MESSAGE: Final = 500
 _LONGEST_HINT: Final = 400
 _LONGEST_PLACE: Final = 200
@@ -153,14 +160,22 @@ class PolicyError(Exception):
 
 
 class InvalidPolicies(ExceptionGroup[PolicyError]):
-    """Everything that is wrong with a policy set, all at once; `exceptions` holds `PolicyError`s."""
+    """Everything that is wrong with a policy set, all at once; `exceptions` holds `PolicyError`s.
 
-    def __new__(cls, errors: Sequence[PolicyError]) -> Self:
+    Attributes:
+        more: The number of further mistakes, which are not kept.
+    """
+
+    more: int
+
+    def __new__(cls, errors: Sequence[PolicyError], more: int = 0) -> Self:
         """Count the mistakes in the message."""
-        count = len(errors)
-        return super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in the policies", errors)
+        count = len(errors) + more
+        group = super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in the policies", errors)
+        group.more = more
+        return group
 
-    def __init__(self, errors: Sequence[PolicyError]) -> None:
+    def __init__(self, errors: Sequence[PolicyError], more: int = 0) -> None:
         super().__init__(str(self), errors)
 
     @property
@@ -173,8 +188,9 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
         return InvalidPolicies(excs)
 
     def report(self) -> str:
-        """One line for each mistake, and a last line that counts them."""
-        return "\n".join([*map(str, self.exceptions), f"{self.message}."])
+        """One line for each mistake, and a last line that counts them, with those that are not kept."""
+        first = f", of which these are the first {len(self.exceptions)}" if self.more else ""
+        return "\n".join([*map(str, self.exceptions), f"{self.message}{first}."])
 
 
 def without_userinfo(text: str) -> str:
@@ -206,8 +222,9 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            bare = part.isascii() and part.replace("-", "_").isidentifier()
-            text += f"{'.' if text else ''}{part if bare else repr(part)}"
+            name = cut(part, LONGEST_PART)
+            bare = name.isascii() and name.replace("-", "_").isidentifier()
+            text += f"{'.' if text else ''}{name if bare else repr(name)}"
     return text
 
 

@@ -28,6 +28,9 @@ NULL: Final = "null"
 
 SET: Final = "@"
 """What stands before the name of a set, of origins or of headers."""
+_SIZE_OF_AN_ORIGIN: Final = 10
+"""Instructions of an expression that cost as much as an origin does."""
+_LABELS_OF_AN_ORIGIN: Final = 2
 
 
 class AnyOrigin(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -130,6 +133,19 @@ def covers_files(pattern: OriginPattern) -> bool:
 def names_used(pattern: OriginPattern) -> set[str]:
     """The names of what `match` has to bind for the pattern to cover anything."""
     return {one.name for one in expanded([pattern]) if isinstance(one, BoundHost)}
+
+
+def weight(pattern: Pattern) -> int:
+    """Say how much a pattern costs, in origins: what it stands for, and not how it is written."""
+    if isinstance(pattern, str):
+        return 1
+    if isinstance(pattern, Alternatives):
+        return sum(map(weight, pattern.expanded))
+    if isinstance(pattern, Expression):
+        return 1 + pattern.size // _SIZE_OF_AN_ORIGIN
+    if isinstance(pattern, Wildcard):
+        return 1 + pattern.host.count(".") // _LABELS_OF_AN_ORIGIN
+    return 2 if isinstance(pattern, Glob | AddressRange | BoundHost) else 1
 
 
 def expanded(patterns: Iterable[OriginPattern]) -> Iterator[Single | Expression | AnyOrigin]:

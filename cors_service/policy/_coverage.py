@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Final, NamedTuple
@@ -14,13 +14,16 @@ from cors_service.grammar.pattern import ANY, OriginPattern, expanded
 from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
 
 _ANY_HOST: Final = "*"
+_MOST_INTERVALS: Final = 1000
+_MOST_ENDS: Final = 2000
 
 
 class Coverage:
     """A growing union of origin patterns.
 
     A range of ports counts as covered if the union of the ports of all patterns for its hosts covers it, and hosts if
-    one pattern covers all of them. A regular expression is covered by an equal one and by `*`, and so is `null`.
+    one pattern covers all of them; unless that takes long to find out, in so many pieces as nobody writes by hand. A
+    regular expression is covered by an equal one and by `*`, and so is `null`.
     """
 
     def __init__(self) -> None:
@@ -54,12 +57,14 @@ class Coverage:
             return False
         unions = [self._ports[hosts] for hosts in self._wider(extent.hosts) if hosts in self._ports]
         port = extent.low
-        while port <= extent.high:
+        for _ in range(_MOST_INTERVALS):
             reached = max((union.end_of(port) for union in unions), default=port)
             if reached == port:
                 return False
             port = reached
-        return True
+            if port > extent.high:
+                return True
+        return False
 
     def _wider(self, hosts: _Hosts) -> Iterator[_Hosts]:
         """These hosts, and all that include them."""
@@ -147,8 +152,12 @@ class _Globs:
     def wider(self, scheme: str, label: str, parent: str) -> Iterator[str]:
         """The globs that cover a label before a host, which can be a glob itself."""
         known = self._known.get((scheme, parent), {})
+        looked_at = 0
         for length in range(len(label) if known else 0):
             ends = known.get(label[:length], ())
+            looked_at += len(label) if ends else 0
+            if looked_at > _MOST_ENDS:
+                return
             for start in range(length + 1, len(label) + 1) if ends else ():
                 # The star of a narrower glob is within what is free in the wider one.
                 if label[start:] in ends and "_" not in label[length:start]:
@@ -156,29 +165,22 @@ class _Globs:
 
 
 class _Ports:
-    """A union of intervals of ports."""
+    """A union of intervals of ports, which touch nowhere."""
 
     def __init__(self) -> None:
-        self._intervals: list[tuple[int, int]] = []
-        self._is_merged = True
+        self._starts: list[int] = []
+        # Each the first port behind the interval.
+        self._ends: list[int] = []
 
     def add(self, low: int, high: int) -> None:
-        self._intervals.append((low, high + 1))
-        self._is_merged = False
+        end = high + 1
+        first, behind = bisect_left(self._ends, low), bisect_right(self._starts, end)
+        if first < behind:
+            low, end = min(low, self._starts[first]), max(end, self._ends[behind - 1])
+        self._starts[first:behind] = [low]
+        self._ends[first:behind] = [end]
 
     def end_of(self, port: int) -> int:
         """The first port from this one on that is not in the union."""
-        if not self._is_merged:
-            self._merge()
-        position = bisect_right(self._intervals, (port, 1 << 17)) - 1
-        return max(port, self._intervals[position][1]) if position >= 0 else port
-
-    def _merge(self) -> None:
-        merged: list[tuple[int, int]] = []
-        for start, end in sorted(self._intervals):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-            else:
-                merged.append((start, end))
-        self._intervals = merged
-        self._is_merged = True
+        position = bisect_right(self._starts, port) - 1
+        return max(port, self._ends[position]) if position >= 0 else port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -27,8 +26,10 @@ from cors_service.grammar.pattern import (
     names_used,
     read_pattern,
     spans_registrants,
+    weight,
     write_pattern,
 )
+from cors_service.grammar.similar import closest
 from cors_service.grammar.tokens import (
     is_forbidden_exposed_header,
     is_forbidden_method,
@@ -48,6 +49,10 @@ Body = Mapping[str, Any]
 
 _LISTS: Final = 256
 _GRANTS: Final = {field.name for field in structs.fields(Rule)} - {"origins", "refuse"}
+_MOST_WEIGHT: Final = 250_000
+"""What the alternatives and expressions of a document may cost, in origins."""
+MAX_EXPRESSIONS: Final = 20_000
+"""Instructions of all expressions of a policy: an origin may take a step for each of them and each character."""
 
 
 class OriginSet(Struct, frozen=True):
@@ -57,11 +62,15 @@ class OriginSet(Struct, frozen=True):
         patterns: The valid ones.
         is_whole: Whether all of them are valid.
         is_refused: Whether its name or its structure was refused.
+        weight: What it costs, in origins.
+        expressions: The instructions of its expressions.
     """
 
     patterns: tuple[OriginPattern, ...]
     is_whole: bool
     is_refused: bool
+    weight: int
+    expressions: int
 
 
 class HeaderSet(Struct, frozen=True):
@@ -74,6 +83,11 @@ class HeaderSet(Struct, frozen=True):
 
     names: tuple[str, ...]
     is_refused: bool
+
+    @property
+    def weight(self) -> int:
+        """What it costs, in origins."""
+        return len(self.names)
 
 
 SetKey = tuple[str, str]
@@ -105,6 +119,7 @@ class ReadRule(NamedTuple):
         uses: The origin sets that it uses: the index of each among its origins, and the name.
         bindings: What the matches of its policy bind.
         uses_headers: The header sets that it uses: where, from the rule on, and the name.
+        expressions: The instructions of its own expressions.
     """
 
     rule: Rule
@@ -112,6 +127,7 @@ class ReadRule(NamedTuple):
     is_sound: bool
     uses: tuple[tuple[int, str], ...]
     bindings: Bindings
+    expressions: int
     uses_headers: tuple[tuple[Path, str], ...] = ()
 
     @property
@@ -124,6 +140,7 @@ class ReadRule(NamedTuple):
 def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
     """Read an origin set, and note every mistake in it."""
     is_refused = place.is_refused
+    before = place.report.weight, place.report.expressions
     patterns: list[OriginPattern] = []
     for index, text in _numbered(texts):
         pattern = text if is_ordinary(text) else _read_pattern(text, place.at(index))
@@ -133,7 +150,13 @@ def read_set(name: str, texts: Sequence[str | None], place: Place) -> OriginSet:
             place.at(index).refuse("origin-set-nested", message, hint=hint, value=text)
         elif pattern is not None:
             patterns.append(pattern)
-    return OriginSet(tuple(patterns), is_whole=len(patterns) == len(texts), is_refused=is_refused)
+    return OriginSet(
+        tuple(patterns),
+        is_whole=len(patterns) == len(texts),
+        is_refused=is_refused,
+        weight=len(patterns) + place.report.weight - before[0],
+        expressions=place.report.expressions - before[1],
+    )
 
 
 def read_header_set(name: str, texts: Sequence[str | None], place: Place) -> HeaderSet:
@@ -167,6 +190,7 @@ def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindi
         max_age = None
     credentials: bool = body.get("credentials", False)
     dangers = tuple(sorted({*lifted, *_strings(body.get("dangerously_allow", ()))}))
+    expressions = place.report.expressions
     origins, uses, is_sound = _read_origins(body, place, credentials, dangers, bindings)
     rule = Rule(
         origins=origins,
@@ -180,7 +204,8 @@ def read_rule(body: Body, place: Place, lifted: Collection[str], bindings: Bindi
         resource_policy=body.get("resource_policy"),
         dangerously_allow=dangers,
     )
-    return ReadRule(rule, place.path, is_sound, uses, bindings, tuple(_uses_of_headers(body)))
+    size = place.report.expressions - expressions
+    return ReadRule(rule, place.path, is_sound, uses, bindings, size, tuple(_uses_of_headers(body)))
 
 
 def _read_refusal(body: Body, place: Place, bindings: Bindings) -> ReadRule:
@@ -190,8 +215,10 @@ def _read_refusal(body: Body, place: Place, bindings: Bindings) -> ReadRule:
         message = f"The rule refuses its origins, and has {', '.join(granted)}."
         hint = "Remove these keys, or refuse = true."
         place.at(granted[0]).refuse("refuse-and-other-keys", message, hint=hint, value=granted[0])
+    expressions = place.report.expressions
     origins, uses, is_sound = _read_origins(body, place, False, DANGERS, bindings)
-    return ReadRule(Rule(origins=origins, refuse=True), place.path, is_sound, uses, bindings)
+    size = place.report.expressions - expressions
+    return ReadRule(Rule(origins=origins, refuse=True), place.path, is_sound, uses, bindings, size)
 
 
 def check_uses(read: ReadRule, root: Place, sets: Sets, *, is_complete: bool) -> None:
@@ -223,8 +250,8 @@ def check_uses(read: ReadRule, root: Place, sets: Sets, *, is_complete: bool) ->
 
 def _refuse_unknown(table: str, name: str, sets: Sets, place: Place) -> None:
     kind = table.removesuffix("_sets")
-    close = difflib.get_close_matches(name, [known for where, known in sets if where == table], n=1)
-    hint = f"Did you mean @{close[0]}?" if close else f"Define it in [{table}]."
+    close = closest(name, (known for where, known in sets if where == table)) if place.report.may_guess() else ""
+    hint = f"Did you mean @{close}?" if close else f"Define it in [{table}]."
     place.refuse(f"{kind}-set-unknown", f"There is no {kind} set {shown(name)}.", hint=hint, value=f"{SET}{name}")
 
 
@@ -255,6 +282,19 @@ def check_reachable(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:
             covered.add(pattern)
 
 
+def check_expressions(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:
+    """Note the rule with which the expressions of a policy become too many."""
+    size = 0
+    for read in rules:
+        used = [sets.get((ORIGIN_SETS, name)) for _, name in read.uses]
+        size += read.expressions + sum(one.expressions for one in used if isinstance(one, OriginSet))
+        if size > MAX_EXPRESSIONS:
+            message = f"The expressions of the policy make automata of more than {MAX_EXPRESSIONS} instructions."
+            hint = "Write wildcards such as https://*.example.com, or list the origins; or split the policy."
+            root.at(*read.path).refuse("regex-too-large", message, hint=hint)
+            return
+
+
 def _resolved(read: ReadRule, root: Place, sets: Sets) -> list[OriginPattern] | None:
     """The patterns of a rule, or None if it or a set that it uses has a mistake in its origins."""
     if not read.is_sound or not root.at(*read.path, "origins").is_sound:
@@ -273,17 +313,26 @@ def _resolved(read: ReadRule, root: Place, sets: Sets) -> list[OriginPattern] | 
 
 def _read_pattern(text: str, place: Place) -> Pattern | None:
     try:
-        return read_pattern(text)
+        pattern = read_pattern(text)
     except PolicyError as error:
         place.note(error)
         return None
+    report = place.report
+    report.weight += weight(pattern) - 1
+    if isinstance(pattern, Expression):
+        report.expressions += pattern.size
+    if report.weight > _MOST_WEIGHT:
+        message = f"The alternatives and expressions of the document stand for more than {_MOST_WEIGHT} origins."
+        hint = "Write wildcards such as https://*.example.com, or list the origins. What follows was not read."
+        report.stop(place.path, PolicyError("too-many-origins", message, hint=hint, value=text))
+    return pattern
 
 
 def _read_origins(
     body: Body, place: Place, credentials: bool, dangers: Collection[str], bindings: Bindings
 ) -> tuple[tuple[Pattern, ...], tuple[tuple[int, str], ...], bool]:
     """Read the origins of a rule; give them, the sets among them with their indices, and whether all is well."""
-    known = len(place.report.found)
+    known = place.report.count
     texts = body.get("origins")
     if not texts and not place.at("origins").is_refused:
         hint = 'List at least one, or write origins = ["*"] for everybody.'
@@ -304,7 +353,7 @@ def _read_origins(
         else:
             _check_danger(pattern, credentials, dangers, place.at("origins", index))
             _check_bindings(pattern, bindings, place.at("origins", index))
-    is_sound = len(place.report.found) == known and 0 < len(patterns) == len(texts or ())
+    is_sound = place.report.count == known and 0 < len(patterns) == len(texts or ())
     return tuple(patterns), tuple(uses), is_sound
 
 

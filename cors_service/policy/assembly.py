@@ -12,10 +12,10 @@ from msgspec import structs
 
 from cors_service.grammar.match import Match
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
-from cors_service.policy._report import Findings, name_of
+from cors_service.policy._report import Findings, Found, name_of
 from cors_service.policy._rules import ORIGIN_SETS, HeaderSet, OriginSet, SetKey, Sets
 from cors_service.policy.change import Change
-from cors_service.policy.draft import Draft, ReadPolicy
+from cors_service.policy.draft import MOST_ORIGINS, Draft, ReadPolicy, too_many_origins
 from cors_service.policy.model import Policy, PolicySet
 from cors_service.policy.revision import Digests
 
@@ -161,7 +161,7 @@ class Assembly:
         """
         versions = {name: version for name in sorted(self._newest) if (version := self._version(name))}
         self._is_even = True
-        for find in (self._misusing, self._with_unused_sets):
+        for find in (self._too_heavy, self._misusing, self._with_unused_sets):
             for name in find(versions):
                 self._is_even = False
                 # In its place: of what is defined twice, the first counts.
@@ -179,6 +179,18 @@ class Assembly:
             return _with_clash(invalid, clash, left)
         self._become(policy_set, versions)
         return invalid
+
+    def _too_heavy(self, versions: Mapping[str, Draft]) -> list[str]:
+        """Name the new versions with which the policies cost too much, those first that cost most."""
+        sets = _first_of_each(draft.sets for draft in versions.values())
+        weights = {name: version.weight_with(sets) for name, version in versions.items()}
+        too_much = sum(weights.values()) - MOST_ORIGINS
+        heavy: list[str] = []
+        for name in sorted(self._new(versions), key=weights.__getitem__, reverse=True) if too_much > 0 else ():
+            if too_much > 0:
+                heavy.append(name)
+                too_much -= weights[name]
+        return heavy
 
     def _misusing(self, versions: Mapping[str, Draft]) -> list[str]:
         """Name the new versions that make mistakes in their use of origin sets."""
@@ -301,6 +313,7 @@ class _Tables:
         }
         self._sets = {key: one for draft in drafts for key, one in draft.sets.items()}
         self._uses = Counter(key for draft in drafts for read in draft.policies.values() for key in read.uses)
+        self._weight = sum(draft.weight_with(self._sets) for draft in drafts)
 
     def replace(self, old: Sequence[Draft], new: Sequence[Draft]) -> list[str] | None:
         """Replace some documents by others.
@@ -309,7 +322,13 @@ class _Tables:
             The names of the policies that they define, sorted. None if the set is not good any more, or if only a look
             at all documents can tell: then the tables are useless.
         """
-        if any(draft.sets for draft in (*old, *new)) or not all(map(self._is_good, new)):
+        if any(draft.sets for draft in (*old, *new)):
+            return None
+        for draft in old:
+            self._weight -= draft.weight_with(self._sets)
+        for draft in new:
+            self._weight += draft.weight_with(self._sets)
+        if self._weight > MOST_ORIGINS or not all(map(self._is_good, new)):
             return None
         gone, coming = _policies(old), _policies(new)
         for read in gone.values():
@@ -360,13 +379,17 @@ def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = 
         InvalidPolicies: With every mistake of every document, in the order of their names and lines.
     """
     found = Findings()
-    found.add(None, unreadable)
+    found.add(None, Found(tuple(unreadable)))
     is_complete = not found and all(draft.is_complete for draft in drafts)
     for draft in drafts:
         if draft.mistakes:
             found.add(draft.source, draft.mistakes)
     defined = _merge_sets(drafts, found)
     sets = {key: defined[key][1] for key in sorted(defined)}
+    if sum(draft.weight_with(sets) for draft in drafts) > MOST_ORIGINS:
+        # It is not looked at any further: that would take as long.
+        found.add(None, Found((too_many_origins(),)))
+        raise found.as_error()
     for draft in drafts:
         found.add(draft.source, draft.misuse(sets, is_complete=is_complete))
     policies = _merge(((draft, draft.policies) for draft in drafts), "policies", "policy-duplicate", found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -10,7 +11,7 @@ from msgspec import Struct, structs
 from cors_service.grammar.match import Match, parse_match
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.pattern import NULL, OriginPattern
-from cors_service.policy._report import Place, Report, Source
+from cors_service.policy._report import Found, NotReadError, Place, Report, Source
 from cors_service.policy._rules import (
     HEADER_SETS,
     ORIGIN_SETS,
@@ -20,6 +21,7 @@ from cors_service.policy._rules import (
     ReadRule,
     SetKey,
     Sets,
+    check_expressions,
     check_reachable,
     check_uses,
     read_header_set,
@@ -30,7 +32,9 @@ from cors_service.policy.model import Policy, Rule
 from cors_service.policy.schema import UNPARSED, Document, check_structure, parse_text
 
 _RULE_KEYS: Final = frozenset(field.name for field in structs.fields(Rule))
-Mistakes = tuple[PolicyError, ...]
+
+MOST_ORIGINS: Final = 3_000_000
+"""Origins of all policies, each origin set and list of alternatives written out where it is used."""
 
 
 class ReadPolicy(Struct, frozen=True, gc=False):
@@ -58,9 +62,10 @@ class Draft:
         mistakes: Its mistakes, apart from those that depend on other documents.
         sets: Its sets.
         policies: Its policies by name.
+        weight: What its policies cost, in origins, without the origin sets that they use.
     """
 
-    __slots__ = ("_checked", "_misuse", "is_complete", "mistakes", "policies", "sets", "source")
+    __slots__ = ("_checked", "_misuse", "is_complete", "mistakes", "policies", "sets", "source", "weight")
 
     def __init__(self, source: Source | None, document: object = UNPARSED) -> None:
         """Read it, without other documents.
@@ -71,22 +76,15 @@ class Draft:
         """
         self.source = source
         report = Report(source)
-        root = Place(report)
-        if source is not None and document is UNPARSED:
-            document = parse_text(source, root)
-        body: Document = {} if document is UNPARSED else check_structure(document, root)
-        self.is_complete = report.is_complete and document is not UNPARSED
         self.sets: dict[SetKey, OriginSet | HeaderSet] = {}
-        for table, read in ((ORIGIN_SETS, read_set), (HEADER_SETS, read_header_set)):
-            for name, texts in body.get(table, {}).items():
-                self.sets[table, name] = read(name, texts, root.at(table, name))
-        self.policies = {
-            name: _read_policy(name, table, root.at("policies", name))
-            for name, table in body.get("policies", {}).items()
-        }
-        self.mistakes: Mistakes = tuple(report.found)
+        self.policies: dict[str, ReadPolicy] = {}
+        self.weight = 0
+        with suppress(NotReadError):
+            self._read(document, Place(report))
+        self.is_complete = report.is_complete
+        self.mistakes = report.as_found()
         # Mistakes in the use of sets, and the sets that they were found with.
-        self._misuse: Mistakes = ()
+        self._misuse = Found()
         self._checked: dict[SetKey, OriginSet | HeaderSet | None] | None = None
 
     def says(self, other: Draft | None) -> bool:
@@ -109,7 +107,32 @@ class Draft:
         """The names of its header sets, by theirs."""
         return {name: one.names for (_, name), one in self.sets.items() if isinstance(one, HeaderSet)}
 
-    def misuse(self, sets: Sets, *, is_complete: bool) -> Mistakes:
+    def _read(self, document: object, root: Place) -> None:
+        if self.source is not None and document is UNPARSED:
+            document = parse_text(self.source, root)
+        if document is UNPARSED:
+            root.report.is_complete = False
+            return
+        body = check_structure(document, root)
+        for table, read_table in ((ORIGIN_SETS, read_set), (HEADER_SETS, read_header_set)):
+            for name, texts in body.get(table, {}).items():
+                self.sets[table, name] = read_table(name, texts, root.at(table, name))
+        self.weight = -root.report.weight
+        for name, table in body.get("policies", {}).items():
+            read = self.policies[name] = _read_policy(name, table, root.at("policies", name))
+            self.weight += sum(len(rule.origins) for rule in read.policy.rules) if read.policy else 0
+        self.weight += root.report.weight
+
+    def weight_with(self, sets: Sets) -> int:
+        """Say what its policies cost, in origins.
+
+        Args:
+            sets: The sets of all documents.
+        """
+        uses = (key for read in self.policies.values() for rule in read.waiting for key in rule.used)
+        return self.weight + sum(sets[key].weight for key in uses if key in sets)
+
+    def misuse(self, sets: Sets, *, is_complete: bool) -> Found:
         """Find mistakes in the use of sets; remembered until the sets change.
 
         Args:
@@ -122,14 +145,26 @@ class Draft:
         ):
             return self._misuse
         root = Place(Report(self.source))
-        for rules in waiting:
-            for rule in rules:
-                check_uses(rule, root, sets, is_complete=is_complete)
-            if any(rule.uses for rule in rules):
-                check_reachable(rules, root, sets)
+        with suppress(NotReadError):
+            if self.weight_with(sets) > MOST_ORIGINS:
+                # What follows would take as long.
+                root.report.stop((), too_many_origins())
+            for rules in waiting:
+                for rule in rules:
+                    check_uses(rule, root, sets, is_complete=is_complete)
+                check_expressions(rules, root, sets)
+                if any(rule.uses for rule in rules):
+                    check_reachable(rules, root, sets)
         self._checked = {key: sets.get(key) for read in self.policies.values() for key in read.uses}
-        self._misuse = tuple(root.report.found)
+        self._misuse = root.report.as_found()
         return self._misuse
+
+
+def too_many_origins() -> PolicyError:
+    """The mistake that policies cost too much."""
+    message = f"With origin sets and alternatives written out, the policies have more than {MOST_ORIGINS} origins."
+    hint = "Write wildcards such as https://*.example.com, or one policy for what has the same origins."
+    return PolicyError("too-many-origins", message, hint=hint)
 
 
 def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
@@ -141,6 +176,7 @@ def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
     if place.at("rules").is_refused:
         return ReadPolicy(None, matches, uses, ())
     if not any(rule.uses for rule in rules):
+        check_expressions(rules, Place(place.report), {})
         check_reachable(rules, Place(place.report), {})
     policy = Policy(
         name=name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -127,13 +127,15 @@ class PolicySet(Struct, frozen=True, kw_only=True):
 
     def patterns(self, rule: Rule) -> list[OriginPattern]:
         """The origin patterns of a rule, with origin sets written out."""
-        patterns: list[OriginPattern] = []
+        return list(self.each_pattern(rule))
+
+    def each_pattern(self, rule: Rule) -> Iterator[OriginPattern]:
+        """The same one by one: there may be a million."""
         for pattern in rule.origins:
             if isinstance(pattern, SetName):
-                patterns += self.origin_sets[pattern.name]
+                yield from self.origin_sets[pattern.name]
             else:
-                patterns.append(pattern)
-        return patterns
+                yield pattern
 
     def headers(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The headers that a rule lists, each once, with header sets written out."""

@@ -12,7 +12,8 @@ from typing import Any, Final, cast
 
 import jsonschema_rs
 
-from cors_service.grammar.mistakes import Path, PolicyError, shown
+from cors_service.grammar.mistakes import Path, PolicyError, cut, shown
+from cors_service.policy._keys import MAX_PARTS, line_of_many_parts
 from cors_service.policy._report import Place, Source
 
 SCHEMA: Final[dict[str, Any]] = json.loads(
@@ -63,6 +64,10 @@ UNPARSED: Final = object()
 """The structure of a text that can't be parsed. None would mean `null`."""
 
 _DEEPEST: Final = 16
+_MOST_ENTRIES: Final = 2_000_000
+"""Keys that a document with mistakes may have: with as many, all mistakes take seconds to find, and a GiB."""
+_LONGEST_WHAT: Final = 200
+_LONGEST_GUESSED: Final = 64
 # No key takes numbers of this size. Infinity and NaN are not below it.
 _LARGEST: Final = 1 << 53
 # Keys of a rule that may name sets.
@@ -72,6 +77,10 @@ Document = dict[str, Any]
 
 def parse_text(source: Source, place: Place) -> object:
     """Parse TOML (v1.0.0) or JSON (RFC 8259); report a text that is neither, and give UNPARSED."""
+    line = line_of_many_parts(source.text) if source.format == "toml" else None
+    if line is not None:
+        _refuse_syntax(place, source.format, f"a key has more than {MAX_PARTS} parts", line)
+        return UNPARSED
     try:
         document: object = tomllib.loads(source.text) if source.format == "toml" else _JSON.decode(source.text)
         if source.format == "json" and "\\u" in source.text:
@@ -107,7 +116,7 @@ def check_structure(document: object, place: Place) -> Document:
         The document without the parts that the schema refuses.
     """
     try:
-        mistakes = list(_VALIDATOR.iter_errors(document))
+        mistakes, are_all = _mistakes_of(document)
     except ValueError:  # a type that JSON does not have, such as a date of TOML
         is_json = False
     else:
@@ -115,10 +124,14 @@ def check_structure(document: object, place: Place) -> Document:
     if not is_json:
         # Infinity, which the validator takes for null, may be among the mistakes.
         document = _without_foreign_types(document, place)
-        mistakes = list(_VALIDATOR.iter_errors(document))
+        mistakes, are_all = _mistakes_of(document)
+    if not are_all:
+        what = f"The document has more than {_MOST_ENTRIES} keys, and mistakes; only the first one was looked for."
+        place.refuse("too-many-mistakes", what, hint="Split it into several documents.")
+        place.report.is_complete = False
     bad: set[Path] = set()
     for mistake in mistakes:
-        for path, error in _translate(mistake, document):
+        for path, error in _translate(mistake, document, guesses=place.report.has_room):
             bad.add(path)
             place.report.is_complete &= not _is_consequential(path, error)
             # A foreign type was reported before it was replaced.
@@ -128,6 +141,35 @@ def check_structure(document: object, place: Place) -> Document:
         return {}
     _check_names(document, place)
     return cast(Document, _pruned(document, (), bad) if bad else document)
+
+
+def _mistakes_of(document: object) -> tuple[list[jsonschema_rs.ValidationError], bool]:
+    """Give what the validator finds, and whether that is everything.
+
+    It finds everything before it gives the first, so of a document with too much in it only the first is asked for.
+    """
+    if _VALIDATOR.is_valid(document):
+        return [], True
+    if _entries(document) <= _MOST_ENTRIES:
+        return list(_VALIDATOR.iter_errors(document)), True
+    try:
+        _VALIDATOR.validate(document)
+    except jsonschema_rs.ValidationError as first:
+        return [first], False
+    raise AssertionError("the validator agrees with itself")
+
+
+def _entries(document: object) -> int:
+    """Count whatever may be a mistake of structure, keys and items that are no strings, until there are too many."""
+    count = 0
+    waiting = [document]
+    while waiting and count <= _MOST_ENTRIES:
+        node = waiting.pop()
+        inner = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
+        others = [one for one in inner if not isinstance(one, str)]
+        count += len(inner) if isinstance(node, Mapping) else len(others)
+        waiting += others
+    return count
 
 
 def _check_names(document: Mapping[str, Any], place: Place) -> None:
@@ -170,6 +212,7 @@ _JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refus
 
 
 def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) -> None:
+    what = cut(what, _LONGEST_WHAT)
     place.note(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", line=line))
 
 
@@ -219,14 +262,16 @@ def _next_keys(steps: Sequence[str | int], node: Any) -> Iterator[tuple[Any, Seq
         yield steps[0], steps[1:]
 
 
-def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iterable[tuple[Path, PolicyError]]:
+def _translate(
+    mistake: jsonschema_rs.ValidationError, document: object, *, guesses: bool
+) -> Iterable[tuple[Path, PolicyError]]:
     """Turn a finding of the validator into a mistake, at the place that has to be changed."""
     path = _path_of(mistake, document)
     kind = mistake.kind.as_dict()
     match mistake.kind.name:
         case "additionalProperties":
             for key in kind["unexpected"]:
-                yield (*path, key), _unknown_key(mistake, key)
+                yield (*path, key), _unknown_key(mistake, key, guesses=guesses)
         case "required":
             name = kind["property"]
             hint = "Write version = 1 at the top." if name == "version" else ""
@@ -237,6 +282,10 @@ def _translate(mistake: jsonschema_rs.ValidationError, document: object) -> Iter
             yield path, max_age_error(mistake.instance)
         case "minItems":
             yield path, _empty_list(path)
+        case "maxItems":
+            hint = "Split the policy." if path[-1] in {"match", "rules"} else "Write a prefix, or *."
+            message = f"The list has more than {kind['limit']} items."
+            yield path, PolicyError("wrong-value", message, hint=hint)
         case _:
             choices = kind.get("options") or [kind.get("expected_value")]
             words = " or ".join(json.dumps(choice) for choice in choices)
@@ -285,7 +334,7 @@ def _empty_list(path: Path) -> PolicyError:
     return PolicyError("wrong-value", "The list is empty.", hint="Leave the key out for the default.")
 
 
-def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str) -> PolicyError:
+def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str, *, guesses: bool) -> PolicyError:
     schema: Any = SCHEMA
     for step in mistake.schema_path[:-1]:
         schema = schema[step]
@@ -294,7 +343,8 @@ def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str) -> PolicyErro
     if meant == "preflight_continue":
         hint = "Remove it: preflights are always answered by the decision."
         return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
-    close = [meant] if meant in known else difflib.get_close_matches(meant, known, n=1, cutoff=0.6)
+    guessed = meant if guesses and len(key) <= _LONGEST_GUESSED else ""
+    close = [meant] if meant in known else difflib.get_close_matches(guessed, known, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]}?" if close else f"The keys here are {', '.join(sorted(known))}."
     return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
 

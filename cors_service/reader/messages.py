@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.grammar.pattern import OriginPattern
+from cors_service.grammar.mistakes import LONGEST_PART, InvalidPolicies, PolicyError, cut
+from cors_service.grammar.pattern import OriginPattern, Pattern, weight
 from cors_service.policy.change import Behind, Change
-from cors_service.policy.model import Policy
+from cors_service.policy.model import Policy, Rule
 
 SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])}
 """Signals that a terminal or a service manager sends to all processes of a service. The first one says what they mean
@@ -31,12 +32,15 @@ _LENGTH_BYTES: Final = 4
 _LONGEST: Final = 1 << 30
 # How many origins a part has at least, but for the last: some 32 KiB.
 _PART_ORIGINS: Final = 500
+# A policy or an origin set with more is sent in pieces, since a message is read in one go.
+_PIECES_FROM: Final = 4 * _PART_ORIGINS
 
 
 class Load(Struct, frozen=True, tag=1, array_like=True):
     """Asks for what leads from a revision to the policies that are there now.
 
-    The answer is a `Begin`, a `Part` for each part, and an `End`; or a `Refused`, or a `Failed`.
+    The answer is a `Begin`, a `Part` for each part, each perhaps with a `Piece` or more before it, and an `End`; or a
+    `Refused`, or a `Failed`.
 
     Attributes:
         base: The revision; None for nothing.
@@ -68,12 +72,25 @@ class Begin(Struct, frozen=True, tag=4, array_like=True):
     behind: tuple[Behind, ...] = ()
 
 
+class Piece(Struct, frozen=True, tag=19, array_like=True):
+    """Origins of the one policy or origin set in the next part."""
+
+    origins: tuple[Pattern, ...]
+
+
 class Part(Struct, frozen=True, tag=5, array_like=True):
-    """A part of an answer; more follows."""
+    """A part of an answer; more follows.
+
+    Attributes:
+        policies: Policies.
+        origin_sets: Origin sets by name.
+        in_pieces: If the pieces before have the origins, how many of these each rule has, or the origin set.
+    """
 
     policies: tuple[Policy, ...] = ()
     origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
     header_sets: dict[str, tuple[str, ...]] = {}
+    in_pieces: tuple[int, ...] = ()
 
 
 class End(Struct, frozen=True, tag=6, array_like=True):
@@ -159,6 +176,14 @@ class Reloaded(Struct, frozen=True, tag=16, array_like=True):
     """From a worker: that is done, well or badly."""
 
 
+class Ping(Struct, frozen=True, tag=17, array_like=True):
+    """To the reader: say that you can be asked."""
+
+
+class Working(Struct, frozen=True, tag=18, array_like=True):
+    """From the reader: it can be asked, or it is at work on what takes long."""
+
+
 class Drain(Struct, frozen=True, tag=14, array_like=True):
     """To a worker: end, after it has answered what it was asked.
 
@@ -169,11 +194,24 @@ class Drain(Struct, frozen=True, tag=14, array_like=True):
     rest: bool
 
 
-Answer = Begin | Part | End | Refused | Failed
+Answer = Begin | Piece | Part | End | Refused | Failed
 Message = (
-    Load | Reread | Changed | Answer | Begun | Ending | Logged | WorkerStatus | Workers | Drain | Reload | Reloaded
+    Load
+    | Reread
+    | Changed
+    | Answer
+    | Begun
+    | Ending
+    | Logged
+    | WorkerStatus
+    | Workers
+    | Drain
+    | Reload
+    | Reloaded
+    | Ping
+    | Working
 )
-PARTS_OF_ANSWERS: Final = (Begin, Part, End)
+PARTS_OF_ANSWERS: Final = (Begin, Piece, Part, End)
 ENDS_OF_ANSWERS: Final = (End, Refused, Failed)
 _DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -253,6 +291,7 @@ class IncomingChange:
 
     def __init__(self) -> None:
         self._begin: Begin | None = None
+        self._pieces: list[Pattern] = []
         self._policies: list[Policy] = []
         self._origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
         self._header_sets: dict[str, tuple[str, ...]] = {}
@@ -269,7 +308,12 @@ class IncomingChange:
         """
         match message:
             case Begin():
-                self._begin, self._policies, self._origin_sets, self._header_sets = message, [], {}, {}
+                self._begin, self._pieces, self._policies = message, [], []
+                self._origin_sets, self._header_sets = {}, {}
+            case Piece():
+                self._pieces += message.origins
+            case Part(in_pieces=counts) if counts:
+                self._take_pieces(message)
             case Part():
                 self._policies += message.policies
                 self._origin_sets |= message.origin_sets
@@ -281,6 +325,16 @@ class IncomingChange:
             case Failed():
                 raise ReaderFailed(message.traceback)
         return None
+
+    def _take_pieces(self, part: Part) -> None:
+        """Put the one policy or origin set of a part together."""
+        pieces, self._pieces = iter(self._pieces), []
+        origins = [tuple(islice(pieces, count)) for count in part.in_pieces]
+        for policy in part.policies:
+            rules = tuple(map(_with_origins, policy.rules, origins))
+            self._policies.append(structs.replace(policy, rules=rules))
+        for name in part.origin_sets:
+            self._origin_sets[name] = cast(tuple[OriginPattern, ...], origins[0])
 
     def _change(self) -> Change:
         begin = self._begin
@@ -305,32 +359,69 @@ class ReaderFailed(Exception):
     """The process that reads policies can't do what it is asked for."""
 
 
-def parts_of(change: Change) -> Iterator[Begin | Part | End]:
+def parts_of(change: Change) -> Iterator[Begin | Piece | Part | End]:
     """Take a change apart into messages."""
     mistakes = None if change.mistakes is None else write_mistakes(change.mistakes)
     removed = (change.removed, change.removed_sets, change.removed_header_sets)
     yield Begin(change.base, change.revision, *removed, change.loaded_at, mistakes, change.behind)
-    yield from (Part(origin_sets={name: origins}) for name, origins in change.origin_sets.items())
+    for name, origins in change.origin_sets.items():
+        yield from (
+            _pieces(Part(origin_sets={name: ()}), [origins])
+            if _is_large([origins])
+            else [Part(origin_sets={name: origins})]
+        )
     yield from (Part(header_sets={name: names}) for name, names in change.header_sets.items())
-    yield from (Part(tuple(policies)) for policies in _batches(change.policies))
+    for policies in _batches(change.policies):
+        lists = [rule.origins for rule in policies[-1].rules]
+        if not _is_large(lists):
+            yield Part(tuple(policies))
+            continue
+        if policies[:-1]:
+            yield Part(tuple(policies[:-1]))
+        rules = tuple(_with_origins(rule, ()) for rule in policies[-1].rules)
+        yield from _pieces(Part((structs.replace(policies[-1], rules=rules),)), lists)
     yield End()
 
 
 def write_mistakes(invalid: InvalidPolicies) -> str:
     """Write mistakes as JSON in ASCII: unlike MessagePack, it can hold names that are not text."""
-    names = ("code", "message", "hint", "path", "value", "file", "line")
+    names = ("code", "message", "hint", "file", "line")
     mistakes: list[dict[str, Any]] = []
     for mistake in invalid.mistakes:
         written = {name: getattr(mistake, name) for name in names}
+        path = [cut(part, LONGEST_PART) if isinstance(part, str) else part for part in mistake.path]
         # Values may be of any type; this is what is reported of them.
-        mistakes.append({**written, "value": mistake.as_dict()["value"]})
-    return json.dumps(mistakes)
+        mistakes.append({**written, "path": path, "value": mistake.as_dict()["value"]})
+    return json.dumps({"mistakes": mistakes, "more": invalid.more})
 
 
 def read_mistakes(text: str) -> InvalidPolicies:
     """Read mistakes; they say the same as those that were written."""
-    mistakes: list[dict[str, Any]] = json.loads(text)
-    return InvalidPolicies([PolicyError(**{**mistake, "path": tuple(mistake["path"])}) for mistake in mistakes])
+    written: dict[str, Any] = json.loads(text)
+    mistakes = [PolicyError(**{**mistake, "path": tuple(mistake["path"])}) for mistake in written["mistakes"]]
+    return InvalidPolicies(mistakes, written["more"])
+
+
+def _is_large(lists: Sequence[Sequence[Pattern]]) -> bool:
+    return sum(sum(map(weight, origins)) for origins in lists) > _PIECES_FROM
+
+
+def _pieces(part: Part, lists: Sequence[Sequence[Pattern]]) -> Iterator[Piece | Part]:
+    """Take a part with one policy or origin set apart, whose origins are these lists and were taken out of it."""
+    piece: list[Pattern] = []
+    size = 0
+    for pattern in chain.from_iterable(lists):
+        piece.append(pattern)
+        size += weight(pattern)
+        if size >= _PART_ORIGINS:
+            yield Piece(tuple(piece))
+            piece, size = [], 0
+    yield Piece(tuple(piece))
+    yield structs.replace(part, in_pieces=tuple(map(len, lists)))
+
+
+def _with_origins(rule: Rule, origins: tuple[Pattern, ...]) -> Rule:
+    return structs.replace(rule, origins=origins)
 
 
 def _batches(policies: Iterable[Policy]) -> Iterator[list[Policy]]:
@@ -338,8 +429,9 @@ def _batches(policies: Iterable[Policy]) -> Iterator[list[Policy]]:
     size = 0
     for policy in policies:
         batch.append(policy)
-        # A rule takes as much as some origins do.
-        size += sum(5 + len(rule.origins) for rule in policy.rules)
+        # A rule takes as much as some origins do, and a name as much as one.
+        names = sum(len(rule.methods) + len(rule.request_headers) + len(rule.expose_headers) for rule in policy.rules)
+        size += sum(5 + sum(map(weight, rule.origins)) for rule in policy.rules) + len(policy.match) + names
         if size >= _PART_ORIGINS:
             yield batch
             batch, size = [], 0

@@ -30,6 +30,8 @@ from cors_service.store._status import Status
 _NAME: Final = 8
 """Characters of the name of a fault."""
 _Reported = tuple[dict[str, object], ...]
+_LOGGED: Final = 100
+"""Mistakes that are put into the log, which others have to read; the status has more of them."""
 
 
 @implementer(IPolicies)
@@ -167,6 +169,7 @@ class LivePolicies(Service):
             last_attempt=self._last_attempt,
             mistakes=mistakes,
             behind=behind,
+            more_mistakes=self._mistakes.more if self._mistakes else 0,
             stale=self._mistakes is not None,
         )
 
@@ -187,7 +190,7 @@ class LivePolicies(Service):
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
                 self._failed(self._told(error))
-            await in_slices(_let_go(self._left_over), self._clock, self._in_thread)
+            await in_slices(_let_go(self._left_over), self._clock)
             again = self._again
         self._loading = False
         waiting, self._waiting = self._waiting, []
@@ -197,7 +200,7 @@ class LivePolicies(Service):
     async def _compiled(self, before: ActivePolicies | None, change: Change) -> ActivePolicies:
         if before is not None and before.revision == change.revision:
             return before
-        active = await in_slices(ActivePolicies.changed(before, change), self._clock, self._in_thread)
+        active = await in_slices(ActivePolicies.changed(before, change), self._clock)
         if before is not None:
             self._left_over = before.parts(change)
         return active
@@ -262,15 +265,18 @@ class LivePolicies(Service):
             self._tell(invalid)
 
     def _tell(self, invalid: InvalidPolicies) -> None:
-        for mistake in invalid.mistakes:
+        for mistake in invalid.mistakes[:_LOGGED]:
             self._log.error("{mistake}", mistake=str(mistake), code=mistake.code)
         for one in self._behind:
             stays = "its last good version stays active" if one.is_kept else "it never was good, and is left out"
             self._log.error("{document} is behind: {stays}", document=shown(one.document, 300), stays=stays)
+        count = len(invalid.mistakes) + invalid.more
+        if count > _LOGGED:
+            self._log.error("{count} more mistakes are not in the log", count=count - _LOGGED)
         age = None if self._loaded_at is None else round(self._clock.seconds() - self._loaded_at)
         self._log.error(
             "{count} mistakes in {source}; {kept} stays active{since}",
-            count=len(invalid.mistakes),
+            count=count,
             source=self._source,
             kept=self.active.revision if self.active else "no policies",
             since="" if age is None else f", {age} seconds after nothing was wrong",

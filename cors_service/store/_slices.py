@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Generator
+from typing import Final, TypeVar, cast
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -18,44 +17,35 @@ MOST_SECONDS: Final = 3 * SLICE_SECONDS
 _Result = TypeVar("_Result")
 
 
-Steps = Generator[Callable[[], Any] | None, Any, _Result]
-"""Yields None between two short steps, or a task that takes long, whose result it gets."""
+Steps = Generator[None, None, _Result]
+"""Yields between two short steps."""
 
 
 def at_once(steps: Steps[_Result]) -> _Result:
     """Take steps, one after the other, and give what the generator returns."""
-    result: Any = None
     while True:
         try:
-            task = steps.send(result)
+            next(steps)
         except StopIteration as end:
             return cast(_Result, end.value)
-        result = None if task is None else task()
 
 
-async def in_slices(
-    steps: Steps[_Result],
-    clock: IReactorTime,
-    in_thread: Callable[..., Deferred[Any]],
-) -> _Result:
+async def in_slices(steps: Steps[_Result], clock: IReactorTime) -> _Result:
     """Take steps, and let the reactor do other things now and then.
 
     Args:
         steps: The steps.
         clock: The reactor.
-        in_thread: Runs a function where it may block; gives a Deferred of the result.
 
     Returns:
         What the generator returns.
     """
     begun = clock.seconds()
-    result: Any = None
     while True:
         try:
-            task = steps.send(result)
+            next(steps)
         except StopIteration as end:
             return cast(_Result, end.value)
-        result = None if task is None else await in_thread(task)
         if clock.seconds() - begun >= SLICE_SECONDS:
             await _leave_the_reactor(clock)
             begun = clock.seconds()

@@ -18,6 +18,7 @@ class Status(Struct, frozen=True, kw_only=True):
         mistakes: What kept the last attempt, or a part of it, from becoming active; empty if nothing did.
         behind: The documents with newer versions that are not active, each with the keys `document`, `since` (seconds
             since 1970), `kept` (whether an earlier version is active) and `mistakes`.
+        more_mistakes: The number of further ones, which are not listed.
         stale: Whether the active policies are not those of the last attempt.
     """
 
@@ -29,4 +30,5 @@ class Status(Struct, frozen=True, kw_only=True):
     last_attempt: float | None
     mistakes: tuple[dict[str, object], ...]
     behind: tuple[dict[str, object], ...] = ()
+    more_mistakes: int = 0
     stale: bool

@@ -284,7 +284,8 @@ def test_index_agrees_with_the_oracle(patterns: list[str], bound: str, host: str
         read = read_pattern(f"https://{pattern.format('<t>')}")
         assert isinstance(read, BoundHost)
         index.add(read, number)
-    index.seal()
+    for _ in index.seal():
+        pass
     written = [f"https://{pattern.format(bound)}" for pattern in patterns]
     for origin in (f"https://{host}{port}", *(one.replace(":*", port).replace(":1-9", port) for one in written)):
         if not naive.is_origin(origin):

@@ -215,6 +215,29 @@ def test_in_slices(store: ScriptedStore) -> None:
     assert clock.getDelayedCalls() == []
 
 
+@pytest.mark.parametrize(
+    "origins",
+    [
+        [f"https://a{number}.example" for number in range(5000)],
+        [f"https://*.a{number}.example" for number in range(5000)],
+        [f"https://{{0,1,2,3}}{{0,1,2,3}}{{0,1,2,3}}{{0,1,2,3}}.a{number}.example" for number in range(20)],
+        [f"re:https://[a-z]{{1,60}}{number}" for number in range(70)],
+    ],
+    ids=["origins", "wildcards", "alternatives", "expressions"],
+)
+def test_large_policy(store: ScriptedStore, origins: list[str]) -> None:
+    """A large policy is made ready in many turns, too, and what it costs is counted after it is written out."""
+    clock = Ticking()
+    live = LivePolicies(store, clock, in_thread=execute)
+    live.activate(policies("one"))
+    reloading = live.reload()
+    store.give(policies("one"), read_document({"version": 1, "policies": {"large": {"origins": origins}}}))
+    clock.pump([0.0] * 1000)
+    assert reloading.called
+    assert active(live) == ["large"]
+    assert clock.turns > 10
+
+
 def test_stop_waits(live: LivePolicies, store: ScriptedStore) -> None:
     """A stop waits for what is under way, and for the store."""
     live.reload()
@@ -252,10 +275,10 @@ def counted(steps: int) -> Generator[None, Any, None]:
 def test_slices() -> None:
     """Steps that take no time are one slice; those that take time are several, with a turn of the reactor between."""
     fast, slow = Clock(), Ticking()
-    now(Deferred.fromCoroutine(in_slices(counted(100), fast, execute)))
+    now(Deferred.fromCoroutine(in_slices(counted(100), fast)))
     assert fast.getDelayedCalls() == []
     ends: list[object] = []
-    Deferred.fromCoroutine(in_slices(counted(100), slow, execute)).addCallback(ends.append)
+    Deferred.fromCoroutine(in_slices(counted(100), slow)).addCallback(ends.append)
     slow.pump([0.0] * 1000)
     assert (ends, slow.turns > 30) == ([None], True)
 
@@ -297,42 +320,38 @@ def test_gives_way(turn: float, turns: float) -> None:
     """Between two slices the reactor has turns until it is idle, but only so many if it is not."""
     slices, clock = 20, Busy(2 * SLICE_SECONDS, turn)
     ends: list[object] = []
-    Deferred.fromCoroutine(in_slices(clock.steps(slices), clock, execute)).addCallback(ends.append)
+    Deferred.fromCoroutine(in_slices(clock.steps(slices), clock)).addCallback(ends.append)
     clock.advance(0)
     assert ends == [None]
     assert turns <= clock.turns / slices <= turns + 1
 
 
-def test_task() -> None:
-    """A task is done elsewhere, and its result comes back; what the steps return is what comes out."""
-    done: list[Any] = []
+def test_result() -> None:
+    """What the steps return is what comes out."""
 
-    def steps() -> Any:
-        found = yield None
-        assert found is None
-        found = yield lambda: "result"
-        return found
+    def steps() -> Generator[None, None, str]:
+        yield
+        return "result"
 
-    def in_thread(function: Callable[[], Any]) -> Deferred[Any]:
-        done.append(function)
-        return execute(function)
-
-    assert now(Deferred.fromCoroutine(in_slices(steps(), Clock(), in_thread))) == "result"
-    assert len(done) == 1
+    assert now(Deferred.fromCoroutine(in_slices(steps(), Clock()))) == "result"
 
 
 def test_at_once() -> None:
-    """Before the reactor runs, all steps are taken one after the other, tasks too."""
+    """Before the reactor runs, all steps are taken one after the other."""
 
-    def steps() -> Any:
-        yield None
-        return (yield lambda: "result")
+    def steps() -> Generator[None, None, str]:
+        yield
+        return "result"
 
     assert at_once(steps()) == "result"
 
 
-def test_task_that_fails() -> None:
-    """A task that fails is the failure of all."""
-    steps = iter([lambda: 1 / 0])
+def test_step_that_fails() -> None:
+    """A step that fails is the failure of all."""
+
+    def steps() -> Generator[None, None, float]:
+        yield
+        return 1 / 0
+
     with pytest.raises(ZeroDivisionError):
-        now(Deferred.fromCoroutine(in_slices((step for step in steps), Clock(), execute)))
+        now(Deferred.fromCoroutine(in_slices(steps(), Clock())))

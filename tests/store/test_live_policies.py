@@ -218,25 +218,6 @@ def test_same_content(live: LivePolicies, store: ScriptedStore, clock: Clock) ->
     assert (live.status.generation, live.status.loaded_at, live.status.last_attempt) == (1, 1010, 1010)
 
 
-def test_compiled_elsewhere(store: ScriptedStore, clock: Clock) -> None:
-    """A policy that takes long is compiled where that may take its time; the old ones decide until it is done."""
-    tasks: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
-
-    def in_thread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        tasks.append((Deferred(), function, arguments))
-        return tasks[-1][0]
-
-    live = LivePolicies(store, clock, in_thread=in_thread)
-    live.activate(policies("one"))
-    reloading = live.reload()
-    origins = [f"https://{number}.example" for number in range(3000)]
-    store.give(read_document({"version": 1, "policies": {"large": {"origins": origins}}}))
-    assert (active(live), reloading.called, len(tasks)) == (["one"], False, 1)
-    deferred, function, arguments = tasks.pop()
-    execute(function, *arguments).chainDeferred(deferred)
-    assert (active(live), reloading.called) == (["large"], True)
-
-
 # Failures.
 
 
