@@ -20,6 +20,7 @@ from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.limits import DEFAULT_TTL
 from cors_service.policy.schema import SCHEMA
 from cors_service.policy.summary import summarize
+from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.sources import read_policies
 from cors_service.wire import FORM_FIELDS, make_query, write_decision
 
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="report every mistake in policy documents")
     check.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a document or a directory of documents")
+    _add_links(check)
     check.set_defaults(run=_check)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of policy documents")
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     decide = commands.add_parser("decide", help="decide about one request; exit status 0 if allowed, 2 if refused")
     decide.add_argument("--policies", required=True, type=Path, metavar="PATH", help="a document or a directory")
+    _add_links(decide)
     decide.add_argument("--policy", metavar="NAME", help="the policy to decide by")
     decide.add_argument("--url", metavar="URL", help="the URL of the request, to find the policy by")
     decide.add_argument("--origin", metavar="ORIGIN", help="the Origin of the request")
@@ -89,11 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_links(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--follow-links", action="store_true", help="read what links in a directory lead to, also outside of it"
+    )
+
+
 def _check(options: argparse.Namespace) -> int:
     status = ALLOWED
     for path in options.paths:
         try:
-            print(summarize(read_policies(path)))
+            print(summarize(read_policies(path, ReaderLimits(follow_links=options.follow_links))))
         except InvalidPolicies as invalid:
             print(invalid.report(), file=sys.stderr)
             status = FAILED
@@ -108,7 +117,7 @@ def _schema(_: argparse.Namespace) -> int:
 def _decide(options: argparse.Namespace) -> int:
     given = {name: [value] if (value := getattr(options, name)) else [] for name in FORM_FIELDS}
     try:
-        policies = read_policies(options.policies)
+        policies = read_policies(options.policies, ReaderLimits(follow_links=options.follow_links))
         check_policy(options.policy, policies)
         decision = ActivePolicies(policies).advise(make_query(given))
     except InvalidPolicies as invalid:

@@ -168,21 +168,25 @@ class PythonProcess(ProcessProtocol):
             self.transport.closeChildFD(number)
 
 
-def run(arguments: Sequence[str]) -> bytes:
+def run(arguments: Sequence[str], timeout: float) -> bytes:
     """Run a Python process to its end, before the reactor runs.
 
     Args:
         arguments: Those of Python.
+        timeout: Seconds that it may take.
 
     Returns:
         What it wrote on its standard output.
 
     Raises:
-        OSError: It can't be started, or has failed.
+        OSError: It can't be started, has failed, or takes longer.
     """
-    done = subprocess.run(  # noqa: S603 - the program is this one
-        _command(arguments), env=_environment(), stdout=subprocess.PIPE, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - the program is this one
+            _command(arguments), env=_environment(), stdout=subprocess.PIPE, check=False, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"it takes longer than {timeout:g} seconds") from None
     if done.returncode:
         raise OSError(f"exit status {done.returncode}")
     return done.stdout

@@ -90,11 +90,14 @@ class Options(usage.Options):
         _number(
             "max-snapshot-age", float, 1, "Seconds after which a start does without the snapshot. Never by default."
         ),
+        _number("reader-memory", int, 64, "MiB of memory that reading the policies may take up."),
+        _number("reader-timeout", float, 1, "Seconds in which reading the policies has to show that it goes on."),
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
+        ["follow-links", None, "Read what links in the directory of the policies lead to, also outside of it."],
         ["line-by-line", None, "Read all requests as Twisted does: several times slower, with the same answers."],
     ]
 
@@ -136,7 +139,8 @@ class Options(usage.Options):
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         lists = {"listen": listen, "operator_listen": tuple(self["operator-listen"]), "host": tuple(self["host"])}
-        return Settings(**(values | lists | {"line_by_line": bool(self["line-by-line"])}))
+        flags = {"line_by_line": bool(self["line-by-line"]), "follow_links": bool(self["follow-links"])}
+        return Settings(**(values | lists | flags))
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""

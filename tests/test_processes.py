@@ -104,9 +104,9 @@ async def test_file(noted: Noted, tmp_path: Path) -> None:
 
 def test_run() -> None:
     """A process that is only run gives what it writes; one that fails is an error."""
-    assert run(["-c", "print('written', end='')"]) == b"written"
+    assert run(["-c", "print('written', end='')"], timeout=60) == b"written"
     with pytest.raises(OSError, match="exit status 3"):
-        run(["-c", "import sys; sys.exit(3)"])
+        run(["-c", "import sys; sys.exit(3)"], timeout=60)
 
 
 def heard(noted: Noted) -> PythonProcess:

@@ -179,6 +179,7 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notif
         ["-m", "cors_service.daemon.worker", settings.to_json()],
         policies=path_of(settings),
         snapshot=make_snapshot(settings),
+        limits=settings.reader_limits,
         drain_timeout=settings.drain_timeout,
         when_serving=notifier.ready,
         kept_file=None if settings.auth is None else nameless_file("cors-service-access"),

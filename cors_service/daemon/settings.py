@@ -8,6 +8,7 @@ from typing import Final, Self
 from msgspec import Struct, convert, to_builtins
 
 from cors_service.limits import Limits, ServerLimits
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
 
@@ -39,6 +40,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         workers: Processes that serve.
         snapshot: The path of the file that keeps the last good policies; None for none.
         max_snapshot_age: Seconds after which a start does without the snapshot; None for never.
+        reader_memory: MiB that reading the policies may take up.
+        reader_timeout: Seconds that may pass without a sign that reading goes on.
+        follow_links: Whether links in the directory of the policies may lead out of it.
         access_log: The path of the file for a line on each request, `-` for the log, None for none.
         json_log: The path of the file for the log as JSON, `-` for standard output, None for none.
         line_by_line: Whether to read all requests as Twisted does.
@@ -64,6 +68,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     workers: int = 1
     snapshot: str | None = None
     max_snapshot_age: float | None = None
+    reader_memory: int = DEFAULT_LIMITS.memory
+    reader_timeout: float = DEFAULT_LIMITS.timeout
+    follow_links: bool = False
     access_log: str | None = None
     json_log: str | None = None
     line_by_line: bool = False
@@ -87,6 +94,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             request_timeout=self.request_timeout,
             idle_timeout=self.idle_timeout,
         )
+
+    @property
+    def reader_limits(self) -> ReaderLimits:
+        """What reading the policies may take."""
+        return ReaderLimits(self.reader_memory, self.reader_timeout, self.follow_links)
 
     def to_json(self) -> str:
         """Write the settings as JSON, in ASCII."""

@@ -69,7 +69,7 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
     """
     try:
         if settings.store is None:
-            policy_set = read_policies(path_of(settings))
+            policy_set = read_policies(path_of(settings), settings.reader_limits)
         else:
             change = read_store(find_store(settings.store, reactor))
             policy_set = PolicySet.of(change.policies, change.origin_sets, change.header_sets)
@@ -108,7 +108,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         if settings.workers == 1:
             initial = read_initial(settings, store)
         else:
-            check_in_process(path_of(settings), make_snapshot(settings))
+            check_in_process(path_of(settings), make_snapshot(settings), settings.reader_limits)
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         _refuse(invalid)
@@ -131,7 +131,7 @@ def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
         return find_store(settings.store, reactor)
     # Without POSIX signals to keep away from a process of its own, a thread reads.
     store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
-    return store(path_of(settings), reactor, snapshot=make_snapshot(settings))
+    return store(path_of(settings), reactor, snapshot=make_snapshot(settings), limits=settings.reader_limits)
 
 
 def make_access(settings: Settings, reactor: Any, kept: KeptText | None = None) -> LiveAccess | None:

@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Final
 
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.limits import DEFAULT_LIMITS, OUT_OF_MEMORY, ReaderLimits, limit_memory
 from cors_service.reader.messages import (
     HEARS,
     SIGNALS,
@@ -25,6 +26,7 @@ from cors_service.reader.messages import (
     Frames,
     Message,
     Refused,
+    Working,
     decoded,
     framed,
     write_mistakes,
@@ -37,6 +39,7 @@ from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 
 _NICE: Final = 10
 _READ_BYTES: Final = 1 << 16
+_SIGN_SECONDS: Final = 1.0
 
 Inbox = SimpleQueue[Message | Names]
 """What there is to do: a request, or names of what has changed."""
@@ -48,12 +51,13 @@ def main() -> None:
     snapshot = options.snapshot and Snapshot(options.snapshot, options.max_snapshot_age)
     if options.shared is not None:
         snapshot = SharedSnapshot(options.shared)
+    limits = ReaderLimits(options.memory, options.timeout, options.follow_links)
     # What is printed by mistake is not a message.
     output = os.dup(1)
     os.dup2(2, 1)
     if options.check:
         gc.disable()
-        _write(output, framed(_checked(options.path, snapshot)))
+        _write(output, framed(_checked(options.path, snapshot, limits)))
         return
     os.nice(_NICE)
     for number in SIGNALS:
@@ -61,7 +65,8 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     # Nearly all that it makes stays, and is not garbage.
     gc.set_threshold(100_000, 20, 100)
-    documents = Documents(options.path)
+    limit_memory(limits.memory)
+    documents = Documents(options.path, limits, working=_Signs(output).give)
     responder = Responder(
         documents,
         lambda frame: _write(output, frame),
@@ -71,7 +76,25 @@ def main() -> None:
     inbox: Inbox = SimpleQueue()
     Thread(target=_listen, args=(inbox, snapshot), daemon=True).start()
     notices = Notices(options.path, inbox.put)
-    _serve(responder, Pace(options.path, documents.looks, responder.look, notices.follow), inbox)
+    try:
+        _serve(responder, Pace(options.path, documents.looks, responder.look, notices.follow), inbox)
+    except MemoryError:
+        # Nothing is done that takes more of it.
+        os._exit(OUT_OF_MEMORY)
+
+
+class _Signs:
+    """Says now and then that what takes long goes on."""
+
+    def __init__(self, output: int) -> None:
+        self._output = output
+        self._last = time.monotonic()
+
+    def give(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= _SIGN_SECONDS:
+            self._last = now
+            _write(self._output, framed(Working()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,12 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--snapshot", type=Path, help="a file that keeps the last good policies")
     parser.add_argument("--max-snapshot-age", type=float, help="the seconds after which a start does without it")
     parser.add_argument("--shared", type=int, help="without a snapshot: the descriptor of a file for those who follow")
+    parser.add_argument("--memory", type=int, default=DEFAULT_LIMITS.memory, help="MiB that reading may take up")
+    parser.add_argument("--timeout", type=float, default=DEFAULT_LIMITS.timeout, help="seconds that --check may take")
+    parser.add_argument("--follow-links", action="store_true", help="also out of the directory")
     return parser
 
 
-def _checked(path: Path, snapshot: Snapshot | None) -> Message:
+def _checked(path: Path, snapshot: Snapshot | None, limits: ReaderLimits) -> Message:
     try:
-        good, _ = read_at_start(path, snapshot)
+        good, _ = read_at_start(path, snapshot, limits)
     except InvalidPolicies as invalid:
         return Refused(write_mistakes(invalid))
     # Who reads next may find mistakes where there were none now.

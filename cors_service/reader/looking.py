@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.sources import State, States, state_of, states_of
 
 POLL_SECONDS: Final = 0.5
@@ -33,13 +34,14 @@ class Looks:
         is_complete: Whether every document was read once.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Make looks at a file or directory."""
+    def __init__(self, path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
+        """Make looks at a file or directory, within limits."""
         self.due: set[str] = set()
         self.moved: set[str] = set()
         self.seconds = 0.0
         self.is_complete = False
         self._path = path
+        self._limits = limits
         self._seen: States = {}
         self._read: States = {}
         # What differs from what was read, and how many looks it has gone on changing.
@@ -113,7 +115,7 @@ class Looks:
 
     def _find_all(self) -> dict[str, State | None]:
         # What was there, and is perhaps gone; then what is there.
-        return {**dict.fromkeys(self._seen), **dict.fromkeys(self._changed), **states_of(self._path)}
+        return {**dict.fromkeys(self._seen), **dict.fromkeys(self._changed), **states_of(self._path, self._limits)}
 
     def _find(self, names: Collection[str]) -> dict[str, State | None]:
         return {name: state_of(self._path, name) for name in {*names, *self._changed}}

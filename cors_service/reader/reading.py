@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,10 @@ from cors_service.policy.assembly import Assembly, read_drafts
 from cors_service.policy.change import Behind, Change
 from cors_service.policy.draft import Draft
 from cors_service.reader.history import History
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.looking import Looks
 from cors_service.reader.snapshot import Kept, Snapshot
-from cors_service.reader.sources import document_names, read_text, shown_path
+from cors_service.reader.sources import document_names, read_text, shown_path, unreadable, within_limits
 
 _MOST_BEHIND: Final = 1000
 
@@ -57,13 +58,23 @@ class Documents:
         behind: The documents with newer versions than those of the last good set, a thousand at most.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Make the documents of a file or directory, of which nothing is read yet."""
+    def __init__(
+        self, path: Path, limits: ReaderLimits = DEFAULT_LIMITS, *, working: Callable[[], object] = lambda: None
+    ) -> None:
+        """Make the documents of a file or directory, of which nothing is read yet.
+
+        Args:
+            path: The file or directory.
+            limits: What reading may take.
+            working: Is called before each document: reading many takes long.
+        """
         self.good: GoodSet | None = None
         self.mistakes: InvalidPolicies | None = None
         self.behind: tuple[Behind, ...] = ()
         self._path = path
-        self.looks = Looks(path)
+        self._limits = limits
+        self._working = working
+        self.looks = Looks(path, limits)
         self._assembly = Assembly()
         self._has_changed = True
         self._history = History()
@@ -171,6 +182,7 @@ class Documents:
             as_it_is: Whether to take a document that changes at this very moment; it can wait else.
         """
         for name in list(names):
+            self._working()
             state = self.looks.state(name)
             if state is None:
                 self._put(name, None)
@@ -180,11 +192,17 @@ class Documents:
                 self._put(name, found)
 
     def _read_one(self, name: str) -> tuple[Draft | PolicyError, object]:
-        source, state = read_text(self._path, name)
+        source, state = read_text(self._path, name, self._limits)
         if isinstance(source, PolicyError):
             return source, state
         known = self._assembly.get(name)
-        return known if isinstance(known, Draft) and known.source == source else Draft(source), state
+        if isinstance(known, Draft) and known.source == source:
+            return known, state
+        try:
+            return Draft(source), state
+        except MemoryError:
+            what = f"reading it takes more than {self._limits.memory} MiB of memory (--reader-memory)"
+        return unreadable(shown_path(self._path / name), OSError(what)), state
 
     def _put(self, name: str, document: Draft | PolicyError | None) -> None:
         self.looks.has_read(name)
@@ -195,7 +213,7 @@ class Documents:
     def _assemble(self) -> None:
         try:
             if not self.looks.has_documents:
-                document_names(self._path)  # raises what is wrong
+                document_names(self._path, self._limits)  # raises what is wrong
             change = self._assembly.read()
         except InvalidPolicies as invalid:
             self.mistakes, self.behind = invalid, ()
@@ -233,8 +251,15 @@ class Documents:
         return without_userinfo(shown_path(f"{self._path}/{name}" if name else self._path))
 
 
-def read_at_start(path: Path, snapshot: Snapshot | None) -> tuple[GoodSet, Change]:
+def read_at_start(
+    path: Path, snapshot: Snapshot | None, limits: ReaderLimits = DEFAULT_LIMITS
+) -> tuple[GoodSet, Change]:
     """Read documents for a start: what is wrong with them, and what goes on beside that because of the snapshot.
+
+    Args:
+        path: The file or directory.
+        snapshot: Takes the place of what is not good.
+        limits: What reading may take.
 
     Returns:
         The set to start with, and the change that leads there from nothing.
@@ -243,18 +268,23 @@ def read_at_start(path: Path, snapshot: Snapshot | None) -> tuple[GoodSet, Chang
         InvalidPolicies: There is nothing to go on with. With every mistake of every document, and why the snapshot is
             of no use.
     """
-    with suppress(InvalidPolicies):
-        good = _read_good(path)
+    return within_limits(limits, path, lambda: _read_at_start(path, snapshot, limits))
+
+
+def _read_at_start(path: Path, snapshot: Snapshot | None, limits: ReaderLimits) -> tuple[GoodSet, Change]:
+    # What takes too much memory is read once more, too: then it is known which document that is.
+    with suppress(InvalidPolicies, MemoryError):
+        good = _read_good(path, limits)
         return good, Change.whole(good.policy_set, revision=good.revision, loaded_at=good.loaded_at)
-    documents = Documents(path)
+    documents = Documents(path, limits)
     begin(documents, snapshot, is_start=True)
     assert documents.good is not None
     return documents.good, documents.change(None)
 
 
-def _read_good(path: Path) -> GoodSet:
+def _read_good(path: Path, limits: ReaderLimits) -> GoodSet:
     """Read documents that are good, with none of what `Documents` remembers of them: a start has to be quick."""
-    texts = {name: read_text(path, name)[0] for name in document_names(path)}
+    texts = {name: read_text(path, name, limits)[0] for name in document_names(path, limits)}
     drafts = {name: Draft(text) for name, text in texts.items() if isinstance(text, Source)}
     unreadable = [text for text in texts.values() if isinstance(text, PolicyError)]
     policy_set = read_drafts(list(drafts.values()), unreadable=unreadable)

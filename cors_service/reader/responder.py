@@ -15,8 +15,10 @@ from cors_service.reader.messages import (
     Failed,
     Load,
     Message,
+    Ping,
     Refused,
     Reread,
+    Working,
     framed,
     parts_of,
     write_mistakes,
@@ -76,8 +78,12 @@ class Responder:
                 self._load(request)
             elif isinstance(request, Reread):
                 self._reread()
+            elif isinstance(request, Ping):
+                self._send(framed(Working()))
         except InvalidPolicies as invalid:
             self._send(framed(Refused(write_mistakes(invalid))))
+        except MemoryError:
+            raise  # another process begins anew
         except Exception:  # noqa: BLE001 - whatever it is, the service has to know
             self._send(framed(Failed(ascii(traceback.format_exc()))))
 

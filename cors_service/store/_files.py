@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from cors_service.policy.change import Change
 from cors_service.reader.keeping import Keeping
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.looking import POLL_SECONDS
 from cors_service.reader.reading import Documents, begin
 from cors_service.reader.snapshot import Snapshot
@@ -41,6 +42,7 @@ class FilePolicyStore:
         clock: IReactorTime,
         *,
         snapshot: Snapshot | None = None,
+        limits: ReaderLimits = DEFAULT_LIMITS,
         interval: float = POLL_SECONDS,
         in_thread: Callable[..., Deferred[Any]] = deferToThread,
     ) -> None:
@@ -50,11 +52,12 @@ class FilePolicyStore:
             path: The file or directory.
             clock: The reactor.
             snapshot: Keeps each good set, for a start while the documents can't be read or have mistakes.
+            limits: What reading may take; of its memory, only the sizes of documents that follow from it.
             interval: Seconds between two looks.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
         self.name = shown_path(path)
-        self._documents = Documents(path)
+        self._documents = Documents(path, limits)
         self._clock = clock
         self._snapshot = snapshot
         self._keeping = Keeping(self._documents, snapshot, complain)

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from cors_service.policy.change import Change
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.messages import IncomingChange, Load, decoded
 from cors_service.reader.reading import read_at_start
 from cors_service.reader.responder import Known
@@ -27,17 +28,21 @@ class ReaderPolicyStore:
     however that ends.
     """
 
-    def __init__(self, path: Path, reactor: Any, *, snapshot: Snapshot | None = None) -> None:
+    def __init__(
+        self, path: Path, reactor: Any, *, snapshot: Snapshot | None = None, limits: ReaderLimits = DEFAULT_LIMITS
+    ) -> None:
         """Make a store.
 
         Args:
             path: The file or directory.
             reactor: Provides `IReactorProcess` and `IReactorTime`.
             snapshot: Keeps each good set, for a start while the documents can't be read.
+            limits: What reading may take.
         """
         self._path = path
         self._snapshot = snapshot
-        self._client = ReaderClient(path, reactor, self._may_have_changed, snapshot=snapshot)
+        self._limits = limits
+        self._client = ReaderClient(path, reactor, self._may_have_changed, snapshot=snapshot, limits=limits)
         self.name = self._client.name
         self._known: Known | None = None
         self._changed: Callable[[], object] | None = None
@@ -49,7 +54,7 @@ class ReaderPolicyStore:
         Raises:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
-        good, change = read_at_start(self._path, self._snapshot)
+        good, change = read_at_start(self._path, self._snapshot, self._limits)
         complain(good.keep_at_start(self._client.snapshot))
         if change.mistakes is None and change.loaded_at is not None:
             self._known = Known(change.revision, change.loaded_at)

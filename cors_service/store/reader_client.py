@@ -13,15 +13,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
-from cors_service.processes import PythonProcess, how_it_ended, nameless_file, run
+from cors_service.processes import LINGER_SECONDS, PythonProcess, how_it_ended, nameless_file, run
+from cors_service.reader.limits import DEFAULT_LIMITS, OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
     Failed,
     Frames,
     Load,
+    Ping,
     Refused,
     Reread,
+    Working,
     decoded,
     encoded,
     framed,
@@ -32,6 +35,7 @@ from cors_service.reader.messages import (
 from cors_service.reader.responder import Known
 from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 from cors_service.reader.sources import shown_path
+from cors_service.store._signs import SignsOfLife
 
 _FAILED: Final = "reader-failed"
 _SHARED: Final = 3
@@ -40,6 +44,12 @@ _LONGEST_PAUSE: Final = 60.0
 _PATIENCE: Final = 2
 """How often the process has to end, with no answer in between, for those who ask to be told."""
 
+_END_SECONDS: Final = 10.0
+"""How long a process may take to end, while it keeps the last good set in the snapshot."""
+
+# What ends a process that wants more memory than there is: the kernel, or a library that can't do without it.
+_FOR_WANT_OF_MEMORY: Final = {"signal 9", "signal 6"}
+
 Take = Callable[[bytes], object]
 
 
@@ -47,7 +57,7 @@ class ReaderClient:
     """Keeps the process that reads policies running, and asks it.
 
     If it ends it is started again, after pauses that grow, and what was asked is asked again. If it ends time and
-    again, or can't be started, the answer is that policies can't be read, and why.
+    again, can't be started, or shows no sign of life, the answer is that policies can't be read, and why.
 
     Attributes:
         name: What people call the source.
@@ -56,7 +66,13 @@ class ReaderClient:
     _log: Final = Logger()
 
     def __init__(
-        self, path: Path, reactor: Any, changed: Callable[[], object], *, snapshot: Snapshot | None = None
+        self,
+        path: Path,
+        reactor: Any,
+        changed: Callable[[], object],
+        *,
+        snapshot: Snapshot | None = None,
+        limits: ReaderLimits = DEFAULT_LIMITS,
     ) -> None:
         """Make a client, without a process.
 
@@ -65,13 +81,17 @@ class ReaderClient:
             reactor: Provides `IReactorProcess` and `IReactorTime`.
             changed: Is called when there may be something new.
             snapshot: Where the process keeps each good set.
+            limits: What reading may take.
         """
         self.name = shown_path(path)
         self._path = path
         self._given = snapshot
         self._shared: SharedSnapshot | None = None
+        self._limits = limits
         self._reactor = reactor
         self._changed = changed
+        self._signs = SignsOfLife(reactor, limits.timeout, self._ask_for_a_sign, self._give_up)
+        self._is_given_up = False
         self._is_wanted = False
         # Requests without an answer, in their order, with those who wait for it.
         self._asked: deque[tuple[Load, Take]] = deque()
@@ -80,6 +100,7 @@ class ReaderClient:
         self._failures = 0
         self._why: InvalidPolicies | None = None
         self._restart: IDelayedCall | None = None
+        self._killing: IDelayedCall | None = None
         self._ended: list[Deferred[None]] = []
 
     def start(self, known: Known | None = None) -> None:
@@ -132,16 +153,21 @@ class ReaderClient:
         """Take nothing from the process for the time being."""
         if self._process is not None:
             self._process.pause()
+            self._signs.end()
 
     def resume(self) -> None:
         """Take what the process has to say."""
         if self._process is not None:
             self._process.resume()
+            self._signs.begin()
 
     def process_said(self, process: PythonProcess, message: bytes) -> None:
         """Pass on what the process says."""
-        self._why = None
+        self._signs.note()
         kind = type_of(message)
+        if kind is Working:
+            return
+        self._why = None
         if kind is Changed:
             self._changed()
         elif self._asked:
@@ -164,16 +190,14 @@ class ReaderClient:
         """Start another process, if this one was not to end."""
         if process is self._process:
             self._process = None
-            self._lost(f"has ended: {how_it_ended(reason)}")
+            self._signs.end()
+            self._has_ended(how_it_ended(reason))
 
     def process_closed(self, process: PythonProcess) -> None:
         """Tell that the process has ended, if that was wanted."""
         if process is not self._ending:
             return
-        self._ending = None
-        if self._is_wanted or self._asked:
-            self._run()
-        self._rest()
+        self._has_closed()
 
     def _run(self, known: Known | None = None) -> None:
         """Start the process if it does not run."""
@@ -186,11 +210,13 @@ class ReaderClient:
             options += ["--shared", str(_SHARED)]
             files[_SHARED] = self.snapshot.fileno()
         try:
-            self._process.start(_arguments(self._path, self._given, *options), files)
+            self._process.start(_arguments(self._path, self._given, self._limits, *options), files)
         except OSError as error:
             self._process = None
             self._lost(f"can't be started: {error}")
             return
+        self._is_given_up = False
+        self._signs.begin()
         for request, _ in self._asked:
             self._process.send(framed(request))
 
@@ -207,6 +233,8 @@ class ReaderClient:
             self._restart = None
         if self._process is not None:
             self._ending, self._process = self._process, None
+            self._signs.end()
+            self._killing = self._reactor.callLater(_END_SECONDS, self._kill)
             self._ending.end()
         if self._ending is None:
             self._forget_shared()
@@ -228,7 +256,44 @@ class ReaderClient:
             self._shared.close()
             self._shared = None
 
-    def _lost(self, what: str) -> None:
+    def _kill(self) -> None:
+        """End a process that does not end by itself; one that is stuck in the kernel is left behind."""
+        assert self._ending is not None
+        self._log.error("The reader of {path} does not end, and is killed", path=self.name)
+        self._ending.kill()
+        self._killing = self._reactor.callLater(LINGER_SECONDS, self._has_closed)
+
+    def _has_closed(self) -> None:
+        self._ending = None
+        if self._killing is not None and self._killing.active():
+            self._killing.cancel()
+        self._killing = None
+        if self._is_wanted or self._asked:
+            self._run()
+        self._rest()
+
+    def _ask_for_a_sign(self) -> None:
+        if self._process is not None:
+            self._process.send(framed(Ping()))
+
+    def _give_up(self) -> None:
+        assert self._process is not None
+        self._is_given_up = True
+        what = f"shows no sign of life for {self._limits.timeout:g} seconds (--reader-timeout), and is killed"
+        self._log.error("The reader of {path} {what}", path=self.name, what=what)
+        # It may be stuck in the kernel, and not even end.
+        self._refuse_all(f"The process that reads the policies {what}.")
+        self._process.kill()
+
+    def _has_ended(self, how: str) -> None:
+        if how == f"exit status {OUT_OF_MEMORY}":
+            self._lost(f"needs more than {self._limits.memory} MiB of memory (--reader-memory)", at_once=True)
+        elif how in _FOR_WANT_OF_MEMORY and not self._is_given_up:
+            self._lost(f"has ended: {how}, perhaps for want of memory")
+        else:
+            self._lost(f"has ended: {how}")
+
+    def _lost(self, what: str, *, at_once: bool = False) -> None:
         self._log.error("The reader of {path} {what}", path=self.name, what=what)
         if not self._is_wanted and not self._asked:
             self._rest()
@@ -236,28 +301,28 @@ class ReaderClient:
         pause = min(2.0**self._failures, _LONGEST_PAUSE)
         self._failures += 1
         self._restart = self._reactor.callLater(pause, self._run_again)
-        if self._failures >= _PATIENCE:
-            message = f"The process that reads the policies {what}; it is started again in {pause:g} seconds."
-            self._refuse_all(InvalidPolicies([PolicyError(_FAILED, message, file=self.name)]))
+        if (at_once or self._failures >= _PATIENCE) and not self._is_given_up:
+            self._refuse_all(f"The process that reads the policies {what}; it is started again in {pause:g} seconds.")
 
-    def _refuse_all(self, why: InvalidPolicies) -> None:
-        self._why = why
+    def _refuse_all(self, message: str) -> None:
+        self._why = InvalidPolicies([PolicyError(_FAILED, message, file=self.name)])
         asked, self._asked = self._asked, deque()
-        answer = encoded(Refused(write_mistakes(why)))
+        answer = encoded(Refused(write_mistakes(self._why)))
         for _, take in asked:
             take(answer)
         # Whoever does not wait for an answer has to ask, to hear of it.
         self._changed()
 
 
-def check_in_process(path: Path, snapshot: Snapshot | None) -> None:
+def check_in_process(path: Path, snapshot: Snapshot | None, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
     """Have a process that ends with it read policies, so that nothing of them stays in this one.
 
     Raises:
         InvalidPolicies: With every mistake, if the policies can't be what a service starts with.
     """
     try:
-        output = run(_arguments(path, snapshot, "--check"))
+        # The process itself says what takes it too long, unless it can't.
+        output = run(_arguments(path, snapshot, limits, "--check"), timeout=limits.timeout + _END_SECONDS)
     except OSError as error:
         why = f"The process that reads the policies failed: {error}."
         raise InvalidPolicies([PolicyError(_FAILED, why, file=shown_path(path))]) from None
@@ -267,8 +332,10 @@ def check_in_process(path: Path, snapshot: Snapshot | None) -> None:
             raise read_mistakes(message.mistakes)
 
 
-def _arguments(path: Path, snapshot: Snapshot | None, *options: str) -> list[str]:
+def _arguments(path: Path, snapshot: Snapshot | None, limits: ReaderLimits, *options: str) -> list[str]:
     keeping = [] if snapshot is None else ["--snapshot", str(snapshot.path)]
     if snapshot is not None and snapshot.max_age is not None:
         keeping += ["--max-snapshot-age", repr(snapshot.max_age)]
-    return ["-m", "cors_service.reader", *keeping, *options, "--", str(path)]
+    within = [f"--memory={limits.memory}", f"--timeout={limits.timeout!r}"]
+    within += ["--follow-links"] if limits.follow_links else []
+    return ["-m", "cors_service.reader", *keeping, *within, *options, "--", str(path)]

@@ -10,6 +10,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
@@ -36,7 +37,13 @@ class Relay:
     """
 
     def __init__(
-        self, reactor: Any, path: Path, workers: Callable[[], list[WorkerProcess]], *, snapshot: Snapshot | None = None
+        self,
+        reactor: Any,
+        path: Path,
+        workers: Callable[[], list[WorkerProcess]],
+        *,
+        snapshot: Snapshot | None = None,
+        limits: ReaderLimits = DEFAULT_LIMITS,
     ) -> None:
         """Make a relay.
 
@@ -45,9 +52,10 @@ class Relay:
             path: Where the policies are: a file or directory.
             workers: Gives the workers.
             snapshot: Where the reader keeps each good set.
+            limits: What reading may take.
         """
         self._reactor = reactor
-        self._reader = ReaderClient(path, reactor, self._changed, snapshot=snapshot)
+        self._reader = ReaderClient(path, reactor, self._changed, snapshot=snapshot, limits=limits)
         self._workers = workers
         # The worker whose answer is under way, whether it is worth waiting for, and the call that ends the wait.
         self._receiver: WorkerProcess | None = None

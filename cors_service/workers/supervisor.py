@@ -19,6 +19,7 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
 from cors_service.processes import LINGER_SECONDS, how_it_ended
+from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.messages import (
     HEARS,
     PARTS_OF_ANSWERS,
@@ -71,6 +72,7 @@ class Supervisor(Service):
         *,
         policies: Path,
         snapshot: Snapshot | None = None,
+        limits: ReaderLimits = DEFAULT_LIMITS,
         drain_timeout: float,
         when_serving: Callable[[], object] = lambda: None,
         kept_file: int | None = None,
@@ -84,6 +86,7 @@ class Supervisor(Service):
             command: The arguments of Python that start a worker; one more, as JSON, tells it what it is given.
             policies: Where the policies are: a file or directory.
             snapshot: Keeps each good set of policies.
+            limits: What reading them may take.
             drain_timeout: Seconds that requests in flight have to end when the service stops.
             when_serving: Is called once, when the first worker serves.
             kept_file: The descriptor of a file that all workers get; None for none.
@@ -100,7 +103,7 @@ class Supervisor(Service):
         self._loads_file = -1
         self._slots = [Slot(number) for number in range(1, count + 1)]
         self._leaving: set[WorkerProcess] = set()
-        self._relay = Relay(reactor, policies, self._workers, snapshot=snapshot)
+        self._relay = Relay(reactor, policies, self._workers, snapshot=snapshot, limits=limits)
         self._telling: IDelayedCall | None = None
         self._ended: Deferred[None] | None = None
 

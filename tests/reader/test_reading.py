@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from cors_service.decision import ActivePolicies
 from cors_service.policy import InvalidPolicies, PolicySet, revision
 from cors_service.policy.change import Behind
+from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.looking import PATIENCE, PATIENCE_WITH_OTHERS
 from cors_service.reader.reading import Documents, read_at_start
 from cors_service.reader.snapshot import Snapshot
@@ -344,7 +345,7 @@ def test_begins_with_what_never_rests(tmp_path: Path) -> None:
 def test_written_while_it_is_read(reader: Documents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read of a document that changed at this very moment is not taken: it may be half of it."""
 
-    def write_and_read(path: Path, name: str) -> object:
+    def write_and_read(path: Path, name: str, *limits: ReaderLimits) -> object:
         (path / name).write_text(toml("half"))
         read = read_text(path, name)
         put(path / name, toml("whole").encode())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from cors_service.policy import InvalidPolicies, revision
+from cors_service.reader.limits import OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import LivePolicies, ReaderPolicyStore
 from cors_service.web import decision_resource
-from tests.store.store_texts import TEN_MISTAKES, names, toml
+from tests.store.store_texts import TEN_MISTAKES, document, names, toml
 from tests.web.traversal import Caller
 
 DEADLINE = 30.0
@@ -240,6 +243,90 @@ async def test_cannot_be_started(path: Path, logged: Logged) -> None:
     machine.is_full = False
     await until(lambda: active(live) == ["two"])
     assert not live.status.stale
+    await live.stopService()
+
+
+# A reader that is stuck, or wants too much.
+
+
+def stuck_after(path: Path, seconds: float) -> ReaderPolicyStore:
+    """Give a store that gives its reader up after so many seconds of silence."""
+    return ReaderPolicyStore(path, reactor, limits=ReaderLimits(timeout=seconds))
+
+
+async def test_silent(path: Path, logged: Logged) -> None:
+    """A reader that shows no sign of life is killed, which the status and the log say; the next one goes on."""
+    live = LivePolicies(stuck_after(path, 3.0), IReactorTime(reactor))
+    live.startService()
+    await until(lambda: active(live) == ["one"])
+    [pid] = children()
+    os.kill(pid, signal.SIGSTOP)
+    await until(lambda: live.status.stale)
+    [mistake] = live.status.mistakes
+    assert (mistake["code"], active(live)) == ("reader-failed", ["one"])
+    assert "no sign of life for 3 seconds (--reader-timeout)" in str(mistake["message"])
+    assert any("no sign of life" in text for level, text in logged if level == "error")
+    write(path, toml("two"))
+    await until(lambda: active(live) == ["two"] and not live.status.stale)
+    assert pid not in children()
+    await live.stopService()
+
+
+async def test_silent_while_it_loads(path: Path) -> None:
+    """Whoever waits for its answer hears of it, too."""
+    store = stuck_after(path, 3.0)
+    live = LivePolicies(store, IReactorTime(reactor))
+    live.startService()
+    await until(lambda: active(live) == ["one"])
+    os.kill(children().pop(), signal.SIGSTOP)
+    await live.reload()
+    assert (live.status.stale, active(live)) == (True, ["one"])
+    await until(lambda: not live.status.stale)
+    await live.stopService()
+
+
+async def test_stop_while_it_is_silent(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that does not end when it should is killed, so that the service ends."""
+    monkeypatch.setattr("cors_service.store.reader_client._END_SECONDS", 0.1)
+    live = LivePolicies(ReaderPolicyStore(path, reactor), IReactorTime(reactor))
+    live.startService()
+    await until(lambda: active(live) == ["one"])
+    os.kill(children().pop(), signal.SIGSTOP)
+    await live.stopService()
+    assert children() == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems don't hold a process to its limit")
+async def test_document_that_takes_too_much_memory(tmp_path: Path) -> None:
+    """A document that takes too much memory is a mistake of its own, and the reader goes on."""
+    path = tmp_path / "policies.json"
+    write(path, json.dumps(document("one")))
+    live = LivePolicies(ReaderPolicyStore(path, reactor, limits=ReaderLimits(memory=64)), IReactorTime(reactor))
+    live.startService()
+    await until(lambda: active(live) == ["one"])
+    before = children()
+    write(path, "[" + "{}," * 1_000_000 + "{}]")
+    await until(lambda: live.status.stale)
+    assert "more than 64 MiB of memory (--reader-memory)" in str(live.status.mistakes[0]["message"])
+    write(path, json.dumps(document("two")))
+    await until(lambda: active(live) == ["two"])
+    assert before == children()
+    await live.stopService()
+
+
+async def test_reader_that_takes_too_much_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that ends because it wants more memory than it may says so at once."""
+    live = LivePolicies(ReaderPolicyStore(path, reactor, limits=ReaderLimits(memory=64)), IReactorTime(reactor))
+    live.activate(read_policies(path))
+    monkeypatch.setattr(
+        "cors_service.store.reader_client._arguments", lambda *_: ["-c", f"import os; os._exit({OUT_OF_MEMORY})"]
+    )
+    live.startService()
+    await until(lambda: live.status.stale)
+    [mistake] = live.status.mistakes
+    assert "needs more than 64 MiB of memory (--reader-memory)" in str(mistake["message"])
+    monkeypatch.undo()
+    await until(lambda: not live.status.stale)
     await live.stopService()
 
 
