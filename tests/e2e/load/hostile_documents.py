@@ -17,7 +17,7 @@ from tests.e2e.load.client import Connection, request
 from tests.e2e.load.figures import tell
 from tests.e2e.load.service import Service, running
 
-SECONDS = 40.0
+SECONDS = 60.0
 GOOD = 'version = 1\n[policies.one]\norigins = ["https://one.example"]\n'
 REQUEST = request("POST", "/v1/decision", b'{"policy": "one", "method": "GET", "origin": "https://one.example"}')
 
