@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Final
 
 from msgspec import Struct
@@ -73,5 +74,18 @@ class BoundIndex:
             start = host.find(bound, start + 1)
         return best
 
+    def may_find(self, origin: Origin) -> bool:
+        """Say whether a rule covers an origin if the right value is bound."""
+        host = origin.host
+        dots = [place for place, char in enumerate(host) if char == "."]
+        if len(dots) > _MOST_DOTS:
+            return True  # nobody sends such an origin, so it takes no time
+        for start, end in product((0, *(dot + 1 for dot in dots)), (*dots, len(host))):
+            ports = self._ports.get((origin.scheme, host[:start], host[end:])) if start < end else None
+            if ports is not None and ports.find(origin.port) != NO_RULE:
+                return True
+        return False
+
 
 _ENDS: Final = frozenset({"", "."})
+_MOST_DOTS: Final = 16

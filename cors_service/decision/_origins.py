@@ -222,15 +222,16 @@ class BoundOrigins:
         """Find the first rule that covers an origin.
 
         Returns:
-            What `OriginIndex.find` gives, or NEEDS_URL for an origin that no rule covers without the URL.
+            What `OriginIndex.find` gives, or NEEDS_URL for an origin that a rule may cover if the URL is known.
         """
-        found = self._index.find(origin)
-        if self._bound is None:
-            return NEEDS_URL if found == NOT_COVERED and not self._has_url else found
+        found, hosts = self._index.find(origin), self._index.bound
         parsed = read_origin(origin)
-        if parsed is None or self._index.bound is None:
+        if parsed is None or hosts is None:
             return found
-        best = self._index.bound.find(parsed, self._bound)
+        if self._bound is None:
+            is_missing = found == NOT_COVERED and not self._has_url and hosts.may_find(parsed)
+            return NEEDS_URL if is_missing else found
+        best = hosts.find(parsed, self._bound)
         return found if best == NO_RULE else best if found == NOT_COVERED else min(best, found)
 
 

@@ -124,6 +124,31 @@ def test_without_a_url() -> None:
     assert message == decision.reason.message
 
 
+MISSING = {
+    "another tenant": ("https://evil.app.example.com", True),
+    "no tenant": ("https://app.example.com", False),
+    "two labels": ("https://a.b.app.example.com", True),
+    "another domain": ("https://acme.evil.example", False),
+    "another scheme": ("http://acme.app.example.com", False),
+    "another port": ("https://acme.app.example.com:8443", False),
+    "another port that is listed": ("https://a.other.example:8443", True),
+    "an empty label": ("https://.app.example.com", False),
+    "more labels than anybody has": (f"https://{'a.' * 20}example", True),
+    "null": ("null", False),
+    "files": ("file://", False),
+}
+
+
+@pytest.mark.parametrize(("origin", "missing"), MISSING.values(), ids=MISSING)
+def test_what_is_missing(origin: str, *, missing: bool) -> None:
+    """The URL is missing where a rule could cover the origin; of others it is said that no rule covers them."""
+    policies = active(
+        a={"match": ["<t>.m.example/"], "origins": ["https://<t>.app.example.com", "https://a.<t>.example:8443"]}
+    )
+    expected = "origin-needs-url" if missing else "origin-not-allowed"
+    assert decided(policies, origin, None).reason.code == expected
+
+
 def test_malformed_origin_without_a_url() -> None:
     """What is no origin is said to be none, URL or not."""
     assert decided(active(a=TENANTS), "https://acme.app.example.com/", None).reason.code == "origin-malformed"
