@@ -1,5 +1,6 @@
 """Tests of the finders of single kinds of patterns, in small worlds in which all there is can be listed."""
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import product
 
@@ -47,7 +48,7 @@ def test_addresses(rules: list[str]) -> None:
         pattern = read_pattern(text)
         assert isinstance(pattern, AddressRange)
         index.add(pattern, number)
-    index.seal()
+    deque(index.seal(), 0)
     for origin in (f"http://{address}{port}" for address in ADDRESSES for port in ("", ":8080", ":8081")):
         parsed = read_origin(origin)
         assert parsed is not None
@@ -69,7 +70,7 @@ def test_globs(rules: list[str]) -> None:
         pattern = read_pattern(text)
         assert isinstance(pattern, Glob)
         index.add(pattern, number)
-    index.seal()
+    deque(index.seal(), 0)
     for origin in (f"app://{label}.{suffix}" for label in LABELS for suffix in ("x", "x:8080", "y", "a.x")):
         parsed = read_origin(origin)
         assert parsed is not None
