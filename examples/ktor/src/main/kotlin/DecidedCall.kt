@@ -24,7 +24,7 @@ private val DECISION = AttributeKey<Decision>("Cors")
 private const val TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 /** All headers that a decision can have, as lines. */
 private val LINE = Regex(
-    "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true|Timing-Allow-Origin: [!-~]+(, [!-~]+)*" +
+    "Access-Control-Allow-(Origin: [!-~]+|Credentials: true)|Timing-Allow-Origin: [!-~]+(, [!-~]+)*" +
         "|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): $TOKEN(, ?$TOKEN)*+" +
         "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 )
