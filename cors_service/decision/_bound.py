@@ -42,15 +42,21 @@ class Binding(Struct, frozen=True, gc=False):
 
 
 class BoundIndex:
-    """The patterns of a policy that use what is bound, compiled."""
+    """The patterns of a policy that use what is bound, compiled.
 
-    __slots__ = ("_ports",)
+    Attributes:
+        first: The index of the first rule with such a pattern.
+    """
+
+    __slots__ = ("_ports", "first")
 
     def __init__(self) -> None:
+        self.first = NO_RULE
         self._ports: dict[tuple[str, str, str], Ports] = {}
 
     def add(self, pattern: BoundHost, index: int) -> None:
         """Add a pattern of the rule with an index, before `seal`."""
+        self.first = min(self.first, index)
         key = pattern.scheme, pattern.before, pattern.behind
         self._ports.setdefault(key, Ports()).add(*pattern.ports, index)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from cors_service.decision.decision import Headers
 from cors_service.grammar.mistakes import cut, shown
-from cors_service.grammar.tokens import is_forbidden_method, is_token, normalize_method
+from cors_service.grammar.tokens import is_forbidden_method, is_forbidden_request_header, is_token, normalize_method
 from cors_service.policy.model import Rule
 
 MAX_HEADER_NAMES: Final = 64
@@ -135,7 +135,8 @@ class Grant:
     def lacks(self, lines: Sequence[str]) -> list[str]:
         """The header names of all lines, each once and well-formed, that it does not grant and could."""
         members = (member.strip(_OWS).lower() for line in lines for member in line.split(","))
-        return [name for name in dict.fromkeys(members) if is_token(name) and name != "*" and not self._grants(name)]
+        names = [name for name in dict.fromkeys(members) if is_token(name) and name != "*" and not self._grants(name)]
+        return [name for name in names if not is_forbidden_request_header(name)]
 
     def _check_headers(self, lines: Sequence[str], method: str) -> tuple[str, ...]:
         """Check the header names of all lines; give them in lower case, each once, in their order."""

@@ -15,8 +15,9 @@ from cors_service.decision.decision import Decision
 from cors_service.decision.query import Query
 from cors_service.grammar.flaw import as_browsers_send
 from cors_service.grammar.mistakes import cut
-from cors_service.grammar.origin import DEFAULT_PORTS, NO_PORT, Origin, read_origin
+from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT, Origin, read_origin
 from cors_service.grammar.pattern import NULL, SetName, write_pattern
+from cors_service.grammar.single import is_exact
 from cors_service.grammar.tokens import is_forbidden_method, normalize_method
 from cors_service.policy import PolicySet
 
@@ -57,8 +58,13 @@ def _origin_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy
     origin = query.origins[0]
     if origin == NULL:
         return 'Serve the page from an origin of its own, or add "null" to a rule with dangerously_allow.'
+    if origin == FILE:
+        return f'Serve the page by HTTP, or add "{FILE}" to a rule with dangerously_allow = ["file-origin"].'
     near = _nearest(origin, policy, policy_set)
-    return f"The nearest is '{cut(near, _LONGEST)}'." if near else f'Add "{origin}" to the origins of a rule.'
+    if near:
+        return f"The nearest is '{cut(near, _LONGEST)}'."
+    # What a stranger sends must not be advised as a pattern: `https://*` is an origin that browsers can send.
+    return f'Add "{origin}" to the origins of a rule.' if is_exact(origin) else "No policy can list such a host."
 
 
 def _origin_needs_url(*_: object) -> str:

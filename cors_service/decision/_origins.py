@@ -99,21 +99,23 @@ class OriginIndex:
     def _made(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Iterator[None]:
         self._trees: dict[str, _Node] = {}
         self.bound: BoundIndex | None = None
-        self.rules_for_any: tuple[int, ...] = ()
+        self.rules_for_any: set[int] = set()
+        self._any = NO_RULE
         exact: dict[str, int] = {}
         regexes: list[_Regex] = []
         finders: dict[type[OriginPattern], _Finder] = {}
         for index, (patterns, insecure) in enumerate(rules):
+            # An earlier rule may refuse everybody.
+            decides = min(index, self._any)
             for some in batches(expanded(patterns)):
                 for pattern in some:
                     if isinstance(pattern, str):
-                        exact.setdefault(pattern, index)
+                        exact.setdefault(pattern, decides)
                     elif isinstance(pattern, Expression):
                         regexes.append((pattern, index, insecure))
                     else:
                         self._add(pattern, index, finders)
                 yield
-        self._any = min(self.rules_for_any, default=NO_RULE)
         self._regexes = tuple(regexes)
         # The size of all expressions of a policy is bounded, and so is the time that this takes.
         self._automaton = automaton_of([expression.text for expression, _, _ in regexes]) if regexes else None
@@ -132,7 +134,8 @@ class OriginIndex:
         if isinstance(pattern, Wildcard):
             self._trees.setdefault(pattern.scheme, _Node()).add(pattern, index)
         elif isinstance(pattern, AnyOrigin):
-            self.rules_for_any += (index,)
+            self.rules_for_any.add(index)
+            self._any = min(self._any, index)
         elif isinstance(pattern, BoundHost):
             self.bound = self.bound or BoundIndex()
             self.bound.add(pattern, index)

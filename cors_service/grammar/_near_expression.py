@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from cors_service.grammar._registrants import is_registry
 from cors_service.grammar.expression import REGEX, read_expression
 from cors_service.grammar.mistakes import PolicyError
 
@@ -53,9 +54,11 @@ def with_stars(text: str) -> str:
     """Write a pattern as an expression that has stars where no pattern may; nothing if the domain is one of them."""
     scheme, separator, authority = text.partition("://")
     host, colon, port = authority.partition(":")
-    labels = re.sub(r"\*+|\?(?=\.)", "*", host).split(".")
-    if not separator or "*" not in host or "*" in "".join(labels[-2:]):
+    starred = re.sub(r"\*+|\?(?=\.)", "*", host)
+    domain = starred.removesuffix(".").rpartition("*")[2].partition(".")[2]
+    if not separator or "*" not in host or "." not in domain or is_registry(domain):
         return ""
+    labels = starred.split(".")
     written = r"\.".join(re.escape(label).replace(r"\*", _LABEL).replace(r"\-", "-") for label in labels)
     ports = "(:[0-9]+)?" if port == "*" else f"{colon}{port}"
     expression = f"{REGEX}{scheme}://{written}{ports}"

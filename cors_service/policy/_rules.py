@@ -267,7 +267,10 @@ def _check_headers_of(name: str, headers: HeaderSet, rule: Rule, place: Place) -
 
 
 def check_reachable(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:
-    """Note every rule that earlier rules leave no origin; rules with mistakes are passed over."""
+    """Note every rule that earlier rules leave no origin; rules with mistakes are passed over.
+
+    What earlier rules refuse is left out: in an incident one rule is added, and those that it overrules stay.
+    """
     if len(rules) == 1:
         return
     covered = Coverage()
@@ -278,7 +281,7 @@ def check_reachable(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:
         if all(map(covered.covers, patterns)):
             message = f"Rule {int(read.path[-1]) + 1} never decides: earlier rules cover each of its origins."
             root.at(*read.path).refuse("rule-unreachable", message, hint="Move it up, or remove it.")
-        for pattern in patterns:
+        for pattern in () if read.rule.refuse else patterns:
             covered.add(pattern)
 
 

@@ -66,6 +66,12 @@ HINTS: dict[str, tuple[Query, str]] = {
         sent("null", policy="shop"),
         'Serve the page from an origin of its own, or add "null" to a rule with dangerously_allow.',
     ),
+    "a file": (
+        sent("file://", policy="shop"),
+        'Serve the page by HTTP, or add "file://" to a rule with dangerously_allow = ["file-origin"].',
+    ),
+    "an origin that reads as a pattern": (sent("https://*", policy="shop"), "No policy can list such a host."),
+    "an origin that a policy can't have": (sent('https://a"b.zz', policy="shop"), "No policy can list such a host."),
     "an origin like one that is refused": (
         sent("http://bad.example", policy="shut"),
         'Add "http://bad.example" to the origins of a rule.',
@@ -93,6 +99,14 @@ HINTS: dict[str, tuple[Query, str]] = {
     "all headers that lack": (
         asked(LOCAL, "GET", "X-B, x-a", "authorization,x-b", policy="shop"),
         'Add "x-b", "authorization" to request_headers.',
+    ),
+    "a header that no page can set": (
+        asked(LOCAL, "GET", "cookie", policy="shop"),
+        "Have the page use another header.",
+    ),
+    "headers, one of which no page can set": (
+        asked(LOCAL, "GET", "cookie,x-b", policy="shop"),
+        'Add "x-b" to request_headers.',
     ),
     "authorization beside any header": (
         asked(PAGE, "GET", "x-a,authorization", policy="any"),

@@ -69,12 +69,49 @@ def test_resource_policy(value: str) -> None:
 
 
 def test_order() -> None:
-    """The first rule that covers an origin decides, whether it refuses or not; a late refusal is a mistake."""
+    """The first rule that covers an origin decides, whether it refuses or not; a late refusal is a mistake.
+
+    A rule that an earlier one overrules by refusing is not: an incident takes one rule, and no rule away.
+    """
     grant, refusal = {"origins": [PAGE]}, {"origins": [PAGE, STRANGER], "refuse": True}
     decisions = [ruled(grant, refusal).decide(sent(origin)) for origin in (PAGE, STRANGER)]
     assert [(decision.allowed, decision.rule) for decision in decisions] == [(True, 1), (False, 2)]
     assert codes_in(policy(rules=[grant, {**grant, "refuse": True}])) == ["rule-unreachable"]
-    assert codes_in(policy(rules=[refusal, grant])) == ["rule-unreachable"]
+    assert codes_in(policy(rules=[refusal, grant, grant])) == ["rule-unreachable"]
+
+
+REFUSED = {
+    "itself": [PAGE],
+    "a set of origins": ["https://{page,other}.example"],
+    "sub-domains": ["https://*.example"],
+    "a glob": ["https://p-*.example.com"],
+    "everybody": ["*"],
+    "any host": ["https://*:*", "null", "file://"],
+    "an expression": ["re:.*", "null", "file://"],
+}
+GRANTED = {
+    "an origin": [PAGE],
+    "null": ["null"],
+    "a file": ["file://"],
+    "sub-domains": ["https://*.example"],
+    "a glob": ["https://p-*.example.com"],
+    "everybody": ["*"],
+}
+ORIGINS = [PAGE, "null", "file://", "https://p-1.example.com", STRANGER]
+
+
+@pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("granted", GRANTED.values(), ids=GRANTED)
+def test_whatever_later_rules_say(refused: list[str], granted: list[str]) -> None:
+    """No later rule grants anything to an origin that is refused, in whichever forms the two are written."""
+    shut = ruled({"origins": refused, "refuse": True})
+    both = ruled(
+        {"origins": refused, "refuse": True},
+        {"origins": granted, "dangerously_allow": ["null-origin", "file-origin"]},
+    )
+    for origin in ORIGINS:
+        if shut.decide(sent(origin)).reason.code == "origin-refused":
+            assert both.decide(sent(origin)).reason.code == "origin-refused"
 
 
 def test_insecure_origins() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cors_service.decision import ActivePolicies, Query
 from cors_service.policy import read_document
-from tests.decision.queries import PAGE, STRANGER, TAO, VARY, asked, flat, ruled, sent, value_of
+from tests.decision.queries import PAGE, STRANGER, TAO, VARY, active, asked, flat, ruled, sent, value_of
 
 OTHER = "https://other.example"
 URL = "https://api.example/x"
@@ -81,6 +81,17 @@ NOT_LISTED: dict[str, ActivePolicies] = {
     "an expression": flat(PAGE, "re:https://a", timing=True),
     "everybody in another rule": ruled({"origins": [PAGE], "timing": True}, {"origins": ["*"], "timing": True}),
 }
+
+
+def test_what_is_bound() -> None:
+    """No origin is listed about which an earlier rule decides on some hosts, and grants it no timing there."""
+    own = "http://app.example:3000"
+    bound, listed = {"origins": ["http://<host>:*"], "refuse": True}, {"origins": [own], "timing": True}
+    url = "http://app.example/"
+    for rules, expected in (([bound, listed], None), ([listed, bound], own)):
+        policies = active(a={"match": ["<host>/"], "rules": rules})
+        queries = [Query("GET", "a", url, origins) for origins in ((own,), ())]
+        assert [value_of(policies.decide(query).headers, TAO) for query in queries] == [expected, expected]
 
 
 @pytest.mark.parametrize("policies", NOT_LISTED.values(), ids=NOT_LISTED)

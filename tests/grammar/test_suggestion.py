@@ -204,6 +204,8 @@ NO_SUGGESTIONS = {
     "a Unicode port": "https://a:٣",
     "an address with what is no character": "127.\ufffd",
     "a Unicode IPv6 address": "https://[::é]/",
+    "a part of a name that anybody can register": "https://a.b-*.co.uk",
+    "a part of a name that anybody can register, with a dot at its end": "https://*.*-x.com.",
     "one label that is not the first": "https://a.?.example",
     "a port that is too large": "https://a:65536",
 }
