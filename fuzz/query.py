@@ -18,6 +18,7 @@ from cors_service.decision._urls import URL, parse_site, parse_url
 from cors_service.policy import Source, read_sources
 from cors_service.wire import parse_json, read_form, read_query
 from fuzz import checked
+from tests.naive_urls import Route, best, fits_host, segments_of
 
 CODES = frozenset(
     {
@@ -34,6 +35,11 @@ CODES = frozenset(
 
 _POLICIES = Path(__file__).parents[1] / "etc" / "policies.toml"
 _ACTIVE = ActivePolicies(read_sources([Source(None, "toml", _POLICIES.read_text("utf-8"))]))
+_ROUTES = {
+    Route(match.host, match.port, segments_of(match.path)): policy.name
+    for policy in _ACTIVE.policy_set.policies.values()
+    for match in policy.match
+}
 
 
 def check(data: bytes) -> None:
@@ -131,27 +137,16 @@ def _without_dots(path: str) -> str:
 
 
 def _has_host(name: str, url: URL) -> bool:
-    """Whether a policy has a prefix of this host and port, or no prefix at all."""
-    match = _ACTIVE.policy_set.policies[name].match
-    return not match or any(_fits(one.authority, url) for one in match)
+    """Whether a policy has a match of this host and port, or no match at all."""
+    routes = [route for route, policy in _ROUTES.items() if policy == name]
+    return not routes or any(_fits(route, url) for route in routes)
 
 
-def _fits(authority: str, url: URL) -> bool:
-    """Whether a URL is on a host of a match, and on its port."""
-    host, _, port = authority.partition(":")
-    suffix = host.removeprefix("*")
-    fits_host = url.host == host or (host != suffix and url.host.endswith(suffix) and url.host != suffix)
-    return fits_host and (url.port == int(port) if port else url.is_default)
+def _fits(route: Route, url: URL) -> bool:
+    return fits_host(route, url.host, url.port, 443 if url.origin.startswith("https:") else 80)
 
 
 def _policy_of(path: str, url: URL) -> str | None:
-    """The policy of the longest path that fits, and for that path of the most specific host."""
-    fitting: list[tuple[int, bool, int, str]] = []
-    for policy in _ACTIVE.policy_set.policies.values():
-        for match in policy.match:
-            authority, _, prefix = match.text.partition("/")
-            host = authority.partition(":")[0]
-            suffix = host.removeprefix("*")
-            if _fits(authority, url) and f"{path}/".startswith(f"/{prefix}"):
-                fitting.append((len(prefix), host == suffix, len(suffix), policy.name))
-    return max(fitting)[-1] if fitting else None
+    """The policy of the best match for a path."""
+    route = best([route for route in _ROUTES if _fits(route, url)], segments_of(path))
+    return None if route is None else _ROUTES[route]

@@ -219,7 +219,7 @@ FAULTS = {
         query, b"https://api.example.com/prices/..%2fcatalogue/", _readings, "_last_return", always(-1)
     ),
     "a URL has the port of another": Fault(query, ROUTED, _urls, "DEFAULT_PORTS", {"https": 80}),
-    "a URL finds another policy": Fault(query, ROUTED, _router.Router, "_find", always("catalogue")),
+    "a URL finds another policy": Fault(query, ROUTED, _router.Router, "_follow", always("catalogue")),
     "chunks are not looked at": Fault(
         request,
         b"\0POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
