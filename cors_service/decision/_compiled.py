@@ -168,19 +168,19 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         return Decision(kind, False, status, reason, headers, self.name, number, revision)
 
     def _no_access(self, index: int, origin: str) -> Reason:
+        if index == NOT_COVERED:
+            # It is well-formed, so it can be shown as it is.
+            return Reason("origin-not-allowed", f"No rule of policy {self.name} covers '{origin}'.")
         if index == MALFORMED:
             flaw = flaw_of(origin)
             message = f"{shown(origin)} is not an origin as browsers send it{': ' if flaw else ''}{flaw}."
             return Reason("origin-malformed", message)
-        if index == NEEDS_URL:
-            message = (
-                f"No rule of policy {self.name} covers '{origin}' without the URL of the request, "
-                "of which its origins use the host."
-            )
-            return Reason("origin-needs-url", message)
-        assert index == NOT_COVERED
-        # It is well-formed, so it can be shown as it is.
-        return Reason("origin-not-allowed", f"No rule of policy {self.name} covers '{origin}'.")
+        assert index == NEEDS_URL
+        message = (
+            f"No rule of policy {self.name} covers '{origin}' without the URL of the request, "
+            "of which its origins use the host."
+        )
+        return Reason("origin-needs-url", message)
 
     def _not_this(self, error: NotGranted, origin: str, grant: Grant) -> Reason:
         rule = f"Rule {grant.number} of policy {self.name}"

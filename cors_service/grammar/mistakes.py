@@ -230,6 +230,9 @@ def dotted(path: Path) -> str:
 
 def shown(value: object, limit: int = 80) -> str:
     """A value for a message: escaped to ASCII and cut, so that it can't forge a log line, and without passwords."""
+    if isinstance(value, str):  # as it is in every decision that shows something
+        text = ascii(value)
+        return cut(without_userinfo(text) if "@" in text else text, limit)
     if isinstance(value, Mapping):
         return "{...}" if value else "{}"
     if isinstance(value, list | tuple):
