@@ -115,7 +115,7 @@ class _Readings:
         root = self._places.start()
         self._arrive(root, root.best, None, here)
         for index, segment in enumerate(self._segments):
-            self._can_return = index < self._returns
+            self._can_return = index <= self._returns
             if not segment and index == len(self._segments) - 1:
                 self._close(here)
                 break

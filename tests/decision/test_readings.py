@@ -100,6 +100,9 @@ REFUSED = {
     "a slash in three bytes": (("/", "/open/"), "/open/..%E0%80%AFshut"),
     "a slash in four bytes": (("/", "/open/"), "/open/..%F0%80%80%afshut"),
     "dots in two bytes": (("/", "/open/"), "/open/%C0%AE%c0%ae/shut"),
+    "two dots behind an encoded slash": (API, "/x%2F../api/y"),
+    "two dots between encoded slashes": (API, "/x%2f..%2Fapi/y"),
+    "two dots behind a backslash": (API, "/x\\../api/y"),
     "two dots that enter": (API, "/x/../api/y"),
     "two slashes": (API, "//api/y"),
     "three slashes": (API, "/api///admin/x"),
@@ -188,7 +191,9 @@ def test_readings_one_by_one(routes: list[Route], between: list[str]) -> None:
 
 
 ODD = ["a", "b", "/", "/", "//", "/.", "/..", "%2e", "%2F", "%5c", "\\", ";", ";x", "%3B", "%61", "%2561", "%25", "%3F"]
-ODD_PATHS = st.lists(st.sampled_from([*ODD, "%252f", "%23", " ", "%20", "js", ".js", "%6a"]), max_size=8)
+ODD_PATHS = st.lists(
+    st.sampled_from([*ODD, "a%2F..", "..%2f", "\\..", "%252f", "%23", " ", "%20", "js", ".js", "%6a"]), max_size=8
+)
 
 
 @examples(1_000)
