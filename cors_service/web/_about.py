@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 
 import cors_service
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.nearest import nearest
 from cors_service.limits import Limits
 from cors_service.reader.messages import WorkerStatus
 from cors_service.store import IPolicies, Status
@@ -54,7 +55,9 @@ class PoliciesEndpoint(EndpointWithPolicies):
         """
         active = self._active()
         if name is not None and name not in active.policy_set.policies:
-            raise Problem(404, "unknown-policy", f"There is no policy {shown(name)}.")
+            near = nearest(name, active.policy_set.policies)
+            hint = f" The nearest is '{near}'." if near else ""
+            raise Problem(404, "unknown-policy", f"There is no policy {shown(name)}.{hint}")
         headers = tag_headers([cors_service.__version__, active.revision, self._scope, name or ""], "no-cache")
         if is_held(request, headers):
             return Answer(304, JSON, b"", headers)

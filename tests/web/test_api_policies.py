@@ -119,6 +119,12 @@ def test_unknown_policy(name: str) -> None:
     assert caller().get(f"/v1/policies/{name}").problem == (404, "unknown-policy")
 
 
+def test_nearest_policy() -> None:
+    """Whoever reads a policy by a name that is nearly right is told the right one."""
+    answer = caller().get("/v1/policies/catalog")
+    assert answer.json["detail"] == "There is no policy 'catalog'. The nearest is 'catalogue'."
+
+
 @pytest.mark.parametrize(
     "path", ["/v1/policies/", "/v1/policies/status/", "/v1/policies/status/rules", "/v1/policies//"]
 )
