@@ -222,7 +222,7 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = cut(part, LONGEST_PART)
+            name = cut(without_userinfo(part), LONGEST_PART)
             bare = name.isascii() and name.replace("-", "_").isidentifier()
             text += f"{'.' if text else ''}{name if bare else repr(name)}"
     return text
