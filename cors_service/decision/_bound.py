@@ -45,18 +45,18 @@ class BoundIndex:
     """The patterns of a policy that use what is bound, compiled.
 
     Attributes:
-        first: The index of the first rule with such a pattern.
+        rules: The indices of the rules with such patterns.
     """
 
-    __slots__ = ("_ports", "first")
+    __slots__ = ("_ports", "rules")
 
     def __init__(self) -> None:
-        self.first = NO_RULE
+        self.rules: set[int] = set()
         self._ports: dict[tuple[str, str, str], Ports] = {}
 
     def add(self, pattern: BoundHost, index: int) -> None:
         """Add a pattern of the rule with an index, before `seal`."""
-        self.first = min(self.first, index)
+        self.rules.add(index)
         key = pattern.scheme, pattern.before, pattern.behind
         self._ports.setdefault(key, Ports()).add(*pattern.ports, index)
 
@@ -80,17 +80,18 @@ class BoundIndex:
             start = host.find(bound, start + 1)
         return best
 
-    def may_find(self, origin: Origin) -> bool:
-        """Say whether a rule covers an origin if the right value is bound."""
+    def may_find(self, origin: Origin) -> set[int]:
+        """The rules that cover an origin if the right value is bound."""
         host = origin.host
         dots = [place for place, char in enumerate(host) if char == "."]
         if len(dots) > _MOST_DOTS:
-            return True  # nobody sends such an origin, so it takes no time
+            return self.rules  # nobody sends such an origin, so it takes no time
+        found: set[int] = set()
         for start, end in product((0, *(dot + 1 for dot in dots)), (*dots, len(host))):
             ports = self._ports.get((origin.scheme, host[:start], host[end:])) if start < end else None
-            if ports is not None and ports.find(origin.port) != NO_RULE:
-                return True
-        return False
+            if ports is not None:
+                found.add(ports.find(origin.port))
+        return found - {NO_RULE}
 
 
 _ENDS: Final = frozenset({"", "."})

@@ -216,14 +216,16 @@ class BoundPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
     Attributes:
         index: All its origins.
         binding: What is bound.
+        refusing: The indices of the rules that refuse.
     """
 
     index: OriginIndex
     binding: Binding
+    refusing: frozenset[int]
 
     def decide(self, query: Query, url: URL | None, revision: str) -> Decision:
         bound = None if url is None else self.binding.bound(url)
-        origins = BoundOrigins(self.index, bound, has_url=url is not None)
+        origins = BoundOrigins(self.index, bound, self.refusing if url is None else None)
         return super(BoundPolicy, structs.replace(self, origins=origins)).decide(query, url, revision)
 
 
@@ -283,7 +285,8 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Gen
         return StaticPolicy(**structs.asdict(compiled), origin=origin)
     if origins.bound is None:
         return compiled
-    return BoundPolicy(**structs.asdict(compiled), index=origins, binding=Binding.of(policy.match))
+    refusing = frozenset(index for index, rule in enumerate(policy.rules) if rule.refuse)
+    return BoundPolicy(**structs.asdict(compiled), index=origins, binding=Binding.of(policy.match), refusing=refusing)
 
 
 def _authorities(matches: tuple[Match, ...]) -> frozenset[str]:
@@ -300,7 +303,7 @@ def _all_timing(policy: Policy, policy_set: PolicySet, origins: OriginIndex) -> 
     listed: dict[str, None] = {}
     looked_at = 0
     for index, rule in enumerate(policy.rules):
-        if rule.timing and origins.bound is not None and origins.bound.first <= index:
+        if rule.timing and origins.bound is not None and min(origins.bound.rules) <= index:
             # On some hosts, an earlier rule decides about some of these.
             return ()
         for pattern in expanded(policy_set.each_pattern(rule)) if rule.timing else ():

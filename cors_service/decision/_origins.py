@@ -207,35 +207,40 @@ class OriginIndex:
 class BoundOrigins:
     """The patterns of a policy for one request, from the host of which something is bound."""
 
-    __slots__ = ("_bound", "_has_url", "_index")
+    __slots__ = ("_bound", "_index", "_refusing")
 
-    def __init__(self, index: OriginIndex, bound: str | None, *, has_url: bool) -> None:
+    def __init__(self, index: OriginIndex, bound: str | None, refusing: frozenset[int] | None) -> None:
         """Bind.
 
         Args:
             index: The patterns.
             bound: What is bound; None for nothing.
-            has_url: Whether the URL of the request is known.
+            refusing: The indices of the rules that refuse, where the URL of the request is missing.
         """
         self._index = index
         self._bound = bound
-        self._has_url = has_url
+        self._refusing = refusing
 
     def find(self, origin: str) -> int:
         """Find the first rule that covers an origin.
 
         Returns:
-            What `OriginIndex.find` gives, or NEEDS_URL for an origin that a rule may cover if the URL is known.
+            What `OriginIndex.find` gives, or NEEDS_URL for an origin that a rule may cover if the URL is known, where
+            no other does, or an earlier one may refuse it.
         """
         found, hosts = self._index.find(origin), self._index.bound
         parsed = read_origin(origin)
         if parsed is None or hosts is None:
             return found
         if self._bound is None:
-            is_missing = found == NOT_COVERED and not self._has_url and hosts.may_find(parsed)
-            return NEEDS_URL if is_missing else found
+            return found if self._refusing is None else self._find_without_url(found, hosts.may_find(parsed))
         best = hosts.find(parsed, self._bound)
         return found if best == NO_RULE else best if found == NOT_COVERED else min(best, found)
+
+    def _find_without_url(self, found: int, possible: set[int]) -> int:
+        if found == NOT_COVERED:
+            return NEEDS_URL if possible else found
+        return NEEDS_URL if any(index < found for index in possible & (self._refusing or frozenset())) else found
 
 
 class _Node:

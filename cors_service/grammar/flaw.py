@@ -6,8 +6,9 @@ from typing import Final
 
 from cors_service.grammar.expression import REGEX
 from cors_service.grammar.mistakes import PolicyError
-from cors_service.grammar.origin import MAX_ORIGIN, read_origin
+from cors_service.grammar.origin import MAX_ORIGIN
 from cors_service.grammar.pattern import read_pattern
+from cors_service.grammar.single import is_exact
 from cors_service.grammar.wildcard import read_wildcard
 
 _FLAWS: Final = {
@@ -49,5 +50,5 @@ def as_browsers_send(text: str) -> str | None:
     except PolicyError as error:
         _, _, rest = error.hint.partition('Write "')
         meant = rest.rpartition('"')[0]
-        return meant if read_origin(meant) is not None else None
+        return meant if is_exact(meant) else None
     return None

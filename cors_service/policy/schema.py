@@ -47,6 +47,10 @@ DANGERS: Final[frozenset[str]] = frozenset(SCHEMA["$defs"]["rule"]["properties"]
 _RULE_KEYS: Final = frozenset(SCHEMA["$defs"]["rule"]["properties"])
 # What other systems put before the names of such keys, and what they call the rest.
 _OF_OTHERS: Final = re.compile("(?:cors_|access_control_|allow_|allowed_|supports_)*")
+# How they shut origins out. The nearest key, `origins`, would let these in.
+_OF_REFUSALS: Final = re.compile(
+    r"(?:den(?:y|ied)|disallow|block|black|forbid|exclu|reject)[a-z]*(?:_(?:origins?|list))?\Z"
+)
 _SYNONYMS: Final = {
     "headers": "request_headers",
     "header": "request_headers",
@@ -342,6 +346,9 @@ def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str, *, guesses: b
     meant = _as_ours(key)
     if meant == "preflight_continue":
         hint = "Remove it: preflights are always answered by the decision."
+        return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
+    if _OF_REFUSALS.search(meant):
+        hint = "Write a rule before all others, with these origins and refuse = true."
         return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
     guessed = meant if guesses and len(key) <= _LONGEST_GUESSED else ""
     close = [meant] if meant in known else difflib.get_close_matches(guessed, known, n=1, cutoff=0.6)

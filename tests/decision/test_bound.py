@@ -162,6 +162,31 @@ def test_other_rules_without_a_url() -> None:
     assert decided(policies, "https://b.example", None).rule == 3
 
 
+def test_refusals_without_a_url() -> None:
+    """Without a URL nobody knows whom a rule refuses by what is bound, so no later rule lets such an origin in."""
+    bodies = [
+        {"origins": ["https://c.bad.example"]},
+        {"origins": ["https://<t>.bad.example"], "refuse": True},
+        {"origins": ["https://<t>.good.example"]},
+        {"origins": ["https://*.example"]},
+    ]
+    policies = active(a={"match": ["<t>.api.example/"], "rules": bodies})
+    rules = {
+        "https://a.bad.example": (2, 4, None),
+        "https://b.bad.example": (4, 4, None),
+        "https://c.bad.example": (1, 1, 1),
+        "https://a.bad.example:8443": (None, None, None),
+        "https://a.good.example": (3, 4, 4),
+        f"https://{'a.' * 20}example": (4, 4, None),
+    }
+    for origin, expected in rules.items():
+        missing = {"https://a.bad.example:8443": "origin-not-allowed"}
+        urls = ("https://a.api.example/", "https://other.example/", None)
+        decisions = [decided(policies, origin, url, named=True) for url in urls]
+        assert tuple(decision.rule for decision in decisions) == expected
+        assert decisions[2].reason.code == ("allowed" if expected[2] else missing.get(origin, "origin-needs-url"))
+
+
 def test_url_of_another_host() -> None:
     """A URL that is not on a host of a match binds nothing; it is not the URL that is missing."""
     decision = decided(active(a=TENANTS), "https://acme.app.example.com", "https://acme.other.example/", named=True)

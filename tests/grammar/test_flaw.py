@@ -19,6 +19,8 @@ FLAWS: dict[str, tuple[str, str | None]] = {
     "https://b\u00fccher.example": ("it is not ASCII", "https://xn--bcher-kva.example"),
     "https://a.example, https://b.example": ("it has several origins", None),
     "https://*.example.com:*": ("it is a pattern", None),
+    "app://": ("", None),
+    "https://*/": ("it ends in a slash", None),
     "localhost:5173": ("it does not have the form scheme://host or scheme://host:port", None),
     "": ("it is empty", None),
     "https://" + "a" * 343: ("it has more than 350 characters", None),

@@ -127,6 +127,17 @@ def test_key_of_another_system(meant: str, key: str) -> None:
     assert (mistake.code, mistake.hint) == ("unknown-key", f"Did you mean {meant}?")
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["deny", "denied_origins", "blockedOrigins", "DISALLOWED_ORIGINS", "excludeOrigins", "blacklist"],
+)
+def test_key_that_shuts_out_elsewhere(key: str) -> None:
+    """For a key with which other systems shut origins out, nobody is told to write `origins`, which lets them in."""
+    (mistake,) = mistakes_in(rule("*", **{key: ["x"]}))
+    expected = "Write a rule before all others, with these origins and refuse = true."
+    assert (mistake.code, mistake.hint) == ("unknown-key", expected)
+
+
 def test_key_without_a_counterpart() -> None:
     """What has no counterpart is not taken for something that sounds like it."""
     (mistake,) = mistakes_in(rule("*", preflightContinue=True))
