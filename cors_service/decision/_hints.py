@@ -6,7 +6,7 @@ Whoever asks about many pays nothing for it. The time that it takes does not gro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from typing import Final
 
 from cors_service.decision._compiled import CompiledPolicy
@@ -22,7 +22,7 @@ from cors_service.grammar.tokens import is_forbidden_method, normalize_method
 from cors_service.policy import PolicySet
 
 # Patterns of which one may be near, and those of them that are compared.
-_LOOKED_AT: Final = 1000
+_LOOKED_AT: Final = 500
 _COMPARED: Final = 64
 # Of the pairs of letters of two hosts: how many both must have.
 _ALIKE: Final = 0.5
@@ -178,7 +178,7 @@ def _host_in(text: str) -> str:
     return authority.partition("]")[0] if authority[:1] == "[" else authority.partition(":")[0]
 
 
-def _pairs(host: str) -> set[str]:
+def _pairs(host: str) -> set[tuple[str, str]]:
     """The pairs of letters that follow each other, but for those of the last of several labels."""
     name = host.rpartition(".")[0] or host
-    return {name[place : place + 2] for place in range(len(name) - 1)}
+    return set(pairwise(name))
