@@ -433,7 +433,7 @@ def served_all_the_same(subject: Subject, state: State) -> None:
     """The site serves, no page of another origin can read it, and no preflight succeeds."""
     with subject.service(state):
         for status in (200, 404):
-            for lines in ((), [("Origin", PARTNER)]):
+            for lines in ([("Origin", PARTNER)], ()):
                 answer = subject.ask("GET", f"/catalogue/status/{status}", lines)
                 assert (answer.status, answer.is_of_application, answer.cors) == (status, True, {})
                 assert answer.timing == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ _SWITCHES = [
     "--disable-sync",
     "--metrics-recording-only",
 ]
+_ATTEMPTS = 3
+"""How often the driver is started, if it does not find a port."""
 _FEATURES_OFF = "IsolateSandboxedIframes"  # the driver misses what those print to the console
 
 
@@ -76,6 +78,22 @@ def command(driver: HTTPConnection, method: str, path: str, parameters: object =
     return value
 
 
+def _port_of_driver(chromedriver: str, directory: Path, environment: dict[str, str], stack: ExitStack) -> int:
+    """Start the driver, and give its port.
+
+    It looks for a port that is free for IPv6, and ends if somebody has the same one for IPv4.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(AssertionError):
+            return _start_driver(chromedriver, directory, environment, stack)
+    return _start_driver(chromedriver, directory, environment, stack)
+
+
+def _start_driver(chromedriver: str, directory: Path, environment: dict[str, str], stack: ExitStack) -> int:
+    process = stack.enter_context(running([chromedriver, "--port=0"], directory / "driver.log", environment))
+    return int(process.said(r"started successfully on port (\d+)")[1])
+
+
 @contextmanager
 def running_chromium(
     chromium: str, chromedriver: str, directory: Path, *, files: bool = False, extension: Path | None = None
@@ -103,8 +121,7 @@ def running_chromium(
     with ExitStack() as stack:
         browser = stack.enter_context(running(arguments, directory / "chromium.log", environment))
         address = browser.said(r"DevTools listening on ws://([^/]+)/")[1]
-        process = stack.enter_context(running([chromedriver, "--port=0"], directory / "driver.log", environment))
-        port = int(process.said(r"started successfully on port (\d+)")[1])
+        port = _port_of_driver(chromedriver, directory, environment, stack)
         driver = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=DEADLINE + 60)))
         wanted = {
             "goog:chromeOptions": {"debuggerAddress": address},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle
 from urllib.parse import urlencode
 
-from cors_service.decision import ActivePolicies
+from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.limits import DEFAULT_TTL
 from cors_service.policy import InvalidPolicies, PolicySet, Source, read_sources
 from cors_service.wire import parse_json, read_query, write_decision
@@ -82,9 +82,9 @@ class Batch:
         """The queries, as what a GET asks for."""
         return self._fill(_PATHS)
 
-    def decisions(self, document: GoodDocument) -> Iterator[bytes]:
-        """The decisions by a document, as JSON."""
-        return self._fill(document.templates)
+    def decisions(self, document: GoodDocument, *, single: bool = False) -> Iterator[bytes]:
+        """The decisions by a document, as JSON; those of single questions have hints."""
+        return self._fill(document.advised if single else document.templates)
 
     def _fill(self, templates: list[bytes]) -> Iterator[bytes]:
         return (template.replace(_PLACE, name) for template, name in zip(cycle(templates), self._names))
@@ -98,6 +98,7 @@ class GoodDocument:
         text: The document, as TOML.
         revision: Its revision.
         templates: The decision about each question, as JSON, with a place for the name.
+        advised: The same with hints.
     """
 
     def __init__(self, number: int, origins: int = 0) -> None:
@@ -112,7 +113,8 @@ class GoodDocument:
         self.text = _DOCUMENT.format(number=number, more=more)
         active = ActivePolicies(_read(self.text))
         self.revision = active.revision
-        self.templates = [_decide(active, query) for query in _BODIES]
+        self.templates = [_write(active.decide, query) for query in _BODIES]
+        self.advised = [_write(active.advise, query) for query in _BODIES]
         assert [b"x-revision-%d" % number in template for template in self.templates] == [True, True, True, False, True]
         assert all(self.revision.encode("ascii") in template for template in self.templates)
 
@@ -147,6 +149,6 @@ def _read(text: str) -> PolicySet:
     return read_sources([Source("policies.toml", "toml", text)])
 
 
-def _decide(active: ActivePolicies, query: bytes) -> bytes:
-    decision = active.decide(read_query(parse_json(query.replace(_PLACE, _NAME_IN_PLACE))))
+def _write(decide: Callable[[Query], Decision], query: bytes) -> bytes:
+    decision = decide(read_query(parse_json(query.replace(_PLACE, _NAME_IN_PLACE))))
     return write_decision(decision, DEFAULT_TTL).replace(_NAME_IN_PLACE, _PLACE)

@@ -94,8 +94,8 @@ class BatchStream(Stream):
 
 
 def decision_of(batch: Batch, index: int, document: GoodDocument) -> bytes:
-    """What a document decides about one question of a batch."""
-    return list(batch.decisions(document))[index]
+    """What a document decides about one question of a batch, asked alone."""
+    return list(batch.decisions(document, single=True))[index]
 
 
 class PipelinedStream(Stream):
