@@ -193,6 +193,8 @@ class DecisionSite(Site):
             return
         self.draining = True
         self._retired_at = self._clock.seconds()
+        # From now on it takes note of connections that come late.
+        self._drain = Drain(self, self._clock)
         self._tree.ready.draining = True
         for channel in self.channels:
             channel.close_behind_answer()
@@ -211,5 +213,5 @@ class DecisionSite(Site):
         """
         self.retire()
         grace = min(self._retired_at + GRACE_SECONDS - self._clock.seconds(), timeout)
-        self._drain = Drain(self, self._clock)
+        assert self._drain is not None, "it is retired"
         return Deferred.fromCoroutine(self._drain.run(max(grace, 0), timeout, stop_listening))

@@ -699,6 +699,25 @@ async def test_late_and_silent(serve: Serve) -> None:
     assert silent.received == b""
 
 
+async def test_late_for_a_worker(serve: Serve) -> None:
+    """The same holds where the site was retired before it drains, as that of a worker is."""
+    served = serve()
+    served.site.retire()
+    served.clock.advance(GRACE_SECONDS)
+    late = await served.connect()
+    await until(lambda: bool(served.site.channels))
+    await served.stop()
+    end = served.clock.seconds() + GRACE_SECONDS / 2
+
+    def has_passed() -> bool:
+        served.clock.advance(GRACE_SECONDS / 20)
+        return served.clock.seconds() >= end
+
+    await until(has_passed)
+    assert (await late.ask(get("/livez"))).status == 200
+    await served.at_end()
+
+
 async def test_request_under_way(serve: Serve) -> None:
     """A request that was sent before the service was told to stop is answered, also over a new connection that the
     service has not looked at yet.
