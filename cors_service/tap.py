@@ -49,8 +49,8 @@ class Options(usage.Options):
     synopsis = "[options] --policies PATH | --store MODULE:NAME"
     longdesc = (
         "Decides about CORS: other services ask it which headers to emit. Policies are read from PATH, a TOML or JSON "
-        "file or a directory of them, and again on SIGHUP and whenever they change; a set with mistakes never "
-        f"replaces a good one. It listens on {DEFAULT_LISTEN} unless told otherwise. Ask it with: "
+        "file or a directory of them, and again on SIGHUP and whenever they change; a document with "
+        f"mistakes never becomes active. It listens on {DEFAULT_LISTEN} unless told otherwise. Ask it with: "
         "curl 'http://127.0.0.1:8080/v1/decision?policy=NAME&origin=ORIGIN'"
     )
     optParameters: ClassVar[list[list[Any]]] = [
@@ -75,7 +75,7 @@ class Options(usage.Options):
         _number("max-head-lines", int, 1, "Headers that a request may have."),
         _number("max-connections", int, 1, "Open connections; one more closes one that has not asked, or the idlest."),
         _number("max-peer-connections", int, 0, "The same for each address of another machine; 0 for no such limit."),
-        _number("max-held", int, 1024 * 1024, "Bytes of requests not answered and answers not read, over all."),
+        _number("max-held", int, 1024 * 1024, "Bytes of unanswered requests and unread answers, over all connections."),
         _number("request-timeout", float, 1, "Seconds that a request may take from its first byte to its last."),
         _number("send-timeout", float, 1, "Seconds after which a client that reads no answers is cut off."),
         _number("idle-timeout", float, 1, "Seconds after which a silent connection is closed."),
@@ -88,16 +88,16 @@ class Options(usage.Options):
             "A file that keeps the last good policies for a start while PATH can't be read or has mistakes.",
         ],
         _number(
-            "max-snapshot-age", float, 1, "Seconds after which a start does without the snapshot. Never by default."
+            "max-snapshot-age", float, 1, "Seconds after which a snapshot is too old for a start. Never by default."
         ),
         _number("reader-memory", int, 64, "MiB of memory that reading the policies may take up."),
-        _number("reader-timeout", float, 1, "Seconds in which reading the policies has to show that it goes on."),
+        _number("reader-timeout", float, 1, "Seconds that reading the policies may take without a sign of progress."),
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
-        ["follow-links", None, "Read what links in the directory of the policies lead to, also outside of it."],
+        ["follow-links", None, "Follow links in the directory of the policies that lead out of it."],
         ["line-by-line", None, "Read all requests as Twisted does: several times slower, with the same answers."],
     ]
 
@@ -135,7 +135,7 @@ class Options(usage.Options):
         if self["policies"] is not None and self["store"] is not None:
             raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
         if self["max-snapshot-age"] is not None and self["snapshot"] is None:
-            raise usage.UsageError("--max-snapshot-age is about --snapshot, which is missing.")
+            raise usage.UsageError("--max-snapshot-age needs --snapshot.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         lists = {"listen": listen, "operator_listen": tuple(self["operator-listen"]), "host": tuple(self["host"])}

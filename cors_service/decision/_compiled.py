@@ -178,7 +178,7 @@ class CompiledPolicy(Struct, frozen=True, eq=False, gc=False):
         assert index == NEEDS_URL
         message = (
             f"No rule of policy {self.name} covers '{origin}' without the URL of the request, "
-            "of which its origins use the host."
+            "because its origins depend on the host."
         )
         return Reason("origin-needs-url", message)
 

@@ -100,7 +100,7 @@ def _header_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy
 
 
 def _too_many_headers(*_: object) -> str:
-    return f"Have the page send at most {MAX_HEADER_NAMES} headers, whose names have {MAX_HEADER_BYTES} characters."
+    return f"Have the page send at most {MAX_HEADER_NAMES} headers, with {MAX_HEADER_BYTES} characters in all."
 
 
 _Hint = Callable[[Decision, Query, CompiledPolicy, PolicySet], str]

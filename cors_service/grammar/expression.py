@@ -67,7 +67,7 @@ def read_expression(text: str) -> Expression:
         raise _too_large(text, f"makes an automaton of more than {MAX_SIZE} instructions")
     covers = automaton_of([text]).Match
     if covers_nothing(text.removeprefix(REGEX)):
-        message = f"{shown(text)} covers no origin: an expression is held against the whole of one, from the scheme on."
+        message = f"{shown(text)} covers no origin: an expression must match a whole origin, from the scheme on."
         hint = r"Let it begin as 're:https://[a-z0-9-]+\.example\.com' does, and end without a slash."
         raise PolicyError("regex-covers-nothing", message, hint=hint, value=text)
     is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(_STRANGER))

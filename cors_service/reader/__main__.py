@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--snapshot", type=Path, help="a file that keeps the last good policies")
     parser.add_argument("--max-snapshot-age", type=float, help="the seconds after which a start does without it")
-    parser.add_argument("--shared", type=int, help="without a snapshot: the descriptor of a file for those who follow")
+    parser.add_argument("--shared", type=int, help="without a snapshot: the descriptor of a file for later readers")
     parser.add_argument("--memory", type=int, default=DEFAULT_LIMITS.memory, help="MiB that reading may take up")
     parser.add_argument("--timeout", type=float, default=DEFAULT_LIMITS.timeout, help="seconds that --check may take")
     parser.add_argument("--follow-links", action="store_true", help="also out of the directory")

@@ -268,7 +268,7 @@ class LivePolicies(Service):
         for mistake in invalid.mistakes[:_LOGGED]:
             self._log.error("{mistake}", mistake=str(mistake), code=mistake.code)
         for one in self._behind:
-            stays = "its last good version stays active" if one.is_kept else "it never was good, and is left out"
+            stays = "its last good version stays active" if one.is_kept else "it was never good, and is left out"
             self._log.error("{document} is behind: {stays}", document=shown(one.document, 300), stays=stays)
         count = len(invalid.mistakes) + invalid.more
         if count > _LOGGED:

@@ -216,7 +216,7 @@ def test_workers_begin_with_a_snapshot(teams: Path) -> None:
 
 def test_age_of_no_snapshot(policies: Path) -> None:
     """An age without a snapshot is a mistake of the operator."""
-    with pytest.raises(UsageError, match="--snapshot, which is missing"):
+    with pytest.raises(UsageError, match="--max-snapshot-age needs --snapshot"):
         parse("--policies", policies, "--max-snapshot-age", "3600")
 
 

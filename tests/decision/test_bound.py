@@ -118,8 +118,8 @@ def test_without_a_url() -> None:
     assert (decision.allowed, decision.rule, decision.reason.code) == (False, None, "origin-needs-url")
     assert decision.reason.is_about_origin
     message = (
-        "No rule of policy a covers 'https://acme.app.example.com' without the URL of the request, of which its "
-        "origins use the host."
+        "No rule of policy a covers 'https://acme.app.example.com' without the URL of the request, because its "
+        "origins depend on the host."
     )
     assert message == decision.reason.message
 

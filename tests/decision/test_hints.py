@@ -122,7 +122,7 @@ HINTS: dict[str, tuple[Query, str]] = {
     ),
     "many headers": (
         asked(LOCAL, "GET", "x-a," * 65, policy="shop"),
-        "Have the page send at most 64 headers, whose names have 4096 characters.",
+        "Have the page send at most 64 headers, with 4096 characters in all.",
     ),
 }
 

@@ -200,7 +200,7 @@ def test_dead_expression(pattern: str, hint: str) -> None:
     with pytest.raises(PolicyError) as raised:
         read_pattern(pattern)
     assert raised.value.message.endswith(
-        "covers no origin: an expression is held against the whole of one, from the scheme on."
+        "covers no origin: an expression must match a whole origin, from the scheme on."
     )
     assert (hint, pattern) == (raised.value.hint, raised.value.value)
 
