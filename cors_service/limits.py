@@ -36,7 +36,7 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
         connections: Open at the same time; one more closes one that has not asked, or the one that is idle for longest.
         peer_connections: The same for one address of another machine; 0 for no such limit.
         held: Bytes that are kept for all connections: of requests that are not answered, and of answers not read.
-        send_timeout: Seconds after which a connection is closed whose client does not read its answers.
+        send_timeout: Seconds after which a connection is closed if the client does not read its answers.
     """
 
     body: int = Limits().body

@@ -116,7 +116,7 @@ def test_check_absent(tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_schema(capsys: Captured) -> None:
-    """It prints the schema that the package has and that documents are held against."""
+    """It prints the schema that the package has and that documents are checked against."""
     assert status_of("schema") == 0
     printed = json.loads(capsys.readouterr().out)
     packaged = json.loads(files("cors_service.policy").joinpath("schema.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""How many files a process may have open, held against the connections that it is to have."""
+"""How many files a process may have open, compared with the connections that it is to have."""
 
 from __future__ import annotations
 

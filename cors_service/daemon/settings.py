@@ -34,7 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         max_peer_connections: The same for each address of another machine; 0 for no such limit.
         max_held: Bytes that are kept for all connections, in each process.
         request_timeout: Seconds from the first byte of a request to its last.
-        send_timeout: Seconds after which a connection is closed whose client does not read its answers.
+        send_timeout: Seconds after which a connection is closed if the client does not read its answers.
         idle_timeout: Seconds after which a silent connection is closed.
         drain_timeout: Seconds that requests in flight have to end when the service stops.
         workers: Processes that serve.

@@ -205,7 +205,7 @@ class OriginIndex:
 
 
 class BoundOrigins:
-    """The patterns of a policy for one request, from the host of which something is bound."""
+    """The patterns of a policy for one request, with a name bound from its host."""
 
     __slots__ = ("_bound", "_index", "_refusing")
 

@@ -88,7 +88,7 @@ def parse_url(text: str) -> URL:
 
 
 def parse_site(text: str) -> URL | None:
-    """Read the URL of a request of which the policy is known: its path counts for nothing, and is left out.
+    """Read the URL of a request to a known policy: its path makes no difference, and is left out.
 
     Returns:
         The URL with the path `/`; None if no page can have its origin.

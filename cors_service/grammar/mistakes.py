@@ -83,9 +83,9 @@ CODES: Final = frozenset(
 
 
 MOST_MISTAKES: Final = 1000
-"""Mistakes that are kept and told; the rest are counted."""
+"""Mistakes that are kept and reported; the rest are counted."""
 LONGEST_PART: Final = 128
-"""Characters that are told of a name, which may have any length."""
+"""Characters of a name that are shown, however long it is."""
 _LONGEST_MESSAGE: Final = 500
 _LONGEST_HINT: Final = 400
 _LONGEST_PLACE: Final = 200

@@ -1,4 +1,4 @@
-"""Origin patterns of several names, any host, sub-domains, a label of which a part is free; and of several ports."""
+"""Origin patterns of several names, any host, sub-domains, a label with a free part; and of several ports."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Wildcard(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Glob(Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """`https://app-*.example.com`: a label of which a part is free, before a host, on one or several ports.
+    """`https://app-*.example.com`: a label with a free part, before a host, on one or several ports.
 
     Attributes:
         scheme: Lower-case.

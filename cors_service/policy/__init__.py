@@ -1,7 +1,7 @@
 """What an organisation allows: rules, policies, and the documents that hold them.
 
 A document goes down through these modules: `document` reads texts and structures; each becomes a `draft` (parsed and
-held against the `schema`, its rules read by `_rules`); `assembly` makes a policy set of all drafts; `revision` names
+checked against the `schema`, its rules read by `_rules`); `assembly` makes a policy set of all drafts; `revision` names
 it; `change` says what makes one set of another. The values are those of `model`.
 
 Pure: values in, values out. Nothing here imports Twisted, reads a clock, opens a policy file or logs.

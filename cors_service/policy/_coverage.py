@@ -141,7 +141,7 @@ def _is_label(label: str) -> bool:
 
 
 class _Globs:
-    """Labels of which a part is free, by what they begin and end with."""
+    """Labels with a free part, by their beginning and ending."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], dict[str, set[str]]] = {}

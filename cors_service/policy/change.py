@@ -21,7 +21,7 @@ class Behind(Struct, frozen=True, array_like=True):
     """A document with a newer version than the one that is active.
 
     Attributes:
-        document: Its name for people, as mistakes have it in `file`.
+        document: Its name for people, the same as in the `file` of mistakes.
         since: When that was found, in seconds since 1970.
         is_kept: Whether an earlier version of it is active; if not, none of it is.
     """

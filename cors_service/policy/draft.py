@@ -1,4 +1,4 @@
-"""One document of a policy set: read by itself, and then held against the sets of all documents."""
+"""One document of a policy set: read by itself, and then checked against the sets of all documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies in documents, of which only those that changed are read again."""
+"""Policies in documents; only documents that changed are read again."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Documents:
     def __init__(
         self, path: Path, limits: ReaderLimits = DEFAULT_LIMITS, *, working: Callable[[], object] = lambda: None
     ) -> None:
-        """Make the documents of a file or directory, of which nothing is read yet.
+        """Make the documents of a file or directory, before anything is read.
 
         Args:
             path: The file or directory.
@@ -254,7 +254,7 @@ class Documents:
 def read_at_start(
     path: Path, snapshot: Snapshot | None, limits: ReaderLimits = DEFAULT_LIMITS
 ) -> tuple[GoodSet, Change]:
-    """Read documents for a start: what is wrong with them, and what goes on beside that because of the snapshot.
+    """Read documents for a start: their mistakes, and what the snapshot still lets the service decide.
 
     Args:
         path: The file or directory.

@@ -110,7 +110,7 @@ def wildcard_pattern(random: Random) -> str:
 
 
 def glob_pattern(random: Random) -> str:
-    """Draw a pattern for a label of which a part is free."""
+    """Draw a pattern for a label with a free part."""
     host = f"{random.choice(_GLOBS)}.{random.choice(_REGISTERED)}"
     return f"{random.choice(_SCHEMES)}://{host}{random.choice(_SOME_PORTS)}"
 

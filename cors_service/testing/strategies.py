@@ -127,7 +127,7 @@ def alternative_patterns() -> SearchStrategy[str]:
 
 
 def glob_patterns() -> SearchStrategy[str]:
-    """Draw patterns for a label of which a part is free, such as `https://app-*.example.com`.
+    """Draw patterns for a label with a free part, such as `https://app-*.example.com`.
 
     Returns:
         A strategy of patterns with one star in the first label; the suffix may be one under which anybody gets names.

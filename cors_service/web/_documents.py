@@ -96,7 +96,7 @@ class Document:
     _log: Final = Logger()
 
     def __init__(self, turns: Turns, steps: Iterator[tuple[bool, bytes]]) -> None:
-        """Make one of which nothing is written yet.
+        """Make one, before anything is written.
 
         Args:
             turns: Where it is written.

@@ -1,4 +1,4 @@
-"""Tests of how many files may be open, held against the connections that there are to be."""
+"""Tests of how many files may be open, compared with the connections that there are to be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description of the API as a value, and how an answer is held against it."""
+"""The description of the API as a value, and how an answer is checked against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of the Authorization API of AuthZEN, held against its specification and its certification scenario."""
+"""Tests of the Authorization API of AuthZEN, checked against its specification and its certification scenario."""
 
 from __future__ import annotations
 
