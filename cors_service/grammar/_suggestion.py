@@ -11,6 +11,7 @@ from cors_service.grammar._near_expression import as_expression, with_stars
 from cors_service.grammar._near_range import near_range
 from cors_service.grammar.addresses import is_range
 from cors_service.grammar.alternatives import expand
+from cors_service.grammar.expression import REGEX
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.origin import FILE
 from cors_service.grammar.single import read_single
@@ -115,6 +116,8 @@ def _for_both_schemes(scheme: str, authority: str) -> str:
 
 
 def _is_right(text: str) -> bool:
+    if text.startswith(REGEX):
+        return False  # it is an expression, even where it could be an origin of that scheme
     try:
         for one in expand(text):
             if one != "*":

@@ -127,9 +127,10 @@ class PolicyError(Exception):
         super().__init__(self.message)
         assert code in self.codes, code
         self.code = code
-        # A hint that can't be typed, or read in one line, is no help. It repeats input, so it could forge lines.
+        # A hint that can't be typed, or read in one line, is no help; nor is one that a password would have to be taken
+        # out of. It repeats input, so it could forge lines.
         is_useful = hint.isascii() and hint.isprintable() and len(hint) <= _LONGEST_HINT
-        self.hint = without_userinfo(hint) if is_useful else ""
+        self.hint = hint if is_useful and without_userinfo(hint) == hint else ""
         self.path = path
         self.value = value
         self.file = None if file is None else without_userinfo(file)

@@ -126,6 +126,11 @@ def test_passwords_are_never_told(text: str) -> None:
     assert "host" in str(mistake)
 
 
+def test_no_hint_with_a_hole() -> None:
+    """A hint that would tell a password is left out: with something else in its place, it would be wrong."""
+    assert error(hint='Write "re:http://user:secret@[a-z]+".').hint == ""
+
+
 @pytest.mark.parametrize("text", ["https://api.example.com/@me", "a@b.example", "@set", "https://a.example"])
 def test_what_is_no_password_stays(text: str) -> None:
     """An at sign elsewhere than in the authority of a URL hides nothing."""

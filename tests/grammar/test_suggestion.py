@@ -208,6 +208,7 @@ NO_SUGGESTIONS = {
     "a part of a name that anybody can register, with a dot at its end": "https://*.*-x.com.",
     "one label that is not the first": "https://a.?.example",
     "a port that is too large": "https://a:65536",
+    "an expression that could be an origin without its end": r"re://a\.ex%",
 }
 
 
