@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from cors_service.server.https import BACKLOG
 
 # The kinds of endpoints that have a backlog, each with how many arguments without a name may stand before it.
-_KINDS: Final = {"tcp": 2, "ssl": 5, "unix": 2}
+_KINDS: Final = {"tcp": 2, "tcp6": 1, "ssl": 5, "unix": 2}
 # `haproxy:` stands in front of another endpoint.
 _KIND: Final = re.compile(rf"((?:haproxy:)?(?:{'|'.join(_KINDS)})):")
 # A colon within an argument is written `\:`.

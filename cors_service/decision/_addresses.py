@@ -13,7 +13,7 @@ from socket import AF_INET6, inet_pton
 from typing import Final
 
 from cors_service.decision._ports import NO_RULE, Ports
-from cors_service.decision._steps import batches, sorted_in_steps
+from cors_service.decision.steps import batches, sorted_in_steps
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.origin import Origin, ends_in_number
 

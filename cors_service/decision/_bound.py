@@ -9,8 +9,8 @@ from typing import Final
 from msgspec import Struct
 
 from cors_service.decision._ports import NO_RULE, Ports
-from cors_service.decision._steps import batches
 from cors_service.decision._urls import URL
+from cors_service.decision.steps import batches
 from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.match import Match
 from cors_service.grammar.origin import Origin

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from cors_service.decision._ports import NO_RULE, Ports
-from cors_service.decision._steps import BATCH, batches, sorted_in_steps
+from cors_service.decision.steps import BATCH, batches, sorted_in_steps
 from cors_service.grammar.origin import Origin, is_label
 from cors_service.grammar.wildcard import Glob
 

@@ -16,7 +16,7 @@ from cors_service.decision._any_host import AnyHostIndex
 from cors_service.decision._bound import BoundIndex
 from cors_service.decision._globs import GlobIndex
 from cors_service.decision._ports import NO_RULE, Ports
-from cors_service.decision._steps import BATCH, batches
+from cors_service.decision.steps import BATCH, at_once, batches
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.bound import BoundHost
 from cors_service.grammar.expression import Expression, automaton_of
@@ -86,8 +86,7 @@ class OriginIndex:
         Args:
             rules: For each rule its patterns, and whether its regular expressions may cover insecure origins.
         """
-        for _ in self._made(rules):
-            pass
+        at_once(self._made(rules))
 
     @classmethod
     def in_steps(cls, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Generator[None, None, OriginIndex]:
@@ -96,7 +95,7 @@ class OriginIndex:
         yield from index._made(rules)
         return index
 
-    def _made(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Iterator[None]:
+    def _made(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Generator[None, None, None]:
         self._trees: dict[str, _Node] = {}
         self.bound: BoundIndex | None = None
         self.rules_for_any: set[int] = set()

@@ -14,6 +14,7 @@ from cors_service.decision._router import Router
 from cors_service.decision._urls import NO_ORIGIN, URL, parse_site, parse_url
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
+from cors_service.decision.steps import at_once
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.nearest import nearest
 from cors_service.grammar.pattern import OriginPattern
@@ -22,15 +23,6 @@ from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
 
 _MANY: Final = 500
-
-
-def _at_once(steps: Generator[None, None, CompiledPolicy]) -> CompiledPolicy:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            compiled: CompiledPolicy = end.value
-            return compiled
 
 
 class ActivePolicies:
@@ -44,7 +36,7 @@ class ActivePolicies:
     def __init__(self, policy_set: PolicySet) -> None:
         grants: Grants = {}
         policies = {
-            name: _at_once(compile_policy(policy, policy_set, grants)) for name, policy in policy_set.policies.items()
+            name: at_once(compile_policy(policy, policy_set, grants)) for name, policy in policy_set.policies.items()
         }
         router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
         self._become(policy_set, revision(policy_set), policies, router)

@@ -1,31 +1,24 @@
-"""From drafts to a checked policy set: what the documents define and use together."""
+"""Which versions of the documents are active: of each one the last good one, as far as they go together."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec import structs
 
-from cors_service.grammar.match import Match
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
-from cors_service.policy._report import Findings, Found, name_of
-from cors_service.policy._rules import ORIGIN_SETS, HeaderSet, OriginSet, SetKey, Sets
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.policy._report import name_of
 from cors_service.policy.change import Change
-from cors_service.policy.draft import MOST_ORIGINS, Draft, ReadPolicy, too_many_origins
-from cors_service.policy.model import Policy, PolicySet
+from cors_service.policy.draft import MOST_ORIGINS, Draft, ReadPolicy
+from cors_service.policy.merge import ambiguous, first_of_each, read_drafts
+from cors_service.policy.model import PolicySet
 from cors_service.policy.revision import Digests
 
 WHOLE: Final = ""
 """The name of a document that is all that there is."""
-_Name = TypeVar("_Name")
-_Read = TypeVar("_Read")
-# What is merged of all documents: each with the one that defines it.
-_Merged = dict[str, tuple[Draft, _Read]]
-_MergedSets = dict[SetKey, tuple[Draft, OriginSet | HeaderSet]]
 
 
 class Assembly:
@@ -182,7 +175,7 @@ class Assembly:
 
     def _too_heavy(self, versions: Mapping[str, Draft]) -> list[str]:
         """Name the new versions with which the policies cost too much, those first that cost most."""
-        sets = _first_of_each(draft.sets for draft in versions.values())
+        sets = first_of_each(draft.sets for draft in versions.values())
         weights = {name: version.weight_with(sets) for name, version in versions.items()}
         too_much = sum(weights.values()) - MOST_ORIGINS
         heavy: list[str] = []
@@ -194,12 +187,12 @@ class Assembly:
 
     def _misusing(self, versions: Mapping[str, Draft]) -> list[str]:
         """Name the new versions that make mistakes in their use of origin sets."""
-        sets = _first_of_each(draft.sets for draft in versions.values())
+        sets = first_of_each(draft.sets for draft in versions.values())
         return [name for name in self._new(versions) if versions[name].misuse(sets, is_complete=True)]
 
     def _with_unused_sets(self, versions: Mapping[str, Draft]) -> list[str]:
         """Name the new versions with new sets that no policy uses."""
-        policies = _first_of_each(draft.policies for draft in versions.values())
+        policies = first_of_each(draft.policies for draft in versions.values())
         used = {name for read in policies.values() for name in read.uses}
         old = {name: self.documents[name].sets.keys() for name in versions if name in self.documents}
         return [name for name in self._new(versions) if versions[name].sets.keys() - used - old.get(name, set())]
@@ -245,15 +238,6 @@ class Assembly:
         )
 
 
-def _first_of_each(tables: Iterable[Mapping[_Name, _Read]]) -> dict[_Name, _Read]:
-    """Merge tables; of what has the same name, the first counts."""
-    merged: dict[_Name, _Read] = {}
-    for table in tables:
-        for name, read in table.items():
-            merged.setdefault(name, read)
-    return merged
-
-
 def _is_newer(document: Draft | PolicyError, active: Draft | None) -> bool:
     return document is not active and not (isinstance(document, Draft) and document.says(active))
 
@@ -264,7 +248,7 @@ def _is_sound(document: Draft | PolicyError) -> bool:
         isinstance(document, Draft)
         and document.is_complete
         and not document.mistakes
-        and not any(_ambiguous(document.policies))
+        and not any(ambiguous(document.policies))
         and not (document.sets and document.misuse(document.sets, is_complete=False))
     )
 
@@ -365,106 +349,3 @@ class _Tables:
 
 def _policies(drafts: Iterable[Draft]) -> dict[str, ReadPolicy]:
     return {name: read for draft in drafts for name, read in draft.policies.items()}
-
-
-def read_drafts(drafts: Sequence[Draft], *, unreadable: Iterable[PolicyError] = ()) -> PolicySet:
-    """Make a policy set of documents.
-
-    Args:
-        drafts: The documents.
-        unreadable: A mistake for each document that could not be read; whatever such a document may define is not
-            reported as missing.
-
-    Raises:
-        InvalidPolicies: With every mistake of every document, in the order of their names and lines.
-    """
-    found = Findings()
-    found.add(None, Found(tuple(unreadable)))
-    is_complete = not found and all(draft.is_complete for draft in drafts)
-    for draft in drafts:
-        if draft.mistakes:
-            found.add(draft.source, draft.mistakes)
-    defined = _merge_sets(drafts, found)
-    sets = {key: defined[key][1] for key in sorted(defined)}
-    if sum(draft.weight_with(sets) for draft in drafts) > MOST_ORIGINS:
-        # It is not looked at any further: that would take as long.
-        found.add(None, Found((too_many_origins(),)))
-        raise found.as_error()
-    for draft in drafts:
-        found.add(draft.source, draft.misuse(sets, is_complete=is_complete))
-    policies = _merge(((draft, draft.policies) for draft in drafts), "policies", "policy-duplicate", found)
-    policies = {name: policies[name] for name in sorted(policies)}
-    _check_matches(policies, found)
-    if is_complete:
-        _check_used(defined, policies, found)
-    if is_complete and not policies:
-        hint = 'The smallest: [policies.public] and under it origins = ["*"]'
-        source = drafts[0].source if len(drafts) == 1 else None
-        found.refuse(source, (), "no-policies", "There are no policies.", hint=hint)
-    if found:
-        raise found.as_error()
-    return _as_set({name: read.policy for name, (_, read) in policies.items() if read.policy}, sets)
-
-
-def _as_set(policies: dict[str, Policy], sets: Sets) -> PolicySet:
-    origin_sets = {name: one.patterns for (_, name), one in sets.items() if isinstance(one, OriginSet)}
-    header_sets = {name: one.names for (_, name), one in sets.items() if isinstance(one, HeaderSet)}
-    return PolicySet.of(policies.values(), origin_sets, header_sets)
-
-
-def _merge(tables: Iterable[tuple[Draft, Mapping[str, _Read]]], key: str, code: str, found: Findings) -> _Merged[_Read]:
-    """Merge one table of all documents; a name that is defined twice is a mistake that names both documents."""
-    merged: _Merged[_Read] = {}
-    for draft, table in tables:
-        for name, read in table.items():
-            first, _ = merged.setdefault(name, (draft, read))
-            if first is not draft:
-                message = f"{shown(name)} is already defined in {name_of(first.source)}."
-                found.refuse(draft.source, (key, name), code, message, hint="Rename or remove one of them.", value=name)
-    return merged
-
-
-def _merge_sets(drafts: Sequence[Draft], found: Findings) -> _MergedSets:
-    """Merge the sets of all documents; one that is defined twice is a mistake that names both documents."""
-    merged: _MergedSets = {}
-    for draft in drafts:
-        for key, read in draft.sets.items():
-            first, _ = merged.setdefault(key, (draft, read))
-            if first is not draft:
-                code = f"{_kind(key)}-set-duplicate"
-                message = f"{shown(key[1])} is already defined in {name_of(first.source)}."
-                found.refuse(draft.source, key, code, message, hint="Rename or remove one of them.", value=key[1])
-    return merged
-
-
-def _kind(key: SetKey) -> str:
-    return "origin" if key[0] == ORIGIN_SETS else "header"
-
-
-def _check_matches(policies: _Merged[ReadPolicy], found: Findings) -> None:
-    """Note every `match` that finds the URLs of another policy equally well."""
-    for name, index, match, owner in _ambiguous({name: read for name, (_, read) in policies.items()}):
-        message = f"{shown(match.text)} already finds the policy {shown(owner)}."
-        hint = "Give one of the two a longer path or a more specific host."
-        path = ("policies", name, "match", index)
-        found.refuse(policies[name][0].source, path, "match-ambiguous", message, hint=hint, value=match.text)
-
-
-def _ambiguous(policies: Mapping[str, ReadPolicy]) -> Iterator[tuple[str, int, Match, str]]:
-    """Give the name of each policy and the index of each `match` of it that is also another's, and the other's name."""
-    owners: dict[str, str] = {}
-    for name, read in policies.items():
-        for index, match in enumerate(read.matches):
-            if match is not None and (owner := owners.setdefault(match.key, name)) != name:
-                yield name, index, match, owner
-
-
-def _check_used(sets: _MergedSets, policies: _Merged[ReadPolicy], found: Findings) -> None:
-    """Note every set that no rule uses."""
-    used: set[SetKey] = set().union(*(read.uses for _, read in policies.values())) if sets else set()
-    for key, (draft, read) in sorted(sets.items(), key=itemgetter(0)):
-        if key not in used and not read.is_refused:
-            name = key[1]
-            message = f"No policy uses the {_kind(key)} set {shown(name)}."
-            hint = f'Use it in a rule as "@{name}", or remove it.'
-            found.refuse(draft.source, key, f"{_kind(key)}-set-unused", message, hint=hint, value=name)

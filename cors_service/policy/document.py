@@ -8,8 +8,8 @@ from typing import Any
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.pattern import write_pattern
 from cors_service.policy._report import Source
-from cors_service.policy.assembly import read_drafts
 from cors_service.policy.draft import Draft
+from cors_service.policy.merge import read_drafts
 from cors_service.policy.model import PolicySet
 from cors_service.policy.revision import VERSION
 

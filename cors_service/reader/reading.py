@@ -12,14 +12,22 @@ from msgspec import Struct, structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
 from cors_service.policy import PolicySet, Source, revision
-from cors_service.policy.assembly import Assembly, read_drafts
+from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Behind, Change
 from cors_service.policy.draft import Draft
+from cors_service.policy.merge import read_drafts
 from cors_service.reader.history import History
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.looking import Looks
 from cors_service.reader.snapshot import Kept, Snapshot
-from cors_service.reader.sources import document_names, read_text, shown_path, unreadable, within_limits
+from cors_service.reader.sources import (
+    TakesTooMuch,
+    document_names,
+    read_text,
+    shown_path,
+    unreadable,
+    within_limits,
+)
 
 _MOST_BEHIND: Final = 1000
 
@@ -268,7 +276,14 @@ def read_at_start(
         InvalidPolicies: There is nothing to go on with. With every mistake of every document, and why the snapshot is
             of no use.
     """
-    return within_limits(limits, path, lambda: _read_at_start(path, snapshot, limits))
+    try:
+        return within_limits(limits, path, lambda: _read_at_start(path, snapshot, limits))
+    except TakesTooMuch as invalid:
+        if snapshot is None:
+            raise
+        kept = snapshot.in_place_of(invalid, is_start=True)
+        good = GoodSet(kept.policy_set, revision(kept.policy_set), kept.loaded_at, kept.documents)
+        return good, Change.whole(good.policy_set, revision=good.revision, loaded_at=good.loaded_at, mistakes=invalid)
 
 
 def _read_at_start(path: Path, snapshot: Snapshot | None, limits: ReaderLimits) -> tuple[GoodSet, Change]:

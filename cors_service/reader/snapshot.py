@@ -20,8 +20,9 @@ import msgspec
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.grammar.pattern import OriginPattern, write_pattern
 from cors_service.policy import PolicySet
-from cors_service.policy.assembly import WHOLE, read_drafts
+from cors_service.policy.assembly import WHOLE
 from cors_service.policy.draft import Draft
+from cors_service.policy.merge import read_drafts
 from cors_service.policy.model import Policy
 from cors_service.policy.revision import VERSION
 from cors_service.policy.revision import revision as revision_of

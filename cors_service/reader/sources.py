@@ -28,6 +28,10 @@ UNKNOWN: Final[State] = ()
 """The state of a document that can't be looked at, such as a link that leads nowhere."""
 
 
+class TakesTooMuch(InvalidPolicies):
+    """Reading takes more memory or time than it may."""
+
+
 def read_policies(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> PolicySet:
     """Read the policies of a file, or of every `*.toml` and `*.json` of a directory, merged, within limits.
 
@@ -50,7 +54,8 @@ def within_limits(limits: ReaderLimits, path: Path, read: Callable[[], _Result])
         read: Reads it, in another thread.
 
     Raises:
-        InvalidPolicies: That takes too much, or `read` raises it.
+        TakesTooMuch: That takes too much.
+        InvalidPolicies: `read` raises it.
     """
     unlimited = limit_memory(limits.memory)
     try:
@@ -61,7 +66,7 @@ def within_limits(limits: ReaderLimits, path: Path, read: Callable[[], _Result])
         what = f"that takes longer than {limits.timeout:g} seconds (--reader-timeout)"
     finally:
         unlimited()
-    raise InvalidPolicies([unreadable(shown_path(path), OSError(what))])
+    raise TakesTooMuch([unreadable(shown_path(path), OSError(what))])
 
 
 def document_names(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> list[str]:

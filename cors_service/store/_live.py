@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
+from cors_service.decision.steps import at_once
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown, without_userinfo
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Behind, Change
@@ -24,7 +25,7 @@ from cors_service.reader.keeping import RENEWALS
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IPolicies, IPolicyStore
 from cors_service.store._kept import complain
-from cors_service.store._slices import at_once, in_slices
+from cors_service.store._slices import in_slices
 from cors_service.store._status import Status
 
 _NAME: Final = 8

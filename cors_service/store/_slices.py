@@ -21,15 +21,6 @@ Steps = Generator[None, None, _Result]
 """Yields between two short steps."""
 
 
-def at_once(steps: Steps[_Result]) -> _Result:
-    """Take steps, one after the other, and give what the generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return cast(_Result, end.value)
-
-
 async def in_slices(steps: Steps[_Result], clock: IReactorTime) -> _Result:
     """Take steps, and let the reactor do other things now and then.
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 from twisted.internet.defer import DeferredSemaphore
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
-from cors_service.web._decisions import AT_ONCE, FEW, SHORT, all_at_once, in_turn
+from cors_service.web._decisions import AT_ONCE, FEW, SHORT, in_turn
 from cors_service.web._evaluations import completed, defaults_of, evaluations_of, read_evaluation, stop_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import Endpoint, EndpointWithPolicies
@@ -88,7 +89,7 @@ class EvaluationsEndpoint(EvaluationEndpoint):
         body = self._body(request)
         # Each evaluation is an object, or costs next to nothing.
         if len(body) <= SHORT and body.count(b"{") <= FEW:
-            return all_at_once(self._evaluate_all(active, body))
+            return at_once(self._evaluate_all(active, body))
         return Later(self._turns, self._in_turns(active, body))
 
     def _in_turns(self, active: ActivePolicies, body: bytes) -> Steps:

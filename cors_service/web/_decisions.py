@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision.memo import Memo
+from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
@@ -105,7 +106,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
             texts = split_queries(body)
             # Each item but the last has a comma behind it.
             if len(texts) <= FEW if texts is not None else body.count(b",") < FEW:
-                return all_at_once(self._answer(active, remembered, body, texts))
+                return at_once(self._answer(active, remembered, body, texts))
         return Later(self._turns, self._in_turns(active, remembered, body))
 
     def _in_turns(self, active: ActivePolicies, remembered: Memo[bytes, bytes], body: bytes) -> Steps:
@@ -184,12 +185,3 @@ def in_turn(turns: Turns, decide: Callable[[], Answer]) -> Later:
         return decide()
 
     return Later(turns, steps())
-
-
-def all_at_once(steps: Steps) -> Answer:
-    """Take all steps; none of them waits for anything."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return cast(Answer, end.value)

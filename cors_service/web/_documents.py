@@ -6,10 +6,9 @@ A document of 100,000 policies has 58 MiB, takes seconds to write, and is kept c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec import structs
 from twisted.internet.defer import Deferred
@@ -18,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cors_service.decision import ActivePolicies
+from cors_service.decision.steps import batches
 from cors_service.grammar.match import Match
 from cors_service.grammar.pattern import Pattern, SetName, write_pattern
 from cors_service.policy import PolicySet, write_document
@@ -34,8 +34,6 @@ SHORT: Final = 2000
 _MOST_KEPT: Final = 4
 _IN_A_STEP: Final = 250
 _FASTEST: Final = 1
-
-_Item = TypeVar("_Item")
 
 
 class Documents:
@@ -267,9 +265,8 @@ def document_steps(policy_set: PolicySet, names: Iterable[str]) -> Iterator[tupl
 
 def _sorted(names: Iterable[str]) -> Iterator[str | None]:
     """Sort names; None stands between two steps before the first is known."""
-    rest = iter(names)
     parts: list[list[str]] = []
-    while part := list(islice(rest, _IN_A_STEP)):
+    for part in batches(names, _IN_A_STEP):
         parts.append(sorted(part))
         yield None
     yield from merge(*parts)
@@ -296,7 +293,7 @@ def _rule(rule: Rule, used: set[str]) -> Iterator[bytes]:
     begin = b'{"origins":['
     assert rest.startswith(begin)
     yield begin
-    for part in _cut(rule.origins):
+    for part in batches(rule.origins, _IN_A_STEP):
         used.update(one.name for one in part if isinstance(one, SetName))
         yield b""
     yield from _items(rule.origins)
@@ -306,12 +303,7 @@ def _rule(rule: Rule, used: set[str]) -> Iterator[bytes]:
 def _items(items: Sequence[Pattern | Match]) -> Iterator[bytes]:
     """Write what stands between the brackets of a list."""
     comma = b""
-    for part in _cut(items):
+    for part in batches(items, _IN_A_STEP):
         texts = [one.text if isinstance(one, Match) else write_pattern(one) for one in part]
         yield comma + write_json(texts)[1:-1]
         comma = b","
-
-
-def _cut(items: Sequence[_Item]) -> Generator[Sequence[_Item], None, None]:
-    for at in range(0, len(items), _IN_A_STEP):
-        yield items[at : at + _IN_A_STEP]

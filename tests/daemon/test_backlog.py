@@ -21,6 +21,8 @@ DESCRIPTIONS = {
     "tcp:8080:interface=127.0.0.1": "tcp:backlog=1024:8080:interface=127.0.0.1",
     r"tcp:8080:interface=\:\:1": r"tcp:backlog=1024:8080:interface=\:\:1",
     "tcp:8080:127.0.0.1": "tcp:backlog=1024:8080:127.0.0.1",
+    "tcp6:8080": "tcp6:backlog=1024:8080",
+    "haproxy:tcp6:8080": "haproxy:tcp6:backlog=1024:8080",
     "unix:/run/a.sock": "unix:backlog=1024:/run/a.sock",
     "unix:/run/a.sock:660": "unix:backlog=1024:/run/a.sock:660",
     r"unix:/run/a\:backlog=1": r"unix:backlog=1024:/run/a\:backlog=1",
@@ -30,6 +32,7 @@ DESCRIPTIONS = {
     "tcp:8080:backlog=7": "tcp:8080:backlog=7",
     "tcp:backlog=7:8080": "tcp:backlog=7:8080",
     "tcp:8080:127.0.0.1:7": "tcp:8080:127.0.0.1:7",
+    "tcp6:8080:7": "tcp6:8080:7",
     "unix:/run/a.sock:660:7": "unix:/run/a.sock:660:7",
     # Others have one already, or none of ours.
     "https:8443:key=a:cert=b": "https:8443:key=a:cert=b",

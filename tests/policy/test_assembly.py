@@ -12,9 +12,10 @@ from msgspec import structs
 from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
 from cors_service.policy import PolicySet, Source, revision
 from cors_service.policy import assembly as _assembly
-from cors_service.policy.assembly import Assembly, read_drafts
+from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Change
 from cors_service.policy.draft import Draft
+from cors_service.policy.merge import read_drafts
 from cors_service.policy.revision import revision_of
 from tests.examples import examples
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
+from cors_service.decision.steps import at_once
 from cors_service.policy import PolicySet, read_document, revision
 from cors_service.policy.change import Change
 from cors_service.reader.history import _LARGE, _STEPS, History
-from cors_service.store._slices import at_once
 from tests.store.store_texts import document
 
 

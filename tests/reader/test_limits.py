@@ -11,6 +11,8 @@ import pytest
 
 from cors_service.policy import InvalidPolicies
 from cors_service.reader.limits import ReaderLimits, TooLongError, in_time, limit_memory
+from cors_service.reader.reading import read_at_start
+from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from tests.store.store_texts import toml
 
@@ -62,6 +64,8 @@ def test_policies_that_take_too_much_memory(tmp_path: Path) -> None:
 from pathlib import Path
 from cors_service.policy import InvalidPolicies
 from cors_service.reader.limits import ReaderLimits
+from cors_service.reader.reading import read_at_start
+from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 try:
     read_policies(Path({str(path)!r}), ReaderLimits(memory=64))
@@ -98,6 +102,24 @@ def test_policies_that_take_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read_policies(tmp_path, ReaderLimits(timeout=0.01))
     end.set()
     assert "takes longer than 0.01 seconds (--reader-timeout)" in caught.value.report()
+
+
+def test_a_start_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system is stuck, a start serves the snapshot, and says what is wrong; without one it is refused."""
+    (policies := tmp_path / "policies").mkdir()
+    (policies / "one.toml").write_text(toml("one"))
+    snapshot = Snapshot(tmp_path / "snapshot")
+    assert read_at_start(policies, None)[0].keep_in(snapshot) is None
+    end = Event()
+    monkeypatch.setattr("cors_service.reader.sources.look_at", lambda *_: end.wait())
+    limits = ReaderLimits(timeout=0.01)
+    good, change = read_at_start(policies, snapshot, limits)
+    assert list(good.policy_set.policies) == list(good.documents["one.toml"].policies)
+    assert change.mistakes is not None
+    assert "--reader-timeout" in change.mistakes.report()
+    with pytest.raises(InvalidPolicies, match="1 mistake"):
+        read_at_start(policies, None, limits)
+    end.set()
 
 
 def test_no_limit() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
+from cors_service.decision.steps import at_once
 from cors_service.policy import InvalidPolicies, PolicySet, revision
 from cors_service.policy.change import Behind
 from cors_service.reader.limits import ReaderLimits
@@ -22,7 +23,6 @@ from cors_service.reader.looking import PATIENCE, PATIENCE_WITH_OTHERS
 from cors_service.reader.reading import Documents, read_at_start
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies, read_text
-from cors_service.store._slices import at_once
 from tests.examples import examples
 from tests.store.store_texts import toml
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, revision
-from cors_service.policy.assembly import read_drafts
 from cors_service.policy.draft import Draft
+from cors_service.policy.merge import read_drafts
 from cors_service.processes import nameless_file
 from cors_service.reader.snapshot import SKEW_SECONDS, SharedSnapshot, Snapshot
 from cors_service.reader.sources import read_policies

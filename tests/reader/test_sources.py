@@ -231,7 +231,8 @@ def test_links_within(tmp_path: Path) -> None:
 
 def test_large_document(tmp_path: Path) -> None:
     """A document that is larger than it may be is a mistake, and not read; one that is as large is."""
-    limits = ReaderLimits(memory=1)
+    # The stack of a thread has to fit, too.
+    limits = ReaderLimits(memory=64)
     (tmp_path / "a.toml").write_text(toml("one"))
     with (tmp_path / "b.toml").open("wb") as file:
         file.truncate(1 << 40)
@@ -254,7 +255,7 @@ def test_document_without_a_size(tmp_path: Path) -> None:
 
 def test_many_documents(tmp_path: Path) -> None:
     """A directory with more documents than it may have is a mistake, and is not taken for one without any."""
-    limits = ReaderLimits(memory=1)
+    limits = ReaderLimits(memory=64)
     for number in range(limits.documents + 1):
         (tmp_path / f"a{number}.toml").touch()
     [mistake] = mistakes(tmp_path, limits)
@@ -265,7 +266,7 @@ def test_many_documents(tmp_path: Path) -> None:
 
 def test_all_documents(tmp_path: Path) -> None:
     """All documents together may have only so many bytes."""
-    limits = ReaderLimits(memory=1)
+    limits = ReaderLimits(memory=64)
     count = limits.total // limits.document
     for number in range(count + 1):
         (tmp_path / f"a{number}.toml").write_bytes(b"#" * limits.document)

@@ -13,10 +13,11 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from cors_service.decision.steps import at_once
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
 from cors_service.policy.change import Change
 from cors_service.store import IPolicyStore, LivePolicies
-from cors_service.store._slices import IDLE_SECONDS, MOST_SECONDS, SLICE_SECONDS, at_once, in_slices
+from cors_service.store._slices import IDLE_SECONDS, MOST_SECONDS, SLICE_SECONDS, in_slices
 from tests.store.store_texts import document, now
 
 Logged = list[tuple[str, str]]

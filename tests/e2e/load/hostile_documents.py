@@ -74,7 +74,7 @@ def _measured(directory: Path, name: str) -> str:
     policies = directory / "policies"
     policies.mkdir()
     (policies / "good.toml").write_text(GOOD)
-    with running(policies, *sys.argv[0:0]) as service, service.connect() as connection:
+    with running(policies) as service, service.connect() as connection:
         time.sleep(2)
         before = service.memory()
         if name in DOCUMENTS:

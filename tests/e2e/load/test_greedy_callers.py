@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.daemons import wait_for
 from tests.e2e.load.client import Connection, request
 from tests.e2e.load.figures import latency, tell
 from tests.e2e.load.service import Service, running
@@ -79,10 +80,7 @@ def greedy(service: Service, count: int, want: Want) -> Iterator[Sequence[int]]:
     process = spawning.Process(target=be_greedy, args=(service.port, want, got), daemon=True)
     process.start()
     try:
-        deadline = time.monotonic() + 60
-        while not any(got):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: any(got), "a greedy client that gets something")
         yield got
     finally:
         process.terminate()
@@ -214,10 +212,7 @@ def test_answers_that_are_read_too_late(policies: Path) -> None:
     # More than the system takes for a client that does not read.
     sent = request("GET", "/v1/policies") * 20
     with running(policies, "--send-timeout=1") as service, unread(service, 3, sent):
-        end = time.monotonic() + 30
-        while service.status()["connections"]["closed"]["unread"] < 3:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for(lambda: service.status()["connections"]["closed"]["unread"] == 3, "three connections that are closed")
 
 
 def test_a_burst_of_silent_connections(policies: Path) -> None:

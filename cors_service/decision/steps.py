@@ -1,17 +1,27 @@
-"""Long work in short steps, between which the service can decide."""
+"""Long work in short steps: between two of them, the service can decide."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from heapq import merge
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 BATCH: Final = 200
 """Patterns of one step."""
 _SORTED: Final = 10 * BATCH
 
 _Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def at_once(steps: Generator[Any, None, _Result]) -> _Result:
+    """Take steps, one after the other, and give what the generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(_Result, end.value)
 
 
 def batches(items: Iterable[_Item], size: int = BATCH) -> Iterator[list[_Item]]:
