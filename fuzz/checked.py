@@ -145,8 +145,14 @@ def _check_timing(decision: Decision, headers: dict[str, str], query: Query, pol
 
 
 def listed_timing(policy: Policy, policy_set: PolicySet) -> list[str]:
-    """All origins that may measure, if they are exact and take up a kibibyte at most; otherwise none."""
-    texts = [text for rule in policy.rules if rule.timing for text in _texts(rule, policy_set)]
+    """All origins that may measure, if they are exact and take up a kibibyte at most, and no rule that is bound to the
+    host comes before; otherwise none.
+    """
+    of_rules = [_texts(rule, policy_set) for rule in policy.rules]
+    last = max((index for index, rule in enumerate(policy.rules) if rule.timing), default=0)
+    if any("<" in text and not text.startswith("re:") for texts in of_rules[: last + 1] for text in texts):
+        return []
+    texts = [text for rule, texts in zip(policy.rules, of_rules, strict=True) if rule.timing for text in texts]
     if any(text.startswith("re:") for text in texts):
         return []
     origins = [origin for text in texts for origin in naive.expansions(text)]

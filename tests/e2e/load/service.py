@@ -66,9 +66,10 @@ class Service(daemons.Service):
     def connections(self) -> int:
         """How many connections to its port it holds open; skips the test where that can't be known."""
         here = f"0100007F:{self.port:04X}"
-        # Local address, state and inode; that of a connection that no process holds is 0.
+        # Local address, state and inode; that of a connection that no process holds is 0. The table is read in pieces,
+        # between which connections of others come and go, so that it can show one twice.
         entries = [line.split() for line in _read_proc("/proc/net/tcp").splitlines()[1:]]
-        return sum(entry[1] == here and entry[3] != _LISTENS and entry[9] != "0" for entry in entries)
+        return len({entry[9] for entry in entries if entry[1] == here and entry[3] != _LISTENS} - {"0"})
 
 
 @contextmanager
