@@ -267,10 +267,9 @@ def revision(server: Server) -> str:
     return told
 
 
-def _answer(server: Server, question: Question) -> dict[str, Any]:
+def _answer(server: Server, question: Question) -> Any:
     body = server.ask("POST", "/v1/decision", question.query(), {"Content-Type": "application/json"})[2]
-    answer: dict[str, Any] = json.loads(body)
-    return answer
+    return questions.answered(body)
 
 
 def _milliseconds(runs: Sequence[Latencies]) -> list[float]:

@@ -194,6 +194,13 @@ def expected(policies: ActivePolicies, question: Question) -> Any:
     return json.loads(write_decision(policies.decide(read_query(parse_json(question.query()))), DEFAULT_TTL))
 
 
+def answered(body: bytes) -> Any:
+    """A decision that the API gave, without its hint for people, which no batch has."""
+    decision = json.loads(body)
+    decision["reason"].pop("hint", None)
+    return decision
+
+
 def written(query: dict[str, Any]) -> bytes:
     """A query as JSON."""
     return json.dumps(query).encode("ascii")
