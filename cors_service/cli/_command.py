@@ -1,0 +1,55 @@
+"""The command line: which commands there are, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cors_service import __version__
+from cors_service.cli._check import add_check
+from cors_service.cli._decide import add_decide
+from cors_service.cli._schema import add_schema
+from cors_service.cli._status import FAILED
+from cors_service.cli._token import add_token
+
+_COMMANDS = (add_check, add_schema, add_decide, add_token)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: The arguments behind the command's name; by default those of the process.
+
+    Returns:
+        The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. Python's last flush goes nowhere, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that exits with 1 on errors, since 2 means a refusal."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(FAILED, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cors-service", description="Check CORS policies, and decide by them.")
+    parser.add_argument("--version", action="version", version=f"cors-service {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in _COMMANDS:
+        add(commands)
+    return parser

@@ -1,0 +1,40 @@
+"""`cors-service token`: makes a token for a caller of the service."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from cors_service.access import InvalidAccess, read_access
+from cors_service.access.callers import VERBS
+from cors_service.access.tokens import new_token, token_entry
+from cors_service.cli._arguments import Commands
+from cors_service.cli._status import ALLOWED, FAILED
+
+
+def add_token(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("token", help="make a token for a caller, and print its entry for --auth")
+    parser.add_argument("name", metavar="NAME", help="what to call it: letters, digits and ._-")
+    parser.add_argument(
+        "--verb", action="append", choices=VERBS, help="what it is good for; repeatable; decide by default"
+    )
+    parser.add_argument(
+        "--policies", action="append", default=[], metavar="PREFIX", help="only these policies, by prefix; repeatable"
+    )
+    parser.set_defaults(run=_token)
+
+
+def _token(options: argparse.Namespace) -> int:
+    token = new_token()
+    entry = token_entry(options.name, token, options.verb or ["decide"], options.policies)
+    try:
+        read_access(entry)
+    except InvalidAccess as invalid:
+        for mistake in invalid.mistakes:
+            print(f"cors-service: {mistake.message}", file=sys.stderr)
+        return FAILED
+    # So that `>> auth.toml` takes the entry, and not the token.
+    print(f"The token, which is shown this once: {token}\nIts entry in the document of --auth:", file=sys.stderr)
+    print(entry)
+    return ALLOWED
