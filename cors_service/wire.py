@@ -10,15 +10,17 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from cors_service.decision import BadQuery, Decision, Query
+from cors_service.decision import BadQuery, Circumstances, Decision, Query
 from cors_service.decision.own_origin import own_origin
+from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.origin import read_origin
 from cors_service.grammar.pattern import NULL
 from cors_service.grammar.similar import similar_first
 from cors_service.policy.model import RESOURCE_POLICIES
 
-FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
+_GUARDED: Final = {name.replace("-", "_"): attribute for name, attribute in CIRCUMSTANCES.items()}
+FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers", *_GUARDED)
 """The parameters of the GET form."""
 
 LONGEST_TTL: Final = 3600
@@ -180,6 +182,7 @@ def make_query(given: Mapping[str, Sequence[str]]) -> Query:
         if len(values) > 1 and name != "request_headers":
             _refuse(f"The parameter {name} is given more than once.")
     first = {name: values[0] if values else None for name, values in given.items()}
+    others = {attribute: tuple(given[name]) for name, attribute in _GUARDED.items() if given.get(name)}
     return Query(
         method=first["method"] or ("OPTIONS" if first["request_method"] else "GET"),
         policy=first["policy"],
@@ -187,6 +190,7 @@ def make_query(given: Mapping[str, Sequence[str]]) -> Query:
         origins=tuple(given["origin"]),
         request_methods=tuple(given["request_method"]),
         request_headers=tuple(given["request_headers"]),
+        circumstances=Circumstances(**others) if others else None,
     )
 
 
@@ -280,6 +284,9 @@ def _as_usual(query: Query) -> _UsualQuery:
         *(("Access-Control-Request-Method", method) for method in query.request_methods),
         *(("Access-Control-Request-Headers", names) for names in query.request_headers),
     ]
+    if query.circumstances is not None:
+        others = msgspec.structs.asdict(query.circumstances)
+        headers += ((name, line) for name, attribute in CIRCUMSTANCES.items() for line in others[attribute])
     return _UsualQuery(query.method, query.policy, query.url, headers=headers)
 
 

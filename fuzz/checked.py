@@ -145,9 +145,7 @@ def _check_timing(decision: Decision, headers: dict[str, str], query: Query, pol
 
 
 def listed_timing(policy: Policy, policy_set: PolicySet) -> list[str]:
-    """All origins that may measure, if they are exact and take up a kibibyte at most, and no rule that is bound to the
-    host comes before; otherwise none.
-    """
+    """All origins that may measure, if they are exact, in a kibibyte, and behind no rule bound to the host; or none."""
     of_rules = [_texts(rule, policy_set) for rule in policy.rules]
     last = max((index for index, rule in enumerate(policy.rules) if rule.timing), default=0)
     if any("<" in text and not text.startswith("re:") for texts in of_rules[: last + 1] for text in texts):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Final
 
 from cors_service.asking.arguments import check_policy
 from cors_service.cli._arguments import Commands, add_links, reader_limits
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
-from cors_service.decision import ActivePolicies, BadQuery, Decision
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Verdict
+from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.limits import DEFAULT_TTL
 from cors_service.reader.sources import read_policies
 from cors_service.wire import FORM_FIELDS, make_query, write_decision
+
+_OPTIONS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
 
 
 def add_decide(commands: Commands) -> None:
@@ -27,12 +31,25 @@ def add_decide(commands: Commands) -> None:
     parser.add_argument("--method", metavar="M", help="the method; GET, or OPTIONS with --request-method")
     parser.add_argument("--request-method", metavar="M", help="Access-Control-Request-Method")
     parser.add_argument("--request-headers", metavar="H", help="Access-Control-Request-Headers")
+    parser.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        type=_guarded_header,
+        metavar="LINE",
+        help="a header that a guard looks at, such as 'Sec-Fetch-Site: cross-site'; repeatable",
+    )
     parser.add_argument("--json", action="store_true", help="print the decision as the API gives it")
     parser.set_defaults(run=_decide)
 
 
 def _decide(options: argparse.Namespace) -> int:
-    given = {name: [value] if (value := getattr(options, name)) else [] for name in FORM_FIELDS}
+    given: dict[str, list[str]] = {name: [] for name in FORM_FIELDS}
+    for name in _OPTIONS:
+        given[name] += [value] if (value := getattr(options, name)) else []
+    for name, value in options.header:
+        given[name].append(value)
     try:
         policies = read_policies(options.policies, reader_limits(options))
         check_policy(options.policy, policies)
@@ -44,7 +61,21 @@ def _decide(options: argparse.Namespace) -> int:
         print(f"cors-service: {error}", file=sys.stderr)
         return FAILED
     print(write_decision(decision, DEFAULT_TTL).decode("ascii") if options.json else _for_people(decision))
-    return REFUSED if decision.allowed is False else ALLOWED
+    is_stopped = decision.guard is not None and decision.guard.stops
+    return REFUSED if decision.allowed is False or is_stopped else ALLOWED
+
+
+def _guarded_header(line: str) -> tuple[str, str]:
+    """Read a header line, as the name of a field of the form and its value.
+
+    Raises:
+        argparse.ArgumentTypeError: No guard looks at such a header.
+    """
+    name, colon, value = line.partition(":")
+    if not colon or name.lower() not in CIRCUMSTANCES:
+        known = ", ".join(CIRCUMSTANCES)
+        raise argparse.ArgumentTypeError(f"'{line}' is not one of the headers that a guard looks at: {known}")
+    return name.lower().replace("-", "_"), value.strip()
 
 
 def _for_people(decision: Decision) -> str:
@@ -53,4 +84,12 @@ def _for_people(decision: Decision) -> str:
     reason = decision.reason
     words = f"{reason.message} {reason.hint}".rstrip()
     lines = [f"{verdict} ({decision.kind}{status}): {words} [{reason.code}]"]
+    if decision.guard is not None:
+        lines.append(_guard_for_people(decision.guard))
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in decision.headers)])
+
+
+def _guard_for_people(verdict: Verdict) -> str:
+    what = "passes" if verdict.passes else "stopped" if verdict.stops else "passes, since the guard only reports"
+    words = f"{verdict.reason.message} {verdict.reason.hint}".rstrip()
+    return f"{what} (guard): {words} [{verdict.reason.code}]"

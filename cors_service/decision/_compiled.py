@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from cors_service.decision._bound import Binding
 from cors_service.decision._grant import Grant, NotGranted
+from cors_service.decision._guard import CompiledGuard
 from cors_service.decision._origins import MALFORMED, NEEDS_URL, NOT_COVERED, BoundOrigins, OriginIndex, Origins
 from cors_service.decision._urls import URL, is_own
 from cors_service.decision.decision import Decision, Headers, Kind, Reason
@@ -229,6 +230,22 @@ class BoundPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
         return super(BoundPolicy, structs.replace(self, origins=origins)).decide(query, url, revision)
 
 
+class GuardedPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
+    """A policy with a guard, which says more about a request and changes nothing else of a decision.
+
+    Attributes:
+        inner: The policy without it.
+        guard: The guard.
+    """
+
+    inner: CompiledPolicy
+    guard: CompiledGuard
+
+    def decide(self, query: Query, url: URL | None, revision: str) -> Decision:
+        decision = self.inner.decide(query, url, revision)
+        return structs.replace(decision, guard=self.guard.judge(query, url, decision))
+
+
 def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Generator[None, None, CompiledPolicy]:
     """Make a policy ready to decide, in steps of at most a few milliseconds.
 
@@ -279,14 +296,17 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Gen
         _PREFLIGHT_VARY_PUBLIC if is_same else _PREFLIGHT_VARY,
         corp + every if corp else every,
     )
+    parts = structs.asdict(compiled)
     if policy.static:
         (origin,) = policy.rules[0].origins
         assert isinstance(origin, str)
-        return StaticPolicy(**structs.asdict(compiled), origin=origin)
-    if origins.bound is None:
+        compiled = StaticPolicy(**parts, origin=origin)
+    elif origins.bound is not None:
+        refusing = frozenset(index for index, rule in enumerate(policy.rules) if rule.refuse)
+        compiled = BoundPolicy(**parts, index=origins, binding=Binding.of(policy.match), refusing=refusing)
+    if policy.guard is None:
         return compiled
-    refusing = frozenset(index for index, rule in enumerate(policy.rules) if rule.refuse)
-    return BoundPolicy(**structs.asdict(compiled), index=origins, binding=Binding.of(policy.match), refusing=refusing)
+    return GuardedPolicy(**parts, inner=compiled, guard=CompiledGuard.of(policy.guard, policy))
 
 
 def _authorities(matches: tuple[Match, ...]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cors_service.decision._readings import ODD
 from cors_service.decision.query import BadQuery
-from cors_service.grammar.match import ANY, IPV4, is_host_name
+from cors_service.grammar.match import ANY, ANY_HOST, IPV4, is_host_name
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.origin import DEFAULT_PORTS, parse_port
 from cors_service.grammar.path import fold_path
@@ -36,7 +36,6 @@ _PLAIN_PATH: Final = r"/[A-Za-z0-9._~!$&'()*+,=:@/|\[\]^-]*"
 _PLAIN: Final = re.compile(rf"{_PLAIN_SITE}({_PLAIN_PATH})?(?:[?#].*)?", re.DOTALL)
 _SIMPLE: Final = re.compile(_PLAIN_PATH)
 _BARE: Final = re.compile(_PLAIN_SITE + r"(?:[/?#]|\Z)")
-_ANY_HOST: Final = "*"
 
 
 class URL(Struct, frozen=True, gc=False):
@@ -132,7 +131,7 @@ def is_own(url: URL, authorities: Collection[str]) -> bool:
     if url.is_default and url.host in authorities:
         return True  # as a rule
     hosts = candidates(url.host, True)
-    fitting = [f"{host}:{url.port}" for host in hosts] + (hosts if url.is_default else [_ANY_HOST])
+    fitting = [f"{host}:{url.port}" for host in hosts] + (hosts if url.is_default else [ANY_HOST])
     return any(authority in authorities for authority in fitting)
 
 
@@ -150,4 +149,4 @@ def candidates(host: str, with_any: bool) -> list[str]:
     while parent:
         hosts.append(f"*.{parent}")
         parent = parent.partition(".")[2]
-    return [*hosts, _ANY_HOST]
+    return [*hosts, ANY_HOST]

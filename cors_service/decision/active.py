@@ -9,6 +9,7 @@ from typing import Final, cast
 from msgspec import structs
 
 from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
+from cors_service.decision._guard import with_hint
 from cors_service.decision._hints import hint_of
 from cors_service.decision._router import Router
 from cors_service.decision._urls import NO_ORIGIN, URL, parse_site, parse_url
@@ -191,6 +192,8 @@ class ActivePolicies:
             if near is None:
                 raise
             raise BadQuery("unknown-policy", f"{error.message} The nearest is '{near}'.") from None
+        if decision.guard is not None:
+            decision = structs.replace(decision, guard=with_hint(decision.guard))
         if decision.allowed is not False:
             return decision
         return structs.replace(decision, reason=structs.replace(decision.reason, hint=self.hint(decision, query)))

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 Kind = Literal["preflight", "actual", "same-origin", "no-origin"]
+GuardMode = Literal["enforce", "report"]
 Headers = tuple[tuple[str, str], ...]
 
 REASONS: Final = frozenset(
@@ -30,6 +31,11 @@ REASONS: Final = frozenset(
 )
 """The closed set of reason codes."""
 
+PASSES: Final = frozenset({"allowed", "same-origin", "own-page", "user-initiated", "navigation", "no-origin"})
+"""The codes of requests that a guard lets pass."""
+REFUSALS: Final = (REASONS - PASSES) | {"host-not-allowed", "cross-site", "origin-missing", "fetch-metadata-malformed"}
+"""The codes of requests that a guard refuses: its own, and those of a refused Origin."""
+
 
 class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     """The reason for a decision.
@@ -50,6 +56,25 @@ class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
         return self.code in _ABOUT_ORIGIN
 
 
+class Verdict(Struct, frozen=True, gc=False, rename={"passes": "pass"}):
+    """What the guard of a policy says of a request.
+
+    Attributes:
+        passes: Whether the service should take it.
+        mode: `report` if it is to be taken all the same.
+        reason: The reason; its code is one of PASSES or of REFUSALS.
+    """
+
+    passes: bool
+    mode: GuardMode
+    reason: Reason
+
+    @property
+    def stops(self) -> bool:
+        """Whether the request must not reach the service."""
+        return not self.passes and self.mode != "report"
+
+
 class Decision(Struct, frozen=True, gc=False):
     """The answer to a query.
 
@@ -62,6 +87,7 @@ class Decision(Struct, frozen=True, gc=False):
         policy: The name of the policy that decided.
         rule: The number of the rule that decided, from 1; None if no rule covers the origin or none was needed.
         revision: The revision of the policy set that decided.
+        guard: What the guard of the policy says; None where it has none, or one that is not about this request.
     """
 
     kind: Kind
@@ -72,6 +98,7 @@ class Decision(Struct, frozen=True, gc=False):
     policy: str
     rule: int | None
     revision: str
+    guard: Verdict | None = None
 
 
 _ABOUT_ORIGIN: Final = frozenset(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cors_service.grammar.tokens import normalize_method
 
@@ -24,6 +24,26 @@ class BadQuery(Exception):
         self.message = message
 
 
+class Circumstances(Struct, frozen=True, cache_hash=True):
+    """What a request says of where it comes from and what it calls, besides its Origin: a guard looks at this.
+
+    Attributes:
+        hosts: The value of each `Host` line.
+        sites: The value of each `Sec-Fetch-Site` line.
+        modes: The value of each `Sec-Fetch-Mode` line.
+        dests: The value of each `Sec-Fetch-Dest` line.
+        upgrades: The value of each `Upgrade` line.
+        websocket_versions: The value of each `Sec-WebSocket-Version` line.
+    """
+
+    hosts: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    dests: tuple[str, ...] = ()
+    upgrades: tuple[str, ...] = ()
+    websocket_versions: tuple[str, ...] = ()
+
+
 class Query(Struct, frozen=True, cache_hash=True):
     """The facts of one received request that matter to CORS, as they came over the wire.
 
@@ -34,6 +54,7 @@ class Query(Struct, frozen=True, cache_hash=True):
         origins: The value of each `Origin` line.
         request_methods: The value of each `Access-Control-Request-Method` line.
         request_headers: The value of each `Access-Control-Request-Headers` line.
+        circumstances: What else a guard looks at; None if nothing of it came.
     """
 
     method: str
@@ -42,18 +63,27 @@ class Query(Struct, frozen=True, cache_hash=True):
     origins: tuple[str, ...] = ()
     request_methods: tuple[str, ...] = ()
     request_headers: tuple[str, ...] = ()
+    circumstances: Circumstances | None = None
 
     @classmethod
     def received(
         cls, method: str, headers: Iterable[tuple[str, str]], *, policy: str | None = None, url: str | None = None
     ) -> Self:
         """Make a query from header lines, with names in any case and repeated lines as they came."""
-        lines: dict[str, list[str]] = {name: [] for name in _NAMES}
+        cors: dict[str, list[str]] = {name: [] for name in _NAMES}
+        others: dict[str, list[str]] = {}
         for name, value in headers:
             # Only ASCII names count: lower-casing must not turn another character into one.
-            if name.isascii() and (known := lines.get(name.lower())) is not None:
+            if not name.isascii():
+                continue
+            lower = name.lower()
+            if (known := cors.get(lower)) is not None:
                 known.append(value)
-        return cls(method, policy, url, *map(tuple, lines.values()))
+            elif lower in CIRCUMSTANCES:
+                others.setdefault(CIRCUMSTANCES[lower], []).append(value)
+        circumstances = Circumstances(**{name: tuple(values) for name, values in others.items()}) if others else None
+        origins, methods, names = map(tuple, cors.values())
+        return cls(method, policy, url, origins, methods, names, circumstances)
 
     @property
     def is_preflight(self) -> bool:
@@ -64,10 +94,20 @@ class Query(Struct, frozen=True, cache_hash=True):
     def is_small(self) -> bool:
         """Whether it is worth remembering: long queries are not honest traffic, and this bounds the memory."""
         total = len(self.policy or "") + len(self.url or "") + len(self.method)
-        for lines in (self.origins, self.request_methods, self.request_headers):
+        others = structs.astuple(self.circumstances) if self.circumstances is not None else ()
+        for lines in (self.origins, self.request_methods, self.request_headers, *others):
             for line in lines:
                 total += len(line) + 8  # a line takes memory even if it is empty
         return total <= 1024
 
 
-_NAMES = ("origin", "access-control-request-method", "access-control-request-headers")
+_NAMES: Final = ("origin", "access-control-request-method", "access-control-request-headers")
+CIRCUMSTANCES: Final = {
+    "host": "hosts",
+    "sec-fetch-site": "sites",
+    "sec-fetch-mode": "modes",
+    "sec-fetch-dest": "dests",
+    "upgrade": "upgrades",
+    "sec-websocket-version": "websocket_versions",
+}
+"""The attributes of Circumstances by the names of their headers, in lower case."""

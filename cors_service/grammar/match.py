@@ -31,6 +31,8 @@ _WILD_SEGMENTS: Final = 3
 _WILD_WITHIN: Final = 8
 _DEEPEST_WILD: Final = 16
 
+ANY_HOST: Final = "*"
+"""The host of a match that is any."""
 ANY: Final = "?"
 """Stands in the key of a match for any label or any segment; no host and no path has it."""
 
@@ -182,7 +184,7 @@ def _check_authority(text: str, authority: str) -> None:
         what = "<host> alone is all of it, <tenant>.example.com one label, by any other name."
         _refuse(text, f"has no valid host: {what}")
     name = bound[2].removeprefix(".") if bound and bound[2][:1] == "." else host.removeprefix("*.")
-    if host not in {"*", f"<{_WHOLE}>"} and not is_host_name(name):
+    if host not in {ANY_HOST, f"<{_WHOLE}>"} and not is_host_name(name):
         _refuse(
             text,
             "has no valid host: a lower-case name, an address, * for any host, *.example.com for sub-domains, or "

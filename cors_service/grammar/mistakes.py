@@ -37,6 +37,8 @@ CODES: Final = frozenset(
         "match-malformed",
         "match-ambiguous",
         "match-bound-differently",
+        "host-malformed",
+        "guard-without-hosts",
         # origins
         "no-origins",
         "refuse-and-other-keys",

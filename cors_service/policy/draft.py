@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from cors_service.grammar.match import Match, parse_match
 from cors_service.grammar.mistakes import PolicyError
 from cors_service.grammar.pattern import NULL, OriginPattern
+from cors_service.policy._guard import read_guard
 from cors_service.policy._report import Found, NotReadError, Place, Report, Source
 from cors_service.policy._rules import (
     HEADER_SETS,
@@ -185,6 +186,7 @@ def _read_policy(name: str, body: Document, place: Place) -> ReadPolicy:
         # The schema takes 204.0 for 204.
         preflight_status=int(body.get("preflight_status", 204)),
         static=body.get("static", False),
+        guard=read_guard(body["guard"], matches, place.at("guard")) if "guard" in body else None,
     )
     if policy.static and all(read.is_sound for read in rules):
         _check_static(policy, place.at("static"))

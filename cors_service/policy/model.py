@@ -12,6 +12,9 @@ from cors_service.grammar.match import Match
 from cors_service.grammar.pattern import ANY, SET, OriginPattern, Pattern, SetName, write_pattern
 
 DEFAULT_METHODS: Final = ("GET", "HEAD", "POST")
+ALL_REQUESTS: Final = "all"
+STATE_CHANGING: Final = "state-changing"
+WEBSOCKET: Final = "websocket"
 # From the most to the least restrictive (Fetch, #cross-origin-resource-policy-header).
 RESOURCE_POLICIES: Final = ("same-origin", "same-site", "cross-origin")
 
@@ -59,6 +62,33 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
         }
 
 
+class Guard(Struct, frozen=True, kw_only=True, gc=False):
+    """Which requests a service refuses to take, whether or not a page could read the answers.
+
+    Attributes:
+        requests: What it is about: `("all",)`, or some of `state-changing`, which is any method but GET, HEAD and
+            OPTIONS, and `websocket`.
+        without_origin: Whether a request without an Origin passes that says nothing else of where it comes from:
+            `allow` or `refuse`.
+        hosts: By which hosts the service may be called: `host`, `host:port`, `host:*`; nothing for those of `match`.
+        mode: `enforce`, or `report`: then all pass, and it is said which should not.
+    """
+
+    requests: tuple[str, ...] = (ALL_REQUESTS,)
+    without_origin: str = "allow"
+    hosts: tuple[str, ...] = ()
+    mode: str = "enforce"
+
+    def as_dict(self) -> dict[str, object]:
+        """The guard as JSON types, with every default spelled out but the hosts."""
+        written: dict[str, object] = {
+            "requests": list(self.requests),
+            "without_origin": self.without_origin,
+            "mode": self.mode,
+        }
+        return {**written, "hosts": list(self.hosts)} if self.hosts else written
+
+
 class Policy(Struct, frozen=True, kw_only=True, gc=False):
     """A name and an ordered list of rules.
 
@@ -68,6 +98,7 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
         match: URL prefixes that find this policy.
         preflight_status: The status of an allowed preflight, 204 or 200.
         static: Whether every answer names the one origin that it has, so that none depends on Origin.
+        guard: Which requests are refused altogether; None if it only says which answers pages may read.
     """
 
     name: str
@@ -75,6 +106,7 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
     match: tuple[Match, ...] = ()
     preflight_status: int = 204
     static: bool = False
+    guard: Guard | None = None
 
     def as_dict(self) -> dict[str, object]:
         """The policy as JSON types, with every default spelled out but `static`, and without its name."""
@@ -83,8 +115,12 @@ class Policy(Struct, frozen=True, kw_only=True, gc=False):
             "preflight_status": self.preflight_status,
             "rules": [rule.as_dict() for rule in self.rules],
         }
-        # Policies were written, and named by their hash, before some of them were static.
-        return {**written, "static": True} if self.static else written
+        # Policies were written, and named by their hash, before some of them were static or guarded.
+        if self.static:
+            written["static"] = True
+        if self.guard is not None:
+            written["guard"] = self.guard.as_dict()
+        return written
 
     @property
     def uses_headers(self) -> set[str]:

@@ -286,6 +286,8 @@ def _translate(
             yield path, max_age_error(mistake.instance)
         case "minItems":
             yield path, _empty_list(path)
+        case "anyOf":  # only `requests` of a guard can be written in two ways
+            yield path, _unknown_requests(mistake.instance)
         case "maxItems":
             hint = "Split the policy." if path[-1] in {"match", "rules"} else "Write a prefix, or *."
             message = f"The list has more than {kind['limit']} items."
@@ -295,6 +297,14 @@ def _translate(
             words = " or ".join(json.dumps(choice) for choice in choices)
             message = f"{shown(mistake.instance)} is not {words}."
             yield path, PolicyError("wrong-value", message, value=mistake.instance)
+
+
+def _unknown_requests(value: object) -> PolicyError:
+    kinds: list[str] = SCHEMA["$defs"]["requests"]["enum"]
+    wrong = [one for one in value if one not in kinds] if isinstance(value, list) else [value]
+    message = f"{shown(wrong[0])} is not a kind of requests." if wrong else "The list is empty."
+    known = ", ".join(json.dumps(kind) for kind in kinds)
+    return PolicyError("wrong-value", message, hint=f"Write one of {known}, or a list of them.", value=value)
 
 
 def _wrong_type(wanted: str, value: object) -> PolicyError:

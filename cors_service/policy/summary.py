@@ -21,6 +21,8 @@ def _line(policy: Policy, policy_set: PolicySet) -> str:
     parts = [rules, _counted(patterns, "origin pattern", "origin patterns")]
     if policy.static:
         parts.append("static")
+    if policy.guard is not None:
+        parts.append("guarded" if policy.guard.mode == "enforce" else "guarded in report mode")
     if policy.match:
         parts.append(f"matches {' '.join(match.text for match in policy.match)}")
     return f"{policy.name}: {', '.join(parts)}"

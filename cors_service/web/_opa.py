@@ -77,7 +77,7 @@ class ApisixEndpoint(ProxyEndpoint):
         path = quote(_text(reported, "path"), safe="/!$&'()*+,;=:@~")
         original = OriginalRequest(_text(reported, "method"), site, path)
         query = read_query({"method": original.method, "headers": reported.get("headers")})
-        return self._answer_about(policy, original, (query.origins, query.request_methods, query.request_headers))
+        return self._answer_about(policy, original, query)
 
     def _decided(self, decision: Decision) -> Answer:
         return self._write_result(super()._decided(decision), decision.status, decision.reason.code)

@@ -10,7 +10,7 @@ client gains nothing by sending those of another.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -121,11 +121,13 @@ class ProxyEndpoint(EndpointWithPolicies):
     def _decide_anew(self, request: AnyRequest) -> Answer:
         policy, path = self._selectors(request)
         original = self.original(request, path)
-        return self._answer_about(policy, original, [_lines(request, name) for name in _CORS_HEADERS])
+        origins, methods, names = (_lines(request, name) for name in _CORS_HEADERS)
+        asked = Query(original.method, origins=origins, request_methods=methods, request_headers=names)
+        return self._answer_about(policy, original, asked)
 
-    def _answer_about(self, policy: str | None, original: OriginalRequest, lines: Iterable[tuple[str, ...]]) -> Answer:
-        """Decide about an original request, of which these are the values of each of _CORS_HEADERS."""
-        query = Query(original.method, policy, f"{original.site}/" if original.site else None, *lines)
+    def _answer_about(self, policy: str | None, original: OriginalRequest, asked: Query) -> Answer:
+        """Decide about an original request, given as a query without policy and URL."""
+        query = structs.replace(asked, policy=policy, url=f"{original.site}/" if original.site else None)
         try:
             return self._decided(self._decide(query, original))
         except BadQuery as error:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cors_service.decision import BadQuery, Query
+from cors_service.decision import BadQuery, Circumstances, Query
 from tests.decision.queries import ACAO, PAGE, VARY, active, flat
 
 API = "https://api.example"
@@ -156,7 +156,11 @@ def test_no_url() -> None:
 
 RECEIVED: dict[str, tuple[list[tuple[str, str]], Query]] = {
     "nothing": ([], Query("GET")),
-    "other headers": ([("Host", "a"), ("X-Origin", "b"), ("Origin-", "c")], Query("GET")),
+    "other headers": ([("Accept", "a"), ("X-Origin", "b"), ("Origin-", "c")], Query("GET")),
+    "those of a guard": (
+        [("Host", "a"), ("sec-fetch-SITE", "b"), ("Upgrade", "c"), ("upgrade", "d")],
+        Query("GET", circumstances=Circumstances(hosts=("a",), sites=("b",), upgrades=("c", "d"))),
+    ),
     "Origin": ([("Origin", PAGE)], Query("GET", origins=(PAGE,))),
     "names in any case": (
         [("oRIGIN", "a"), ("ACCESS-CONTROL-REQUEST-METHOD", "b"), ("access-control-request-headers", "c")],

@@ -71,6 +71,8 @@ EXAMPLES: dict[str, str | tuple[Source, ...]] = {
     "header-set-unused": f'{POLICY}[header_sets]\nh = ["x-a"]',
     "match-malformed": granted('match = ["a.example"]'),
     "match-ambiguous": granted('match = ["a.example/"]\n[policies.b]\norigins = ["*"]\nmatch = ["a.example/"]'),
+    "host-malformed": granted('guard = {hosts = ["tools.example.com/mcp"]}'),
+    "guard-without-hosts": granted("guard = {}"),
     "match-bound-differently": granted('match = ["<a>.a.example/", "b.example/"]'),
     "no-origins": "version = 1\n[policies.a]\norigins = []",
     "refuse-and-other-keys": granted("refuse = true\ntiming = true"),

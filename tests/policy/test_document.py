@@ -12,7 +12,7 @@ from cors_service.grammar.match import Match
 from cors_service.grammar.pattern import ANY, SetName
 from cors_service.grammar.wildcard import Wildcard
 from cors_service.policy import PolicySet, read_document, read_sources, write_document
-from cors_service.policy.model import Policy, Rule
+from cors_service.policy.model import Guard, Policy, Rule
 from cors_service.policy.schema import SCHEMA
 from tests.policy.documents import codes_of, json_text, policy, rule, toml
 
@@ -198,7 +198,9 @@ def test_schema_itself() -> None:
     Draft202012Validator(SCHEMA)
     keys = set(SCHEMA["$defs"]["rule"]["properties"])
     assert keys == set(Rule.__struct_fields__)
-    assert keys | {"match", "preflight_status", "static", "rules"} == set(SCHEMA["$defs"]["policy"]["properties"])
+    own = {"match", "preflight_status", "static", "guard", "rules"}
+    assert keys | own == set(SCHEMA["$defs"]["policy"]["properties"])
+    assert set(SCHEMA["$defs"]["policy"]["properties"]["guard"]["properties"]) == set(Guard.__struct_fields__)
 
 
 def test_several_documents() -> None:
