@@ -13,15 +13,15 @@ PYTEST = $(BIN)/python -m pytest --quiet --dist=loadfile --no-loadscope-reorder 
 	$(if $(SEED),--random-order-seed=$(SEED) --random-order)
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: serve check test lint style types quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock sbom \
+.PHONY: serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock sbom \
 	clean
 
 serve: $(VENV)/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
 
-check: lint quick
+check: lint suites quick
 
-test: lint unit fuzzed thorough
+test: lint suites unit fuzzed thorough
 
 lint: style types
 
@@ -31,6 +31,10 @@ style: $(VENV)/test
 
 types: $(VENV)/test
 	$(BIN)/python -m mypy $(TYPED)
+
+# What pages must see by the policies that are delivered.
+suites: $(VENV)/test
+	$(BIN)/cors-service test etc
 
 # Few examples of each property, and no servers but our own.
 QUICK = $(PYTEST) --numprocesses=$(CORES) --hypothesis-profile=check -m "not slow" --ignore=tests/e2e

@@ -15,7 +15,7 @@ FLOORS = (
     {"grammar", "browser"},
     {"policy"},
     {"decision"},
-    {"wire", "limits", "reader", "access"},
+    {"wire", "limits", "reader", "access", "suites"},
     {"_twisted", "processes"},
     {"store"},
     {"web", "asking"},
@@ -27,7 +27,7 @@ FLOORS = (
     {"tap", "cli"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-PURE = ("grammar", "browser", "policy", "decision", "wire", "reader", "access", "limits")
+PURE = ("grammar", "browser", "policy", "decision", "wire", "reader", "access", "limits", "suites")
 
 
 def room(path: Path) -> str:

@@ -23,7 +23,7 @@ FLOORS = (
     ("_twisted", "grammar", "browser"),
     ("policy", "access"),
     ("decision",),
-    ("wire", "limits", "reader"),
+    ("wire", "limits", "reader", "suites"),
     ("processes", "store"),
     ("web", "asking", "client", "protect"),
     ("server",),
@@ -31,7 +31,7 @@ FLOORS = (
     ("testing",),
 )
 HEIGHTS = {package: (row, place) for row, packages in enumerate(FLOORS) for place, package in enumerate(packages)}
-PURE = ("grammar", "browser", "policy", "access", "decision", "wire", "limits", "reader", "asking")
+PURE = ("grammar", "browser", "policy", "access", "decision", "wire", "limits", "reader", "suites", "asking")
 """Packages that import neither Twisted nor what comes with it."""
 
 

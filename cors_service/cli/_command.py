@@ -13,9 +13,10 @@ from cors_service.cli._check import add_check
 from cors_service.cli._decide import add_decide
 from cors_service.cli._schema import add_schema
 from cors_service.cli._status import FAILED
+from cors_service.cli._test import add_test
 from cors_service.cli._token import add_token
 
-_COMMANDS = (add_check, add_schema, add_decide, add_token)
+_COMMANDS = (add_check, add_schema, add_decide, add_test, add_token)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
     """
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -39,17 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that exits with 1 on errors, since 2 means a refusal."""
+    """A parser that exits with 1 on errors where 2 means a refusal."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(FAILED, f"{self.prog}: {message}\n")
+        self.exit(self.get_default("usage_status") or FAILED, f"{self.prog}: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="cors-service", description="Check CORS policies, and decide by them.")
+    parser: argparse.ArgumentParser = _Parser(
+        prog="cors-service", description="Check CORS policies, and decide by them."
+    )
     parser.add_argument("--version", action="version", version=f"cors-service {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in _COMMANDS:
         add(commands)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser

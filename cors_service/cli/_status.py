@@ -7,3 +7,5 @@ from typing import Final
 ALLOWED: Final = 0
 FAILED: Final = 1
 REFUSED: Final = 2
+WRONG_USE: Final = 2
+"""Of commands that refuse nothing."""

@@ -14,6 +14,8 @@ from cors_service.policy import PolicySet, Source, read_sources
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits, TooLongError, in_time, limit_memory
 
 _SUFFIXES: Final = (".toml", ".json")
+SUITE_SUFFIX: Final = ".test.toml"
+"""What the names of test suites end in, which lie beside documents and are none."""
 _READ_BYTES: Final = 1 << 16
 # Nothing that is opened is waited for, and nothing becomes the terminal of this process.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -36,7 +38,7 @@ def read_policies(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> PolicySe
     """Read the policies of a file, or of every `*.toml` and `*.json` of a directory, merged, within limits.
 
     Args:
-        path: The file or directory. Names that begin with a dot are not looked at.
+        path: The file or directory. Names that begin with a dot, and test suites, are not looked at.
         limits: What that may take.
 
     Raises:
@@ -249,7 +251,7 @@ def _too_large(limits: ReaderLimits) -> str:
 
 
 def _is_name(name: str) -> bool:
-    return name.endswith(_SUFFIXES) and name[0] != "."
+    return name.endswith(_SUFFIXES) and name[0] != "." and not name.endswith(SUITE_SUFFIX)
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

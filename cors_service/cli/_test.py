@@ -1,0 +1,137 @@
+"""`cors-service test`: what pages see by the policies, as suites expect it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from cors_service.access.files import read_small_file, why_unreadable
+from cors_service.cli._arguments import Commands, add_links, reader_limits
+from cors_service.cli._status import ALLOWED, FAILED, WRONG_USE
+from cors_service.decision import ActivePolicies
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.limits import ReaderLimits
+from cors_service.reader.sources import SUITE_SUFFIX, read_policies, shown_path
+from cors_service.suites.junit import write_junit
+from cors_service.suites.mistakes import InvalidSuite, SuiteError
+from cors_service.suites.reading import SuiteDraft
+from cors_service.suites.report import coverage_in_words, failures_of, progress_of, summary_of
+from cors_service.suites.running import Run, run
+
+_LONGEST: Final = 4 * 1024 * 1024
+# Directories that hold other people's files.
+_PASSED_OVER: Final = frozenset({"node_modules", "__pycache__"})
+
+
+def add_test(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("test", help="run suites of tests, *.test.toml; exit status 1 if a case fails")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        default=[Path()],
+        metavar="PATH",
+        help="a suite, or a directory of suites, also below it; by default the current directory",
+    )
+    parser.add_argument(
+        "--policies", type=Path, metavar="PATH", help="test these policies, whatever the suites name or lie beside"
+    )
+    add_links(parser)
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write a report as JUnit's XML, too")
+    parser.set_defaults(run=_test, usage_status=WRONG_USE)
+
+
+class _Target(Struct, frozen=True):
+    """Policies that suites test.
+
+    Attributes:
+        active: The policies; None if they have mistakes.
+        mistakes: Their mistakes, for people.
+    """
+
+    active: ActivePolicies | None
+    mistakes: str = ""
+
+
+def _test(options: argparse.Namespace) -> int:
+    paths = sorted({path for given in options.paths for path in _suites(given)})
+    if not paths:
+        where = ", ".join(shown_path(path) for path in options.paths)
+        print(f"cors-service test: There is no *{SUITE_SUFFIX} in {where}.", file=sys.stderr)
+        return WRONG_USE
+    targets: dict[Path, _Target] = {}
+    runs: dict[Path, list[Run]] = {}
+    broken: list[tuple[str, str]] = []
+    for path in paths:
+        try:
+            draft = _draft(path)
+            source = options.policies or path.parent / (draft.policies or "")
+            target = targets.get(source) or targets.setdefault(source, _read(source, reader_limits(options)))
+            suite = draft.with_policies(target.active)
+        except InvalidSuite as invalid:
+            broken.append((shown_path(path), invalid.report()))
+            continue
+        if target.active is not None:
+            done = run(suite, target.active)
+            runs.setdefault(source, []).append(done)
+            print(progress_of(done))
+    broken += [(shown_path(source), target.mistakes) for source, target in targets.items() if target.mistakes]
+    _report(runs)
+    if options.junit is not None:
+        pairs = [(one, shown_path(source)) for source, several in runs.items() for one in several]
+        options.junit.write_bytes(write_junit(pairs, broken))
+    for _, text in broken:
+        print(text, file=sys.stderr)
+    return FAILED if broken or any(one.has_failures for several in runs.values() for one in several) else ALLOWED
+
+
+def _suites(path: Path) -> Iterator[Path]:
+    """Find the suites that a path leads to."""
+    if not path.is_dir():
+        yield path
+        return
+    for directory, names, files in os.walk(path):
+        names[:] = [name for name in names if name[0] != "." and name not in _PASSED_OVER]
+        yield from (Path(directory, name) for name in files if name.endswith(SUITE_SUFFIX) and name[0] != ".")
+
+
+def _draft(path: Path) -> SuiteDraft:
+    """Read a suite as a text and a structure.
+
+    Raises:
+        InvalidSuite: It can't be read.
+    """
+    name = shown_path(path)
+    try:
+        # Some editors begin a file with a byte order mark.
+        return SuiteDraft(name, read_small_file(path, _LONGEST).decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        message = f"The suite can't be read: {why_unreadable(error)}."
+        raise InvalidSuite([SuiteError("document-unreadable", message, file=name)]) from None
+
+
+def _read(source: Path, limits: ReaderLimits) -> _Target:
+    try:
+        return _Target(ActivePolicies(read_policies(source, limits)))
+    except InvalidPolicies as invalid:
+        return _Target(None, invalid.report())
+
+
+def _report(runs: dict[Path, list[Run]]) -> None:
+    for source, several in runs.items():
+        for one in several:
+            for text in failures_of(one, shown_path(source)):
+                print(f"\n{text}")
+    if not runs:
+        return
+    print()
+    for source, several in runs.items():
+        print(coverage_in_words(shown_path(source), several))
+    print(summary_of([one for several in runs.values() for one in several]))

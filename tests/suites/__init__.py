@@ -1,0 +1,1 @@
+"""Tests of suites of tests for policies."""
