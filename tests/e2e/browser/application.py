@@ -4,7 +4,8 @@ On each of its ports it serves pages (``/_page``), cookies (``/_login``) and ans
 own is for the tests: what requests came, and which mistake to make on purpose.
 
 The path says what is asked about: ``/NAME/...`` is looked up by its URL, ``/named/NAME/...`` names the policy. The
-query says what the answer is like: ``status``, ``to`` (a redirect's target), ``keep`` (seconds in caches), ``image``.
+query says what the answer is like: ``status``, ``to`` (a redirect's target), ``keep`` (seconds in caches), ``image``;
+``referrer`` is the referrer policy of a page. A WebSocket is opened if the service allows its handshake.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import argparse
 import json
 import sys
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from hashlib import sha1
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,11 @@ OWN_HEADERS = (
 
 # One transparent pixel.
 _IMAGE = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+# RFC 6455, 1.3: the key of the handshake, with this behind it, shows that the server knows the protocol.
+_SOCKET_KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_CLOSED = b"\x88\x00"
+"""The frame that closes a WebSocket."""
+
 SERVER_HEADERS = ("Content-Length", "Date", "Server")
 """What the HTTP server adds."""
 
@@ -60,7 +67,12 @@ def own_headers(keep: int = 0) -> tuple[tuple[str, str], ...]:
 
 
 def _url(request: Request) -> str:
-    return f"http://{request.getHeader('Host')}{request.uri.decode()}"
+    scheme = "ws" if _is_handshake(request) else "http"
+    return f"{scheme}://{request.getHeader('Host')}{request.uri.decode()}"
+
+
+def _is_handshake(request: Request) -> bool:
+    return request.getHeader("Upgrade") == "websocket"
 
 
 class Page(Resource):
@@ -71,6 +83,8 @@ class Page(Resource):
     def render_GET(self, request: Request) -> bytes:
         """Serve it."""
         request.setHeader("Content-Type", "text/html; charset=utf-8")
+        for policy in request.args.get(b"referrer", ()):
+            request.setHeader(b"Referrer-Policy", policy)
         script = HARNESS.read_bytes()
         return b'<!doctype html><link rel="icon" href="data:,"><body><script>%b</script></body>' % script
 
@@ -107,7 +121,8 @@ class Answers(Resource):
 
     def render(self, request: Request) -> int:
         """Answer a request of any method."""
-        answering = defer.ensureDeferred(self._answer(request))
+        answer = self._open if _is_handshake(request) else self._answer
+        answering = defer.ensureDeferred(answer(request))
         answering.addErrback(self._fail, request)
         return NOT_DONE_YET
 
@@ -118,20 +133,18 @@ class Answers(Resource):
         request.finish()
 
     async def _answer(self, request: Request) -> None:
-        headers = [(name.decode(), v.decode()) for name, vs in request.requestHeaders.getAllRawHeaders() for v in vs]
-        came = time.monotonic()
-        decision = await self._ask(request, headers)
+        entry = await self._decided(request)
+        decision, received = entry["decision"], dict(entry["headers"])
         parameters = {name.decode(): values[0].decode() for name, values in request.args.items()}
         preflight = decision["kind"] == "preflight"
         status = decision["status"] if preflight else int(parameters.get("status", 200))
-        lines = FAULTS[self.fault](dict(headers), [(name, value) for name, value in decision["headers"]])
+        lines = FAULTS[self.fault](received, [(name, value) for name, value in decision["headers"]])
         if not preflight:
             lines += own_headers(int(parameters.get("keep", 0)))
         if "to" in parameters and not preflight:
             lines.append(("Location", parameters["to"]))
-        entry = {"method": request.method.decode(), "url": _url(request), "time": came, "headers": headers}
-        self.log.append({**entry, "decision": decision, "status": status, "sent": lines})
-        body = b"" if preflight else json.dumps({"decided for": dict(headers).get("Origin")}).encode()
+        self.log.append({**entry, "status": status, "sent": lines})
+        body = b"" if preflight else json.dumps({"decided for": received.get("Origin")}).encode()
         if "image" in parameters:
             body = _IMAGE
             lines = [(name, "image/gif" if name == "Content-Type" else value) for name, value in lines]
@@ -142,6 +155,29 @@ class Answers(Resource):
             request.setHeader("Content-Length", str(len(body)))
             request.write(body)
         request.finish()
+
+    async def _open(self, request: Request) -> None:
+        """Open a WebSocket and close it at once, or refuse it: CORS does not apply, so all depends on the server."""
+        entry = await self._decided(request)
+        is_allowed = entry["decision"]["allowed"]
+        self.log.append({**entry, "status": 101 if is_allowed else 403, "sent": []})
+        if not is_allowed:
+            request.setResponseCode(HTTPStatus.FORBIDDEN)
+            request.finish()
+            return
+        key = request.requestHeaders.getRawHeaders(b"Sec-WebSocket-Key", [b""])[0] + _SOCKET_KEY
+        accept = b64encode(sha1(key, usedforsecurity=False).digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        assert request.channel is not None
+        assert request.channel.transport is not None
+        request.channel.transport.write(b"%bSec-WebSocket-Accept: %b\r\n\r\n%b" % (head, accept, _CLOSED))
+        request.channel.loseConnection()
+
+    async def _decided(self, request: Request) -> dict[str, Any]:
+        """What came, and what the service decides about it."""
+        headers = [(name.decode(), v.decode()) for name, vs in request.requestHeaders.getAllRawHeaders() for v in vs]
+        entry = {"method": request.method.decode(), "url": _url(request), "time": time.monotonic(), "headers": headers}
+        return {**entry, "decision": await self._ask(request, headers)}
 
     async def _ask(self, request: Request, headers: list[tuple[str, str]]) -> dict[str, Any]:
         segments = request.path.decode().split("/")

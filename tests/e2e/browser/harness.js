@@ -5,6 +5,7 @@ const SOURCE = self.document ? document.querySelector("script").textContent : ""
 const DOCUMENT = `<script>${SOURCE}<\/script>`;
 
 async function attempt({ url, method, headers, credentials }) {
+  if (url.startsWith("ws:")) return { read: await opens(url) };
   try {
     const signal = AbortSignal.timeout(20000);
     const answer = await fetch(url, { method, headers, credentials, signal });
@@ -25,6 +26,15 @@ async function attemptAll(requests) {
   };
   await Promise.all([lane(), lane(), lane(), lane()]);
   return results;
+}
+
+// Whether a page gets a WebSocket.
+function opens(url) {
+  const socket = new WebSocket(url);
+  return new Promise((resolve) => {
+    socket.addEventListener("open", () => resolve(true));
+    socket.addEventListener("error", () => resolve(false));
+  });
 }
 
 // Whether a page may use an answer that it can't read.

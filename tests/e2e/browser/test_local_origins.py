@@ -1,4 +1,4 @@
-"""Files and extensions have origins of their own, and are let in by them, in a real browser."""
+"""Files, extensions and shy forms have origins of their own, and are let in by them, in a real browser."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ from .webdriver import Chromium, running_chromium
 READ = """
 const [url, done] = arguments;
 fetch(url).then(answer => answer.text()).then(() => done(true), () => done(false));
+"""
+SUBMIT = """
+const [url, done] = arguments;
+const form = Object.assign(document.createElement("form"), { method: "POST", action: url, target: "frame" });
+const frame = Object.assign(document.createElement("iframe"), { name: "frame" });
+document.body.append(frame, form);
+frame.addEventListener("load", () => done(null));
+form.submit();
 """
 POLICIES = ("files", "extensions", "sandbox", "exact", "public")
 
@@ -84,3 +92,19 @@ def test_extension(page: Path, application: Application, start: Start) -> None:
         origin = f"chrome-extension://{identifier(page.parent)}"
         chromium.open(f"{origin}/page.html")
         assert tried(chromium, application) == ({origin}, reading("extensions", "public"))
+
+
+@pytest.mark.parametrize(
+    ("referrer", "sent"), [("no-referrer", ("null", "actual")), ("same-origin", ("own", "same-origin"))]
+)
+def test_form_of_the_own_page(
+    referrer: str, sent: tuple[str, str], chromium: Chromium, application: Application
+) -> None:
+    """A form that is posted to its own host has its origin, but for `no-referrer`: then it is a stranger, `null`."""
+    own = f"http://api.corp.localhost:{application.ports[0]}"
+    chromium.open(f"{own}/_page?referrer={referrer}")
+    application.take_log()
+    chromium.run(SUBMIT, f"{own}/exact/things")
+    (entry,) = application.take_log()
+    origin = dict(entry["headers"])["Origin"]
+    assert sent == ("own" if origin == own else origin, entry["decision"]["kind"])
