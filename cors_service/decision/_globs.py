@@ -2,21 +2,30 @@
 
 The suffix behind the label is looked up. Of the beginnings of all globs with that suffix, those that a label has are
 the longest one, which bisection finds, and the beginnings of that one; so it is with the ends. What is walked is as
-deep as they stand within each other, and does not grow with their number.
+deep as they stand within each other, and does not grow with their number. The walk ends where no shorter one can do
+better: where none has a rule before the one that was found, or any rule for the port.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Generator, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from cors_service.decision._ports import NO_RULE, Ports
+from cors_service.decision._ports import NO_RULE, NO_SPAN, Ports, Span
 from cors_service.decision.steps import BATCH, batches, sorted_in_steps
 from cors_service.grammar.origin import Origin, is_label
 from cors_service.grammar.wildcard import Glob
 
-_Value = TypeVar("_Value")
+
+class _Spanned(Protocol):
+    """What has rules and ports."""
+
+    @property
+    def span(self) -> Span: ...
+
+
+_Value = TypeVar("_Value", bound=_Spanned)
 
 
 class GlobIndex:
@@ -54,13 +63,23 @@ class GlobIndex:
         if beginnings is None or not is_label(label.encode("ascii")):
             return NO_RULE
         best = NO_RULE
-        for before, ends in beginnings.of(label):
-            rest = label[len(before) :]
-            for end, ports in ends.of(rest[::-1]):
-                free = rest[: len(rest) - len(end)]
-                if free and "_" not in free:
-                    best = min(best, ports.find(origin.port))
+        for length, ends, span in beginnings.of(label):
+            if not span.has_before(best, origin.port):
+                break
+            best = min(best, _first(ends, label[length:], origin.port, best))
         return best
+
+
+def _first(ends: _Beginnings[Ports], rest: str, port: int, best: int) -> int:
+    """The first rule with an end that leaves some of a text free, but no underscore; any if none is before the best."""
+    most = rest.find("_") if "_" in rest else len(rest)
+    for length, ports, span in ends.of(rest[::-1]):
+        free = len(rest) - length
+        if free > most or not span.has_before(best, port):
+            break
+        if free:
+            best = min(best, ports.find(port))
+    return best
 
 
 def _content(beginnings: Mapping[str, Mapping[str, Ports]]) -> object:
@@ -85,11 +104,15 @@ def _table(
 class _Beginnings(Generic[_Value]):
     """Texts that others may begin with, each with a value."""
 
-    __slots__ = ("_longest", "_texts", "_values")
+    __slots__ = ("_longest", "_spans", "_texts", "_values", "span")
 
     def __init__(self) -> None:
+        # Of all texts.
+        self.span = NO_SPAN
         self._texts: list[str] = []
         self._values: list[_Value] = []
+        # Of each text and those that it begins with.
+        self._spans: list[Span] = []
         # The position of the longest other text that each begins with; -1 if there is none.
         self._longest: list[int] = []
 
@@ -99,10 +122,15 @@ class _Beginnings(Generic[_Value]):
         made = cls()
         texts = yield from sorted_in_steps(values)
         within: list[int] = []
+        spans: dict[Span, Span] = {}  # nearly all have the same
         for some in batches(texts):
             for text in some:
                 while within and not text.startswith(made._texts[within[-1]]):
                     within.pop()
+                own = values[text].span
+                made.span = own.joined(made.span)
+                span = own.joined(made._spans[within[-1]]) if within else own
+                made._spans.append(spans.setdefault(span, span))
                 made._longest.append(within[-1] if within else -1)
                 within.append(len(made._texts))
                 made._texts.append(text)
@@ -110,11 +138,15 @@ class _Beginnings(Generic[_Value]):
             yield
         return made
 
-    def of(self, text: str) -> Iterator[tuple[str, _Value]]:
-        """The texts that a text begins with, and their values."""
+    def of(self, text: str) -> Iterator[tuple[int, _Value, Span]]:
+        """The texts that a text begins with, the longest first.
+
+        Yields:
+            The length of each, its value, and what it and all shorter ones have.
+        """
         position = bisect_right(self._texts, text) - 1
         while position >= 0:
             beginning = self._texts[position]
             if text.startswith(beginning):
-                yield beginning, self._values[position]
+                yield len(beginning), self._values[position], self._spans[position]
             position = self._longest[position]

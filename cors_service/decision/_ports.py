@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import Final
+from typing import Final, NamedTuple
 
 from cors_service.grammar.origin import NO_PORT
 
@@ -11,6 +11,32 @@ NO_RULE: Final = 1 << 30
 """Greater than the index of any rule."""
 
 _HIGHEST: Final = 65535
+
+
+class Span(NamedTuple):
+    """The rules and the ports of several patterns, roughly.
+
+    Attributes:
+        rule: The first rule.
+        low: The lowest port.
+        high: The highest port.
+    """
+
+    rule: int
+    low: int
+    high: int
+
+    def joined(self, other: Span) -> Span:
+        """Of these patterns and others."""
+        return Span(min(self.rule, other.rule), min(self.low, other.low), max(self.high, other.high))
+
+    def has_before(self, rule: int, port: int) -> bool:
+        """Whether there may be a rule for a port before another one."""
+        return self.rule < rule and self.low <= port <= self.high
+
+
+NO_SPAN: Final = Span(NO_RULE, _HIGHEST + 1, NO_PORT - 1)
+"""Of no patterns."""
 
 
 class Ports:
@@ -46,6 +72,13 @@ class Ports:
     def content(self) -> object:
         """What the table says: equal ones find the same."""
         return tuple(self._starts), tuple(self._rules)
+
+    @property
+    def span(self) -> Span:
+        """Of all ports that a rule covers, once the table is made."""
+        covered = [place for place, rule in enumerate(self._rules) if rule != NO_RULE]
+        ends = [*self._starts[1:], _HIGHEST + 1]
+        return Span(min(self._rules), self._starts[covered[0]], ends[covered[-1]] - 1)
 
     def find(self, port: int) -> int:
         """The first rule that covers a port, or NO_RULE."""

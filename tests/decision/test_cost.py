@@ -140,6 +140,33 @@ def test_find_among_ports() -> None:
     assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
 
 
+def nested(depth: int, port: str = "") -> OriginIndex:
+    """Globs that stand within each other, by what they begin with and by what they end with."""
+    globs = (
+        f"https://{'a' * before}*{'b' * behind}.example.com{port}"
+        for before, behind in product(range(1, depth + 1), repeat=2)
+    )
+    return OriginIndex([(origin_patterns(globs), True)])
+
+
+@pytest.mark.parametrize("port", ["", ":8443"])
+def test_find_among_nested_globs(port: str) -> None:
+    """Among 400 globs within each other the first one is found, or the port that none has, as soon as among 4."""
+    few, many = (nested(depth, port) for depth in (2, 20))
+    origin = f"https://{'a' * 20}x{'b' * 20}.example.com"
+    found = NOT_COVERED if port else 0
+    assert (found, found) == (few.find(origin), many.find(origin))
+    assert instructions(lambda: many.find(origin)) <= instructions(lambda: few.find(origin))
+
+
+def test_find_no_nested_glob() -> None:
+    """A label that no glob fits, for its underscore, takes one step for each beginning, and none for each glob."""
+    few, many = nested(5), nested(20)
+    origin = f"https://{'a' * 21}_{'b' * 21}.example.com"
+    assert (few.find(origin), many.find(origin)) == (NOT_COVERED, NOT_COVERED)
+    assert instructions(lambda: many.find(origin)) < 4 * instructions(lambda: few.find(origin))
+
+
 def test_find_among_expressions() -> None:
     """Finding the rule for an origin takes as many instructions among 300 regular expressions as among 10."""
     few, many = (OriginIndex([(numbered(r"re:https://pr-[0-9]+\.n{}\.example\.com")(n)[0], True)]) for n in (10, 300))

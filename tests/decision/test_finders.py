@@ -57,8 +57,12 @@ def test_addresses(rules: list[str]) -> None:
 
 ENDS = ["", "a", "ab", "aba", "b", "b-", "-", "_", "a_"]
 GLOBS = [f"{before}*{behind}" for before, behind in product(ENDS, ENDS) if before or behind]
-SUFFIXES = ["x", "x:*", "x:8080", "y", "a.x"]
-LABELS = ["".join(chars) for length in range(1, 5) for chars in product("ab-", repeat=length)] + ["a_b", "_a", "aXb"]
+SUFFIXES = ["x", "x:*", "x:8080", "x:9000-9999", "y", "a.x"]
+LABELS = [
+    *("".join(chars) for length in range(1, 5) for chars in product("ab-", repeat=length)),
+    *("".join(chars) for length in (2, 3, 4) for chars in product("ab_", repeat=length)),
+    "aXb",
+]
 
 
 @examples(60)
@@ -71,7 +75,9 @@ def test_globs(rules: list[str]) -> None:
         assert isinstance(pattern, Glob)
         index.add(pattern, number)
     deque(index.seal(), 0)
-    for origin in (f"app://{label}.{suffix}" for label in LABELS for suffix in ("x", "x:8080", "y", "a.x")):
+    for origin in (
+        f"app://{label}.{suffix}" for label in LABELS for suffix in ("x", "x:8080", "x:8500", "x:9500", "a.x")
+    ):
         parsed = read_origin(origin)
         assert parsed is not None
         assert expected(rules, origin) == index.find(parsed), origin
