@@ -227,7 +227,18 @@ class BoundPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):
     def decide(self, query: Query, url: URL | None, revision: str) -> Decision:
         bound = None if url is None else self.binding.bound(url)
         origins = BoundOrigins(self.index, bound, self.refusing if url is None else None)
-        return super(BoundPolicy, structs.replace(self, origins=origins)).decide(query, url, revision)
+        decision = super(BoundPolicy, structs.replace(self, origins=origins)).decide(query, url, revision)
+        if query.url is not None and decision.reason.code == "origin-needs-url":
+            return structs.replace(decision, reason=self._unreadable(query.url, query.origins[0]))
+        return decision
+
+    def _unreadable(self, url: str, origin: str) -> Reason:
+        """The reason where there is a URL, and no host in it that could be bound."""
+        message = (
+            f"No rule of policy {self.name} covers '{origin}' without the host of the request's URL, and "
+            f"{shown(url)} has none that can be read."
+        )
+        return Reason("origin-needs-url", message)
 
 
 class GuardedPolicy(CompiledPolicy, frozen=True, eq=False, gc=False):

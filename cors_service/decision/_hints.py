@@ -67,8 +67,10 @@ def _origin_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy
     return f'Add "{origin}" to the origins of a rule.' if is_exact(origin) else "No policy can list such a host."
 
 
-def _origin_needs_url(*_: object) -> str:
-    return "Send the URL of the request in the query, too."
+def _origin_needs_url(decision: Decision, query: Query, *_: object) -> str:
+    if query.url is None:
+        return "Send the URL of the request in the query, too."
+    return "Send the whole URL of the request, such as 'https://api.example.com/things'."
 
 
 def _origin_refused(decision: Decision, *_: object) -> str:

@@ -13,8 +13,15 @@ _PORT: Final = r"(:(?:[0-9]+(?:-[0-9]+)?|\*))?"
 # With a length or a mask, and a port on either side of it.
 _MASKED: Final = re.compile(rf"{_START}([0-9.]+){_PORT}/([0-9.]+){_PORT}/?")
 _MASKED_V6: Final = re.compile(rf"{_START}\[?([0-9a-f:]+)(?:\]{_PORT})?/([0-9]+)\]?{_PORT}/?")
-# With stars in the place of the last numbers.
-_STARRED: Final = re.compile(rf"{_START}((?:[0-9]+\.){{1,3}})\*(?:\.\*)*{_PORT}/?")
+# With stars or letters in the place of the last numbers.
+_OPEN: Final = r"(?:\*|x{1,3})"
+_STARRED: Final = re.compile(rf"{_START}((?:[0-9]+\.){{1,3}}){_OPEN}(?:\.{_OPEN})*{_PORT}/?")
+_LETTERED: Final = re.compile(r"(?=(?:[0-9x]+\.){3}[0-9x]+\Z)(?:[0-9]{1,3}\.){1,3}x{1,3}(?:\.x{1,3})*")
+
+
+def is_lettered(host: str) -> bool:
+    """Say whether a host is an IPv4 address with letters in the place of the last numbers: `192.168.x.x`."""
+    return _LETTERED.fullmatch(host) is not None
 
 
 def near_range(text: str) -> str:

@@ -8,14 +8,9 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from cors_service.grammar._near_match import is_parameter, near_match
 from cors_service.grammar.mistakes import PolicyError, shown
-from cors_service.grammar.origin import (
-    canonical_ipv4,
-    canonical_ipv6,
-    ends_in_number,
-    is_canonical_ipv6,
-    parse_port,
-)
+from cors_service.grammar.origin import ends_in_number, is_canonical_ipv6, parse_port
 from cors_service.grammar.path import fold_path
 
 # The characters of a segment of a match. `%` and `;` can be read in several ways; characters beyond ASCII are encoded.
@@ -135,6 +130,9 @@ def parse_match(text: str) -> Match:
 
 
 def _check_segment(text: str, segment: str) -> None:
+    if is_parameter(segment):
+        what = "as other routers write a parameter: here * stands for any one segment."
+        _refuse(text, f"has a path segment, {shown(segment)}, {what}")
     if "*" in segment and _SEGMENT.fullmatch(segment.replace("*", "")):
         what = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash behind it."
         _refuse(text, f"has a path segment, {shown(segment)}: {what}")
@@ -198,13 +196,8 @@ def _suggestion(text: str) -> str:
     """Say what the author probably meant, or nothing: a suggestion must itself be right."""
     if len(text) > _LONGEST:
         return ""
-    authority, _, path = text.rpartition("://")[2].partition("/")
-    # What other routers write for one segment.
-    path = re.sub(r"(?<![^/])(?:\{[^/{}]*\}|<[^/<>]*>)(?![^/])", "*", path)
-    path = re.sub(r"\*+\Z", "", path).strip("/")
-    authority = _canonical_authority(authority.lower())
-    is_ending = _ENDING.fullmatch(path.rpartition("/")[2])
-    candidate = f"{authority}/{path}{'' if is_ending or not path else '/'}"
+    near = near_match(text)
+    candidate = near if near.endswith("/") or _ENDING.fullmatch(near.rpartition("/")[2]) else f"{near}/"
     if candidate == text:
         return ""  # nothing was corrected
     try:
@@ -212,17 +205,6 @@ def _suggestion(text: str) -> str:
     except PolicyError:
         return ""
     return f'Write "{candidate}".'
-
-
-def _canonical_authority(authority: str) -> str:
-    """Write the host as it is compared, if that can be known."""
-    host, port = _split(authority)
-    if host[:1] == "[":
-        host = (canonical_ipv6(host.encode("ascii", "replace")) or host.encode("ascii", "replace")).decode("ascii")
-    else:
-        host = host.removesuffix(".")
-        host = canonical_ipv4(host) or host
-    return host if port is None else f"{host}:{port}"
 
 
 def _refuse(text: str, what: str) -> NoReturn:

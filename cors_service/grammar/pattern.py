@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 from msgspec import Struct
 
+from cors_service.grammar._near_range import is_lettered
 from cors_service.grammar._suggestion import suggestion
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.alternatives import expand
@@ -107,7 +108,8 @@ def read_pattern(text: str) -> Pattern:
 
 def is_ordinary(text: str) -> bool:
     """Say whether this is an exact origin about which there is nothing more to ask, as nearly all of a million are."""
-    return is_common(text) and "xn--" not in text
+    # What begins with a letter has no number to leave open.
+    return is_common(text) and "xn--" not in text and (text[8] > "9" or not is_lettered(text[8:]))
 
 
 def write_pattern(pattern: Pattern) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cors_service.grammar._near_range import is_lettered
 from cors_service.grammar._punycode import has_impossible_label
 from cors_service.grammar.addresses import AddressRange, is_range, read_range
 from cors_service.grammar.bound import BoundHost, is_bound, read_bound
@@ -38,5 +39,5 @@ def is_exact(text: str) -> bool:
     if text == FILE or raw[:1] == b"[":
         return True
     if origin.scheme in DEFAULT_PORTS:
-        return is_host(raw) and not has_impossible_label(origin.host)
+        return is_host(raw) and not has_impossible_label(origin.host) and not is_lettered(origin.host)
     return is_opaque_host(raw)

@@ -7,6 +7,7 @@ from typing import Final, Literal, cast
 from msgspec import Struct
 
 from cors_service.grammar._frame import Frame, interval_of, read_frame
+from cors_service.grammar._near_range import is_lettered
 from cors_service.grammar._punycode import has_impossible_label
 from cors_service.grammar._registrants import has_strangers, is_registry
 from cors_service.grammar.origin import (
@@ -193,6 +194,9 @@ def _check_host(frame: Frame, host: str, *, has_subdomains: bool) -> None:
         if has_subdomains or not is_canonical_ipv4(raw):
             what = "has a host that browsers read as an IPv4 address and write as four decimal numbers."
             frame.refuse("origin-ipv4-not-canonical", _NO_SUBDOMAINS if has_subdomains else what)
+    elif has_network and is_lettered(host):
+        what = "has letters in the place of numbers; a range of addresses is its first address and a length."
+        frame.refuse("range-malformed", what)
     elif not (is_host(raw) or (not has_network and not has_subdomains and is_opaque_host(raw))):
         what = "has a host that is not made of labels of letters, digits, - and _, joined by dots."
         frame.refuse("origin-malformed", what)

@@ -124,6 +124,18 @@ def test_without_a_url() -> None:
     assert message == decision.reason.message
 
 
+@pytest.mark.parametrize("url", ["acme.api.example.com/x", "/x", "ftp://acme.api.example.com/x", "https://127.1/", ""])
+def test_url_that_cannot_be_read(url: str) -> None:
+    """Where the URL beside a policy's name has no host that can be read, the reason shows that URL: it was sent."""
+    decision = decided(active(a=TENANTS), "https://acme.app.example.com", url, named=True)
+    assert (decision.allowed, decision.reason.code) == (False, "origin-needs-url")
+    message = (
+        "No rule of policy a covers 'https://acme.app.example.com' without the host of the request's URL, and "
+        f"'{url}' has none that can be read."
+    )
+    assert message == decision.reason.message
+
+
 MISSING = {
     "another tenant": ("https://evil.app.example.com", True),
     "no tenant": ("https://app.example.com", False),

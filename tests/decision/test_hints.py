@@ -72,6 +72,10 @@ HINTS: dict[str, tuple[Query, str]] = {
     ),
     "an origin that reads as a pattern": (sent("https://*", policy="shop"), "No policy can list such a host."),
     "an origin that a policy can't have": (sent('https://a"b.zz', policy="shop"), "No policy can list such a host."),
+    "a URL without a host": (
+        Query("GET", "tenants", "/things", ("https://acme.app.example.com",)),
+        "Send the whole URL of the request, such as 'https://api.example.com/things'.",
+    ),
     "an origin like one that is refused": (
         sent("http://bad.example", policy="shut"),
         'Add "http://bad.example" to the origins of a rule.',

@@ -161,6 +161,10 @@ NO_MATCHES = {
     "many segments behind a star": "a.example/*/" + "a/" * 16,
     "a segment in braces": "a.example/v1/{id}/x/",
     "a segment in angle brackets": "a.example/v1/<id>/x/",
+    "a parameter with a colon": "a.example/v1/:id/",
+    "a parameter with an expression": "a.example/v1/:id(x)/",
+    "a parameter of two": "a.example/v1/:from-:to/",
+    "a parameter that may be missing": "a.example/v1/:id+/",
     "bytes that are not UTF-8": "a.example/caf%E9/",
     "a character that nobody sees": "a.example/a\u200bb/",
     "a blank beyond ASCII": "a.example/a\u00a0b/",
@@ -194,6 +198,59 @@ def test_no_match(text: str) -> None:
     instead = suggested(error)
     if instead is not None:
         parse_match(instead)
+
+
+IN_OTHER_LANGUAGES = {
+    "Express, a parameter": ("a.example/v1/:id/", "a.example/v1/*/"),
+    "Express, a parameter with an expression": ("a.example/v1/:id([0-9]+)/x/", "a.example/v1/*/x/"),
+    "Express, two parameters": ("a.example/v1/:from-:to/", "a.example/v1/*/"),
+    "Express, no host": ("/api/:id", "*/api/*/"),
+    "Express, the rest": ("/api/*splat", "*/api/"),
+    "Express, all": ("*", "*/"),
+    "Rails, the rest": ("a.example/files/*path", "a.example/files/"),
+    "Spring, a path": ("/api/**", "*/api/"),
+    "Spring, all": ("/**", "*/"),
+    "Spring, a parameter": ("a.example/v1/{id}/x/", "a.example/v1/*/x/"),
+    "Spring, a parameter with an expression": ("a.example/v1/{id:[0-9]+}/x/", "a.example/v1/*/x/"),
+    "Spring, the rest": ("a.example/v1/{*path}", "a.example/v1/"),
+    "Go, the rest": ("GET a.example/v1/{path...}", "a.example/v1/"),
+    "Go, a method": ("GET /v1/{id}", "*/v1/*/"),
+    "API Gateway, the rest": ("ANY /v1/{proxy+}", "*/v1/"),
+    "FastAPI, the rest": ("/v1/{rest:path}", "*/v1/"),
+    "Flask, a parameter": ("/v1/<int:id>/", "*/v1/*/"),
+    "Flask, the rest": ("/v1/<path:rest>", "*/v1/"),
+    "Next.js, a parameter": ("/v1/[id]/x", "*/v1/*/x/"),
+    "Next.js, the rest": ("/v1/[...slug]", "*/v1/"),
+    "nginx, a prefix": ("^~ /api/", "*/api/"),
+    "nginx, an expression": ("~* ^/api/.*$", "*/api/"),
+    "an expression": ("^/api/", "*/api/"),
+    "Traefik, a host": ("Host(`a.example`)", "a.example/"),
+    "Traefik, a host and a prefix": ("Host(`a.example`) && PathPrefix(`/v1`)", "a.example/v1/"),
+    "a host of any tenant": ("{tenant}.a.example/v1/", "<tenant>.a.example/v1/"),
+    "a host of any tenant, with a colon": (":tenant.a.example/", "<tenant>.a.example/"),
+    "a dot first": (".a.example/", "*.a.example/"),
+    "two stars first": ("**.a.example/x", "*.a.example/x/"),
+    "an extension's match pattern": ("*://*.a.example/*", "*.a.example/"),
+    "no scheme, but slashes": ("//a.example/x", "a.example/x/"),
+    "nothing": ("", None),
+    "blanks": ("  ", None),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), IN_OTHER_LANGUAGES.values(), ids=IN_OTHER_LANGUAGES)
+def test_match_in_another_language(text: str, expected: str | None) -> None:
+    """What routers and gateways call a path is no match, and the hint says what it is here."""
+    with pytest.raises(PolicyError) as raised:
+        parse_match(text)
+    assert expected == suggested(raised.value)
+
+
+@pytest.mark.parametrize(
+    "segment", ["things:batchGet", "http:web:80", ":", "a:", "::", ":1", ":-", "urn:isbn:1", "@:a"]
+)
+def test_colons_in_a_segment(segment: str) -> None:
+    """A colon is a character of a segment like any other; only `:name` is what routers take for a parameter."""
+    assert parse_match(f"a.example/v1/{segment}/").path == f"/v1/{segment}/"
 
 
 SUGGESTED = {
