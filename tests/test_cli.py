@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import re
+import shlex
 import subprocess
 import sys
 from importlib.resources import files
@@ -13,7 +17,7 @@ import pytest
 
 import cors_service
 from cors_service.access import Caller, read_access
-from cors_service.cli import main
+from cors_service.cli import command_parser, main
 from cors_service.decision import ActivePolicies, Query
 from cors_service.limits import DEFAULT_TTL
 from cors_service.reader.sources import read_policies
@@ -21,6 +25,12 @@ from cors_service.wire import write_decision
 
 EXAMPLE = Path(__file__).parents[1] / "etc" / "policies.toml"
 COMMAND = Path(sys.executable).with_name("cors-service")
+COMMANDS = [
+    name
+    for action in command_parser()._actions
+    if isinstance(action, argparse._SubParsersAction)
+    for name in action.choices
+]
 
 Captured = pytest.CaptureFixture[str]
 
@@ -82,11 +92,44 @@ def test_check_fails(bad: Path, capsys: Captured) -> None:
     assert sum(line.startswith(f"{bad}:3: policies.one.origins[0]: ") for line in lines) == 1
 
 
-def test_check_several(good: Path, bad: Path, capsys: Captured) -> None:
-    """Each path is a set of its own; all are checked, whatever is wrong with those before."""
-    assert status_of("check", bad, good, bad) == 1
+def test_check_several(good: Path, tmp_path: Path, capsys: Captured) -> None:
+    """Several paths are one set: a policy of one document may use the origins of another."""
+    sets = tmp_path / "sets" / "sets.toml"
+    sets.parent.mkdir()
+    sets.write_text('version = 1\n[origin_sets]\nall = ["https://all.example"]\n')
+    good.write_text('version = 1\n[policies.one]\norigins = ["@all"]\n')
+    assert status_of("check", good) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "1 mistake in the policies."
+    assert status_of("check", good, sets.parent) == 0
+    assert capsys.readouterr().out == "one: 1 rule, 1 origin pattern\n1 policy, no mistakes.\n"
+
+
+def test_check_twice(good: Path, capsys: Captured) -> None:
+    """A document that is named twice, by itself and by its directory, is read once."""
+    assert status_of("check", good.parent, good, good) == 0
+    assert capsys.readouterr().out.endswith("1 policy, no mistakes.\n")
+
+
+def test_check_several_fail(good: Path, bad: Path, tmp_path: Path, capsys: Captured) -> None:
+    """The mistakes of all paths are reported, whatever is wrong with those before."""
+    good.write_text("nonsense = 2\n")
+    assert status_of("check", tmp_path / "absent", bad, good) == 1
+    err = capsys.readouterr().err
+    assert all(f"{path}:" in err for path in (tmp_path / "absent", bad, good))
+
+
+def test_check_names_what_it_does_not_read(good: Path, capsys: Captured) -> None:
+    """What a directory has beside its documents is named, since the service does not read it, either."""
+    directory = good.parent
+    (directory / "team").mkdir()
+    (directory / ".hidden").write_text("")
+    for name in ("other.yaml", "README"):
+        (directory / name).write_text("")
+    assert status_of("check", directory) == 0
     out, err = capsys.readouterr()
-    assert (out.count("no mistakes."), err.count("3 mistakes in the policies.")) == (1, 2)
+    assert out.endswith("1 policy, no mistakes.\n")
+    assert err.startswith(f"Not read in {directory}: README, other.yaml, team/; ")
+    assert err.count("\n") == 1
 
 
 def test_check_directory(good: Path, capsys: Captured) -> None:
@@ -254,7 +297,47 @@ def test_bad_arguments(capsys: Captured, arguments: list[str]) -> None:
     """Arguments that are not understood are an error, which is not the exit status of a refusal."""
     assert status_of(*arguments) == 1
     out, err = capsys.readouterr()
-    assert (out, err[:19]) == ("", "usage: cors-service")
+    what, where = err.splitlines()
+    assert (out, what[:12]) == ("", "cors-service")
+    assert re.fullmatch(r"Help: cors-service( [a-z]+)? --help", where)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_examples(name: str, capsys: Captured) -> None:
+    """The help of each command shows what one may type, and the command understands it."""
+    assert status_of(name, "--help") == 0
+    _, _, shown = capsys.readouterr().out.partition("example")
+    examples = [shlex.split(line.partition(">")[0]) for line in shown.splitlines() if line.startswith("  ")]
+    assert examples
+    for program, *arguments in examples:
+        assert (program, arguments[0]) == ("cors-service", name)
+        assert command_parser().parse_args(arguments).run
+
+
+def test_module(good: Path) -> None:
+    """Python runs the package as the command, under the command's name."""
+    words = [sys.executable, "-m", "cors_service", "check"]
+    assert subprocess.run([*words, good], check=True, capture_output=True).stdout.endswith(b"1 policy, no mistakes.\n")
+    assert subprocess.run(words, check=False, capture_output=True).stderr.startswith(b"cors-service check: ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "colours"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({}, False)],
+    ids=["a terminal", "NO_COLOR", "a dumb terminal", "an unknown terminal"],
+)
+def test_colours(good: Path, environment: dict[str, str], *, colours: bool) -> None:
+    """Colours are for terminals that have them, unless the environment says that they are not wanted."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [COMMAND, "check", good], check=True, stdout=theirs, env={"PATH": os.environ["PATH"]} | environment
+        )
+        assert (b"\033[32m1 policy, no mistakes.\033[0m" in os.read(ours, 4096)) == colours
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_version(capsys: Captured) -> None:

@@ -25,6 +25,7 @@ FLOORS = (
     {"workers"},
     {"daemon"},
     {"tap", "cli"},
+    {"__main__"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PURE = ("grammar", "browser", "policy", "decision", "wire", "reader", "access", "limits", "suites")

@@ -29,6 +29,7 @@ FLOORS = (
     ("server",),
     ("workers", "daemon", "tap", "cli"),
     ("testing",),
+    ("__main__",),
 )
 HEIGHTS = {package: (row, place) for row, packages in enumerate(FLOORS) for place, package in enumerate(packages)}
 PURE = ("grammar", "browser", "policy", "access", "decision", "wire", "limits", "reader", "suites", "asking")

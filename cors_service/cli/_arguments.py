@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""How a command is added, and arguments that several commands take."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ from typing import TypeAlias
 from cors_service.reader.limits import ReaderLimits
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(commands: Commands, name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Args:
+        commands: Those that there are.
+        name: Its name.
+        summary: What it does, in half a sentence.
+        examples: What one may type, without the name of the program.
+
+    Returns:
+        Its parser, for its arguments.
+    """
+    shown = "\n".join(f"  cors-service {example}" for example in examples)
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"{'example' if len(examples) == 1 else 'examples'}:\n{shown}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def add_links(parser: argparse.ArgumentParser) -> None:

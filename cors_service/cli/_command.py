@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
     """
-    options, unknown = _parser().parse_known_args(arguments)
+    options, unknown = command_parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
@@ -45,13 +45,17 @@ class _Parser(argparse.ArgumentParser):
     """A parser that exits with 1 on errors where 2 means a refusal."""
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(self.get_default("usage_status") or FAILED, f"{self.prog}: {message}\n")
+        status = self.get_default("usage_status") or FAILED
+        self.exit(status, f"{self.prog}: {message}\nHelp: {self.prog} --help\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Make the parser, which completions and the manual page are made of, too."""
     parser: argparse.ArgumentParser = _Parser(
-        prog="cors-service", description="Check CORS policies, and decide by them."
+        prog="cors-service",
+        description="Check CORS policies, and decide by them. `twist cors --help` says how to serve them.",
+        epilog="exit status:\n  0 success, or allowed\n  1 an error\n  2 refused; after `test`: wrong use",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cors-service {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from cors_service.asking.arguments import check_policy
-from cors_service.cli._arguments import Commands, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Verdict
 from cors_service.decision.query import CIRCUMSTANCES
@@ -22,7 +23,13 @@ _OPTIONS: Final = ("policy", "url", "origin", "method", "request_method", "reque
 
 def add_decide(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("decide", help="decide about one request; exit status 0 if allowed, 2 if refused")
+    parser = add_command(
+        commands,
+        "decide",
+        "decide about one request; exit status 0 if allowed, 2 if refused",
+        "decide --policies policies.toml --policy app --origin https://app.example.com --request-method PUT",
+        "decide --policies /etc/cors-service --url https://api.example.com/ --origin https://app.example.com",
+    )
     parser.add_argument("--policies", required=True, type=Path, metavar="PATH", help="a document or a directory")
     add_links(parser)
     parser.add_argument("--policy", metavar="NAME", help="the policy to decide by")
@@ -83,6 +90,8 @@ def _for_people(decision: Decision) -> str:
     status = f", status {decision.status}" if decision.status else ""
     reason = decision.reason
     words = f"{reason.message} {reason.hint}".rstrip()
+    if decision.allowed is not None:
+        verdict = painted(verdict, GOOD if decision.allowed else BAD, sys.stdout)
     lines = [f"{verdict} ({decision.kind}{status}): {words} [{reason.code}]"]
     if decision.guard is not None:
         lines.append(_guard_for_people(decision.guard))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 
-from cors_service.cli._arguments import Commands
+from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED
 from cors_service.policy.schema import SCHEMA
 
 
 def add_schema(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("schema", help="print the JSON Schema of policy documents")
+    parser = add_command(
+        commands, "schema", "print the JSON Schema of policy documents", "schema > cors-policies.schema.json"
+    )
     parser.set_defaults(run=_schema)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from cors_service.access.files import read_small_file, why_unreadable
-from cors_service.cli._arguments import Commands, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
 from cors_service.cli._status import ALLOWED, FAILED, WRONG_USE
 from cors_service.decision import ActivePolicies
 from cors_service.grammar.mistakes import InvalidPolicies
@@ -31,7 +31,13 @@ _PASSED_OVER: Final = frozenset({"node_modules", "__pycache__"})
 
 def add_test(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("test", help="run suites of tests, *.test.toml; exit status 1 if a case fails")
+    parser = add_command(
+        commands,
+        "test",
+        "run suites of tests, *.test.toml; exit status 1 if a case fails",
+        "test",
+        "test --policies /etc/cors-service --junit report.xml tests/",
+    )
     parser.add_argument(
         "paths",
         nargs="*",

@@ -8,13 +8,18 @@ import sys
 from cors_service.access import InvalidAccess, read_access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import new_token, token_entry
-from cors_service.cli._arguments import Commands
+from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED, FAILED
 
 
 def add_token(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("token", help="make a token for a caller, and print its entry for --auth")
+    parser = add_command(
+        commands,
+        "token",
+        "make a token for a caller, and print its entry for --auth",
+        "token checkout --policies checkout- >> auth.toml",
+    )
     parser.add_argument("name", metavar="NAME", help="what to call it: letters, digits and ._-")
     parser.add_argument(
         "--verb", action="append", choices=VERBS, help="what it is good for; repeatable; decide by default"

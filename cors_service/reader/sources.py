@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -44,7 +44,20 @@ def read_policies(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> PolicySe
     Raises:
         InvalidPolicies: With every mistake of every file, one that can't be read among them.
     """
-    return within_limits(limits, path, lambda: _read_all(path, limits))
+    return read_together([path], limits)
+
+
+def read_together(paths: Sequence[Path], limits: ReaderLimits = DEFAULT_LIMITS) -> PolicySet:
+    """Read the policies of several files and directories as one set, each document once, within limits.
+
+    Args:
+        paths: The files and directories, one at least.
+        limits: What that may take.
+
+    Raises:
+        InvalidPolicies: With every mistake of every file, one that can't be read among them.
+    """
+    return within_limits(limits, paths[0], lambda: _read_all(paths, limits))
 
 
 def within_limits(limits: ReaderLimits, path: Path, read: Callable[[], _Result]) -> _Result:
@@ -85,6 +98,22 @@ def document_names(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> list[st
         message = "There is no *.toml and no *.json file in the directory."
         raise InvalidPolicies([PolicyError("no-policies", message, file=shown_path(path))])
     return names
+
+
+def unread_names(path: Path) -> list[str]:
+    """Give the names in a directory that are neither documents nor suites, sorted; those of directories end in a slash.
+
+    Names that begin with a dot are left out: editors and Kubernetes keep their own things there. Of a file, or where
+    nothing can be read, there are none.
+    """
+    try:
+        with os.scandir(path) as entries:
+            others = [entry for entry in entries if not entry.name.startswith(".")]
+            directories = [f"{entry.name}/" for entry in others if _is_directory(entry)]
+            files = [entry.name for entry in others if not (_is_directory(entry) or entry.name.endswith(_SUFFIXES))]
+    except OSError:
+        return []
+    return sorted(directories + files)
 
 
 def read_text(path: Path, name: str, limits: ReaderLimits = DEFAULT_LIMITS) -> tuple[Source | PolicyError, State]:
@@ -169,10 +198,28 @@ def unreadable(shown: str, error: Exception) -> PolicyError:
     return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=shown)
 
 
-def _read_all(path: Path, limits: ReaderLimits) -> PolicySet:
-    read = [read_text(path, name, limits)[0] for name in document_names(path, limits)]
+def _read_all(paths: Sequence[Path], limits: ReaderLimits) -> PolicySet:
+    read: list[Source | PolicyError] = []
+    seen: set[str] = set()
+    for path in paths:
+        try:
+            names = document_names(path, limits)
+        except InvalidPolicies as invalid:
+            read += invalid.mistakes
+            continue
+        if len(paths) > 1:
+            names = [name for name in names if _is_new(path / name, seen)]
+        read += [read_text(path, name, limits)[0] for name in names]
     mistakes = [error for error in read if isinstance(error, PolicyError)]
     return read_sources([source for source in read if isinstance(source, Source)], unreadable=mistakes)
+
+
+def _is_new(document: Path, seen: set[str]) -> bool:
+    """Note a document; say whether it is the first time, since a directory may be named beside one of its documents."""
+    real = os.path.realpath(document)
+    is_new = real not in seen
+    seen.add(real)
+    return is_new
 
 
 def _read(document: str, directory: str | None, limits: ReaderLimits) -> tuple[bytes, State]:
