@@ -6,11 +6,12 @@ version of Twisted drops it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any, cast
 
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.tcp import Connection
+from twisted.logger import textFileLogObserver
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource, _IEncodingResource
 from twisted.web.server import Request
@@ -103,6 +104,20 @@ def render_encoded(request: Request, resource: IResource) -> None:
         if encoder is not None:
             request._encoder = encoder
     request.render(resource)
+
+
+def log_as_text(options: MutableMapping[str, Any], words: Sequence[str]) -> None:
+    """Have `twist` write its log as text wherever it goes, unless it was told a format.
+
+    By itself it writes text to a terminal, and all that its events hold, as JSON, to anything else. What it chose is
+    in its options (`TwistOptions.selectDefaultLogObserver`), but not whether somebody asked for it.
+
+    Args:
+        options: Those of `twist`, or of `twistd`, which always writes text.
+        words: Its command line. Options may be abbreviated.
+    """
+    if options.get("logFormat") == "json" and not any(word.startswith("--log-fo") for word in words):
+        options.update(logFormat="text", fileLogObserverFactory=textFileLogObserver)
 
 
 def endpoint_port(endpoint: Any) -> int | None:

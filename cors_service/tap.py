@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.application.service import IService
 from twisted.python import usage
 
+from cors_service.daemon.json_log import log_refused_start
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
 from cors_service.wire import LONGEST_TTL
@@ -142,6 +147,25 @@ class Options(usage.Options):
         flags = {"line_by_line": bool(self["line-by-line"]), "follow_links": bool(self["follow-links"])}
         return Settings(**(values | lists | flags))
 
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.
+
+        Args:
+            options: The words; by default those of the process.
+
+        Raises:
+            UsageError: Something is wrong with them, and nobody runs this as a command.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            if self.parent is None:
+                raise
+            log_refused_start(self["json-log"], [error])
+            command = f"{'twistd' if Path(sys.argv[0]).name == 'twistd' else 'twist'} cors"
+            sys.stderr.write(f"{command}: {error}\nHelp: {command} --help\n")
+            raise SystemExit(os.EX_USAGE if hasattr(os, "EX_USAGE") else 1) from None
+
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""
         settings = self.settings()
@@ -149,7 +173,10 @@ class Options(usage.Options):
         with imports_for(settings):
             from twisted.internet import reactor
 
+            from cors_service._twisted import log_as_text
             from cors_service.daemon import service, start  # noqa: F401 - the service is made later
+        if self.parent is not None:
+            log_as_text(self.parent, sys.argv)
         if self["check"]:
             start.check_policies(settings, reactor)
         self.prepared = start.prepare(settings, reactor)

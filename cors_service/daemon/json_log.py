@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 from twisted.internet.interfaces import IReactorCore
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent, globalLogPublisher
 from zope.interface import implementer
+
+from cors_service.grammar.mistakes import PolicyError
 
 
 @implementer(ILogObserver)
@@ -57,6 +63,26 @@ def log_as_json(file: TextIO, reactor: IReactorCore) -> None:
     lines = JSONLines(file)
     globalLogPublisher.addObserver(lines)
     reactor.callWhenRunning(lines.forget_beginning)
+
+
+def log_refused_start(path: str | None, reasons: Iterable[Exception]) -> None:
+    """Write why a start is refused to the log as JSON, which nothing else is written to then.
+
+    Args:
+        path: That of the log, `-` for standard output; None for no such log. One that can't be opened is not written.
+        reasons: What is wrong; mistakes have a code.
+    """
+    if path is None:
+        return
+    with suppress(OSError, ValueError), nullcontext(sys.stdout) if path == "-" else _appended(path) as file:
+        log = Logger("cors_service.daemon.start", observer=JSONLines(file))
+        for reason in reasons:
+            code = {"code": reason.code} if isinstance(reason, PolicyError) else {}
+            log.critical("{reason}", reason=str(reason), **code)
+
+
+def _appended(path: str) -> TextIO:
+    return Path(path).open("a", encoding="utf-8")
 
 
 def _is_plain(value: object) -> bool:

@@ -16,6 +16,7 @@ from cors_service.access import InvalidAccess
 from cors_service.access.document import read_access_file
 from cors_service.daemon.access import KeptText, LiveAccess
 from cors_service.daemon.backlog import warn_if_capped, with_backlog
+from cors_service.daemon.json_log import log_refused_start
 from cors_service.daemon.open_files import with_files
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
@@ -111,6 +112,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
             check_in_process(path_of(settings), make_snapshot(settings), settings.reader_limits)
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
+        log_refused_start(settings.json_log, invalid.mistakes)
         _refuse(invalid)
     endpoints = [(what, make_endpoint(what, reactor)) for what in settings.listen]
     for_operators = [(what, make_endpoint(what, reactor, "operator-listen")) for what in settings.operator_listen]

@@ -426,6 +426,45 @@ def test_reactor_of_twistd(start: Start) -> None:
     assert service.stop() == -signal.SIGTERM
 
 
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [((), "20"), (("--log-format=json",), "{"), (("--log-form", "text"), "20")],
+    ids=["unasked", "json", "text"],
+)
+def test_log_in_a_pipe(run: Run, policies: Path, words: tuple[str, ...], begins: str) -> None:
+    """Into a pipe, too, twist writes text, line by line with the date, unless it is asked for its own JSON."""
+    process = run(sys.executable, "-m", "twisted", *words, "cors", "--policies", policies, "--listen", ANY_PORT)
+    process.said("Main loop|Starting reactor")
+    process.stop()
+    assert {line.lstrip("\x1e")[: len(begins)] for line in process.out if line} == {begins}
+
+
+def test_json_log_of_a_start_that_fails(run: Run, policies: Path, tmp_path: Path) -> None:
+    """Mistakes that stop a start, in policies and in options, are in the log as JSON, and on standard error as text."""
+    log = tmp_path / "log.json"
+    for text, options in (TEN_MISTAKES, ("--listen", ANY_PORT)), (toml("one"), ("--listen", "nonsense")):
+        policies.write_text(text)
+        process = run(*TWIST, "--policies", policies, "--json-log", log, *options)
+        assert process.ends() != 0
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        assert {event["level"] for event in events} == {"critical"}
+        shown = "\n".join(process.err)
+        assert all(event["message"] in shown for event in events)
+        assert len(events) == (10 if text == TEN_MISTAKES else 1)
+        assert all("code" in event for event in events) == (text == TEN_MISTAKES)
+        log.unlink()
+
+
+@BOTH
+def test_usage_error(run: Run, by: tuple[str, ...]) -> None:
+    """What is wrong with the options is one line, and another says where help is; it is not a list of all options."""
+    process = run(*by, "--nonsense")
+    assert process.ends() == os.EX_USAGE
+    what, where = process.err
+    assert what.endswith(" cors: option --nonsense not recognized")
+    assert (where, process.out) == (f"Help: {what.partition(':')[0]} --help", [])
+
+
 def test_json_log(run: Run, policies: Path) -> None:
     """With the log of twist elsewhere, standard output is JSON alone: an object a line for each event, once."""
     process = run(
