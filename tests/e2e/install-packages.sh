@@ -7,6 +7,7 @@ PROGRAMS="
 chromium chromium
 chromedriver chromium-driver
 curl curl
+firefox-esr firefox-esr
 nginx nginx
 haproxy haproxy
 caddy caddy

@@ -13,6 +13,7 @@ PACKAGES = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
     "curl": "curl",
+    "firefox-esr": "firefox-esr",
     "nginx": "nginx",
     "haproxy": "haproxy",
     "caddy": "caddy",

@@ -20,7 +20,8 @@ _SWITCHES = [
     "--no-first-run",
     "--no-default-browser-check",
     "--no-proxy-server",
-    "--host-resolver-rules=MAP *.localhost 127.0.0.1, MAP rebound.example 127.0.0.1",  # some are not resolved otherwise
+    # Some are not resolved otherwise.
+    "--host-resolver-rules=MAP *.localhost 127.0.0.1, MAP rebound.example 127.0.0.1, MAP plain.example 127.0.0.1",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

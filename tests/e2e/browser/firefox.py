@@ -1,0 +1,75 @@
+"""A client of WebDriver BiDi (https://www.w3.org/TR/webdriver-bidi/), as much of it as Firefox needs here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from websockets.sync.client import ClientConnection, connect
+
+from .processes import DEADLINE, running
+
+_PREFERENCES: Final = {
+    # What is said to be loopback may be called by any name.
+    "network.dns.localDomains": "rebound.example,plain.example",
+    # What a new profile asks for, and a few things that would get in the way.
+    "app.normandy.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "services.settings.server": "",
+    "toolkit.telemetry.reportingpolicy.firstRun": False,
+}
+
+
+class Firefox:
+    """A running browser."""
+
+    def __init__(self, driver: ClientConnection) -> None:
+        self._driver = driver
+        self._count = 0
+        self.version: str = self._command("session.new", capabilities={})["capabilities"]["browserVersion"]
+        self._context = self._command("browsingContext.getTree")["contexts"][0]["context"]
+
+    def open(self, url: str) -> None:
+        """Load a page."""
+        self._command("browsingContext.navigate", context=self._context, url=url, wait="complete")
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """Run the body of a function in the page, with its arguments; the last one takes the result."""
+        listed = ", ".join(json.dumps(argument) for argument in arguments)
+        body = f"new Promise(done => (function () {{ {script} }})({listed}, done))"
+        target = {"context": self._context}
+        return self._command("script.evaluate", expression=body, target=target, awaitPromise=True)["result"]
+
+    def _command(self, method: str, **parameters: object) -> Any:
+        self._count += 1
+        self._driver.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._driver.recv(DEADLINE))
+            if answer.get("id") == self._count:
+                assert answer["type"] == "success", f"{method}: {answer}"
+                return answer["result"]
+
+
+@contextmanager
+def running_firefox(firefox: str, directory: Path) -> Iterator[Firefox]:
+    """Run a headless browser with an empty profile until the block ends.
+
+    Args:
+        firefox: The path of the browser.
+        directory: Where profile and log may lie; empty.
+    """
+    (profile := directory / "profile").mkdir()
+    lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in _PREFERENCES.items()]
+    (profile / "user.js").write_text("".join(lines), encoding="utf-8")
+    arguments = [firefox, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
+    with running(arguments, directory / "firefox.log", {"HOME": str(directory)}) as browser:
+        address = browser.said(r"WebDriver BiDi listening on (ws://\S+)")[1]
+        # One that shows an Origin is refused.
+        with connect(f"{address}/session", origin=None, max_size=None, proxy=None) as driver:
+            yield Firefox(driver)

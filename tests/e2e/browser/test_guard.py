@@ -1,0 +1,108 @@
+"""What real browsers send for whatever a page does, and what a guard makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from cors_service.decision.decision import PASSES
+from tests.e2e.requirements import need
+
+from .firefox import Firefox, running_firefox
+from .guard_rows import LISTED, PLAIN, ROWS, SITE, Row, Sent
+from .processes import running_service
+from .recording import Recorded, Recorder, recording
+from .webdriver import Chromium, running_chromium
+
+POLICIES: Final = f"""
+version = 1
+
+[policies.tools]
+origins = ["http://{LISTED}:*"]
+
+[policies.tools.guard]
+hosts = ["{SITE}:*", "{PLAIN}:*"]
+"""
+Asked = Mapping[str, Recorded]
+"""What a browser sent, by the names of rows."""
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    """The site that keeps what it gets."""
+    with recording() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each browser."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def asked(engine: str, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    """What one browser sent for all rows."""
+    directory = tmp_path_factory.mktemp(engine)
+    if engine == "chromium":
+        browser, driver = need("chromium", "chromedriver")
+        with running_chromium(browser, driver, directory) as chromium:
+            return _asked(chromium, recorder)
+    (browser,) = need("firefox-esr")
+    with running_firefox(browser, directory) as firefox:
+        return _asked(firefox, recorder)
+
+
+def _asked(browser: Chromium | Firefox, recorder: Recorder) -> Asked:
+    recorder.requests.clear()
+    found = {}
+    for row in ROWS:
+        path = f"/asked/{row.name}"
+        url = f"http://{row.host}:{recorder.port}{path}"
+        if row.page is None:
+            browser.open(url)
+        else:
+            browser.open(f"http://{row.page}:{recorder.port}/page?referrer={row.referrer}")
+            led = f"http://{row.through}:{recorder.port}/to?url={url}" if row.through else url
+            browser.run(f"const [url, done] = arguments; {row.action} done();", led)
+        found[row.name] = recorder.received(path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a service with the guarded policy."""
+    directory: Path = tmp_path_factory.mktemp("guarded")
+    (directory / "policies.toml").write_text(POLICIES)
+    with running_service(directory / "policies.toml", directory) as port:
+        yield port
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_browsers_send(row: Row, engine: str, asked: Asked, recorder: Recorder) -> None:
+    """A browser says where a request comes from as the row has it, by the name that the page called."""
+    recorded, sent = asked[row.name], row.sent_by(engine)
+    origin = f"http://{sent.origin}:{recorder.port}" if sent.origin not in {None, "null"} else sent.origin
+    names = ("origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+    assert Sent(origin, *sent[1:]) == Sent(*(recorded.one(name) for name in names))
+    assert recorded.one("host") == f"{row.host}:{recorder.port}"
+    assert (recorded.one("upgrade") == "websocket") == row.name.endswith("websocket")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_a_guard_makes_of_it(row: Row, asked: Asked, service: int) -> None:
+    """A request passes or is refused for the reason of its row."""
+    recorded = asked[row.name]
+    url = f"http://{recorded.one('host')}{recorded.target}"
+    query = {"policy": "tools", "method": recorded.method, "url": url, "headers": recorded.lines}
+    with closing(HTTPConnection("127.0.0.1", service, timeout=30)) as connection:
+        connection.request("POST", "/v1/decision", json.dumps(query), {"Content-Type": "application/json"})
+        guard: dict[str, Any] = json.loads(connection.getresponse().read())["guard"]
+    assert (guard["pass"], guard["mode"], guard["reason"]["code"]) == (row.code in PASSES, "enforce", row.code)
