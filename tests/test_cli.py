@@ -25,6 +25,8 @@ from cors_service.wire import write_decision
 
 EXAMPLE = Path(__file__).parents[1] / "etc" / "policies.toml"
 COMMAND = Path(sys.executable).with_name("cors-service")
+ONE = "one: 1 rule, 1 origin pattern\n  1. https://one.example may use GET, HEAD and PUT without cookies\n"
+ONE = "one: 1 rule, 1 origin pattern\n  1. https://one.example may use GET, HEAD and PUT without cookies\n"
 COMMANDS = [
     name
     for action in command_parser()._actions
@@ -66,7 +68,7 @@ def test_check(good: Path, capsys: Captured) -> None:
     """Of a document without mistakes it says what is in it."""
     assert status_of("check", good) == 0
     out, err = capsys.readouterr()
-    assert (out, err) == ("one: 1 rule, 1 origin pattern\n1 policy, no mistakes.\n", "")
+    assert (out, err) == (f"{ONE}1 policy, no mistakes.\n", "")
 
 
 def test_check_example(capsys: Captured) -> None:
@@ -74,7 +76,7 @@ def test_check_example(capsys: Captured) -> None:
     assert status_of("check", EXAMPLE) == 0
     lines = capsys.readouterr().out.splitlines()
     policies = read_policies(EXAMPLE).policies
-    assert list(policies) == [line.partition(":")[0] for line in lines[:-1]]
+    assert list(policies) == [line.partition(":")[0] for line in lines[:-1] if line[0] != " "]
     assert f"{len(policies)} policies, no mistakes." == lines[-1]
 
 
@@ -101,7 +103,7 @@ def test_check_several(good: Path, tmp_path: Path, capsys: Captured) -> None:
     assert status_of("check", good) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "1 mistake in the policies."
     assert status_of("check", good, sets.parent) == 0
-    assert capsys.readouterr().out == "one: 1 rule, 1 origin pattern\n1 policy, no mistakes.\n"
+    assert "1. @all may use GET, HEAD and POST without cookies\n1 policy, no mistakes.\n" in capsys.readouterr().out
 
 
 def test_check_twice(good: Path, capsys: Captured) -> None:
@@ -153,6 +155,31 @@ def test_check_absent(tmp_path: Path, capsys: Captured) -> None:
     [line, count] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{tmp_path / 'absent.toml'}: ")
     assert count == "1 mistake in the policies."
+
+
+def test_check_notes(tmp_path: Path, capsys: Captured) -> None:
+    """What has no effect is noted behind the facts, and is a mistake with --strict."""
+    path = tmp_path / "notes.toml"
+    path.write_text(
+        'version = 1\n[policies.one]\norigins = ["*", "https://one.example"]\nexpose_headers = ["expires"]\n'
+    )
+    assert status_of("check", path) == 0
+    out, err = capsys.readouterr()
+    first, second, count = out.splitlines()[-3:]
+    assert first == (
+        "note: policy one, rule 1: Pages may always read expires."
+        ' Remove "expires" from expose_headers. [already-granted]'
+    )
+    assert second.endswith("'https://one.example' has no effect: '*' covers it. Remove it. [pattern-covered]")
+    assert (count, err) == ("2 notes.", "")
+    assert status_of("check", "--strict", path) == 1
+    assert capsys.readouterr().err.splitlines() == [first, second, "2 notes."]
+
+
+def test_check_strict(capsys: Captured) -> None:
+    """There is nothing to note on the example that is delivered."""
+    assert status_of("check", "--strict", EXAMPLE) == 0
+    assert "note" not in "".join(capsys.readouterr())
 
 
 # schema

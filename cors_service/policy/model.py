@@ -173,6 +173,11 @@ class PolicySet(Struct, frozen=True, kw_only=True):
             else:
                 yield pattern
 
+    def size(self, rule: Rule) -> int:
+        """The number of origin patterns of a rule, with origin sets written out."""
+        names = [pattern.name for pattern in rule.origins if isinstance(pattern, SetName)]
+        return len(rule.origins) - len(names) + sum(len(self.origin_sets[name]) for name in names)
+
     def headers(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The headers that a rule lists, each once, with header sets written out."""
         if not any(name[:1] == SET for name in names):

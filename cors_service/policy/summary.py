@@ -1,24 +1,44 @@
-"""A policy set in a few lines for people."""
+"""A policy set for people, policy by policy: in a few lines, or who may do what."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cors_service.policy.model import Policy, PolicySet
+from cors_service.policy.words import rule_in_words
 
 
 def summarize(policy_set: PolicySet) -> str:
     """Write a line for each policy, and one that counts them."""
-    count = len(policy_set.policies)
     lines = [_line(policy, policy_set) for policy in policy_set.policies.values()]
-    return "\n".join([*lines, f"{_counted(count, 'policy', 'policies')}, no mistakes."])
+    return "\n".join([*lines, _count(policy_set)])
+
+
+def describe(policy_set: PolicySet) -> Iterator[str]:
+    """Write the same lines, and behind that for each policy one for each of its rules: who may do what."""
+    for policy in policy_set.policies.values():
+        yield _line(policy, policy_set)
+        for number, rule in enumerate(policy.rules, 1):
+            yield f"  {number}. {rule_in_words(rule, policy_set)}"
+    yield _count(policy_set)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Write a number of things."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def _count(policy_set: PolicySet) -> str:
+    return f"{counted(len(policy_set.policies), 'policy', 'policies')}, no mistakes."
 
 
 def _line(policy: Policy, policy_set: PolicySet) -> str:
-    patterns = sum(len(policy_set.patterns(rule)) for rule in policy.rules)
+    patterns = sum(policy_set.size(rule) for rule in policy.rules)
     refusing = sum(rule.refuse for rule in policy.rules)
-    rules = _counted(len(policy.rules), "rule", "rules")
+    rules = counted(len(policy.rules), "rule", "rules")
     if refusing:
-        rules += f" ({_counted(refusing, 'refuses', 'refuse')})"
-    parts = [rules, _counted(patterns, "origin pattern", "origin patterns")]
+        rules += f" ({counted(refusing, 'refuses', 'refuse')})"
+    parts = [rules, counted(patterns, "origin pattern", "origin patterns")]
     if policy.static:
         parts.append("static")
     if policy.guard is not None:
@@ -26,7 +46,3 @@ def _line(policy: Policy, policy_set: PolicySet) -> str:
     if policy.match:
         parts.append(f"matches {' '.join(match.text for match in policy.match)}")
     return f"{policy.name}: {', '.join(parts)}"
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

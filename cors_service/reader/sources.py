@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
-from cors_service.policy import PolicySet, Source, read_sources
+from cors_service.policy import PolicySet, Source
+from cors_service.policy.draft import Draft
+from cors_service.policy.merge import read_drafts
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits, TooLongError, in_time, limit_memory
 
 _SUFFIXES: Final = (".toml", ".json")
@@ -47,17 +49,24 @@ def read_policies(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> PolicySe
     return read_together([path], limits)
 
 
-def read_together(paths: Sequence[Path], limits: ReaderLimits = DEFAULT_LIMITS) -> PolicySet:
+Progress = Callable[[int, int], object]
+"""Is told how many documents were read, and how many there are."""
+
+
+def read_together(
+    paths: Sequence[Path], limits: ReaderLimits = DEFAULT_LIMITS, progress: Progress | None = None
+) -> PolicySet:
     """Read the policies of several files and directories as one set, each document once, within limits.
 
     Args:
         paths: The files and directories, one at least.
         limits: What that may take.
+        progress: Is told of each document, in another thread; None if nobody asks.
 
     Raises:
         InvalidPolicies: With every mistake of every file, one that can't be read among them.
     """
-    return within_limits(limits, paths[0], lambda: _read_all(paths, limits))
+    return within_limits(limits, paths[0], lambda: _read_all(paths, limits, progress))
 
 
 def within_limits(limits: ReaderLimits, path: Path, read: Callable[[], _Result]) -> _Result:
@@ -198,7 +207,7 @@ def unreadable(shown: str, error: Exception) -> PolicyError:
     return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=shown)
 
 
-def _read_all(paths: Sequence[Path], limits: ReaderLimits) -> PolicySet:
+def _read_all(paths: Sequence[Path], limits: ReaderLimits, progress: Progress | None) -> PolicySet:
     read: list[Source | PolicyError] = []
     seen: set[str] = set()
     for path in paths:
@@ -211,7 +220,13 @@ def _read_all(paths: Sequence[Path], limits: ReaderLimits) -> PolicySet:
             names = [name for name in names if _is_new(path / name, seen)]
         read += [read_text(path, name, limits)[0] for name in names]
     mistakes = [error for error in read if isinstance(error, PolicyError)]
-    return read_sources([source for source in read if isinstance(source, Source)], unreadable=mistakes)
+    sources = [source for source in read if isinstance(source, Source)]
+    drafts: list[Draft] = []
+    for source in sources:
+        drafts.append(Draft(source))
+        if progress is not None:
+            progress(len(drafts), len(sources))
+    return read_drafts(drafts, unreadable=mistakes)
 
 
 def _is_new(document: Path, seen: set[str]) -> bool:
