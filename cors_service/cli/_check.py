@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -52,7 +49,7 @@ def _check(options: argparse.Namespace) -> int:
     for path in options.paths:
         _report_unread(path)
     try:
-        with _without_collector(), Progress("Reading") as progress:
+        with Progress("Reading") as progress:
             policies = read_together(options.paths, reader_limits(options), progress)
     except InvalidPolicies as invalid:
         *mistakes, count = invalid.report().splitlines()
@@ -76,18 +73,6 @@ def _report_notes(policies: PolicySet, options: argparse.Namespace) -> bool:
     *lines, last = [*map(str, first), f"{counted(count, 'note', 'notes')}{which}."]
     print(*(f"note: {line}" for line in lines), last, sep="\n", file=stream)
     return True
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Do without looking for garbage in circles: a million values are looked through again and again, and stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _report_unread(path: Path) -> None:

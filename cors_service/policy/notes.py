@@ -142,10 +142,10 @@ def _covered(policy: Policy, policy_set: PolicySet) -> Iterator[tuple[int, str, 
     earlier = Coverage()
     compared = 0
     for number, rule in enumerate(policy.rules, 1):
-        patterns = policy_set.patterns(rule)
-        compared += len(patterns)
+        compared += policy_set.size(rule)
         if compared > _MOST_COMPARED:
             return
+        patterns = policy_set.patterns(rule)
         # Exact origins alone can't cover each other.
         if number == 1 and len(policy.rules) == 1 and all(isinstance(one, str) for one in patterns):
             patterns = [] if len(set(patterns)) == len(patterns) else patterns
