@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final, Self
 
-from cors_service.grammar.mistakes import PolicyError
+from cors_service.grammar.mistakes import PolicyError, plural
 
 CODES: Final = frozenset(
     {
@@ -43,7 +43,7 @@ class InvalidAccess(ExceptionGroup[AccessError]):
     def __new__(cls, errors: Sequence[AccessError]) -> Self:
         """Count the mistakes in the message."""
         count = len(errors)
-        return super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in who may ask", errors)
+        return super().__new__(cls, f"{count} {plural(count, 'mistake')} in who may ask", errors)
 
     def __init__(self, errors: Sequence[AccessError]) -> None:
         super().__init__(str(self), errors)

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from cors_service.access import Access, InvalidAccess
 from cors_service.access.document import access_text, read_access, shown_path
+from cors_service.grammar.mistakes import plural
 from cors_service.reader.looking import POLL_SECONDS, Looks
 from cors_service.web.access import IAccess, counted
 from cors_service.web.workers import iso
@@ -146,9 +147,9 @@ class LiveAccess(Service):
         self._mistakes = None
         self._loaded_at = self._clock.seconds()
         self.active = access
-        self._log.info(
-            "{path} says who may ask: {tokens} tokens, {certificates} certificates", path=self.name, **counted(access)
-        )
+        tokens = f"{{tokens}} {plural(len(access.tokens), 'token')}"
+        certificates = f"{{certificates}} {plural(len(access.certificates), 'certificate')}"
+        self._log.info(f"{{path}} says who may ask: {tokens}, {certificates}", path=self.name, **counted(access))
 
     def _failed(self, failure: Failure) -> None:
         invalid = failure.value
@@ -162,8 +163,9 @@ class LiveAccess(Service):
             return
         for mistake in invalid.mistakes:
             self._log.error("{mistake}", mistake=str(mistake), code=mistake.code)
+        count = len(invalid.mistakes)
         self._log.error(
-            "{count} mistakes in {path}; who could ask before still can, and nobody else",
-            count=len(invalid.mistakes),
+            f"{{count}} {plural(count, 'mistake')} in {{path}}; who could ask before still can, and nobody else",
+            count=count,
             path=self.name,
         )

@@ -174,7 +174,7 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
     def __new__(cls, errors: Sequence[PolicyError], more: int = 0) -> Self:
         """Count the mistakes in the message."""
         count = len(errors) + more
-        group = super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in the policies", errors)
+        group = super().__new__(cls, f"{count} {plural(count, 'mistake')} in the policies", errors)
         group.more = more
         return group
 
@@ -249,3 +249,8 @@ def shown(value: object, limit: int = 80) -> str:
 def cut(text: str, limit: int = 80) -> str:
     """A text, cut to the limit."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """The noun that stands behind a number; `many` is for those that do not just get an s."""
+    return one if count == 1 else many or f"{one}s"

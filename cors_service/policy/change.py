@@ -46,6 +46,7 @@ class Change(Struct, frozen=True, kw_only=True):
         loaded_at: When the second set was read at its source, in seconds since 1970; None for just now.
         mistakes: What is wrong with newer policies, which the second set stands in for; None if there are none.
         behind: The documents with newer versions that are not in the second set.
+        snapshot_problem: Why the second set could not be written into the snapshot; None if there is nothing to say.
     """
 
     base: str | None
@@ -59,6 +60,7 @@ class Change(Struct, frozen=True, kw_only=True):
     loaded_at: float | None = None
     mistakes: InvalidPolicies | None = None
     behind: tuple[Behind, ...] = ()
+    snapshot_problem: str | None = None
 
     @classmethod
     def whole(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cors_service.grammar.mistakes import plural
 from cors_service.policy.model import Policy, PolicySet
 from cors_service.policy.words import rule_in_words
 
@@ -25,7 +26,7 @@ def describe(policy_set: PolicySet) -> Iterator[str]:
 
 def counted(count: int, one: str, many: str) -> str:
     """Write a number of things."""
-    return f"{count} {one if count == 1 else many}"
+    return f"{count} {plural(count, one, many)}"
 
 
 def _count(policy_set: PolicySet) -> str:

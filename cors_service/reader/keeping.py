@@ -16,7 +16,11 @@ RENEWALS: Final = 10
 
 
 class Keeping:
-    """Keeps a snapshot as new as what is active."""
+    """Keeps a snapshot as new as what is active.
+
+    Attributes:
+        complaint: Why what is active could not be written; None if it was.
+    """
 
     def __init__(self, documents: Documents, snapshot: Snapshot | None, complain: Callable[[str], object]) -> None:
         """Keep nothing yet.
@@ -29,11 +33,12 @@ class Keeping:
         self._documents = documents
         self._snapshot = snapshot
         self._complain = complain
+        self.complaint: str | None = None
         # What the snapshot has, or could not be given; when it is due again, in seconds of the clock that never goes
-        # back; and what went wrong.
+        # back.
         self._kept: object = None
+        self._since: object = None
         self._due = 0.0
-        self._complaint: str | None = None
 
     def before_giving(self) -> None:
         """Write the last good set, if it is new; what is active is never newer than what a start would find."""
@@ -48,11 +53,11 @@ class Keeping:
             self._write()
 
     def now_and_then(self) -> None:
-        """Write the last good set if that is due: for its date, or as it could not be written."""
-        if time.monotonic() < self._due:
-            return
+        """Write the last good set if that is due: for a date that it has, or as it could not be written."""
         good = self._documents.good
-        if good is not None and good.documents is self._kept and self._complaint is None:
+        if time.monotonic() < self._due and (good is None or good.since == self._since):
+            return
+        if good is not None and good.documents is self._kept and self.complaint is None:
             self._documents.renew()
         self._write()
 
@@ -62,8 +67,8 @@ class Keeping:
             return
         complaint = good.keep_in(self._snapshot)
         renewal = inf if self._snapshot.max_age is None else self._snapshot.max_age / RENEWALS
-        self._kept = good.documents
+        self._kept, self._since = good.documents, good.since
         self._due = time.monotonic() + (renewal if complaint is None else RETRY_SECONDS)
-        if complaint != self._complaint:
+        if complaint != self.complaint:
+            self.complaint = complaint
             self._complain(complaint or "The snapshot is written again.")
-        self._complaint = complaint

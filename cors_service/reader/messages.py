@@ -70,6 +70,7 @@ class Begin(Struct, frozen=True, tag=4, array_like=True):
     loaded_at: float | None
     mistakes: str | None
     behind: tuple[Behind, ...] = ()
+    snapshot_problem: str | None = None
 
 
 class Piece(Struct, frozen=True, tag=19, array_like=True):
@@ -352,6 +353,7 @@ class IncomingChange:
             loaded_at=begin.loaded_at,
             mistakes=None if begin.mistakes is None else read_mistakes(begin.mistakes),
             behind=begin.behind,
+            snapshot_problem=begin.snapshot_problem,
         )
 
 
@@ -363,7 +365,8 @@ def parts_of(change: Change) -> Iterator[Begin | Piece | Part | End]:
     """Take a change apart into messages."""
     mistakes = None if change.mistakes is None else write_mistakes(change.mistakes)
     removed = (change.removed, change.removed_sets, change.removed_header_sets)
-    yield Begin(change.base, change.revision, *removed, change.loaded_at, mistakes, change.behind)
+    said = (mistakes, change.behind, change.snapshot_problem)
+    yield Begin(change.base, change.revision, *removed, change.loaded_at, *said)
     for name, origins in change.origin_sets.items():
         yield from (
             _pieces(Part(origin_sets={name: ()}), [origins])

@@ -40,20 +40,25 @@ class GoodSet(Struct, frozen=True):
         revision: Their revision.
         loaded_at: When all of them were read last without mistakes, in seconds since 1970.
         documents: The documents that they come from, by their names in the source.
+        since: When each document was found to have a newer version, in seconds since 1970, by its name.
     """
 
     policy_set: PolicySet
     revision: str
     loaded_at: float
     documents: Mapping[str, Draft]
+    since: Mapping[str, float] = {}
 
     def keep_in(self, snapshot: Snapshot) -> str | None:
         """Write the set into a snapshot, before it becomes active; give what went wrong, for the log."""
-        return snapshot.keep(self.policy_set, self.loaded_at, revision=self.revision, documents=self.documents)
+        return snapshot.keep(
+            self.policy_set, self.loaded_at, revision=self.revision, documents=self.documents, since=self.since
+        )
 
     def keep_at_start(self, snapshot: Snapshot) -> str | None:
-        """The same, but not if the snapshot has these policies already, as it does after most restarts."""
-        return None if self.revision == snapshot.revision else self.keep_in(snapshot)
+        """The same, but not if the snapshot has these documents already, as it does after most restarts."""
+        has_it = snapshot.holds(self.policy_set, revision=self.revision, documents=self.documents)
+        return None if has_it else self.keep_in(snapshot)
 
 
 class Documents:
@@ -87,7 +92,7 @@ class Documents:
         self._has_changed = True
         self._history = History()
         # When each document was found to be behind.
-        self._since: dict[str, float] = {}
+        self._since: Mapping[str, float] = {}
 
     def look(self, names: Collection[str] | None = None) -> bool:
         """Look at documents.
@@ -179,6 +184,7 @@ class Documents:
             draft.source = Source(self._shown(name), "json", "")
         self._assembly.restore(kept.policy_set, kept.documents)
         assert self._assembly.revision is not None
+        self._since = kept.since
         self.good = GoodSet(kept.policy_set, self._assembly.revision, kept.loaded_at, self._assembly.documents)
         self._assemble()
 
@@ -229,6 +235,8 @@ class Documents:
             self.mistakes = change.mistakes
             self.behind = self._who_is_behind()
             self._become(change)
+            assert self.good is not None
+            self.good = structs.replace(self.good, since=self._since)
         self._has_changed = False
 
     def _become(self, change: Change) -> None:
@@ -282,7 +290,7 @@ def read_at_start(
         if snapshot is None:
             raise
         kept = snapshot.in_place_of(invalid, is_start=True)
-        good = GoodSet(kept.policy_set, revision(kept.policy_set), kept.loaded_at, kept.documents)
+        good = GoodSet(kept.policy_set, revision(kept.policy_set), kept.loaded_at, kept.documents, kept.since)
         return good, Change.whole(good.policy_set, revision=good.revision, loaded_at=good.loaded_at, mistakes=invalid)
 
 

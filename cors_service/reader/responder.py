@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import NamedTuple
 
+from msgspec import structs
+
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.reader.keeping import Keeping
 from cors_service.reader.messages import (
@@ -69,7 +71,7 @@ class Responder:
         self._has_told = False
         # The frames of the last answers, by the revision that each begins at.
         self._given: dict[str | None, list[bytes]] = {}
-        self.keeping = Keeping(documents, snapshot, lambda line: sys.stderr.write(f"{line}\n"))
+        self.keeping = Keeping(documents, snapshot, self._complain)
 
     def answer(self, request: Message) -> None:
         """Do what the service asks for."""
@@ -128,7 +130,8 @@ class Responder:
             self._send(frame)
         if not frames:
             made = []
-            for message in parts_of(self._documents.change(base)):
+            change = structs.replace(self._documents.change(base), snapshot_problem=self.keeping.complaint)
+            for message in parts_of(change):
                 made.append(framed(message))
                 self._send(made[-1])
             self._given[base] = made
@@ -150,6 +153,12 @@ class Responder:
         if self._documents.mistakes is not None:
             return False
         return self._documents.recognise(known.revision, known.loaded_at)
+
+    def _complain(self, line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        self._given = {}
+        if not self._has_told:
+            self._tell()
 
     def _tell(self) -> None:
         self._has_told = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +34,10 @@ UNREADABLE: Final = "document-unreadable"
 SKEW_SECONDS: Final = 60
 """How far in the future a date may lie, since clocks differ."""
 _BATCH: Final = 1000
-_HEAD: Final = re.compile(rb'\{"revision":"(sha256:[0-9a-f]{64})",')
+_HEAD: Final = re.compile(rb'\{"revision":"(sha256:[0-9a-f]{64})","layout":"([0-9a-f]{64})",')
 _HEAD_BYTES: Final = 200
+# Nobody waits for what is no file.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Kept(NamedTuple):
@@ -43,11 +47,13 @@ class Kept(NamedTuple):
         policy_set: The policies.
         loaded_at: When all of them were read last without mistakes, in seconds since 1970.
         documents: The documents that they come from, by their names in the source; the empty name is the source itself.
+        since: When each document was found to be behind, in seconds since 1970, by its name.
     """
 
     policy_set: PolicySet
     loaded_at: float
     documents: Mapping[str, Draft]
+    since: Mapping[str, float]
 
 
 class Snapshot:
@@ -72,6 +78,7 @@ class Snapshot:
         *,
         revision: str | None = None,
         documents: Mapping[str, Draft] | None = None,
+        since: Mapping[str, float] | None = None,
     ) -> str | None:
         """Save a policy set before it becomes active; if that can't be done, remove what is there.
 
@@ -80,15 +87,17 @@ class Snapshot:
             loaded_at: See `Kept`.
             revision: Of the set; computed by default.
             documents: See `Kept`; by default, the source is one document.
+            since: See `Kept`; by default, none is behind.
 
         Returns:
             What went wrong, for the log; None if nothing did.
         """
         try:
-            self.save(policy_set, loaded_at, revision=revision, documents=documents)
+            self.save(policy_set, loaded_at, revision=revision, documents=documents, since=since)
         except OSError as error:
-            why = f"Can't write the snapshot: {error}."
-            if self.revision == (revision or revision_of(policy_set)):
+            # Without the name of the file that was to take its place, which is another one each time.
+            why = f"Can't write the snapshot {shown_path(self.path)}: {error.strerror or error}."
+            if self.holds(policy_set, revision=revision, documents=documents):
                 return f"{why} The one that is there has the same policies."
             return f"{why} {self._remove()}"
         return None
@@ -100,6 +109,7 @@ class Snapshot:
         *,
         revision: str | None = None,
         documents: Mapping[str, Draft] | None = None,
+        since: Mapping[str, float] | None = None,
     ) -> None:
         """Replace the file, so that it is whole at any moment; for arguments see `keep`.
 
@@ -110,7 +120,7 @@ class Snapshot:
         new = self._new = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines(_written(policy_set, loaded_at, revision, documents))
+                file.writelines(_written(policy_set, loaded_at, revision, documents, since))
                 file.flush()
                 os.fsync(file.fileno())
             with self._lock:
@@ -128,14 +138,22 @@ class Snapshot:
             if self._new is not None:
                 self._new.unlink(missing_ok=True)
 
-    @property
-    def revision(self) -> str | None:
-        """The revision of the policies in the file; None if that can't be known without reading all of it."""
+    def holds(
+        self, policy_set: PolicySet, *, revision: str | None = None, documents: Mapping[str, Draft] | None = None
+    ) -> bool:
+        """Say whether the file has these policies, in these documents, as far as its head says.
+
+        Args:
+            policy_set: The policies.
+            revision: Of the set; computed by default.
+            documents: See `Kept`; by default, the source is one document.
+        """
         try:
             found = _HEAD.match(self._read(_HEAD_BYTES))
         except OSError:
-            return None
-        return found and found[1].decode()
+            return False
+        expected = (revision or revision_of(policy_set), _layout(_content(policy_set, documents)))
+        return found is not None and tuple(map(bytes.decode, found.groups())) == expected
 
     def load(self, max_age: float | None = None) -> Kept:
         """Read the file.
@@ -154,6 +172,7 @@ class Snapshot:
             documents = {WHOLE: written["document"]} if "document" in written else dict(written["documents"])
             drafts = {name: Draft(None, document) for name, document in documents.items()}
             policy_set, loaded_at = read_drafts([drafts[name] for name in sorted(drafts)]), float(written["loaded_at"])
+            since = {name: float(date) for name, date in dict(written.get("since", {})).items()}
             date = datetime.fromtimestamp(loaded_at, UTC)
         except (ArithmeticError, LookupError, TypeError, ValueError, OSError, RecursionError, InvalidPolicies):
             raise ValueError(f"{str(self.path)!r} is not a snapshot of policies") from None
@@ -162,7 +181,7 @@ class Snapshot:
             raise ValueError(f"its date lies in the future: {date.isoformat(timespec='seconds')}")
         if max_age is not None and age > max_age:
             raise ValueError(f"it is {age:.0f} seconds old, and --max-snapshot-age is {max_age:g}")
-        return Kept(policy_set, loaded_at, drafts)
+        return Kept(policy_set, loaded_at, drafts, since)
 
     def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> Kept:
         """Read the file in place of a source without good policies.
@@ -185,7 +204,10 @@ class Snapshot:
             raise InvalidPolicies([*invalid.mistakes, mistake]) from None
 
     def _read(self, size: int = -1) -> bytes:
-        with self.path.open("rb") as file:
+        with os.fdopen(os.open(self.path, _FLAGS), "rb") as file:
+            # Anything else may never come to an end.
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError("it is not a regular file")
             return file.read(size)
 
     def _remove(self) -> str:
@@ -243,12 +265,13 @@ class SharedSnapshot(Snapshot):
         *,
         revision: str | None = None,
         documents: Mapping[str, Draft] | None = None,
+        since: Mapping[str, float] | None = None,
     ) -> None:
         """Replace what is there; what is half written is of no use, which shows."""
         self.clear()
         with os.fdopen(os.dup(self._descriptor), "wb") as file:
             file.seek(0)
-            file.writelines(_written(policy_set, loaded_at, revision, documents))
+            file.writelines(_written(policy_set, loaded_at, revision, documents, since))
 
     def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> Kept:
         """Read what is there. If there is nothing, nobody has to know."""
@@ -268,17 +291,35 @@ class SharedSnapshot(Snapshot):
 
 
 def _written(
-    policy_set: PolicySet, loaded_at: float, revision: str | None, documents: Mapping[str, Draft] | None
+    policy_set: PolicySet,
+    loaded_at: float,
+    revision: str | None,
+    documents: Mapping[str, Draft] | None,
+    since: Mapping[str, float] | None,
 ) -> Iterator[bytes]:
     """Write documents piece by piece: as a whole, their structure would take up more memory than the policies."""
+    content = _content(policy_set, documents)
     name = revision or revision_of(policy_set)
-    yield b'{"revision":"%b","loaded_at":%b,"documents":{' % (name.encode(), msgspec.json.encode(loaded_at))
-    content: Mapping[str, PolicySet | Draft] = {WHOLE: policy_set} if documents is None else documents
+    yield b'{"revision":"%b","layout":"%b",' % (name.encode(), _layout(content).encode())
+    yield b'"loaded_at":%b,"since":%b,' % (msgspec.json.encode(loaded_at), json.dumps(dict(since or {})).encode())
+    yield b'"documents":{'
     for index, (name, document) in enumerate(content.items()):
         # Names of files may hold bytes that are not text, which only this module keeps.
         yield b"," * (index > 0) + json.dumps(name).encode()
-        yield from _written_document(*_content(document))
+        yield from _written_document(*_parts(document))
     yield b"}}"
+
+
+def _layout(documents: Mapping[str, PolicySet | Draft]) -> str:
+    """Say, in a hash, which document has which policies and sets: with the revision, that is all that there is."""
+    digest = hashlib.sha256()
+    for name, document in sorted(documents.items()):
+        digest.update(json.dumps([name, *map(sorted, _names(document))]).encode())
+    return digest.hexdigest()
+
+
+def _names(document: PolicySet | Draft) -> tuple[Iterable[str], ...]:
+    return document.policies, document.origin_sets, document.header_sets
 
 
 def _written_document(
@@ -294,7 +335,11 @@ def _written_document(
     yield b'},"origin_sets":%b,"header_sets":%b}' % (msgspec.json.encode(written), msgspec.json.encode(header_sets))
 
 
-def _content(
+def _content(policy_set: PolicySet, documents: Mapping[str, Draft] | None) -> Mapping[str, PolicySet | Draft]:
+    return {WHOLE: policy_set} if documents is None else documents
+
+
+def _parts(
     document: PolicySet | Draft,
 ) -> tuple[list[Policy], Mapping[str, Sequence[OriginPattern]], Mapping[str, Sequence[str]]]:
     if isinstance(document, PolicySet):

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from cors_service.grammar.mistakes import plural
 from cors_service.server.channel import DecisionChannel
 
 GRACE_SECONDS: Final = 0.5
@@ -119,6 +120,7 @@ class Drain:
 
     def _cut(self) -> None:
         channels = list(self._site.channels)
-        self._log.warn("Cutting {count} connections that did not end in time", count=len(channels))
+        connections = plural(len(channels), "connection")
+        self._log.warn(f"Cutting {{count}} {connections} that did not end in time", count=len(channels))
         for channel in channels:
             channel.transport.abortConnection()

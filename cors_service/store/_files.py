@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -75,9 +76,11 @@ class FilePolicyStore:
         """
         begin(self._documents, self._snapshot, is_start=True)
         good = self._documents.good
+        problem = None
         if self._snapshot is not None and good is not None:
-            complain(good.keep_at_start(self._snapshot))
-        return self._documents.change(None)
+            problem = good.keep_at_start(self._snapshot)
+            complain(problem)
+        return structs.replace(self._documents.change(None), snapshot_problem=problem)
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Read what changed, or everything."""
@@ -107,10 +110,11 @@ class FilePolicyStore:
     def _read(self, base: str | None, *, everything: bool) -> Change:
         begin(self._documents, self._snapshot, is_start=False, everything=everything)
         self._keeping.before_giving()
-        return self._documents.change(base)
+        return structs.replace(self._documents.change(base), snapshot_problem=self._keeping.complaint)
 
     def _look(self) -> bool:
         is_due = self._documents.look()
+        told = self._keeping.complaint
         if self._documents.good is not None:
             self._keeping.now_and_then()
-        return is_due
+        return is_due or self._keeping.complaint != told

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from cors_service.decision import ActivePolicies
 from cors_service.decision.steps import at_once
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown, without_userinfo
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, plural, shown, without_userinfo
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Behind, Change
 from cors_service.reader.keeping import RENEWALS
@@ -77,8 +77,9 @@ class LivePolicies(Service):
         self._behind: tuple[Behind, ...] = ()
         # Both as the status has them: made once, since there may be a thousand mistakes, and anybody may ask.
         self._reported: tuple[_Reported, _Reported] | None = None
-        # The date of the snapshot, which only loads can renew.
+        # The date of the snapshot, which only loads can renew; and why it could not be written.
         self._kept_at: float | None = None
+        self._snapshot_problem: str | None = None
         self._renewing = LoopingCall(self._load_soon)
         self._renewing.clock = clock
         self._loading = False
@@ -98,8 +99,8 @@ class LivePolicies(Service):
         change = first if isinstance(first, Change) else Change.whole(first)
         self._last_attempt = self._clock.seconds()
         active = at_once(ActivePolicies.changed(None, change))
-        if self._snapshot is not None and self._snapshot.revision != active.revision:
-            complain(self._keep(self._snapshot, active, change))
+        if self._snapshot is not None and not self._snapshot.holds(active.policy_set, revision=active.revision):
+            self._has_kept(self._keep(self._snapshot, active, change))
         self._become(active, change)
 
     def reload(self) -> Deferred[None]:
@@ -171,6 +172,7 @@ class LivePolicies(Service):
             mistakes=mistakes,
             behind=behind,
             more_mistakes=self._mistakes.more if self._mistakes else 0,
+            snapshot_problem=self._snapshot_problem,
             stale=self._mistakes is not None,
         )
 
@@ -185,7 +187,7 @@ class LivePolicies(Service):
                 change = await self._store.load(before.revision if before else None, everything=everything)
                 active = await self._compiled(before, change)
                 if self._snapshot is not None and self._is_to_be_kept(self._snapshot, active, change):
-                    complain(await self._in_thread(self._keep, self._snapshot, active, change))
+                    self._has_kept(await self._in_thread(self._keep, self._snapshot, active, change))
                 self._become(active, change)
             except InvalidPolicies as invalid:
                 self._failed(invalid)
@@ -213,6 +215,8 @@ class LivePolicies(Service):
             self._mistakes = None
         self._behind = change.behind
         self._reported = None
+        if self._snapshot is None:
+            self._snapshot_problem = change.snapshot_problem
         self._swap(active, self._loaded(change))
         if change.mistakes is not None:
             self._failed(change.mistakes)
@@ -221,8 +225,8 @@ class LivePolicies(Service):
         return change.loaded_at or self._last_attempt or self._clock.seconds()
 
     def _is_to_be_kept(self, snapshot: Snapshot, active: ActivePolicies, change: Change) -> bool:
-        """Whether policies are new, or the date of those in the snapshot becomes old."""
-        if active is not self.active:
+        """Whether policies are new or could not be written, or the date of those in the snapshot becomes old."""
+        if active is not self.active or self._snapshot_problem is not None:
             return True
         newer = self._loaded(change) - (self._kept_at or 0)
         return snapshot.max_age is not None and newer > snapshot.max_age / RENEWALS / 2
@@ -232,6 +236,10 @@ class LivePolicies(Service):
         self._kept_at = self._loaded(change)
         return snapshot.keep(active.policy_set, self._kept_at, revision=active.revision)
 
+    def _has_kept(self, problem: str | None) -> None:
+        self._snapshot_problem = problem
+        complain(problem)
+
     def _swap(self, active: ActivePolicies, loaded_at: float) -> None:
         self._loaded_at = loaded_at
         if self.active is not None and self.active.revision == active.revision:
@@ -239,11 +247,12 @@ class LivePolicies(Service):
             return
         self.active = active
         self._generation += 1
+        count = len(active.policy_set.policies)
         self._log.info(
-            "Revision {revision} of {source} is active: {count} policies",
+            f"Revision {{revision}} of {{source}} is active: {{count}} {plural(count, 'policy', 'policies')}",
             revision=active.revision,
             source=self._source,
-            count=len(active.policy_set.policies),
+            count=count,
         )
 
     def _told(self, error: BaseException) -> InvalidPolicies:
@@ -273,14 +282,18 @@ class LivePolicies(Service):
             self._log.error("{document} is behind: {stays}", document=shown(one.document, 300), stays=stays)
         count = len(invalid.mistakes) + invalid.more
         if count > _LOGGED:
-            self._log.error("{count} more mistakes are not in the log", count=count - _LOGGED)
+            rest = count - _LOGGED
+            are = plural(rest, "mistake is", "mistakes are")
+            self._log.error(f"{{count}} more {are} not in the log", count=rest)
         age = None if self._loaded_at is None else round(self._clock.seconds() - self._loaded_at)
+        kept = self.active and self.active.revision
+        stay = "stays" if kept else "stay"
         self._log.error(
-            "{count} mistakes in {source}; {kept} stays active{since}",
+            f"{{count}} {plural(count, 'mistake')} in {{source}}; {{kept}} {stay} active{{since}}",
             count=count,
             source=self._source,
-            kept=self.active.revision if self.active else "no policies",
-            since="" if age is None else f", {age} seconds after nothing was wrong",
+            kept=kept or "no policies",
+            since="" if age is None else f", {age} {plural(age, 'second')} after nothing was wrong",
             age=age,
         )
 

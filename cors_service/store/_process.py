@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -55,10 +56,11 @@ class ReaderPolicyStore:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
         good, change = read_at_start(self._path, self._snapshot, self._limits)
-        complain(good.keep_at_start(self._client.snapshot))
+        problem = good.keep_at_start(self._client.snapshot)
+        complain(problem)
         if change.mistakes is None and change.loaded_at is not None:
             self._known = Known(change.revision, change.loaded_at)
-        return change
+        return structs.replace(change, snapshot_problem=problem)
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Ask the process for what changed."""

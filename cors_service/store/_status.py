@@ -19,6 +19,8 @@ class Status(Struct, frozen=True, kw_only=True):
         behind: The documents with newer versions that are not active, each with the keys `document`, `since` (seconds
             since 1970), `kept` (whether an earlier version is active) and `mistakes`.
         more_mistakes: The number of further ones, which are not listed.
+        snapshot_problem: Why the active policies could not be written into the snapshot; None if they were, or if there
+            is none.
         stale: Whether the active policies are not those of the last attempt.
     """
 
@@ -31,4 +33,5 @@ class Status(Struct, frozen=True, kw_only=True):
     mistakes: tuple[dict[str, object], ...]
     behind: tuple[dict[str, object], ...] = ()
     more_mistakes: int = 0
+    snapshot_problem: str | None = None
     stale: bool

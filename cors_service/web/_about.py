@@ -12,7 +12,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 import cors_service
-from cors_service.grammar.mistakes import shown
+from cors_service.grammar.mistakes import plural, shown
 from cors_service.grammar.nearest import nearest
 from cors_service.limits import Limits
 from cors_service.reader.messages import WorkerStatus
@@ -162,7 +162,7 @@ class ReadyEndpoint(EndpointWithPolicies):
         # Whoever asks may be anybody, so it names codes, and nothing of the documents.
         mistakes = self._policies.status.mistakes
         codes = sorted({str(mistake["code"]) for mistake in mistakes})
-        found = f": {len(mistakes)} mistake{'s' * (len(mistakes) != 1)} ({', '.join(codes)})" if codes else ""
+        found = f": {len(mistakes)} {plural(len(mistakes), 'mistake')} ({', '.join(codes)})" if codes else ""
         return f"No policies are active yet{found}; the log of the service says why."
 
 

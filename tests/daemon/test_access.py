@@ -135,7 +135,7 @@ def test_bad_file(bench: Bench, bad: str | None) -> None:
         status = bench.access.as_dict()
         assert (status["stale"], len(list(status["mistakes"]))) == (True, 1)  # type: ignore[call-overload]
         now(bench.access.reload())
-    assert ["1 mistakes" in line or "same mistakes" in line for line in bench.told] == [False, True, True]
+    assert ["1 mistake " in line or "same mistakes" in line for line in bench.told] == [False, True, True]
     bench.path.unlink(missing_ok=True)
     bench.path.write_text(entry("two"))
     bench.looks(2)

@@ -160,6 +160,19 @@ def test_restart_keeps_what_was_active(teams: Path) -> None:
     assert first.loaded_at == second.loaded_at == third.loaded_at
 
 
+def test_a_policy_that_moved_is_gone_with_its_document(teams: Path) -> None:
+    """What moved to another document while nothing ran is that one's after a start, and is gone without it."""
+    (teams / "a.toml").write_text(GOOD + OTHER.partition("\n")[2])
+    (teams / "b.toml").unlink()
+    assert len(started(teams).policies) == 2
+    (teams / "a.toml").write_text(GOOD)
+    (teams / "b.toml").write_text(OTHER)
+    started(teams)
+    (teams / "a.toml").write_text(BAD)
+    (teams / "b.toml").unlink()
+    assert [policy.name for policy in started(teams).policies] == ["one"]
+
+
 def test_start_without_its_directory(teams: Path) -> None:
     """A directory that is away or empty is no reason to remove policies: the whole last good set is served."""
     before = started(teams).revision

@@ -228,12 +228,12 @@ def test_changed_access(house: House, start: Start, workers: int) -> None:
         return json.loads(got.body)["access"] if got.status == 200 else got.status
 
     path.write_text(AUTH.replace("[[tokens]]", "[[token]]", 1))
-    service.said("mistakes in auth.toml; who could ask before still can", workers)
+    service.said("mistakes? in auth.toml; who could ask before still can", workers)
     assert status("operator")["stale"]
     assert [mistake["code"] for mistake in status("operator")["mistakes"]] == ["unknown-key"]
 
     path.write_text(token("newcomer", "read"))
-    service.said("auth.toml says who may ask: 1 tokens, 0 certificates", workers)
+    service.said("auth.toml says who may ask: 1 token, 0 certificates", workers)
     assert (status("operator"), status("newcomer")["stale"]) == (401, False)
     assert house.curl(service.port, ASKED).status == 401
 
@@ -246,12 +246,12 @@ def test_worker_that_starts_while_the_file_is_bad(house: House, start: Start) ->
     """A worker that takes another's place while the file is bad goes by what the others go by."""
     service = start(2)
     (house.path / "auth.toml").write_text("nonsense")
-    service.said("mistakes in auth.toml; who could ask before still can", 2)
+    service.said("mistakes? in auth.toml; who could ask before still can", 2)
     shown = "-H", "Authorization: Bearer operator"
     status = json.loads(house.curl(service.port, "/v1/status", "gateway", *shown).body)
     os.kill(status["workers"][0]["pid"], signal.SIGKILL)
     service.said(r"\[worker 1\] Listening on", 2)
-    service.said(r"\[worker 1\] 1 mistakes in auth.toml", 2)
+    service.said(r"\[worker 1\] 1 mistake in auth.toml", 2)
 
     def answered() -> bool:
         got = house.curl(service.port, "/v1/status", "gateway", *shown)

@@ -208,7 +208,7 @@ def test_snapshot(start: Start, policies: Path, tmp_path: Path) -> None:
     )
     assert any(f"{policies}: " in line and "document-unreadable" in line for line in service.out + service.err)
     write(policies, "two")
-    service.said("is active: 1 policies", 2)
+    service.said("is active: 1 policy", 2)
     assert False is ask(service.port, "/v1/status").json["stale"]
     assert not any("Traceback" in line for line in service.out + service.err)
 
@@ -263,7 +263,7 @@ def test_drain_timeout(start: Start) -> None:
         busy.sendall(b"GET /livez HTTP/1.1\r\n")
         assert ask(service.port, "/livez").status == 200
         assert service.stop() == -signal.SIGTERM
-    assert any("Cutting 1 connections" in line for line in service.out)
+    assert any("Cutting 1 connection " in line for line in service.out)
 
 
 @BOTH

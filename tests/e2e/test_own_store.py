@@ -131,7 +131,7 @@ def test_serves(run: Run, directory: Path, store: str) -> None:
     assert allows(service.port, "one", "https://two.example")
     write(directory, ("one", "nonsense"))
     service.signal(signal.SIGHUP)
-    service.said("1 mistakes in sqlite:origins.db; .* stays active")
+    service.said("1 mistake in sqlite:origins.db; .* stays active")
     assert allows(service.port, "one", "https://two.example")
     assert service.stop() == -signal.SIGTERM
     assert service.err == []

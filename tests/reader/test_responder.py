@@ -250,7 +250,7 @@ def test_begins_with_mistakes(asked: Asked) -> None:
 
 def kept(asked: Asked) -> tuple[object, float]:
     """Give what is in the snapshot."""
-    policy_set, loaded_at, _ = asked.snapshot.load()
+    policy_set, loaded_at, _, _ = asked.snapshot.load()
     return policy_set, loaded_at
 
 
@@ -333,14 +333,44 @@ def test_cannot_be_saved(asked: Asked, capsys: pytest.CaptureFixture[str], monke
     monkeypatch.setattr("cors_service.reader.keeping.RETRY_SECONDS", 0)
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        asked.load(base, everything=True)
+        change = asked.load(base, everything=True)
         for _ in range(2):
             asked.responder.keeping.now_and_then()
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("Can't write the snapshot: [Errno 28] No space left on device. There is none now")
+    problem = f"Can't write the snapshot {asked.snapshot.path}: No space left on device. There is none now"
+    assert line.startswith(problem)
+    assert (change.snapshot_problem, asked.load(change.revision).snapshot_problem) == (line, line)
     assert not asked.snapshot.path.exists()
+    asked.said.clear()
     asked.responder.keeping.now_and_then()
     assert (kept(asked)[0], capsys.readouterr().err) == (read_policies(asked.path), "The snapshot is written again.\n")
+    assert asked.said == [Changed()]
+    assert asked.load(change.revision).snapshot_problem is None
+
+
+def test_cannot_be_saved_at_all(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that has read the documents itself hears that they are not in the snapshot, though nothing is new."""
+    monkeypatch.setattr("os.fsync", full)
+    asked.begin(known=Known(revision(read_policies(asked.path)), 17.0))
+    assert asked.look() == []
+    asked.responder.keeping.now_and_then()
+    assert asked.said == [Changed()]
+
+
+def test_since(asked: Asked) -> None:
+    """Since when a document is behind is kept with the policies, and still known to whoever begins anew."""
+    asked.load(None)
+    asked.write(TEN_MISTAKES)
+    asked.look()
+    [before] = asked.load(None).behind
+    asked.responder.keeping.now_and_then()
+    asked.begin()
+    [after] = asked.load(None).behind
+    asked.write(toml("one"))
+    asked.look()
+    asked.load(None)
+    asked.responder.keeping.now_and_then()
+    assert (before.since, asked.snapshot.load().since) == (after.since, {})
 
 
 def full(_: int) -> None:

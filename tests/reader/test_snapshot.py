@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from errno import EROFS
 from pathlib import Path
 
@@ -31,9 +32,10 @@ def test_round_trip(tmp_path: Path) -> None:
     policy_set = read_policies(EXAMPLE)
     snapshot = Snapshot(tmp_path / "snapshot")
     snapshot.save(policy_set, 1234.5)
-    loaded, loaded_at, _ = snapshot.load()
+    loaded, loaded_at, _, _ = snapshot.load()
     assert (policy_set, revision(policy_set), 1234.5) == (loaded, revision(loaded), loaded_at)
-    assert snapshot.revision == revision(policy_set)
+    assert snapshot.holds(policy_set)
+    assert not snapshot.holds(read_document(document("one")))
 
 
 def test_replaced(tmp_path: Path) -> None:
@@ -41,7 +43,7 @@ def test_replaced(tmp_path: Path) -> None:
     snapshot = Snapshot(tmp_path / "snapshot")
     snapshot.save(read_document(document("one")), 1)
     snapshot.save(read_document(document("two")), 2)
-    loaded, loaded_at, _ = snapshot.load()
+    loaded, loaded_at, _, _ = snapshot.load()
     assert (
         list(loaded.policies),
         loaded_at,
@@ -123,6 +125,29 @@ def test_damaged(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         Snapshot(path).load()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_no_file(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """What never comes to an end is not waited for: it is no snapshot."""
+    snapshot = Snapshot(tmp_path / "snapshot")
+    make(snapshot.path)
+    with pytest.raises(OSError, match=r"regular file|directory"):
+        snapshot.load()
+    assert not snapshot.holds(read_document(document("one")))
+
+
+def test_holds(tmp_path: Path) -> None:
+    """The same policies in other documents are something else: when a document is removed, others are left."""
+    whole, one, two = (Draft(Source(None, "toml", toml(*which))) for which in (("one", "two"), ("one",), ("two",)))
+    policy_set = read_drafts([whole])
+    snapshot = Snapshot(tmp_path / "snapshot")
+    snapshot.save(policy_set, 5.0, documents={"a.toml": whole})
+    found = [
+        snapshot.holds(policy_set, documents=documents)
+        for documents in ({"a.toml": whole}, {"a.toml": one, "b.toml": two}, {"b.toml": whole})
+    ]
+    assert found == [True, False, False]
 
 
 def test_documents(tmp_path: Path) -> None:
@@ -242,6 +267,6 @@ def test_shared() -> None:
         second.in_place_of(WRONG, is_start=False)
     assert caught.value is WRONG
     first.clear()
-    assert second.revision is None
+    assert not second.holds(read_document(document("three")))
     for one in (first, second):
         one.close()

@@ -769,7 +769,7 @@ async def test_drain_timeout(serve: Serve, log: list[str]) -> None:
     served.clock.advance(0.1)
     await served.at_end()
     await client.until(lambda: client.closed)
-    assert log.count("Cutting 1 connections that did not end in time") == 1
+    assert log.count("Cutting 1 connection that did not end in time") == 1
 
 
 async def test_nothing_to_cut(serve: Serve, log: list[str]) -> None:

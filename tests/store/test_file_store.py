@@ -278,7 +278,7 @@ def test_snapshot_is_tried_again(
     clock.advance(1)
     end()
     assert Snapshot(directory / "file").load().policy_set == read_policies(path)
-    said = [text.split(":")[0] for level, text in logged if level == "error"]
+    said = [text.split(" /")[0] for level, text in logged if level == "error"]
     assert said == ["Can't write the snapshot", "The snapshot is written again."]
 
 

@@ -351,7 +351,7 @@ def test_each_mistake_logged_once(live: LivePolicies, store: ScriptedStore, logg
         store.give(invalid("wrong", "worse"))
         live.reload()
     errors = [text for level, text in logged if level == "error"]
-    assert errors[:3] == ["wrong [syntax]", "worse [syntax]", "2 mistakes in scripted; no policies stays active"]
+    assert errors[:3] == ["wrong [syntax]", "worse [syntax]", "2 mistakes in scripted; no policies stay active"]
     assert sum("wrong" in text for text in errors) == 1
     assert sum("worse" in text for text in errors) == 1
 
@@ -594,7 +594,11 @@ def test_snapshot_fails(
     live.reload()
     store.give(policies("one"))
     assert (active(live), live.status.stale) == (["one"], False)
-    assert sum("snapshot" in text for _, text in logged) == 1
+    assert [live.status.snapshot_problem] == [text for _, text in logged if "snapshot" in text]
+    (tmp_path / "absent").mkdir()
+    live.reload()
+    store.give(policies("one"))
+    assert (live.status.snapshot_problem, (tmp_path / "absent" / "file").exists()) == (None, True)
     nothing_left_behind.clear()
 
 

@@ -146,6 +146,7 @@ def test_status_of_fixed_policies() -> None:
         "last_attempt": None,
         "mistakes": [],
         "more_mistakes": 0,
+        "snapshot_problem": None,
         "behind": [],
         "stale": False,
         "age": None,
@@ -161,7 +162,7 @@ def test_status_through_a_life() -> None:
     asked = Caller(tree_of(policies, clock))
 
     unknown = {"revision": None, "policies": 0, "generation": 0, "loaded_at": None, "last_attempt": None, "age": None}
-    nothing_wrong = {"mistakes": [], "more_mistakes": 0, "behind": [], "stale": False}
+    nothing_wrong = {"mistakes": [], "more_mistakes": 0, "snapshot_problem": None, "behind": [], "stale": False}
     told = {"source": "memory", "version": cors_service.__version__} | nothing_wrong
     assert unknown | told == asked.get("/v1/status").json
 
