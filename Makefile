@@ -5,7 +5,7 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
-TYPED := cors_service twisted/plugins/cors_service_plugin.py tests benchmarks fuzz mutation
+TYPED := cors_service twisted/plugins/cors_service_plugin.py docs/extensions tests benchmarks fuzz mutation
 # ORDER=random shuffles the tests; SEED=1, or whatever the command shows that was run, gives the same order again.
 SEED := $(if $(filter random,$(ORDER)),$(shell date +%s))
 # Each module as a whole, the longest first.
@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest --quiet --dist=loadfile --no-loadscope-reorder 
 	$(if $(SEED),--random-order-seed=$(SEED) --random-order)
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock sbom \
+.PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock sbom \
 	clean
 
 serve: $(VENV)/serve
@@ -95,6 +95,10 @@ sbom: $(VENV)/test
 	rm -rf build/runtime && mkdir -p build
 	PYTHON=$(PYTHON) sh etc/install.sh build/runtime
 	$(BIN)/python -m cyclonedx_py environment build/runtime/bin/python --output-reproducible --output-file build/sbom.json
+
+# The site of the pages in docs/, in build/site. A warning is an error, and nothing is fetched.
+docs: $(VENV)/test
+	$(BIN)/python -m sphinx -W -n --keep-going -q -b html -d build/doctrees docs build/site
 
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info

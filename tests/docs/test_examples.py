@@ -1,4 +1,8 @@
-"""Every example of the documentation is run, and does what the documentation says."""
+"""Every example of the documentation is run, and does what the documentation says.
+
+A block that begins with `# NAME`, such as `# app.toml` or `# test_app.py`, is a file, beside the other files of its
+page: commands of the page find it, its tests pass, and its site answers the page's questions.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +24,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python|toml|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w.-]+\.(?:py|toml))\n")
 SERVED, EMBEDDED = "127.0.0.1:8080", "127.0.0.1:8000"
+SITE = "our_site.py"
+"""The file of a page that is run beside the service, for the questions that its commands ask at EMBEDDED."""
 
 
 @contextmanager
@@ -65,6 +72,16 @@ def blocks(document: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(document.read_text(encoding="utf-8")) if found == language]
 
 
+def write_files(document: Path, directory: Path) -> list[Path]:
+    """Write the files of a document into a directory."""
+    written = []
+    for _, text in BLOCK.findall(document.read_text(encoding="utf-8")):
+        if named := FILE.match(text):
+            (path := directory / named[1]).write_text(text, encoding="utf-8")
+            written.append(path)
+    return written
+
+
 def matches(expected: str, actual: str) -> bool:
     """Compare as doctest does: `...` stands for anything."""
     return re.fullmatch(".*?".join(map(re.escape, expected.split("..."))), actual, re.DOTALL) is not None
@@ -76,15 +93,18 @@ def matches(expected: str, actual: str) -> bool:
 def test_console_examples_print_what_the_document_shows(document: Path, tmp_path: Path) -> None:
     """A reader who types a command of the documentation sees the output that stands below it."""
     shutil.copytree(ROOT / "etc", tmp_path / "etc")
+    # As in a clone, where `make serve` has made the environment.
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    write_files(document, tmp_path)
     served, embedded = free_port(), free_port()
-    program = tmp_path / "embedded.py"
-    program.write_text("\n".join(blocks(ROOT / "README.md", "python")).replace("8000", str(embedded)))
     twist = [sys.executable, "-m", "twisted", "cors", "--policies", "etc/policies.toml", "--listen"]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with (
-        running([*twist, f"tcp:{served}:interface=127.0.0.1"], served, tmp_path),
-        running([sys.executable, str(program)], embedded, tmp_path),
-    ):
+    with ExitStack() as servers:
+        servers.enter_context(running([*twist, f"tcp:{served}:interface=127.0.0.1"], served, tmp_path))
+        if (program := tmp_path / SITE).exists():
+            program.write_text(program.read_text(encoding="utf-8").replace("8000", str(embedded)), encoding="utf-8")
+            servers.enter_context(running([sys.executable, str(program)], embedded, tmp_path))
         for command, expected in [example for block in blocks(document, "console") for example in examples(block)]:
             command_here = command.replace(SERVED, f"127.0.0.1:{served}").replace(EMBEDDED, f"127.0.0.1:{embedded}")
             done = subprocess.run(
@@ -102,22 +122,20 @@ def test_console_examples_print_what_the_document_shows(document: Path, tmp_path
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_policy_examples_load(document: Path, tmp_path: Path) -> None:
-    """Each TOML example that begins with a version is a document that loads."""
+    """Each TOML example that begins with a version, or is a file that does, is a document that loads."""
     from cors_service.reader.sources import read_policies
 
     for number, text in enumerate(blocks(document, "toml")):
-        if text.startswith("version"):
+        if FILE.sub("", text, count=1).startswith("version"):
             path = tmp_path / f"{number}.toml"
             path.write_text(text)
             read_policies(path)
 
 
-@pytest.mark.parametrize(
-    "document", [path for path in DOCUMENTS if path.name != "README.md"], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=lambda path: path.name)
 def test_python_examples_run(document: Path, tmp_path: Path) -> None:
-    """Each Python example outside the README runs from its top to its asserts."""
-    for number, text in enumerate(blocks(document, "python")):
+    """Each Python example that is no file runs from its top to its asserts."""
+    for number, text in enumerate(text for text in blocks(document, "python") if not FILE.match(text)):
         program = tmp_path / f"{number}.py"
         program.write_text(text)
         done = subprocess.run(
@@ -126,9 +144,20 @@ def test_python_examples_run(document: Path, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
-    """Each relative link of the documentation names a file of the project."""
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
-    missing = [target for target in targets if "://" not in target and not (document.parent / target).exists()]
-    assert missing == []
+@pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if "\n# test_" in path.read_text(encoding="utf-8")],
+    ids=lambda path: path.name,
+)
+def test_tests_of_examples_pass(document: Path, tmp_path: Path) -> None:
+    """The tests that a page shows pass, beside the application that it shows, and there are some."""
+    write_files(document, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:twisted", "-W", "error"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.daemons import wait_for
 from tests.e2e.gateways.gateway import running
 from tests.e2e.gateways.nginx import GATEWAY
 from tests.e2e.gateways.world import GatewaySubject, World
@@ -65,6 +67,35 @@ def test_long_bodies(world: World, tmp_path: Path) -> None:
     unlimited = {"location / {": "location / { client_max_body_size 0;", **WRITING}
     with running(GATEWAY, tmp_path, world.application, world.switch.port, unlimited) as port:
         long_body(GatewaySubject(port, world.switch))
+
+
+def test_log(world: World, tmp_path: Path) -> None:
+    """The log format of cors.conf has the decision about each request and each preflight, and its reason."""
+    server = "include cors-server.conf;"
+    logged = {server: f"{server} access_log cors.log cors;", **WRITING}
+    preflight = [("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "x-other")]
+    with running(GATEWAY, tmp_path, world.application, world.switch.port, logged) as port:
+        subject = GatewaySubject(port, world.switch)
+        subject.ask("GET", PATH, [("Origin", PARTNER)])
+        subject.ask("PUT", PATH, [("Origin", STRANGER)])
+        subject.ask("OPTIONS", PATH, [("Origin", PARTNER), *preflight])
+        subject.ask("GET", PATH)
+        with subject.service(State.DOWN):
+            subject.ask("GET", PATH, [("Origin", PARTNER)])
+        # A line is written behind the answer.
+        log = tmp_path / "run" / "cors.log"
+        wait_for(lambda: log.read_text(encoding="utf-8").count(f'"{PATH}"') == 5, "five lines in the log")
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if line["uri"] == PATH]
+    assert [(line["method"], line["origin"], line["decision"], line["reason"]) for line in lines] == [
+        ("GET", PARTNER, "allowed", "allowed"),
+        ("PUT", STRANGER, "refused", "origin-not-allowed"),
+        ("OPTIONS", PARTNER, "refused", "header-not-allowed"),
+        ("GET", "", "none", "no-origin"),
+        ("GET", PARTNER, "", ""),
+    ]
+    assert {line["policy"] for line in lines} == {"catalogue"}
+    assert [line["revision"].startswith("sha256:") for line in lines] == [True, True, True, True, False]
 
 
 @pytest.mark.parametrize("target", ["/catalogue/a%20b?c=%2F&d", "/catalogue/a%3Fb%25"])
