@@ -36,7 +36,7 @@ def is_parameter(segment: str) -> bool:
 
 def near_match(text: str) -> str:
     """Write a text as a match, if it may mean one; the result may be a match or not."""
-    text = text.strip()
+    text = text.strip().removeprefix("re:").replace("\\.", ".").replace("\\/", "/")
     if traefik := _TRAEFIK.fullmatch(text):
         text = f"{traefik[1]}/{traefik[2] or ''}"
     text = _BEFORE.sub("", text).rpartition("://")[2]
@@ -46,7 +46,8 @@ def near_match(text: str) -> str:
     authority = _authority(authority.lower()) or ("*" if slash else "")
     *segments, last = path.removesuffix("$").split("/")
     if last and not _REST.fullmatch(last):
-        segments.append(last)
+        # A query or a fragment is not compared.
+        segments.append(last if is_parameter(last) else re.split("[?#]", last, maxsplit=1)[0])
     segments = ["*" if is_parameter(segment) else segment for segment in segments]
     return f"{authority}/{'/'.join(segments).strip('/')}"
 

@@ -28,7 +28,20 @@ _FOR_BOTH: Final = {
     **dict.fromkeys(("ws*", "ws?", "wss?"), "ws,wss"),
 }
 # Where other routers write a name of one label.
-_PLACEHOLDER: Final = re.compile(r"(?:(?<=://)|(?<=\.)|\A)(?:\$?\{\{?|\[)([a-z][a-z0-9_-]{2,})(?:\}\}?|\])(?=\.)")
+_PLACEHOLDER: Final = re.compile(r"(?:(?<=://)|(?<=\.)|\A)(?:\$?\{\{?|\[|:)([a-z][a-z0-9_-]{2,})(?:\}\}?|\]|)(?=\.)")
+# What no origin will do for.
+_REFUSE: Final = "Write a rule before all others, with this origin and refuse = true."
+_OTHERWISE: Final = tuple(
+    (re.compile(sign, re.IGNORECASE), hint)
+    for sign, hint in (
+        (r"[\"']?(?:self|same-?origin)[\"']?", "Remove it: the pages of the service's own origin need no rule."),
+        (
+            r"(?:https?://)?(?:\$\{?\w+\}?|%\w+%|\{\{[^{}]*\}\}|(?:process|import\.meta)\.env\.\w+)",
+            "Write the origin itself: documents have no variables.",
+        ),
+        (r"(?:!|-|not\s+)\s*(?:https?://)?[a-z0-9*?].*", _REFUSE),
+    )
+)
 # Slips of the pen, and what mends them.
 _REPAIRS: Final = tuple(
     (re.compile(slip, re.IGNORECASE), mended)
@@ -44,8 +57,11 @@ _REPAIRS: Final = tuple(
         (r"(\.[a-z]+)\*+\Z", r"\1"),
         # a question mark within a label
         (r"(?<=[a-z0-9-])\?(?=[a-z0-9-]*\.)", "*"),
-        # several ports
-        (r":([0-9]+(?:,[0-9]+)+)\Z", r":{\1}"),
+        # several ports, in brackets as Spring has them
+        (r":\[?([0-9]+(?:,\s*[0-9]+)+)\]?\Z", r":{\1}"),
+        (r":\[(\*|[0-9]+-[0-9]+)\]\Z", r":\1"),
+        # a scheme alone, as a Content Security Policy has it
+        (r"\A(https?|wss?):?\Z", r"\1://*"),
         # any extension, any application
         (r"\A(?!(?:https?|wss?|ftp|file):)([a-z][a-z0-9+.-]*)(?:://|(?<=-extension):)/?\*?/?\Z", r"\1://*"),
         # an IPv6 address without brackets
@@ -65,6 +81,9 @@ def suggestion(text: str, code: str) -> str:
     """
     if len(text) > _LONGEST:
         return ""
+    for sign, hint in _OTHERWISE:
+        if sign.fullmatch(text):
+            return hint
     if origins := _several(text):
         return f"Write {origins}."
     scheme, _, authority = text.partition("://")

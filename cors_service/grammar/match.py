@@ -133,7 +133,7 @@ def _check_segment(text: str, segment: str) -> None:
     if is_parameter(segment):
         what = "as other routers write a parameter: here * stands for any one segment."
         _refuse(text, f"has a path segment, {shown(segment)}, {what}")
-    if "*" in segment and _SEGMENT.fullmatch(segment.replace("*", "")):
+    if "*" in segment and _SEGMENT.fullmatch(segment.replace("*", "") or "a"):
         what = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash behind it."
         _refuse(text, f"has a path segment, {shown(segment)}: {what}")
     if segment in {".", ".."} or not _SEGMENT.fullmatch(segment) or not _is_printable(segment):
@@ -176,7 +176,7 @@ def _check_authority(text: str, authority: str) -> None:
     if host.endswith("."):
         _refuse(text, "has a host that ends in a dot; a match without it is for URLs with and without.")
     if port is not None and parse_port(port.encode("ascii", "replace")) is None:
-        _refuse(text, "has no valid port, a number from 0 to 65535.")
+        _refuse(text, "has no valid port, a number from 0 to 65535; only */ is for any port.")
     bound = _BOUND.fullmatch(host)
     if bound and (bound[1] == _WHOLE) != (not bound[2]):
         what = "<host> alone is all of it, <tenant>.example.com one label, by any other name."

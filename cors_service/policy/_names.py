@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -17,13 +18,15 @@ from cors_service.grammar.tokens import (
     normalize_method,
 )
 from cors_service.policy._report import Place
+from cors_service.policy._wrong_values import header_items, method_items
 from cors_service.policy.model import DEFAULT_METHODS
-from cors_service.policy.schema import quoted
 
 Body = Mapping[str, Any]
 """The table of a rule. Parts that the schema refused are missing, or None in a list."""
 
 _LISTS: Final = 256
+# A bar is a character of method names, but nobody has such methods; nor one for what other systems call all of them.
+_SEVERAL: Final = re.compile(r"[A-Za-z]+(?:\|[A-Za-z]+)+|(?i:any|all)")
 
 
 def read_methods(body: Body, place: Place) -> tuple[str, ...]:
@@ -52,9 +55,10 @@ def read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[s
 
 
 def _method_problem(method: str) -> PolicyError | None:
-    if not is_token(method):
+    if not is_token(method) or _SEVERAL.fullmatch(method):
         message = f"{shown(method)} is not a method name."
-        return PolicyError("method-malformed", message, hint=_as_items(method), value=method)
+        hint = f"Write {items}." if (items := method_items(method)) else ""
+        return PolicyError("method-malformed", message, hint=hint, value=method)
     if is_forbidden_method(method):
         message = f"Browsers don't let pages send {shown(method)}."
         return PolicyError("method-forbidden", message, hint="Remove it.", value=method)
@@ -103,9 +107,9 @@ def credentialed_header_problem(name: str) -> PolicyError | None:
 
 
 def _as_items(text: str) -> str:
-    """What to write for several names in one item of a list; nothing if these are not names."""
-    words = quoted(text)
-    return f"Write {words}." if "," in words and all(map(is_token, words.replace('"', "").split(", "))) else ""
+    """What to write for several names in one item of a list, or for a whole header; nothing if these are not names."""
+    items = header_items(text)
+    return f"Write {items}." if items and items != f'"{text}"' else ""
 
 
 def uses_of_headers(body: Body) -> Iterator[tuple[Path, str]]:

@@ -40,8 +40,9 @@ from cors_service.policy._names import (
     uses_of_headers,
 )
 from cors_service.policy._report import Place
+from cors_service.policy._wrong_values import MAX_AGE, max_age_error
 from cors_service.policy.model import Rule
-from cors_service.policy.schema import DANGERS, MAX_AGE, max_age_error
+from cors_service.policy.schema import DANGERS
 
 _GRANTS: Final = {field.name for field in structs.fields(Rule)} - {"origins", "refuse"}
 _MOST_WEIGHT: Final = 250_000

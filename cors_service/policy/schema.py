@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
@@ -12,9 +11,12 @@ from typing import Any, Final, cast
 
 import jsonschema_rs
 
-from cors_service.grammar.mistakes import Path, PolicyError, cut, shown
+from cors_service.grammar.mistakes import LONGEST_PART, Path, PolicyError, cut, shown
 from cors_service.policy._keys import MAX_PARTS, line_of_many_parts
 from cors_service.policy._report import Place, Source
+from cors_service.policy._slips import slip
+from cors_service.policy._unknown_keys import unknown_key
+from cors_service.policy._wrong_values import max_age_error, wrong_choice, wrong_type
 
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("cors_service.policy").joinpath("schema.json").read_text(encoding="utf-8")
@@ -33,37 +35,8 @@ _VALIDATOR: Final = jsonschema_rs.Draft202012Validator(
         }
     }
 )
-_ARTICLES: Final = {
-    "array": "a list",
-    "object": "a table",
-    "string": "a string",
-    "integer": "an integer",
-    "boolean": "true or false",
-}
-MAX_AGE: Final[int] = SCHEMA["$defs"]["rule"]["properties"]["max_age"]["maximum"]
-"""Seconds: the longest max_age of any browser."""
 DANGERS: Final[frozenset[str]] = frozenset(SCHEMA["$defs"]["rule"]["properties"]["dangerously_allow"]["items"]["enum"])
 """What is refused unless its name is in `dangerously_allow`."""
-_RULE_KEYS: Final = frozenset(SCHEMA["$defs"]["rule"]["properties"])
-# What other systems put before the names of such keys, and what they call the rest.
-_OF_OTHERS: Final = re.compile("(?:cors_|access_control_|allow_|allowed_|supports_)*")
-# How they shut origins out. The nearest key, `origins`, would let these in.
-_OF_REFUSALS: Final = re.compile(
-    r"(?:den(?:y|ied)|disallow|block|black|forbid|exclu|reject)[a-z]*(?:_(?:origins?|list))?\Z"
-)
-_SYNONYMS: Final = {
-    "headers": "request_headers",
-    "header": "request_headers",
-    "origin": "origins",
-    "origin_patterns": "origins",
-    "method": "methods",
-    "exposed_headers": "expose_headers",
-    "with_credentials": "credentials",
-    "preflight_max_age": "max_age",
-    "maxage": "max_age",
-    "options_success_status": "preflight_status",
-}
-_LONGEST_KEY: Final = 64
 UNPARSED: Final = object()
 """The structure of a text that can't be parsed. None would mean `null`."""
 
@@ -71,7 +44,6 @@ _DEEPEST: Final = 16
 _MOST_ENTRIES: Final = 2_000_000
 """Keys that a document with mistakes may have: with as many, all mistakes take seconds to find, and a GiB."""
 _LONGEST_WHAT: Final = 200
-_LONGEST_GUESSED: Final = 64
 # No key takes numbers of this size. Infinity and NaN are not below it.
 _LARGEST: Final = 1 << 53
 # Keys of a rule that may name sets.
@@ -94,7 +66,8 @@ def parse_text(source: Source, place: Place) -> object:
         _refuse_syntax(place, source.format, "it holds half of a surrogate pair")
     except json.JSONDecodeError as error:
         end = _where_it_breaks_off(error)
-        _refuse_syntax(place, source.format, f"{end.msg.removesuffix(' at')} in column {end.colno}", end.lineno)
+        what = f"{end.msg.removesuffix(' at')} in column {end.colno}"
+        _refuse_syntax(place, source.format, what, end.lineno, slip(source.text, source.format, end.lineno))
     except _RepeatedKey as error:
         message = f"The key {shown(str(error))} is repeated in one object."
         place.refuse("duplicate-key", message, hint="Remove or rename one of them.", value=str(error))
@@ -103,7 +76,8 @@ def parse_text(source: Source, place: Place) -> object:
     except ValueError as error:  # a TOMLDecodeError, or a number too long to be read
         found = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
         what = f"{str(error)[: found.start()]} in column {found[2]}" if found else str(error)
-        _refuse_syntax(place, source.format, what, int(found[1]) if found else None)
+        line = int(found[1]) if found else None
+        _refuse_syntax(place, source.format, what, line, slip(source.text, source.format, line))
     else:
         return document
     return UNPARSED
@@ -185,7 +159,9 @@ def _check_names(document: Mapping[str, Any], place: Place) -> None:
                 message = (
                     f"{shown(name)} is not a valid name: letters, digits and ._- are allowed, 128 characters at most."
                 )
-                place.at(table, name).refuse("name-malformed", message, value=name)
+                meant = re.sub("[^A-Za-z0-9._-]+", "-", name.strip()).strip("-") if len(name) <= LONGEST_PART else ""
+                hint = f'Write "{meant}".' if meant else ""
+                place.at(table, name).refuse("name-malformed", message, hint=hint, value=name)
 
 
 def _where_it_breaks_off(error: json.JSONDecodeError) -> json.JSONDecodeError:
@@ -215,9 +191,9 @@ def _refuse_constant(name: str) -> None:
 _JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
-def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None) -> None:
+def _refuse_syntax(place: Place, form: str, what: str, line: int | None = None, hint: str = "") -> None:
     what = cut(what, _LONGEST_WHAT)
-    place.note(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", line=line))
+    place.note(PolicyError("syntax", f"The document is not valid {form.upper()}: {what}.", hint=hint, line=line))
 
 
 def _is_consequential(path: Path, error: PolicyError) -> bool:
@@ -274,14 +250,16 @@ def _translate(
     kind = mistake.kind.as_dict()
     match mistake.kind.name:
         case "additionalProperties":
+            table = cast(Document, mistake.instance)
             for key in kind["unexpected"]:
-                yield (*path, key), _unknown_key(mistake, key, guesses=guesses)
+                where = (*path, key)
+                yield where, unknown_key(where, table[key], _known_keys(mistake), guesses=guesses)
         case "required":
             name = kind["property"]
             hint = "Write version = 1 at the top." if name == "version" else ""
             yield path, PolicyError("missing-key", f"The key {name} is missing.", hint=hint)
         case "type":
-            yield path, _wrong_type(kind["types"][0], mistake.instance)
+            yield path, wrong_type(kind["types"][0], path, mistake.instance)
         case "maximum" | "minimum":
             yield path, max_age_error(mistake.instance)
         case "minItems":
@@ -294,9 +272,7 @@ def _translate(
             yield path, PolicyError("wrong-value", message, hint=hint)
         case _:
             choices = kind.get("options") or [kind.get("expected_value")]
-            words = " or ".join(json.dumps(choice) for choice in choices)
-            message = f"{shown(mistake.instance)} is not {words}."
-            yield path, PolicyError("wrong-value", message, value=mistake.instance)
+            yield path, wrong_choice(path, choices, mistake.instance)
 
 
 def _unknown_requests(value: object) -> PolicyError:
@@ -305,33 +281,6 @@ def _unknown_requests(value: object) -> PolicyError:
     message = f"{shown(wrong[0])} is not a kind of requests." if wrong else "The list is empty."
     known = ", ".join(json.dumps(kind) for kind in kinds)
     return PolicyError("wrong-value", message, hint=f"Write one of {known}, or a list of them.", value=value)
-
-
-def _wrong_type(wanted: str, value: object) -> PolicyError:
-    message, hint = f"{shown(value)} is not {_ARTICLES.get(wanted, wanted)}.", ""
-    if isinstance(value, str):
-        text = value.strip()
-        if wanted == "array":
-            hint = f"Write [{quoted(text)}]."
-        elif (wanted, text.lower()) in {("boolean", "true"), ("boolean", "false")} or (
-            wanted == "integer" and text.isdecimal()
-        ):
-            hint = f"Write {text.lower()} without quotation marks."
-    return PolicyError("wrong-type", message, hint=hint, value=value)
-
-
-def quoted(text: str) -> str:
-    """Write a text as the items of a list: its words, unless it may be an expression or have alternatives."""
-    if text.startswith("re:") or set(text) & set('{"\\'):
-        return json.dumps(text)
-    return ", ".join(f'"{word}"' for word in re.split(r"[,;\s]+", text) if word)
-
-
-def max_age_error(value: object) -> PolicyError:
-    """The mistake of a `max_age` that is out of range."""
-    message = f"{shown(value)} is not a number of seconds from 0 to {MAX_AGE}."
-    hint = "Leave max_age out to send no such header, or write 0 to have every request preflighted."
-    return PolicyError("max-age-out-of-range", message, hint=hint, value=value)
 
 
 def _empty_list(path: Path) -> PolicyError:
@@ -348,29 +297,12 @@ def _empty_list(path: Path) -> PolicyError:
     return PolicyError("wrong-value", "The list is empty.", hint="Leave the key out for the default.")
 
 
-def _unknown_key(mistake: jsonschema_rs.ValidationError, key: str, *, guesses: bool) -> PolicyError:
+def _known_keys(mistake: jsonschema_rs.ValidationError) -> list[str]:
+    """The keys that a table can have."""
     schema: Any = SCHEMA
     for step in mistake.schema_path[:-1]:
         schema = schema[step]
-    known = list(schema["properties"])
-    meant = _as_ours(key)
-    if meant == "preflight_continue":
-        hint = "Remove it: preflights are always answered by the decision."
-        return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
-    if _OF_REFUSALS.search(meant):
-        hint = "Write a rule before all others, with these origins and refuse = true."
-        return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
-    guessed = meant if guesses and len(key) <= _LONGEST_GUESSED else ""
-    close = [meant] if meant in known else difflib.get_close_matches(guessed, known, n=1, cutoff=0.6)
-    hint = f"Did you mean {close[0]}?" if close else f"The keys here are {', '.join(sorted(known))}."
-    return PolicyError("unknown-key", f"The key {shown(key)} is unknown.", hint=hint, value=key)
-
-
-def _as_ours(key: str) -> str:
-    """What a key of other systems is called here: `allowedHeaders`, `CORS_ALLOW_HEADERS` and the like."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", key[:_LONGEST_KEY]).lower()
-    bare = _OF_OTHERS.sub("", words)
-    return _SYNONYMS.get(bare, bare if bare in _RULE_KEYS else words)
+    return list(schema["properties"])
 
 
 def _pruned(node: Any, path: Path, bad: set[Path]) -> Any:

@@ -247,7 +247,7 @@ MATCHES: dict[str, tuple[str, str, str]] = {
     "a blank": ("a.example/a b/", f"'a.example/a b/' has a path segment, 'a b', {SEGMENT}", ""),
     "a port that is too large": (
         "a.example:65536/",
-        "'a.example:65536/' has no valid port, a number from 0 to 65535.",
+        "'a.example:65536/' has no valid port, a number from 0 to 65535; only */ is for any port.",
         "",
     ),
     "an empty label": ("a..b/", f"'a..b/' {HOST}", ""),

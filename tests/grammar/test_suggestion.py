@@ -64,6 +64,10 @@ SUGGESTIONS = {
     "a range of an IPv6 address without brackets": ("fd00::/8", "http://[fd00::]/8"),
     "a range of stars": ("http://192.168.*.*:3000", "http://192.168.0.0/16:3000"),
     "a range of one star": ("192.168.1.*", "http://192.168.1.0/24"),
+    "ports in brackets, as Spring has them": ("https://*.a.example:[8080,8081]", "https://*.a.example:{8080,8081}"),
+    "any port in brackets": ("https://*.a.example:[*]", "https://*.a.example:*"),
+    "a range of ports in brackets": ("http://localhost:[3000-3999]", "http://localhost:3000-3999"),
+    "a scheme, as a Content Security Policy has it": ("https:", "https://*"),
     "a range of letters": ("http://192.168.x.x", "http://192.168.0.0/16"),
     "a range of letters, one of them": ("http://192.168.1.xxx:3000", "http://192.168.1.0/24:3000"),
     "a range of letters by https": ("https://10.x.x.x", "https://10.0.0.0/8"),
@@ -180,6 +184,7 @@ PLACEHOLDERS = [
     "https://{{tenant}}.a.example",
     "https://${tenant}.a.example",
     "https://[tenant].a.example",
+    "https://:tenant.a.example",
 ]
 
 
@@ -214,6 +219,27 @@ NO_SUGGESTIONS = {
     "a port that is too large": "https://a:65536",
     "an expression that could be an origin without its end": r"re://a\.ex%",
 }
+
+
+OTHERWISE = {
+    "self": "Remove it: the pages of the service's own origin need no rule.",
+    "'self'": "Remove it: the pages of the service's own origin need no rule.",
+    "$http_origin": "Write the origin itself: documents have no variables.",
+    "${ALLOWED_ORIGIN}": "Write the origin itself: documents have no variables.",
+    "https://${HOST}": "Write the origin itself: documents have no variables.",
+    "%ORIGIN%": "Write the origin itself: documents have no variables.",
+    "{{ origin }}": "Write the origin itself: documents have no variables.",
+    "process.env.ORIGIN": "Write the origin itself: documents have no variables.",
+    "!https://a.example": "Write a rule before all others, with this origin and refuse = true.",
+    "-a.example": "Write a rule before all others, with this origin and refuse = true.",
+}
+
+
+@pytest.mark.parametrize(("pattern", "hint"), OTHERWISE.items(), ids=OTHERWISE)
+def test_otherwise(pattern: str, hint: str) -> None:
+    """Where no origin will do for what was meant, the hint says how that is said."""
+    (mistake,) = mistakes_in(rule(pattern))
+    assert hint == mistake.hint
 
 
 @pytest.mark.parametrize("pattern", NO_SUGGESTIONS.values(), ids=NO_SUGGESTIONS)

@@ -1,6 +1,7 @@
 """Tests of the mistakes of documents: all at once, each with its place, none that is not one."""
 
 import json
+import re
 import tomllib
 from datetime import date
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from cors_service.policy import InvalidPolicies, PolicyError, Source, read_sources
+from cors_service.policy._wrong_values import MAX_AGE
+from cors_service.policy.schema import SCHEMA
 from tests.policy.documents import codes_in, codes_of, json_text, mistakes_in, mistakes_of, policy, rule, toml
 
 TEN_MISTAKES = """\
@@ -108,14 +111,125 @@ def test_refusal_with_grants() -> None:
         assert mistake.message == "The rule refuses its origins, and has credentials, methods."
 
 
+@pytest.mark.parametrize(
+    "key", ["methods", "request_headers", "expose_headers", "origins", "match", "dangerously_allow"]
+)
+@pytest.mark.parametrize("text", ["GET, HEAD", "Content-Type: text/html", "*", "all", "https://a.example/x b.example"])
+def test_followed_hint_of_a_list(key: str, text: str) -> None:
+    """What a hint says to write in place of a string is a list that has no mistake, or none that a hint mends."""
+    found = [
+        mistake for mistake in mistakes_in(policy(**{"origins": ["*"], key: text})) if mistake.code == "wrong-type"
+    ]
+    for mistake in found:
+        listed = re.fullmatch(r"Write (\[.*\])\.", mistake.hint)
+        if listed:
+            rest = mistakes_in(policy(**{"origins": ["*"], key: json.loads(listed[1])}))
+            assert [one.hint for one in rest if one.hint.startswith("Write ")] == []
+
+
+DOCUMENTS: dict[str, tuple[str, str]] = {
+    "keys of a rule at the top": ('origins = ["*"]', "A policy has a name: write [policies.NAME] above it."),
+    "keys of a rule in `policies`": (
+        '[policies]\norigins = ["*"]',
+        "A policy has a name: write [policies.NAME] above its keys.",
+    ),
+    "a list of policies": ('[[policies]]\norigins = ["*"]', "Write [policies.NAME] for each policy."),
+    "a name with dots": (
+        '[policies.api.example.com]\norigins = ["*"]',
+        'A name with dots is quoted: write [policies."api.example.com"].',
+    ),
+    "a name with a blank": ('[policies."my api"]\norigins = ["*"]', 'Write "my-api".'),
+    "a name of signs": ('[policies."!"]\norigins = ["*"]', ""),
+    "a set as a table": (
+        '[origin_sets.a]\norigins = ["https://a.example"]\n[policies.a]\norigins = ["@a"]',
+        "Write a = [...], a list.",
+    ),
+    "another word for sets": ("[sets]", "Did you mean origin_sets?"),
+}
+
+
+@pytest.mark.parametrize(("text", "hint"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_structure_of_another_system(text: str, hint: str) -> None:
+    """Where the structure is not the one of a document, the hint says how it is written."""
+    assert hint in [mistake.hint for mistake in mistakes_of(toml(f"version = 1\n{text}"))]
+
+
+@pytest.mark.parametrize("version", ['"1"', "2", '"1.0"', "true"])
+def test_another_version(version: str) -> None:
+    """There is one version, and the hint says how it is written."""
+    (mistake,) = mistakes_of(toml(f'version = {version}\n[policies.a]\norigins = ["*"]'))
+    assert (mistake.code, mistake.hint) == ("wrong-value", "Write version = 1.")
+
+
+SLIPS: dict[str, tuple[str, str]] = {
+    "a colon": ('origins: ["*"]', "Write = in place of the colon: key = value."),
+    "curved quotation marks": ("origins = [\u201chttps://a.example\u201d]", "Write straight quotation marks, \" or '."),
+    "no quotation marks": ("origins = [https://a.example]", "Write each text in quotation marks."),
+    "a comment of C": ("// everybody", "A comment begins with #."),
+    "a capital": ("credentials = True", "Write true or false."),
+    "another word": ("credentials = yes", "Write true or false."),
+    "nothing": ("max_age = null", "Leave the key out."),
+    "a backslash": (
+        'origins = ["re:https://a\\.example"]',
+        "Write a text with backslashes in single quotation marks: 're:...'.",
+    ),
+    "a dash": ('origins =\n- "*"', ""),
+    "something else": ("origins = [", ""),
+}
+
+
+@pytest.mark.parametrize(("line", "hint"), SLIPS.values(), ids=SLIPS)
+def test_slip_in_toml(line: str, hint: str) -> None:
+    """A line that is not TOML, but would be in another language, gets what to write."""
+    (mistake,) = mistakes_of(toml(f"version = 1\n[policies.a]\n{line}\n"))
+    assert (mistake.code, mistake.hint) == ("syntax", hint)
+
+
+SLIPS_OF_JSON: dict[str, tuple[str, str]] = {
+    "a comment": ("// everybody", "JSON has no comments: remove it."),
+    "single quotation marks": ("'version': 1", 'Write double quotation marks, ".'),
+    "no quotation marks": ("version: 1", "Write each key in double quotation marks."),
+    "a capital": ('"version": True', "Write true or false."),
+    "nothing": ('"version": None', "Leave the key out."),
+    "something else": ('"version" 1', ""),
+}
+
+
+@pytest.mark.parametrize(("line", "hint"), SLIPS_OF_JSON.values(), ids=SLIPS_OF_JSON)
+def test_slip_in_json(line: str, hint: str) -> None:
+    """A line that is not JSON, but would be in another language, gets what to write."""
+    (mistake,) = mistakes_of(json_text(f"{{\n{line}\n}}"))
+    assert (mistake.code, mistake.hint) == ("syntax", hint)
+
+
+def test_the_other_format() -> None:
+    """A document in the other format is told the name that its file should have."""
+    (mistake,) = mistakes_of(toml('\n{"version": 1}'))
+    assert mistake.hint == "This is JSON: give the file a name that ends in .json."
+    for text in ("version = 1\n", "# a comment\n", '[policies.a]\norigins = ["*"]'):
+        (mistake,) = mistakes_of(json_text(text))
+        assert mistake.hint == "This is TOML: give the file a name that ends in .toml."
+
+
+def test_longest_age() -> None:
+    """What hints call the longest max_age is the longest that the schema takes."""
+    assert SCHEMA["$defs"]["rule"]["properties"]["max_age"]["maximum"] == MAX_AGE
+
+
 KEYS = {
     "request_headers": ["allowed_headers", "allow_headers", "headers", "allowedHeaders", "CORS_ALLOW_HEADERS",
                         "Access-Control-Allow-Headers", "request-headers"],
     "expose_headers": ["exposed_headers", "exposedHeaders", "Access-Control-Expose-Headers"],
     "methods": ["allowed_methods", "allowMethods", "CORS_ALLOW_METHODS", "Access-Control-Allow-Methods", "method"],
-    "origins": ["origin", "allow_origins", "CORS_ALLOWED_ORIGINS", "allowedOriginPatterns", "orgins"],
+    "match": ["path", "paths", "mapping", "hosts", "url", "location", "route", "pathPrefix", "url_patterns"],
+    "timing": ["timing_allow_origin", "Timing-Allow-Origin"],
+    "resource_policy": ["cross_origin_resource_policy"],
+    "guard": ["csrf"],
+    "origins": ["origin", "allow_origins", "accessControlAllowOriginList", "CORS_ORIGIN_WHITELIST",
+                "CORS_ALLOWED_ORIGINS", "allowedOriginPatterns", "orgins"],
     "credentials": ["allow_credentials", "supports_credentials", "allowCredentials", "credential"],
-    "max_age": ["maxAge", "MAX-AGE", "max_aeg", "preflight_max_age", "Access-Control-Max-Age"],
+    "max_age": ["maxAge", "MAX-AGE", "max_aeg", "preflight_max_age", "Access-Control-Max-Age",
+                "AccessControlMaxAgeSec", "MaxAgeSeconds"],
     "preflight_status": ["optionsSuccessStatus"],
 }  # fmt: skip
 
@@ -138,10 +252,32 @@ def test_key_that_shuts_out_elsewhere(key: str) -> None:
     assert (mistake.code, mistake.hint) == ("unknown-key", expected)
 
 
-def test_key_without_a_counterpart() -> None:
-    """What has no counterpart is not taken for something that sounds like it."""
-    (mistake,) = mistakes_in(rule("*", preflightContinue=True))
-    assert mistake.hint == "Remove it: preflights are always answered by the decision."
+INSTEAD = {
+    "preflightContinue": "Remove it: preflights are always answered by the decision.",
+    "OptionsPassthrough": "Remove it: preflights are always answered by the decision.",
+    "addVaryHeader": "Remove it: every answer has the Vary that it needs.",
+    "allow_private_network": "Remove it: browsers ask the user, and no header grants it.",
+    "allow_origin_regex": "Did you mean origins, with re: before each expression?",
+    "accessControlAllowOriginListRegex": "Did you mean origins, with re: before each expression?",
+    "CORS_ORIGIN_ALLOW_ALL": 'Write origins = ["*"].',
+    "anyHost": 'Write origins = ["*"].',
+    "allow_all_headers": 'Write request_headers = ["*"].',
+    "enabled": "Remove it, or the whole policy.",
+    "default": "Remove it: what no rule covers has no access.",
+    "name": "Remove it: the name is the one in [policies.NAME].",
+    "description": "Write a comment, behind a #.",
+}
+
+
+@pytest.mark.parametrize(("key", "hint"), INSTEAD.items(), ids=INSTEAD)
+def test_key_without_a_counterpart(key: str, hint: str) -> None:
+    """A key of other systems that has no counterpart is not taken for one that sounds like it."""
+    (mistake,) = mistakes_in(rule("*", **{key: True}))
+    assert (mistake.code, mistake.hint) == ("unknown-key", hint)
+
+
+def test_key_of_nobody() -> None:
+    """A key that no system has gets the list of those that there are."""
     (mistake,) = mistakes_in(rule("*", foo=True))
     assert mistake.hint.startswith("The keys here are credentials, ")
 
@@ -151,16 +287,92 @@ LISTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "methods in one item": ({"methods": ["GET, POST"]}, "method-malformed", 'Write "GET", "POST".'),
     "methods with spaces": ({"methods": ["GET POST  PUT"]}, "method-malformed", 'Write "GET", "POST", "PUT".'),
     "no method at all": ({"methods": ["G(T, POST"]}, "method-malformed", ""),
-    "one method and a comma": ({"methods": ["GET,"]}, "method-malformed", ""),
+    "one method and a comma": ({"methods": ["GET,"]}, "method-malformed", 'Write "GET".'),
+    "methods with bars": ({"methods": ["GET|POST"]}, "method-malformed", 'Write "GET", "POST".'),
+    "methods with slashes": ({"methods": "GET/POST"}, "wrong-type", 'Write ["GET", "POST"].'),
+    "every method of API Gateway": ({"methods": ["ANY"]}, "method-malformed", 'Write "*".'),
+    "every method of Express": ({"methods": "all"}, "wrong-type", 'Write ["*"].'),
+    "every method": ({"methods": True}, "wrong-type", 'Write ["*"].'),
     "request headers": ({"request_headers": ["x-a,x-b"]}, "request-header-malformed", 'Write "x-a", "x-b".'),
     "exposed headers": ({"expose_headers": ["x-a;x-b"]}, "expose-header-malformed", 'Write "x-a", "x-b".'),
+    "a header with its value": (
+        {"request_headers": "Content-Type: application/json"},
+        "wrong-type",
+        'Write ["Content-Type"].',
+    ),
+    "a header with its value in an item": (
+        {"request_headers": ["Authorization: Bearer abc"]},
+        "request-header-malformed",
+        'Write "Authorization".',
+    ),
+    "headers with their values": ({"request_headers": "x-a: 1, x-b: 2"}, "wrong-type", 'Write ["x-a", "x-b"].'),
+    "the header that lists them": (
+        {"request_headers": "Access-Control-Allow-Headers: Content-Type, X-*"},
+        "wrong-type",
+        'Write ["Content-Type", "X-*"].',
+    ),
+    "an exposed header with its value": ({"expose_headers": "ETag: x"}, "wrong-type", 'Write ["ETag"].'),
+    "a blank for a hyphen": (
+        {"request_headers": ["Content Type"]},
+        "request-header-malformed",
+        'Write "Content-Type".',
+    ),
+    "no header": (
+        {"request_headers": ["x{a}: 1"]},
+        "request-header-malformed",
+        "Write one name, prefix-* or * in each item.",
+    ),
+    "exposed headers, all": ({"expose_headers": True}, "wrong-type", "List the headers that pages may read."),
+    "headers, null": ({"request_headers": None}, "wrong-type", "Leave the key out for the default."),
     "a word": ({"credentials": "True"}, "wrong-type", "Write true without quotation marks."),
-    "another word": ({"credentials": "yes"}, "wrong-type", ""),
+    "another word": ({"credentials": "yes"}, "wrong-type", "Write true."),
+    "a word of Fetch": ({"credentials": "omit"}, "wrong-type", "Write false."),
+    "one for true": ({"credentials": 1}, "wrong-type", "Write true."),
+    "a word of nobody": ({"credentials": "maybe"}, "wrong-type", ""),
+    "a star for true": ({"timing": "*"}, "wrong-type", "Write true."),
+    "origins that may measure": (
+        {"timing": ["https://a.example"]},
+        "wrong-type",
+        "Write true: the origins of the rule may measure.",
+    ),
+    "a duration": ({"max_age": "1h"}, "wrong-type", "Write 3600."),
+    "a duration in words": ({"max_age": "10 minutes"}, "wrong-type", "Write 600."),
+    "a duration of ISO 8601": ({"max_age": "PT2H"}, "wrong-type", "Write 7200."),
+    "a long duration": ({"max_age": "30d"}, "wrong-type", "Write 86400."),
+    "months": ({"max_age": "1 month"}, "wrong-type", ""),
+    "a year in seconds": (
+        {"max_age": 31536000},
+        "max-age-out-of-range",
+        "Write 86400: no browser keeps an answer for longer.",
+    ),
+    "a number in quotation marks": ({"preflight_status": "204"}, "wrong-value", "Write 204 without quotation marks."),
+    "a word with an underscore": ({"resource_policy": "same_site"}, "wrong-value", 'Write "same-site".'),
+    "the beginning of a word": ({"dangerously_allow": ["null"]}, "wrong-value", 'Write "null-origin".'),
+    "all dangers": ({"dangerously_allow": True}, "wrong-type", 'Name each danger, as in ["null-origin"].'),
     "a number": ({"max_age": " 600 "}, "wrong-type", "Write 600 without quotation marks."),
     "an origin": ({"origins": "https://a.example"}, "wrong-type", 'Write ["https://a.example"].'),
+    "origins with mistakes": (
+        {"origins": "https://a.example/, localhost:3000"},
+        "wrong-type",
+        'Write ["https://a.example", "http://localhost:3000"].',
+    ),
+    "origins, true": ({"origins": True}, "wrong-type", 'Write ["*"] for everybody, or list the origins.'),
+    "origins, false": ({"origins": False}, "wrong-type", "List the origins, or remove the policy."),
+    "an origin in a table": (
+        {"origins": [{"origin": "https://a.example"}]},
+        "wrong-type",
+        "Write it as a string alone.",
+    ),
+    "a match with a mistake": ({"match": "https://a.example/v1/**"}, "wrong-type", 'Write ["a.example/v1/"].'),
+    "one rule in a table": (
+        {"origins": None, "rules": {"origins": ["*"]}},
+        "wrong-type",
+        "Write [[policies.a.rules]], with two brackets.",
+    ),
     "an expression": ({"origins": "re:https://a{1,2}"}, "wrong-type", 'Write ["re:https://a{1,2}"].'),
     "alternatives": ({"origins": "https://{a,b}.example"}, "wrong-type", 'Write ["https://{a,b}.example"].'),
-    "an escape": ({"request_headers": "a\\b"}, "wrong-type", 'Write ["a\\\\b"].'),
+    "an escape": ({"origins": "a\\b"}, "wrong-type", 'Write ["a\\\\b"].'),
+    "an escape in a name": ({"request_headers": "a\\b"}, "wrong-type", ""),
 }
 
 
