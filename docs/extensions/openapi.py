@@ -23,7 +23,7 @@ Document = Mapping[str, Any]
 def page(document: Document) -> str:
     """Write an OpenAPI document as Markdown, a section for each operation."""
     return "\n\n".join(
-        [document["info"]["description"], *_operations(document), "## Schemas", *_schemas(document)]
+        ["## In general", document["info"]["description"], *_operations(document), "## Schemas", *_schemas(document)]
     ) + "\n"  # fmt: skip
 
 
@@ -83,9 +83,10 @@ def _kind(schema: Document | bool) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[`{name}`](#{name.lower()})"
-    for several in ("oneOf", "anyOf", "allOf"):
+    for several, between in (("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")):
         if several in schema:
-            return " or ".join(dict.fromkeys(_kind(one) for one in schema[several]))
+            kinds = dict.fromkeys(_kind(one) for one in schema[several])
+            return between.join(kind for kind in kinds if kind != "anything" or len(kinds) == 1)
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
     if "enum" in schema:
