@@ -5,7 +5,7 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
-TYPED := cors_service twisted/plugins/cors_service_plugin.py docs/extensions tests benchmarks fuzz mutation
+TYPED := cors_service twisted/plugins/cors_service_plugin.py docs/extensions tests benchmarks fuzz mutation release
 # ORDER=random shuffles the tests; SEED=1, or whatever the command shows that was run, gives the same order again.
 SEED := $(if $(filter random,$(ORDER)),$(shell date +%s))
 # Each module as a whole, the longest first.
@@ -80,7 +80,7 @@ locked:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r .ci/requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	touch $(addprefix $(VENV)/,serve test e2e)
+	touch $(addprefix $(VENV)/,serve test e2e release)
 
 # Pins what CI and the image install, by version and hash, for every Python alike; UPGRADE=--upgrade takes newer versions.
 # The image gets the versions that CI has tested.
@@ -100,8 +100,38 @@ sbom: $(VENV)/test
 docs: $(VENV)/test
 	$(BIN)/python -m sphinx -W -n --keep-going -q -b html -d build/doctrees docs build/site
 
+# Completions for shells and the manual page, out of the parser of the command.
+share: $(VENV)/release
+	$(BIN)/python release/share.py share
+
+# An sdist and a wheel, the same bytes whenever they are built from one commit; in build/release, what pins them.
+EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),315532800)
+dist: $(VENV)/release
+	rm -rf dist build/release && mkdir -p build/release
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python release/dist.py dist
+	$(BIN)/python -m twine --no-color check --strict dist/*
+	$(BIN)/python release/pins.py dist > build/release/requirements.txt
+	cd dist && sha256sum * > ../build/release/SHA256SUMS
+
+# All that an installation without a network needs, for this Python on this machine.
+wheelhouse: dist
+	rm -rf build/wheelhouse
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+		--requirement etc/requirements.lock --dest build/wheelhouse
+	cp dist/*.whl build/release/requirements.txt build/wheelhouse
+
+# The image, out of the wheel that is in dist/.
+ENGINE ?= podman
+IMAGE ?= cors-service
+image:
+	$(ENGINE) build --build-arg WHEEL="$$(ls dist/*.whl)" --tag $(IMAGE) --file etc/Containerfile .
+
+# Moves what newsfragments/ has into NEWS.md, as the version of cors_service/__init__.py.
+news: $(VENV)/release
+	$(BIN)/python -m towncrier build --yes
+
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info
+	rm -rf .venv .venv-* build dist share *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -113,7 +143,11 @@ $(VENV)/serve: $(VENV)/bin/python setup.cfg
 
 $(VENV)/test: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[test,lint]"
-	touch $@ $(VENV)/serve
+	touch $@ $(VENV)/serve $(VENV)/release
+
+$(VENV)/release: $(VENV)/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet -e ".[release]"
+	touch $@
 
 $(VENV)/lock: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet -e ".[lock]"
