@@ -13,8 +13,8 @@ PYTEST = $(BIN)/python -m pytest --quiet --dist=loadfile --no-loadscope-reorder 
 	$(if $(SEED),--random-order-seed=$(SEED) --random-order)
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock sbom \
-	clean
+.PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock \
+	sbom share dist wheelhouse image news clean
 
 serve: $(VENV)/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
