@@ -98,7 +98,7 @@ sbom: $(VENV)/test
 
 # The site of the pages in docs/, in build/site. A warning is an error, and nothing is fetched.
 docs: $(VENV)/test
-	$(BIN)/python -m sphinx -W -n --keep-going -q -b html -d build/doctrees docs build/site
+	$(BIN)/python -m sphinx -E -W -n --keep-going -q -b html -d build/doctrees docs build/site
 
 # Completions for shells and the manual page, out of the parser of the command.
 share: $(VENV)/release
