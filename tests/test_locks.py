@@ -13,7 +13,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 CI, IMAGE = ROOT / ".ci" / "requirements.lock", ROOT / "etc" / "requirements.lock"
 EXTRAS = {CI: ("build", "e2e", "lint", "test", "tls"), IMAGE: ("build", "regex", "tls")}
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 BOTH = pytest.mark.parametrize("lock", [CI, IMAGE], ids=["CI", "image"])
 
