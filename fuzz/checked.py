@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
-from cors_service.decision import ActivePolicies, Decision, Query
-from cors_service.decision.decision import REASONS
+from msgspec import structs
+
+from cors_service.decision import ActivePolicies, Circumstances, Decision, Query
+from cors_service.decision.decision import PASSES, REASONS, REFUSALS
+from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.pattern import write_pattern
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy, Rule
 from cors_service.wire import write_decision
-from tests import naive
+from tests import naive, naive_guard
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _UPPER_CASED = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
@@ -37,6 +40,7 @@ def decide(active: ActivePolicies, query: Query) -> Decision:
     headers = dict(decision.headers)
     _check_form(decision, headers)
     _check_timing(decision, headers, query, policy_set)
+    _check_guard(decision, query, policy)
     public = len(policy.rules) == 1 and _is_for_everybody(policy.rules[0], policy_set)
     assert ("Origin" in headers.get("Vary", "").split(", ")) != (public or policy.static)
     assert (decision.kind == "no-origin") == (query.origins == ())
@@ -128,6 +132,25 @@ def _check_origin(decision: Decision, headers: dict[str, str], query: Query, pol
     elif decision.allowed:
         everybody = _is_for_everybody(policy.rules[decision.rule - 1], policy_set)
         assert headers[_ACAO] == ("*" if everybody else origin)
+
+
+def _check_guard(decision: Decision, query: Query, policy: Policy) -> None:
+    """The guard says what its table says; which hosts are listed, tests/decision/test_guard.py knows."""
+    if policy.guard is None:
+        assert decision.guard is None
+        return
+    others = structs.asdict(query.circumstances or Circumstances())
+    lines = [("origin", origin) for origin in query.origins]
+    lines += [(name, line) for name, attribute in CIRCUMSTANCES.items() for line in others[attribute]]
+    found, code = decision.guard, decision.reason.code
+    called = found is None or found.reason.code != "host-not-allowed"
+    rule = decision.rule is not None
+    expected = naive_guard.judge(policy.guard.as_dict(), query.method, query.url, lines, code, rule=rule, called=called)
+    assert (None if found is None else (found.passes, found.reason.code)) == expected
+    if found is not None:
+        assert found.mode == policy.guard.mode
+        assert found.reason.code in (PASSES if found.passes else REFUSALS)
+        assert found.reason.message.isprintable()
 
 
 def _check_timing(decision: Decision, headers: dict[str, str], query: Query, policy_set: PolicySet) -> None:

@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from cors_service.decision import ActivePolicies, BadQuery, Query
+from cors_service.decision import ActivePolicies, BadQuery, Circumstances, Query
 from cors_service.decision._urls import URL, parse_site, parse_url
+from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.policy import Source, read_sources
 from cors_service.wire import parse_json, read_form, read_query
 from fuzz import checked
@@ -79,6 +80,8 @@ def _as_fields(query: Query) -> dict[str, object]:
         "access-control-request-method": query.request_methods,
         "ACCESS-CONTROL-REQUEST-HEADERS": query.request_headers,
     }
+    others = asdict(query.circumstances or Circumstances())
+    lines |= {name.title(): others[attribute] for name, attribute in CIRCUMSTANCES.items()}
     headers = [[name, value] for name, values in lines.items() for value in values]
     return {"method": query.method, "policy": query.policy, "url": query.url, "headers": headers}
 

@@ -3,24 +3,24 @@
 Headers come as lines, hosts as they are written, and the decision about the Origin as it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 Lines = Sequence[tuple[str, str]]
 
 
 def judge(
-    guard: dict[str, object], hosts: Iterable[str], method: str, url: str | None, lines: Lines, decided: str, rule: bool
+    guard: dict[str, object], method: str, url: str | None, lines: Lines, decided: str, *, rule: bool, called: bool
 ) -> tuple[bool, str] | None:
     """Say whether a request passes, and by which code.
 
     Args:
         guard: The guard as a document writes it.
-        hosts: The hosts that it lists, or those of `match`, without paths.
         method: The method of the request.
         url: Its URL.
         lines: Its header lines.
         decided: The reason code of the decision about its Origin.
         rule: Whether a rule was found for that Origin.
+        called: Whether the service is called by a listed host, see `is_called_rightly`.
 
     Returns:
         Nothing where the guard is not about this request.
@@ -34,7 +34,7 @@ def judge(
     changing = "state-changing" in kinds and method not in ("GET", "HEAD", "OPTIONS")
     if not ("all" in kinds or changing or ("websocket" in kinds and websocket)):
         return None
-    if not _is_called_rightly(list(hosts), url, _values(lines, "host")):
+    if not called:
         return False, "host-not-allowed"
     if _values(lines, "origin"):
         return _with_origin(lines, decided, rule, websocket)
@@ -69,11 +69,18 @@ def _values(lines: Lines, name: str) -> list[str]:
     return [value for key, value in lines if key.lower() == name]
 
 
-def _is_called_rightly(listed: list[str], url: str | None, hosts: list[str]) -> bool:
-    """Whether every name by which the service is called is listed, and there is one."""
+def is_called_rightly(listed: list[str], url: str | None, lines: Lines) -> bool:
+    """Say whether every name by which the service is called is listed, and there is one.
+
+    Args:
+        listed: The hosts that the guard lists, or those of `match`, without paths.
+        url: The URL of the request.
+        lines: Its header lines.
+    """
+    hosts = _values(lines, "host")
     if len(hosts) > 1 or (url is None and not hosts):
         return False
-    called = [(host, ("http", "https")) for host in hosts]
+    called: list[tuple[str, tuple[str, ...]]] = [(host, ("http", "https")) for host in hosts]
     if url is not None:
         scheme, _, rest = url.partition("://")
         called.append((rest.split("/")[0], ({"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower()),)))

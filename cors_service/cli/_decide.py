@@ -11,7 +11,7 @@ from cors_service.asking.arguments import check_policy
 from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Verdict
+from cors_service.decision import ActivePolicies, BadQuery, Decision, GuardVerdict
 from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.limits import DEFAULT_TTL
@@ -98,7 +98,7 @@ def _for_people(decision: Decision) -> str:
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in decision.headers)])
 
 
-def _guard_for_people(verdict: Verdict) -> str:
+def _guard_for_people(verdict: GuardVerdict) -> str:
     what = "passes" if verdict.passes else "stopped" if verdict.stops else "passes, since the guard only reports"
     words = f"{verdict.reason.message} {verdict.reason.hint}".rstrip()
     return f"{what} (guard): {words} [{verdict.reason.code}]"

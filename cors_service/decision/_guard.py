@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from cors_service.decision._urls import URL, candidates, parse_site
-from cors_service.decision.decision import Decision, GuardMode, Reason, Verdict
+from cors_service.decision.decision import Decision, GuardMode, GuardVerdict, Reason
 from cors_service.decision.query import Circumstances, Query
 from cors_service.grammar.host import ANY_PORT
 from cors_service.grammar.mistakes import shown
@@ -58,7 +58,7 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
         mode: GuardMode = "report" if guard.mode == "report" else "enforce"
         return cls(frozenset(guard.requests), guard.without_origin == "allow", frozenset(hosts), mode)
 
-    def judge(self, query: Query, url: URL | None, decision: Decision) -> Verdict | None:
+    def judge(self, query: Query, url: URL | None, decision: Decision) -> GuardVerdict | None:
         """Say whether a request passes; None where the guard is not about it.
 
         Args:
@@ -75,7 +75,7 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
             or _by_origin(query, known, decision, is_websocket)
             or self._without_origin(query, known, is_websocket)
         )
-        return Verdict(passes, self.mode, reason)
+        return GuardVerdict(passes, self.mode, reason)
 
     def _is_about(self, method: str, is_websocket: bool) -> bool:
         return (
@@ -122,7 +122,7 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
         return _refused("origin-missing", "The request has no Origin, and the guard has without_origin = 'refuse'.")
 
 
-def with_hint(verdict: Verdict) -> Verdict:
+def with_hint(verdict: GuardVerdict) -> GuardVerdict:
     """Say what to write where a guard refuses; a refused Origin has its hint in the decision about it."""
     hint = _HINTS.get(verdict.reason.code, "")
     return structs.replace(verdict, reason=structs.replace(verdict.reason, hint=hint)) if hint else verdict

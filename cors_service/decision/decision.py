@@ -56,7 +56,7 @@ class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
         return self.code in _ABOUT_ORIGIN
 
 
-class Verdict(Struct, frozen=True, gc=False, rename={"passes": "pass"}):
+class GuardVerdict(Struct, frozen=True, gc=False, rename={"passes": "pass"}):
     """What the guard of a policy says of a request.
 
     Attributes:
@@ -98,7 +98,7 @@ class Decision(Struct, frozen=True, gc=False):
     policy: str
     rule: int | None
     revision: str
-    guard: Verdict | None = None
+    guard: GuardVerdict | None = None
 
 
 _ABOUT_ORIGIN: Final = frozenset(

@@ -33,6 +33,7 @@ _ODD_HEADERS: tuple[_Lines, ...] = (
     # Each line is safelisted, all of them together are not.
     (("Accept", "a" * 128),) * 9,
 )
+_SITES = ("same-origin", "same-site", "cross-site", "none", "elsewhere")
 # Characters that no header can carry.
 _DROPPED = dict.fromkeys(map(ord, "\0\r\n"))
 
@@ -109,7 +110,10 @@ class Neighbourhood:
             preflight = _rewritten(random, lines) if way > 5 else lines
         elif way == 7 and not request.same_origin:
             actual = (*actual_headers(request), ("origin", random.choice((origin, "null", "https://evil.invalid"))))
-        return Exchange(self._policy, request, preflight, actual or actual_headers(request))
+        actual = actual or actual_headers(request)
+        if random.randrange(4) == 3:  # what a guard looks at
+            actual = (*actual, ("Sec-Fetch-Site", random.choice(_SITES)))
+        return Exchange(self._policy, request, preflight, actual)
 
     def _draw_origin(self, random: Random, rule: "_Rule") -> str:
         kind = random.randrange(16)

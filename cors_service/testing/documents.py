@@ -44,7 +44,7 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
 
     The patterns of the rules are near misses of each other, and each rule has an origin of its own, so that no
     earlier rule makes it unreachable. Some rules refuse their origins. Some documents have an origin set or a header
-    set, some are written flat, some are static.
+    set, some are written flat, some are static, some have a guard.
 
     Args:
         random: Where the choices come from: equal states make equal documents.
@@ -78,7 +78,10 @@ def draw_document(random: Random, *, expressions: bool = False) -> Document:
     if random.randrange(16) == 15:
         static = {"origins": [exact_origin(random)], **_draw_grants(random, everybody=False), "static": True}
         return {"version": 1, "policies": {"a": static}}
-    document["policies"] = {"a": policy | _draw(random, "preflight_status", (None, None, 204, 200))}
+    policy |= _draw(random, "preflight_status", (None, None, 204, 200))
+    if random.randrange(4) == 3:
+        policy["guard"] = _draw_guard(random)
+    document["policies"] = {"a": policy}
     return document
 
 
@@ -129,6 +132,16 @@ def _draw_grants(random: Random, *, everybody: bool) -> Document:
         **_draw(random, "timing", (None, True)),
         **_draw(random, "resource_policy", _RESOURCE_POLICIES),
         "dangerously_allow": _DANGERS,
+    }
+
+
+def _draw_guard(random: Random) -> Document:
+    # What a match binds may be any host, which no guard takes.
+    return {
+        **_draw(random, "requests", (None, "state-changing", ["websocket", "state-changing"])),
+        **_draw(random, "without_origin", (None, "refuse")),
+        **_draw(random, "mode", (None, "report")),
+        "hosts": random.choice((["service.invalid"], ["*.invalid:*"], ["localhost:*"])),
     }
 
 

@@ -41,6 +41,7 @@ def test_decision() -> None:
         "policy": "catalogue",
         "rule": 1,
         "revision": revision(read_document(POLICIES)),
+        "guard": None,
         "ttl": 5,
     } == decision
 
