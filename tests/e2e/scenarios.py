@@ -261,7 +261,7 @@ def assert_no_grant(answer: Answer, request: Request) -> None:
     assert not preflight_check(request, answer.status, answer.lines).allowed
 
 
-@scenario(1, "An allowed preflight is answered, with the headers of the decision")
+@scenario(1, "An allowed preflight gets the headers of the decision")
 def allowed_preflight(subject: Subject) -> None:
     """The decision's status and headers are the answer, and the application is not asked."""
     request = page(PARTNER, "PUT", "content-type", "x-catalogue-a", credentials=True)
@@ -278,7 +278,7 @@ def allowed_preflight(subject: Subject) -> None:
     assert not answer.is_of_application
 
 
-@scenario(2, "A refused preflight is answered with a 403 that tells nothing")
+@scenario(2, "A refused preflight gets a 403 that says nothing")
 def refused_preflight(subject: Subject) -> None:
     """Whether the origin, the method or a header is refused."""
     for request in (page(STRANGER, "PUT"), page(READER, "PUT"), page(PARTNER, "PUT", "x-other"), page("null", "PUT")):
@@ -287,7 +287,7 @@ def refused_preflight(subject: Subject) -> None:
         assert (answer.status, answer.cors, answer.vary) == (403, {}, VARY_PREFLIGHT)
 
 
-@scenario(2, "No answer has a header that is meant for operators, such as the reason of a refusal")
+@scenario(2, "No answer has a header for operators, such as the reason for a refusal")
 def nothing_for_operators(subject: Subject) -> None:
     """A page, or whoever else asks, does not learn from it why something is refused, or when policies change."""
     answers = [
@@ -300,7 +300,7 @@ def nothing_for_operators(subject: Subject) -> None:
     assert sorted(name for name in told if name.startswith("cors-")) == []
 
 
-@scenario(3, "An allowed request with credentials is served with the headers of the decision")
+@scenario(3, "An allowed request with credentials gets the headers of the decision")
 def allowed_with_credentials(subject: Subject) -> None:
     """A browser shares the answer with the page."""
     answer = subject.ask("GET", PATH, [("Origin", PARTNER), ("Cookie", "session=1")])
@@ -309,7 +309,7 @@ def allowed_with_credentials(subject: Subject) -> None:
     assert cors_check(page(PARTNER, credentials=True), answer.lines).allowed
 
 
-@scenario(3, "An allowed request without credentials is served so, too, but not to pages that send cookies")
+@scenario(3, "So does one without credentials, but pages that send cookies can't read the answer")
 def allowed_without_credentials(subject: Subject) -> None:
     """A browser shares the answer if the page sent no cookies."""
     answer = subject.ask("GET", PATH, [("Origin", READER)])
@@ -319,7 +319,7 @@ def allowed_without_credentials(subject: Subject) -> None:
     assert not cors_check(page(READER, credentials=True), answer.lines).allowed
 
 
-@scenario(3, "An allowed request with a body reaches the application as it came")
+@scenario(3, "An allowed request with a body reaches the application unchanged")
 def allowed_with_body(subject: Subject) -> None:
     """Asking about a request takes nothing from it."""
     lines = [("Origin", PARTNER), ("Content-Type", "application/json"), ("Cookie", "session=1"), ("X-Catalogue-A", "2")]
@@ -331,7 +331,7 @@ def allowed_with_body(subject: Subject) -> None:
     assert [received["headers"][name.lower()] for name, _ in lines] == [[value] for _, value in lines]
 
 
-@scenario(3, "A request with very many headers, 12 KiB of them, is decided about like any other")
+@scenario(3, "A request with 12 KiB of headers is decided like any other")
 def allowed_with_many_headers(subject: Subject) -> None:
     """What a client sends beside Origin is not passed on to the service, which limits what it reads."""
     # With Host and Origin 100: as many as all take, and too many for the service if a proxy adds its own to them.
@@ -339,7 +339,7 @@ def allowed_with_many_headers(subject: Subject) -> None:
     assert_served(subject.ask("GET", PATH, [("Origin", PARTNER), *lines]), PARTNER)
 
 
-@scenario(4, "A refused request is served, without any header of CORS")
+@scenario(4, "A refused request is served without CORS headers")
 def refused_is_served(subject: Subject) -> None:
     """It is the browser that keeps the answer from the page."""
     refused = [(STRANGER, "GET"), (STRANGER, "PUT"), (READER, "DELETE"), ("null", "GET"), (f"{PARTNER}/", "GET")]
@@ -350,7 +350,7 @@ def refused_is_served(subject: Subject) -> None:
         assert not cors_check(page(origin, method), answer.lines).allowed
 
 
-@scenario(5, "A request without Origin is served, with `Vary: Origin` and no header of CORS")
+@scenario(5, "A request without Origin is served with `Vary: Origin` and no CORS headers")
 def no_origin(subject: Subject) -> None:
     """Also one that has other headers of a preflight."""
     for lines in ((), [("Access-Control-Request-Method", "PUT")]):
@@ -359,7 +359,7 @@ def no_origin(subject: Subject) -> None:
         assert (answer.vary, answer.timing) == (VARY, [PARTNER])
 
 
-@scenario(6, "An OPTIONS that is no preflight reaches the application")
+@scenario(6, "An OPTIONS that is not a preflight reaches the application")
 def plain_options(subject: Subject) -> None:
     """What makes a preflight is both headers; one of them is decided about like any other request."""
     method = ("Access-Control-Request-Method", "PUT")
@@ -369,7 +369,7 @@ def plain_options(subject: Subject) -> None:
         assert (answer.received["method"], answer.vary) == ("OPTIONS", VARY)
 
 
-@scenario(7, "The application's own headers of CORS are gone")
+@scenario(7, "The application's own CORS headers are removed")
 def own_headers_are_gone(subject: Subject) -> None:
     """Whatever is decided, each header of CORS is the decision's, on one line."""
     for origin, decided in (*DECIDED.items(), (None, {})):
@@ -387,7 +387,7 @@ def vary_is_merged(subject: Subject) -> None:
         assert subject.ask("GET", PATH, [("Origin", origin)]).vary == VARY
 
 
-@scenario(8, "Error pages of the application carry the headers")
+@scenario(8, "The application's error pages carry the headers")
 def errors_of_application(subject: Subject) -> None:
     """A page that may not read the error can't tell its user what went wrong."""
     for status in (404, 500):
@@ -397,7 +397,7 @@ def errors_of_application(subject: Subject) -> None:
         assert (refused.status, refused.cors, refused.vary) == (status, {}, VARY)
 
 
-@scenario(8, "Error pages of the proxy carry the headers", for_gateways=True)
+@scenario(8, "The proxy's error pages carry the headers", for_gateways=True)
 def errors_of_proxy(subject: Subject) -> None:
     """Where the application breaks off the connection, it is the proxy that answers."""
     answer = subject.ask("GET", "/catalogue/abort", [("Origin", PARTNER)])
@@ -416,7 +416,7 @@ def long_body(subject: Subject) -> None:
     assert DECIDED[PARTNER] == answer.cors, "without the headers"
 
 
-@scenario(9, "Each request of a connection that is kept alive is decided about by itself")
+@scenario(9, "Each request on a kept-alive connection gets its own decision")
 def one_connection(subject: Subject) -> None:
     """Nothing that is decided for one is left for the next."""
     with subject.connected() as connection:
@@ -441,7 +441,7 @@ def served_all_the_same(subject: Subject, state: State) -> None:
         assert_no_grant(preflight(subject, request), request)
 
 
-@scenario(10, "The service is down: the site serves, without headers of CORS; preflights fail")
+@scenario(10, "The service is down: the site works without CORS headers; preflights fail")
 def service_is_down(subject: Subject) -> None:
     """Nobody listens."""
     served_all_the_same(subject, State.DOWN)
@@ -459,13 +459,13 @@ def service_is_slow(subject: Subject) -> None:
     served_all_the_same(subject, State.SLOW)
 
 
-@scenario(10, "What is at its address does not speak HTTP: the same")
+@scenario(10, "Whatever is at its address does not speak HTTP: the same")
 def service_answers_garbage(subject: Subject) -> None:
     """It speaks another protocol."""
     served_all_the_same(subject, State.GARBAGE)
 
 
-@scenario(10, "The service breaks off within its answer: the same")
+@scenario(10, "The service breaks off in the middle of its answer: the same")
 def service_breaks_off(subject: Subject) -> None:
     """The headers that came before count for nothing."""
     served_all_the_same(subject, State.CUT)
@@ -478,7 +478,7 @@ def service_answers_errors(subject: Subject) -> None:
     served_all_the_same(subject, State.FORBIDDING)
 
 
-@scenario(10, "Without the service, answers say `Vary: Origin` all the same")
+@scenario(10, "Without the service, answers still say `Vary: Origin`")
 def vary_without_service(subject: Subject) -> None:
     """A cache would otherwise give them to origins that the service allows once it is back."""
     for state in (State.DOWN, State.GARBAGE, State.ERROR):
@@ -556,7 +556,7 @@ def forged_query(subject: Subject) -> None:
         assert_no_grant(preflight(subject, request, f"{PATH}{suffix}"), request)
 
 
-@scenario(11, "A body that looks like a request to the service is none")
+@scenario(11, "A body that looks like a request to the service is just a body")
 def forged_body(subject: Subject) -> None:
     """It does not reach the connections to the service, where it would get the answer to the next question."""
     lines = [
@@ -611,7 +611,7 @@ ODD_PATHS: Final = [
 """Paths that proxies decode, clean up or refuse."""
 
 
-@scenario(12, "A path with odd encodings is decided about like any other")
+@scenario(12, "A path with odd encodings is decided like any other")
 def odd_paths_are_decided(subject: Subject) -> None:
     """Neither the request nor its preflight gets lost on the way to the service, nor somebody else's policy."""
     for path in ODD_PATHS:
@@ -625,7 +625,7 @@ def odd_paths_are_decided(subject: Subject) -> None:
             assert (path, origin, verdict.allowed) == (path, origin, allowed)
 
 
-@scenario(12, "A path with odd encodings reaches the application as it came")
+@scenario(12, "A path with odd encodings reaches the application unchanged")
 def odd_paths_are_kept(subject: Subject) -> None:
     """Byte for byte."""
     for path in ODD_PATHS:

@@ -94,7 +94,7 @@ def is_allowed(subject: Asking, origin: str) -> bool:
     return preflight_check(request, answer.status, answer.lines).allowed
 
 
-@further(7, "Answers in pieces, and those that are written by the lowest means, are like all others", ttl=NEVER)
+@further(7, "Streamed answers, and those written with the lowest-level calls, are like all others", ttl=NEVER)
 def other_ways_to_answer(subject: Asking) -> None:
     """Wherever the application set its headers of CORS, each is replaced, and `Vary` is merged."""
     for way in ("streamed", "raw"):
@@ -110,7 +110,7 @@ def other_ways_to_answer(subject: Asking) -> None:
             assert answer.is_of_application
 
 
-@further(7, "Where everybody gets the same, answers do not vary", ttl=NEVER)
+@further(7, "Where everybody gets the same headers, answers do not vary", ttl=NEVER)
 def public(subject: Asking) -> None:
     """And a preflight is answered with the status of the policy."""
     with subject.policies(PUBLIC):
@@ -134,7 +134,7 @@ def service_drips(subject: Asking) -> None:
     assert_served(subject.ask("GET", PATH, [("Origin", PARTNER)]), PARTNER)
 
 
-@further(10, "An error of the service is no decision, whatever it says; nor is a redirection", ttl=NEVER)
+@further(10, "An error from the service is not a decision, whatever it says; nor is a redirect", ttl=NEVER)
 def errors_decide_nothing(subject: Asking) -> None:
     """Not even one with the body of a decision. Who else may be asked stands in the configuration."""
     for failing in (subject.failing_service, subject.redirecting_service):
@@ -144,7 +144,7 @@ def errors_decide_nothing(subject: Asking) -> None:
     assert_served(subject.ask("GET", PATH, [("Origin", PARTNER)]), PARTNER)
 
 
-@further(10, "Whatever answers in the service's place can't do more than the service: it is no decision", ttl=NEVER)
+@further(10, "Whatever answers in the service's place can't do more than the service could", ttl=NEVER)
 def nothing_else_is_believed(subject: Asking) -> None:
     """No header but those of a decision, for this origin and policy; no other status; not for longer than an hour."""
     asked = page(PARTNER, "PUT", credentials=True)
@@ -174,7 +174,7 @@ def told(answer: Answer) -> tuple[object, ...]:
     return answer.status, answer.cors, answer.vary, answer.is_of_application, answer.resource_policies
 
 
-@further(10, "A connection to the service that has died in the meantime is no reason to refuse", ttl=NEVER)
+@further(10, "A dead connection to the service causes no refusal", ttl=NEVER)
 def connections_die(subject: Asking) -> None:
     """The question is asked again, over another."""
     with subject.dying_connections() as died:
@@ -185,7 +185,7 @@ def connections_die(subject: Asking) -> None:
     assert_served(subject.ask("GET", PATH, [("Origin", PARTNER)]), PARTNER)
 
 
-@further(13, "A policy that is changed while it runs takes effect within the `ttl` of decisions", ttl=SOON)
+@further(13, "A changed policy takes effect within the `ttl` of decisions", ttl=SOON)
 def changed_policy(subject: Asking) -> None:
     """Who was granted something has lost it by then, and who was refused has it; preflights too."""
 
@@ -203,7 +203,7 @@ def changed_policy(subject: Asking) -> None:
         assert time.monotonic() - since <= subject.ttl + _SLACK
 
 
-@further(13, "A decision is used again until then, and serves while the service is down", ttl=LONG)
+@further(13, "A decision is reused until then, even while the service is down", ttl=LONG)
 def kept_decisions(subject: Asking) -> None:
     """For the same origin, method and requested headers, and for no other."""
     origins = (PARTNER, READER, STRANGER)
@@ -220,7 +220,7 @@ def kept_decisions(subject: Asking) -> None:
             assert (answer.status, answer.cors) == (403, {})
 
 
-@further(13, "After that it serves no longer, whatever else fails", ttl=SOON)
+@further(13, "After that it is not reused, whatever else fails", ttl=SOON)
 def old_decisions(subject: Asking) -> None:
     """The time is that of the service, in seconds."""
     origin = "https://old.example"
@@ -234,7 +234,7 @@ def old_decisions(subject: Asking) -> None:
             assert time.monotonic() - since <= subject.ttl + _SLACK
 
 
-@further(13, "The first decision by changed policies ends the use of all that were made by others", ttl=LONG)
+@further(13, "The first decision by changed policies discards all earlier ones", ttl=LONG)
 def other_revision(subject: Asking) -> None:
     """Whatever it is about."""
     subject.ask("GET", PATH, [("Origin", PARTNER)])
@@ -249,7 +249,7 @@ def other_revision(subject: Asking) -> None:
     subject.ask("DELETE", "/catalogue/1", [("Origin", "https://newer.example")])
 
 
-@further(13, f"{KEPT} decisions are kept at most", ttl=LONG)
+@further(13, f"At most {KEPT} decisions are kept", ttl=LONG)
 def bounded(subject: Asking) -> None:
     """What was decided before that many others is asked about again."""
     with subject.connected() as connection:
