@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,9 @@ from cors_service.policy.model import RESOURCE_POLICIES
 _GUARDED: Final = {name.replace("-", "_"): attribute for name, attribute in CIRCUMSTANCES.items()}
 FORM_FIELDS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers", *_GUARDED)
 """The parameters of the GET form."""
+
+PROBLEM: Final = "application/problem+json"
+"""The media type of an error (RFC 9457)."""
 
 LONGEST_TTL: Final = 3600
 """Seconds for which a decision may be used again at most.
@@ -261,6 +265,17 @@ def read_problem(body: bytes) -> str:
         ValueError: It is not an error of this service.
     """
     return _read(_decode_problem, body).detail
+
+
+def problem_fields(status: int, code: str, detail: str) -> dict[str, object]:
+    """Give the members of an error (RFC 9457, 3.1), and its code."""
+    return {
+        "type": f"urn:cors-service:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
 
 
 def write_query(query: Query) -> bytes:

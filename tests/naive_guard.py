@@ -28,7 +28,7 @@ def judge(
     websocket = (url or "").lower().startswith(("ws://", "wss://"))
     for line in _values(lines, "upgrade"):
         websocket = websocket or "websocket" in [token.strip().lower() for token in line.split(",")]
-    websocket = websocket or (method == "CONNECT" and _values(lines, "sec-websocket-version") != [])
+    websocket = websocket or _values(lines, "sec-websocket-version") != []
     written = guard.get("requests", "all")
     kinds = [written] if isinstance(written, str) else list(written)  # type: ignore[call-overload]
     changing = "state-changing" in kinds and method not in ("GET", "HEAD", "OPTIONS")

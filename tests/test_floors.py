@@ -16,7 +16,7 @@ FLOORS = (
     {"policy"},
     {"decision"},
     {"wire", "limits", "reader", "access", "suites"},
-    {"_twisted", "processes"},
+    {"_twisted", "processes", "stopped"},
     {"store"},
     {"web", "asking"},
     {"client"},
@@ -28,7 +28,7 @@ FLOORS = (
     {"__main__"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-PURE = ("grammar", "browser", "policy", "decision", "wire", "reader", "access", "limits", "suites")
+PURE = ("grammar", "browser", "policy", "decision", "wire", "reader", "access", "limits", "suites", "stopped")
 
 
 def room(path: Path) -> str:

@@ -151,7 +151,8 @@ def _is_websocket(query: Query, known: Circumstances) -> bool:
         return True
     if any(token.strip(" \t").lower() == "websocket" for line in known.upgrades for token in line.split(",")):
         return True
-    return query.method == "CONNECT" and bool(known.websocket_versions)
+    # In HTTP/1.1, what asks in the middle may have taken off Upgrade, which is for one hop. No page can send this one.
+    return bool(known.websocket_versions)
 
 
 def _sites(host: str) -> list[URL | None]:

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from msgspec import structs
 
-from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
+from cors_service.decision._compiled import CompiledPolicy, Grants, GuardedPolicy, compile_policy
 from cors_service.decision._guard import with_hint
 from cors_service.decision._hints import hint_of
 from cors_service.decision._router import Router
@@ -32,6 +32,7 @@ class ActivePolicies:
     Attributes:
         policy_set: The policies that it was compiled from.
         revision: The revision of that set.
+        guards: How many of them have a guard. Without any, nothing depends on the circumstances of a query.
     """
 
     def __init__(self, policy_set: PolicySet) -> None:
@@ -40,13 +41,15 @@ class ActivePolicies:
             name: at_once(compile_policy(policy, policy_set, grants)) for name, policy in policy_set.policies.items()
         }
         router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
-        self._become(policy_set, revision(policy_set), policies, router)
+        guards = sum(policy.guard is not None for policy in policy_set.policies.values())
+        self._become(policy_set, revision(policy_set), policies, router, guards)
 
     def _become(
-        self, policy_set: PolicySet, revision: str, policies: dict[str, CompiledPolicy], router: Router
+        self, policy_set: PolicySet, revision: str, policies: dict[str, CompiledPolicy], router: Router, guards: int
     ) -> None:
         self.policy_set = policy_set
         self.revision = revision
+        self.guards = guards
         self._policies = policies
         self._router = router
 
@@ -70,8 +73,10 @@ class ActivePolicies:
         header_sets: dict[str, tuple[str, ...]] = {}
         compiled: dict[str, CompiledPolicy] = {}
         router = Router(())
+        guards = 0
         if change.base is not None:
             assert before is not None
+            guards = before.guards
             assert before.revision == change.base
             policies = cast(dict[str, Policy], known).copy()  # the copy of a proxy is a dictionary
             yield None
@@ -92,7 +97,9 @@ class ActivePolicies:
             header_sets=MappingProxyType(header_sets),
         )
         for name in change.removed:
-            router.remove(name, policies.pop(name).match)
+            gone = policies.pop(name)
+            router.remove(name, gone.match)
+            guards -= gone.guard is not None
             del compiled[name]
             yield None
         grants: Grants = {}
@@ -100,6 +107,8 @@ class ActivePolicies:
         for policy in change.policies:
             name = policy.name
             was = known.get(name)
+            replaced = policies.get(name)
+            guards += (policy.guard is not None) - (replaced is not None and replaced.guard is not None)
             if before is not None and policy == was and not (has_sets and policy.uses) and not policy.uses_headers:
                 policies[name], compiled[name] = was, before._policies[name]
             else:
@@ -112,7 +121,7 @@ class ActivePolicies:
                 router.add(name, policy.match)
             yield None
         after = cls.__new__(cls)
-        after._become(policy_set, change.revision, compiled, router)
+        after._become(policy_set, change.revision, compiled, router, guards)
         return after
 
     def parts(self, change: Change) -> list[object]:
@@ -142,19 +151,41 @@ class ActivePolicies:
         Raises:
             BadQuery: There is no such policy; or none is named, and the URL is missing, not usable, or finds none.
         """
-        name = query.policy
-        if name is None:
-            if query.url is None:
-                raise BadQuery("no-selector", "The query names neither a policy nor a URL.")
-            url: URL | None = (found := parse_url(query.url))
-            name = self._router.find(found)
-        else:
-            # Whatever the URL is, the policy is known.
-            url = None if query.url is None else parse_site(query.url)
-        policy = self._policies.get(name)
-        if policy is None:
-            raise self._unknown(name)
+        try:
+            name = query.policy
+            if name is None:
+                if query.url is None:
+                    # A call, to raise it elsewhere, would cost a fiftieth of a decision.
+                    raise BadQuery("no-selector", "The query names neither a policy nor a URL.")  # noqa: TRY301
+                url: URL | None = (found := parse_url(query.url))
+                name = self._router.find(found)
+            else:
+                # Whatever the URL is, the policy is known.
+                url = None if query.url is None else parse_site(query.url)
+            policy = self._policies.get(name)
+            if policy is None:
+                raise self._unknown(name)
+        except BadQuery as error:
+            error.guarded = self.guards > 0
+            raise
         return policy.decide(query, url, self.revision)
+
+    def has_guard(self, name: str) -> bool:
+        """Say whether a policy has a guard."""
+        return isinstance(self._policies.get(name), GuardedPolicy)
+
+    def takes(self, decision: Decision) -> bool:
+        """Say whether a service should take a request, whatever a page may read of the answer.
+
+        The guard of its policy says it. A preflight, and what a policy without a guard decides, is not taken if it is
+        refused.
+
+        Args:
+            decision: What these policies decided about the request.
+        """
+        if decision.guard is not None and decision.guard.stops:
+            return False
+        return decision.allowed is not False or (decision.kind != "preflight" and self.has_guard(decision.policy))
 
     def decide_cross_origin(self, query: Query) -> Decision:
         """Decide, by the policy that is named, about a request of another origin, whatever its URL says of its own.
@@ -191,7 +222,8 @@ class ActivePolicies:
             near = nearest(unknown or "", self.policy_set.policies)
             if near is None:
                 raise
-            raise BadQuery("unknown-policy", f"{error.message} The nearest is '{near}'.") from None
+            message = f"{error.message} The nearest is '{near}'."
+            raise BadQuery("unknown-policy", message, guarded=error.guarded) from None
         if decision.guard is not None:
             decision = structs.replace(decision, guard=with_hint(decision.guard))
         if decision.allowed is not False:

@@ -16,12 +16,14 @@ class BadQuery(Exception):
     Attributes:
         code: One of `url-malformed`, `url-ambiguous`, `unknown-policy`, `no-policy-for-url`, `no-selector`.
         message: What is wrong, a sentence for people.
+        guarded: Whether the policy that was meant may have a guard: then nothing must pass for want of a decision.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, guarded: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.guarded = guarded
 
 
 class Circumstances(Struct, frozen=True, cache_hash=True):

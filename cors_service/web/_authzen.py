@@ -1,7 +1,8 @@
 """The Authorization API of AuthZEN, for callers that speak it.
 
 See https://openid.net/specs/authorization-api-1_0.html, sections 6, 7, 9 and 10. An origin that may do this is
-permitted; so is a request without an Origin, since no decision about CORS would stop it.
+permitted; so is a request without an Origin, since no decision about CORS would stop it. Where the policy has a guard,
+that decides what is permitted.
 """
 
 from __future__ import annotations
@@ -51,17 +52,19 @@ class EvaluationEndpoint(EndpointWithPolicies):
 
     def _evaluate_alone(self, active: ActivePolicies, fields: dict[str, Any]) -> Answer:
         try:
-            body, _ = self._evaluate(active.advise, fields)
+            body, _ = self._evaluate(active, active.advise, fields)
         except BadQuery as error:
             if error.code in _REFUSED:
                 raise
             body = _denied(error)
         return Answer(200, JSON, body, {"Cache-Control": NO_STORE})
 
-    def _evaluate(self, decide: Callable[[Query], Decision], fields: object) -> tuple[bytes, bool]:
+    def _evaluate(
+        self, active: ActivePolicies, decide: Callable[[Query], Decision], fields: object
+    ) -> tuple[bytes, bool]:
         """Write a decision as AuthZEN has it, and give it."""
         decision = decide(read_evaluation(fields))
-        permitted = decision.allowed is not False
+        permitted = active.takes(decision)
         context = write_decision(decision, self._limits.ttl)
         return b'{"decision":%b,"context":%b}' % (b"true" if permitted else b"false", context), permitted
 
@@ -116,7 +119,7 @@ class EvaluationsEndpoint(EvaluationEndpoint):
         for item in items:
             yield None
             try:
-                answer, permitted = self._evaluate(active.decide, completed(item, defaults))
+                answer, permitted = self._evaluate(active, active.decide, completed(item, defaults))
             except BadQuery as error:
                 answer, permitted = _denied(error), False
             answers.append(answer)

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision.reported import Reported
 from cors_service.limits import Limits
+from cors_service.stopped import without_grants
 from cors_service.store import IPolicies
 from cors_service.web._body import json_body
 from cors_service.web._decisions import SHORT, in_turn
@@ -56,8 +58,16 @@ class ApisixEndpoint(ProxyEndpoint):
 
     ids: PeekedIds
 
-    def __init__(self, ids: PeekedIds, policies: IPolicies, limits: Limits, warnings: Warnings, turns: Turns) -> None:
-        super().__init__(ids, policies, limits, warnings)
+    def __init__(
+        self,
+        ids: PeekedIds,
+        policies: IPolicies,
+        limits: Limits,
+        warnings: Warnings,
+        reported: Reported,
+        turns: Turns,
+    ) -> None:
+        super().__init__(ids, policies, limits, warnings, reported)
         self._turns = turns
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
@@ -79,12 +89,19 @@ class ApisixEndpoint(ProxyEndpoint):
         query = read_query({"method": original.method, "headers": reported.get("headers")})
         return self._answer_about(policy, original, query)
 
-    def _decided(self, decision: Decision) -> Answer:
-        return self._write_result(super()._decided(decision), decision.status, decision.reason.code)
+    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
+        answer = super()._decided(decision, original)
+        if decision.guard is not None and decision.guard.stops:
+            answer.headers = dict(without_grants(tuple(answer.headers.items())))
+            return self._write_result(answer, 403, decision.guard.reason.code)
+        return self._write_result(answer, decision.status, decision.reason.code)
 
-    def _undecided(self, query: Query, error: BadQuery) -> Answer:
-        answer = super()._undecided(query, error)
-        return self._write_result(answer, answer.status if query.is_preflight else None, error.code)
+    def _undecided(self, query: Query, original: OriginalRequest, error: BadQuery) -> Answer:
+        answer = super()._undecided(query, original, error)
+        active: ActivePolicies | None = self._policies.active
+        # This plugin asks nowhere else, so this endpoint enforces guards, and what may be guarded.
+        stops = query.is_preflight or active is None or active.guards > 0
+        return self._write_result(answer, 403 if stops else None, error.code)
 
     def _write_result(self, answer: Answer, status: int | None, reason: str) -> Answer:
         """Write what proxies get into a result.

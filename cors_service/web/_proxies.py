@@ -5,6 +5,9 @@ and in headers. A CORS mismatch is not a failure of authorisation: an actual req
 the headers that a browser needs before it lets the page read the answer. No selector is in the query string, which
 proxies pass on from the client; and only those headers count that the proxies of an endpoint set themselves, so a
 client gains nothing by sending those of another.
+
+The host that was called is the one in the URL that the proxy reports. The Host of its question is that only where the
+endpoint says so; elsewhere it is the service's own name.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision import ActivePolicies, BadQuery, Circumstances, Decision, Query
+from cors_service.decision.reported import Reported
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.path import encode_bytes
 from cors_service.limits import Limits
+from cors_service.stopped import detail_of, error_body, speaks_rpc, without_grants
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer
@@ -32,9 +37,19 @@ NO_POLICY: Final = "-"
 
 # What a browser sends, in the order of the attributes of a query.
 _CORS_HEADERS: Final = (b"origin", b"access-control-request-method", b"access-control-request-headers")
+# What a guard looks at besides, in the order of the attributes of its circumstances; but for Host.
+_GUARDED_HEADERS: Final = (
+    b"sec-fetch-site",
+    b"sec-fetch-mode",
+    b"sec-fetch-dest",
+    b"upgrade",
+    b"sec-websocket-version",
+)
 _NO_LINES: Final = (None,)
 _UNDECIDED: Final = "no-policy"
 _DECISIONS: Final = {True: "allowed", False: "refused", None: "none"}
+_GUARD: Final = "Cors-Guard"
+_PASSES, _STOPS, _REPORTS = "pass", "refuse", "report"
 _VARY: Final = "Origin"
 _VARY_PREFLIGHT: Final = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 _AUTHORITY: Final = re.compile(r"[^/?#\\]+")
@@ -52,11 +67,13 @@ class OriginalRequest(NamedTuple):
         method: Its method; empty where the proxy does not report it.
         site: Scheme and authority of its URL; empty where the proxy does not report them.
         path: The path of its URL, encoded as it came, perhaps with a query; empty where the proxy does not report it.
+        speaks_rpc: Whether its client takes errors as JSON-RPC has them.
     """
 
     method: str
     site: str
     path: str
+    speaks_rpc: bool = False
 
 
 class Undecided(BadQuery):
@@ -68,6 +85,7 @@ class ProxyEndpoint(EndpointWithPolicies):
 
     Attributes:
         trusted_headers: The headers that the proxies of this endpoint set, and that are believed for that reason.
+        guarded_headers: The further headers of the client that a guard looks at.
         refused_preflight: The status of a preflight that is refused.
         takes_path: Whether the path of the original request stands behind the name of the policy.
         is_cross_origin: Whether what is asked about always comes from another origin.
@@ -75,14 +93,20 @@ class ProxyEndpoint(EndpointWithPolicies):
 
     isLeaf = True
     trusted_headers: tuple[bytes, ...] = ()
+    guarded_headers: tuple[bytes, ...] = _GUARDED_HEADERS
     refused_preflight = 200
     takes_path = False
     is_cross_origin = False
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
+    def __init__(
+        self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings, reported: Reported
+    ) -> None:
         super().__init__(ids, policies, limits)
         self._warnings = warnings
+        self._reported = reported
         self._remembered: Remembered[_Question, Answer] = Remembered()
+        self._names = (*_CORS_HEADERS, *self.trusted_headers)
+        self._guarded_names = (*self._names, *self.guarded_headers)
 
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Find out what the proxy received.
@@ -96,22 +120,24 @@ class ProxyEndpoint(EndpointWithPolicies):
     def decide_for_proxy(self, request: AnyRequest) -> Answer:
         """Decide about the original request; a question that was asked lately has its answer already."""
         active: ActivePolicies | None = self._policies.active
-        question = self._question(request)
-        if active is None or question is None:
+        if active is None:
+            return self._decide_anew(request)
+        question = self._question(request, self._guarded_names if active.guards else self._names)
+        if question is None:
             return self._decide_anew(request)
         remembered = self._remembered.of(active.revision)
         answer = remembered.get(question)
         if answer is None:
             answer = self._decide_anew(request)
-            # What can't be decided is logged each time.
-            if answer.headers["Cors-Decision"] != _UNDECIDED:
+            # What can't be decided is logged each time, and what is only reported is counted.
+            if answer.headers["Cors-Decision"] != _UNDECIDED and answer.headers.get(_GUARD) != _REPORTS:
                 remembered.offer(question, answer)
         return answer
 
-    def _question(self, request: AnyRequest) -> _Question | None:
+    def _question(self, request: AnyRequest, names: tuple[bytes, ...]) -> _Question | None:
         """Everything that the answer depends on, except for the policies; None where a header is repeated."""
         question: list[bytes | int | None] = [request.method, request.path, len(request.prepath)]
-        for name in (*_CORS_HEADERS, *self.trusted_headers):
+        for name in names:
             lines = request.requestHeaders.getRawHeaders(name) or _NO_LINES
             if len(lines) > 1:
                 return None
@@ -123,17 +149,23 @@ class ProxyEndpoint(EndpointWithPolicies):
         original = self.original(request, path)
         origins, methods, names = (_lines(request, name) for name in _CORS_HEADERS)
         asked = Query(original.method, origins=origins, request_methods=methods, request_headers=names)
+        active: ActivePolicies | None = self._policies.active
+        if active is not None and active.guards and self.guarded_headers:
+            circumstances = Circumstances((), *(_lines(request, name) for name in self.guarded_headers))
+            asked = structs.replace(asked, circumstances=circumstances)
         return self._answer_about(policy, original, asked)
 
     def _answer_about(self, policy: str | None, original: OriginalRequest, asked: Query) -> Answer:
         """Decide about an original request, given as a query without policy and URL."""
         query = structs.replace(asked, policy=policy, url=f"{original.site}/" if original.site else None)
         try:
-            return self._decided(self._decide(query, original))
+            decision = self._decide(query, original)
         except BadQuery as error:
             if error.code == "forbidden":
                 raise
-            return self._undecided(query, error)
+            return self._undecided(query, original, error)
+        self._reported.note(decision)
+        return self._decided(decision, original)
 
     def _selectors(self, request: AnyRequest) -> tuple[str | None, str]:
         """The name of the policy, None if it is to be found, and what stands behind it."""
@@ -159,9 +191,10 @@ class ProxyEndpoint(EndpointWithPolicies):
             query = structs.replace(query, policy=active.policy_for(original.site + path))
         return active.decide_cross_origin(query) if self.is_cross_origin else active.decide(query)
 
-    def _decided(self, decision: Decision) -> Answer:
+    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
         """Write a decision into the status and the headers of an answer."""
-        ttl = self._limits.ttl
+        # A gateway that keeps answers may not know that a guard looks at more than CORS does.
+        ttl = 0 if self._active().has_guard(decision.policy) else self._limits.ttl
         headers = {
             **dict(decision.headers),
             "Cors-Decision": _DECISIONS[decision.allowed],
@@ -169,12 +202,15 @@ class ProxyEndpoint(EndpointWithPolicies):
             "Cors-Policy-Revision": decision.revision,
             "Cache-Control": f"max-age={ttl}" if ttl else NO_STORE,
         }
+        if decision.guard is not None:
+            stops = _STOPS if decision.guard.stops else _REPORTS
+            headers[_GUARD] = _PASSES if decision.guard.passes else stops
         status = 200
         if decision.kind == "preflight":
             status = 204 if decision.allowed else self.refused_preflight
         return Answer(status, "", b"", headers)
 
-    def _undecided(self, query: Query, error: BadQuery) -> Answer:
+    def _undecided(self, query: Query, original: OriginalRequest, error: BadQuery) -> Answer:
         """Give no CORS headers where somebody's configuration is wrong, but cause no outage; warn in the log."""
         # Names of policies are the proxy's; URLs are the client's, which must not fill the log with them.
         subject = error.message if error.code == "unknown-policy" else error.code
@@ -240,6 +276,7 @@ class PreflightEndpoint(ProxyEndpoint):
     """`/v1/preflight/POLICY[/ORIGINAL-PATH]`: a preflight that a proxy routes to us; the client gets the answer."""
 
     trusted_headers = (b"host",)
+    guarded_headers = ()
     refused_preflight = 403
     takes_path = True
     # Pages send no preflights to their own origin; a gateway may have taken the port off the Host.
@@ -254,43 +291,93 @@ class PreflightEndpoint(ProxyEndpoint):
         if not query.is_preflight:
             detail = "This is not a preflight: it has not exactly one Origin and one Access-Control-Request-Method."
             raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
-        return super()._decide(query, original)
+        # It reaches no application, so there is nothing to guard.
+        return structs.replace(super()._decide(query, original), guard=None)
 
-    def _decided(self, decision: Decision) -> Answer:
-        answer = super()._decided(decision)
+    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
+        answer = super()._decided(decision, original)
         return Answer(decision.status or answer.status, answer.media_type, answer.body, answer.headers)
 
 
-class EnforceEndpoint(ForwardAuthEndpoint):
-    """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but a refused request gets a 403 in place of an answer.
+class _Enforces(ProxyEndpoint):
+    """Gives a 403 to a request that the service should not take, and to one that can't be decided.
 
-    So does one with an Origin that can't be decided. Without an Origin no decision would refuse it, so it goes on.
+    Where no guard can be meant, a request without an Origin goes on: no decision would refuse it.
     """
 
-    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
-        return self.decide_for_proxy
+    def _question(self, request: AnyRequest, names: tuple[bytes, ...]) -> _Question | None:
+        question = super()._question(request, names)
+        # Without a guard, nobody gets JSON-RPC.
+        if question is None or names is self._names:
+            return question
+        return (*question, speaks_rpc(_lines(request, b"accept")))
 
-    def _decided(self, decision: Decision) -> Answer:
-        answer = super()._decided(decision)
-        if decision.allowed is not False:
+    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
+        answer = super()._decided(decision, original)
+        if self._active().takes(decision):
             return answer
-        what = "has no access at all" if decision.reason.is_about_origin else "may not do this"
-        return _stopped(Problem(403, decision.reason.code, f"This origin {what}."), answer)
+        if decision.guard is None or decision.guard.passes:
+            return _stopped(Problem(403, decision.reason.code, detail_of(decision.reason)), answer)
+        reason = decision.guard.reason
+        problem = Problem(403, reason.code, detail_of(reason))
+        answer.headers = dict(without_grants(tuple(answer.headers.items())))
+        return _stopped(problem, answer, speaks_rpc=original.speaks_rpc)
 
-    def _undecided(self, query: Query, error: BadQuery) -> Answer:
-        answer = super()._undecided(query, error)
-        if not query.origins:
-            return answer
-        if error.code == "no-policies":
+    def _undecided(self, query: Query, original: OriginalRequest, error: BadQuery) -> Answer:
+        answer = super()._undecided(query, original, error)
+        active: ActivePolicies | None = self._policies.active
+        if active is None:
             retry = {"Retry-After": str(RETRY_SECONDS)}
             return _stopped(Problem(503, "no-policies", "No policies are active yet.", retry), answer)
-        return _stopped(Problem(403, error.code, "Nothing can be decided about this request."), answer)
+        # A policy that is meant, and that a wrong name or a foreign host does not find, may have a guard.
+        if not (query.origins or active.guards):
+            return answer
+        problem = Problem(403, error.code, "Nothing can be decided about this request.")
+        return _stopped(problem, answer, speaks_rpc=original.speaks_rpc and active.guards > 0)
 
 
-def _stopped(problem: Problem, answer: Answer) -> Answer:
-    """Give a problem in the place of an answer, with the headers of both."""
-    said = problem.as_answer()
-    return Answer(said.status, said.media_type, said.body, {**said.headers, **answer.headers})
+class _EnforceByPathEndpoint(_Enforces, ExtAuthzEndpoint):
+    """`/v1/enforce/POLICY/ORIGINAL-PATH`: what Envoy asks."""
+
+    def original(self, request: AnyRequest, path: str) -> OriginalRequest:
+        """Believe the request line, Host and X-Forwarded-Proto."""
+        if request.requestHeaders.hasHeader(b"x-forwarded-method"):
+            # Its method is not that of the question, and a slash at the end of an address is no path.
+            raise Problem(404, "not-found", "Behind the name of the policy stands a path, beside X-Forwarded-Method.")
+        original = super().original(request, path)
+        return original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
+
+
+class EnforceEndpoint(_Enforces, ForwardAuthEndpoint):
+    """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but a request that is not to be taken gets a 403.
+
+    With a path behind the name of the policy it is as `/v1/ext-authz`.
+    """
+
+    def __init__(
+        self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings, reported: Reported
+    ) -> None:
+        super().__init__(ids, policies, limits, warnings, reported)
+        self._by_path = _EnforceByPathEndpoint(ids, policies, limits, warnings, reported)
+
+    def original(self, request: AnyRequest, path: str) -> OriginalRequest:
+        """Believe X-Forwarded-Method, -Proto, -Host and -Uri."""
+        original = super().original(request, path)
+        return original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
+
+    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
+        return self._answer
+
+    def _answer(self, request: AnyRequest) -> Answer:
+        endpoint = self if len(request.postpath) < 2 else self._by_path
+        return endpoint.decide_for_proxy(request)
+
+
+def _stopped(problem: Problem, answer: Answer, *, speaks_rpc: bool = False) -> Answer:
+    """Give an error in the place of an answer, with the headers of both."""
+    media_type, body = error_body(problem.status, problem.code, problem.detail, speaks_rpc=speaks_rpc)
+    headers = {**problem.as_answer().headers, **answer.headers}
+    return Answer(problem.status, media_type, body, headers)
 
 
 def _lines(request: AnyRequest, name: bytes) -> tuple[str, ...]:

@@ -59,11 +59,13 @@ class ActiveInScope(ActivePolicies):
         whole: All of them.
         policy_set: Those that may be asked about.
         revision: That of all of them.
+        guards: How many of all have a guard.
     """
 
     def __init__(self, whole: ActivePolicies, prefixes: tuple[str, ...]) -> None:
         self.whole = whole
         self.revision = whole.revision
+        self.guards = whole.guards
         self._prefixes = prefixes
         policies = Within(whole.policy_set.policies, prefixes)
         self.policy_set = structs.replace(whole.policy_set, policies=policies)
@@ -91,6 +93,10 @@ class ActiveInScope(ActivePolicies):
         """
         self._check(query.policy or "", f"the policy {shown(query.policy)}")
         return self.whole.decide_cross_origin(query)
+
+    def has_guard(self, name: str) -> bool:
+        """Say whether a policy has a guard."""
+        return self.whole.has_guard(name)
 
     def hint(self, decision: Decision, query: Query) -> str:
         """Say what to write where a request is refused."""
@@ -137,4 +143,4 @@ def _without_names(error: BadQuery) -> BadQuery:
     """Leave the names of policies that a URL may find out of a message."""
     if error.code != "url-ambiguous":
         return error
-    return BadQuery("url-ambiguous", "The path of the URL can be read in several ways.")
+    return BadQuery("url-ambiguous", "The path of the URL can be read in several ways.", guarded=error.guarded)

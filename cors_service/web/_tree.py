@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 
 from cors_service.access import Access
+from cors_service.decision.reported import Reported
 from cors_service.limits import Limits
 from cors_service.policy import PolicySet
 from cors_service.store import FixedPolicies, IPolicies, IPolicyStore, LivePolicies
@@ -82,6 +83,7 @@ class DecisionTree(NotFound):
         configuration = ConfigurationEndpoint(ids)
         self._put(WELL_KNOWN, configuration)
         warnings = Warnings(clock)
+        reported = Reported(lambda what: self._log.warn("{what}", what=what))
         self.turns = turns = Turns(clock)
         peeked = PeekedIds(ids)
 
@@ -94,8 +96,10 @@ class DecisionTree(NotFound):
                 EVALUATION: EvaluationEndpoint(ids, policies, limits, turns),
                 EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, turns),
                 b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, turns),
-                b"data/cors/apisix": ApisixEndpoint(peeked, policies, limits, warnings, turns),
-                **{name: endpoint(ids, policies, limits, warnings) for name, endpoint in _FOR_PROXIES.items()},
+                b"data/cors/apisix": ApisixEndpoint(peeked, policies, limits, warnings, reported, turns),
+                **{
+                    name: endpoint(ids, policies, limits, warnings, reported) for name, endpoint in _FOR_PROXIES.items()
+                },
             }
 
         endpoints: Mapping[bytes, Endpoint] = endpoints_for(policies)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from cors_service.decision import BadQuery
 from cors_service.web.answer import NO_STORE, Answer
-from cors_service.wire import write_json
-
-PROBLEM: Final = "application/problem+json"
+from cors_service.wire import PROBLEM, problem_fields, write_json
 
 _STATUSES: Final = {"unknown-policy": 404, "no-policy-for-url": 404, "forbidden": 403}
 
@@ -39,13 +36,7 @@ class Problem(Exception):
 
     def as_dict(self) -> dict[str, object]:
         """The members of RFC 9457, 3.1, and the code."""
-        return {
-            "type": f"urn:cors-service:problem:{self.code}",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-        }
+        return problem_fields(self.status, self.code, self.detail)
 
     def as_answer(self) -> Answer:
         """The problem as an answer."""

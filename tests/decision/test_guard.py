@@ -144,6 +144,7 @@ UPGRADE = ("Upgrade", "websocket")
         ("GET", URL, (("Upgrade", "h2c, WebSocket"),)),
         ("GET", "wss://tools.example.com/mcp", ()),
         ("CONNECT", URL, (("Sec-WebSocket-Version", "13"),)),
+        ("GET", URL, (("Sec-WebSocket-Version", "13"),)),
     ],
 )
 def test_websocket(method: str, url: str, lines: tuple[tuple[str, str], ...]) -> None:
