@@ -83,7 +83,8 @@ def is_called_rightly(listed: list[str], url: str | None, lines: Lines) -> bool:
     called: list[tuple[str, tuple[str, ...]]] = [(host, ("http", "https")) for host in hosts]
     if url is not None:
         scheme, _, rest = url.partition("://")
-        called.append((rest.split("/")[0], ({"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower()),)))
+        scheme = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower())
+        called.append((rest.split("/")[0], (scheme, scheme)))
     return all(any(_is_listed(listed, host, scheme) for scheme in schemes) for host, schemes in called)
 
 
