@@ -15,6 +15,7 @@ FLOORS = (
     {"grammar", "browser"},
     {"policy"},
     {"decision"},
+    {"algebra"},
     {"wire", "limits", "reader", "access", "suites"},
     {"_twisted", "processes", "stopped"},
     {"store"},
@@ -28,7 +29,7 @@ FLOORS = (
     {"__main__"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-PURE = ("grammar", "browser", "policy", "decision", "wire", "reader", "access", "limits", "suites", "stopped")
+PURE = ("grammar", "browser", "policy", "decision", "algebra", "wire", "reader", "access", "limits", "suites", "stopped")
 
 
 def room(path: Path) -> str:

@@ -22,7 +22,7 @@ DOCUMENT = ROOT.parent / "docs" / "api-python.md"
 FLOORS = (
     ("_twisted", "grammar", "browser"),
     ("policy", "access"),
-    ("decision",),
+    ("decision", "algebra"),
     ("wire", "limits", "reader", "suites"),
     ("processes", "store"),
     ("web", "asking", "client", "protect"),
@@ -32,7 +32,7 @@ FLOORS = (
     ("__main__",),
 )
 HEIGHTS = {package: (row, place) for row, packages in enumerate(FLOORS) for place, package in enumerate(packages)}
-PURE = ("grammar", "browser", "policy", "access", "decision", "wire", "limits", "reader", "suites", "asking")
+PURE = ("grammar", "browser", "policy", "access", "decision", "algebra", "wire", "limits", "reader", "suites", "asking")
 """Packages that import neither Twisted nor what comes with it."""
 
 

@@ -1,0 +1,60 @@
+"""Divides the labels before a suffix by the globs that cover them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from itertools import count, islice
+from typing import Final
+
+_FREE: Final = "xzqvjkywbghdfmpucltnrsiaoe0123456789-"
+_CANDIDATES: Final = 200
+
+
+def labels(
+    globs: Collection[tuple[str, str]], changed: Collection[tuple[str, str]] | None, is_known: Callable[[str], bool]
+) -> Iterator[str]:
+    """Give a label of each class that globs tell apart.
+
+    A label begins with the beginnings of some globs and ends with the ends of some. All depends on the longest of
+    both; on whether these overlap and by how much; and if not, on whether something is between them, and an
+    underscore in it.
+
+    Args:
+        globs: What the labels of each begin and end with.
+        changed: Those of them that a label must have; None if it can be any label.
+        is_known: Says of a label whether it is to be passed over, because its host stands for itself alone.
+    """
+    befores = sorted({"", *(before for before, _ in globs)})
+    behinds = sorted({"", *(behind for _, behind in globs)})
+    pairs = {(before, behind) for before in befores for behind in behinds} if changed is None else set()
+    for start, end in changed or ():
+        pairs.update(
+            (before, behind)
+            for before in befores
+            if before.startswith(start)
+            for behind in behinds
+            if behind.endswith(end)
+        )
+    for before, behind in sorted(pairs):
+        for overlap in range(min(len(before), len(behind)) + 1):
+            label = before + behind[overlap:]
+            if label and before.endswith(behind[:overlap]) and not is_known(label):
+                yield label
+        first = _FREE.translate({ord(each[len(before)]): None for each in befores if _goes_on(each, before)})
+        last = _FREE.translate({ord(each[-len(behind) - 1]): None for each in behinds if _goes_back(each, behind)})
+        for free in ("{}{}{}", "{}_{}{}") if first and last else ():
+            texts = (before + free.format(first[0], middle, last[0]) + behind for middle in _middles())
+            yield from islice((text for text in islice(texts, _CANDIDATES) if not is_known(text)), 1)
+
+
+def _goes_on(text: str, beginning: str) -> bool:
+    return len(text) > len(beginning) and text.startswith(beginning)
+
+
+def _goes_back(text: str, ending: str) -> bool:
+    return len(text) > len(ending) and text.endswith(ending)
+
+
+def _middles() -> Iterator[str]:
+    yield ""
+    yield from (f"q{number}" for number in count())

@@ -1,0 +1,146 @@
+"""Divides all origins into classes that the patterns of two policies can't tell apart, expressions left out.
+
+The hosts of a scheme are those that stand for themselves, since a pattern names them; the addresses between the ends of
+ranges; below each suffix with a wildcard or a glob, and above longer ones, the hosts with one more label, by the globs
+that cover it, and those with several; and all others. For each class of hosts, ports are divided at the ends of the
+intervals of its patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from itertools import pairwise
+from typing import Final
+
+from cors_service.algebra._extents import BEHIND_PORTS, Entry, Extents, SchemeExtents, written
+from cors_service.algebra._labels import labels
+from cors_service.grammar.bound import WHOLE, BoundHost
+from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT, canonical_ipv6
+from cors_service.grammar.pattern import NULL
+from cors_service.grammar.wildcard import Glob
+
+_ODD_HOST: Final = "~"
+"""What browsers send and no wildcard covers."""
+_MOST_LABELS: Final = 200_000
+
+
+class TooMany(Exception):
+    """There are more classes than it is worth to try."""
+
+
+def origins(extents: Extents, changed: set[Entry] | None) -> Iterator[str]:
+    """Give an origin of each class.
+
+    Args:
+        extents: The patterns.
+        changed: Those that only one of the policies has; None if they differ otherwise, too.
+
+    Raises:
+        TooMany: There are too many globs for the same suffix.
+    """
+    schemes = dict.fromkeys(["https", *extents.schemes, "x-other"])
+    for scheme in schemes:
+        for host in dict.fromkeys(hosts(extents.of(scheme), changed)):
+            for low, high in extents.ports(scheme, host):
+                if (port := a_port(scheme, low, high)) is not None:
+                    yield written(scheme, host, port)
+    yield NULL
+    yield FILE
+
+
+def a_port(scheme: str, low: int, high: int) -> int | None:
+    """An effective port that an origin can have, out of an interval; None if it has none."""
+    default = DEFAULT_PORTS.get(scheme, NO_PORT)
+    if low <= default <= high:
+        return default
+    low = max(low, 0)
+    return low if low <= min(high, BEHIND_PORTS - 1) else None
+
+
+def hosts(extents: SchemeExtents, changed: set[Entry] | None) -> Iterator[str]:
+    """Give a host of each class."""
+    known = {*extents.hosts}
+    suffixes = {*extents.one_label, *extents.labels, *(bound.behind[1:] for bound in _bound(extents) if bound.behind)}
+    fresh = _fresh_label(known | suffixes)
+    yield from list(known)
+    yield from addresses(extents)
+    for suffix in sorted(suffixes):
+        for label in _labels_before(suffix, extents, changed):
+            yield f"{label}.{suffix}"
+        # Deeper hosts are those of the suffix, too, as long as none of their own suffixes is one.
+        yield f"{fresh}.{fresh}.{suffix}"
+    for bound in _bound(extents):
+        for value in _values(bound, known | suffixes, fresh):
+            yield f"{bound.before}{value}{bound.behind}"
+    yield fresh
+    yield _ODD_HOST
+
+
+def _labels_before(suffix: str, extents: SchemeExtents, changed: set[Entry] | None) -> Iterator[str]:
+    globs = {glob for entry in extents.one_label.get(suffix, ()) if (glob := _glob(entry))}
+    wanted = _wanted(extents, suffix, changed)
+    if wanted is None and len({before for before, _ in globs}) * len({behind for _, behind in globs}) > _MOST_LABELS:
+        raise TooMany
+    return labels(globs, wanted, lambda label: f"{label}.{suffix}" in extents.hosts)
+
+
+def _values(bound: BoundHost, known: set[str], fresh: str) -> Iterator[str]:
+    """What may be bound, by what other patterns tell apart behind it."""
+    yield fresh
+    if bound.name == WHOLE:
+        yield from (f"{label}{host}" for host in sorted(known) for label in ("", f"{fresh}."))
+        return
+    for host in sorted(known):
+        before = host.removesuffix(bound.behind)
+        if before != host or not bound.behind:
+            yield before.rpartition(".")[2]
+
+
+def _bound(extents: SchemeExtents) -> list[BoundHost]:
+    return [entry.pattern for entry in extents.bound if isinstance(entry.pattern, BoundHost)]
+
+
+def _fresh_label(known: set[str]) -> str:
+    """A label that none of some hosts has."""
+    taken = {label for host in known for label in host.split(".")}
+    label = "q"
+    while label in taken:
+        label += "q"
+    return label
+
+
+def addresses(extents: SchemeExtents) -> Iterator[str]:
+    """Give an address of each class, if there are ranges."""
+    for version, bits in ((4, 32), (6, 128)):
+        ranges = [key for key in extents.ranges if key[0] == version]
+        if not ranges:
+            continue
+        starts = {0, *(first for _, first, _ in ranges), *(last + 1 for _, _, last in ranges)}
+        borders = [*sorted(start for start in starts if start < 1 << bits), 1 << bits]
+        for start, end in pairwise(borders):
+            found = next((text for n in range(start, end) if (text := address(version, n)) not in extents.hosts), None)
+            if found is not None:
+                yield found
+
+
+def address(version: int, number: int) -> str:
+    """Write an address as browsers do."""
+    if version == 4:
+        return str(IPv4Address(number))
+    pieces = ":".join(f"{number >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
+    canonical = canonical_ipv6(f"[{pieces}]".encode("ascii"))
+    assert canonical is not None
+    return canonical.decode("ascii")
+
+
+def _wanted(extents: SchemeExtents, suffix: str, changed: set[Entry] | None) -> list[tuple[str, str]] | None:
+    """The globs for a suffix that only one policy has, if nothing else about its labels differs."""
+    if changed is None or any(entry in changed for entry in extents.near(f"{_ODD_HOST}.{suffix}") if not _glob(entry)):
+        return None
+    return [glob for entry in extents.one_label.get(suffix, ()) if entry in changed and (glob := _glob(entry))]
+
+
+def _glob(entry: Entry) -> tuple[str, str] | None:
+    pattern = entry.pattern
+    return (pattern.before, pattern.behind) if isinstance(pattern, Glob) else None

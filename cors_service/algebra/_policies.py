@@ -1,0 +1,243 @@
+"""Compares two policies, by which the same queries are decided before and after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from msgspec import Struct, structs
+
+from cors_service.algebra._bindings import own_urls, urls_that_bind
+from cors_service.algebra._engines import Engines, Finding
+from cors_service.algebra._extents import Entry, Extents
+from cors_service.algebra._guards import guard_queries, guarded_hosts
+from cors_service.algebra._places import TooMany, origins
+from cors_service.algebra._questions import questions
+from cors_service.algebra._values import Answer, Unknown
+from cors_service.decision import BadQuery, Circumstances, Decision, Query
+from cors_service.grammar.expression import automaton_of
+from cors_service.policy import PolicySet
+from cors_service.policy.model import Policy, Rule
+
+_MALFORMED: Final = "https://"
+_SEVERAL: Final = ("https://a.invalid", "https://b.invalid")
+_NO_RULE: Final = 0
+_OF_ALL: Final = frozenset({"embedding", "caching", "status", "url"})
+"""What is reported once for a policy, whichever rules and patterns decide."""
+
+
+class Side(Struct, frozen=True):
+    """A policy and its set; no policy, if there is none.
+
+    Attributes:
+        policy: The policy.
+        policy_set: The set, with its origin sets and header sets.
+    """
+
+    policy: Policy | None
+    policy_set: PolicySet
+
+    @property
+    def rules(self) -> list[Rule]:
+        """What its rules grant, with header sets written out, and without origins."""
+        headers = self.policy_set.headers
+        return [
+            structs.replace(
+                rule,
+                origins=(),
+                request_headers=headers(rule.request_headers),
+                expose_headers=headers(rule.expose_headers),
+                dangerously_allow=(),
+            )
+            for rule in (self.policy.rules if self.policy else ())
+        ]
+
+
+class Found(NamedTuple):
+    """A difference, and the patterns that it is about.
+
+    Attributes:
+        finding: The difference, with a query that shows it.
+        before: The pattern that decides in the policy before; nothing if no pattern or the same one does.
+        after: The pattern that decides in the policy after.
+        by_url: Whether the policies differ because the URL finds another one.
+    """
+
+    finding: Finding
+    before: str = ""
+    after: str = ""
+    by_url: bool = False
+
+    @property
+    def what(self) -> str:
+        """What it is about, as `Difference` has it."""
+        return "url" if self.by_url else self.finding.effect.what
+
+
+class Pair:
+    """Two policies, by which the same queries are decided."""
+
+    def __init__(self, before: Side, after: Side, engines: Engines, base: Query) -> None:
+        """Look at the policies.
+
+        Args:
+            before: The policy before.
+            after: The policy after.
+            engines: What decides by both sets.
+            base: A query with the name of the policy, or with a URL that finds both.
+        """
+        self._sides = before, after
+        self._engines = engines
+        self._base = base
+        self._rules = before.rules, after.rules
+        self._policies = [side.policy for side in self._sides if side.policy]
+        # Whether a URL is one of their own is of interest if they disagree.
+        differ = len({policy.match for policy in self._policies}) > 1
+        self._owns = [*own_urls(self._policies)] if differ else []
+        self._host = self._allowed_host()
+        self._extents = Extents()
+        for side, each in enumerate(self._sides):
+            for number, rule in enumerate(each.policy.rules if each.policy else (), start=1):
+                self._extents.add(each.policy_set.each_pattern(rule), side, number)
+        self._changed = self._find_changed()
+        self._found: dict[tuple[object, ...], Found] = {}
+        # What each pair of rules was found to differ in.
+        self._known: dict[tuple[object, ...], list[Finding]] = {}
+        self.unknown: list[Unknown] = []
+
+    def compare(self) -> list[Found]:
+        """Give all differences, each once: by the patterns and the rules that decide, and by what they grant."""
+        name = (self._sides[1].policy or self._sides[0].policy or Policy(name="", rules=())).name
+        try:
+            for origin in self._origins():
+                for url in self._urls(origin):
+                    self._ask(structs.replace(self._base, origins=(origin,), url=url))
+        except TooMany:
+            self.unknown.append(
+                Unknown(name, f"Not all origins of policy {name} were compared: its globs are too many.")
+            )
+        for query in self._without_page():
+            self._keep(self._engines.findings(query), (), "", "")
+        # What no browser sends is only of interest where nothing else shows the same.
+        for odd in ((_MALFORMED,), _SEVERAL):
+            self._ask(structs.replace(self._base, origins=odd), is_odd=True)
+        return _telling(self._found.values())
+
+    def _allowed_host(self) -> str | None:
+        """A host by which the guards of both policies let the service be called; None if there are none."""
+        if not any(policy.guard for policy in self._policies):
+            return None
+        for host in guarded_hosts(self._policies):
+            query = structs.replace(self._base, method="POST", circumstances=Circumstances(hosts=(host,)))
+            verdicts = [answer.guard for answer in self._engines.answers(query) if isinstance(answer, Decision)]
+            if not any(verdict and verdict.reason.code == "host-not-allowed" for verdict in verdicts):
+                return host
+        return None
+
+    def _find_changed(self) -> set[Entry] | None:
+        """The patterns that only one of the policies has, if their rules grant the same."""
+        if self._rules[0] != self._rules[1]:
+            return None
+        entries = [*self._extents.expressions, *self._extents.others]
+        for scheme in self._extents.schemes.values():
+            for table in (scheme.hosts, scheme.one_label, scheme.labels, scheme.ranges):
+                entries += [entry for some in table.values() for entry in some]
+            entries += [*scheme.any_host, *scheme.bound]
+        both: dict[object, set[int]] = {}
+        for entry in entries:
+            both.setdefault((entry.rule, entry.pattern), set()).add(entry.side)
+        return {entry for entry in entries if len(both[entry.rule, entry.pattern]) == 1}
+
+    def _origins(self) -> Iterator[str]:
+        yield from origins(self._extents, self._changed)
+        if self._base.url is None and self._owns:
+            yield from (url.removesuffix("/") for url in self._owns)
+
+    def _urls(self, origin: str) -> Iterable[str | None]:
+        """The URLs to ask about an origin with: of the base, and such as bind what it depends on, or are its own."""
+        if self._base.url is not None:
+            return (self._base.url,)
+        urls = urls_that_bind(self._extents, self._policies, origin)
+        return [*urls, f"{origin}/"] if self._owns and origin.startswith("http") else urls
+
+    def _ask(self, query: Query, *, is_odd: bool = False) -> None:
+        """Find what both decide differently about an origin."""
+        answers = self._engines.answers(structs.replace(query, method="GET"))
+        key = tuple(map(_outcome, answers))
+        if key not in self._known:
+            rules = [rules[n - 1] for rules, n in zip(self._rules, map(_rule, answers), strict=True) if n]
+            asked = [*questions(query, rules or [*self._rules[0][:1], *self._rules[1][:1]])]
+            if self._host is not None:
+                known = Circumstances(hosts=(self._host,))
+                asked += [structs.replace(each, circumstances=known) for each in asked]
+            self._known[key] = [finding for each in asked for finding in self._engines.findings(each)]
+        if not self._known[key]:
+            return
+        before, after = (self._pattern(side, _rule(answers[side]), query.origins[0]) for side in (0, 1))
+        if before == after:
+            before = after = ""
+        findings = self._known[key]
+        if is_odd:
+            seen = {(found.finding.effect.direction, found.finding.effect.what) for found in self._found.values()}
+            findings = [each for each in findings if (each.effect.direction, each.effect.what) not in seen]
+        self._keep(findings, key, before, after, query)
+
+    def _keep(
+        self, findings: Iterable[Finding], key: tuple[object, ...], before: str, after: str, query: Query | None = None
+    ) -> None:
+        for found in findings:
+            effect = found.effect
+            whole = (effect,) if effect.what in _OF_ALL else (effect, key, before, after)
+            shown = None if whole in self._found else self._shown(found, query)
+            if shown is not None:
+                self._found[whole] = Found(shown, before, after)
+
+    def _shown(self, finding: Finding, query: Query | None) -> Finding | None:
+        """The same difference, shown by the origin and the URL of another query."""
+        if query is None or (finding.query.origins, finding.query.url) == (query.origins, query.url):
+            return finding
+        again = structs.replace(finding.query, origins=query.origins, url=query.url)
+        return next((each for each in self._engines.findings(again) if each.effect == finding.effect), None)
+
+    def _pattern(self, side: int, rule: int, origin: str) -> str:
+        """The pattern of a rule that covers an origin."""
+        if rule == _NO_RULE:
+            return ""
+        for entry in self._extents.covering(origin):
+            if (entry.side, entry.rule) == (side, rule):
+                return entry.text
+        for entry in self._extents.expressions:
+            if (entry.side, entry.rule) == (side, rule) and automaton_of([entry.text]).Match(origin):
+                return entry.text
+        return ""
+
+    def _without_page(self) -> Iterator[Query]:
+        """Queries about requests without an Origin, or with that of the URL itself; and about the guards."""
+        rules = [*self._rules[0], *self._rules[1]]
+        yield from questions(structs.replace(self._base, origins=()), rules)
+        if self._base.url is None:
+            for url in [*own_urls(self._policies)][:1] if not self._owns else self._owns:
+                yield from questions(structs.replace(self._base, url=url, origins=(url.removesuffix("/"),)), rules)
+        if any(policy.guard for policy in self._policies):
+            yield from guard_queries(self._base, self._policies)
+
+
+def _outcome(answer: Answer) -> tuple[int, str]:
+    """Which rule decides; if none does, why."""
+    if isinstance(answer, BadQuery):
+        return _NO_RULE, answer.code
+    return answer.rule or _NO_RULE, "" if answer.rule else answer.reason.code
+
+
+def _rule(answer: Answer) -> int:
+    return _outcome(answer)[0]
+
+
+def _telling(found: Iterable[Found]) -> list[Found]:
+    """Leave out what says no more than others: of a policy that is new or gone, it is of interest whom it lets in."""
+    found = list(found)
+    effects = {one.finding.effect for one in found}
+    if any(effect.what == "policy" and effect.direction != "other" for effect in effects):
+        by_page = [one for one in found if one.before or one.after]
+        return [one for one in by_page or found if one.finding.effect.direction != "other"]
+    return found
