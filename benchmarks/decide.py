@@ -68,7 +68,7 @@ class Plan(NamedTuple):
     Attributes:
         many: Origins of the largest policy.
         pool: Distinct requests of a round.
-        rounds: Of which the median is taken.
+        rounds: How many to take the median of.
         abroad: Microseconds for which middleware in other languages is measured in a round.
     """
 
@@ -108,7 +108,7 @@ KINDS: Final = [Kind(preflight, allowed) for preflight in (True, False) for allo
 
 @dataclass(frozen=True)
 class Size:
-    """How many origin patterns a policy has, and of which form."""
+    """How many origin patterns a policy has, and their form."""
 
     count: int
     wild: bool = False
@@ -317,7 +317,7 @@ def _environ(request: Request) -> dict[str, str]:
 
 
 def fresh(kind: Kind, size: Size, count: int) -> list[Request]:
-    """Distinct requests of the pages that are in use at one time, whose origins are spread over those of the policy."""
+    """Distinct requests of the pages that are in use at one time; their origins are spread over those of the policy."""
     return _distinct(kind, size, count, WORKING)
 
 

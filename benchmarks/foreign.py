@@ -111,7 +111,7 @@ def measure(
         policies: Rules, as our documents write them.
         cases: What is asked.
         microseconds: How long each case is measured in a round.
-        rounds: Of which the median is taken.
+        rounds: How many to take the median of.
 
     Returns:
         Who was measured; and why the others were not.

@@ -9,7 +9,7 @@ class Plan(NamedTuple):
     """How much is measured.
 
     Attributes:
-        rounds: Of which medians are taken.
+        rounds: How many to take medians of.
         seconds: Of a round, for each contender.
         short: Seconds of a point of a plot.
         warming: Seconds before the first that counts.

@@ -43,7 +43,7 @@ class Question(NamedTuple):
     """What a page does.
 
     Attributes:
-        origin: Whose page it is.
+        origin: The origin of the page.
         method: What it wants to do.
         names: The header names that its preflight asks for, or None where it is not a preflight.
         policy: That decides.

@@ -71,7 +71,7 @@ class OpenChannel(HTTPChannel):
         self.refuse_malformed()
 
     def write(self, data: bytes) -> None:
-        """Write as requests do, whose heads are not counted."""
+        """Write as requests do; their heads are not counted."""
         super().write(data)
         self.handed += len(data)
 

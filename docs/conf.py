@@ -24,7 +24,7 @@ extensions = [
     "docs.extensions.rows",
 ]
 exclude_patterns = ["extensions", "inventories"]
-# Imported for types alone, from a module of which the documentation has no objects.
+# Imported for types alone, from a module that the documentation does not cover.
 nitpick_ignore = [("py:class", "WSGIApplication")]
 
 html_theme = "furo"

@@ -21,7 +21,7 @@ from tests import naive
 
 def check(data: bytes) -> None:
     """Hold the parser against the oracle, and the canonical forms of addresses against themselves."""
-    text = data.decode("latin-1")  # a character for each byte, of which none beyond ASCII is in an origin
+    text = data.decode("latin-1")  # a character for each byte; none beyond ASCII is in an origin
     origin = parse_origin(data)
     assert (origin is not None) == (text != "null" and naive.is_origin(text))
     if origin is not None:

@@ -220,7 +220,7 @@ def check_plain(data: bytes) -> int:
 
 
 def _check_begun(data: bytes, length: int) -> None:
-    """A request whose body is awaited is complete, to each reader, when so many bytes are there, and not before."""
+    """A request that waits for its body is complete, to each reader, when so many bytes are there, and not before."""
     assert len(data) < length <= LIMITS.head + LIMITS.body
     whole = data.ljust(length, b"x")
     assert read_plain(whole[:-1], 0, LIMITS) == (None, length)

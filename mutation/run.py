@@ -94,7 +94,7 @@ def mutmut() -> str:
 
 
 def of_values(root: Path) -> Iterator[Outcome]:
-    """Run `values.py` behind mutmut, whose notes say which test is for what."""
+    """Run `values.py` behind mutmut; its notes say which test is for what."""
     command = [sys.executable, str(HERE / "values.py")]
     done = subprocess.run(
         command, cwd=root, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}

@@ -122,7 +122,7 @@ DECODINGS = {"decode": decoded, "decode letters": lambda path: decoded(path, UNR
 
 
 def processed(path: str, steps: int = 5) -> set[str]:
-    """All paths that servers make of one, by a few steps in any order, of which two may decode."""
+    """All paths that servers make of one, by a few steps in any order; two may decode."""
     found = {(path, 0), (path.partition(" ")[0], 0)}
     new = set(found)
     for _ in range(steps):

@@ -257,7 +257,7 @@ def test_target_notices(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory for what a run finds; there are two more targets, of which one fails."""
+    """The directory for what a run finds; there are two more targets; one fails."""
     # No packages, like that of the targets: the modules of both are those of one namespace.
     modules, directory = tmp_path / "more" / "fuzz", tmp_path / "finds"
     modules.mkdir(parents=True)

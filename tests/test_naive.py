@@ -609,7 +609,7 @@ def test_exact_origins(origin: str) -> None:
 
 @given(strategies.wildcard_patterns())
 def test_wildcard_patterns(pattern: str) -> None:
-    """A wildcard pattern is a valid pattern whose whole first label is a wildcard."""
+    """A wildcard pattern is a valid pattern with a wildcard as its first label."""
     assert is_valid(pattern)
     assert pattern.partition("://")[2].startswith(("*.", "?."))
 

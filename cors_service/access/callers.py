@@ -31,7 +31,7 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Token(Struct, frozen=True):
-    """A token, of which only a hash is known.
+    """A token; only its hash is known.
 
     Attributes:
         digest: The SHA-256 of the token, as hexadecimal digits in lower case.

@@ -21,7 +21,7 @@ def token_entry(name: str, token: str, verbs: Sequence[str], policies: Sequence[
 
     Args:
         name: The name of the token.
-        token: The token, of which the entry has a hash.
+        token: The token; the entry has its hash.
         verbs: What it is good for.
         policies: Prefixes of the names of the policies that it may ask about; all policies by default.
     """

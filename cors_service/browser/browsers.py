@@ -12,7 +12,7 @@ FIREFOX_MAX_AGE_CAP = 86_400
 
 
 class Behaviour(Enum):
-    """Whose behaviour is modelled.
+    """The browsers that are modelled.
 
     Chromium differs from the standard in these points:
 

@@ -53,7 +53,7 @@ def preflight_max_age(
     Args:
         headers: The (name, value) lines of the answer to a preflight.
         cap: The longest time for which the browser keeps an answer, in seconds.
-        behaviour: Whose behaviour to model.
+        behaviour: The browser to model.
 
     Returns:
         Seconds, from 0 to ``cap``; 5 if the value is missing, malformed or repeated.
@@ -83,7 +83,7 @@ def preflight_cache_entries(
         status: The status of the answer.
         headers: The (name, value) lines of the answer.
         cap: The longest time for which the browser keeps an answer, in seconds.
-        behaviour: Whose behaviour to model.
+        behaviour: The browser to model.
 
     Returns:
         An entry for each method and each header name listed, asked for or not; in Chromium, also one for the
@@ -122,7 +122,7 @@ def preflight_cache_after(
         headers: The (name, value) lines of the answer.
         cached: What the cache held before; all of it is taken to be as old as this answer.
         cap: The longest time for which the browser keeps an answer, in seconds.
-        behaviour: Whose behaviour to model. In Chromium nothing is held for an opaque origin: which of them made
+        behaviour: The browser to model. In Chromium nothing is held for an opaque origin: which of them made
             a request is not known here, and they share nothing.
 
     Returns:
@@ -162,7 +162,7 @@ def satisfied_by_cache(
         entries: What the cache holds, in Chromium of the last preflight for the origin and URL alone; see
             :func:`preflight_cache_after`.
         age: How many seconds ago the entries were stored.
-        behaviour: Whose behaviour to model.
+        behaviour: The browser to model.
 
     Returns:
         Whether the entries allow it, or it needs no preflight in the first place.

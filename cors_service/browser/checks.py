@@ -79,7 +79,7 @@ def preflight_check(
         request: The page's request, which the preflight asked for.
         status: The status of the answer.
         headers: The (name, value) lines of the answer.
-        behaviour: Whose behaviour to model.
+        behaviour: The browser to model.
 
     Returns:
         Allowed if the request may be sent, or else the step that failed. ``authorization-not-in-acah`` is
@@ -134,7 +134,7 @@ def allowed_methods(request: Request, headers: HeaderLines, behaviour: Behaviour
     Args:
         request: The page's request, which the preflight asked for.
         headers: The (name, value) lines of the answer.
-        behaviour: Whose behaviour to model; without the header and with the use-CORS-preflight flag, the
+        behaviour: The browser to model; without the header and with the use-CORS-preflight flag, the
             standard (step 7.4) takes the method asked for as listed.
 
     Returns:

@@ -33,7 +33,7 @@ def fetch_verdict(
         preflight: Status and lines of the answer to its preflight; ignored where none is sent.
         cached: What the preflight cache holds.
         age: How many seconds ago that was stored.
-        behaviour: Whose behaviour to model.
+        behaviour: The browser to model.
 
     Returns:
         Allowed, or the first step that failed; its ``preflight`` says whether the request was never sent.

@@ -69,7 +69,7 @@ def _report_notes(policies: PolicySet, options: argparse.Namespace) -> bool:
         return False
     stream = sys.stderr if options.strict else sys.stdout
     count = len(first) + sum(1 for _ in notes)
-    which = f", of which these are the first {_MOST_NOTES}" if count > _MOST_NOTES else ""
+    which = f"; these are the first {_MOST_NOTES}" if count > _MOST_NOTES else ""
     *lines, last = [*map(str, first), f"{counted(count, 'note', 'notes')}{which}."]
     print(*(f"note: {line}" for line in lines), last, sep="\n", file=stream)
     return True

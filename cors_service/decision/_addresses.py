@@ -2,7 +2,7 @@
 
 Two ranges are disjoint, or one is within the other. So the addresses are cut into intervals at all their ends, each
 with the narrowest range that it is in, and bisection finds the interval of an address. From there on the ranges around
-are looked at, of which there are no more than an address has bits.
+are looked at: no more than an address has bits.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Intervals:
         self._around: _Range | None = None
 
     def add(self, key: _Key, ports: Ports) -> None:
-        """Add a range, behind all whose keys are less."""
+        """Add a range, behind all with lesser keys."""
         first, negated = key
         self._close(first)
         self._around = _Range(-negated, ports, self._around)

@@ -156,7 +156,7 @@ def _is_websocket(query: Query, known: Circumstances) -> bool:
 
 
 def _sites(host: str) -> list[URL | None]:
-    """Read a Host, whose default port depends on a scheme that it does not name."""
+    """Read a Host; its default port depends on a scheme that it does not name."""
     if set(host) & set("/?#\\@"):
         return []
     return [parse_site(f"{scheme}://{host}") for scheme in ("https", "http")]

@@ -21,7 +21,7 @@ from cors_service.grammar.single import is_exact
 from cors_service.grammar.tokens import is_forbidden_method, normalize_method
 from cors_service.policy import PolicySet
 
-# Patterns of which one may be near, and those of them that are compared.
+# Patterns among which one may be near, and those of them that are compared.
 _LOOKED_AT: Final = 500
 _COMPARED: Final = 64
 # Of the pairs of letters of two hosts: how many both must have.

@@ -60,7 +60,7 @@ class URL(Struct, frozen=True, gc=False):
 
 
 def parse_url(text: str) -> URL:
-    """Read the URL of a request, whose path finds the policy. A host has one reading, or the URL is refused.
+    """Read the URL of a request; its path finds the policy. A host has one reading, or the URL is refused.
 
     Raises:
         BadQuery: It is not an absolute http(s) or ws(s) URL (`url-malformed`), or its path has control characters,

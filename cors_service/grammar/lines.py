@@ -156,8 +156,8 @@ def toml_lines(text: str, wanted: Collection[Path]) -> dict[Path, int]:
         wanted: The paths to find: a `str` for each key, an `int` for each array index.
 
     Returns:
-        The 1-based line of each path, or of the longest prefix of it that exists. Paths whose
-        first component does not exist are left out.
+        The 1-based line of each path, or of the longest prefix of it that exists; not those with
+        a first component that does not exist.
     """
     root = _trie(wanted)
     with suppress(ValueError):
@@ -175,8 +175,8 @@ def json_lines(text: str, wanted: Collection[Path]) -> dict[Path, int]:
         wanted: The paths to find: a `str` for each name, an `int` for each array index.
 
     Returns:
-        The 1-based line of each path, or of the longest prefix of it that exists. Paths whose
-        first component does not exist are left out.
+        The 1-based line of each path, or of the longest prefix of it that exists; not those with
+        a first component that does not exist.
     """
     root = _trie(wanted)
     with suppress(ValueError):

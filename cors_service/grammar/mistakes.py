@@ -192,7 +192,7 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
 
     def report(self) -> str:
         """One line for each mistake, and a last line that counts them, with those that are not kept."""
-        first = f", of which these are the first {len(self.exceptions)}" if self.more else ""
+        first = f"; these are the first {len(self.exceptions)}" if self.more else ""
         return "\n".join([*map(str, self.exceptions), f"{self.message}{first}."])
 
 

@@ -22,7 +22,7 @@ WHOLE: Final = ""
 
 
 class Assembly:
-    """The documents of a policy set, few of which change at a time.
+    """The documents of a policy set; few change at a time.
 
     Before there is a good set, any mistake refuses all. From then on, a document with mistakes of its own keeps its
     last good version, or is left out if it never had one, and the others go on. If what this makes has mistakes between

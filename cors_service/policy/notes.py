@@ -60,7 +60,7 @@ CODES: Final = frozenset({"lifts-nothing", "pattern-covered", "never-asked", "al
 def notes_on(policy_set: PolicySet) -> Iterator[Note]:
     """Find what is worth a look in a policy set, policy by policy.
 
-    It takes time in proportion to the patterns, and little for exact origins, of which there may be a million.
+    It takes time in proportion to the patterns, and little for exact origins, since there may be a million.
     """
     for policy in policy_set.policies.values():
         for number, rule in enumerate(policy.rules, 1):

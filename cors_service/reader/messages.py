@@ -410,7 +410,7 @@ def _is_large(lists: Sequence[Sequence[Pattern]]) -> bool:
 
 
 def _pieces(part: Part, lists: Sequence[Sequence[Pattern]]) -> Iterator[Piece | Part]:
-    """Take a part with one policy or origin set apart, whose origins are these lists and were taken out of it."""
+    """Take a part with one policy or origin set apart; its origins are these lists, which were taken out of it."""
     piece: list[Pattern] = []
     size = 0
     for pattern in chain.from_iterable(lists):

@@ -315,7 +315,7 @@ def _read_good(path: Path, limits: ReaderLimits) -> GoodSet:
 
 
 def begin(documents: Documents, snapshot: Snapshot | None, *, is_start: bool, everything: bool = True) -> None:
-    """Read documents, of which there may be no good set yet.
+    """Read documents; there may be no good set yet.
 
     Args:
         documents: The documents.

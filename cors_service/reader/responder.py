@@ -68,7 +68,7 @@ class Responder:
         self._send = send
         self._snapshot = snapshot
         self._known = known
-        self._has_told = False
+        self._is_announced = False
         # The frames of the last answers, by the revision that each begins at.
         self._given: dict[str | None, list[bytes]] = {}
         self.keeping = Keeping(documents, snapshot, self._complain)
@@ -96,8 +96,8 @@ class Responder:
             names: The names of the documents that may have changed; None for a look at all.
         """
         self._given = {}
-        if self._documents.look(names) and not self._has_told and not self._is_known():
-            self._tell()
+        if self._documents.look(names) and not self._is_announced and not self._is_known():
+            self._announce()
 
     def _reread(self) -> None:
         before = self._outcome()
@@ -106,7 +106,7 @@ class Responder:
         self.keeping.before_giving()
         if before != self._outcome():
             self._given = {}
-            self._tell()
+            self._announce()
 
     def _load(self, request: Load) -> None:
         self._known = None
@@ -118,9 +118,9 @@ class Responder:
             # Not only who asks has to know.
             if before != self._outcome():
                 self._given = {}
-                if not self._has_told:
-                    self._tell()
-            self._has_told = False
+                if not self._is_announced:
+                    self._announce()
+            self._is_announced = False
         self._give(request.base)
 
     def _give(self, base: str | None) -> None:
@@ -157,9 +157,9 @@ class Responder:
     def _complain(self, line: str) -> None:
         sys.stderr.write(f"{line}\n")
         self._given = {}
-        if not self._has_told:
-            self._tell()
+        if not self._is_announced:
+            self._announce()
 
-    def _tell(self) -> None:
-        self._has_told = True
+    def _announce(self) -> None:
+        self._is_announced = True
         self._send(framed(Changed()))

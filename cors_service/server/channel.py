@@ -357,7 +357,7 @@ class DecisionRequest(Request):
     received = 0
 
     def gotLength(self, length: int | None) -> None:
-        """Refuse a body whose stated length is too long."""
+        """Refuse a body that says it is too long."""
         # Twisted would put a long one into a file, and there need not be a place for any.
         super().gotLength(0)
         if length is not None and length > self.channel.site.limits.body:

@@ -39,7 +39,7 @@ class Connections:
     """The open connections.
 
     Attributes:
-        open: All of them, beginning with the one whose last request is longest ago.
+        open: All of them, the one with the oldest last request first.
         waiting: Those that have not sent a whole request since they were opened, or since another was answered.
     """
 

@@ -1,9 +1,9 @@
 """Plain requests, read in one go, which is several times as fast as line by line.
 
 A plain request can't be read in two ways: HTTP/1.1 with one valid Host, lines that end in CR LF and hold a token and
-visible text, a body whose length is stated once, and nothing that asks for more than an answer. Whatever else comes,
-be it odd, wrong or just rare, is not refused here but left to the channel beneath, which reads line by line. Each
-request that is accepted here would be accepted there, and as the same request.
+visible text, a body with one stated length, and nothing that asks for more than an answer. Whatever else comes, be it
+odd, wrong or just rare, is not refused here but left to the channel beneath, which reads line by line. Each request
+that is accepted here would be accepted there, and as the same request.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class PlainRequest:
         return self.client
 
     def getHeader(self, name: bytes) -> bytes | None:
-        """The last value of a header, whose name is given in lower case."""
+        """The last value of a header; its name is in lower case."""
         values = self.requestHeaders.get(name)
         return values[-1] if values else None
 
@@ -135,7 +135,7 @@ def read_plain(data: bytes, start: int, limits: ServerLimits) -> tuple[PlainRequ
 
 
 def _repeated(lines: list[tuple[bytes, bytes]]) -> PlainHeaders:
-    """The headers of lines, some of which have the same name."""
+    """The headers of lines; some have the same name."""
     headers = PlainHeaders()
     for name, value in lines:
         headers.setdefault(name.lower(), []).append(value.strip(b" \t"))

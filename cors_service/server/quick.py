@@ -31,13 +31,13 @@ class QuickSite(ChannelSite, Protocol):
 
 
 class QuickChannel(DecisionChannel):
-    """A connection of `DecisionSite` whose plain requests are read in one go."""
+    """A connection of `DecisionSite` that reads plain requests in one go."""
 
     site: QuickSite
 
     def __init__(self) -> None:
         super().__init__()
-        # The beginning of a plain request whose body is not complete, and its length once it is.
+        # The beginning of a plain request without all of its body, and its length with it.
         self._begun = bytearray()
         self._awaited = 0
 

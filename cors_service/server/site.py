@@ -31,7 +31,7 @@ class DecisionSite(Site):
     """Serves a tree.
 
     Attributes:
-        channels: The open connections, beginning with the one whose last request is longest ago.
+        channels: The open connections, the one with the oldest last request first.
         draining: Whether the service is about to stop.
         limits: What clients can't exceed.
         received: How many requests came.

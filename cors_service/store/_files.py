@@ -29,7 +29,7 @@ from cors_service.store._kept import complain
 class FilePolicyStore:
     """A file or a directory, looked at twice a second.
 
-    A change is told when two looks agree about it: a document that is being written may be a good one as far as it
+    A change is announced when two looks agree about it: a document that is being written may be a good one as far as it
     goes, and lack what restricts it. What is compared is the state of the files that the names lead to, so it does
     not matter whether a file is written to, replaced by another, or reached by a symbolic link that now leads
     elsewhere, which is how Kubernetes updates the files of a ConfigMap.
@@ -66,7 +66,7 @@ class FilePolicyStore:
         self._in_thread = in_thread
         # The documents are looked at and read by one thread at a time.
         self._one = DeferredLock()
-        self._has_told = False
+        self._is_announced = False
 
     def read(self) -> Change:
         """Read the documents that are there now, in this thread.
@@ -84,7 +84,7 @@ class FilePolicyStore:
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Read what changed, or everything."""
-        self._has_told = False
+        self._is_announced = False
         return self._one.run(self._in_thread, self._read, base, everything=everything)
 
     def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
@@ -92,8 +92,8 @@ class FilePolicyStore:
 
         def compare(is_due: bool) -> None:
             # A look may still be under way when the watch ends.
-            if is_due and looking.running and not self._has_told:
-                self._has_told = True
+            if is_due and looking.running and not self._is_announced:
+                self._is_announced = True
                 changed()
 
         def look() -> Deferred[None]:
@@ -114,7 +114,7 @@ class FilePolicyStore:
 
     def _look(self) -> bool:
         is_due = self._documents.look()
-        told = self._keeping.complaint
+        before = self._keeping.complaint
         if self._documents.good is not None:
             self._keeping.now_and_then()
-        return is_due or self._keeping.complaint != told
+        return is_due or self._keeping.complaint != before

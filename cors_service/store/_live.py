@@ -192,7 +192,7 @@ class LivePolicies(Service):
             except InvalidPolicies as invalid:
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
-                self._failed(self._told(error))
+                self._failed(self._mistake_of(error))
             await in_slices(_let_go(self._left_over), self._clock)
             again = self._again
         self._loading = False
@@ -255,11 +255,11 @@ class LivePolicies(Service):
             count=count,
         )
 
-    def _told(self, error: BaseException) -> InvalidPolicies:
+    def _mistake_of(self, error: BaseException) -> InvalidPolicies:
         """Log what a store raised, and give a mistake that says where: only the log may have more."""
         # As one line: no store can forge lines of the log.
         found = ascii(without_userinfo("".join(traceback.format_exception(error))))
-        # The same fault has the same name, so that it is told once.
+        # The same fault has the same name, so that it is reported once.
         name = hashlib.sha256(ascii((type(error), str(error))).encode("ascii")).hexdigest()[:_NAME]
         self._log.error("Can't load {source} (fault {fault}): {found}", source=self._source, fault=name, found=found)
         message = f"The store can't be read; the log of the service says why, at fault {name}."

@@ -73,7 +73,7 @@ class ReaderPolicyStore:
         """Start the process, which looks at the documents now and then."""
         self._changed = changed
         self._client.start(self._known)
-        # A later process does not know what this one has told.
+        # A later process does not know what this one has announced.
         self._known = None
         return self._unwatch
 

@@ -16,7 +16,7 @@ Rules = frozenset[tuple[str, int]]
 
 
 class Failure(Struct, frozen=True):
-    """A request of which something else came than was expected.
+    """A request with another result than was expected.
 
     Attributes:
         exchange: What came of it.

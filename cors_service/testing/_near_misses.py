@@ -14,7 +14,7 @@ from cors_service.testing._patterns import DEFAULT_PORTS, LONGEST_ORIGIN, expans
 
 _Mutation = Callable[[str], str]
 
-# Fillings for `*` as a label, of which `?` takes the first label only, and for `*` as a port.
+# Fillings for `*` as a label (`?` takes their first label only), and for `*` as a port.
 _SUBDOMAINS = ("a", "b", "www", "0", "a-b", "a_b", "-a", "_", "xn--bcher-kva", "a.b", "a.b.c.d", "-._.0")
 _ANY_PORTS = (None, 8080, 1, 65535, 0, 80, 443)
 _FILLINGS = tuple(product(_SUBDOMAINS, range(len(_ANY_PORTS))))

@@ -42,7 +42,7 @@ def _drawn_by(draw: Callable[[Random], _Drawn]) -> SearchStrategy[_Drawn]:
 def documents(*, expressions: bool = False) -> SearchStrategy[Document]:
     """Draw valid policy documents.
 
-    Each has one policy, ``a``, of one to four rules whose patterns are near misses of each other.
+    Each has one policy, ``a``, of one to four rules with patterns that are near misses of each other.
 
     Args:
         expressions: Whether regular expressions may occur, for which the extra ``regex`` is needed.

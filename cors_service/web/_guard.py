@@ -56,7 +56,7 @@ class Gate:
         Args:
             access: Who may ask for what.
             endpoints: The endpoints of callers that may ask about all policies.
-            endpoints_within: Makes the endpoints of callers that may ask about policies whose names begin like this.
+            endpoints_within: Makes the endpoints of callers that may ask about policies with such beginnings of names.
             warnings: Takes what callers do wrong.
         """
         self.endpoints = endpoints

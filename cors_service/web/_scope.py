@@ -121,7 +121,7 @@ class ActiveInScope(ActivePolicies):
 
 
 class Within(Mapping[str, Policy]):
-    """The policies whose names begin in some ways. Making it costs nothing, however many policies there are."""
+    """The policies with names that begin in some ways. Making it costs nothing, however many policies there are."""
 
     def __init__(self, policies: Mapping[str, Policy], prefixes: tuple[str, ...]) -> None:
         self._policies = policies

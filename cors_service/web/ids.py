@@ -21,7 +21,7 @@ def decision_ids() -> Iterator[bytes]:
 
 
 class PeekedIds(Iterator[bytes]):
-    """Names for answers, the next of which can be known before it is given, so that a body can have it, too."""
+    """Names for answers. The next one can be known before it is given, so that a body can have it, too."""
 
     def __init__(self, ids: Iterator[bytes]) -> None:
         self._ids = ids

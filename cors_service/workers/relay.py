@@ -57,7 +57,7 @@ class Relay:
         self._reactor = reactor
         self._reader = ReaderClient(path, reactor, self._changed, snapshot=snapshot, limits=limits)
         self._workers = workers
-        # The worker whose answer is under way, whether it is worth waiting for, and the call that ends the wait.
+        # The worker that is being answered, whether it is worth waiting for, and the call that ends the wait.
         self._receiver: WorkerProcess | None = None
         self._is_patient = True
         self._waiting: IDelayedCall | None = None

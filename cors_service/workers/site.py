@@ -8,7 +8,7 @@ from cors_service.server import DecisionSite
 
 
 class WorkerSite(DecisionSite):
-    """A site whose lines on requests stay whole while other processes write theirs into the same file."""
+    """A site that keeps its lines on requests whole while other processes write theirs into the same file."""
 
     def startFactory(self) -> None:
         """Open the access log in this way and not in Twisted's."""

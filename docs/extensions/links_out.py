@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 REPOSITORY = "https://github.com/cors-service/cors-service/blob/main/"
-# A link whose target begins with `../`, as Markdown writes it.
+# A link to a target that begins with `../`, as Markdown writes it.
 _LINK = re.compile(r"(\]\()((?:\.\./)+)([^)\s#]*)")
 
 

@@ -41,7 +41,7 @@ local function receive(tcp, deadline)
     return assert(tcp:receive("*l"))
 end
 
--- Sends a question and reads the answer's headers. Raises an error if it is not a decision, none of which has a body.
+-- Sends a question and reads the answer's headers. Raises an error if it is not a decision: decisions have no body.
 local function exchange(tcp, question, deadline)
     limit(tcp, deadline)
     assert(tcp:send(question))

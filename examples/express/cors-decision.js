@@ -1,4 +1,4 @@
-// CORS as the decision service decides it, for Express. Put it in front of all that answers:
+// CORS as the decision service decides it, for Express. Put it before everything that answers:
 //     app.use(corsDecision({ service: "http://127.0.0.1:8080", policy: "catalogue" }));
 const ASKED = ["origin", "access-control-request-method", "access-control-request-headers"];
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
@@ -12,7 +12,7 @@ const LINES = [
   "Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 ];
 const LINE = new RegExp(`^(${LINES.join("|")})$`);
-// What can be decided about each kind of request: whether it is allowed, and the status.
+// The possible decisions about each kind of request: allowed or not, and the status.
 const VERDICTS = {
   preflight: ["[true,200]", "[true,204]", "[false,403]"],
   actual: ["[true,null]", "[false,null]"],
@@ -21,17 +21,17 @@ const VERDICTS = {
 const ORIGIN = /^(null|[a-z][a-z0-9+.-]*:\/\/[^/, ]*)$/;
 const LONGEST = 3600; // seconds
 
-// Throws unless the service can have decided so: whatever else answers in its place must not be able to do more.
+// Throws unless this can be a decision of the service: nothing that answers in its place may grant more.
 function check(decision, { policy, origins, preflight }) {
   const kind = preflight ? "preflight" : origins.length > 0 ? "actual" : "no-origin";
   const lines = decision.headers;
   const headers = new Map(lines);
   const own = origins.length === 1 ? origins : [];
-  // Credentials are for an origin that is named.
+  // Credentials need a named origin.
   const named = headers.has("Access-Control-Allow-Credentials") ? own : [...own, "*", undefined];
   const allows = headers.get("Access-Control-Allow-Origin");
   const timing = headers.get("Timing-Allow-Origin") ?? "null";
-  // A static policy names its origin to all others, too: nothing depends on theirs.
+  // A static policy names its own origin to everybody: the answer does not depend on who asks.
   const isStatic =
     ![...own, "null", undefined].includes(allows) && decision.allowed !== true && ORIGIN.test(allows) &&
     !(headers.get("Vary") ?? "").split(", ").includes("Origin");
@@ -44,7 +44,7 @@ function check(decision, { policy, origins, preflight }) {
     (named.includes(allows) || isStatic) &&
     ((named.includes(timing) && decision.allowed !== false) || timing.split(", ").every((one) => ORIGIN.test(one))) &&
     (decision.allowed !== false || isStatic || lines.every(([name]) => !name.startsWith("Access-Control-")));
-  if (!fits) throw new Error("what answered has not decided about this request");
+  if (!fits) throw new Error("the answer is not a decision about this request");
 }
 
 export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
@@ -56,7 +56,7 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   async function ask({ body, ...asked }, signal) {
     const headers = { "content-type": "application/json" };
     const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
-    const decision = await response.json(); // always: it makes the connection free for the next question
+    const decision = await response.json(); // in any case, so that the connection is free for the next question
     if (response.status !== 200) throw new Error(decision.detail);
     check(decision, { policy, ...asked });
     return decision;
@@ -68,7 +68,7 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
     const known = kept.get(body);
     if (known && now < known.until) return known.decision;
     const signal = AbortSignal.timeout(timeout);
-    // A connection that was kept open may have died meanwhile: once more, in the same time.
+    // A kept-alive connection may have died meanwhile: ask once more, within the same timeout.
     const decision = await ask(question, signal).catch(() => ask(question, signal));
     if (decision.revision !== revision) kept.clear(); // the policies have changed
     revision = decision.revision;
@@ -86,7 +86,7 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
     return { status: preflight ? 403 : null, headers: [["Vary", preflight ? ASKED.join(", ") : "Origin"]] };
   }
 
-  // The first question takes longest, since much is loaded for it: let that be no client's.
+  // The first question takes longest, since much is loaded for it: ask before the first client comes.
   ask({ body: JSON.stringify({ policy, method: "GET" }) }, AbortSignal.timeout(5000)).catch(undecided);
 
   return async (req, res, next) => {
@@ -95,7 +95,7 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
     const body = JSON.stringify({ policy, method: req.method, headers });
     const question = { body, origins: headers.origin, preflight };
     const decision = await decide(question).catch((error) => undecided(error, preflight));
-    const { writeHead } = res; // whatever the application answers with, its head passes here
+    const { writeHead } = res; // the head of every answer of the application passes here
     res.writeHead = (status, ...rest) => {
       const reason = typeof rest[0] === "string" ? [rest.shift()] : [];
       const own = rest.find((value) => value) ?? {};

@@ -1,4 +1,4 @@
-"""CORS as the decision service decides it, for Flask and whatever else is WSGI.
+"""CORS as the decision service decides it, for Flask and any other WSGI application.
 
 app.wsgi_app = CorsDecision(app.wsgi_app, "http://127.0.0.1:8080", policy="catalogue")
 """
@@ -22,19 +22,19 @@ LINE = re.compile(
     f"|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): {TOKEN}(, ?{TOKEN})*"
     "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)"
 )
-# What can be decided about each kind of request: whether it is allowed, and the status.
+# The possible decisions about each kind of request: allowed or not, and the status.
 VERDICT = re.compile("preflight (True 20[04]|False 403)|actual (True|False) None|no-origin None None")
 ORIGIN = re.compile("null|[a-z][a-z0-9+.-]*://[^/, ]*")
 LONGEST = 3600  # seconds
 
 
 class CorsDecision:
-    """Answers preflights in the place of an application, and puts the decided headers on all that it answers."""
+    """Answers preflights in place of an application, and puts the decided headers on all its answers."""
 
     def __init__(self, app, service, policy, timeout=0.2, size=1000, connections=16):
         self.app, self.service, self.policy, self.timeout, self.size = app, urlsplit(service), policy, timeout, size
         self.kept, self.revision, self.lock, self.silent = {}, None, Lock(), False
-        # These ask, and others wait for them: so the timeout is one for all, from the host's name to the last byte.
+        # These ask, and requests wait for them: so one timeout covers all, from the host's name to the last byte.
         self.threads, self.own = ThreadPoolExecutor(connections, "cors-decision", self.connect), local()
 
     def __call__(self, environ, start_response):
@@ -93,19 +93,19 @@ class CorsDecision:
         except Exception as error:
             connection.close()  # the next request opens it again
             if again and isinstance(error, (ConnectionError, HTTPException)):
-                return self.ask(question, again=False)  # it was kept open, and may have died meanwhile
+                return self.ask(question, again=False)  # it was kept alive, and may have died meanwhile
             raise
 
 
 def checked(answer, policy, origin, preflight):
-    """Give the status and headers that the service can have decided; what else answers in its place can't do more."""
+    """Give the status and headers if they can be the service's: nothing that answers in its place may grant more."""
     kind = "preflight" if preflight else "no-origin" if origin is None else "actual"
     lines = [(name, value) for name, value in answer["headers"]]
     headers = dict(lines)
-    # Credentials are for an origin that is named.
+    # Credentials need a named origin.
     named = {origin} - {None} if "Access-Control-Allow-Credentials" in headers else {origin, "*", None}
     allows, timing = headers.get("Access-Control-Allow-Origin"), headers.get("Timing-Allow-Origin", "null")
-    # A static policy names its origin to all others, too: nothing depends on theirs.
+    # A static policy names its own origin to everybody: the answer does not depend on who asks.
     static = (
         allows not in {origin, "null"} and ORIGIN.fullmatch(str(allows)) and "Origin" not in headers.get("Vary", "")
     )
@@ -119,12 +119,12 @@ def checked(answer, policy, origin, preflight):
         answer["allowed"] is not False or static or not any(name.startswith("Access-Control-") for name in headers),
     ]
     if not all(fits):
-        raise ValueError("what answered has not decided about this request")
+        raise ValueError("the answer is not a decision about this request")
     return answer["status"], headers
 
 
 def decorated(own, decided):
-    """Put decided headers in the place of an application's own, and what they depend on into its Vary."""
+    """Replace an application's own headers by the decided ones, and add to its Vary what these depend on."""
     gone = {"vary", *(name.lower() for name in decided)}
     kept = [line for line in own if line[0].lower() not in gone and not line[0].lower().startswith("access-control-")]
     varies = ",".join(value for name, value in [*own, *decided.items()] if name.lower() == "vary")

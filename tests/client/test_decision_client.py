@@ -167,7 +167,7 @@ class TestCache:
             assert (await decided(asking, ask(B))).reason.code == UNDECIDED
 
     async def test_no_lifetime_no_memory(self) -> None:
-        """A service whose decisions may not be used again is asked each time, and a change takes effect at once."""
+        """If decisions may not be used again, the service is asked each time, and a change takes effect at once."""
         async with real(ttl=0) as service, client(service.port) as asking:
             assert (await decided(asking)).allowed
             service.policies.activate(read_document(CHANGED))

@@ -22,7 +22,7 @@ _ORIGIN, _METHOD, _HEADERS = "origin", "access-control-request-method", "access-
 
 
 def document(case: Case) -> dict[str, Any]:
-    """A document whose one policy, `case`, is that of a case."""
+    """A document with the policy of a case, called `case`."""
     return {"version": 1, "policies": {"case": case["policy"]}}
 
 

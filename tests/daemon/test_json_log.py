@@ -138,7 +138,7 @@ def test_failure() -> None:
 
 
 def test_text_that_cannot_be_made() -> None:
-    """An event whose text can't be made still is a line."""
+    """An event is a line even if its text can't be made."""
     [line] = lines({"log_format": "{missing}"})
     assert "missing" in line["message"]
 

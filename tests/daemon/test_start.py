@@ -98,7 +98,7 @@ def test_snapshot_is_not_needed(policies: Path, snapshot: Path) -> None:
 
 
 def test_snapshot_beside_mistakes(policies: Path, snapshot: Path, kept: PolicySet) -> None:
-    """The service starts with the last good policies if newer ones have mistakes, all of which it knows."""
+    """The service starts with the last good policies if newer ones have mistakes, and knows all of these."""
     policies.write_text(BAD)
     initial = parse("--policies", policies, "--snapshot", snapshot).prepared.initial
     assert initial is not None

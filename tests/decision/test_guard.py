@@ -123,7 +123,7 @@ def test_without_an_origin(method: str, site: str, mode: str, dest: str, passed:
 
 
 def test_several_sites() -> None:
-    """A request whose Sec-Fetch-Site is repeated is not one of a browser."""
+    """A request with a repeated Sec-Fetch-Site does not come from a browser."""
     site = ("Sec-Fetch-Site", "same-origin")
     assert said(tools(), "POST", site, site) == (False, "fetch-metadata-malformed")
 

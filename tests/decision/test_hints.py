@@ -108,7 +108,7 @@ HINTS: dict[str, tuple[Query, str]] = {
         asked(LOCAL, "GET", "cookie", policy="shop"),
         "Have the page use another header.",
     ),
-    "headers, one of which no page can set": (
+    "headers, one that no page can set": (
         asked(LOCAL, "GET", "cookie,x-b", policy="shop"),
         'Add "x-b" to request_headers.',
     ),

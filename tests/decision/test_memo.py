@@ -16,7 +16,7 @@ def memo(*questions: int) -> Memo[int, str]:
     return filled
 
 
-# The questions asked, and those of them whose answers are remembered.
+# The questions asked, and those with remembered answers.
 MEMOS: dict[str, tuple[list[int], set[int]]] = {
     "nothing": ([], set()),
     "what is asked once": ([1, 2, 3], set()),

@@ -1,4 +1,4 @@
-"""Tests of whose origin a URL can say: that of hosts of the policy alone."""
+"""Tests of the origin that a URL can name as the service's own: one of the policy's hosts."""
 
 import pytest
 

@@ -83,7 +83,7 @@ DECIDED = {
 
 @pytest.mark.parametrize(("matches", "path", "expected"), DECIDED.values(), ids=DECIDED)
 def test_decided(matches: Sequence[str], path: str, expected: str) -> None:
-    """A path whose readings all find the same policy is decided by it."""
+    """A path is decided if all its readings find the same policy."""
     assert expected == found(matches, path)
 
 
@@ -164,7 +164,7 @@ SOME_ROUTES = st.lists(st.sampled_from(ROUTES), min_size=1, max_size=6, unique=T
 
 
 def found_by(routes: list[Route], path: str) -> str:
-    """As `found`, for the routes of an oracle, all of which fit the host."""
+    """As `found`, for the routes of an oracle; all fit the host."""
     router = Router((str(route), [parse_match(str(route))]) for route in routes)
     try:
         return router.find(parse_url(f"https://a.example{path}"))

@@ -219,7 +219,7 @@ def test_router_agrees_with_a_naive_one(routes: list[Route], target: Target) -> 
     assert naive_policy(routes, target) == policy_of(list(map(str, routes)), str(target))
 
 
-# All lists of up to three of these, for hosts of which two may fit.
+# All lists of up to three of these, for hosts; two may fit.
 WILD_ROUTES = tuple(
     Route(host, None, segments)
     for length in range(4)

@@ -19,7 +19,7 @@ EVIL = "https://evil.example"
 
 
 def policies(port: str = "") -> ActivePolicies:
-    """Policies of which each guarded host has one, beside one for all hosts."""
+    """Policies: one for each guarded host, and one for all hosts."""
     own = {
         name: {
             "origins": ["https://app.example"],

@@ -71,7 +71,7 @@ LISTED: dict[str, tuple[ActivePolicies, str]] = {
 
 @pytest.mark.parametrize(("policies", "expected"), LISTED.values(), ids=LISTED)
 def test_listed(policies: ActivePolicies, expected: str) -> None:
-    """Listed are the origins whose deciding rule has timing, each once, in their order."""
+    """The list has the origins with timing in their deciding rule, each once, in their order."""
     assert [timing(policies, *origins) for origins in ((), (PAGE,), (STRANGER,))] == [expected] * 3
 
 

@@ -180,7 +180,7 @@ def test_reader_ends_with_the_service(start: Start, number: signal.Signals) -> N
 
 
 def test_reader_is_killed(start: Start, policies: Path) -> None:
-    """A service whose reader is killed goes on deciding, says so, and follows its document again."""
+    """If its reader is killed, the service goes on deciding, says so, and follows its document again."""
     service = start()
     assert allows(service.port, "one", "https://one.example")
     os.kill(readers(service.pid)[0], signal.SIGKILL)

@@ -92,7 +92,7 @@ def is_match(text: str) -> bool:
 
 
 def test_characters_of_a_match() -> None:
-    """A segment of a match may hold letters, digits and some punctuation, each of which has a single reading."""
+    """A segment of a match may hold letters, digits and some punctuation; each has a single reading."""
     assert {char for char in CHARS if is_match(f"a/x{char}x/")} == PLAIN | {"/"}
     encoded = {char for char in CHARS if is_match(f"a/x{''.join(f'%{byte:02x}' for byte in char.encode())}x/")}
     assert encoded == set("!$&'()+,=:@~")

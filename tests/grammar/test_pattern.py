@@ -70,7 +70,7 @@ GLOBS = {
 
 @pytest.mark.parametrize(("pattern", "expected"), GLOBS.values(), ids=GLOBS)
 def test_glob(pattern: str, expected: Glob) -> None:
-    """A glob is a first label of which a part is free, before a host, and is written back as it was."""
+    """A glob is a first label with a free part, before a host, and is written back as it was."""
     read = read_pattern(pattern)
     assert expected == read
     assert pattern == write_pattern(read)

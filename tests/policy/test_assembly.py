@@ -1,4 +1,4 @@
-"""Tests of documents that together make up a set, of which some change: it is as if all were read afresh."""
+"""Tests of documents that together make up a set, when some change: it is as if all were read afresh."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_many_mistakes() -> None:
     found = invalid({"policies": {"a": {"origins": ["x"] * (MOST_MISTAKES + 500)}}})
     assert (len(found.mistakes), found.more) == (MOST_MISTAKES, 500)
     assert [mistake.path[-1] for mistake in found.mistakes] == list(range(MOST_MISTAKES))
-    last = f"1500 mistakes in the policies, of which these are the first {MOST_MISTAKES}."
+    last = f"1500 mistakes in the policies; these are the first {MOST_MISTAKES}."
     assert last == found.report().splitlines()[-1]
 
 

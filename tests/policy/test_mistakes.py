@@ -572,7 +572,7 @@ def test_place_beneath_an_empty_name() -> None:
     assert ("unknown-key", ("policies", "", "foo")) in [(one.code, one.path) for one in found]
 
 
-# Documents whose second mistake must not hide behind the first.
+# Documents with a second mistake that must not hide behind the first.
 SEVERAL: dict[str, tuple[dict[str, Any], set[str]]] = {
     "in the rules of a policy with keys beside them": (
         policy(methods=["PUT"], rules=[{"origins": ["https://A.example"]}]),

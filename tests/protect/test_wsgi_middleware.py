@@ -189,7 +189,7 @@ class TestMiddleware:
         assert (answer[0], cors(answer)) == (500, ALLOWED)
 
     def test_an_application_that_raises(self) -> None:
-        """The exception is the server's, whose page then has no headers of CORS."""
+        """The exception is the server's business; its page has no CORS headers."""
 
         def failing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             raise RuntimeError("on purpose")

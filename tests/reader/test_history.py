@@ -17,7 +17,7 @@ from tests.store.store_texts import document
 
 @st.composite
 def policy_sets(draw: st.DrawFn) -> PolicySet:
-    """Draw a policy set, of which some use an origin set, and some a header set."""
+    """Draw a policy set; some policies use an origin set, and some a header set."""
     origins = st.sampled_from(["https://a.example", "https://b.example", "@ours"])
     policies = draw(st.dictionaries(st.sampled_from("abcd"), origins, min_size=1))
     ours = draw(st.sampled_from(["https://1.example", "https://2.example"]))

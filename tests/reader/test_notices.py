@@ -50,7 +50,7 @@ class Heard:
 
 @pytest.fixture
 def heard(tmp_path: Path) -> Iterator[Heard]:
-    """Give a directory of which the kernel tells."""
+    """Give a directory that the kernel watches."""
     directory = tmp_path / "policies"
     directory.mkdir()
     heard = Heard(directory)
@@ -76,7 +76,7 @@ def test_documents(heard: Heard) -> None:
 
 
 def test_config_map(heard: Heard) -> None:
-    """Of a ConfigMap whose data are replaced the link is named that leads there."""
+    """If the data of a ConfigMap are replaced, the link to them is named."""
     versions = iter(range(10_000))
 
     def update() -> None:

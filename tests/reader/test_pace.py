@@ -69,7 +69,7 @@ class Paced:
 
 @pytest.fixture
 def paced(tmp_path: Path) -> Paced:
-    """Give a directory of which everything was read."""
+    """Give a directory that was read completely."""
     directory = tmp_path / "policies"
     directory.mkdir()
     paced = Paced(directory)

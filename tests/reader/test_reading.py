@@ -307,7 +307,7 @@ def test_directory_that_comes_back(reader: Documents, tmp_path: Path) -> None:
 
 
 def test_begins(tmp_path: Path) -> None:
-    """Documents of which nothing was read are told once two looks agree about all of them."""
+    """Documents that were never read are due once two looks agree about all of them."""
     put(tmp_path / "a.toml", toml("a").encode())
     reader = Documents(tmp_path)
     assert [reader.look() for _ in range(4)] == [False, True, False, False]

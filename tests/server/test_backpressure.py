@@ -260,7 +260,7 @@ class Client(Protocol):
         self.transport.write(data)
 
     def answers(self, count: int) -> Deferred[None]:
-        """Wait until the heads of that many answers have come, the last of which has no body."""
+        """Wait until the heads of that many answers have come; the last one has no body."""
         waiting: Deferred[None] = Deferred()
         self._waiting = count, waiting
         self.dataReceived(b"")

@@ -551,7 +551,7 @@ def test_body_that_never_comes(kind: type[DecisionChannel]) -> None:
 
 
 PIECES = {
-    "a method in two, of which the second is one": [GET[:1], GET[1:], GET],
+    "a method in two; the second is one": [GET[:1], GET[1:], GET],
     "a body in two": [POST[:-1], POST[-1:], GET],
     "a body in three, and what follows": [GET + POST[:-20], POST[-20:-10], POST[-10:] + POST],
     "a head in two, and a body that looks like a request": [

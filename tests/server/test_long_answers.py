@@ -48,7 +48,7 @@ def post(number: int, body: bytes, path: str = "/v1/decisions") -> bytes:
 
 
 class Wire(Narrow):
-    """A transport of which one half can be closed."""
+    """A transport with halves that can be closed alone."""
 
     def loseWriteConnection(self) -> None:
         """Take note of nothing: the other half is still open."""

@@ -159,7 +159,7 @@ def test_not_plain_before_another(data: bytes) -> None:
 
 @pytest.mark.parametrize("said", [1, 5, 20])
 def test_awaited_body(said: int) -> None:
-    """A plain request whose body is not complete is awaited: its whole length is known."""
+    """A plain request without all of its body is awaited: its whole length is known."""
     begun = head(b"Content-Length: %d" % said)
     for received in range(said):
         assert read_plain(begun + b"x" * received, 0, LIMITS) == (None, len(begun) + said)

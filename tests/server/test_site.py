@@ -69,7 +69,7 @@ def post(body: bytes, *headers: str, length: int | None = None) -> bytes:
 
 
 def chunked(*chunks: bytes, end: bool = True) -> bytes:
-    """Write a POST whose body comes in chunks."""
+    """Write a POST with a body in chunks."""
     head = b"POST /v1/decision HTTP/1.1\r\nHost: service.example\r\nTransfer-Encoding: chunked\r\n\r\n"
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
     return head + body + (b"0\r\n\r\n" if end else b"")

@@ -25,7 +25,7 @@ Logged = list[tuple[str, str]]
 
 @implementer(IPolicyStore)
 class ScriptedStore:
-    """A store whose answers come when the test says so, and as it says.
+    """A store that answers when the test says so, and as it says.
 
     Attributes:
         asked: What was asked for: the revision to begin at, and whether to read everything.

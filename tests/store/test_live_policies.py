@@ -36,7 +36,7 @@ def invalid(*messages: str) -> InvalidPolicies:
 
 @implementer(IPolicyStore)
 class ScriptedStore:
-    """A store whose loads end when the test says so, and as it says.
+    """A store that ends loads when the test says so, and as it says.
 
     Attributes:
         loads: Those that have not ended.
@@ -589,7 +589,7 @@ def test_good_after_a_snapshot(store: ScriptedStore, clock: Clock, snapshot: Sna
 def test_snapshot_fails(
     store: ScriptedStore, clock: Clock, tmp_path: Path, logged: Logged, nothing_left_behind: list[LogEvent]
 ) -> None:
-    """A set whose snapshot can't be written is active all the same, and the log says what is wrong."""
+    """A set is active even if its snapshot can't be written, and the log says what is wrong."""
     live = LivePolicies(store, clock, snapshot=Snapshot(tmp_path / "absent" / "file"), in_thread=execute)
     live.reload()
     store.give(policies("one"))

@@ -1,4 +1,4 @@
-"""Tests of the store whose documents another process reads, with that process."""
+"""Tests of the store that has another process read its documents, with that process."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def active(live: LivePolicies) -> list[str]:
 
 
 async def test_follows(live: LivePolicies, path: Path) -> None:
-    """A change comes into force, of which only what changed is compiled; a bad one is told, and changes nothing."""
+    """A change comes into force, and only what changed is compiled; a bad one is reported, and changes nothing."""
     before = live.active
     write(path, toml("one", "two"))
     await until(lambda: active(live) == ["one", "two"])

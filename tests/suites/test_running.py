@@ -32,7 +32,7 @@ ANYBODY = 'policy = "open"\norigins = ["https://a.example"]\n'
     ],
 )
 def test_passes(case: str) -> None:
-    """A case whose expectations hold passes."""
+    """A case passes if its expectations hold."""
     assert failures(case) == ()
 
 

@@ -109,7 +109,7 @@ REQUEST_IDS: dict[str, tuple[list[str], str | None]] = {
     "DEL": (["a\x7f"], None),
     "beyond ASCII": (["\u00fc"], None),
     "two lines": (["a", "b"], "a"),
-    "two lines, the first of which is odd": (["a\tb", "b"], None),
+    "two lines, the first one odd": (["a\tb", "b"], None),
 }
 
 

@@ -171,7 +171,7 @@ SPELLINGS = [
     "/catalogue/{transfer}",
     "/catalogue/transfer%C3%A9",
 ]
-"""What follows the host in URLs that may be read in several ways, all of which find the same policy."""
+"""What follows the host in URLs that may be read in several ways, and find the same policy in all."""
 
 
 @pytest.mark.parametrize("rest", ODD_PATHS)
@@ -190,7 +190,7 @@ def test_enforced_where_nothing_can_be_decided(rest: str, origin: str) -> None:
 @pytest.mark.parametrize("rest", SPELLINGS)
 @pytest.mark.parametrize("endpoint", ["auth-request", "forward-auth", "ext-authz", "enforce"])
 def test_several_readings(endpoint: str, rest: str) -> None:
-    """A URL whose readings all find one policy is decided by it: strangers are refused, and stopped where enforced."""
+    """A URL is decided if all its readings find one policy: strangers are refused, and stopped where enforced."""
     url = f"https://api.example.com{rest}"
     for origin in (STRANGER, "null", ""):
         answer = asked(endpoint, "", "PUT", [("Origin", origin)], url=url)

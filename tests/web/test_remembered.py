@@ -402,7 +402,7 @@ BATCHES = {
     "deep": b'{"queries":[%b,%b1%b]}' % (Q, b"[" * 100, b"]" * 100),
     "as many as can be": b'{"queries":[%b]}' % b",".join([Q] * 4),
     "one too many": b'{"queries":[%b]}' % b",".join([Q] * 5),
-    "many too many, of which one is no JSON": b'{"queries":[%b,}]}' % b",".join([Q] * 5),
+    "many too many, one of them no JSON": b'{"queries":[%b,}]}' % b",".join([Q] * 5),
     "very many": b'{"queries":[%b]}' % b",".join([b"{}"] * 1001),
 }
 WARM_BATCHES, READING = tree(limits=Limits(batch=4)), by_value(Limits(batch=4))

@@ -229,7 +229,7 @@ def test_out_of_files_at_the_end(bench: Bench) -> None:
 
 
 def test_a_client_that_is_gone(bench: Bench, log: list[str]) -> None:
-    """A connection whose client is gone when it is taken up is nobody's loss, and not the end."""
+    """A client that is gone when its connection is taken up is nobody's loss, and not the end."""
     acceptor = bench.acceptor()
     bench.reactor.refuses = OSError(errno.ENOTCONN, "gone")
     bench.connect(2)

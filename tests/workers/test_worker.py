@@ -158,7 +158,7 @@ def test_log_far_too_long() -> None:
 
 
 def test_log_to_nobody() -> None:
-    """A worker whose supervisor is gone goes on, and says what it says to nobody."""
+    """A worker goes on when its supervisor is gone, and says what it says to nobody."""
     there, here = os.pipe()
     os.close(there)
     Channel(-1, here).send(Changed())
@@ -197,7 +197,7 @@ def test_reads_mistakes(ends: Ends) -> None:
 
 
 def test_reads_from_nobody(ends: Ends) -> None:
-    """A worker whose supervisor is gone while it waits ends."""
+    """A worker ends if its supervisor goes while it waits."""
     ends.say(Begin(None, "sha256:1", (), (), (), None, None))
     ends.hang_up()
     with pytest.raises(SystemExit):

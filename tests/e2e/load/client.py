@@ -81,7 +81,7 @@ class Connection:
         return self.receive()
 
     def post(self, path: str, value: object) -> Answer:
-        """Send a POST whose body is this value as JSON, and give the answer."""
+        """Send a POST with this value as JSON, and give the answer."""
         self.send(request("POST", path, json.dumps(value).encode("ascii")))
         return self.receive()
 

@@ -69,7 +69,7 @@ class Writer:
                     return written
                 file.write(text[start : start + size])
                 written += 1
-                # Not to wait for anything: these are the moments of which one is the last.
+                # Not to wait for anything: one of these moments is the last.
                 Event().wait(self._moment.uniform(0, PAUSE_SECONDS))
         if path != self.path:
             path.replace(self.path)

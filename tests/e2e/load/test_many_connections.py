@@ -124,7 +124,7 @@ def test_the_cap_on_connections_holds(cap: int, policies: Path) -> None:
 @pytest.mark.parametrize("first", [b"", request("GET", "/livez")], ids=["first request", "second request"])
 @pytest.mark.parametrize(("sent", "dripped"), [(b"", REQUEST), (REQUEST[:-40], REQUEST[-40:])], ids=["head", "body"])
 def test_a_request_that_drips_is_cut(first: bytes, sent: bytes, dripped: bytes, dripping: Service) -> None:
-    """A request of which a byte comes each second, each well before the connection counts as idle, gets a 408 once
+    """A request that comes by a byte each second, each well before the connection counts as idle, gets a 408 once
     its time is over, and the connection ends.
     """
     with dripping.connect() as connection:

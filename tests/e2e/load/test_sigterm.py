@@ -218,7 +218,7 @@ def test_requests_that_come_while_it_is_busy_are_answered(policies: Path) -> Non
 
 
 def test_a_request_that_was_begun_is_answered(policies: Path) -> None:
-    """A request whose first bytes came before SIGTERM may be completed after it, and is answered."""
+    """A request that began before SIGTERM may be completed after it, and is answered."""
     whole = request("POST", "/v1/decisions", b'{"queries":[]}')
     with running(policies) as service, ExitStack() as held:
         connections = [held.enter_context(service.connect()) for _ in whole[1:]]

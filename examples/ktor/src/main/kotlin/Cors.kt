@@ -36,13 +36,13 @@ private val FACTS = listOf("Origin", "Access-Control-Request-Method", "Access-Co
 
 fun Application.decidedCors(service: URI, policy: String) {
     val decisions = Decisions(service)
-    // The first question takes longest, since much has to be loaded for it: no client waits for that.
+    // The first question takes longest, since much is loaded for it: ask before the first client comes.
     runBlocking { decisions.decide(policy, HttpMethod.Get, emptyList(), timeout = 25 * TIMEOUT_MS) }
     val first = PipelinePhase("Cors")
     insertPhaseBefore(ApplicationCallPipeline.Setup, first)
     replaceHeadersOfContents()
     intercept(first) {
-        if (context is DecidedCall) return@intercept // It is the rest of the application that is run, see below.
+        if (context is DecidedCall) return@intercept // this is the rest of the application, run below
         val facts = FACTS.flatMap { name -> context.request.headers.getAll(name).orEmpty().map { listOf(name, it) } }
         val method = context.request.httpMethod
         val decision = decisions.decide(policy, method, facts) ?: undecided(isPreflight(method, facts))
@@ -68,7 +68,7 @@ private class Decisions(service: URI) {
         override fun removeEldestEntry(eldest: Map.Entry<String, Pair<Decision, Long>>) = size > MOST_DECISIONS
     }
 
-    /** What is decided; null if there is no answer, or none in time. */
+    /** The decision; null if there is no answer in time. */
     suspend fun decide(policy: String, method: HttpMethod, facts: Facts, timeout: Long = TIMEOUT_MS): Decision? {
         val names = mapOf("policy" to JsonPrimitive(policy), "method" to JsonPrimitive(method.value))
         val headers = JsonArray(facts.map { line -> JsonArray(line.map { JsonPrimitive(it) }) })
@@ -78,12 +78,12 @@ private class Decisions(service: URI) {
         val read = { answer: JsonObject -> readDecision(answer, policy, origins, isPreflight(method, facts)) }
         val decision = withTimeoutOrNull(timeout) {
             var answer = runCatching { ask(question, read) }
-            // Connections may have died since they were used last, some of them unnoticed.
+            // Connections may have died unnoticed since they were last used.
             repeat(3) { if (answer.exceptionOrNull() is IOException) answer = runCatching { ask(question, read) } }
             currentCoroutineContext().ensureActive()
             answer.getOrNull()
         }
-        if (decision == null && !isFailing) LOG.warn("$url gives no decisions: no headers of CORS until it does")
+        if (decision == null && !isFailing) LOG.warn("$url gives no decisions: no CORS headers until it does")
         isFailing = decision == null
         return decision
     }
@@ -98,7 +98,7 @@ private class Decisions(service: URI) {
         return decision
     }
 
-    /** What an older revision said is forgotten; so is what was asked longest ago, once there is too much of it. */
+    /** Forgets what an older revision said, and, once there are too many decisions, the oldest. */
     private fun keep(question: String, decision: Decision, until: Long) = synchronized(kept) {
         if (decision.revision != revision) kept.clear()
         revision = decision.revision

@@ -1,4 +1,4 @@
-// What Cors.kt needs: Ktor can't take back a header that was set, so those that are decided about can't be set.
+// Part of Cors.kt: Ktor can't remove a header once it is set, so the decided ones can't be set by the application.
 
 import io.ktor.http.Headers
 import io.ktor.http.content.OutgoingContent
@@ -29,7 +29,7 @@ private val LINE = Regex(
         "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 )
 private val ORIGIN = Regex("null|[a-z][a-z0-9+.-]*://[^/, ]*")
-/** What can be decided about each kind of request: whether it is allowed, and the status. */
+/** The possible decisions about each kind of request: allowed or not, and the status. */
 private val VERDICTS = mapOf(
     "preflight" to listOf("true 200", "true 204", "false 403"),
     "actual" to listOf("true null", "false null"),
@@ -37,7 +37,7 @@ private val VERDICTS = mapOf(
 )
 
 class Decision(val status: Int?, val headers: List<List<String>>, val revision: String = "", val ttl: Long = 0) {
-    /** Whether what the application says in this header does not count. */
+    /** Whether the decision replaces what the application says in this header. */
     fun owns(name: String) =
         name.startsWith("Access-Control-", true) || (!name.equals("Vary", true) && values(name).isNotEmpty())
 
@@ -45,19 +45,19 @@ class Decision(val status: Int?, val headers: List<List<String>>, val revision: 
 
 }
 
-/** Reads what was decided about a request. Whatever else answers in the place of the service can't do more: it throws. */
+/** Reads the decision about a request. Throws if it can't be the service's: nothing in its place may grant more. */
 fun readDecision(answer: JsonObject, policy: String, origins: List<String>, isPreflight: Boolean): Decision {
     val kind = if (isPreflight) "preflight" else if (origins.isEmpty()) "no-origin" else "actual"
     val headers = answer.getValue("headers").jsonArray.map { it.jsonArray.map { part -> part.jsonPrimitive.content } }
     val values = headers.associate { (name, value) -> name to value }
     val own = origins.takeIf { it.size == 1 }.orEmpty()
-    // Credentials are for an origin that is named.
+    // Credentials need a named origin.
     val named = if ("Access-Control-Allow-Credentials" in values) own else own + "*" + null
     val ttl = answer.getValue("ttl").toString().toLong()
     val isRefused = answer["allowed"] == JsonPrimitive(false)
     val allows = values["Access-Control-Allow-Origin"]
     val timing = values["Timing-Allow-Origin"] ?: "null"
-    // A static policy names its origin to all others, too: nothing depends on theirs.
+    // A static policy names its own origin to everybody: the answer does not depend on who asks.
     val isStatic = allows != null && allows !in own + "null" && answer["allowed"] != JsonPrimitive(true) &&
         ORIGIN.matches(allows) && "Origin" !in values["Vary"].orEmpty().split(", ")
     val fits = answer["policy"] == JsonPrimitive(policy) && answer["kind"] == JsonPrimitive(kind) &&
@@ -66,12 +66,12 @@ fun readDecision(answer: JsonObject, policy: String, origins: List<String>, isPr
         (allows in named || isStatic) &&
         ((timing in named && !isRefused) || timing.split(", ").all(ORIGIN::matches)) &&
         (!isRefused || isStatic || values.keys.none { it.startsWith("Access-Control-") })
-    check(fits) { "what answered has not decided about this request" }
+    check(fits) { "the answer is not a decision about this request" }
     val revision = answer.getValue("revision").jsonPrimitive.takeIf { it.isString }
     return Decision(answer.getValue("status").jsonPrimitive.intOrNull, headers, revision!!.content, ttl)
 }
 
-/** A call whose answer has the headers of the decision, and no others of CORS. */
+/** A call that is answered with the headers of the decision, and no other CORS headers. */
 class DecidedCall(original: PipelineCall, decision: Decision) : PipelineCall {
     override val application = original.application
     override val attributes = original.attributes
@@ -99,7 +99,7 @@ private class DecidedResponse(override val call: PipelineCall, original: Pipelin
     }
 }
 
-/** Contents have headers of their own, such as those of an answer that is passed on. */
+/** Contents can have headers of their own, for example in an answer that is passed on. */
 fun Application.replaceHeadersOfContents() {
     val last = PipelinePhase("Cors")
     sendPipeline.insertPhaseAfter(ApplicationSendPipeline.After, last)

@@ -26,7 +26,7 @@ import reactor.netty.resources.ConnectionProvider
 import reactor.util.retry.Retry
 
 private val TIMEOUT = Duration.ofMillis(200)
-// Connections may have died since they were used last, some of them unnoticed.
+// Connections may have died unnoticed since they were last used.
 private val AGAIN = Retry.max(3).filter { it is WebClientRequestException }
 private val LOG = LoggerFactory.getLogger(CorsFilter::class.java)
 private const val MOST_DECISIONS = 1000
@@ -40,7 +40,7 @@ private val LINE = Regex(
         "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 )
 private val ORIGIN = Regex("null|[a-z][a-z0-9+.-]*://[^/, ]*")
-/** What can be decided about each kind of request: whether it is allowed, and the status. */
+/** The possible decisions about each kind of request: allowed or not, and the status. */
 private val VERDICT = Regex("preflight (true 20[04]|false 403)|actual (true|false) null|no-origin null null")
 
 @Component
@@ -48,7 +48,7 @@ private val VERDICT = Regex("preflight (true 20[04]|false 403)|actual (true|fals
 class CorsFilter(@Value("\${cors.service}") service: String, @Value("\${cors.policy}") val policy: String) : WebFilter {
     private val decisions = Decisions(service)
 
-    // The first question takes longest, since much has to be loaded for it: no client waits for that.
+    // The first question takes longest, since much is loaded for it: ask before the first client comes.
     init { runCatching { decisions.ask(Question(policy, "GET", emptyList())).block(Duration.ofSeconds(5)) } }
 
     override fun filter(exchange: ServerWebExchange, chain: WebFilterChain): Mono<Void> {
@@ -73,19 +73,19 @@ private data class Question(val policy: String, val method: String, val headers:
         else if (values("Origin").isEmpty()) "no-origin" else "actual"
 }
 
-/** What the service answers, as far as it is needed, each with the type that it has there. */
+/** The parts of the service's answer that are needed here, with the types that they have there. */
 private class Decision(
     val policy: String, val kind: String, val allowed: Any?, val status: Any?, val headers: List<List<String>>,
     val revision: String, val ttl: Any,
 ) {
-    /** Whether the service can have decided so: whatever else answers in its place can't do more. */
+    /** Whether this can be the service's decision: nothing that answers in its place may grant more. */
     fun isAbout(question: Question): Boolean {
         val values = headers.associate { (name, value) -> name to value }
         val own = question.values("Origin").takeIf { it.size == 1 }.orEmpty()
-        // Credentials are for an origin that is named.
+        // Credentials need a named origin.
         val named = if ("Access-Control-Allow-Credentials" in values) own else own + "*" + null
         val (allows, timing) = listOf("Access-Control-Allow-Origin", "Timing-Allow-Origin").map(values::get)
-        // A static policy names its origin to all others, too: nothing depends on theirs.
+        // A static policy names its own origin to everybody: the answer does not depend on who asks.
         val isStatic = allows !in own + "null" && ORIGIN.matches(allows.orEmpty()) && "Origin" !in "${values["Vary"]}"
         return policy == question.policy && kind == question.kind() && values.size == headers.size &&
             allowed is Boolean? && status is Int? && VERDICT.matches("$kind $allowed $status") &&
@@ -114,12 +114,12 @@ private class Decisions(service: String) {
         override fun removeEldestEntry(eldest: Map.Entry<Question, Pair<Decision, Long>>) = size > MOST_DECISIONS
     }
 
-    /** What is decided; nothing if there is no answer, or none in time. */
+    /** The decision; nothing if there is no answer in time. */
     fun about(question: Question): Mono<Decision> {
         val known = synchronized(kept) { kept[question]?.takeIf { it.second - System.nanoTime() > 0 } }
         if (known != null) return Mono.just(known.first)
         return ask(question).timeout(TIMEOUT).doOnNext { isFailing = false }.doOnError {
-            if (!isFailing) LOG.warn("The decision service fails: no headers of CORS until it answers", it)
+            if (!isFailing) LOG.warn("The decision service fails: no CORS headers until it answers", it)
             isFailing = true
         }.onErrorComplete()
     }
@@ -129,21 +129,21 @@ private class Decisions(service: String) {
         return web.post().uri("/v1/decision").bodyValue(question)
             .exchangeToMono { if (it.statusCode().value() == 200) it.bodyToMono<Decision>() else it.createError() }
             .retryWhen(AGAIN).doOnNext {
-                check(it.isAbout(question)) { "what answered has not decided about this request" }
+                check(it.isAbout(question)) { "the answer is not a decision about this request" }
                 keep(question, it, now + (it.ttl as Int) * 1_000_000_000L)
             }
     }
 
-    /** What an older revision said is forgotten; so is what was asked longest ago, once there is too much of it. */
+    /** Forgets what an older revision said, and, once there are too many decisions, the oldest. */
     private fun keep(question: Question, decision: Decision, until: Long) = synchronized(kept) {
         if (decision.revision != revision) kept.clear()
         revision = decision.revision
-        // Longer ones are not honest traffic.
+        // Honest questions are shorter.
         if (question.toString().length <= 2000) kept[question] = decision to until
     }
 }
 
-/** Has the last word on the headers: when they are sent, behind whatever the application wants to do then. */
+/** Has the last word on the headers: acts when they are sent, after everything that the application does then. */
 private class DecidedResponse(response: ServerHttpResponse, private val decision: Decision) :
     ServerHttpResponseDecorator(response) {
     init { super.beforeCommit(::decided) }
