@@ -20,7 +20,7 @@ FLOORS = (
     {"_twisted", "processes", "stopped"},
     {"store"},
     {"web", "asking"},
-    {"client"},
+    {"client", "review"},
     {"protect", "testing"},
     {"server"},
     {"workers"},
@@ -29,7 +29,19 @@ FLOORS = (
     {"__main__"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-PURE = ("grammar", "browser", "policy", "decision", "algebra", "wire", "reader", "access", "limits", "suites", "stopped")
+PURE = (
+    "grammar",
+    "browser",
+    "policy",
+    "decision",
+    "algebra",
+    "wire",
+    "reader",
+    "access",
+    "limits",
+    "suites",
+    "stopped",
+)
 
 
 def room(path: Path) -> str:

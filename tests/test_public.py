@@ -25,7 +25,7 @@ FLOORS = (
     ("decision", "algebra"),
     ("wire", "limits", "reader", "suites"),
     ("processes", "store"),
-    ("web", "asking", "client", "protect"),
+    ("web", "asking", "client", "protect", "review"),
     ("server",),
     ("workers", "daemon", "tap", "cli"),
     ("testing",),

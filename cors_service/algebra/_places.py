@@ -63,7 +63,8 @@ def hosts(extents: SchemeExtents, changed: set[Entry] | None) -> Iterator[str]:
     known = {*extents.hosts}
     suffixes = {*extents.one_label, *extents.labels, *(bound.behind[1:] for bound in _bound(extents) if bound.behind)}
     fresh = _fresh_label(known | suffixes)
-    yield from list(known)
+    # In an order, so that each comparison of two sets finds the same witnesses.
+    yield from sorted(known)
     yield from addresses(extents)
     for suffix in sorted(suffixes):
         for label in _labels_before(suffix, extents, changed):

@@ -11,12 +11,13 @@ from typing import NoReturn
 from cors_service import __version__
 from cors_service.cli._check import add_check
 from cors_service.cli._decide import add_decide
+from cors_service.cli._diff import add_diff
 from cors_service.cli._schema import add_schema
 from cors_service.cli._status import FAILED
 from cors_service.cli._test import add_test
 from cors_service.cli._token import add_token
 
-_COMMANDS = (add_check, add_schema, add_decide, add_test, add_token)
+_COMMANDS = (add_check, add_schema, add_decide, add_diff, add_test, add_token)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +55,10 @@ def command_parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="cors-service",
         description="Check CORS policies, and decide by them. `twist cors --help` says how to serve them.",
-        epilog="exit status:\n  0 success, or allowed\n  1 an error\n  2 refused; after `test`: wrong use",
+        epilog=(
+            "exit status:\n  0 success, or allowed\n  1 an error\n  2 refused; after `diff`: a difference that "
+            "--fail-on names; after `test`: wrong use"
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cors-service {__version__}")

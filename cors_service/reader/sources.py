@@ -163,7 +163,7 @@ def look_at(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> States:
     if not path.is_dir():
         return {"": _state_of(path.stat)}
     with os.scandir(path) as entries:
-        documents = (entry for entry in entries if _is_name(entry.name) and not _is_directory(entry))
+        documents = (entry for entry in entries if is_document_name(entry.name) and not _is_directory(entry))
         found = {entry.name: _state_of(entry.stat) for entry in islice(documents, limits.documents + 1)}
     if len(found) > limits.documents:
         raise OSError(f"it holds more than {limits.documents} documents")
@@ -184,7 +184,7 @@ def states_of(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> States:
 def state_of(path: Path, name: str) -> State | None:
     """Look at one document; None if there is no document of that name."""
     document = path / name
-    if name and (not _is_name(name) or document.is_dir()):
+    if name and (not is_document_name(name) or document.is_dir()):
         return None
     state = _state_of(document.stat)
     # A link that leads nowhere is a document that can't be read.
@@ -312,7 +312,8 @@ def _too_large(limits: ReaderLimits) -> str:
     return f"it has more than {limits.document} bytes"
 
 
-def _is_name(name: str) -> bool:
+def is_document_name(name: str) -> bool:
+    """Say whether a file of a directory is a document, by its name."""
     return name.endswith(_SUFFIXES) and name[0] != "." and not name.endswith(SUITE_SUFFIX)
 
 
