@@ -17,6 +17,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
+    "docs.extensions.contents",
     "docs.extensions.docstrings",
     "docs.extensions.links_out",
     "docs.extensions.openapi",

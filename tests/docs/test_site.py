@@ -13,7 +13,7 @@ import pytest
 
 import cors_service
 from cors_service.decision.decision import REASONS
-from docs.extensions import docstrings, links_out, openapi, public_names, rows
+from docs.extensions import contents, docstrings, links_out, openapi, public_names, rows
 
 ROOT = Path(cors_service.__file__).parents[1]
 OPENAPI = ROOT / "cors_service" / "web" / "openapi.json"
@@ -83,6 +83,13 @@ def test_each_operation_is_described() -> None:
                 section = page.partition(f"### `{method.upper()} {path}`\n")[2].partition("\n### ")[0]
                 assert [status for status in item[method]["responses"] if f"| `{status}` |" not in section] == []
     assert [name for name in document["components"]["schemas"] if f"### `{name}`\n" not in page] == []
+
+
+def test_the_contents_are_those_of_the_first_page() -> None:
+    """Each part has the pages that it links to, in this order, and pages that no part names are at the end of "Do"."""
+    text = "# Home\n\n[x](x.md)\n\n## Learn\n\n[a](a.md)\n\n## Do\n\n* [c](c.md), [b](b.md), [a](a.md#part)\n"
+    parts = [part.split("\n")[4:-1] for part in contents.contents(text, {"index", "x", "a", "b", "c"})]
+    assert parts == [["a"], ["c", "b", "x"], [], []]
 
 
 def test_links_out_lead_to_the_repository() -> None:
