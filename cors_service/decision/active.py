@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from types import MappingProxyType
-from typing import Final, cast
+from collections.abc import Generator
+from typing import Final
 
 from msgspec import structs
 
@@ -12,16 +11,15 @@ from cors_service.decision._compiled import CompiledPolicy, Grants, GuardedPolic
 from cors_service.decision._guard import with_hint
 from cors_service.decision._hints import hint_of
 from cors_service.decision._router import Router
+from cors_service.decision._tables import Tables
 from cors_service.decision._urls import NO_ORIGIN, URL, parse_site, parse_url
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import BadQuery, Query
 from cors_service.decision.steps import at_once
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.nearest import nearest
-from cors_service.grammar.pattern import OriginPattern
 from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
-from cors_service.policy.model import Policy
 
 _MANY: Final = 500
 
@@ -67,61 +65,16 @@ class ActivePolicies:
         Returns:
             The policies of the new revision.
         """
-        known: Mapping[str, Policy] = before.policy_set.policies if before else {}
-        policies: dict[str, Policy] = {}
-        origin_sets: dict[str, tuple[OriginPattern, ...]] = {}
-        header_sets: dict[str, tuple[str, ...]] = {}
-        compiled: dict[str, CompiledPolicy] = {}
-        router = Router(())
-        guards = 0
+        tables = Tables()
         if change.base is not None:
             assert before is not None
-            guards = before.guards
             assert before.revision == change.base
-            policies = cast(dict[str, Policy], known).copy()  # the copy of a proxy is a dictionary
-            yield None
-            origin_sets.update(before.policy_set.origin_sets)
-            header_sets.update(before.policy_set.header_sets)
-            compiled = before._policies.copy()
-            yield None
-            yield from router.take(before._router)
-        for name in change.removed_sets:
-            del origin_sets[name]
-        origin_sets.update(change.origin_sets)
-        for name in change.removed_header_sets:
-            del header_sets[name]
-        header_sets.update(change.header_sets)
-        policy_set = PolicySet(
-            policies=MappingProxyType(policies),
-            origin_sets=MappingProxyType(origin_sets),
-            header_sets=MappingProxyType(header_sets),
-        )
-        for name in change.removed:
-            gone = policies.pop(name)
-            router.remove(name, gone.match)
-            guards -= gone.guard is not None
-            del compiled[name]
-            yield None
-        grants: Grants = {}
-        has_sets = bool(change.origin_sets or change.removed_sets)
-        for policy in change.policies:
-            name = policy.name
-            was = known.get(name)
-            replaced = policies.get(name)
-            guards += (policy.guard is not None) - (replaced is not None and replaced.guard is not None)
-            if before is not None and policy == was and not (has_sets and policy.uses) and not policy.uses_headers:
-                policies[name], compiled[name] = was, before._policies[name]
-            else:
-                policies[name] = policy
-                compiled[name] = yield from compile_policy(policy, policy_set, grants)
-            if change.base is None:
-                router.add(name, policy.match)
-            elif was is None or was.match != policy.match:
-                router.remove(name, was.match if was else ())
-                router.add(name, policy.match)
-            yield None
+            tables = yield from Tables.copied(before.policy_set, before._policies, before._router, before.guards)
+        tables.change_sets(change)
+        yield from tables.remove(change.removed)
+        yield from tables.put(change, before.policy_set.policies if before else {}, before._policies if before else {})
         after = cls.__new__(cls)
-        after._become(policy_set, change.revision, compiled, router, guards)
+        after._become(tables.policy_set, change.revision, tables.compiled, tables.router, tables.guards)
         return after
 
     def parts(self, change: Change) -> list[object]:

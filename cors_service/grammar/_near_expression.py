@@ -17,7 +17,7 @@ _SIGNS: Final = re.compile(
 # As JavaScript, Perl and PHP write one, perhaps in quotes.
 _SLASHED: Final = re.compile(r"/(.*)/[a-z]*", re.DOTALL)
 # What says elsewhere that an expression follows.
-_ANNOUNCED: Final = re.compile(r"~\*?\s*|regexp?:\s*|re:\s*|r(?=[\"'])")
+_ANNOUNCED: Final = re.compile(r"\A(?:~\*?\s*|regexp?:\s*|re:\s*|r(?=[\"']))")
 # Nobody has to escape these.
 _ESCAPED: Final = re.compile(r"\\([/:-])")
 # Something of a name that is written out.
@@ -36,13 +36,13 @@ def as_expression(text: str) -> str:
 
 
 def _readings(text: str) -> Iterator[str]:
-    bare = _ANNOUNCED.sub("", text.strip(), count=1).strip("\"'`")
+    bare = _ANNOUNCED.sub("", text.strip()).strip("\"'`")
     slashed = _SLASHED.fullmatch(bare)
     if slashed:
         bare = slashed[1]
     bare = _ESCAPED.sub(r"\1", bare).removeprefix("^").removesuffix("$")
     yield f"{REGEX}{bare}"
-    bare = bare.removesuffix("/?").removesuffix("/.*").removesuffix("/")
+    bare = bare.removesuffix("/.*").removesuffix("/")
     yield f"{REGEX}{bare}"
     if not _CLASS.search(bare):
         yield f"{REGEX}{bare.lower()}"
@@ -52,14 +52,13 @@ def _readings(text: str) -> Iterator[str]:
 
 def with_stars(text: str) -> str:
     """Write a pattern as an expression that has stars where no pattern may; nothing if the domain is one of them."""
-    scheme, separator, authority = text.partition("://")
+    scheme, _, authority = text.partition("://")
     host, colon, port = authority.partition(":")
     starred = re.sub(r"\*+|\?(?=\.)", "*", host)
     domain = starred.removesuffix(".").rpartition("*")[2].partition(".")[2]
-    if not separator or "*" not in host or "." not in domain or is_registry(domain):
+    if "*" not in starred or "." not in domain or is_registry(domain):
         return ""
-    labels = starred.split(".")
-    written = r"\.".join(re.escape(label).replace(r"\*", _LABEL).replace(r"\-", "-") for label in labels)
+    written = re.escape(starred).replace(r"\*", _LABEL).replace(r"\-", "-")
     ports = "(:[0-9]+)?" if port == "*" else f"{colon}{port}"
     expression = f"{REGEX}{scheme}://{written}{ports}"
     return expression if _is_right(expression) else ""

@@ -40,10 +40,12 @@ def near_match(text: str) -> str:
     if traefik := _TRAEFIK.fullmatch(text):
         text = f"{traefik[1]}/{traefik[2] or ''}"
     text = _BEFORE.sub("", text).rpartition("://")[2]
+    if not text:
+        return ""
     if text[:2] == "//":
         text = text[2:]
-    authority, slash, path = text.partition("/")
-    authority = _authority(authority.lower()) or ("*" if slash else "")
+    authority, _, path = text.partition("/")
+    authority = _authority(authority.lower()) or "*"
     *segments, last = path.removesuffix("$").split("/")
     if last and not _REST.fullmatch(last):
         # A query or a fragment is not compared.
@@ -59,7 +61,7 @@ def _authority(authority: str) -> str:
     if not authority.endswith("]") and ":" in authority:
         host, colon, port = authority.rpartition(":")
     if host[:1] == "[":
-        host = (canonical_ipv6(host.encode("ascii", "replace")) or host.encode("ascii", "replace")).decode("ascii")
+        host = (canonical_ipv6(host.encode()) or host.encode()).decode() if host.isascii() else host
     else:
         host = host.removesuffix(".")
         host = canonical_ipv4(host) or host

@@ -45,7 +45,7 @@ def _written(scheme: str, address: str, mask: str, port: str) -> str:
         return ""
     first = str(network.network_address)
     if network.version == 6:
-        first = (canonical_ipv6(f"[{first}]".encode("ascii")) or b"").decode("ascii")
+        first = (canonical_ipv6(f"[{first}]".encode()) or b"").decode()
     scheme = scheme or "http"
     if port == f":{DEFAULT_PORTS.get(scheme)}":
         port = ""

@@ -80,9 +80,9 @@ def read_bound(text: str) -> BoundHost:
     before, name, behind = found.groups()
     # With a label in its place, the rest has to be a pattern, too.
     host = f"{before}x{behind}"
-    if not is_host(host.encode("ascii")):
+    if not is_host(host.encode()):
         what = "has a host that is not made of labels of letters, digits, - and _, joined by dots."
         frame.refuse("origin-malformed", what)
-    if frame.scheme in DEFAULT_PORTS and (ends_in_number(host.encode("ascii")) or has_impossible_label(host)):
+    if frame.scheme in DEFAULT_PORTS and (ends_in_number(host.encode()) or has_impossible_label(host)):
         frame.refuse("origin-malformed", "has a host that no browser sends, whatever is bound.")
     return BoundHost(frame.scheme, before, name, behind, frame.port)

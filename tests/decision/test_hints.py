@@ -9,7 +9,7 @@ from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision._hints import _HINTS
 from cors_service.decision.decision import REASONS
 from cors_service.policy import read_document
-from tests.decision.queries import PAGE, active, asked, flat, ruled, sent
+from tests.decision.queries import PAGE, STRANGER, active, asked, flat, ruled, sent
 from tests.decision.test_cost import instructions
 from tests.decision.test_decide_reasons import POLICIES, QUERIES, check
 from tests.examples import examples
@@ -29,6 +29,7 @@ SHOP = active(
     shut={"rules": [{"origins": ["https://bad.example"], "refuse": True}, {"origins": ["https://*.example"]}]},
     tenants={"match": ["<tenant>.api.example.com/"], "origins": ["https://<tenant>.app.example.com"]},
     any={"origins": [PAGE], "methods": ["*"], "request_headers": ["*"]},
+    two={"rules": [{"origins": [STRANGER], "methods": ["PATCH"]}, {"origins": [PAGE], "methods": ["LIST"]}]},
 )
 LOCAL = "http://localhost:5173"
 
@@ -98,6 +99,9 @@ HINTS: dict[str, tuple[Query, str]] = {
     "a method of a preflight": (asked(LOCAL, "put", policy="shop"), 'Add "PUT" to methods.'),
     "a method in another case": (asked(LOCAL, "patch", policy="shop"), 'Have the page send "PATCH".'),
     "a forbidden method": (asked(PAGE, "TRACE", policy="any"), "Have the page use another method."),
+    "a method that is called *": (asked(LOCAL, "*", policy="shop"), "Have the page use another method."),
+    "a method of the second rule": (asked(PAGE, "list", policy="two"), 'Have the page send "LIST".'),
+    "a method of the other rule": (asked(PAGE, "patch", policy="two"), 'Add "patch" to methods.'),
     "no method": (asked(LOCAL, "P T", policy="shop"), 'A method is one word, such as "PUT".'),
     "a header": (asked(LOCAL, "GET", "content-type", policy="shop"), 'Add "content-type" to request_headers.'),
     "all headers that lack": (
@@ -123,6 +127,10 @@ HINTS: dict[str, tuple[Query, str]] = {
     "no header": (
         asked(LOCAL, "GET", "x b", policy="shop"),
         "Access-Control-Request-Headers is a list of names with commas between them.",
+    ),
+    "headers that take up a line": (
+        asked(LOCAL, "GET", ",".join(f"x-header-{number}" for number in range(8)), policy="shop"),
+        'Add "x-header-' + '", "x-header-'.join(map(str, range(8))) + '" to request_headers.',
     ),
     "many headers": (
         asked(LOCAL, "GET", "x-a," * 65, policy="shop"),

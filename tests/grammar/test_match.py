@@ -233,6 +233,8 @@ IN_OTHER_LANGUAGES = {
     "an extension's match pattern": ("*://*.a.example/*", "*.a.example/"),
     "no scheme, but slashes": ("//a.example/x", "a.example/x/"),
     "nothing": ("", None),
+    "no IPv6 address": ("[x]/", None),
+    "an IPv6 address beyond ASCII": ("[\ud800]/", None),
     "blanks": ("  ", None),
 }
 
@@ -269,6 +271,8 @@ SUGGESTED = {
     "a trailing dot": ("a.example./x/", "a.example/x/"),
     "a trailing dot and a port": ("a.example.:8080/", "a.example:8080/"),
     "a trailing dot of a suffix": ("*.example./", "*.example/"),
+    "two slashes at the end": ("https://a.example/x//", "a.example/x/"),
+    "an IPv6 address with a port": ("http://[0:0::1]:80/x/", "[::1]:80/x/"),
     "an address in another notation": ("0x7f.1:80/", "127.0.0.1:80/"),
     "an IPv6 address in another notation": ("[0:0::1]/", "[::1]/"),
 }
