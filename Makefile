@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest --quiet --dist=loadfile --no-loadscope-reorder 
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock \
-	sbom share dist wheelhouse image news clean
+	sbom share dist wheelhouse image manifests news clean
 
 serve: $(VENV)/serve
 	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
@@ -125,6 +125,14 @@ ENGINE ?= podman
 IMAGE ?= cors-service
 image:
 	$(ENGINE) build --build-arg WHEEL="$$(ls dist/*.whl)" --tag $(IMAGE) --file etc/Containerfile .
+
+# The manifests for those who have no Helm: what the chart gives by default.
+HELM ?= helm
+KUBERNETES := etc/kubernetes
+manifests:
+	echo '# Made of chart/ by `make manifests`. docs/kubernetes.md says how to use and to change it.' > $(KUBERNETES)/new.yaml
+	$(HELM) template cors-service $(KUBERNETES)/chart --kube-version 1.30 | sed 's/ *$$//' >> $(KUBERNETES)/new.yaml
+	mv $(KUBERNETES)/new.yaml $(KUBERNETES)/cors-service.yaml
 
 # Moves what newsfragments/ has into NEWS.md, as the version of cors_service/__init__.py.
 news: $(VENV)/release

@@ -33,6 +33,8 @@ html_title = "cors-service"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+# What the `$id` of the schema names.
+html_extra_path = ["../cors_service/policy/schema.json"]
 
 myst_enable_extensions = ["colon_fence"]
 # As GitHub does it, so that a link works there and here.
