@@ -13,6 +13,7 @@ from cors_service.decision.memo import Memo
 from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
+from cors_service.web._advice import Advice
 from cors_service.web._body import json_body
 from cors_service.web._remembered import Remembered
 from cors_service.web._tags import tagged, unless_held
@@ -52,6 +53,7 @@ class DecisionEndpoint(EndpointWithPolicies):
     def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
+        self._advice = Advice(turns.clock)
         self._by_body: Remembered[bytes, Answer] = Remembered()
         self._by_form: Remembered[bytes, Answer] = Remembered()
 
@@ -76,13 +78,13 @@ class DecisionEndpoint(EndpointWithPolicies):
         answer = remembered.get(form)
         if answer is None:
             ttl = self._limits.ttl
-            decision = write_decision(active.advise(read_form(form)), ttl)
+            decision = write_decision(self._advice.decide(active, read_form(form)), ttl)
             answer = tagged(decision, f"max-age={ttl}" if ttl else NO_STORE)
             remembered.offer(form, answer)
         return unless_held(request, answer)
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision = write_decision(active.advise(read_query_text(body)), self._limits.ttl)
+        decision = write_decision(self._advice.decide(active, read_query_text(body)), self._limits.ttl)
         return Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
 
 

@@ -15,6 +15,7 @@ from cors_service.decision.reported import Reported
 from cors_service.limits import Limits
 from cors_service.stopped import without_grants
 from cors_service.store import IPolicies
+from cors_service.web._advice import Advice
 from cors_service.web._body import json_body
 from cors_service.web._decisions import SHORT, in_turn
 from cors_service.web._proxies import OriginalRequest, ProxyEndpoint, site_of
@@ -36,6 +37,7 @@ class DataDecisionEndpoint(EndpointWithPolicies):
     def __init__(self, ids: PeekedIds, policies: IPolicies, limits: Limits, turns: Turns) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
+        self._advice = Advice(turns.clock)
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about the query in the body."""
@@ -45,7 +47,7 @@ class DataDecisionEndpoint(EndpointWithPolicies):
         return in_turn(self._turns, decide) if len(body) > SHORT else decide()
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision = active.advise(read_query(_input(body)))
+        decision = self._advice.decide(active, read_query(_input(body)))
         return _result(write_decision(decision, self._limits.ttl), self.ids)
 
 
