@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.e2e.gateways.gateway import running
 from tests.e2e.gateways.nginx import GATEWAY
 from tests.e2e.gateways.world import GatewaySubject, World
 from tests.e2e.scenarios import DECIDED, PARTNER, PATH, READER, SCENARIOS, STRANGER, Scenario, State, long_body
+
+ROOT = Path(__file__).parents[3]
 
 WRITING = {"daemon off;": f"daemon off; user {getpass.getuser()};"}
 """What to change to let it write where only the user of the test may."""
@@ -86,6 +89,8 @@ def test_log(world: World, tmp_path: Path) -> None:
         log = tmp_path / "run" / "cors.log"
         wait_for(lambda: log.read_text(encoding="utf-8").count(f'"{PATH}"') == 5, "five lines in the log")
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    [example] = re.findall(r'^\{"time".*"uri".*\}$', (ROOT / "docs" / "deployment.md").read_text("utf-8"), re.MULTILINE)
+    assert json.loads(example).keys() == lines[0].keys()
     lines = [line for line in lines if line["uri"] == PATH]
     assert [(line["method"], line["origin"], line["decision"], line["reason"]) for line in lines] == [
         ("GET", PARTNER, "allowed", "allowed"),
