@@ -131,6 +131,8 @@ HELM ?= helm
 KUBERNETES := etc/kubernetes
 manifests:
 	echo '# Made of chart/ by `make manifests`. docs/kubernetes.md says how to use and to change it.' > $(KUBERNETES)/new.yaml
+	find $(KUBERNETES)/chart -type f | LC_ALL=C sort | xargs cat | sha256sum | sed 's/ .*//; s/^/# sha256 of the chart: /' \
+		>> $(KUBERNETES)/new.yaml
 	$(HELM) template cors-service $(KUBERNETES)/chart --kube-version 1.30 | sed 's/ *$$//' >> $(KUBERNETES)/new.yaml
 	mv $(KUBERNETES)/new.yaml $(KUBERNETES)/cors-service.yaml
 

@@ -3,7 +3,7 @@
 The argument is the directory to write into; SOURCE_DATE_EPOCH has the date of all files, in seconds.
 
 setuptools writes into an sdist when and by whom it was built. So it is built from a copy of the files that are under
-version control, written anew without that, and the wheel is built out of it.
+version control, written anew without that, and the wheel is built out of it. Only the README differs from that of git.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from cors_service import __version__
+
 ROOT: Final = Path(__file__).resolve().parents[1]
+_PAGES: Final = "https://github.com/cors-service/cors-service/blob"
+_RAW: Final = "https://raw.githubusercontent.com/cors-service/cors-service"
 _EARLIEST: Final = 315532800
 """Seconds: 1980, when the time of ZIP begins."""
 _NOT_SOURCES: Final = shutil.ignore_patterns(".venv*", "build", "dist", ".*_cache", "__pycache__", "*.egg-info")
@@ -33,6 +38,8 @@ def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         work, source = Path(name), Path(name, "source")
         copy_sources(source)
+        readme = source / "README.md"
+        readme.write_text(with_whole_links(readme.read_text(encoding="utf-8")), encoding="utf-8")
         _run(["release/share.py", str(source / "share")], environment)
         _run(["-m", "build", "--sdist", "--no-isolation", "--outdir", str(work), str(source)], environment)
         [built] = work.glob("*.tar.gz")
@@ -53,6 +60,17 @@ def copy_sources(target: Path) -> None:
     for name in filter(None, listing.stdout.split("\0")):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name)
+
+
+def with_whole_links(readme: str) -> str:
+    """Give the README as an index shows it: there, a link to a file of the project has to lead to GitHub.
+
+    Args:
+        readme: Markdown. Its relative links are paths from the root of the project.
+    """
+    tag = f"v{__version__}"
+    images = re.sub(r"(!\[[^\]]*\]\()(?!https?:)", rf"\1{_RAW}/{tag}/", readme)
+    return re.sub(r"(\]\()(?!https?:|#)", rf"\1{_PAGES}/{tag}/", images)
 
 
 def normalized(sdist: bytes, epoch: int) -> bytes:

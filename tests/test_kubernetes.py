@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,13 @@ def test_policies_of_the_values(tmp_path: Path) -> None:
     for name, text in values()["policies"].items():
         (tmp_path / name).write_text(text)
     assert read_policies(tmp_path).policies
+
+
+def test_made_of_this_chart() -> None:
+    """The manifests were made of the chart as it is, which can be told without helm."""
+    files = sorted((path for path in CHART.rglob("*") if path.is_file()), key=str)
+    digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    assert MANIFESTS.read_text().splitlines()[1] == f"# sha256 of the chart: {digest}", "make manifests"
 
 
 @needs_helm

@@ -123,6 +123,19 @@ def test_metadata(wheel: Path) -> None:
     assert {"Documentation", "Source", "Issues", "Changelog", "Security"} <= set(links)
 
 
+def test_description(wheel: Path) -> None:
+    """What an index shows has no link that leads nowhere there: those to files lead to the tag of the version."""
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        text = archive.read(name).decode().partition("\n\n")[2]
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert links
+    assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
+    tag = f"/v{wheel.name.split('-')[1]}/"
+    paths = [link.partition(tag)[2].partition("#")[0] for link in links if "cors-service/cors-service/blob" in link]
+    assert [path for path in paths if not path or not (ROOT / path).exists()] == []
+
+
 @pytest.fixture(scope="module")
 def environment(project: Path) -> Path:
     """Give the commands of an environment with the wheel, out of the wheelhouse alone, without any extra."""
