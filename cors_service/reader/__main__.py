@@ -119,7 +119,7 @@ def _checked(path: Path, snapshot: Snapshot | None, limits: ReaderLimits) -> Mes
     except InvalidPolicies as invalid:
         return Refused(write_mistakes(invalid))
     # Who reads next may find mistakes where there were none now.
-    complaint = None if snapshot is None else good.keep_at_start(snapshot)
+    complaint = None if snapshot is None else snapshot.keep_at_start(good)
     if complaint is not None:
         sys.stderr.write(f"{complaint}\n")
     return End()

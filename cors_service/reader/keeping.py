@@ -65,7 +65,7 @@ class Keeping:
         good = self._documents.good
         if self._snapshot is None or good is None:
             return
-        complaint = good.keep_in(self._snapshot)
+        complaint = self._snapshot.keep(good)
         renewal = inf if self._snapshot.max_age is None else self._snapshot.max_age / RENEWALS
         self._kept, self._since = good.documents, good.since
         self._due = time.monotonic() + (renewal if complaint is None else RETRY_SECONDS)

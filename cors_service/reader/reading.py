@@ -8,18 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
-from cors_service.policy import PolicySet, Source, revision
+from cors_service.policy import PolicySet, Source
 from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Behind, Change
 from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
+from cors_service.reader.good import GoodSet
 from cors_service.reader.history import History
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.looking import Looks
-from cors_service.reader.snapshot import Kept, Snapshot
+from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import (
     TakesTooMuch,
     document_names,
@@ -30,35 +31,6 @@ from cors_service.reader.sources import (
 )
 
 _MOST_BEHIND: Final = 1000
-
-
-class GoodSet(Struct, frozen=True):
-    """A policy set without mistakes.
-
-    Attributes:
-        policy_set: The policies.
-        revision: Their revision.
-        loaded_at: When all of them were read last without mistakes, in seconds since 1970.
-        documents: The documents that they come from, by their names in the source.
-        since: When each document was found to have a newer version, in seconds since 1970, by its name.
-    """
-
-    policy_set: PolicySet
-    revision: str
-    loaded_at: float
-    documents: Mapping[str, Draft]
-    since: Mapping[str, float] = {}
-
-    def keep_in(self, snapshot: Snapshot) -> str | None:
-        """Write the set into a snapshot, before it becomes active; give what went wrong, for the log."""
-        return snapshot.keep(
-            self.policy_set, self.loaded_at, revision=self.revision, documents=self.documents, since=self.since
-        )
-
-    def keep_at_start(self, snapshot: Snapshot) -> str | None:
-        """The same, but not if the snapshot has these documents already, as it does after most restarts."""
-        has_it = snapshot.holds(self.policy_set, revision=self.revision, documents=self.documents)
-        return None if has_it else self.keep_in(snapshot)
 
 
 class Documents:
@@ -174,7 +146,7 @@ class Documents:
         self.good = structs.replace(self.good, loaded_at=loaded_at)
         return True
 
-    def begin_with(self, kept: Kept) -> None:
+    def begin_with(self, kept: GoodSet) -> None:
         """Go on from the policies of a snapshot, as long as there was no good set.
 
         Each document that is good takes the place of what the snapshot has of it; if the snapshot has other documents,
@@ -185,7 +157,7 @@ class Documents:
         self._assembly.restore(kept.policy_set, kept.documents)
         assert self._assembly.revision is not None
         self._since = kept.since
-        self.good = GoodSet(kept.policy_set, self._assembly.revision, kept.loaded_at, self._assembly.documents)
+        self.good = structs.replace(kept, revision=self._assembly.revision, documents=self._assembly.documents)
         self._assemble()
 
     def _take(self, names: Iterable[str], *, as_it_is: bool = False) -> None:
@@ -290,8 +262,7 @@ def read_at_start(
         if snapshot is None:
             raise
         kept = snapshot.in_place_of(invalid, is_start=True)
-        good = GoodSet(kept.policy_set, revision(kept.policy_set), kept.loaded_at, kept.documents, kept.since)
-        return good, Change.whole(good.policy_set, revision=good.revision, loaded_at=good.loaded_at, mistakes=invalid)
+        return kept, Change.whole(kept.policy_set, revision=kept.revision, loaded_at=kept.loaded_at, mistakes=invalid)
 
 
 def _read_at_start(path: Path, snapshot: Snapshot | None, limits: ReaderLimits) -> tuple[GoodSet, Change]:
@@ -311,7 +282,7 @@ def _read_good(path: Path, limits: ReaderLimits) -> GoodSet:
     drafts = {name: Draft(text) for name, text in texts.items() if isinstance(text, Source)}
     unreadable = [text for text in texts.values() if isinstance(text, PolicyError)]
     policy_set = read_drafts(list(drafts.values()), unreadable=unreadable)
-    return GoodSet(policy_set, revision(policy_set), time.time(), drafts)
+    return GoodSet.of(policy_set, time.time(), drafts)
 
 
 def begin(documents: Documents, snapshot: Snapshot | None, *, is_start: bool, everything: bool = True) -> None:

@@ -14,10 +14,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final
 from weakref import finalize
 
 import msgspec
+from msgspec import structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.grammar.pattern import OriginPattern, write_pattern
@@ -27,7 +28,7 @@ from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
 from cors_service.policy.model import Policy
 from cors_service.policy.revision import VERSION
-from cors_service.policy.revision import revision as revision_of
+from cors_service.reader.good import GoodSet
 from cors_service.reader.sources import shown_path
 
 UNREADABLE: Final = "document-unreadable"
@@ -38,22 +39,6 @@ _HEAD: Final = re.compile(rb'\{"revision":"(sha256:[0-9a-f]{64})","layout":"([0-
 _HEAD_BYTES: Final = 200
 # Nobody waits for what is no file.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-class Kept(NamedTuple):
-    """What a snapshot holds.
-
-    Attributes:
-        policy_set: The policies.
-        loaded_at: When all of them were read last without mistakes, in seconds since 1970.
-        documents: The documents that they come from, by their names in the source; the empty name is the source itself.
-        since: When each document was found to be behind, in seconds since 1970, by its name.
-    """
-
-    policy_set: PolicySet
-    loaded_at: float
-    documents: Mapping[str, Draft]
-    since: Mapping[str, float]
 
 
 class Snapshot:
@@ -71,47 +56,28 @@ class Snapshot:
         self._is_closed = False
         self._new: Path | None = None
 
-    def keep(
-        self,
-        policy_set: PolicySet,
-        loaded_at: float,
-        *,
-        revision: str | None = None,
-        documents: Mapping[str, Draft] | None = None,
-        since: Mapping[str, float] | None = None,
-    ) -> str | None:
+    def keep(self, good: GoodSet) -> str | None:
         """Save a policy set before it becomes active; if that can't be done, remove what is there.
-
-        Args:
-            policy_set: The set.
-            loaded_at: See `Kept`.
-            revision: Of the set; computed by default.
-            documents: See `Kept`; by default, the source is one document.
-            since: See `Kept`; by default, none is behind.
 
         Returns:
             What went wrong, for the log; None if nothing did.
         """
         try:
-            self.save(policy_set, loaded_at, revision=revision, documents=documents, since=since)
+            self.save(good)
         except OSError as error:
             # Without the name of the file that was to take its place, which is another one each time.
             why = f"Can't write the snapshot {shown_path(self.path)}: {error.strerror or error}."
-            if self.holds(policy_set, revision=revision, documents=documents):
+            if self.holds(good):
                 return f"{why} The one that is there has the same policies."
             return f"{why} {self._remove()}"
         return None
 
-    def save(
-        self,
-        policy_set: PolicySet,
-        loaded_at: float,
-        *,
-        revision: str | None = None,
-        documents: Mapping[str, Draft] | None = None,
-        since: Mapping[str, float] | None = None,
-    ) -> None:
-        """Replace the file, so that it is whole at any moment; for arguments see `keep`.
+    def keep_at_start(self, good: GoodSet) -> str | None:
+        """The same, but not if these documents are there already, as they are after most restarts."""
+        return None if self.holds(good) else self.keep(good)
+
+    def save(self, good: GoodSet) -> None:
+        """Replace the file, so that it is whole at any moment.
 
         Raises:
             OSError: The file can't be written.
@@ -120,7 +86,7 @@ class Snapshot:
         new = self._new = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines(_written(policy_set, loaded_at, revision, documents, since))
+                file.writelines(_written(good))
                 file.flush()
                 os.fsync(file.fileno())
             with self._lock:
@@ -138,24 +104,16 @@ class Snapshot:
             if self._new is not None:
                 self._new.unlink(missing_ok=True)
 
-    def holds(
-        self, policy_set: PolicySet, *, revision: str | None = None, documents: Mapping[str, Draft] | None = None
-    ) -> bool:
-        """Say whether the file has these policies, in these documents, as far as its head says.
-
-        Args:
-            policy_set: The policies.
-            revision: Of the set; computed by default.
-            documents: See `Kept`; by default, the source is one document.
-        """
+    def holds(self, good: GoodSet) -> bool:
+        """Say whether the file has these policies, in these documents, as far as its head says."""
         try:
             found = _HEAD.match(self._read(_HEAD_BYTES))
         except OSError:
             return False
-        expected = (revision or revision_of(policy_set), _layout(_content(policy_set, documents)))
+        expected = (good.revision, _layout(_content(good)))
         return found is not None and tuple(map(bytes.decode, found.groups())) == expected
 
-    def load(self, max_age: float | None = None) -> Kept:
+    def load(self, max_age: float | None = None) -> GoodSet:
         """Read the file.
 
         Args:
@@ -181,9 +139,9 @@ class Snapshot:
             raise ValueError(f"its date lies in the future: {date.isoformat(timespec='seconds')}")
         if max_age is not None and age > max_age:
             raise ValueError(f"it is {age:.0f} seconds old, and --max-snapshot-age is {max_age:g}")
-        return Kept(policy_set, loaded_at, drafts, since)
+        return structs.replace(GoodSet.of(policy_set, loaded_at, drafts), since=since)
 
-    def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> Kept:
+    def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> GoodSet:
         """Read the file in place of a source without good policies.
 
         Args:
@@ -258,22 +216,14 @@ class SharedSnapshot(Snapshot):
         """Forget what is there."""
         os.ftruncate(self._descriptor, 0)
 
-    def save(
-        self,
-        policy_set: PolicySet,
-        loaded_at: float,
-        *,
-        revision: str | None = None,
-        documents: Mapping[str, Draft] | None = None,
-        since: Mapping[str, float] | None = None,
-    ) -> None:
+    def save(self, good: GoodSet) -> None:
         """Replace what is there; what is half written is of no use, which shows."""
         self.clear()
         with os.fdopen(os.dup(self._descriptor), "wb") as file:
             file.seek(0)
-            file.writelines(_written(policy_set, loaded_at, revision, documents, since))
+            file.writelines(_written(good))
 
-    def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> Kept:
+    def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> GoodSet:
         """Read what is there. If there is nothing, nobody has to know."""
         try:
             return self.load()
@@ -290,18 +240,11 @@ class SharedSnapshot(Snapshot):
         return ""
 
 
-def _written(
-    policy_set: PolicySet,
-    loaded_at: float,
-    revision: str | None,
-    documents: Mapping[str, Draft] | None,
-    since: Mapping[str, float] | None,
-) -> Iterator[bytes]:
+def _written(good: GoodSet) -> Iterator[bytes]:
     """Write documents piece by piece: as a whole, their structure would take up more memory than the policies."""
-    content = _content(policy_set, documents)
-    name = revision or revision_of(policy_set)
-    yield b'{"revision":"%b","layout":"%b",' % (name.encode(), _layout(content).encode())
-    yield b'"loaded_at":%b,"since":%b,' % (msgspec.json.encode(loaded_at), json.dumps(dict(since or {})).encode())
+    content = _content(good)
+    yield b'{"revision":"%b","layout":"%b",' % (good.revision.encode(), _layout(content).encode())
+    yield b'"loaded_at":%b,"since":%b,' % (msgspec.json.encode(good.loaded_at), json.dumps(dict(good.since)).encode())
     yield b'"documents":{'
     for index, (name, document) in enumerate(content.items()):
         # Names of files may hold bytes that are not text, which only this module keeps.
@@ -335,8 +278,8 @@ def _written_document(
     yield b'},"origin_sets":%b,"header_sets":%b}' % (msgspec.json.encode(written), msgspec.json.encode(header_sets))
 
 
-def _content(policy_set: PolicySet, documents: Mapping[str, Draft] | None) -> Mapping[str, PolicySet | Draft]:
-    return {WHOLE: policy_set} if documents is None else documents
+def _content(good: GoodSet) -> Mapping[str, PolicySet | Draft]:
+    return good.documents or {WHOLE: good.policy_set}
 
 
 def _parts(

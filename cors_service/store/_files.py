@@ -78,7 +78,7 @@ class FilePolicyStore:
         good = self._documents.good
         problem = None
         if self._snapshot is not None and good is not None:
-            problem = good.keep_at_start(self._snapshot)
+            problem = self._snapshot.keep_at_start(good)
             complain(problem)
         return structs.replace(self._documents.change(None), snapshot_problem=problem)
 

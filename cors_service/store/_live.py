@@ -21,6 +21,7 @@ from cors_service.decision.steps import at_once
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, plural, shown, without_userinfo
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Behind, Change
+from cors_service.reader.good import GoodSet
 from cors_service.reader.keeping import RENEWALS
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store._interfaces import IPolicies, IPolicyStore
@@ -99,8 +100,10 @@ class LivePolicies(Service):
         change = first if isinstance(first, Change) else Change.whole(first)
         self._last_attempt = self._clock.seconds()
         active = at_once(ActivePolicies.changed(None, change))
-        if self._snapshot is not None and not self._snapshot.holds(active.policy_set, revision=active.revision):
-            self._has_kept(self._keep(self._snapshot, active, change))
+        if self._snapshot is not None:
+            good = self._good(active, change)
+            if not self._snapshot.holds(good):
+                self._has_kept(self._keep(self._snapshot, good))
         self._become(active, change)
 
     def reload(self) -> Deferred[None]:
@@ -187,7 +190,7 @@ class LivePolicies(Service):
                 change = await self._store.load(before.revision if before else None, everything=everything)
                 active = await self._compiled(before, change)
                 if self._snapshot is not None and self._is_to_be_kept(self._snapshot, active, change):
-                    self._has_kept(await self._in_thread(self._keep, self._snapshot, active, change))
+                    self._has_kept(await self._in_thread(self._keep, self._snapshot, self._good(active, change)))
                 self._become(active, change)
             except InvalidPolicies as invalid:
                 self._failed(invalid)
@@ -231,10 +234,13 @@ class LivePolicies(Service):
         newer = self._loaded(change) - (self._kept_at or 0)
         return snapshot.max_age is not None and newer > snapshot.max_age / RENEWALS / 2
 
-    def _keep(self, snapshot: Snapshot, active: ActivePolicies, change: Change) -> str | None:
+    def _good(self, active: ActivePolicies, change: Change) -> GoodSet:
+        return GoodSet(active.policy_set, active.revision, self._loaded(change))
+
+    def _keep(self, snapshot: Snapshot, good: GoodSet) -> str | None:
         """Write what is about to become active into the snapshot; give what went wrong."""
-        self._kept_at = self._loaded(change)
-        return snapshot.keep(active.policy_set, self._kept_at, revision=active.revision)
+        self._kept_at = good.loaded_at
+        return snapshot.keep(good)
 
     def _has_kept(self, problem: str | None) -> None:
         self._snapshot_problem = problem

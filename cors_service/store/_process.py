@@ -56,7 +56,7 @@ class ReaderPolicyStore:
             InvalidPolicies: With every mistake of every file, one that can't be read among them.
         """
         good, change = read_at_start(self._path, self._snapshot, self._limits)
-        problem = good.keep_at_start(self._client.snapshot)
+        problem = self._client.snapshot.keep_at_start(good)
         complain(problem)
         if change.mistakes is None and change.loaded_at is not None:
             self._known = Known(change.revision, change.loaded_at)

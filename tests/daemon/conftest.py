@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cors_service.policy import PolicySet, read_document
+from cors_service.reader.good import GoodSet
 from cors_service.reader.snapshot import Snapshot
 from tests.daemon.options import GOOD
 
@@ -29,5 +30,5 @@ def kept() -> PolicySet:
 def snapshot(tmp_path: Path, kept: PolicySet) -> Path:
     """Give a snapshot of those policies."""
     path = tmp_path / "snapshot.json"
-    Snapshot(path).save(kept, 1700000000.0)
+    Snapshot(path).save(GoodSet.of(kept, 1700000000.0))
     return path

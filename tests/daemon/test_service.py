@@ -191,7 +191,7 @@ async def test_starts_from_a_snapshot(start: Start, policies: Path, snapshot: Pa
     write(policies, GOOD)
     status = await status_once(service, lambda status: not status["stale"])
     assert (status["generation"], status["mistakes"]) == (2, [])
-    await until(lambda: read_policies(policies) == Snapshot(snapshot).load()[0])
+    await until(lambda: read_policies(policies) == Snapshot(snapshot).load().policy_set)
 
 
 async def test_writes_a_snapshot(start: Start, policies: Path, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ async def test_writes_a_snapshot(start: Start, policies: Path, tmp_path: Path) -
     path = tmp_path / "new.json"
     service = start("--policies", policies, "--snapshot", path, *LISTEN)
     await service.stopService()
-    assert read_policies(policies) == Snapshot(path).load()[0]
+    assert read_policies(policies) == Snapshot(path).load().policy_set
 
 
 async def test_reload_on_hangup(start: Start, policies: Path, log: list[str]) -> None:

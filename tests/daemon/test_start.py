@@ -11,6 +11,7 @@ from twisted.python.usage import UsageError
 
 from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
+from cors_service.reader.good import GoodSet
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import ReaderPolicyStore
@@ -203,7 +204,7 @@ def test_old_snapshot(policies: Path, snapshot: Path, capsys: Captured) -> None:
 def test_snapshot_of_the_future(policies: Path, snapshot: Path, kept: PolicySet, capsys: Captured) -> None:
     """A snapshot with a date in the future is of no use to a start."""
     policies.unlink()
-    Snapshot(snapshot).save(kept, time.time() + 3600)
+    Snapshot(snapshot).save(GoodSet.of(kept, time.time() + 3600))
     with pytest.raises(SystemExit) as end:
         parse("--policies", policies, "--snapshot", snapshot)
     assert end.value.code == 1

@@ -109,7 +109,7 @@ def test_a_start_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (policies := tmp_path / "policies").mkdir()
     (policies / "one.toml").write_text(toml("one"))
     snapshot = Snapshot(tmp_path / "snapshot")
-    assert read_at_start(policies, None)[0].keep_in(snapshot) is None
+    assert snapshot.keep(read_at_start(policies, None)[0]) is None
     end = Event()
     monkeypatch.setattr("cors_service.reader.sources.look_at", lambda *_: end.wait())
     limits = ReaderLimits(timeout=0.01)

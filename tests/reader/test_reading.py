@@ -167,13 +167,13 @@ def test_restart(rounds: list[list[tuple[str, bytes | None]]]) -> None:
             outcome(reader.read)
             if reader.good is None:
                 continue
-            assert reader.good.keep_in(snapshot) is None
+            assert snapshot.keep(reader.good) is None
             for _ in range(2):
                 good, change = read_at_start(path, snapshot)
                 assert (good.revision, good.policy_set) == (reader.good.revision, reader.good.policy_set)
                 assert [one[::2] for one in told_of(change.behind)] == [one[::2] for one in told_of(reader.behind)]
                 assert (change.mistakes is None) == (reader.mistakes is None)
-                assert good.keep_in(snapshot) is None
+                assert snapshot.keep(good) is None
 
 
 def told_of(behind: tuple[Behind, ...]) -> list[tuple[str, float, bool]]:

@@ -13,6 +13,7 @@ import pytest
 from cors_service.policy import InvalidPolicies, revision
 from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Change
+from cors_service.reader.good import GoodSet
 from cors_service.reader.messages import (
     Begin,
     Changed,
@@ -250,8 +251,8 @@ def test_begins_with_mistakes(asked: Asked) -> None:
 
 def kept(asked: Asked) -> tuple[object, float]:
     """Give what is in the snapshot."""
-    policy_set, loaded_at, _, _ = asked.snapshot.load()
-    return policy_set, loaded_at
+    good = asked.snapshot.load()
+    return good.policy_set, good.loaded_at
 
 
 def test_snapshot(asked: Asked) -> None:
@@ -296,7 +297,7 @@ def test_snapshot_of_what_is_known(asked: Asked) -> None:
 def test_begins_with_a_snapshot(asked: Asked) -> None:
     """Where the documents can't be read, it has the last good set from the snapshot, and says what is wrong."""
     last = revision(read_policies(asked.path))
-    asked.snapshot.save(read_policies(asked.path), 17.0)
+    asked.snapshot.save(GoodSet.of(read_policies(asked.path), 17.0))
     asked.path.unlink()
     change = asked.load(None)
     assert change.mistakes is not None
@@ -313,7 +314,7 @@ def test_begins_with_a_snapshot(asked: Asked) -> None:
 def test_begins_with_a_snapshot_beside_mistakes(asked: Asked) -> None:
     """Where the documents have mistakes, it has the last good set from the snapshot, however old, and says them all."""
     asked.snapshot.max_age = 5
-    asked.snapshot.save(read_policies(asked.path), 17.0)
+    asked.snapshot.save(GoodSet.of(read_policies(asked.path), 17.0))
     asked.write(TEN_MISTAKES)
     change = asked.load(None)
     assert change.mistakes is not None

@@ -15,6 +15,7 @@ from cors_service.policy import InvalidPolicies, PolicyError, Source, read_docum
 from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
 from cors_service.processes import nameless_file
+from cors_service.reader.good import GoodSet
 from cors_service.reader.snapshot import SKEW_SECONDS, SharedSnapshot, Snapshot
 from cors_service.reader.sources import read_policies
 from tests.store.store_texts import document, toml
@@ -31,22 +32,22 @@ def test_round_trip(tmp_path: Path) -> None:
     """What was saved is loaded: the same policies, of the same revision, and when they were loaded."""
     policy_set = read_policies(EXAMPLE)
     snapshot = Snapshot(tmp_path / "snapshot")
-    snapshot.save(policy_set, 1234.5)
-    loaded, loaded_at, _, _ = snapshot.load()
-    assert (policy_set, revision(policy_set), 1234.5) == (loaded, revision(loaded), loaded_at)
-    assert snapshot.holds(policy_set)
-    assert not snapshot.holds(read_document(document("one")))
+    snapshot.save(GoodSet.of(policy_set, 1234.5))
+    good = snapshot.load()
+    assert (policy_set, revision(policy_set), 1234.5) == (good.policy_set, good.revision, good.loaded_at)
+    assert snapshot.holds(GoodSet.of(policy_set, 0.0))
+    assert not snapshot.holds(GoodSet.of(read_document(document("one")), 0.0))
 
 
 def test_replaced(tmp_path: Path) -> None:
     """A later snapshot replaces an earlier one, and leaves nothing beside it."""
     snapshot = Snapshot(tmp_path / "snapshot")
-    snapshot.save(read_document(document("one")), 1)
-    snapshot.save(read_document(document("two")), 2)
-    loaded, loaded_at, _, _ = snapshot.load()
+    snapshot.save(GoodSet.of(read_document(document("one")), 1))
+    snapshot.save(GoodSet.of(read_document(document("two")), 2))
+    good = snapshot.load()
     assert (
-        list(loaded.policies),
-        loaded_at,
+        list(good.policy_set.policies),
+        good.loaded_at,
         [entry.name for entry in tmp_path.iterdir()],
     ) == (["two"], 2, ["snapshot"])
 
@@ -55,10 +56,10 @@ def test_atomic(tmp_path: Path) -> None:
     """Who reads the file while it is replaced reads all of the old one."""
     path = tmp_path / "snapshot"
     snapshot = Snapshot(path)
-    snapshot.save(read_document(document("one")), 1)
+    snapshot.save(GoodSet.of(read_document(document("one")), 1))
     before = path.read_text()
     with path.open() as reader:
-        snapshot.save(read_document(document("two", "three")), 2)
+        snapshot.save(GoodSet.of(read_document(document("two", "three")), 2))
         assert before == reader.read()
     assert before != path.read_text()
 
@@ -68,14 +69,14 @@ def test_write_fails(tmp_path: Path) -> None:
     path = tmp_path / "snapshot"
     path.mkdir()
     with pytest.raises(OSError, match="snapshot"):
-        Snapshot(path).save(read_document(document("one")), 1)
+        Snapshot(path).save(GoodSet.of(read_document(document("one")), 1))
     assert [path] == list(tmp_path.iterdir())
 
 
 def test_no_directory(tmp_path: Path) -> None:
     """A snapshot in a directory that is not there can't be written, and that is an OSError."""
     with pytest.raises(OSError, match="absent"):
-        Snapshot(tmp_path / "absent" / "snapshot").save(read_document(document("one")), 1)
+        Snapshot(tmp_path / "absent" / "snapshot").save(GoodSet.of(read_document(document("one")), 1))
 
 
 def test_absent(tmp_path: Path) -> None:
@@ -88,7 +89,8 @@ def test_good(tmp_path: Path) -> None:
     """What the cases of damage start from is itself a good snapshot."""
     path = tmp_path / "snapshot"
     path.write_text(kept())
-    assert (read_document(document("one")), 5.0) == Snapshot(path).load()[:2]
+    good = Snapshot(path).load()
+    assert (read_document(document("one")), 5.0) == (good.policy_set, good.loaded_at)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_no_file(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(snapshot.path)
     with pytest.raises(OSError, match=r"regular file|directory"):
         snapshot.load()
-    assert not snapshot.holds(read_document(document("one")))
+    assert not snapshot.holds(GoodSet.of(read_document(document("one")), 0.0))
 
 
 def test_holds(tmp_path: Path) -> None:
@@ -142,9 +144,9 @@ def test_holds(tmp_path: Path) -> None:
     whole, one, two = (Draft(Source(None, "toml", toml(*which))) for which in (("one", "two"), ("one",), ("two",)))
     policy_set = read_drafts([whole])
     snapshot = Snapshot(tmp_path / "snapshot")
-    snapshot.save(policy_set, 5.0, documents={"a.toml": whole})
+    snapshot.save(GoodSet.of(policy_set, 5.0, {"a.toml": whole}))
     found = [
-        snapshot.holds(policy_set, documents=documents)
+        snapshot.holds(GoodSet.of(policy_set, 5.0, documents))
         for documents in ({"a.toml": whole}, {"a.toml": one, "b.toml": two}, {"b.toml": whole})
     ]
     assert found == [True, False, False]
@@ -161,7 +163,7 @@ def test_documents(tmp_path: Path) -> None:
     drafts = {name: Draft(Source(None, "toml", text)) for name, text in texts.items()}
     policy_set = read_drafts(list(drafts.values()))
     snapshot = Snapshot(tmp_path / "snapshot")
-    snapshot.save(policy_set, 5.0, documents=drafts)
+    snapshot.save(GoodSet.of(policy_set, 5.0, drafts))
     kept = snapshot.load()
     assert policy_set == kept.policy_set
     assert {
@@ -180,7 +182,7 @@ WRONG = InvalidPolicies([PolicyError("syntax", "wrong")])
 def test_age(tmp_path: Path, max_age: float | None, is_kept: bool) -> None:
     """A start does without a snapshot that is too old, and says how old it is; a reader takes it all the same."""
     snapshot = Snapshot(tmp_path / "snapshot", max_age)
-    snapshot.save(read_document(document("one")), time.time() - 500)
+    snapshot.save(GoodSet.of(read_document(document("one")), time.time() - 500))
     assert list(snapshot.in_place_of(WRONG, is_start=False).policy_set.policies) == ["one"]
     if is_kept:
         assert list(snapshot.in_place_of(WRONG, is_start=True).policy_set.policies) == ["one"]
@@ -198,7 +200,7 @@ def test_age(tmp_path: Path, max_age: float | None, is_kept: bool) -> None:
 def test_future(tmp_path: Path, ahead: float, is_date: bool) -> None:
     """Clocks may differ by a minute; a date beyond that is no date."""
     snapshot = Snapshot(tmp_path / "snapshot")
-    snapshot.save(read_document(document("one")), time.time() + ahead)
+    snapshot.save(GoodSet.of(read_document(document("one")), time.time() + ahead))
     if is_date:
         snapshot.load()
         return
@@ -219,11 +221,11 @@ def test_void(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = Snapshot(tmp_path / "snapshot")
     said = []
     for broken in (BROKEN[:1], BROKEN[:2], BROKEN):
-        snapshot.save(read_document(document("one")), 5.0)
+        snapshot.save(GoodSet.of(read_document(document("one")), 5.0))
         with monkeypatch.context() as patch:
             for name in broken:
                 patch.setattr(name, lambda *_, **__: fail())
-            said.append(snapshot.keep(read_document(document("two")), 6.0))
+            said.append(snapshot.keep(GoodSet.of(read_document(document("two")), 6.0)))
         is_usable = snapshot.path.exists() and bool(snapshot.path.read_bytes())
         assert is_usable == (len(broken) == 3)
     assert ["There is none now" in str(line) for line in said] == [True, True, False]
@@ -233,9 +235,9 @@ def test_void(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_same_policies_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot of the same policies stays, also where it can't be written."""
     snapshot = Snapshot(tmp_path / "snapshot")
-    snapshot.save(read_document(document("one")), 5.0)
+    snapshot.save(GoodSet.of(read_document(document("one")), 5.0))
     monkeypatch.setattr("os.fsync", fail)
-    assert "has the same policies" in str(snapshot.keep(read_document(document("one")), 6.0))
+    assert "has the same policies" in str(snapshot.keep(GoodSet.of(read_document(document("one")), 6.0)))
     assert snapshot.load().loaded_at == 5.0
 
 
@@ -247,10 +249,10 @@ def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def close_first(descriptor: int) -> None:
         monkeypatch.setattr("os.fsync", sync)
         snapshot.close()
-        Snapshot(snapshot.path).save(read_document(document("new")), 6.0)
+        Snapshot(snapshot.path).save(GoodSet.of(read_document(document("new")), 6.0))
 
     monkeypatch.setattr("os.fsync", close_first)
-    snapshot.save(read_document(document("old")), 5.0)
+    snapshot.save(GoodSet.of(read_document(document("old")), 5.0))
     assert list(snapshot.load().policy_set.policies) == ["new"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["snapshot"]
 
@@ -260,13 +262,13 @@ def test_shared() -> None:
     descriptor = nameless_file("policies")
     first, second = SharedSnapshot(descriptor), SharedSnapshot(os.dup(descriptor))
     for names in (["one", "two"], ["three"]):
-        first.save(read_document(document(*names)), 5.0)
+        first.save(GoodSet.of(read_document(document(*names)), 5.0))
         assert sorted(second.in_place_of(WRONG, is_start=False).policy_set.policies) == sorted(names)
     os.ftruncate(descriptor, 100)
     with pytest.raises(InvalidPolicies) as caught:
         second.in_place_of(WRONG, is_start=False)
     assert caught.value is WRONG
     first.clear()
-    assert not second.holds(read_document(document("three")))
+    assert not second.holds(GoodSet.of(read_document(document("three")), 0.0))
     for one in (first, second):
         one.close()

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
 from cors_service.policy import InvalidPolicies
+from cors_service.reader.good import GoodSet
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies, read_text
 from cors_service.store import FilePolicyStore
@@ -249,7 +250,7 @@ def test_snapshot(tmp_path: Path) -> None:
     snapshot = Snapshot(tmp_path / "snapshot")
     path = tmp_path / "policies.toml"
     path.write_text(toml("one"))
-    snapshot.save(read_policies(path), 17.0)
+    snapshot.save(GoodSet.of(read_policies(path), 17.0))
     store = FilePolicyStore(path, Clock(), snapshot=snapshot)
     path.unlink()
     change = store.read()
@@ -261,7 +262,8 @@ def test_snapshot(tmp_path: Path) -> None:
     store = FilePolicyStore(path, Clock(), snapshot=snapshot, in_thread=execute)
     path.write_text(toml("two"))
     change = now(store.load(None))
-    assert snapshot.load()[:2] == (read_policies(path), change.loaded_at)
+    assert snapshot.load().policy_set == read_policies(path)
+    assert snapshot.load().loaded_at == change.loaded_at
 
 
 def test_snapshot_is_tried_again(

@@ -547,20 +547,26 @@ def test_file_store(clock: Clock, tmp_path: Path) -> None:
 # Snapshots.
 
 
+def kept_in(snapshot: Snapshot) -> tuple[PolicySet, float]:
+    """What a snapshot has, and of when."""
+    good = snapshot.load()
+    return good.policy_set, good.loaded_at
+
+
 def test_snapshot_of_each_good_set(store: ScriptedStore, clock: Clock, snapshot: Snapshot) -> None:
     """Each good set is kept with the time of its load, and a bad one changes nothing."""
     live = LivePolicies(store, clock, snapshot=snapshot, in_thread=execute)
     live.reload()
     store.give(policies("one"))
-    assert (policies("one"), 1000) == snapshot.load()[:2]
+    assert (policies("one"), 1000) == kept_in(snapshot)
     clock.advance(10)
     live.reload()
     store.give(policies("two"))
-    assert (policies("two"), 1010) == snapshot.load()[:2]
+    assert (policies("two"), 1010) == kept_in(snapshot)
     clock.advance(10)
     live.reload()
     store.give(invalid("wrong"))
-    assert (policies("two"), 1010) == snapshot.load()[:2]
+    assert (policies("two"), 1010) == kept_in(snapshot)
 
 
 def test_started_from_a_snapshot(store: ScriptedStore, clock: Clock, snapshot: Snapshot) -> None:
@@ -570,7 +576,7 @@ def test_started_from_a_snapshot(store: ScriptedStore, clock: Clock, snapshot: S
     live = LivePolicies(store, clock, snapshot=snapshot, in_thread=execute)
     live.activate(Change.whole(policies("one"), loaded_at=17.0, mistakes=invalid("gone")))
     status = live.status
-    assert (17.0, (policies("one"), 17.0)) == (status.loaded_at, snapshot.load()[:2])
+    assert (17.0, (policies("one"), 17.0)) == (status.loaded_at, kept_in(snapshot))
     assert (status.generation, status.last_attempt, status.stale, mistakes(live)) == (1, 1000, True, ["gone"])
 
 

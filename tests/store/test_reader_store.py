@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from cors_service.policy import InvalidPolicies, revision
+from cors_service.reader.good import GoodSet
 from cors_service.reader.limits import OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
@@ -146,13 +147,13 @@ async def test_snapshot(live: LivePolicies, path: Path, tmp_path: Path) -> None:
     write(path, toml("two"))
     await until(lambda: active(live) == ["two"])
     await live.stopService()
-    assert read_policies(path) == Snapshot(tmp_path / "snapshot").load()[0]
+    assert read_policies(path) == Snapshot(tmp_path / "snapshot").load().policy_set
     live.startService()
 
 
 async def test_snapshot_in_place_of_documents(store: ReaderPolicyStore, path: Path, tmp_path: Path) -> None:
     """Where documents can't be read, the start is with the snapshot, which the status says until they are back."""
-    Snapshot(tmp_path / "snapshot").save(read_policies(path), 17.0)
+    Snapshot(tmp_path / "snapshot").save(GoodSet.of(read_policies(path), 17.0))
     write(path, None)
     live = LivePolicies(store, IReactorTime(reactor))
     live.activate(store.read())
