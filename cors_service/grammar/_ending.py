@@ -65,7 +65,7 @@ def _is_bound(ending: _Ending) -> bool:
         return True
     # The first label may go on to the left.
     domain = rest.partition(".")[2].removesuffix(".")
-    if not _HOST.match(domain) or ends_in_number(domain.encode("ascii")):
+    if not _HOST.match(domain) or ends_in_number(domain.encode()):
         return False
     return is_loopback(domain) or (is_registrable(domain) and not has_strangers(domain, any_depth=True))
 

@@ -56,7 +56,7 @@ class BoundHost(Struct, frozen=True, gc=False, tag=True, array_like=True):
     def spans_registrants(self) -> bool:
         """Whether the host can belong to strangers who have registered it (publicsuffix.org)."""
         domain = self.behind.removeprefix(".").removesuffix(".")
-        return domain != "" and not is_loopback(domain) and has_strangers(domain, any_depth=self.name == WHOLE)
+        return not is_loopback(domain) and has_strangers(domain, any_depth=self.name == WHOLE)
 
 
 def is_bound(text: str) -> bool:

@@ -76,7 +76,7 @@ def test_globs(rules: list[str]) -> None:
         index.add(pattern, number)
     deque(index.seal(), 0)
     for origin in (
-        f"app://{label}.{suffix}" for label in LABELS for suffix in ("x", "x:8080", "x:8500", "x:9500", "a.x")
+        f"app://{label}.{suffix}" for label in LABELS for suffix in ("x", "x:8080", "x:8500", "x:65535", "a.x")
     ):
         parsed = read_origin(origin)
         assert parsed is not None

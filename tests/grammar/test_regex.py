@@ -139,6 +139,11 @@ SPANNING = {
     "what the proof does not read": r"re:https://.*\Q.example.com\E",
     "an escape of a code": r"re:https://.*\x2eexample\.com",
     "a class of Unicode": r"re:https://\pL+\.com",
+    "so many endings that some are not followed up": (
+        f"re:https://(.*|{'|'.join(f'a{number}' for number in range(16))})"
+        f"({'|'.join(f'b{number}' for number in range(17))})"
+    ),
+    "a host that may be repeated": r"re:https://(a\.example\.com|com){1,2}",
     "too deep": "re:https://" + "(?:" * 60 + "a" + ")" * 60 + r"\.example\.com",
 }
 
@@ -154,6 +159,9 @@ def test_spans_registrants(pattern: str) -> None:
 SAFE = {
     "sub-domains of a domain": PREVIEW,
     "any sub-domain of a domain": r"re:https://.*\.example\.com",
+    "a domain with a dot at its end": r"re:https://.*\.example\.com\.",
+    "a domain that is there once": r"re:https://[a-z]+(\.example\.com){1}",
+    "a domain that is there several times": r"re:https://[a-z]+(\.example\.com)+",
     "anchored": r"re:^https://a\.example\.com$",
     "a choice of hosts": r"re:https://(a|b)\.example\.com",
     "a scheme that ends like one in clear text": r"re:news://a\.example\.com",
