@@ -17,6 +17,8 @@ local DECIDED = {
 }
 
 local ASKED = { "Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers" }
+-- What a guard looks at; the last two say in which form a refusal is to be.
+local GUARDED = { "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Upgrade", "Accept", "Content-Type" }
 
 -- The instance that answered last, and the connection to it that is kept open: one for each interpreter, see LuaScope.
 local turn = 1
@@ -41,7 +43,7 @@ local function receive(tcp, deadline)
     return assert(tcp:receive("*l"))
 end
 
--- Sends a question and reads the answer's headers. Raises an error if it is not a decision: decisions have no body.
+-- Sends a question and reads the answer. Raises an error if it is not a decision.
 local function exchange(tcp, question, deadline)
     limit(tcp, deadline)
     assert(tcp:send(question))
@@ -53,8 +55,13 @@ local function exchange(tcp, question, deadline)
         answer[assert(name, "the service did not answer headers"):lower()] = value
         line = receive(tcp, deadline)
     end
-    assert(answer["cors-decision"] and answer["content-length"] == "0", "what answered is not the decision service")
+    local length = tonumber(answer["content-length"])
+    assert(answer["cors-decision"] and length, "what answered is not the decision service")
     answer.status = status
+    if length > 0 then
+        limit(tcp, deadline)
+        answer.body = assert(tcp:receive(length))
+    end
     return answer
 end
 
@@ -93,7 +100,26 @@ local function ask(question)
     error(answer, 0)
 end
 
--- Sets the headers of the decision, whoever answers. Without a decision the site still works, without CORS headers.
+-- Begins the question about a preflight.
+local function ask_about_preflight(lines, r, policy)
+    -- The path as it came: httpd has decoded r.uri.
+    local path = r.unparsed_uri:match("^%a+://[^/?]*([^?]*)") or r.unparsed_uri:match("^[^?]*")
+    table.insert(lines, 1, "OPTIONS /v1/preflight/" .. policy .. path .. " HTTP/1.1")
+    table.insert(lines, "Host: " .. (r.headers_in["Host"] or ""))
+end
+
+-- Begins the question about any other request, at one of the service's endpoints.
+local function ask_about_request(lines, r, endpoint, policy)
+    table.insert(lines, 1, "GET /v1/" .. endpoint .. "/" .. policy .. " HTTP/1.1")
+    table.insert(lines, "Host: " .. SERVICE[turn])
+    table.insert(lines, "X-Forwarded-Method: " .. r.method)
+    table.insert(lines, "X-Forwarded-Proto: " .. (r.is_https and "https" or "http"))
+    table.insert(lines, "X-Forwarded-Host: " .. (r.headers_in["Host"] or ""))
+    table.insert(lines, "X-Forwarded-Uri: " .. r.unparsed_uri)
+end
+
+-- Sets the headers of the decision, whoever answers. Without a decision the site still works, without CORS headers;
+-- where CORS_GUARD is set it does not, and what the guard refuses is answered here.
 function decide(r)
     local policy = r.subprocess_env["CORS_POLICY"]
     if not policy then
@@ -102,25 +128,18 @@ function decide(r)
     local received = r.headers_in
     local origin, asked = received["Origin"] or "", received["Access-Control-Request-Method"] or ""
     local is_preflight = r.method == "OPTIONS" and origin ~= "" and asked ~= ""
+    local is_guarded = not is_preflight and r.subprocess_env["CORS_GUARD"]
     local lines = {}
+    if is_preflight then
+        ask_about_preflight(lines, r, policy)
+    else
+        ask_about_request(lines, r, is_guarded and "enforce" or "forward-auth", policy)
+    end
     -- Nothing else from the client: its cookies may be longer than the service's limit.
-    for _, name in ipairs(is_preflight and ASKED or { "Origin" }) do
+    for _, name in ipairs(is_preflight and ASKED or is_guarded and GUARDED or { "Origin" }) do
         if received[name] then
             table.insert(lines, name .. ": " .. received[name])
         end
-    end
-    if is_preflight then
-        -- The path as it came: httpd has decoded r.uri.
-        local path = r.unparsed_uri:match("^%a+://[^/?]*([^?]*)") or r.unparsed_uri:match("^[^?]*")
-        table.insert(lines, 1, "OPTIONS /v1/preflight/" .. policy .. path .. " HTTP/1.1")
-        table.insert(lines, "Host: " .. (received["Host"] or ""))
-    else
-        table.insert(lines, 1, "HEAD /v1/forward-auth/" .. policy .. " HTTP/1.1")
-        table.insert(lines, "Host: " .. SERVICE[turn])
-        table.insert(lines, "X-Forwarded-Method: " .. r.method)
-        table.insert(lines, "X-Forwarded-Proto: " .. (r.is_https and "https" or "http"))
-        table.insert(lines, "X-Forwarded-Host: " .. (received["Host"] or ""))
-        table.insert(lines, "X-Forwarded-Uri: " .. r.unparsed_uri)
     end
     local ok, answer = pcall(ask, table.concat(lines, "\r\n") .. "\r\n\r\n")
     if not ok then
@@ -133,8 +152,12 @@ function decide(r)
             r.err_headers_out[name] = answer[name]
         end
     end
-    if is_preflight then
+    if is_preflight or (is_guarded and answer.status ~= 200) then
         r.status = answer.status
+        if answer.body then
+            r.content_type = answer["content-type"]
+            r:write(answer.body)
+        end
         return apache2.DONE
     end
     return apache2.DECLINED

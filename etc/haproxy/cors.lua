@@ -1,6 +1,7 @@
--- Asks the decision service about a request, and keeps its headers for the answer: http-request lua.cors-decide POLICY
+-- Asks the decision service about a request, and keeps its headers for the answer: http-request lua.cors-decide POLICY.
+-- For a policy with a guard, http-request lua.cors-guard POLICY: it also answers what the guard refuses.
 
-local ask = "http://127.0.0.1:8001/v1/forward-auth/" -- the `listen cors_ask` of haproxy.cfg
+local service = "http://127.0.0.1:8001" -- the `listen cors_ask` of haproxy.cfg
 
 local kept = {
     ["access-control-allow-origin"] = "txn.cors_allow_origin",
@@ -11,6 +12,9 @@ local kept = {
     ["vary"] = "txn.cors_vary",
 }
 
+-- All that a guard looks at, besides what every decision needs; the last two say in which form a refusal is to be.
+local guarded = { "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "accept", "content-type" }
+
 -- All lines of a header, counted from 1.
 local function lines(headers, name)
     local found = {}
@@ -20,27 +24,63 @@ local function lines(headers, name)
     return found
 end
 
-core.register_action("cors-decide", {"http-req"}, function(txn, policy)
-    local received = txn.http:req_get_headers()
-    local answer = core.httpclient():get{
-        url = ask .. policy,
-        -- Only what a decision needs: the client's cookies may be longer than the service's limit.
-        headers = {
-            ["origin"] = lines(received, "origin"),
-            ["x-forwarded-method"] = {txn.f:method()},
-            ["x-forwarded-proto"] = {txn.f:ssl_fc() == 1 and "https" or "http"},
-            ["x-forwarded-host"] = lines(received, "host"),
-            ["x-forwarded-uri"] = {txn.f:pathq()},
-        },
+-- Only what a decision needs: the client's cookies may be longer than the service's limit.
+local function facts(txn, received)
+    return {
+        ["origin"] = lines(received, "origin"),
+        ["x-forwarded-method"] = {txn.f:method()},
+        ["x-forwarded-proto"] = {txn.f:ssl_fc() == 1 and "https" or "http"},
+        ["x-forwarded-host"] = lines(received, "host"),
+        ["x-forwarded-uri"] = {txn.f:pathq()},
     }
-    txn:set_var("txn.cors_vary", "Origin")
-    if answer.status ~= 200 or not answer.headers["cors-decision"] then
-        return -- no decision: the site still works, without CORS headers
-    end
+end
+
+local function keep(txn, answer)
     txn:unset_var("txn.cors_vary")
     for name, variable in pairs(kept) do
         if answer.headers[name] then
             txn:set_var(variable, answer.headers[name][0])
         end
     end
+end
+
+core.register_action("cors-decide", {"http-req"}, function(txn, policy)
+    local answer = core.httpclient():get{
+        url = service .. "/v1/forward-auth/" .. policy,
+        headers = facts(txn, txn.http:req_get_headers()),
+    }
+    txn:set_var("txn.cors_vary", "Origin")
+    if answer.status ~= 200 or not answer.headers["cors-decision"] then
+        return -- no decision: the site still works, without CORS headers
+    end
+    keep(txn, answer)
+end, 1)
+
+core.register_action("cors-guard", {"http-req"}, function(txn, policy)
+    local received = txn.http:req_get_headers()
+    local asked = facts(txn, received)
+    for _, name in ipairs(guarded) do
+        asked[name] = lines(received, name)
+    end
+    -- HAProxy passes on no Upgrade of its own client. WebSockets are known by their scheme, too.
+    for _, protocol in ipairs(lines(received, "upgrade")) do
+        if protocol:lower():find("websocket", 1, true) then
+            asked["x-forwarded-proto"] = {txn.f:ssl_fc() == 1 and "wss" or "ws"}
+        end
+    end
+    local answer = core.httpclient():get{ url = service .. "/v1/enforce/" .. policy, headers = asked }
+    txn:set_var("txn.cors_vary", "Origin")
+    local decided = answer.headers and answer.headers["cors-decision"]
+    if decided and answer.status == 200 then
+        keep(txn, answer)
+        return
+    end
+    -- Nobody gets past a guard that can't be asked.
+    local reply = txn:reply{ status = 503 }
+    if decided and answer.status == 403 then
+        keep(txn, answer)
+        reply = txn:reply{ status = 403, body = answer.body }
+        reply:add_header("content-type", answer.headers["content-type"][0])
+    end
+    txn:done(reply)
 end, 1)

@@ -26,6 +26,7 @@ GATEWAY: Final = Gateway(
     title="Traefik",
     programs=("traefik",),
     command=command,
+    ports={"asking": 8001},
     patient={"Timeout: 200ms": "Timeout: 1s"},
     undecided={"[cors-1, ": "[", "[cors-2, ": "["},
     knows_vary=False,
