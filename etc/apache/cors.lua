@@ -17,8 +17,8 @@ local DECIDED = {
 }
 
 local ASKED = { "Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers" }
--- What a guard looks at; the last two say in which form a refusal is to be.
-local GUARDED = { "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Upgrade", "Accept", "Content-Type" }
+-- What a guard looks at; Accept says in which form a refusal is to be.
+local GUARDED = { "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Upgrade", "Accept" }
 
 -- The instance that answered last, and the connection to it that is kept open: one for each interpreter, see LuaScope.
 local turn = 1

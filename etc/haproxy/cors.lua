@@ -12,8 +12,9 @@ local kept = {
     ["vary"] = "txn.cors_vary",
 }
 
--- All that a guard looks at, besides what every decision needs; the last two say in which form a refusal is to be.
-local guarded = { "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "accept", "content-type" }
+-- What a guard looks at, besides what every decision needs; Accept says in which form a refusal is to be. HAProxy's
+-- HTTP client sends no Upgrade: Sec-WebSocket-Version stands for it.
+local guarded = { "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "sec-websocket-version", "accept" }
 
 -- All lines of a header, counted from 1.
 local function lines(headers, name)
@@ -61,12 +62,6 @@ core.register_action("cors-guard", {"http-req"}, function(txn, policy)
     local asked = facts(txn, received)
     for _, name in ipairs(guarded) do
         asked[name] = lines(received, name)
-    end
-    -- HAProxy passes on no Upgrade of its own client. WebSockets are known by their scheme, too.
-    for _, protocol in ipairs(lines(received, "upgrade")) do
-        if protocol:lower():find("websocket", 1, true) then
-            asked["x-forwarded-proto"] = {txn.f:ssl_fc() == 1 and "wss" or "ws"}
-        end
     end
     local answer = core.httpclient():get{ url = service .. "/v1/enforce/" .. policy, headers = asked }
     txn:set_var("txn.cors_vary", "Origin")

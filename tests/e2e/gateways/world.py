@@ -114,7 +114,13 @@ class Switch:
             await writer.drain()
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._service)
+        opening = asyncio.ensure_future(asyncio.open_connection("127.0.0.1", self._service))
+        try:
+            there, back = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # Nobody else would close it.
+            (await opening)[1].close()
+            raise
         ways = [asyncio.ensure_future(_copy(reader, back)), asyncio.ensure_future(_copy(there, writer))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
