@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -71,12 +72,23 @@ def _directive(full: str, value: object, *, again: bool) -> str:
 def _interface(full: str, interface: InterfaceClass) -> str:
     """Describe an interface of zope.interface, which autodoc takes for an object."""
     parts = [f".. py:class:: {full}", indent(_docstring(interface.getDoc()), "   ")]
+    signatures = _signatures(interface)
     for name, part in interface.namesAndDescriptions():
-        is_method = isinstance(part, Method)
-        signature = part.getSignatureString() if is_method else ""
-        parts.append(f"   .. py:{'method' if is_method else 'attribute'}:: {name}{signature}")
+        kind = "method" if isinstance(part, Method) else "attribute"
+        parts.append(f"   .. py:{kind}:: {name}{signatures.get(name, '')}")
         parts.append(indent(_docstring(part.getDoc()), "      "))
     return "\n\n".join(parts)
+
+
+def _signatures(interface: InterfaceClass) -> Mapping[str, str]:
+    """The signatures of an interface's methods, out of its source: zope.interface forgets the types."""
+    tree = ast.parse(inspect.getsource(sys.modules[interface.__module__]))
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == interface.__name__]
+    functions = [part for node in classes for part in node.body if isinstance(part, ast.FunctionDef)]
+    return {
+        part.name: f"({ast.unparse(part.args)})" + (f" -> {ast.unparse(part.returns)}" if part.returns else "")
+        for part in functions
+    }
 
 
 def _docstring(text: str) -> str:
