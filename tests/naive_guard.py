@@ -3,6 +3,7 @@
 Headers come as lines, hosts as they are written, and the decision about the Origin as it is.
 """
 
+import re
 from collections.abc import Sequence
 
 Lines = Sequence[tuple[str, str]]
@@ -37,8 +38,18 @@ def judge(
     if not called:
         return False, "host-not-allowed"
     if _values(lines, "origin"):
-        return _with_origin(lines, decided, rule, websocket)
+        return (True, "same-origin") if _is_own(url, lines) else _with_origin(lines, decided, rule, websocket)
     return _without_origin(guard, method, lines, websocket)
+
+
+def _is_own(url: str | None, lines: Lines) -> bool:
+    """Whether the Origin is that of the URL, by whose host the service may be called."""
+    scheme, _, rest = (url or "").partition("://")
+    scheme = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme.lower())
+    host, port = _parted(re.split(r"[/?#\\]", rest)[0].lower())
+    default = {"http": 80, "https": 443}.get(scheme)
+    end = "" if port is None or int(port) == default else f":{int(port)}"
+    return _values(lines, "origin") == [f"{scheme}://{host}{end}"]
 
 
 def _with_origin(lines: Lines, decided: str, rule: bool, websocket: bool) -> tuple[bool, str]:

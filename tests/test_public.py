@@ -23,7 +23,7 @@ FLOORS = (
     ("_twisted", "grammar", "browser"),
     ("policy", "access"),
     ("decision", "algebra"),
-    ("wire", "limits", "reader", "suites"),
+    ("wire", "limits", "reader", "suites", "stopped"),
     ("processes", "store"),
     ("web", "asking", "client", "protect", "review"),
     ("server",),
@@ -32,7 +32,20 @@ FLOORS = (
     ("__main__",),
 )
 HEIGHTS = {package: (row, place) for row, packages in enumerate(FLOORS) for place, package in enumerate(packages)}
-PURE = ("grammar", "browser", "policy", "access", "decision", "algebra", "wire", "limits", "reader", "suites", "asking")
+PURE = (
+    "grammar",
+    "browser",
+    "policy",
+    "access",
+    "decision",
+    "algebra",
+    "wire",
+    "limits",
+    "reader",
+    "suites",
+    "stopped",
+    "asking",
+)
 """Packages that import neither Twisted nor what comes with it."""
 
 

@@ -48,6 +48,11 @@ class LocalDecider:
         active = self._holder.active
         if active is None:
             return undecided(query, "No policies are active yet.")
+        if query.circumstances is not None and not active.guards:
+            # Nothing depends on them, so queries that differ in nothing else are one.
+            query = Query(
+                query.method, query.policy, query.url, query.origins, query.request_methods, query.request_headers
+            )
         memo = self._memo
         if memo.revision != active.revision:
             memo = self._memo = memo.of(active.revision)
@@ -64,7 +69,7 @@ class LocalDecider:
 def refused(query: Query, error: BadQuery, warn: Callable[[str], object]) -> Decision:
     """Refuse a query without a decision, and say why."""
     warn(error.message)
-    return undecided(query, error.message)
+    return undecided(query, error.message, guarded=error.guarded)
 
 
 class _Fixed:

@@ -58,6 +58,9 @@ class DecisionClient:
 
     While the service is down, slow or talks nonsense, requests are refused, without CORS headers: no answer means no
     access; the site still works. The log reports the first of them, and the service's return.
+
+    Attributes:
+        is_guarded: Whether a decision had a guard that stops requests. Then so does what can't be decided.
     """
 
     _log: Final = Logger()
@@ -108,6 +111,7 @@ class DecisionClient:
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
         self._http = HTTPClient(_agent(address, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
+        self.is_guarded = False
         self._is_silent = False
 
     def decide(self, query: Query) -> Deferred[Decision]:
@@ -134,9 +138,14 @@ class DecisionClient:
         try:
             received = await self._ask("/v1/decision", partial(write_query, query), partial(read_decision, query=query))
         except _CannotAsk as error:
-            return undecided(query, str(error))
+            return undecided(query, str(error), guarded=self.is_guarded)
+        self._note(received)
         self._cache.keep(query, received)
         return received
+
+    def _note(self, received: Received) -> None:
+        if received.guard is not None and received.guard.mode == "enforce":
+            self.is_guarded = True
 
     async def _decide_all(self, queries: Sequence[Query]) -> list[Decision]:
         decisions: list[Decision] = []
@@ -149,7 +158,11 @@ class DecisionClient:
             except _CannotAsk as error:
                 answers = [str(error)] * len(batch)
             for query, answer in zip(batch, answers, strict=True):
-                decisions.append(undecided(query, answer) if isinstance(answer, str) else answer)
+                if isinstance(answer, str):
+                    decisions.append(undecided(query, answer, guarded=self.is_guarded))
+                else:
+                    self._note(answer)
+                    decisions.append(answer)
         return decisions
 
     async def _ask(self, path: str, write: Callable[[], bytes], read: Callable[[bytes], _Answer]) -> _Answer:

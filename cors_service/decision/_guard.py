@@ -72,7 +72,7 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
             return None
         passes, reason = (
             self._by_host(query, url, known)
-            or _by_origin(query, known, decision, is_websocket)
+            or _by_origin(query, url, known, decision, is_websocket)
             or self._without_origin(query, known, is_websocket)
         )
         return GuardVerdict(passes, self.mode, reason)
@@ -122,6 +122,24 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
         return _refused("origin-missing", "The request has no Origin, and the guard has without_origin = 'refuse'.")
 
 
+class Guards(Struct):
+    """Counts the policies that have a guard.
+
+    Attributes:
+        all: How many have one.
+        enforcing: How many have one that does more than report.
+    """
+
+    all: int = 0
+    enforcing: int = 0
+
+    def count(self, policy: Policy | None, times: int = 1) -> None:
+        """Count a policy, if it has a guard; with -1 for one that is no longer there."""
+        if policy is not None and policy.guard is not None:
+            self.all += times
+            self.enforcing += times * (policy.guard.mode == "enforce")
+
+
 def with_hint(verdict: GuardVerdict) -> GuardVerdict:
     """Say what to write where a guard refuses; a refused Origin has its hint in the decision about it."""
     hint = _HINTS.get(verdict.reason.code, "")
@@ -131,12 +149,19 @@ def with_hint(verdict: GuardVerdict) -> GuardVerdict:
 _Judged = tuple[bool, Reason]
 
 
-def _by_origin(query: Query, known: Circumstances, decision: Decision, is_websocket: bool) -> _Judged | None:
-    """Judge a request with an Origin by what was decided about it; None if it has none."""
+def _by_origin(
+    query: Query, url: URL | None, known: Circumstances, decision: Decision, is_websocket: bool
+) -> _Judged | None:
+    """Judge a request with an Origin by what was decided about it; None if it has none.
+
+    The host of its URL is listed, also where it is none of those of `match`.
+    """
     if not query.origins:
         return None
     if decision.allowed:
         return True, decision.reason
+    if url is not None and query.origins == (url.origin,):
+        return _passes("same-origin", f"{url.origin} is the origin of the URL itself.")
     if is_websocket and decision.rule is not None and decision.reason.code in _ABOUT_METHOD:
         return _passes("allowed", f"Rule {decision.rule} of policy {decision.policy} covers {query.origins[0]}.")
     # From pages with Referrer-Policy: no-referrer (Fetch, #append-a-request-origin-header).

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import cast
 
 from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
+from cors_service.decision._guard import Guards
 from cors_service.decision._router import Router
 from cors_service.grammar.pattern import OriginPattern
 from cors_service.policy import PolicySet
@@ -23,7 +24,7 @@ class Tables:
         header_sets: The header sets by theirs.
         compiled: The policies, ready to decide.
         router: Finds the name of a policy by the URL.
-        guards: How many policies have a guard.
+        guards: Counts the policies that have a guard.
     """
 
     def __init__(self) -> None:
@@ -32,11 +33,11 @@ class Tables:
         self.header_sets: dict[str, tuple[str, ...]] = {}
         self.compiled: dict[str, CompiledPolicy] = {}
         self.router = Router(())
-        self.guards = 0
+        self.guards = Guards()
 
     @classmethod
     def copied(
-        cls, policy_set: PolicySet, compiled: dict[str, CompiledPolicy], router: Router, guards: int
+        cls, policy_set: PolicySet, compiled: dict[str, CompiledPolicy], router: Router
     ) -> Generator[None, None, Tables]:
         """Copy the tables of a policy set, one in each step."""
         tables = cls()
@@ -48,7 +49,6 @@ class Tables:
         tables.compiled = compiled.copy()
         yield
         yield from tables.router.take(router)
-        tables.guards = guards
         return tables
 
     @property
@@ -74,7 +74,7 @@ class Tables:
         for name in names:
             gone = self.policies.pop(name)
             self.router.remove(name, gone.match)
-            self.guards -= gone.guard is not None
+            self.guards.count(gone, -1)
             del self.compiled[name]
             yield
 
@@ -93,7 +93,8 @@ class Tables:
         has_sets = bool(change.origin_sets or change.removed_sets)
         for policy in change.policies:
             name, was = policy.name, known.get(policy.name)
-            self._count(policy)
+            self.guards.count(self.policies.get(name), -1)
+            self.guards.count(policy)
             if was is not None and policy == was and not (has_sets and policy.uses) and not policy.uses_headers:
                 self.policies[name], self.compiled[name] = was, compiled[name]
             else:
@@ -105,8 +106,3 @@ class Tables:
                 self.router.remove(name, was.match if was else ())
                 self.router.add(name, policy.match)
             yield
-
-    def _count(self, policy: Policy) -> None:
-        """Count the guard of a policy that comes in place of another one, or of none."""
-        replaced = self.policies.get(policy.name)
-        self.guards += (policy.guard is not None) - (replaced is not None and replaced.guard is not None)

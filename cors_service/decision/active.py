@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import structs
 
 from cors_service.decision._compiled import CompiledPolicy, Grants, GuardedPolicy, compile_policy
-from cors_service.decision._guard import with_hint
+from cors_service.decision._guard import Guards, with_hint
 from cors_service.decision._hints import hint_of
 from cors_service.decision._router import Router
 from cors_service.decision._tables import Tables
@@ -31,6 +31,7 @@ class ActivePolicies:
         policy_set: The policies that it was compiled from.
         revision: The revision of that set.
         guards: How many of them have a guard. Without any, nothing depends on the circumstances of a query.
+        enforcing: How many of them have one that does more than report.
     """
 
     def __init__(self, policy_set: PolicySet) -> None:
@@ -39,15 +40,18 @@ class ActivePolicies:
             name: at_once(compile_policy(policy, policy_set, grants)) for name, policy in policy_set.policies.items()
         }
         router = Router((policy.name, policy.match) for policy in policy_set.policies.values())
-        guards = sum(policy.guard is not None for policy in policy_set.policies.values())
+        guards = Guards()
+        for policy in policy_set.policies.values():
+            guards.count(policy)
         self._become(policy_set, revision(policy_set), policies, router, guards)
 
     def _become(
-        self, policy_set: PolicySet, revision: str, policies: dict[str, CompiledPolicy], router: Router, guards: int
+        self, policy_set: PolicySet, revision: str, policies: dict[str, CompiledPolicy], router: Router, guards: Guards
     ) -> None:
         self.policy_set = policy_set
         self.revision = revision
-        self.guards = guards
+        self.guards = guards.all
+        self.enforcing = guards.enforcing
         self._policies = policies
         self._router = router
 
@@ -69,7 +73,8 @@ class ActivePolicies:
         if change.base is not None:
             assert before is not None
             assert before.revision == change.base
-            tables = yield from Tables.copied(before.policy_set, before._policies, before._router, before.guards)
+            tables = yield from Tables.copied(before.policy_set, before._policies, before._router)
+            tables.guards = Guards(before.guards, before.enforcing)
         tables.change_sets(change)
         yield from tables.remove(change.removed)
         yield from tables.put(change, before.policy_set.policies if before else {}, before._policies if before else {})
@@ -119,7 +124,7 @@ class ActivePolicies:
             if policy is None:
                 raise self._unknown(name)
         except BadQuery as error:
-            error.guarded = self.guards > 0
+            error.guarded = self.enforcing > 0
             raise
         return policy.decide(query, url, self.revision)
 

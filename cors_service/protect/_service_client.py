@@ -38,6 +38,7 @@ class ServiceClient:
     Attributes:
         address: The address of the service, as it was given.
         timeout: Seconds that a decision may take.
+        is_guarded: Whether a decision had a guard that stops requests. Then so does what can't be decided.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ServiceClient:
         self._tls = tls
         self._headers = authorization(token)
         self._cache = DecisionCache(time.monotonic, cache_size)
+        self.is_guarded = False
         self._is_silent = False
         self._forget_connections()
 
@@ -88,15 +90,17 @@ class ServiceClient:
             self._take_back()
             why = f"The decision service at {self.address} refuses the question: {in_words(error)}."
             _log.warning("%s", why)
-            return undecided(query, why)
+            return undecided(query, why, guarded=self.is_guarded)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, TimeoutError):
                 # If one connection is silently dead, the others may be, too.
                 self.close()
             why = f"The decision service at {self.address} can't be asked: {in_words(error)}."
             self._complain(why)
-            return undecided(query, why)
+            return undecided(query, why, guarded=self.is_guarded)
         self._take_back()
+        if received.guard is not None and received.guard.mode == "enforce":
+            self.is_guarded = True
         self._cache.keep(query, received)
         return received
 

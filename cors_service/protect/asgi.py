@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from cors_service.asking.address import CONNECTIONS
@@ -16,7 +17,9 @@ from cors_service.grammar.path import encode_bytes
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider
 from cors_service.protect._facts import query_of
+from cors_service.protect._guarding import Guarding
 from cors_service.protect._service_client import ServiceClient
+from cors_service.stopped import Stopped
 
 __all__ = ["CORSMiddleware", "ServiceClient"]
 
@@ -25,21 +28,32 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
+_DENIAL: Final = "websocket.http.response"
+# What a server may say of a message that it will not take (RFC 6455, 7.4.1); a client gets a 403.
+_POLICY_VIOLATION: Final = 1008
+_log: Final = logging.getLogger(__name__)
+
 
 class CORSMiddleware:
     """Answers preflights in the place of an application, and puts the decided headers on all its answers.
 
     Frameworks put middleware that is added with `add_middleware` inside the layer of their last error pages. Around the
     whole application, `app = CORSMiddleware(app, policies)`, it decorates those, too.
+
+    What the guard of a policy refuses does not reach the application, be it a request or a WebSocket.
     """
 
-    def __init__(self, app: Application, policies: Policies, *, policy: str | None = None) -> None:
+    def __init__(
+        self, app: Application, policies: Policies, *, policy: str | None = None, guarded: bool | None = None
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: The application.
             policies: What decides: a policy set, or a `ServiceClient` to ask.
             policy: The name of the policy; by default it is found by the URL.
+            guarded: Whether requests get a 503 about which nothing can be decided; by default where it is known that a
+                policy has a guard.
 
         Raises:
             TypeError: `policies` can't decide.
@@ -48,17 +62,27 @@ class CORSMiddleware:
         self._app = app
         self._policy = policy
         self._decide = decider(policies, policy)
+        self._guarding = Guarding(guarded, lambda what: _log.warning("%s", what))
         self._service = policies if isinstance(policies, ServiceClient) else None
         # One for each connection that is kept open; they are started when they are needed.
         self._threads = ThreadPoolExecutor(CONNECTIONS, "cors-service")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request; anything but HTTP passes."""
-        if scope["type"] != "http":
+        """Answer a request, or open a WebSocket; anything else passes."""
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        query = self._query(scope)
+        lines = _decoded(scope["headers"])
+        query = self._query(scope, lines)
         decision = self._decide(query) if self._service is None else await self._asked(self._service, query)
+        stopped = self._guarding.stopped(decision, lines)
+        if stopped is not None:
+            await _refuse(stopped, scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            # CORS has nothing to do with them.
+            await self._app(scope, receive, send)
+            return
         if decision.status is not None:
             headers = _encoded(preflight_lines(decision))
             await send({"type": "http.response.start", "status": decision.status, "headers": headers})
@@ -83,24 +107,39 @@ class CORSMiddleware:
             async with asyncio.timeout(service.timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
         except TimeoutError:
-            return undecided(
-                query, f"The decision service at {service.address} did not answer within {service.timeout:g} seconds."
-            )
+            why = f"The decision service at {service.address} did not answer within {service.timeout:g} seconds."
+            return undecided(query, why, guarded=service.is_guarded)
 
-    def _query(self, scope: Message) -> Query:
-        lines = _decoded(scope["headers"])
+    def _query(self, scope: Message, lines: list[tuple[str, str]]) -> Query:
         hosts = [value for name, value in lines if name.lower() == "host"]
         raw: bytes | None = scope.get("raw_path")
         # Some servers give no raw path, and some give it with the query.
         path = quote(scope["path"], errors="replace") if raw is None else encode_bytes(raw.partition(b"?")[0])
         return query_of(
-            scope["method"],
+            # A WebSocket has none: it is opened by a GET, or by a CONNECT that stands for one.
+            scope.get("method", "GET"),
             lines,
-            scheme=scope.get("scheme", "http"),
+            scheme=scope.get("scheme", "ws" if scope["type"] == "websocket" else "http"),
             host=hosts[0] if len(hosts) == 1 else "",
             path=path or "/",
             policy=self._policy,
         )
+
+
+async def _refuse(stopped: Stopped, scope: Message, receive: Receive, send: Send) -> None:
+    """Answer in the place of an application."""
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        # The event that asks for the handshake comes before any answer.
+        if (await receive())["type"] != "websocket.connect":
+            return
+        if _DENIAL not in (scope.get("extensions") or {}):
+            # Before it is accepted, this is a 403 without a body.
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return
+        kind = _DENIAL
+    await send({"type": f"{kind}.start", "status": stopped.status, "headers": _encoded(stopped.lines)})
+    await send({"type": f"{kind}.body", "body": stopped.body})
 
 
 def _decoded(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from cors_service.grammar.path import encode_bytes
 from cors_service.policy import PolicySet
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._facts import query_of
+from cors_service.protect._guarding import Guarding
 from cors_service.store import FixedPolicies, IPolicies
 
 __all__ = ["ProtectedResource"]
@@ -30,13 +31,20 @@ class ProtectedResource(Resource):
     """Answers preflights in the place of a resource and of those beneath it, and decorates all their answers.
 
     The decided headers are also on answers that come later or in pieces, on errors, and where there is nothing.
+
+    What the guard of a policy refuses does not reach the resource, be it a request or the handshake of a WebSocket.
     """
 
     isLeaf = True
     _log: Final = Logger()
 
     def __init__(
-        self, protected: IResource, policies: PolicySet | IPolicies | IDecider, *, policy: str | None = None
+        self,
+        protected: IResource,
+        policies: PolicySet | IPolicies | IDecider,
+        *,
+        policy: str | None = None,
+        guarded: bool | None = None,
     ) -> None:
         """Wrap a resource.
 
@@ -45,6 +53,8 @@ class ProtectedResource(Resource):
             policies: What decides: a policy set, a holder of policies such as `LivePolicies`, or a client such as a
                 `DecisionClient`.
             policy: The name of the policy; by default it is found by the URL.
+            guarded: Whether requests get a 503 about which nothing can be decided; by default where it is known that a
+                policy has a guard.
 
         Raises:
             TypeError: `policies` can't decide.
@@ -57,6 +67,7 @@ class ProtectedResource(Resource):
         super().__init__()
         self._protected = protected
         self._policy = policy
+        self._guarding = Guarding(guarded, lambda what: self._log.warn("{what}", what=what))
         self._decider = policies if IDecider.providedBy(policies) else Decider(policies)
 
     def render(self, request: Request) -> int:
@@ -80,6 +91,15 @@ class ProtectedResource(Resource):
         return NOT_DONE_YET
 
     def _answer(self, request: Request, decision: Decision) -> None:
+        accepts = request.requestHeaders.getRawHeaders(b"accept") or ()
+        stopped = self._guarding.stopped(decision, [("Accept", value.decode("latin-1")) for value in accepts])
+        if stopped is not None:
+            request.setResponseCode(stopped.status)
+            for name, value in stopped.lines:
+                request.setHeader(name, value)
+            request.write(stopped.body)
+            request.finish()
+            return
         if decision.status is not None:
             request.setResponseCode(decision.status)
             for name, value in preflight_lines(decision):

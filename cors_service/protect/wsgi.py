@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ from cors_service.decision import Query
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider
 from cors_service.protect._facts import query_of
+from cors_service.protect._guarding import Guarding
 from cors_service.protect._service_client import ServiceClient
 
 if TYPE_CHECKING:
@@ -23,22 +25,37 @@ _LINES: Final = {
     "HTTP_ORIGIN": "Origin",
     "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "Access-Control-Request-Method",
     "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "Access-Control-Request-Headers",
+    # What a guard looks at.
+    "HTTP_HOST": "Host",
+    "HTTP_SEC_FETCH_SITE": "Sec-Fetch-Site",
+    "HTTP_SEC_FETCH_MODE": "Sec-Fetch-Mode",
+    "HTTP_SEC_FETCH_DEST": "Sec-Fetch-Dest",
+    "HTTP_UPGRADE": "Upgrade",
+    "HTTP_SEC_WEBSOCKET_VERSION": "Sec-WebSocket-Version",
 }
+_log: Final = logging.getLogger(__name__)
 
 # All characters that may stand in a path unencoded (RFC 3986, 3.3), except letters, digits and `-._~`.
 _PLAIN: Final = "/!$&'()*+,;=:@"
 
 
 class CORSMiddleware:
-    """Answers preflights in the place of an application, and puts the decided headers on all its answers."""
+    """Answers preflights in the place of an application, and puts the decided headers on all its answers.
 
-    def __init__(self, app: WSGIApplication, policies: Policies, *, policy: str | None = None) -> None:
+    What the guard of a policy refuses does not reach the application.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, policies: Policies, *, policy: str | None = None, guarded: bool | None = None
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: The application.
             policies: What decides: a policy set, or a `ServiceClient` to ask.
             policy: The name of the policy; by default it is found by the URL.
+            guarded: Whether requests get a 503 about which nothing can be decided; by default where it is known that a
+                policy has a guard.
 
         Raises:
             TypeError: `policies` can't decide.
@@ -47,10 +64,16 @@ class CORSMiddleware:
         self._app = app
         self._policy = policy
         self._decide = decider(policies, policy)
+        self._guarding = Guarding(guarded, lambda what: _log.warning("%s", what))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         decision = self._decide(self._query(environ))
+        stopped = self._guarding.stopped(decision, [("Accept", environ.get("HTTP_ACCEPT", ""))])
+        if stopped is not None:
+            status = HTTPStatus(stopped.status)
+            start_response(f"{status} {status.phrase}", stopped.lines)
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [stopped.body]
         if decision.status is not None:
             status = HTTPStatus(decision.status)
             start_response(f"{status} {status.phrase}", preflight_lines(decision))

@@ -75,8 +75,10 @@ class MemoryClient:
     def _decide(self, query: Query, decide: Callable[[ActivePolicies, Query], Decision]) -> Decision:
         self.asked.append(query)
         if self.is_down:
-            return undecided(query, "The decision service can't be asked: it is down.")
+            guarded = self._active.enforcing > 0
+            return undecided(query, "The decision service can't be asked: it is down.", guarded=guarded)
         try:
             return decide(self._active, query)
         except BadQuery as error:
-            return undecided(query, f"The decision service refuses the question: {error.message}")
+            why = f"The decision service refuses the question: {error.message}"
+            return undecided(query, why, guarded=error.guarded)

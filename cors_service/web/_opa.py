@@ -102,7 +102,7 @@ class ApisixEndpoint(ProxyEndpoint):
         answer = super()._undecided(query, original, error)
         active: ActivePolicies | None = self._policies.active
         # This plugin asks nowhere else, so this endpoint enforces guards, and what may be guarded.
-        stops = query.is_preflight or active is None or active.guards > 0
+        stops = query.is_preflight or active is None or active.enforcing > 0
         return self._write_result(answer, 403 if stops else None, error.code)
 
     def _write_result(self, answer: Answer, status: int | None, reason: str) -> Answer:

@@ -330,10 +330,10 @@ class _Enforces(ProxyEndpoint):
             retry = {"Retry-After": str(RETRY_SECONDS)}
             return _stopped(Problem(503, "no-policies", "No policies are active yet.", retry), answer)
         # A policy that is meant, and that a wrong name or a foreign host does not find, may have a guard.
-        if not (query.origins or active.guards):
+        if not (query.origins or active.enforcing):
             return answer
         problem = Problem(403, error.code, "Nothing can be decided about this request.")
-        return _stopped(problem, answer, speaks_rpc=original.speaks_rpc and active.guards > 0)
+        return _stopped(problem, answer, speaks_rpc=original.speaks_rpc and active.enforcing > 0)
 
 
 class _EnforceByPathEndpoint(_Enforces, ExtAuthzEndpoint):

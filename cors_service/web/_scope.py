@@ -60,12 +60,14 @@ class ActiveInScope(ActivePolicies):
         policy_set: Those that may be asked about.
         revision: That of all of them.
         guards: How many of all have a guard.
+        enforcing: How many of all have one that does more than report.
     """
 
     def __init__(self, whole: ActivePolicies, prefixes: tuple[str, ...]) -> None:
         self.whole = whole
         self.revision = whole.revision
         self.guards = whole.guards
+        self.enforcing = whole.enforcing
         self._prefixes = prefixes
         policies = Within(whole.policy_set.policies, prefixes)
         self.policy_set = structs.replace(whole.policy_set, policies=policies)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cors_service.asking.local import LocalDecider
-from cors_service.asking.undecided import UNDECIDED
 from cors_service.decision import ActivePolicies, Decision, Query
+from cors_service.stopped import UNDECIDED
 from tests.decision.queries import PAGE, asked, flat, sent
 
 

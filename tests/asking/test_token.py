@@ -11,10 +11,10 @@ from twisted.logger import LogEvent, formatEvent
 from cors_service.access import read_access
 from cors_service.access.tokens import token_entry
 from cors_service.asking.token import authorization
-from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.protect.wsgi import ServiceClient
+from cors_service.stopped import UNDECIDED
 from tests.answering import real
 from tests.observing import observed_by
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cors_service.asking.undecided import UNDECIDED, undecided
+from cors_service.asking.undecided import undecided
 from cors_service.decision import ActivePolicies, Decision, Query, Reason
 from cors_service.decision.decision import REASONS
 from cors_service.policy import read_document
+from cors_service.stopped import UNDECIDED
 
 A = "https://a.example"
 

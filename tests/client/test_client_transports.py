@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import ClientTLS, DecisionClient
 from cors_service.decision import Decision, Query
+from cors_service.stopped import UNDECIDED
 from tests.answering import demanding, real
 from tests.certificates import Authority
 

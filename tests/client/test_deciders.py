@@ -9,10 +9,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import Decider
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import InvalidPolicies, read_document
+from cors_service.stopped import UNDECIDED
 from cors_service.store import LivePolicies, MemoryPolicyStore
 from cors_service.testing.client import MemoryClient
 from tests.answering import CHANGED, DOCUMENT

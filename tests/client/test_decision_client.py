@@ -13,10 +13,10 @@ from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
+from cors_service.stopped import UNDECIDED
 from cors_service.wire import write_decision
 from tests.answering import (
     CHANGED,

@@ -37,6 +37,9 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         policies[name] = {"origins": [uses], "match": free[: draw(st.integers(0, 2))]}
         if draw(st.booleans()):
             policies[name]["methods"] = ["PUT"]
+        if draw(st.integers(0, 2)) == 0:
+            guard = {"hosts": ["one.example"], "mode": draw(st.sampled_from(["enforce", "report"]))}
+            policies[name]["guard"] = guard
         if headers:
             policies[name]["expose_headers"] = [f"@{draw(st.sampled_from(sorted(headers)))}"]
         free = free[2:]
@@ -66,8 +69,8 @@ def finished(before: ActivePolicies | None, change: Change) -> ActivePolicies:
 
 
 def answers(active: ActivePolicies) -> list[object]:
-    """Ask about each policy, each URL and each origin."""
-    found: list[object] = []
+    """Ask about each policy, each URL and each origin, and how many guards there are."""
+    found: list[object] = [active.guards, active.enforcing]
     origins = ["https://a.example", "https://b.example", "https://x.c.example", "https://d1.example", "null"]
     for origin in origins:
         for selector in [{"policy": name} for name in [*"abcd", "user"]] + [{"url": url} for url in URLS]:
@@ -75,7 +78,7 @@ def answers(active: ActivePolicies) -> list[object]:
             try:
                 found.append(active.decide(query))
             except BadQuery as error:
-                found.append((error.code, error.message))
+                found.append((error.code, error.message, error.guarded))
     return found
 
 

@@ -91,6 +91,19 @@ def test_with_an_origin(origin: str, method: str, passed: tuple[bool, str]) -> N
     assert said(tools(), method, ("Origin", origin)) == passed
 
 
+def test_own_origins_by_other_hosts() -> None:
+    """The origin of any host that is listed is the service's own, also where `match` has another host."""
+    for url, origin in (
+        ("http://127.0.0.1:8080/mcp", "http://127.0.0.1:8080"),
+        ("ws://127.0.0.1:8080/mcp", "http://127.0.0.1:8080"),
+        ("https://localhost/", "https://localhost"),
+    ):
+        assert said(tools(), "POST", ("Origin", origin), url=url) == (True, "same-origin")
+        assert said(tools(), "POST", ("Origin", origin)) == (False, "origin-not-allowed")
+    rebound = "http://rebound.example:8080"
+    assert said(tools(), "POST", ("Origin", rebound), url=rebound) == (False, "host-not-allowed")
+
+
 def test_a_page_that_hides_its_origin() -> None:
     """Pages with `Referrer-Policy: no-referrer` send `Origin: null` to their own origin."""
     null = ("Origin", "null")
@@ -227,7 +240,8 @@ def test_hints(lines: list[tuple[str, str]], hint: str) -> None:
 
 HOSTS = ["tools.example.com", "a.tools.example.com", "localhost", "127.0.0.1", "evil.example", "[::1]"]
 PORTS = ["", ":80", ":443", ":8080"]
-ORIGINS = ["https://app.example.com", "https://tools.example.com", "https://evil.example", "null", "x"]
+OWN = ["https://tools.example.com", "https://127.0.0.1:8080", "http://a.tools.example.com"]
+ORIGINS = ["https://app.example.com", *OWN, "https://evil.example", "null", "x"]
 SITES = ["same-origin", "none", "same-site", "cross-site", "?"]
 
 AUTHORITIES = st.builds(lambda host, port: host + port, st.sampled_from(HOSTS), st.sampled_from(PORTS))

@@ -14,11 +14,11 @@ import pytest
 from twisted.internet.defer import gatherResults
 from twisted.internet.threads import deferToThread
 
-from cors_service.asking.undecided import UNDECIDED
 from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import ServiceClient
+from cors_service.stopped import UNDECIDED
 from cors_service.wire import write_decision, write_json
 from tests.answering import (
     CHANGED,

@@ -24,7 +24,7 @@ from zope.interface import alsoProvides, implementer
 
 from cors_service.asking.undecided import undecided
 from cors_service.client import Decider, DecisionClient, IDecider
-from cors_service.decision import Decision, Query
+from cors_service.decision import Circumstances, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect._service_client import ServiceClient
 from cors_service.protect.site import ProtectedResource
@@ -356,7 +356,8 @@ class TestPolicies:
         client = MemoryClient(DOCUMENT)
         site = ProtectedResource(page, client, policy="app")
         assert ask(site, "GET", "/", A).cors == ALLOWED
-        assert client.asked == [Query("GET", "app", "http://api.example/", (A,))]
+        host = Circumstances(hosts=("api.example",))
+        assert client.asked == [Query("GET", "app", "http://api.example/", (A,), circumstances=host)]
         client.is_down = True
         answer = ask(site, "GET", "/", A)
         assert (answer.status, answer.body, answer.cors) == (200, b"page", {})

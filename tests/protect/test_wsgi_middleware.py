@@ -15,7 +15,7 @@ from django.conf import settings
 from twisted.internet.threads import deferToThread
 
 import cors_service.protect.asgi
-from cors_service.decision import ActivePolicies, Decision, Query
+from cors_service.decision import ActivePolicies, Circumstances, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import CORSMiddleware, ServiceClient
 from cors_service.testing.client import MemoryClient
@@ -239,7 +239,8 @@ class TestMiddleware:
             "https://api.example",
             **{"wsgi.url_scheme": "https"},
         )
-        assert seen == [Query("GET", "app", "https://api.example/", ("https://api.example",))]
+        host = Circumstances(hosts=("api.example",))
+        assert seen == [Query("GET", "app", "https://api.example/", ("https://api.example",), circumstances=host)]
         assert active.decide(seen[0]).kind == "same-origin"
 
     def test_policies_that_change(self) -> None:

@@ -220,6 +220,13 @@ def test_report() -> None:
     ]
 
 
+def test_report_closes_nothing() -> None:
+    """While guards only report, what can't be decided goes on without an Origin, as without any guard."""
+    by = guarded(mode="report")
+    assert enforced(by, "enforce", "GET", [SAME], policy="", url="https://evil.example/mcp").status == 200
+    assert enforced(by, "enforce", "GET", page(APP), policy="", url="https://evil.example/mcp").status == 403
+
+
 def kept(resource: DecisionTree) -> int:
     """How many answers a tree remembers."""
     return sum(len(memory._memo.young) + len(memory._memo._old) for memory in memories(resource))
