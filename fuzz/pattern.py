@@ -40,7 +40,7 @@ def check(data: bytes) -> None:
         return
     if not text.startswith(REGEX):
         _check_alternatives(text)
-    index = OriginIndex([([pattern], True)])
+    index = OriginIndex.of([([pattern], True)])
     for origin in [*origins, *near(text)]:
         found = index.find(origin)
         assert (found == 0) == naive.covers(text, origin)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from socket import AF_INET6, inet_pton
 from typing import Final
 
+from msgspec import Struct
+
 from cors_service.decision._ports import NO_RULE, Ports
 from cors_service.decision.steps import batches, sorted_in_steps
 from cors_service.grammar.addresses import AddressRange
@@ -22,14 +24,11 @@ _BEHIND: Final = 1 << 128
 _Key = tuple[int, int]
 
 
-class AddressIndex:
+class AddressIndex(Struct, eq=False, gc=False):
     """The ranges of addresses of a policy, compiled."""
 
-    __slots__ = ("_found", "_tables")
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, int], dict[_Key, Ports]] = {}
-        self._tables: dict[tuple[str, int], _Intervals] = {}
+    _found: dict[tuple[str, int], dict[_Key, Ports]] = {}
+    _tables: dict[tuple[str, int], _Intervals] = {}
 
     def add(self, pattern: AddressRange, index: int) -> None:
         """Add a range of the rule with an index, before `seal`."""
@@ -71,15 +70,12 @@ def _number_of(address: str) -> int:
     return (first << 24) + (second << 16) + (third << 8) + fourth
 
 
-class _Range:
+class _Range(Struct, frozen=True, eq=False, gc=False):
     """The ports of a range, and the range around it."""
 
-    __slots__ = ("around", "last", "ports")
-
-    def __init__(self, last: int, ports: Ports, around: _Range | None) -> None:
-        self.last = last
-        self.ports = ports
-        self.around = around
+    last: int
+    ports: Ports
+    around: _Range | None
 
 
 class _Intervals:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from cors_service.decision._ports import NO_RULE, Ports
 from cors_service.grammar.origin import Origin
 from cors_service.grammar.wildcard import AnyHost
 
 
-class AnyHostIndex:
+class AnyHostIndex(Struct, eq=False, gc=False):
     """The patterns of a policy for any host, compiled."""
 
-    __slots__ = ("_ports",)
-
-    def __init__(self) -> None:
-        self._ports: dict[str, Ports] = {}
+    _ports: dict[str, Ports] = {}
 
     def add(self, pattern: AnyHost, index: int) -> None:
         """Add a pattern of the rule with an index, before `seal`."""

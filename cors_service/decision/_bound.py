@@ -41,18 +41,15 @@ class Binding(Struct, frozen=True, gc=False):
         return value if is_bound else None
 
 
-class BoundIndex:
+class BoundIndex(Struct, eq=False, gc=False):
     """The patterns of a policy that use what is bound, compiled.
 
     Attributes:
         rules: The indices of the rules with such patterns.
     """
 
-    __slots__ = ("_ports", "rules")
-
-    def __init__(self) -> None:
-        self.rules: set[int] = set()
-        self._ports: dict[tuple[str, str, str], Ports] = {}
+    rules: set[int] = set()
+    _ports: dict[tuple[str, str, str], Ports] = {}
 
     def add(self, pattern: BoundHost, index: int) -> None:
         """Add a pattern of the rule with an index, before `seal`."""

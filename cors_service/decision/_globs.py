@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
+from msgspec import Struct
+
 from cors_service.decision._ports import NO_RULE, NO_SPAN, Ports, Span
 from cors_service.decision.steps import BATCH, batches, sorted_in_steps
 from cors_service.grammar.origin import Origin, is_label
@@ -28,14 +30,11 @@ class _Spanned(Protocol):
 _Value = TypeVar("_Value", bound=_Spanned)
 
 
-class GlobIndex:
+class GlobIndex(Struct, eq=False, gc=False):
     """The globs of a policy, compiled."""
 
-    __slots__ = ("_found", "_suffixes")
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], dict[str, dict[str, Ports]]] = {}
-        self._suffixes: dict[tuple[str, str], _Beginnings[_Beginnings[Ports]]] = {}
+    _found: dict[tuple[str, str], dict[str, dict[str, Ports]]] = {}
+    _suffixes: dict[tuple[str, str], _Beginnings[_Beginnings[Ports]]] = {}
 
     def add(self, glob: Glob, index: int) -> None:
         """Add a glob of the rule with an index, before `seal`."""
@@ -101,42 +100,42 @@ def _table(
     return found
 
 
-class _Beginnings(Generic[_Value]):
-    """Texts that others may begin with, each with a value."""
+class _Beginnings(Struct, Generic[_Value], eq=False, gc=False):
+    """Texts that others may begin with, each with a value.
 
-    __slots__ = ("_longest", "_spans", "_texts", "_values", "span")
+    Attributes:
+        span: Of all texts.
+    """
 
-    def __init__(self) -> None:
-        # Of all texts.
-        self.span = NO_SPAN
-        self._texts: list[str] = []
-        self._values: list[_Value] = []
-        # Of each text and those that it begins with.
-        self._spans: list[Span] = []
-        # The position of the longest other text that each begins with; -1 if there is none.
-        self._longest: list[int] = []
+    span: Span
+    _texts: tuple[str, ...]
+    _values: tuple[_Value, ...]
+    # Of each text and those that it begins with.
+    _spans: tuple[Span, ...]
+    # The position of the longest other text that each begins with; -1 if there is none.
+    _longest: tuple[int, ...]
 
     @classmethod
     def of_all(cls, values: Mapping[str, _Value]) -> Generator[None, None, _Beginnings[_Value]]:
         """Make them of these texts and their values, in steps."""
-        made = cls()
         texts = yield from sorted_in_steps(values)
+        spans: list[Span] = []
+        longest: list[int] = []
+        span = NO_SPAN
         within: list[int] = []
-        spans: dict[Span, Span] = {}  # nearly all have the same
+        known: dict[Span, Span] = {}  # nearly all have the same
         for some in batches(texts):
-            for text in some:
-                while within and not text.startswith(made._texts[within[-1]]):
+            for position, text in enumerate(some, start=len(spans)):
+                while within and not text.startswith(texts[within[-1]]):
                     within.pop()
                 own = values[text].span
-                made.span = own.joined(made.span)
-                span = own.joined(made._spans[within[-1]]) if within else own
-                made._spans.append(spans.setdefault(span, span))
-                made._longest.append(within[-1] if within else -1)
-                within.append(len(made._texts))
-                made._texts.append(text)
-                made._values.append(values[text])
+                span = own.joined(span)
+                joined = own.joined(spans[within[-1]]) if within else own
+                spans.append(known.setdefault(joined, joined))
+                longest.append(within[-1] if within else -1)
+                within.append(position)
             yield
-        return made
+        return cls(span, tuple(texts), tuple(map(values.__getitem__, texts)), tuple(spans), tuple(longest))
 
     def of(self, text: str) -> Iterator[tuple[int, _Value, Span]]:
         """The texts that a text begins with, the longest first.

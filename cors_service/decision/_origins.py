@@ -9,7 +9,10 @@ own, and cost nothing where a policy has none of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from cors_service.decision._addresses import AddressIndex
 from cors_service.decision._any_host import AnyHostIndex
@@ -29,6 +32,7 @@ NOT_COVERED: Final = -1
 MALFORMED: Final = -2
 NEEDS_URL: Final = -3
 _FEW: Final = 1000
+_NO_ORIGINS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 # An expression, the index of its rule, and whether it may cover insecure origins.
@@ -58,48 +62,47 @@ class Origins(Protocol):
     def find(self, origin: str) -> int: ...
 
 
-class OriginIndex:
+class OriginIndex(Struct, eq=False, gc=False):
     """The origin patterns of a policy, compiled; it does not change once it is built.
+
+    The garbage collector, which stops everything while it looks through what it tracks, tracks neither this nor what
+    there is of each pattern.
 
     Attributes:
         bound: The patterns that use what is bound, which `find` knows nothing of; None if there are none.
+        rules_for_any: The indices of the rules with `*`.
     """
 
-    __slots__ = (
-        "_any",
-        "_automaton",
-        "_exact",
-        "_exact_rule",
-        "_exact_rules",
-        "_finders",
-        "_is_plain",
-        "_otherwise",
-        "_regexes",
-        "_trees",
-        "bound",
-        "rules_for_any",
-    )
+    bound: BoundIndex | None = None
+    rules_for_any: tuple[int, ...] = ()
+    _any: int = NO_RULE
+    _trees: dict[str, _Node] = {}
+    _regexes: tuple[_Regex, ...] = ()
+    _automaton: Any = None
+    _finders: tuple[_Finder, ...] = ()
+    _otherwise: int = NOT_COVERED
+    _is_plain: bool = True
+    _exact: Container[str] = ()
+    _exact_rule: int | None = None
+    _exact_rules: Mapping[str, int] = _NO_ORIGINS
 
-    def __init__(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> None:
+    @classmethod
+    def of(cls, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> OriginIndex:
         """Compile patterns.
 
         Args:
             rules: For each rule its patterns, and whether its regular expressions may cover insecure origins.
         """
-        at_once(self._made(rules))
+        return at_once(cls.in_steps(rules))
 
     @classmethod
     def in_steps(cls, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Generator[None, None, OriginIndex]:
-        """Compile patterns in steps of at most a few milliseconds; the arguments are those of the class."""
-        index = cls.__new__(cls)
+        """Compile patterns in steps of at most a few milliseconds; for arguments see `of`."""
+        index = cls()
         yield from index._made(rules)
         return index
 
     def _made(self, rules: Iterable[tuple[Iterable[OriginPattern], bool]]) -> Generator[None, None, None]:
-        self._trees: dict[str, _Node] = {}
-        self.bound: BoundIndex | None = None
-        self.rules_for_any: set[int] = set()
-        self._any = NO_RULE
         exact: dict[str, int] = {}
         regexes: list[_Regex] = []
         finders: dict[type[OriginPattern], _Finder] = {}
@@ -120,8 +123,12 @@ class OriginIndex:
         self._automaton = automaton_of([expression.text for expression, _, _ in regexes]) if regexes else None
         yield
         self._finders = tuple(finders.values())
-        for one in (*self._trees.values(), *self._finders, *([self.bound] if self.bound else [])):
-            yield from one.seal()
+        for tree in self._trees.values():
+            yield from tree.seal()
+        for finder in self._finders:
+            yield from finder.seal()
+        if self.bound is not None:
+            yield from self.bound.seal()
         self._otherwise = self._any if self._any != NO_RULE else NOT_COVERED
         self._is_plain = not self._trees and not self._regexes and not self._finders
         if not self._is_plain:
@@ -133,7 +140,8 @@ class OriginIndex:
         if isinstance(pattern, Wildcard):
             self._trees.setdefault(pattern.scheme, _Node()).add(pattern, index)
         elif isinstance(pattern, AnyOrigin):
-            self.rules_for_any.add(index)
+            if index not in self.rules_for_any[-1:]:
+                self.rules_for_any += (index,)
             self._any = min(self._any, index)
         elif isinstance(pattern, BoundHost):
             self.bound = self.bound or BoundIndex()
@@ -148,7 +156,7 @@ class OriginIndex:
         # A set has hash and key side by side, a dictionary does not: among a million origins, fetching memory is all
         # that a look-up costs. Few origins are in a dictionary of strings and numbers, which the garbage collector
         # does not track: there may be 100,000 of them.
-        self._exact: Container[str] = exact
+        self._exact = exact
         if len(exact) > _FEW:
             self._exact = keys = set[str]()
             for some in batches(exact):
@@ -159,7 +167,7 @@ class OriginIndex:
             numbers.update(some_numbers)
             yield
         self._exact_rule = numbers.pop() if len(numbers) == 1 else None
-        self._exact_rules = exact if self._exact_rule is None else {}
+        self._exact_rules = exact if self._exact_rule is None else _NO_ORIGINS
 
     def find(self, origin: str) -> int:
         """Find the first rule that covers an origin.
@@ -242,14 +250,11 @@ class BoundOrigins:
         return NEEDS_URL if any(index < found for index in possible & (self._refusing or frozenset())) else found
 
 
-class _Node:
+class _Node(Struct, eq=False, gc=False):
     """A suffix, with the rules for the host itself, for one label before it, and for one or more labels."""
 
-    __slots__ = ("_children", "_ports")
-
-    def __init__(self) -> None:
-        self._children: dict[str, _Node] = {}
-        self._ports: dict[str, Ports] = {}
+    _children: dict[str, _Node] = {}
+    _ports: dict[str, Ports] = {}
 
     def add(self, wildcard: Wildcard, index: int) -> None:
         node = self

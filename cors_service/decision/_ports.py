@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
 
 from cors_service.grammar.origin import NO_PORT
 
@@ -11,9 +14,11 @@ NO_RULE: Final = 1 << 30
 """Greater than the index of any rule."""
 
 _HIGHEST: Final = 65535
+# Tables of a single pattern that are shared.
+_COMMON: Final = 1000
 
 
-class Span(NamedTuple):
+class Span(Struct, frozen=True, gc=False):
     """The rules and the ports of several patterns, roughly.
 
     Attributes:
@@ -39,39 +44,40 @@ NO_SPAN: Final = Span(NO_RULE, _HIGHEST + 1, NO_PORT - 1)
 """Of no patterns."""
 
 
-class Ports:
-    """Disjoint intervals of ports, each with the first rule that covers it; never more than there are ports."""
+class Ports(Struct, eq=False, gc=False):
+    """Disjoint intervals of ports, each with the first rule that covers it; never more than there are ports.
 
-    __slots__ = ("_ends", "_found", "_rules", "_starts")
+    There may be a million, so the garbage collector does not track them; nor does it track the tables, of which most
+    are the same.
+    """
 
-    def __init__(self) -> None:
-        # What no rule covers yet; and what one does: the lowest and the highest port, and the rule.
-        self._starts, self._ends = [NO_PORT], [_HIGHEST]
-        self._found: list[tuple[int, int, int]] = []
-        self._rules: list[int] = []
+    _starts: tuple[int, ...] = ()
+    _rules: tuple[int, ...] = ()
+    # Until the table is made: the ports of the only pattern, or of several.
+    _first: tuple[int, int, int] | None = None
+    _several: _Several | None = None
 
     def add(self, low: int, high: int, rule: int) -> None:
         """Add the ports of a pattern; those of the first rule come first."""
-        first, behind = bisect_left(self._ends, low), bisect_right(self._starts, high)
-        if first >= behind:
+        if self._first is None:
+            self._first = low, high, rule
             return
-        starts, ends = self._starts[first:behind], self._ends[first:behind]
-        self._found += [(max(low, start), min(high, end), rule) for start, end in zip(starts, ends, strict=True)]
-        self._starts[first:behind] = [starts[0]] * (starts[0] < low) + [high + 1] * (high < ends[-1])
-        self._ends[first:behind] = [low - 1] * (starts[0] < low) + [ends[-1]] * (high < ends[-1])
+        if self._several is None:
+            self._several = _Several()
+            self._several.add(*self._first)
+        self._several.add(low, high, rule)
 
     def seal(self) -> None:
         """Make the table, once everything was added."""
-        free = ((start, end, NO_RULE) for start, end in zip(self._starts, self._ends, strict=True))
-        intervals = sorted([*self._found, *free])
-        self._starts = [start for start, _, _ in intervals]
-        self._rules = [rule for _, _, rule in intervals]
-        self._ends, self._found = [], []
+        assert self._first is not None
+        table = _table_of_one(*self._first) if self._several is None else self._several.table()
+        self._starts, self._rules = table
+        self._several = None
 
     @property
     def content(self) -> object:
         """What the table says: equal ones find the same."""
-        return tuple(self._starts), tuple(self._rules)
+        return self._starts, self._rules
 
     @property
     def span(self) -> Span:
@@ -83,3 +89,36 @@ class Ports:
     def find(self, port: int) -> int:
         """The first rule that covers a port, or NO_RULE."""
         return self._rules[bisect_right(self._starts, port) - 1]
+
+
+class _Several:
+    """The ports of several patterns."""
+
+    __slots__ = ("_ends", "_found", "_starts")
+
+    def __init__(self) -> None:
+        # What no rule covers yet; and what one does: the lowest and the highest port, and the rule.
+        self._starts, self._ends = [NO_PORT], [_HIGHEST]
+        self._found: list[tuple[int, int, int]] = []
+
+    def add(self, low: int, high: int, rule: int) -> None:
+        first, behind = bisect_left(self._ends, low), bisect_right(self._starts, high)
+        if first >= behind:
+            return
+        starts, ends = self._starts[first:behind], self._ends[first:behind]
+        self._found += [(max(low, start), min(high, end), rule) for start, end in zip(starts, ends, strict=True)]
+        self._starts[first:behind] = [starts[0]] * (starts[0] < low) + [high + 1] * (high < ends[-1])
+        self._ends[first:behind] = [low - 1] * (starts[0] < low) + [ends[-1]] * (high < ends[-1])
+
+    def table(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Give where each interval starts, and its rule."""
+        free = ((start, end, NO_RULE) for start, end in zip(self._starts, self._ends, strict=True))
+        intervals = sorted([*self._found, *free])
+        return tuple(start for start, _, _ in intervals), tuple(rule for _, _, rule in intervals)
+
+
+@lru_cache(_COMMON)
+def _table_of_one(low: int, high: int, rule: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    alone = _Several()
+    alone.add(low, high, rule)
+    return alone.table()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,3 +189,47 @@ def test_steps_are_short() -> None:
         count += 1
     assert count > (3000 + 20 * 256) / 500
     assert active.decide(Query("GET", policy="large", origins=("https://0123.h19.example",))).allowed is True
+
+
+PATTERNS = {
+    "exact": "https://a{}.example",
+    "wildcards": "https://*.a{}.example",
+    "one label": "https://?.a{}.example:8443",
+    "ports": "https://a{}.example:*",
+    "globs": "https://a{}-*.example.com",
+    "globs of several hosts": "https://a*.b{}.example.com",
+    "ranges": "http://10.1.{}.0/24",
+    "bound": "https://<tenant>.a{}.example",
+}
+
+
+def tracked_of(policy_set: PolicySet) -> int:
+    """Count the objects of active policies that the garbage collector tracks, without those of the set."""
+    gc.collect()
+    before = len(gc.get_objects())
+    active = ActivePolicies(policy_set)
+    gc.collect()
+    found = len(gc.get_objects()) - before
+    del active
+    return found
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
+def test_the_garbage_collector_does_not_track_patterns(pattern: str) -> None:
+    """What the collector tracks, which it stops everything to look through, does not grow with the patterns."""
+    tracked = []
+    for count in (100, 200):
+        policy = {"origins": [pattern.format(number) for number in range(count)]}
+        if "<" in pattern:
+            policy["match"] = ["<tenant>.api.example/"]
+        tracked.append(tracked_of(read_document({"version": 1, "policies": {"p": policy}})))
+    assert tracked[1] - tracked[0] < 10
+
+
+def test_the_garbage_collector_does_not_track_policies() -> None:
+    """Nor does it grow with policies that grant the same."""
+    tracked = []
+    for count in (100, 200):
+        policies = {f"p{n}": {"origins": ["https://a.example", f"https://*.b{n}.example"]} for n in range(count)}
+        tracked.append(tracked_of(read_document({"version": 1, "policies": policies})))
+    assert tracked[1] - tracked[0] < 10

@@ -127,14 +127,14 @@ FINDS: dict[str, tuple[Callable[[int], Rules], str, int]] = {
 @pytest.mark.parametrize(("rules", "origin", "found"), FINDS.values(), ids=FINDS)
 def test_find(rules: Callable[[int], Rules], origin: str, found: int) -> None:
     """Finding the rule for an origin takes as many instructions among 10,000 patterns as among 10."""
-    few, many = (OriginIndex((patterns, True) for patterns in rules(count)) for count in (10, 10_000))
+    few, many = (OriginIndex.of((patterns, True) for patterns in rules(count)) for count in (10, 10_000))
     assert (found, found) == (few.find(origin), many.find(origin))
     assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
 
 
 def test_find_among_ports() -> None:
     """Finding the rule for a port takes as many instructions among 1,000 intervals as among 10."""
-    few, many = (OriginIndex([(numbered("app://*.example.com:{}")(n)[0], True)]) for n in (10, 1000))
+    few, many = (OriginIndex.of([(numbered("app://*.example.com:{}")(n)[0], True)]) for n in (10, 1000))
     origin = "app://a.example.com:7"
     assert (few.find(origin), many.find(origin)) == (0, 0)
     assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
@@ -146,7 +146,7 @@ def nested(depth: int, port: str = "") -> OriginIndex:
         f"https://{'a' * before}*{'b' * behind}.example.com{port}"
         for before, behind in product(range(1, depth + 1), repeat=2)
     )
-    return OriginIndex([(origin_patterns(globs), True)])
+    return OriginIndex.of([(origin_patterns(globs), True)])
 
 
 @pytest.mark.parametrize("port", ["", ":8443"])
@@ -169,7 +169,9 @@ def test_find_no_nested_glob() -> None:
 
 def test_find_among_expressions() -> None:
     """Finding the rule for an origin takes as many instructions among 300 regular expressions as among 10."""
-    few, many = (OriginIndex([(numbered(r"re:https://pr-[0-9]+\.n{}\.example\.com")(n)[0], True)]) for n in (10, 300))
+    few, many = (
+        OriginIndex.of([(numbered(r"re:https://pr-[0-9]+\.n{}\.example\.com")(n)[0], True)]) for n in (10, 300)
+    )
     origin = "https://pr-1.n7.example.com"
     assert (few.find(origin), many.find(origin)) == (0, 0)
     assert instructions(lambda: few.find(origin)) == instructions(lambda: many.find(origin))
@@ -189,13 +191,13 @@ COMPILED = (
 @pytest.mark.parametrize("pattern", COMPILED)
 def test_compile(pattern: str) -> None:
     """Compiling three times as many patterns takes little more than three times as many instructions."""
-    few, many = (instructions(lambda n=n: OriginIndex([(numbered(pattern)(n)[0], True)])) for n in (200, 600))  # type: ignore[misc]
+    few, many = (instructions(lambda n=n: OriginIndex.of([(numbered(pattern)(n)[0], True)])) for n in (200, 600))  # type: ignore[misc]
     assert many < 4 * few
 
 
 def test_find_of_any_length() -> None:
     """An origin that is longer than any browser's costs the same however long it is."""
-    index = OriginIndex([(origin_patterns(["https://*.example.com", "re:.*"]), True)])
+    index = OriginIndex.of([(origin_patterns(["https://*.example.com", "re:.*"]), True)])
     long, longer = (f"https://{'a.' * length}example.com" for length in (200, 200_000))
     assert instructions(lambda: index.find(long)) == instructions(lambda: index.find(longer))
 

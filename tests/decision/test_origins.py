@@ -21,7 +21,7 @@ Rules = Sequence[Sequence[str]]
 
 def index_of(rules: Rules) -> OriginIndex:
     """Compile rules without credentials."""
-    return OriginIndex((origin_patterns(patterns), True) for patterns in rules)
+    return OriginIndex.of((origin_patterns(patterns), True) for patterns in rules)
 
 
 def first_that_covers(rules: Rules, origin: str) -> int:
