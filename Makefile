@@ -104,7 +104,7 @@ docs: $(VENV)/test
 share: $(VENV)/release
 	$(BIN)/python release/share.py share
 
-# An sdist and a wheel, the same bytes whenever they are built from one commit; in build/release, what pins them.
+# An sdist and a wheel, the same bytes whenever one Python builds them from one commit; in build/release, what pins them.
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),315532800)
 dist: $(VENV)/release
 	rm -rf dist build/release && mkdir -p build/release

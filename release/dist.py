@@ -1,4 +1,4 @@
-"""Builds the sdist and the wheel: the same bytes whenever and wherever that is done from the same commit.
+"""Builds the sdist and the wheel: the same bytes whenever that is done from one commit by one Python.
 
 The argument is the directory to write into; SOURCE_DATE_EPOCH has the date of all files, in seconds.
 

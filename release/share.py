@@ -6,6 +6,7 @@ The argument is the directory to write into.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ MANUAL: Final = "man/man1/cors-service.1"
 
 def main(target: str) -> None:
     """Write the files below a directory."""
+    # What a terminal has does not belong into them.
+    os.environ.update(COLUMNS="80", NO_COLOR="1")
     for shell, place in COMPLETIONS.items():
         _write(Path(target, place), completion(shell))
     _write(Path(target, MANUAL), manual())

@@ -72,13 +72,14 @@ def sdist(project: Path) -> Path:
 
 
 def test_built_twice(project: Path, wheel: Path, sdist: Path, tmp_path: Path) -> None:
-    """Another build, in another place and with files of other dates and modes, gives the same bytes."""
+    """Another build, on a wide terminal, where it is tomorrow, of files of other dates, gives the same bytes."""
     copy = tmp_path / "elsewhere"
     copy_sources(copy)
     for path in copy.rglob("*"):
         os.utime(path, (1, 1))
         path.chmod(path.stat().st_mode & ~0o077)
-    run(sys.executable, "release/dist.py", "dist", cwd=copy, SOURCE_DATE_EPOCH=EPOCH)
+    there = {"COLUMNS": "200", "TZ": "Pacific/Kiritimati"}
+    run(sys.executable, "release/dist.py", "dist", cwd=copy, SOURCE_DATE_EPOCH=EPOCH, **there)
     digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in (copy / "dist").iterdir()}
     assert digests == {path.name: sha256(path.read_bytes()).hexdigest() for path in (wheel, sdist)}
     sums = (project / "build" / "release" / "SHA256SUMS").read_text()
