@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +55,8 @@ def manual() -> str:
     page = Manpage(parser)
     page.source = f"cors-service {__version__}"
     page.manual = "CORS policy service"
+    # Its own choice depends on the time zone.
+    page.date = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())), UTC).date().isoformat()
     page.description = "check CORS policies, and decide by them"
     page.add_section("exit status", "=", _verbatim([statuses or ""]))
     page.add_section("examples", "=", _verbatim(inner.epilog or "" for inner in _commands(parser)))

@@ -141,7 +141,7 @@ def test_description(wheel: Path) -> None:
 def environment(project: Path) -> Path:
     """Give the commands of an environment with the wheel, out of the wheelhouse alone, without any extra."""
     base = project.parent / "environment"
-    run(sys.executable, "-m", "venv", base, cwd=project)
+    run(sys.executable, "-m", "venv", "--without-pip", base, cwd=project)
     pip(base, project, "cors-service")
     return base / "bin"
 
@@ -150,7 +150,7 @@ def pip(environment: Path, project: Path, *words: str) -> None:
     """Install out of the wheelhouse alone."""
     wheelhouse = project / "build" / "wheelhouse"
     offline = ["--quiet", "--disable-pip-version-check", "--no-index", "--find-links", str(wheelhouse)]
-    run(environment / "bin" / "python", "-m", "pip", "install", *offline, *words, cwd=wheelhouse)
+    run(sys.executable, "-m", "pip", "--python", environment, "install", *offline, *words, cwd=wheelhouse)
 
 
 def test_without_extras(environment: Path, tmp_path: Path) -> None:
