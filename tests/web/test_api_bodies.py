@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cors_service.web import Limits
+from cors_service.web._body import MOST_PARTS
 from tests.web.traversal import caller
 
 GOOD = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}
@@ -184,3 +185,33 @@ def test_largest_body_by_default() -> None:
     good = json.dumps(GOOD).encode("ascii")
     assert caller().ask("POST", "/v1/decision", good.ljust(1 << 20), [JSON]).status == 200
     assert caller().ask("POST", "/v1/decision", good.ljust((1 << 20) + 1), [JSON]).problem == (413, "body-too-large")
+
+
+PATHS = [
+    "/v1/decision",
+    "/v1/decisions",
+    "/access/v1/evaluation",
+    "/access/v1/evaluations",
+    "/v1/data/cors/decision",
+    "/v1/data/cors/apisix",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("part", [b"[],", b"{},", b'{"a":0},', b'"",', b"[" * 500 + b"]" * 500 + b","])
+def test_very_many_values(path: str, part: bytes) -> None:
+    """A body with more values than any batch of queries is refused before it is parsed, however short it is."""
+    body = b'{"a":[%b0]}' % (part * ((1 << 20) // len(part) - 5))
+    answer = caller().ask("POST", path, body, [JSON])
+    assert answer.problem == (413, "body-too-large")
+    assert "100000 of the characters [ { , :" in answer.json["detail"]
+
+
+def test_a_full_batch_has_few_values() -> None:
+    """The longest batch, of queries with all their headers, has a third of the values that a body may have at most."""
+    headers = [["Origin", "https://a.example"], ["Access-Control-Request-Method", "PUT"]]
+    headers.append(["Access-Control-Request-Headers", "authorization,content-type,x-one,x-two,x-three"])
+    query = {"method": "OPTIONS", "policy": "status", "url": "https://a.example:8443/x?y=1,2", "headers": headers}
+    body = json.dumps({"queries": [query] * 1000}).encode()
+    assert sum(map(body.count, b"[{,:")) < MOST_PARTS // 3
+    assert len(caller().ask("POST", "/v1/decisions", body, [JSON]).json["decisions"]) == 1000
