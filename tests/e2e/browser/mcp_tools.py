@@ -1,0 +1,59 @@
+"""A server of tools, made with the Python SDK of the Model Context Protocol, that speaks streamable HTTP.
+
+`FILE POLICY` puts it behind our middleware, which decides by that policy of that file; without them it stands alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from cors_service.policy import read_document
+from cors_service.protect.asgi import CORSMiddleware
+
+server = MCPServer("tools")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@server.custom_route("/", ["GET"])
+async def page(_: Request) -> Response:
+    """Serve a page."""
+    return PlainTextResponse("tools")
+
+
+def main(*given: str) -> None:
+    """Serve."""
+    # The SDK's own checks are off: they know no rules, and are not what is tested.
+    off = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app: Any = server.streamable_http_app(transport_security=off)
+    if given:
+        file, policy = given
+        app = CORSMiddleware(app, read_document(tomllib.loads(Path(file).read_text(encoding="utf-8"))), policy=policy)
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        sys.stdout.write(f"port {listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
+        asyncio.run(uvicorn.Server(config).serve([listener]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
