@@ -87,6 +87,12 @@ class Options(usage.Options):
         _number("drain-timeout", float, 0, "Seconds that requests in flight have to end after SIGTERM."),
         _number("workers", int, 1, "Processes that serve; with more than one, this process only looks after them."),
         [
+            "shadow",
+            None,
+            None,
+            "Policies that decide beside the others and never answer; /v1/status says what they would change.",
+        ],
+        [
             "snapshot",
             None,
             None,

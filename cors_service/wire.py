@@ -283,6 +283,11 @@ def write_query(query: Query) -> bytes:
     return _encode(_as_usual(query))
 
 
+def query_as_dict(query: Query) -> object:
+    """Give a query as JSON types, as `POST /v1/decision` takes it."""
+    return msgspec.to_builtins(_as_usual(query))
+
+
 def write_queries(queries: Iterable[Query]) -> bytes:
     """Write queries as the JSON that `POST /v1/decisions` takes."""
     return _encode({"queries": [_as_usual(query) for query in queries]})

@@ -16,7 +16,7 @@ from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Endpoint, Prepared, make_snapshot, path_of
+from cors_service.daemon.start import Endpoint, Prepared, make_shadow_store, make_snapshot, path_of
 from cors_service.policy.change import Change
 from cors_service.processes import nameless_file
 from cors_service.server import DecisionServer, DecisionSite
@@ -24,6 +24,7 @@ from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
 from cors_service.server.quick import QuickChannel
 from cors_service.store import IPolicyStore, LivePolicies
+from cors_service.store.shadow import ShadowedPolicies, ShadowLive
 from cors_service.web import DecisionTree, OperatorTree, decision_resource
 
 
@@ -53,6 +54,7 @@ class DecisionService(MultiService):
 
     Attributes:
         policies: The active policies.
+        shadow: Those that decide beside them; None without any.
         tree: The resource tree that decides by them.
         site: The site around the tree.
         sites: This one, and the one for operators if they have their own.
@@ -99,7 +101,9 @@ class DecisionService(MultiService):
         snapshot = make_snapshot(settings) if settings.store is not None else None
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
         self.policies.activate(initial)
-        self.tree = decision_resource(self.policies, limits=settings.limits, clock=reactor, access=access)
+        self.shadow = None if settings.shadow is None else ShadowLive(make_shadow_store(settings, reactor), reactor)
+        holder = self.policies if self.shadow is None else ShadowedPolicies(self.policies, self.shadow)
+        self.tree = decision_resource(holder, limits=settings.limits, clock=reactor, access=access)
         self.site = self._make_site(self.tree)
         self.sites = [self.site]
         self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
@@ -112,6 +116,8 @@ class DecisionService(MultiService):
             self.servers.append(DecisionServer(self.sites[-1], for_operators, drain_timeout=settings.drain_timeout))
         self.tree.status.connections = self._connections
         self.policies.setServiceParent(self)
+        if self.shadow is not None:
+            self.shadow.setServiceParent(self)
         if access is not None:
             access.setServiceParent(self)
         for tree, server in zip(trees, self.servers, strict=True):
@@ -154,6 +160,8 @@ class DecisionService(MultiService):
             if IReloadingEndpoint.providedBy(endpoint):
                 endpoint.reload()
         reloads = [self.policies.reload()]
+        if self.shadow is not None:
+            reloads.append(self.shadow.reload())
         if self._access is not None:
             reloads.append(self._access.reload())
         return gatherResults(reloads).addCallback(lambda _: None)

@@ -38,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         idle_timeout: Seconds after which a silent connection is closed.
         drain_timeout: Seconds that requests in flight have to end when the service stops.
         workers: Processes that serve.
+        shadow: The path of policies that decide beside the others and never answer; None for none.
         snapshot: The path of the file that keeps the last good policies; None for none.
         max_snapshot_age: Seconds after which a start does without the snapshot; None for never.
         reader_memory: MiB that reading the policies may take up.
@@ -66,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     idle_timeout: float = _SERVER_LIMITS.idle_timeout
     drain_timeout: float = 10.0
     workers: int = 1
+    shadow: str | None = None
     snapshot: str | None = None
     max_snapshot_age: float | None = None
     reader_memory: int = DEFAULT_LIMITS.memory

@@ -136,6 +136,13 @@ def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
     return store(path_of(settings), reactor, snapshot=make_snapshot(settings), limits=settings.reader_limits)
 
 
+def make_shadow_store(settings: Settings, reactor: Any) -> IPolicyStore:
+    """Make the store of the shadow, which keeps no snapshot: without it, nothing is answered otherwise."""
+    assert settings.shadow is not None
+    store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
+    return store(Path(settings.shadow), reactor, limits=settings.reader_limits)
+
+
 def make_access(settings: Settings, reactor: Any, kept: KeptText | None = None) -> LiveAccess | None:
     """Read who may ask, in this thread; None for everybody.
 

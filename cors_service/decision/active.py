@@ -32,6 +32,7 @@ class ActivePolicies:
         revision: The revision of that set.
         guards: How many of them have a guard. Without any, nothing depends on the circumstances of a query.
         enforcing: How many of them have one that does more than report.
+        memory: What its answers are remembered by: the revision, unless more than the answer depends on being asked.
     """
 
     def __init__(self, policy_set: PolicySet) -> None:
@@ -49,7 +50,7 @@ class ActivePolicies:
         self, policy_set: PolicySet, revision: str, policies: dict[str, CompiledPolicy], router: Router, guards: Guards
     ) -> None:
         self.policy_set = policy_set
-        self.revision = revision
+        self.revision = self.memory = revision
         self.guards = guards.all
         self.enforcing = guards.enforcing
         self._policies = policies

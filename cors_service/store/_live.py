@@ -43,6 +43,7 @@ class LivePolicies(Service):
     Attributes:
         active: The compiled policies that decide now, or None before any could be loaded. Read it once for
             each request: it changes between two reads.
+        when_swapped: Is called when other policies have become active.
     """
 
     _log: Final = Logger()
@@ -65,6 +66,7 @@ class LivePolicies(Service):
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
         """
         self.active: ActivePolicies | None = None
+        self.when_swapped: Callable[[], object] = lambda: None
         self._store = store
         # A store of somebody's own may be called by a URL.
         self._source = without_userinfo(store.name)
@@ -253,6 +255,7 @@ class LivePolicies(Service):
             return
         self.active = active
         self._generation += 1
+        self.when_swapped()
         count = len(active.policy_set.policies)
         self._log.info(
             f"Revision {{revision}} of {{source}} is active: {{count}} {plural(count, 'policy', 'policies')}",

@@ -17,6 +17,7 @@ from cors_service.grammar.nearest import nearest
 from cors_service.limits import Limits
 from cors_service.reader.messages import WorkerStatus
 from cors_service.store import IPolicies, Status
+from cors_service.store.shadow import ShadowedPolicies, shadow_as_dict
 from cors_service.web._documents import Document, Documents
 from cors_service.web._tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.access import IAccess
@@ -27,7 +28,7 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns
 from cors_service.web.workers import iso, write_worker
-from cors_service.wire import write_json
+from cors_service.wire import query_as_dict, write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()
 
@@ -126,6 +127,8 @@ class StatusEndpoint(Endpoint):
         }
         if self.connections is not None:
             fields["connections"] = self.connections()
+        if isinstance(self._policies, ShadowedPolicies):
+            fields["shadow"] = shadow_as_dict(self._policies, query_as_dict)
         if self.worker is not None:
             fields |= {"worker": self.worker, "workers": [*map(write_worker, self.workers())]}
         if self._access is not None:

@@ -61,7 +61,7 @@ class DecisionEndpoint(EndpointWithPolicies):
         """Decide about the query in the body."""
         active = self._active()
         body = json_body(request, self._limits.body)
-        remembered = self._by_body.of(active.revision)
+        remembered = self._by_body.of(active.memory)
         answer = remembered.get(body)
         if answer is None:
             if len(body) > SHORT:
@@ -74,7 +74,7 @@ class DecisionEndpoint(EndpointWithPolicies):
         """Decide about the query in the URL; the answer may be kept, and asked about with If-None-Match."""
         active = self._active()
         form = request.uri.partition(b"?")[2]
-        remembered = self._by_form.of(active.revision)
+        remembered = self._by_form.of(active.memory)
         answer = remembered.get(form)
         if answer is None:
             ttl = self._limits.ttl
@@ -103,7 +103,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
         active = self._active()
         body = json_body(request, self._limits.body)
         # By the end of a long batch, other policies may be active, which have a memory of their own.
-        remembered = self._written.of(active.revision)
+        remembered = self._written.of(active.memory)
         if len(body) <= SHORT:
             texts = split_queries(body)
             # Each item but the last has a comma behind it.

@@ -125,7 +125,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         question = self._question(request, self._guarded_names if active.guards else self._names)
         if question is None:
             return self._decide_anew(request)
-        remembered = self._remembered.of(active.revision)
+        remembered = self._remembered.of(active.memory)
         answer = remembered.get(question)
         if answer is None:
             answer = self._decide_anew(request)

@@ -66,6 +66,7 @@ class ActiveInScope(ActivePolicies):
     def __init__(self, whole: ActivePolicies, prefixes: tuple[str, ...]) -> None:
         self.whole = whole
         self.revision = whole.revision
+        self.memory = whole.memory
         self.guards = whole.guards
         self.enforcing = whole.enforcing
         self._prefixes = prefixes

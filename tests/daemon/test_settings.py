@@ -50,6 +50,7 @@ def test_limits() -> None:
         request_timeout=st.floats(1, 2**31),
         workers=st.integers(1, 2**31),
         snapshot=st.none() | PATHS,
+        shadow=st.none() | PATHS,
         access_log=st.none() | PATHS,
         line_by_line=st.booleans(),
     )
