@@ -18,6 +18,8 @@ from docs.extensions import contents, docstrings, links_out, openapi, public_nam
 ROOT = Path(cors_service.__file__).parents[1]
 OPENAPI = ROOT / "cors_service" / "web" / "openapi.json"
 
+pytestmark = pytest.mark.timeout(300)  # for machines that are slow and busy
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(target / "html"),
     ]
     done = subprocess.run(
-        [*command, "-d", str(target / "trees")], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+        [*command, "-d", str(target / "trees")], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return target / "html"
