@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 import cors_service
+from cors_service.policy.schema import SCHEMA
 from cors_service.reader.sources import read_policies
 from tests.daemon.options import parse
 
@@ -178,8 +179,9 @@ def test_values() -> None:
 
 
 def test_policies_of_the_values(tmp_path: Path) -> None:
-    """The policies that a newcomer finds there have no mistakes."""
+    """The policies that a newcomer finds there have no mistakes, and lead editors to the schema."""
     for name, text in values()["policies"].items():
+        assert text.startswith(f"#:schema {SCHEMA['$id']}\n")
         (tmp_path / name).write_text(text)
     assert read_policies(tmp_path).policies
 
