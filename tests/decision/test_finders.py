@@ -4,12 +4,14 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision._addresses import AddressIndex
 from cors_service.decision._globs import GlobIndex
 from cors_service.decision._ports import NO_RULE
+from cors_service.decision.steps import at_once, sorted_in_steps
 from cors_service.grammar.addresses import AddressRange
 from cors_service.grammar.origin import read_origin
 from cors_service.grammar.pattern import read_pattern
@@ -81,3 +83,13 @@ def test_globs(rules: list[str]) -> None:
         parsed = read_origin(origin)
         assert parsed is not None
         assert expected(rules, origin) == index.find(parsed), origin
+
+
+@pytest.mark.parametrize("count", [0, 1, 2000, 2001, 4500])
+def test_sorted_in_steps(count: int) -> None:
+    """However many items there are, they get sorted, and no step takes more than two thousand of them."""
+    items = [number * 7919 % 4507 for number in range(count)]
+    steps = sorted_in_steps(items)
+    taken = sum(1 for _ in sorted_in_steps(items))
+    assert at_once(steps) == sorted(items)
+    assert taken == -(-count // 2000) + (-(-count // 200) if count > 2000 else 0)

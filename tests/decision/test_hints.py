@@ -204,6 +204,23 @@ def test_unknown_policy(name: str, near: str | None) -> None:
     assert (decided.value.code, decided.value.message) == ("unknown-policy", expected)
 
 
+LIKE = [*(f"https://site{number}.example" for number in range(100)), "https://warehouse.example:8443"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "near"),
+    [
+        ("https://warehouse.zz", "https://warehouse.example:8443"),
+        ("https://warehousing.zz:8443", None),
+        ("https://sites.zz", "https://site0.example"),
+    ],
+)
+def test_most_alike(origin: str, near: str | None) -> None:
+    """The nearest of many is one with the same longest label; of others the first few are compared."""
+    hint = active(shop={"origins": LIKE}).advise(sent(origin, policy="shop")).reason.hint
+    assert hint == (f"The nearest is '{near}'." if near else f'Add "{origin}" to the origins of a rule.')
+
+
 ORIGINS = ["http://127.0.0.1:5173", "https://site77.exmaple", "https://site77.example:8443", "chrome-extension://a"]
 
 
