@@ -168,12 +168,13 @@ class PythonProcess(ProcessProtocol):
             self.transport.closeChildFD(number)
 
 
-def run(arguments: Sequence[str], timeout: float) -> bytes:
+def run(arguments: Sequence[str], timeout: float, files: Sequence[int] = ()) -> bytes:
     """Run a Python process to its end, before the reactor runs.
 
     Args:
         arguments: Those of Python.
         timeout: Seconds that it may take.
+        files: Descriptors that it gets, with the same numbers.
 
     Returns:
         What it wrote on its standard output.
@@ -183,7 +184,12 @@ def run(arguments: Sequence[str], timeout: float) -> bytes:
     """
     try:
         done = subprocess.run(  # noqa: S603 - the program is this one
-            _command(arguments), env=_environment(), stdout=subprocess.PIPE, check=False, timeout=timeout
+            _command(arguments),
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            check=False,
+            timeout=timeout,
+            pass_fds=files,
         )
     except subprocess.TimeoutExpired:
         raise OSError(f"it takes longer than {timeout:g} seconds") from None

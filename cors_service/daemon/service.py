@@ -19,6 +19,7 @@ from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import Endpoint, Prepared, make_shadow_store, make_snapshot, path_of
 from cors_service.policy.change import Change
 from cors_service.processes import nameless_file
+from cors_service.reader.snapshot import Snapshot
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
@@ -38,12 +39,12 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
     Returns:
         A service that decides and listens, or one that supervises workers; it reloads the policies on SIGHUP.
     """
-    settings, store, initial, endpoints, for_operators, access, json_log = prepared
+    settings, store, initial, endpoints, for_operators, access, json_log, snapshot = prepared
     if json_log is not None:
         log_as_json(json_log, reactor)
     notifier = Notifier.of(os.environ)
     if initial is None:
-        return supervise(settings, [*endpoints, *for_operators], reactor, notifier)
+        return supervise(settings, [*endpoints, *for_operators], reactor, notifier, snapshot)
     return DecisionService(
         settings, store, initial, endpoints, reactor, for_operators=for_operators, access=access, notifier=notifier
     )
@@ -167,7 +168,9 @@ class DecisionService(MultiService):
         return gatherResults(reloads).addCallback(lambda _: None)
 
 
-def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notifier: Notifier) -> IService:
+def supervise(
+    settings: Settings, endpoints: list[Endpoint], reactor: Any, notifier: Notifier, snapshot: Snapshot | None
+) -> IService:
     """Make the service of the process that looks after workers.
 
     Args:
@@ -175,6 +178,7 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notif
         endpoints: Where to listen, each endpoint with its description.
         reactor: The reactor.
         notifier: Tells the service manager what the service does; it is ready when the first worker serves.
+        snapshot: Keeps each good set of policies.
     """
     # Imported late: one process has none.
     from cors_service.workers.supervisor import Supervisor
@@ -186,7 +190,7 @@ def supervise(settings: Settings, endpoints: list[Endpoint], reactor: Any, notif
         endpoints,
         ["-m", "cors_service.daemon.worker", settings.to_json()],
         policies=path_of(settings),
-        snapshot=make_snapshot(settings),
+        snapshot=snapshot,
         limits=settings.reader_limits,
         drain_timeout=settings.drain_timeout,
         when_serving=notifier.ready,

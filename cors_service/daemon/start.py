@@ -29,7 +29,7 @@ from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
-from cors_service.store.reader_client import check_in_process
+from cors_service.store.reader_client import check_in_process, in_memory
 from cors_service.web.hosts import Hosts
 from cors_service.workers.sockets import PassedSockets
 
@@ -47,6 +47,7 @@ class Prepared(NamedTuple):
         operator_endpoints: The same for the policies and the status; empty if they are with the others.
         access: Who may ask; None for everybody.
         json_log: The open file for the log as JSON.
+        snapshot: For workers: where the policies are that were found to be good.
     """
 
     settings: Settings
@@ -56,6 +57,7 @@ class Prepared(NamedTuple):
     operator_endpoints: list[Endpoint]
     access: LiveAccess | None
     json_log: TextIO | None
+    snapshot: Snapshot | None = None
 
 
 def check_policies(settings: Settings, reactor: Any) -> NoReturn:
@@ -104,12 +106,13 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     settings = with_files(settings)
     warn_if_capped([*settings.listen, *settings.operator_listen])
     store = make_store(settings, reactor)
-    initial = None
+    initial, snapshot = None, None
     try:
         if settings.workers == 1:
             initial = read_initial(settings, store)
         else:
-            check_in_process(path_of(settings), make_snapshot(settings), settings.reader_limits)
+            snapshot = make_snapshot(settings) or in_memory()
+            check_in_process(path_of(settings), snapshot, settings.reader_limits)
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         log_refused_start(settings.json_log, invalid.mistakes)
@@ -120,7 +123,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     if settings.access_log not in {None, "-"}:
         # The site opens it itself.
         _open_log("access-log", settings.access_log).close()
-    return Prepared(settings, store, initial, endpoints, for_operators, access, json_log)
+    return Prepared(settings, store, initial, endpoints, for_operators, access, json_log, snapshot)
 
 
 def make_store(settings: Settings, reactor: Any) -> IPolicyStore:

@@ -80,13 +80,13 @@ class ReaderClient:
             path: The source: a file or directory.
             reactor: Provides `IReactorProcess` and `IReactorTime`.
             changed: Is called when there may be something new.
-            snapshot: Where the process keeps each good set.
+            snapshot: Where the process keeps each good set; in memory, if nothing is given.
             limits: What reading may take.
         """
         self.name = shown_path(path)
         self._path = path
-        self._given = snapshot
-        self._shared: SharedSnapshot | None = None
+        self._shared = snapshot if isinstance(snapshot, SharedSnapshot) else None
+        self._given = snapshot if self._shared is None else None
         self._limits = limits
         self._reactor = reactor
         self._changed = changed
@@ -248,7 +248,7 @@ class ReaderClient:
         if self._given is not None:
             return self._given
         if self._shared is None:
-            self._shared = SharedSnapshot(nameless_file("cors-service-policies"))
+            self._shared = in_memory()
         return self._shared
 
     def _forget_shared(self) -> None:
@@ -314,15 +314,29 @@ class ReaderClient:
         self._changed()
 
 
-def check_in_process(path: Path, snapshot: Snapshot | None, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
+def in_memory() -> SharedSnapshot:
+    """Make a snapshot that readers share, and that is gone with them and with this process."""
+    return SharedSnapshot(nameless_file("cors-service-policies"))
+
+
+def check_in_process(path: Path, snapshot: Snapshot, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
     """Have a process that ends with it read policies, so that nothing of them stays in this one.
+
+    Args:
+        path: The source: a file or directory.
+        snapshot: Keeps the good set, for the process that reads next: there may be mistakes by then.
+        limits: What reading may take.
 
     Raises:
         InvalidPolicies: With every mistake, if the policies can't be what a service starts with.
     """
     try:
         # The process itself says what takes it too long, unless it can't.
-        output = run(_arguments(path, snapshot, limits, "--check"), timeout=limits.timeout + _END_SECONDS)
+        arguments, files = _arguments(path, snapshot, limits, "--check"), []
+        if isinstance(snapshot, SharedSnapshot):
+            files = [snapshot.fileno()]
+            arguments = _arguments(path, None, limits, "--check", "--shared", str(snapshot.fileno()))
+        output = run(arguments, timeout=limits.timeout + _END_SECONDS, files=files)
     except OSError as error:
         why = f"The process that reads the policies failed: {error}."
         raise InvalidPolicies([PolicyError(_FAILED, why, file=shown_path(path))]) from None

@@ -12,6 +12,7 @@ from twisted.python.usage import UsageError
 from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.reader.good import GoodSet
+from cors_service.reader.reading import Documents, begin
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import ReaderPolicyStore
@@ -226,6 +227,17 @@ def test_workers_begin_with_a_snapshot(teams: Path) -> None:
     (teams / "b.toml").write_text(BAD.replace("one", "two"))
     prepared = parse("--policies", teams, "--snapshot", teams.with_name("kept.json"), "--workers", "2").prepared
     assert prepared.initial is None
+
+
+def test_mistakes_between_the_check_and_the_workers(teams: Path) -> None:
+    """Workers without a snapshot decide by what was good at the start, also if it is not when they read it."""
+    prepared = parse("--policies", teams, "--workers", "2").prepared
+    assert prepared.snapshot is not None
+    (teams / "b.toml").write_text(BAD.replace("one", "two"))
+    documents = Documents(teams)
+    begin(documents, prepared.snapshot, is_start=False)
+    assert documents.good is not None
+    assert (sorted(documents.good.policy_set.policies), len(documents.behind)) == (["one", "two"], 1)
 
 
 def test_age_of_no_snapshot(policies: Path) -> None:
