@@ -16,6 +16,7 @@ from tests.e2e.requirements import need
 
 from .firefox import Firefox, running_firefox
 from .guard_rows import LISTED, PLAIN, ROWS, SITE, Row, Sent
+from .guard_table import PLACE, TABLE
 from .processes import running_service
 from .recording import Recorded, Recorder, recording
 from .webdriver import Chromium, running_chromium
@@ -106,3 +107,8 @@ def test_what_a_guard_makes_of_it(row: Row, asked: Asked, service: int) -> None:
         connection.request("POST", "/v1/decision", json.dumps(query), {"Content-Type": "application/json"})
         guard: dict[str, Any] = json.loads(connection.getresponse().read())["guard"]
     assert (guard["pass"], guard["mode"], guard["reason"]["code"]) == (row.code in PASSES, "enforce", row.code)
+
+
+def test_document() -> None:
+    """The table of the page about guards is made of these rows."""
+    assert PLACE.table == TABLE
