@@ -46,6 +46,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "SSL4ServerEndpoint._port": lambda: SSL4ServerEndpoint(None, 1, None)._port,
     "UNIXServerEndpoint._address": lambda: UNIXServerEndpoint(None, "a.sock")._address,
 }
+OF_NAMED_TUPLES = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
+"""Public names, in spite of their form."""
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(cors_service.__path__, "cors_service.")
@@ -151,4 +153,4 @@ def private_names(provider: type) -> set[str]:
 
 def is_private(name: str) -> bool:
     """Say whether a name is private, and not of Python itself."""
-    return re.fullmatch(r"_[A-Za-z]\w*", name) is not None
+    return re.fullmatch(r"_[A-Za-z]\w*", name) is not None and name not in OF_NAMED_TUPLES
