@@ -157,11 +157,11 @@ class Extents:
         if parsed is None or of_scheme is None:
             return
         for entry in of_scheme.near(parsed.host):
-            if entry.low <= parsed.port <= entry.high and _covers_host(entry.pattern, parsed):
+            if entry.low <= parsed.port <= entry.high and covers_host(entry.pattern, parsed):
                 yield entry
 
 
-def _covers_host(pattern: Single | Expression | AnyOrigin, origin: Origin) -> bool:
+def covers_host(pattern: Single | Expression | AnyOrigin, origin: Origin) -> bool:
     """Say whether a pattern covers the host of an origin that it is near to."""
     label = origin.host.partition(".")[0]
     if isinstance(pattern, Glob):

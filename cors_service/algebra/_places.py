@@ -9,24 +9,19 @@ intervals of its patterns.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
-from itertools import pairwise
 from typing import Final
 
+from cors_service.algebra._addresses import TooMany, addresses
 from cors_service.algebra._extents import BEHIND_PORTS, Entry, Extents, SchemeExtents, written
 from cors_service.algebra._labels import labels
 from cors_service.grammar.bound import WHOLE, BoundHost
-from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT, canonical_ipv6
+from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT
 from cors_service.grammar.pattern import NULL
 from cors_service.grammar.wildcard import Glob
 
 _ODD_HOST: Final = "~"
 """What browsers send and no wildcard covers."""
 _MOST_LABELS: Final = 200_000
-
-
-class TooMany(Exception):
-    """There are more classes than it is worth to try."""
 
 
 def origins(extents: Extents, changed: set[Entry] | None) -> Iterator[str]:
@@ -109,30 +104,6 @@ def _fresh_label(known: set[str]) -> str:
     while label in taken:
         label += "q"
     return label
-
-
-def addresses(extents: SchemeExtents) -> Iterator[str]:
-    """Give an address of each class, if there are ranges."""
-    for version, bits in ((4, 32), (6, 128)):
-        ranges = [key for key in extents.ranges if key[0] == version]
-        if not ranges:
-            continue
-        starts = {0, *(first for _, first, _ in ranges), *(last + 1 for _, _, last in ranges)}
-        borders = [*sorted(start for start in starts if start < 1 << bits), 1 << bits]
-        for start, end in pairwise(borders):
-            found = next((text for n in range(start, end) if (text := address(version, n)) not in extents.hosts), None)
-            if found is not None:
-                yield found
-
-
-def address(version: int, number: int) -> str:
-    """Write an address as browsers do."""
-    if version == 4:
-        return str(IPv4Address(number))
-    pieces = ":".join(f"{number >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
-    canonical = canonical_ipv6(f"[{pieces}]".encode("ascii"))
-    assert canonical is not None
-    return canonical.decode("ascii")
 
 
 def _wanted(extents: SchemeExtents, suffix: str, changed: set[Entry] | None) -> list[tuple[str, str]] | None:

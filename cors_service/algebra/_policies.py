@@ -7,14 +7,17 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
+from cors_service.algebra._addresses import TooMany
 from cors_service.algebra._bindings import own_urls, urls_that_bind
 from cors_service.algebra._engines import Engines, Finding
 from cors_service.algebra._extents import Entry, Extents
 from cors_service.algebra._guards import guard_queries, guarded_hosts
-from cors_service.algebra._places import TooMany, origins
+from cors_service.algebra._places import origins
 from cors_service.algebra._questions import questions
 from cors_service.algebra._values import Answer, Unknown
+from cors_service.algebra._walk import Walk
 from cors_service.decision import BadQuery, Circumstances, Decision, Query
+from cors_service.grammar.automaton import NotReadError, TooLargeError
 from cors_service.grammar.expression import automaton_of
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy, Rule
@@ -22,6 +25,11 @@ from cors_service.policy.model import Policy, Rule
 _MALFORMED: Final = "https://"
 _SEVERAL: Final = ("https://a.invalid", "https://b.invalid")
 _NO_RULE: Final = 0
+_WHY: Final = {
+    NotReadError: "an expression of it is not taken apart",
+    TooLargeError: "an expression of it makes too large an automaton",
+    TooMany: "its globs and expressions divide them into too many classes",
+}
 _OF_ALL: Final = frozenset({"embedding", "caching", "status", "url"})
 """What is reported once for a policy, whichever rules and patterns decide."""
 
@@ -108,20 +116,36 @@ class Pair:
     def compare(self) -> list[Found]:
         """Give all differences, each once: by the patterns and the rules that decide, and by what they grant."""
         name = (self._sides[1].policy or self._sides[0].policy or Policy(name="", rules=())).name
+        seen: list[str] = []
         try:
             for origin in self._origins():
-                for url in self._urls(origin):
-                    self._ask(structs.replace(self._base, origins=(origin,), url=url))
-        except TooMany:
-            self.unknown.append(
-                Unknown(name, f"Not all origins of policy {name} were compared: its globs are too many.")
-            )
+                seen.append(origin)
+                self._ask_with_urls(origin)
+            if self._extents.expressions:
+                self._refine(seen)
+        except (NotReadError, TooLargeError, TooMany) as error:
+            self.unknown.append(Unknown(name, f"Not all origins of policy {name} were compared: {_WHY[type(error)]}."))
         for query in self._without_page():
             self._keep(self._engines.findings(query), (), "", "")
         # What no browser sends is only of interest where nothing else shows the same.
         for odd in ((_MALFORMED,), _SEVERAL):
             self._ask(structs.replace(self._base, origins=odd), is_odd=True)
         return _telling(self._found.values())
+
+    def _refine(self, seen: Iterable[str]) -> None:
+        """Ask about origins that expressions tell apart from those that were asked about."""
+        if self._changed is not None and not self._changed:
+            return
+        walk = Walk(self._extents, self._changed)
+        walk.see(seen)
+        for origin in walk.origins():
+            self._ask_with_urls(origin)
+        if not walk.is_exact:
+            raise NotReadError
+
+    def _ask_with_urls(self, origin: str) -> None:
+        for url in self._urls(origin):
+            self._ask(structs.replace(self._base, origins=(origin,), url=url))
 
     def _allowed_host(self) -> str | None:
         """A host by which the guards of both policies let the service be called; None if there are none."""
@@ -136,7 +160,7 @@ class Pair:
 
     def _find_changed(self) -> set[Entry] | None:
         """The patterns that only one of the policies has, if their rules grant the same."""
-        if self._rules[0] != self._rules[1]:
+        if self._rules[0] != self._rules[1] or len({*map(_frame, self._sides)}) > 1:
             return None
         entries = [*self._extents.expressions, *self._extents.others]
         for scheme in self._extents.schemes.values():
@@ -220,6 +244,15 @@ class Pair:
                 yield from questions(structs.replace(self._base, url=url, origins=(url.removesuffix("/"),)), rules)
         if any(policy.guard for policy in self._policies):
             yield from guard_queries(self._base, self._policies)
+
+
+def _frame(side: Side) -> object:
+    """What of a policy matters to all its origins, rules left out, and which of these grant something to everybody."""
+    policy = side.policy
+    if policy is None:
+        return None
+    everybody = tuple(side.policy_set.is_for_everybody(rule) for rule in policy.rules)
+    return everybody, policy.static, policy.preflight_status, policy.match, policy.guard
 
 
 def _outcome(answer: Answer) -> tuple[int, str]:

@@ -150,9 +150,9 @@ class _Others:
         """A URL of each class that a match fits, and that others tell apart."""
         authority, _, rest = key.partition("/")
         host, path = _split(authority)[0], f"/{rest}"
-        for other, text in dict.fromkeys(self._hosts(host)):
-            paths = dict.fromkeys(self._paths(path, other))
-            for site in self._sites(text):
+        for other, name in dict.fromkeys(self._hosts(host)):
+            paths = {each: None for text in self._paths(path, other) for each in (text, text.removesuffix(_FRESH))}
+            for site in self._sites(name):
                 for one in paths:
                     yield site + one
 
@@ -190,6 +190,12 @@ class _Others:
         for each in dict.fromkeys([*(prefix for prefix in prefixes if prefix in paths), *wild]):
             if (merged := _merged_paths(path, each)) is not None:
                 yield merged
+            # A last name in a folder's place may have an ending, too.
+            ending = each.rpartition(ANY)[2] if each[-1] != "/" else ""
+            if ending and path.endswith(f"/{ANY}/"):
+                yield f"{_example(path)[: -len(_FRESH) - 1]}{ending}/"
+            if merged is not None and not path.endswith("/"):
+                yield f"{merged}/"
         # Read as one segment, it is beneath the path above; read as two, beneath this one.
         if path.endswith("/") and path != "/":
             yield f"{_example(path)[: -len(_FRESH) - 1]}%2F{_FRESH}"

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from unicodedata import category
 
 from msgspec import Struct
 
 CHARS: Final = frozenset(map(chr, range(0x21, 0x7F)))
 """What origins consist of; no other character of an expression matters."""
 DIGITS: Final = frozenset("0123456789")
+WORD: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") | DIGITS
+"""What words consist of, to `\\b` and `\\w`."""
 
-_WORD: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") | DIGITS
-_CLASSES: Final = {"d": DIGITS, "w": _WORD, "s": frozenset[str]()}
+_CLASSES: Final = {"d": DIGITS, "w": WORD, "s": frozenset[str]()}
 _POSIX: Final = {
-    "alnum": _WORD - {"_"},
-    "alpha": _WORD - {"_"} - DIGITS,
+    "alnum": WORD - {"_"},
+    "alpha": WORD - {"_"} - DIGITS,
     "ascii": CHARS,
     "blank": frozenset[str](),
     "cntrl": frozenset[str](),
@@ -26,15 +28,19 @@ _POSIX: Final = {
     "graph": CHARS,
     "lower": frozenset(char for char in CHARS if char.islower()),
     "print": CHARS,
-    "punct": CHARS - (_WORD - {"_"}),
+    "punct": CHARS - (WORD - {"_"}),
     "space": frozenset[str](),
     "upper": frozenset(char for char in CHARS if char.isupper()),
-    "word": _WORD,
+    "word": WORD,
     "xdigit": frozenset("ABCDEFabcdef") | DIGITS,
 }
-_PUNCTUATION: Final = CHARS - (_WORD - {"_"})
-_FLAGS: Final = re.compile(r"\(\?[imsU]+\)")
-_GROUP: Final = re.compile(r"\((?:\?:|\?P?<[A-Za-z_][A-Za-z0-9_]*>|(?!\?))")
+_PUNCTUATION: Final = CHARS - (WORD - {"_"})
+_FLAGS: Final = re.compile(r"\(\?([imsU]*)(?:-([imsU]+))?([:)])")
+_GROUP: Final = re.compile(r"\((?:\?P?<[A-Za-z_][A-Za-z0-9_]*>|(?!\?))")
+_CODE: Final = re.compile(r"x([0-9A-Fa-f]{2})|x\{([0-9A-Fa-f]+)\}|([1-7][0-7]{1,2}|0[0-7]{0,2})")
+_UNICODE: Final = re.compile(r"([pP])(?:([A-Z])|\{(\^?)([A-Za-z]+)\})")
+# What a letter stands for that is none of the characters of origins.
+_CONTROLS: Final = frozenset("afnrtv")
 _REPETITION: Final = re.compile(r"\{([0-9]+)(,?)([0-9]*)\}|[*+?]")
 _POSIX_CLASS: Final = re.compile(r"\[:(\^?)([a-z]+):\]")
 _MAX_DEPTH: Final = 50
@@ -51,10 +57,10 @@ class Chars(Struct, frozen=True):
 
 
 class Edge(Struct, frozen=True):
-    """No character: the beginning of the text, its end, or a place that may be anywhere in it.
+    """No character: the beginning of the text, its end, the edge of a word, or a place that is no such edge.
 
     Attributes:
-        place: `^`, `$`, or nothing.
+        place: `^`, `$`, `b`, `B`.
     """
 
     place: str
@@ -89,17 +95,16 @@ def parse(expression: str) -> Node:
     Raises:
         NotReadError: It has something that this parser doesn't know.
     """
-    flags = _FLAGS.match(expression)
-    return _Parser(expression, flags.end() if flags else 0, folds=flags is not None and "i" in flags[0]).read()
+    return _Parser(expression).read()
 
 
 class _Parser:
     """Reads an expression from left to right."""
 
-    def __init__(self, text: str, start: int, *, folds: bool) -> None:
+    def __init__(self, text: str) -> None:
         self._text = text
-        self._folds = folds
-        self._pos = start
+        self._folds = False
+        self._pos = 0
         self._depth = 0
 
     def read(self) -> Node:
@@ -121,21 +126,46 @@ class _Parser:
     def _sequence(self) -> Node:
         parts: list[Node] = []
         while self._pos < len(self._text) and self._text[self._pos] not in "|)":
-            parts.append(self._repeated(self._atom()))
+            if self._text.startswith("\\Q", self._pos):
+                quoted, _, _ = self._text[self._pos + 2 :].partition("\\E")
+                self._pos += 2 + len(quoted) + 2 * self._text.startswith("\\E", self._pos + 2 + len(quoted))
+                parts += [self._of({char}) for char in quoted]
+                # What is repeated behind it is its last character.
+                parts.append(self._repeated(parts.pop() if quoted else Sequence(())))
+            elif (flags := _FLAGS.match(self._text, self._pos)) and flags[3] == ")":
+                self._pos = flags.end()
+                self._set(flags)
+            else:
+                parts.append(self._repeated(self._atom()))
         return Sequence(tuple(parts))
+
+    def _set(self, flags: re.Match[str]) -> None:
+        """Set the flags; of all of them, only case matters here."""
+        if "i" in flags[1]:
+            self._folds = True
+        elif "i" in (flags[2] or ""):
+            self._folds = False
 
     def _take(self, char: str) -> bool:
         found = self._text.startswith(char, self._pos)
         self._pos += len(char) if found else 0
         return found
 
+    def _group(self, start: re.Match[str]) -> Node:
+        """Read a group, whose flags end with it."""
+        self._pos = start.end()
+        folds = self._folds
+        if start.re is _FLAGS:
+            self._set(start)
+        node = self._choice()
+        self._folds = folds
+        if not self._take(")"):
+            raise NotReadError
+        return node
+
     def _atom(self) -> Node:
-        if group := _GROUP.match(self._text, self._pos):
-            self._pos = group.end()
-            node = self._choice()
-            if not self._take(")"):
-                raise NotReadError
-            return node
+        if start := _FLAGS.match(self._text, self._pos) or _GROUP.match(self._text, self._pos):
+            return self._group(start)
         char = self._text[self._pos]
         if char == "[":
             return self._class()
@@ -157,14 +187,43 @@ class _Parser:
 
     def _escape(self) -> Node:
         char = self._text[self._pos : self._pos + 1]
-        self._pos += 1
         if char in {"A", "z", "b", "B"}:
-            return Edge({"A": "^", "z": "$"}.get(char, ""))
-        if (members := _class_of(char)) is not None:
+            self._pos += 1
+            return Edge({"A": "^", "z": "$"}.get(char, char))
+        if (members := self._class_of()) is not None:
             return Chars(members)
+        if char == "C":
+            self._pos += 1
+            return Chars(CHARS)
+        return self._of({self._escaped()})
+
+    def _class_of(self) -> frozenset[str] | None:
+        r"""Read what stands behind the backslash of a class such as `\d` or `\pL`; None if it is not one."""
+        char = self._text[self._pos : self._pos + 1]
+        if found := _UNICODE.match(self._text, self._pos):
+            self._pos = found.end()
+            members = _of_category(found[2] or found[4])
+            is_negated = (found[1] == "P") != bool(found[3])
+        elif (plain := _CLASSES.get(char.lower())) is not None:
+            self._pos += 1
+            return CHARS - plain if char.isupper() else plain
+        else:
+            return None
+        members = self._of(set(members)).chars
+        return CHARS - members if is_negated else members
+
+    def _escaped(self) -> str:
+        """Read what stands behind the backslash of one character."""
+        if code := _CODE.match(self._text, self._pos):
+            self._pos = code.end()
+            return chr(int(code[3], 8) if code[3] else int(code[1] or code[2], 16))
+        char = self._text[self._pos : self._pos + 1]
+        self._pos += 1
+        if char in _CONTROLS:
+            return "\0"
         if char not in _PUNCTUATION:
             raise NotReadError
-        return self._of({char})
+        return char
 
     def _class(self) -> Node:
         """Read `[...]`."""
@@ -176,36 +235,37 @@ class _Parser:
             is_first = False
             members |= self._member()
         self._pos += 1
-        chars = self._of(members).chars
+        chars = frozenset(members & CHARS)
         return Chars(CHARS - chars if is_negated else chars)
 
     def _member(self) -> frozenset[str]:
         """The characters of one member of a class."""
         if posix := _POSIX_CLASS.match(self._text, self._pos):
             self._pos = posix.end()
-            members = _POSIX[posix[2]]
+            members = self._of(set(_POSIX[posix[2]])).chars
             return CHARS - members if posix[1] else members
         if self._text.startswith("[:", self._pos):
             raise NotReadError
-        if self._text[self._pos : self._pos + 1] == "\\":
-            members_of = _class_of(self._text[self._pos + 1 : self._pos + 2])
+        if self._take("\\"):
+            members_of = self._class_of()
             if members_of is not None:
-                self._pos += 2
                 return members_of
+            self._pos -= 1
         low = self._char()
         if self._text[self._pos : self._pos + 1] != "-" or self._text.startswith("-]", self._pos):
-            return frozenset({low})
+            return self._of({low}).chars
         self._pos += 1
         high = self._char()
         if self._folds and not high.isascii():
             raise NotReadError
-        return frozenset(char for char in CHARS if low <= char <= high)
+        return self._of({char for char in CHARS if low <= char <= high}).chars
 
     def _char(self) -> str:
-        is_escaped = self._take("\\")
+        if self._take("\\"):
+            return self._escaped()
         char = self._text[self._pos : self._pos + 1]
         self._pos += 1
-        if not char or (is_escaped and char not in _PUNCTUATION):
+        if not char:
             raise NotReadError
         return char
 
@@ -224,7 +284,15 @@ class _Parser:
         return node
 
 
-def _class_of(char: str) -> frozenset[str] | None:
-    r"""The characters of a class such as `\d`; None if the letter does not stand for one."""
-    members = _CLASSES.get(char.lower())
-    return members if members is None or char.islower() else CHARS - members
+def _of_category(name: str) -> frozenset[str]:
+    """The characters of a general category of Unicode, or of a script."""
+    if name == "Any":
+        return CHARS
+    if len(name) <= _LONGEST_CATEGORY:
+        return frozenset(char for char in CHARS if category(char).startswith(name))
+    letters = frozenset(char for char in CHARS if char.isalpha())
+    # All other characters of origins are common to all scripts.
+    return {"Latin": letters, "Common": CHARS - letters}.get(name, frozenset())
+
+
+_LONGEST_CATEGORY: Final = 2

@@ -1,0 +1,333 @@
+"""Divides the classes of origins further, by the expressions of two policies.
+
+An origin is read from its end, by all expressions at once and along the tree of the hosts and suffixes that other
+patterns name. Wherever a host can end, an origin that ends so is given, if it is the first one in its class that these
+expressions cover. Only such ways are followed as lead to origins about which the policies can differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from cors_service.algebra._addresses import TooMany, address, intervals, ipv4_hosts, ipv6_states
+from cors_service.algebra._extents import Entry, Extents, SchemeExtents, covers_host, written
+from cors_service.algebra._product import Product, States
+from cors_service.algebra._suffixes import NOWHERE, Tree
+from cors_service.grammar.automaton import DEAD, Automaton
+from cors_service.grammar.bound import WHOLE, BoundHost
+from cors_service.grammar.expression import REGEX
+from cors_service.grammar.origin import DEFAULT_PORTS, NO_PORT, Origin, read_origin
+
+_MOST_STATES: Final = 200_000
+_LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
+_IN_SCHEMES: Final = frozenset(f"{_LOWER}0123456789+-.")
+# What browsers send in hosts: of schemes without a network, and of those with one.
+_OPAQUE: Final = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("#/:<>?@[\\]^|")
+_NETWORK: Final = _OPAQUE - frozenset(f"%{_LOWER.upper()}")
+_PLAIN: Final = frozenset(f"{_LOWER}{_LOWER.upper()}0123456789-_")
+# What has its own meaning at some place; of other characters, one of each kind is tried.
+_KINDS: Final = (frozenset("."), frozenset("0"), frozenset("123456789"), frozenset("x"), frozenset("abcdef"))
+_KINDS_OF_LABELS: Final = (frozenset(_LOWER) - frozenset("abcdefx"), frozenset("-"), frozenset("_"), _PLAIN)
+
+_Key = tuple[frozenset[int], int, frozenset[int]]
+"""A class: the patterns for its hosts, where its ports begin, and the expressions that cover it."""
+
+
+class _Place(NamedTuple):
+    """Where a host has been read to.
+
+    Attributes:
+        node: The place in the tree of hosts; NOWHERE outside it.
+        suffix: The longest suffix with patterns that was left behind; NOWHERE if no wildcard can cover the host.
+        labels: How many labels are before it: 1, or 2 for more.
+        is_empty: Whether the label that is read is empty so far.
+        globs: The states of the globs of the suffix.
+        number: What the last label can be; see `_number`.
+        states: The states of the expressions.
+    """
+
+    node: int
+    suffix: int
+    labels: int
+    is_empty: bool
+    globs: States
+    number: str
+    states: States
+
+
+class Walk:
+    """The expressions of two policies, and all their other patterns."""
+
+    def __init__(self, extents: Extents, changed: set[Entry] | None) -> None:
+        """Make the automata.
+
+        Args:
+            extents: The patterns.
+            changed: Those that only one policy has; None if they differ otherwise, too.
+
+        Raises:
+            NotReadError: An expression has something that is not taken apart.
+            TooLargeError: An automaton is too large.
+        """
+        self._extents = extents
+        entries: dict[str, list[Entry]] = {}
+        for entry in extents.expressions:
+            entries.setdefault(entry.text.removeprefix(REGEX), []).append(entry)
+        for scheme in extents.schemes.values():
+            for entry in scheme.bound:
+                entries.setdefault(_as_expression(entry.pattern), []).append(entry)
+        self._product = Product([Automaton.of(text) for text in entries])
+        self._changed = changed
+        others = changed is None or any(entry in changed for entry in extents.others)
+        self._is_whole = others
+        self._wanted = [
+            number
+            for number, each in enumerate(entries.values())
+            if changed is not None and not changed.isdisjoint(each)
+        ]
+        self._seen: set[_Key] = set()
+        self._needs_uncovered = False
+        self._ports = [(states, ports) for states, ports in self._product.after_ports(self._product.start)]
+        self._count = 0
+        self.is_exact = True
+
+    def see(self, origins: Iterable[str]) -> None:
+        """Note origins that need not be given."""
+        classes: set[tuple[frozenset[int], int]] = set()
+        uncovered: set[tuple[frozenset[int], int]] = set()
+        for text in origins:
+            origin = read_origin(text)
+            if origin is None or origin.host == "":
+                continue
+            accepted = self._product.accepted(self._product.read(self._product.start, text))
+            of_scheme = self._extents.of(origin.scheme)
+            key = self._class(of_scheme, origin)
+            starts = [
+                low for low, high in self._extents.ports(origin.scheme, origin.host) if low <= origin.port <= high
+            ]
+            self._seen.add((key, starts[0], accepted))
+            if origin.host not in of_scheme.hosts:
+                classes.add((key, starts[0]))
+                if not accepted:
+                    uncovered.add((key, starts[0]))
+        self._needs_uncovered = classes != uncovered
+
+    def origins(self) -> Iterator[str]:
+        """Give an origin of each class, but for those that were noted.
+
+        Raises:
+            TooMany: There are too many classes.
+        """
+        for scheme in {**self._extents.schemes, "https": None, "http": None}:
+            of_scheme = self._extents.of(scheme)
+            region = _Region(of_scheme, self._changed)
+            for states, ports in self._ports:
+                usable = _usable(scheme, ports)
+                for host, before in self._hosts(scheme, of_scheme, region, states) if usable else ():
+                    yield from self._of_host(scheme, host, before, usable)
+        yield from self._of_other_schemes()
+
+    def _is_alive(self, states: States, *, matters: bool) -> bool:
+        """Whether a way leads to origins about which the policies can differ, and that expressions tell apart."""
+        if states == self._product.dead and not self._needs_uncovered:
+            return False
+        return self._is_whole or matters or any(states[number] != DEAD for number in self._wanted)
+
+    def _hosts(
+        self, scheme: str, extents: SchemeExtents, region: _Region, states: States
+    ) -> Iterator[tuple[str, States]]:
+        for host in extents.hosts:
+            before = self._product.read(states, host)
+            # They are few: nobody knows yet whether there is a port on which no expression covers one.
+            if host in region.hosts or region.is_whole or self._is_alive(before, matters=False):
+                yield host, before
+        if scheme in DEFAULT_PORTS:
+            matters = region.is_whole or region.has_ranges
+            yield from ipv4_hosts(extents, self._product, states, lambda each: self._is_alive(each, matters=matters))
+            yield from self._ipv6_hosts(scheme, extents, states, matters=matters)
+        yield from self._names(scheme, extents, region, states)
+
+    def _ipv6_hosts(
+        self, scheme: str, extents: SchemeExtents, states: States, *, matters: bool
+    ) -> Iterator[tuple[str, States]]:
+        """Addresses are not taken apart; if expressions tell some of them apart, it is not known which."""
+        ways = {each for each in ipv6_states(self._product, states) if self._is_alive(each, matters=matters)}
+        accepted = {self._product.accepted(self._product.read(each, f"{scheme}://")) for each in ways}
+        if len(accepted) > 1:
+            self.is_exact = False
+        for first, last in intervals(extents, 6) if ways else ():
+            number = first
+            while number <= last and (host := address(6, number)) in extents.hosts:
+                number += 1
+            if number <= last:
+                yield host, self._product.read(states, host)
+
+    def _names(
+        self, scheme: str, extents: SchemeExtents, region: _Region, states: States
+    ) -> Iterator[tuple[str, States]]:
+        """Walk along hosts that are not addresses."""
+        tree = Tree(extents, region.texts)
+        chars = _NETWORK if scheme in DEFAULT_PORTS else _OPAQUE
+        number = "start" if scheme in DEFAULT_PORTS else "ok"
+        groups = _groups(self._product, chars)
+        first = _Place(0, NOWHERE, 0, True, (), number, states)
+        seen, waiting = {first}, deque([(first, "")])
+        while waiting:
+            place, host = waiting.popleft()
+            if host and place.number not in {"digits", "0x"}:
+                yield host, place.states
+            for char in tree.chars(groups, place.node, place.suffix if place.labels == 1 else NOWHERE, chars):
+                after = self._next(tree, place, char)
+                if after is None or after in seen:
+                    continue
+                matters = region.is_whole or tree.matters(after.node, after.suffix, after.labels)
+                if self._is_alive(after.states, matters=matters):
+                    seen.add(after)
+                    waiting.append((after, char + host))
+                    self._count += 1
+                    if self._count > _MOST_STATES:
+                        raise TooMany
+
+    def _next(self, tree: Tree, place: _Place, char: str) -> _Place | None:
+        number = place.number if place.number == "ok" else _number(place.number, char)
+        if number == "":
+            return None
+        node = tree.step(place.node, char)
+        states = self._product.step(place.states, char)
+        suffix, labels, globs = place.suffix, place.labels, place.globs
+        if char == ".":
+            if not place.is_empty and tree.is_suffix(place.node):
+                suffix, labels, globs = place.node, 1, tree.globs(place.node).start
+            elif place.is_empty or suffix == NOWHERE:
+                suffix, labels, globs = NOWHERE, 0, ()
+            else:
+                labels, globs = 2, ()
+        elif suffix != NOWHERE and char not in _PLAIN:
+            suffix, labels, globs = NOWHERE, 0, ()
+        elif labels == 1:
+            globs = tree.globs(suffix).step(globs, char)
+        return _Place(node, suffix, labels, char == ".", globs, number, states)
+
+    def _of_host(self, scheme: str, host: str, states: States, ports: list[int]) -> Iterator[str]:
+        """Give an origin for each of the intervals of ports of a host."""
+        accepted = self._product.accepted(self._product.read(states, f"{scheme}://"))
+        extents = self._extents.of(scheme)
+        key = self._class(extents, Origin(scheme, host, NO_PORT))
+        for low, high in self._extents.ports(scheme, host):
+            if (key, low, accepted) in self._seen:
+                continue
+            port = next((port for port in ports if low <= port <= high), None)
+            if port is not None:
+                self._seen.add((key, low, accepted))
+                yield written(scheme, host, port)
+
+    def _class(self, extents: SchemeExtents, origin: Origin) -> frozenset[int]:
+        return frozenset(id(entry) for entry in extents.near(origin.host) if covers_host(entry.pattern, origin))
+
+    def _of_other_schemes(self) -> Iterator[str]:
+        """Give origins of schemes that no pattern names."""
+        known = {*self._extents.schemes, *DEFAULT_PORTS, "file"}
+        for states, ports in self._ports:
+            usable = _usable("", ports)
+            if not usable or not self._is_alive(states, matters=False):
+                continue
+            endings: dict[States, str] = {}
+            for host, before in self._names("", SchemeExtents(), _Region(SchemeExtents(), set()), states):
+                endings.setdefault(self._product.read(before, "://"), host)
+            for before, host in endings.items():
+                for scheme, accepted in self._schemes(before, known):
+                    if (key := (frozenset[int](), NO_PORT, accepted)) not in self._seen:
+                        self._seen.add(key)
+                        yield written(scheme, host, usable[0])
+
+    def _schemes(self, states: States, known: set[str]) -> Iterator[tuple[str, frozenset[int]]]:
+        groups = [group[0] for group in self._product.letters(_IN_SCHEMES).values()]
+        chars = sorted({*groups, *(char for scheme in known for char in scheme), "q"})
+        seen: set[tuple[States, str]] = set()
+        waiting: deque[tuple[States, str]] = deque([(states, "")])
+        while waiting:
+            before, text = waiting.popleft()
+            if text[:1].isalpha() and text not in known:
+                yield text, self._product.accepted(before)
+            for char in chars:
+                longer = char + text
+                after = self._product.step(before, char)
+                # What no known scheme ends in may be any text.
+                key = after, longer if any(scheme.endswith(longer) for scheme in known) else min("a", char)
+                if key not in seen and self._is_alive(after, matters=False):
+                    seen.add(key)
+                    waiting.append((after, longer))
+
+
+class _Region:
+    """Which hosts of a scheme the patterns are about that only one policy has.
+
+    Attributes:
+        is_whole: Whether it is all of them.
+        has_ranges: Whether ranges of addresses are among the patterns.
+        hosts: The hosts that these patterns name.
+        texts: These, and the suffixes.
+    """
+
+    def __init__(self, extents: SchemeExtents, changed: set[Entry] | None) -> None:
+        self.is_whole = changed is None or any(entry in changed for entry in extents.any_host)
+        self.has_ranges = self.is_whole
+        self.hosts: set[str] = set()
+        self.texts: set[str] = set()
+        if changed is None:
+            return
+        self.has_ranges = any(not changed.isdisjoint(entries) for entries in extents.ranges.values())
+        self.hosts, *suffixes = (
+            {text for text, entries in table.items() if not changed.isdisjoint(entries)}
+            for table in (extents.hosts, extents.one_label, extents.labels)
+        )
+        self.texts = self.hosts.union(*suffixes)
+
+
+def _as_expression(pattern: object) -> str:
+    """Write what may be covered by a pattern for what is bound as an expression."""
+    assert isinstance(pattern, BoundHost)
+    chars = "[a-z0-9_.-]" if pattern.name == WHOLE else "[a-z0-9_-]"
+    return f"{re.escape(f'{pattern.scheme}://{pattern.before}')}{chars}+{re.escape(pattern.behind)}(:[0-9]+)?"
+
+
+def _usable(scheme: str, ports: list[int]) -> list[int]:
+    """The effective ports that origins of a scheme have, of some as they are written."""
+    default = DEFAULT_PORTS.get(scheme, NO_PORT)
+    written_out = [port for port in ports if port not in {default, NO_PORT}]
+    return sorted([*written_out, default]) if NO_PORT in ports else written_out
+
+
+def _groups(product: Product, chars: frozenset[str]) -> list[list[str]]:
+    """Characters by what neither expressions nor any other pattern can tell apart."""
+    found: dict[object, list[str]] = {}
+    for letters, group in product.letters(chars).items():
+        for char in group:
+            kind = next((n for n, kind in enumerate((*_KINDS, *_KINDS_OF_LABELS)) if char in kind), NOWHERE)
+            found.setdefault((letters, kind), []).append(char)
+    return list(found.values())
+
+
+def _number(before: str, char: str) -> str:
+    """What the last label can be, read from its end (URL, #ends-in-a-number-checker).
+
+    It is `digits`; `hex`, with letters; `x`, behind which all were hexadecimal digits; `0x` and such digits, a number
+    if it is all; `ok` if it is no number. Nothing is a label that is a number, which addresses alone may end in.
+    """
+    if before in {"start", "dot"}:
+        if char == ".":
+            return "dot" if before == "start" else "ok"
+        before = "digits"
+        return "digits" if char.isdigit() else "hex" if char in "abcdef" else "x" if char == "x" else "ok"
+    if char == ".":
+        return "" if before in {"digits", "0x"} else "ok"
+    if before == "x":
+        return "0x" if char == "0" else "ok"
+    if before == "0x":
+        return "ok"
+    if char.isdigit():
+        return before
+    return "hex" if char in "abcdef" else "x" if char == "x" else "ok"
