@@ -32,6 +32,7 @@ LONGEST: Final = (
     "e2e/test_image.py",
     "e2e/gateways/test_instances.py",
     "e2e/gateways/test_gateways.py",
+    "e2e/gateways/test_guard.py",
     "test_pairs.py",
     "e2e/python/test_integrations.py",
     "e2e/test_systemd.py",

@@ -6,6 +6,8 @@ set -euo pipefail
 PROGRAMS="
 chromium chromium
 chromedriver chromium-driver
+WebKitWebDriver webkit2gtk-driver
+Xvfb xvfb
 curl curl
 firefox-esr firefox-esr
 nginx nginx

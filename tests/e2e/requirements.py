@@ -12,6 +12,8 @@ import pytest
 PACKAGES = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
+    "WebKitWebDriver": "webkit2gtk-driver",
+    "Xvfb": "xvfb",
     "curl": "curl",
     "firefox-esr": "firefox-esr",
     "nginx": "nginx",

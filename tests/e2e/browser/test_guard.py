@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,9 @@ from typing import Any, Final
 import pytest
 
 from cors_service.decision.decision import PASSES
+from tests.e2e.gateways import nginx
+from tests.e2e.gateways.gateway import running as running_gateway
+from tests.e2e.gateways.guarding import ON
 from tests.e2e.requirements import need
 
 from .firefox import Firefox, running_firefox
@@ -19,7 +22,8 @@ from .guard_rows import LISTED, PLAIN, ROWS, SITE, Row, Sent
 from .guard_table import PLACE, TABLE
 from .processes import running_service
 from .recording import Recorded, Recorder, recording
-from .webdriver import Chromium, running_chromium
+from .webdriver import Browser, running_chromium
+from .webkit import running_webkit
 
 POLICIES: Final = f"""
 version = 1
@@ -41,7 +45,21 @@ def recorder() -> Iterator[Recorder]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["chromium", "firefox"])
+# WebKit fetches nothing ahead, and asks the system where a name leads.
+ENGINES: Final = {
+    "chromium": ROWS,
+    "firefox": ROWS,
+    "webkit": tuple(row for row in ROWS if row.name != "prefetch" and row.host == SITE),
+}
+each_row = pytest.mark.parametrize(
+    ("engine", "row"),
+    [pytest.param(engine, row, id=f"{engine}-{row.name}") for engine, rows in ENGINES.items() for row in rows],
+    indirect=["engine"],
+    scope="module",
+)
+
+
+@pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest) -> str:
     """Each browser."""
     name: str = request.param
@@ -52,19 +70,25 @@ def engine(request: pytest.FixtureRequest) -> str:
 def asked(engine: str, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Asked:
     """What one browser sent for all rows."""
     directory = tmp_path_factory.mktemp(engine)
+    with _running(engine, directory) as browser:
+        return _asked(browser, ENGINES[engine], recorder)
+
+
+def _running(engine: str, directory: Path) -> AbstractContextManager[Browser | Firefox]:
     if engine == "chromium":
         browser, driver = need("chromium", "chromedriver")
-        with running_chromium(browser, driver, directory) as chromium:
-            return _asked(chromium, recorder)
-    (browser,) = need("firefox-esr")
-    with running_firefox(browser, directory) as firefox:
-        return _asked(firefox, recorder)
+        return running_chromium(browser, driver, directory)
+    if engine == "firefox":
+        (browser,) = need("firefox-esr")
+        return running_firefox(browser, directory)
+    driver, screen = need("WebKitWebDriver", "Xvfb")
+    return running_webkit(driver, screen, directory)
 
 
-def _asked(browser: Chromium | Firefox, recorder: Recorder) -> Asked:
+def _asked(browser: Browser | Firefox, rows: tuple[Row, ...], recorder: Recorder) -> Asked:
     recorder.requests.clear()
     found = {}
-    for row in ROWS:
+    for row in rows:
         path = f"/asked/{row.name}"
         url = f"http://{row.host}:{recorder.port}{path}"
         if row.page is None:
@@ -86,7 +110,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@each_row
 def test_what_browsers_send(row: Row, engine: str, asked: Asked, recorder: Recorder) -> None:
     """A browser says where a request comes from as the row has it, by the name that the page called."""
     recorded, sent = asked[row.name], row.sent_by(engine)
@@ -97,7 +121,7 @@ def test_what_browsers_send(row: Row, engine: str, asked: Asked, recorder: Recor
     assert (recorded.one("upgrade") == "websocket") == row.name.endswith("websocket")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@each_row
 def test_what_a_guard_makes_of_it(row: Row, asked: Asked, service: int) -> None:
     """A request passes or is refused for the reason of its row."""
     recorded = asked[row.name]
@@ -107,6 +131,31 @@ def test_what_a_guard_makes_of_it(row: Row, asked: Asked, service: int) -> None:
         connection.request("POST", "/v1/decision", json.dumps(query), {"Content-Type": "application/json"})
         guard: dict[str, Any] = json.loads(connection.getresponse().read())["guard"]
     assert (guard["pass"], guard["mode"], guard["reason"]["code"]) == (row.code in PASSES, "enforce", row.code)
+
+
+@pytest.fixture(scope="module")
+def gateway(service: int, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of nginx with the guard on, before the site that keeps what it gets."""
+    changes = {**ON["nginx"], **nginx.GATEWAY.patient, "catalogue": "tools"}
+    directory = tmp_path_factory.mktemp("gateway")
+    with running_gateway(nginx.GATEWAY, directory, recorder.port, service, changes, second=service) as port:
+        yield port
+
+
+@each_row
+def test_what_gets_through_a_gateway(row: Row, asked: Asked, gateway: int, recorder: Recorder) -> None:
+    """What passes the guard reaches the site behind a gateway; what does not is answered with a 403 before that."""
+    recorded, target = asked[row.name], f"/asked/{row.name}/again"
+    recorder.requests.clear()
+    with closing(HTTPConnection("127.0.0.1", gateway, timeout=30)) as connection:
+        connection.putrequest(recorded.method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in recorded.lines:
+            connection.putheader(name, "0" if name.lower() == "content-length" else value)
+        connection.endheaders()
+        status = connection.getresponse().status
+    reached = [found.target for found in recorder.requests]
+    assert reached == ([target] if row.code in PASSES else [])
+    assert row.code in PASSES or status == 403
 
 
 def test_document() -> None:

@@ -32,7 +32,7 @@ _ATTEMPTS = 3
 _FEATURES_OFF = "IsolateSandboxedIframes"  # the driver misses what those print to the console
 
 
-class Chromium:
+class Browser:
     """A running browser.
 
     Attributes:
@@ -57,12 +57,16 @@ class Chromium:
         """
         return self._command("POST", "execute/async", {"script": script, "args": arguments})
 
+    def _command(self, method: str, name: str, parameters: object) -> Any:
+        return command(self._driver, method, f"/session/{self._session}/{name}", parameters)
+
+
+class Chromium(Browser):
+    """A running Chromium."""
+
     def console(self) -> list[str]:
         """Take what was printed to the console since the last call."""
         return [entry["message"] for entry in self._command("POST", "se/log", {"type": "browser"})]
-
-    def _command(self, method: str, name: str, parameters: object) -> Any:
-        return command(self._driver, method, f"/session/{self._session}/{name}", parameters)
 
 
 def command(driver: HTTPConnection, method: str, path: str, parameters: object = None) -> Any:
