@@ -88,16 +88,21 @@ def _hint(path: Path, key: str, value: object, known: Collection[str], *, guesse
             return _INSTEAD[meant]
         if _OF_REFUSALS.search(meant):
             return _REFUSE
-    guessed = meant if guesses and len(key) <= _LONGEST_KEY else ""
+    # What is a key of a policy elsewhere says nothing here: `host` of a guard is `hosts`.
+    guessed = _words(key) if guesses and len(key) <= _LONGEST_KEY else ""
     close = [meant] if meant in known else difflib.get_close_matches(guessed, known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]}?" if close else f"The keys here are {', '.join(sorted(known))}."
 
 
 def _as_ours(key: str) -> str:
     """What a key of other systems is called here: `allowedHeaders`, `CORS_ALLOW_HEADERS` and the like."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", key[:_LONGEST_KEY]).lower()
+    words = _words(key)
     bare = _OF_OTHERS.sub("", words)
     return _SYNONYMS.get(bare, bare if bare in _RULE_KEYS or bare in _INSTEAD else words)
+
+
+def _words(key: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", key[:_LONGEST_KEY]).lower()
 
 
 def _dotted(path: Path, value: Any) -> str:
