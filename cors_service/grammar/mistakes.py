@@ -94,6 +94,10 @@ _LONGEST_PLACE: Final = 200
 # Everything from the authority of a URL to the next space.
 _REST_OF_URL: Final = re.compile(r"//\S*")
 _HIDDEN: Final = "//***"
+# Where a user and a password may begin in what is no sentence: behind a scheme and whatever slashes browsers take for
+# those of a URL, or behind slashes alone.
+_BEGINNING: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\\/]*|[\\/]{2,}")
+_WORD: Final = re.compile(r"\w+")
 
 
 class PolicyError(Exception):
@@ -130,9 +134,10 @@ class PolicyError(Exception):
         assert code in self.codes, code
         self.code = code
         # A hint that can't be typed, or read in one line, is no help; nor is one that a password would have to be taken
-        # out of. It repeats input, so it could forge lines.
+        # out of, in whatever spelling. It repeats input, so it could forge lines.
         is_useful = hint.isascii() and hint.isprintable() and len(hint) <= _LONGEST_HINT
-        self.hint = hint if is_useful and without_userinfo(hint) == hint else ""
+        is_harmless = without_userinfo(hint) == hint and not any(_tells(hint, one) for one in (value, *path))
+        self.hint = hint if is_useful and is_harmless else ""
         self.path = path
         self.value = value
         self.file = None if file is None else without_userinfo(file)
@@ -209,10 +214,39 @@ def _without_userinfo(found: re.Match[str]) -> str:
     return rest if at < 0 or is_in_path else f"{_HIDDEN}{rest[at:]}"
 
 
+def value_without_userinfo(value: str) -> str:
+    """A value of a document without the user and password of the URL that it may be, whatever is in them.
+
+    Unlike in a sentence, they may have blanks and line ends.
+    """
+    found = _userinfo(value)
+    return value if found is None else f"{value[: found.start]}***{value[found.stop :]}"
+
+
+def _userinfo(value: str) -> slice | None:
+    at = value.rfind("@")
+    beginning = _BEGINNING.search(value, 0, at) if at >= 0 else None
+    if beginning is None:
+        return None
+    start = beginning.end()
+    authority = value[start:].partition("/")[0]
+    return slice(start, at) if ":" in authority or "@" in authority else None
+
+
+def _tells(hint: str, value: object) -> bool:
+    """Whether a hint has a part of the user and password of a value, which is nowhere else in it."""
+    found = _userinfo(value) if hint and isinstance(value, str) else None
+    if found is None:
+        return False
+    text, said = str(value).casefold(), hint.casefold()
+    rest = text[: found.start] + text[found.stop :]
+    return any(word in said and word not in rest for word in _WORD.findall(text[found]))
+
+
 def _plain(value: object) -> str | int | None:
     """A value that every reader of JSON can read; others are shown as text."""
     if isinstance(value, str):
-        return cut(without_userinfo(value.encode("utf-8", "backslashreplace").decode("utf-8")))
+        return cut(value_without_userinfo(value.encode("utf-8", "backslashreplace").decode("utf-8")))
     if value is None or (isinstance(value, int) and abs(value) < 1 << 53):
         return value
     return shown(value)
@@ -225,7 +259,7 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = cut(without_userinfo(part), LONGEST_PART)
+            name = cut(value_without_userinfo(part), LONGEST_PART)
             bare = name.isascii() and name.replace("-", "_").isidentifier()
             text += f"{'.' if text else ''}{name if bare else repr(name)}"
     return text
@@ -235,13 +269,13 @@ def shown(value: object, limit: int = 80) -> str:
     """A value for a message: escaped to ASCII and cut, so that it can't forge a log line, and without passwords."""
     if isinstance(value, str):  # as it is in every decision that shows something
         text = ascii(value)
-        return cut(without_userinfo(text) if "@" in text else text, limit)
+        return cut(value_without_userinfo(text) if "@" in text else text, limit)
     if isinstance(value, Mapping):
         return "{...}" if value else "{}"
     if isinstance(value, list | tuple):
         return "[...]" if value else "[]"
     try:
-        return cut(without_userinfo(ascii(value)), limit)
+        return cut(value_without_userinfo(ascii(value)), limit)
     except ValueError:  # Python writes no number of thousands of digits
         return "a number of thousands of digits"
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, cast, get_args
 import msgspec
 from msgspec import Struct, structs
 
-from cors_service.grammar.mistakes import LONGEST_PART, InvalidPolicies, PolicyError, cut, without_userinfo
+from cors_service.grammar.mistakes import LONGEST_PART, InvalidPolicies, PolicyError, cut, value_without_userinfo
 from cors_service.grammar.pattern import OriginPattern, Pattern, weight
 from cors_service.policy.change import Behind, Change
 from cors_service.policy.model import Policy, Rule
@@ -392,7 +392,9 @@ def write_mistakes(invalid: InvalidPolicies) -> str:
     mistakes: list[dict[str, Any]] = []
     for mistake in invalid.mistakes:
         written = {name: getattr(mistake, name) for name in names}
-        path = [cut(without_userinfo(part), LONGEST_PART) if isinstance(part, str) else part for part in mistake.path]
+        path = [
+            part if isinstance(part, int) else cut(value_without_userinfo(part), LONGEST_PART) for part in mistake.path
+        ]
         # Values may be of any type; this is what is reported of them.
         mistakes.append({**written, "path": path, "value": mistake.as_dict()["value"]})
     return json.dumps({"mistakes": mistakes, "more": invalid.more})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.grammar.mistakes import CODES, dotted, shown
-from cors_service.policy import InvalidPolicies, PolicyError
+from cors_service.policy import InvalidPolicies, PolicyError, read_document
 
 PATH = ("policies", "catalogue", "rules", 1, "origins", 0)
 
@@ -115,6 +115,17 @@ SECRETS = {
     "a URL within a text": "a = 'redis://:secret@host:1' # 'amqp://u:secret@host'",
     "no scheme": "//user:secret@host",
 }
+IN_VALUES = {
+    "no slashes": "https:user:secret@host",
+    "one slash": "https:/user:secret@host",
+    "backslashes": "https:\\\\user:secret@host",
+    "no more than that": "user:secret@host",
+    "a blank": "https://user:secret secret@host",
+    "a line end": "https://user:secret\nsecret@host",
+    "a tab": "https://user:secret\tsecret@host",
+    "a line separator": "https://user:secret\u2028secret@host",
+    "a blank at the end": "https://user:secret @host",
+}
 
 
 @pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
@@ -124,6 +135,23 @@ def test_passwords_are_never_told(text: str) -> None:
     for told in (str(mistake), json.dumps(mistake.as_dict()), shown(text), shown(text.encode("ascii"))):
         assert "secret" not in told
     assert "host" in str(mistake)
+
+
+@pytest.mark.parametrize("text", IN_VALUES.values(), ids=IN_VALUES)
+def test_odd_passwords_are_never_told(text: str) -> None:
+    """A value is no sentence: a password in it may have blanks, and what comes before it may be odd."""
+    mistake = error(message=f"{shown(text)} is wrong.", hint=text, path=(text,), value=text)
+    for told in (str(mistake), json.dumps(mistake.as_dict()), shown(text), shown(text.encode())):
+        assert "secret" not in told
+
+
+@pytest.mark.parametrize("text", ["https://user:Secret@host", "user:secret@host"])
+def test_no_hint_made_of_a_password(text: str) -> None:
+    """A hint that corrects a name with a password in it would tell the password without its URL."""
+    with pytest.raises(InvalidPolicies) as caught:
+        read_document({"version": 1, "policies": {text: {"origins": ["*"]}}})
+    [mistake] = caught.value.mistakes
+    assert "secret" not in json.dumps(mistake.as_dict()).lower()
 
 
 def test_no_hint_with_a_hole() -> None:
