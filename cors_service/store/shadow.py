@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from cors_service.algebra.answers import kinds_of_difference
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision.beside import Beside, beside
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy import PolicySet
 from cors_service.store._interfaces import IPolicies
@@ -158,13 +159,15 @@ class _Shadowed(ActivePolicies):
         self.shadow = shadow
         self.memory = f"{decides.memory} {shadow.memory}"
         self._tally = tally
-        # By name, whether a policy is the same in both; found out when it first decides.
-        self._same: dict[str, bool] = {}
+        # By name: True for a policy that is the same in both, or both versions, or False if they can't be put beside
+        # each other. That is found out when it first decides.
+        self._both: dict[str, Beside | bool] = {}
         self._routes = _equal_matches(decides.policy_set, shadow.policy_set)
         self._is_routed_alike: bool | None = None
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request, and compare."""
+        self._tally.compared += 1
         try:
             decision = ActivePolicies.decide(self, query)
         except BadQuery as error:
@@ -174,28 +177,25 @@ class _Shadowed(ActivePolicies):
             self._compare(query, decision.policy, decision)
             return decision
         # Every decision passes here, most of them about policies that are the same.
-        is_same = self._same.get(decision.policy)
-        if is_same is None:
-            is_same = self._find_out(decision.policy)
-        if is_same:
-            self._tally.compared += 1
-        else:
+        both = self._both.get(decision.policy)
+        if both is None:
+            both = self._find_out(decision.policy)
+        if both is not True and not (both and both.is_alike(query, decision)):
             self._compare(query, decision.policy, decision)
         return decision
 
     def decide_cross_origin(self, query: Query) -> Decision:
         """Decide about a request of another origin, and compare."""
-        decision = super().decide_cross_origin(query)
-        if not self._find_out(decision.policy):
+        self._tally.compared += 1
+        decision = ActivePolicies.decide_cross_origin(self, query)
+        both = self._find_out(decision.policy)
+        if both is not True and not (both and both.is_alike(query, decision)):
             self._compare(query, decision.policy, decision, is_cross_origin=True)
-        else:
-            self._tally.compared += 1
         return decision
 
     def _compare(
         self, query: Query, policy: str, answer: Decision | BadQuery, *, is_cross_origin: bool = False
     ) -> None:
-        self._tally.compared += 1
         try:
             other: Decision | BadQuery = (
                 self.shadow.decide_cross_origin(query) if is_cross_origin else self.shadow.decide(query)
@@ -209,11 +209,12 @@ class _Shadowed(ActivePolicies):
             named = other.policy if not policy and isinstance(other, Decision) else policy
             self._tally.add(named, query, answer, other)
 
-    def _find_out(self, name: str) -> bool:
-        is_same = self._same.get(name)
-        if is_same is None:
-            is_same = self._same[name] = _is_same(name, self.decides.policy_set, self.shadow.policy_set)
-        return is_same
+    def _find_out(self, name: str) -> Beside | bool:
+        both = self._both.get(name)
+        if both is None:
+            is_same = _is_same(name, self.decides.policy_set, self.shadow.policy_set)
+            both = self._both[name] = is_same or beside(self.decides, self.shadow, name) or False
+        return both
 
     def _routes_alike(self) -> bool:
         """Whether every URL finds the same policy in both; no, as long as that is not known."""
