@@ -43,6 +43,8 @@ myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
+# The arguments of a class are described where they are taken.
+autoclass_content = "both"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 

@@ -31,7 +31,7 @@ def fields(lines: list[str]) -> Iterator[str]:
         if begins:
             section = begins[1]
             if section not in _FIELDS:
-                yield ":returns:"
+                yield f":{section.lower()}:"
             continue
         if line and not line.startswith(" "):
             section = ""
