@@ -68,14 +68,12 @@ core.register_action("cors-guard", {"http-req"}, function(txn, policy)
     local decided = answer.headers and answer.headers["cors-decision"]
     if decided and answer.status == 200 then
         keep(txn, answer)
-        return
-    end
-    -- Nobody gets past a guard that can't be asked.
-    local reply = txn:reply{ status = 503 }
-    if decided and answer.status == 403 then
+        txn:set_var("txn.cors_passed", true)
+    elseif decided and answer.status == 403 then
         keep(txn, answer)
-        reply = txn:reply{ status = 403, body = answer.body }
-        reply:add_header("content-type", answer.headers["content-type"][0])
+        local refusal = txn:reply{ status = 403, body = answer.body }
+        refusal:add_header("content-type", answer.headers["content-type"][0])
+        txn:done(refusal)
     end
-    txn:done(reply)
+    -- Otherwise there is no decision: the rule behind this action refuses what has not passed.
 end, 1)

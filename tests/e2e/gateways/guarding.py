@@ -45,7 +45,11 @@ ON: Final[Mapping[str, Mapping[str, str]]] = {
         "# proxy_set_header Upgrade ": "proxy_set_header Upgrade ",
         "# proxy_set_header Connection ": "proxy_set_header Connection ",
     },
-    "haproxy": {"http-request lua.cors-decide": "http-request lua.cors-guard"},
+    "haproxy": {
+        "    http-request lua.cors-decide": "    # http-request lua.cors-decide",
+        "# http-request lua.cors-guard": "http-request lua.cors-guard",
+        "# http-request deny": "http-request deny",
+    },
     "caddy": {"import cors_decide": "import cors_guard"},
     "apache": {"# SetEnvIf": "SetEnvIf", " nocanon": " nocanon upgrade=websocket"},
     "envoy": {

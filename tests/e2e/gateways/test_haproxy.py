@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.gateways.gateway import running
+from tests.e2e.gateways.guarding import ON
 from tests.e2e.gateways.haproxy import GATEWAY
 from tests.e2e.gateways.world import GatewaySubject, World
 from tests.e2e.scenarios import DECIDED, PARTNER, PATH, STRANGER, page, preflight
@@ -42,3 +43,13 @@ def test_denied_before(world: World, tmp_path: Path) -> None:
     with running(GATEWAY, tmp_path, world.application, world.switch.port, {ASKS: f"{DENIES}\n    {ASKS}"}) as port:
         answer = GatewaySubject(port, world.switch).ask("GET", "/catalogue/secret", [("Origin", PARTNER)])
         assert (answer.status, answer.cors) == (403, {})
+
+
+def test_broken_guard(world: World, tmp_path: Path) -> None:
+    """Where the script fails that asks about a guard, HAProxy goes on; then a rule refuses whatever did not pass."""
+    broken = {**ON["haproxy"], 'local decided = answer.headers and answer.headers["cors-decision"]': 'error("on purpose")'}
+    with running(GATEWAY, tmp_path, world.application, world.switch.port, broken) as port:
+        subject = GatewaySubject(port, world.switch)
+        for lines in ([], [("Origin", PARTNER)]):
+            answer = subject.ask("GET", PATH, lines)
+            assert (answer.status, answer.is_of_application, answer.cors) == (503, False, {})
