@@ -69,9 +69,23 @@ class Query(Struct, frozen=True, cache_hash=True):
 
     @classmethod
     def received(
-        cls, method: str, headers: Iterable[tuple[str, str]], *, policy: str | None = None, url: str | None = None
+        cls,
+        method: str,
+        headers: Iterable[tuple[str, str]],
+        *,
+        policy: str | None = None,
+        url: str | None = None,
+        guarded: bool = True,
     ) -> Self:
-        """Make a query from header lines, with names in any case and repeated lines as they came."""
+        """Make a query from header lines, with names in any case and repeated lines as they came.
+
+        Args:
+            method: The request's method.
+            headers: The names and values of the lines.
+            policy: The name of the policy, or None to find it by the URL.
+            url: The URL of the request, or None.
+            guarded: Whether what only a guard looks at is taken along.
+        """
         cors: dict[str, list[str]] = {name: [] for name in _NAMES}
         others: dict[str, list[str]] = {}
         for name, value in headers:
@@ -81,10 +95,12 @@ class Query(Struct, frozen=True, cache_hash=True):
             lower = name.lower()
             if (known := cors.get(lower)) is not None:
                 known.append(value)
-            elif lower in CIRCUMSTANCES:
+            elif guarded and lower in CIRCUMSTANCES:
                 others.setdefault(CIRCUMSTANCES[lower], []).append(value)
-        circumstances = Circumstances(**{name: tuple(values) for name, values in others.items()}) if others else None
         origins, methods, names = map(tuple, cors.values())
+        if not others:
+            return cls(method, policy, url, origins, methods, names)
+        circumstances = Circumstances(**{name: tuple(values) for name, values in others.items()})
         return cls(method, policy, url, origins, methods, names, circumstances)
 
     @property

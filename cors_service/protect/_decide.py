@@ -61,6 +61,13 @@ def decider(policies: Policies, policy: str | None) -> Callable[[Query], Decisio
     return decide
 
 
+def may_be_guarded(policies: object) -> bool:
+    """Say whether what decides may look at more than CORS does; a fixed policy set without a guard does not."""
+    if isinstance(policies, PolicySet):
+        return any(policy.guard is not None for policy in policies.policies.values())
+    return not isinstance(policies, ActivePolicies) or policies.guards > 0
+
+
 def _is_for_twisted(policies: object) -> bool:
     """Whether something gives its decisions as Deferreds."""
     # Whoever made one has imported its module; nobody else needs Twisted for this.

@@ -23,17 +23,18 @@ class Guarding:
         self._guarded = guarded
         self._reported = Reported(say)
 
-    def stopped(self, decision: Decision, lines: Iterable[tuple[str, str]]) -> Stopped | None:
+    def stopped(self, decision: Decision, accepts: Iterable[str]) -> Stopped | None:
         """Give the answer to a request that must not reach the application; None for one that may.
 
         Args:
             decision: The decision about it.
-            lines: Its header lines, at least those of Accept.
+            accepts: Its Accept lines.
         """
+        if decision.guard is None and decision.reason.code != UNDECIDED:
+            return None
         # A refused preflight reaches no application in any case.
         if decision.status == 403 or not self._stops(decision):
             return None
-        accepts = (value for name, value in lines if name.lower() == "accept")
         return stopped(decision, speaks_rpc=speaks_rpc(accepts))
 
     def _stops(self, decision: Decision) -> bool:

@@ -15,7 +15,7 @@ from cors_service.asking.undecided import undecided
 from cors_service.decision import Decision, Query
 from cors_service.grammar.path import encode_bytes
 from cors_service.protect._answer import preflight_lines
-from cors_service.protect._decide import Policies, decider
+from cors_service.protect._decide import Policies, decider, may_be_guarded
 from cors_service.protect._facts import query_of
 from cors_service.protect._guarding import Guarding
 from cors_service.protect._service_client import ServiceClient
@@ -62,6 +62,8 @@ class CORSMiddleware:
         self._app = app
         self._policy = policy
         self._decide = decider(policies, policy)
+        self._may_be_guarded = may_be_guarded(policies)
+        self._may_stop = guarded or self._may_be_guarded
         self._guarding = Guarding(guarded, lambda what: _log.warning("%s", what))
         self._service = policies if isinstance(policies, ServiceClient) else None
         # One for each connection that is kept open; they are started when they are needed.
@@ -69,18 +71,20 @@ class CORSMiddleware:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, or open a WebSocket; anything else passes."""
-        if scope["type"] not in {"http", "websocket"}:
+        is_http = scope["type"] == "http"
+        # CORS has nothing to do with WebSockets.
+        if not is_http and (scope["type"] != "websocket" or not self._may_stop):
             await self._app(scope, receive, send)
             return
         lines = _decoded(scope["headers"])
         query = self._query(scope, lines)
         decision = self._decide(query) if self._service is None else await self._asked(self._service, query)
-        stopped = self._guarding.stopped(decision, lines)
-        if stopped is not None:
-            await _refuse(stopped, scope, receive, send)
-            return
-        if scope["type"] == "websocket":
-            # CORS has nothing to do with them.
+        if self._may_stop:
+            stopped = self._guarding.stopped(decision, (value for name, value in lines if name.lower() == "accept"))
+            if stopped is not None:
+                await _refuse(stopped, scope, receive, send)
+                return
+        if not is_http:
             await self._app(scope, receive, send)
             return
         if decision.status is not None:
@@ -123,6 +127,7 @@ class CORSMiddleware:
             host=hosts[0] if len(hosts) == 1 else "",
             path=path or "/",
             policy=self._policy,
+            guarded=self._may_be_guarded,
         )
 
 

@@ -92,7 +92,7 @@ class ProtectedResource(Resource):
 
     def _answer(self, request: Request, decision: Decision) -> None:
         accepts = request.requestHeaders.getRawHeaders(b"accept") or ()
-        stopped = self._guarding.stopped(decision, [("Accept", value.decode("latin-1")) for value in accepts])
+        stopped = self._guarding.stopped(decision, (value.decode("latin-1") for value in accepts))
         if stopped is not None:
             request.setResponseCode(stopped.status)
             for name, value in stopped.lines:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from cors_service.asking.headers import decorate
 from cors_service.decision import Query
 from cors_service.protect._answer import preflight_lines
-from cors_service.protect._decide import Policies, decider
+from cors_service.protect._decide import Policies, decider, may_be_guarded
 from cors_service.protect._facts import query_of
 from cors_service.protect._guarding import Guarding
 from cors_service.protect._service_client import ServiceClient
@@ -25,7 +25,8 @@ _LINES: Final = {
     "HTTP_ORIGIN": "Origin",
     "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "Access-Control-Request-Method",
     "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "Access-Control-Request-Headers",
-    # What a guard looks at.
+}
+_GUARDED_LINES: Final = _LINES | {
     "HTTP_HOST": "Host",
     "HTTP_SEC_FETCH_SITE": "Sec-Fetch-Site",
     "HTTP_SEC_FETCH_MODE": "Sec-Fetch-Mode",
@@ -64,16 +65,19 @@ class CORSMiddleware:
         self._app = app
         self._policy = policy
         self._decide = decider(policies, policy)
+        self._may_stop = guarded or may_be_guarded(policies)
+        self._lines = _GUARDED_LINES if may_be_guarded(policies) else _LINES
         self._guarding = Guarding(guarded, lambda what: _log.warning("%s", what))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         decision = self._decide(self._query(environ))
-        stopped = self._guarding.stopped(decision, [("Accept", environ.get("HTTP_ACCEPT", ""))])
-        if stopped is not None:
-            status = HTTPStatus(stopped.status)
-            start_response(f"{status} {status.phrase}", stopped.lines)
-            return [] if environ["REQUEST_METHOD"] == "HEAD" else [stopped.body]
+        if self._may_stop:
+            stopped = self._guarding.stopped(decision, (environ.get("HTTP_ACCEPT", ""),))
+            if stopped is not None:
+                status = HTTPStatus(stopped.status)
+                start_response(f"{status} {status.phrase}", stopped.lines)
+                return [] if environ["REQUEST_METHOD"] == "HEAD" else [stopped.body]
         if decision.status is not None:
             status = HTTPStatus(decision.status)
             start_response(f"{status} {status.phrase}", preflight_lines(decision))
@@ -88,7 +92,7 @@ class CORSMiddleware:
         return query_of(
             environ["REQUEST_METHOD"],
             # Repeated lines come joined by commas, which no Origin has.
-            [(name, environ[key]) for key, name in _LINES.items() if key in environ],
+            [(name, environ[key]) for key, name in self._lines.items() if key in environ],
             scheme=environ["wsgi.url_scheme"],
             host=environ.get("HTTP_HOST", ""),
             # The path that the application sees finds the policy; it is decoded (PEP 3333, "URL Reconstruction").

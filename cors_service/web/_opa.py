@@ -89,18 +89,19 @@ class ApisixEndpoint(ProxyEndpoint):
         path = quote(_text(reported, "path"), safe="/!$&'()*+,;=:@~")
         original = OriginalRequest(_text(reported, "method"), site, path)
         query = read_query({"method": original.method, "headers": reported.get("headers")})
-        return self._answer_about(policy, original, query)
+        return self._answer_about(self._policies.active, policy, original, query)
 
-    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
-        answer = super()._decided(decision, original)
+    def _decided(self, active: ActivePolicies, decision: Decision, original: OriginalRequest) -> Answer:
+        answer = super()._decided(active, decision, original)
         if decision.guard is not None and decision.guard.stops:
             answer.headers = dict(without_grants(tuple(answer.headers.items())))
             return self._write_result(answer, 403, decision.guard.reason.code)
         return self._write_result(answer, decision.status, decision.reason.code)
 
-    def _undecided(self, query: Query, original: OriginalRequest, error: BadQuery) -> Answer:
-        answer = super()._undecided(query, original, error)
-        active: ActivePolicies | None = self._policies.active
+    def _undecided(
+        self, active: ActivePolicies | None, query: Query, original: OriginalRequest, error: BadQuery
+    ) -> Answer:
+        answer = super()._undecided(active, query, original, error)
         # This plugin asks nowhere else, so this endpoint enforces guards, and what may be guarded.
         stops = query.is_preflight or active is None or active.enforcing > 0
         return self._write_result(answer, 403 if stops else None, error.code)

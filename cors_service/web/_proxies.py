@@ -121,14 +121,14 @@ class ProxyEndpoint(EndpointWithPolicies):
         """Decide about the original request; a question that was asked lately has its answer already."""
         active: ActivePolicies | None = self._policies.active
         if active is None:
-            return self._decide_anew(request)
-        question = self._question(request, self._guarded_names if active.guards else self._names)
+            return self._decide_anew(request, active)
+        question = self._guarded_question(request) if active.guards else self._question(request, self._names)
         if question is None:
-            return self._decide_anew(request)
+            return self._decide_anew(request, active)
         remembered = self._remembered.of(active.memory)
         answer = remembered.get(question)
         if answer is None:
-            answer = self._decide_anew(request)
+            answer = self._decide_anew(request, active)
             # What can't be decided is logged each time, and what is only reported is counted.
             if answer.headers["Cors-Decision"] != _UNDECIDED and answer.headers.get(_GUARD) != _REPORTS:
                 remembered.offer(question, answer)
@@ -144,28 +144,37 @@ class ProxyEndpoint(EndpointWithPolicies):
             question.append(lines[0])
         return tuple(question)
 
-    def _decide_anew(self, request: AnyRequest) -> Answer:
+    def _guarded_question(self, request: AnyRequest) -> _Question | None:
+        """The same where a policy has a guard, which looks at more."""
+        return self._question(request, self._guarded_names)
+
+    def _decide_anew(self, request: AnyRequest, active: ActivePolicies | None) -> Answer:
         policy, path = self._selectors(request)
         original = self.original(request, path)
         origins, methods, names = (_lines(request, name) for name in _CORS_HEADERS)
         asked = Query(original.method, origins=origins, request_methods=methods, request_headers=names)
-        active: ActivePolicies | None = self._policies.active
         if active is not None and active.guards and self.guarded_headers:
             circumstances = Circumstances((), *(_lines(request, name) for name in self.guarded_headers))
             asked = structs.replace(asked, circumstances=circumstances)
-        return self._answer_about(policy, original, asked)
+            original = original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
+        return self._answer_about(active, policy, original, asked)
 
-    def _answer_about(self, policy: str | None, original: OriginalRequest, asked: Query) -> Answer:
+    def _answer_about(
+        self, active: ActivePolicies | None, policy: str | None, original: OriginalRequest, asked: Query
+    ) -> Answer:
         """Decide about an original request, given as a query without policy and URL."""
         query = structs.replace(asked, policy=policy, url=f"{original.site}/" if original.site else None)
         try:
-            decision = self._decide(query, original)
+            if active is None:
+                raise Undecided("no-policies", "No policies are active yet.")
+            decision = self._decide(active, query, original)
         except BadQuery as error:
             if error.code == "forbidden":
                 raise
-            return self._undecided(query, original, error)
-        self._reported.note(decision)
-        return self._decided(decision, original)
+            return self._undecided(active, query, original, error)
+        if decision.guard is not None:
+            self._reported.note(decision)
+        return self._decided(active, decision, original)
 
     def _selectors(self, request: AnyRequest) -> tuple[str | None, str]:
         """The name of the policy, None if it is to be found, and what stands behind it."""
@@ -176,10 +185,7 @@ class ProxyEndpoint(EndpointWithPolicies):
             raise Problem(404, "not-found", "Nothing stands behind the name of the policy here.")
         return None if policy in {"", NO_POLICY} else policy, encode_bytes(path)
 
-    def _decide(self, query: Query, original: OriginalRequest) -> Decision:
-        active: ActivePolicies | None = self._policies.active
-        if active is None:
-            raise Undecided("no-policies", "No policies are active yet.")
+    def _decide(self, active: ActivePolicies, query: Query, original: OriginalRequest) -> Decision:
         if not query.method:
             raise Undecided("no-method", "The header with the method of the original request is missing or repeated.")
         if query.policy is None:
@@ -191,10 +197,12 @@ class ProxyEndpoint(EndpointWithPolicies):
             query = structs.replace(query, policy=active.policy_for(original.site + path))
         return active.decide_cross_origin(query) if self.is_cross_origin else active.decide(query)
 
-    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
+    def _decided(self, active: ActivePolicies, decision: Decision, original: OriginalRequest) -> Answer:
         """Write a decision into the status and the headers of an answer."""
-        # A gateway that keeps answers may not know that a guard looks at more than CORS does.
-        ttl = 0 if self._active().has_guard(decision.policy) else self._limits.ttl
+        ttl = self._limits.ttl
+        if active.guards and active.has_guard(decision.policy):
+            # A gateway that keeps answers may not know that a guard looks at more than CORS does.
+            ttl = 0
         headers = {
             **dict(decision.headers),
             "Cors-Decision": _DECISIONS[decision.allowed],
@@ -210,7 +218,9 @@ class ProxyEndpoint(EndpointWithPolicies):
             status = 204 if decision.allowed else self.refused_preflight
         return Answer(status, "", b"", headers)
 
-    def _undecided(self, query: Query, original: OriginalRequest, error: BadQuery) -> Answer:
+    def _undecided(
+        self, active: ActivePolicies | None, query: Query, original: OriginalRequest, error: BadQuery
+    ) -> Answer:
         """Give no CORS headers where somebody's configuration is wrong, but cause no outage; warn in the log."""
         # Names of policies are the proxy's; URLs are the client's, which must not fill the log with them.
         subject = error.message if error.code == "unknown-policy" else error.code
@@ -221,7 +231,6 @@ class ProxyEndpoint(EndpointWithPolicies):
             "Cors-Decision-Reason": error.code,
             "Cache-Control": NO_STORE,
         }
-        active: ActivePolicies | None = self._policies.active
         if active is not None:
             headers["Cors-Policy-Revision"] = active.revision
         return Answer(403 if query.is_preflight else 200, "", b"", headers)
@@ -287,15 +296,16 @@ class PreflightEndpoint(ProxyEndpoint):
         """Believe the request line, and Host where it takes part in finding the policy."""
         return OriginalRequest("OPTIONS", site_of("https", _only(request, b"host")), path or "/")
 
-    def _decide(self, query: Query, original: OriginalRequest) -> Decision:
+    def _decide(self, active: ActivePolicies, query: Query, original: OriginalRequest) -> Decision:
         if not query.is_preflight:
             detail = "This is not a preflight: it has not exactly one Origin and one Access-Control-Request-Method."
             raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
         # It reaches no application, so there is nothing to guard.
-        return structs.replace(super()._decide(query, original), guard=None)
+        decision = super()._decide(active, query, original)
+        return decision if decision.guard is None else structs.replace(decision, guard=None)
 
-    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
-        answer = super()._decided(decision, original)
+    def _decided(self, active: ActivePolicies, decision: Decision, original: OriginalRequest) -> Answer:
+        answer = super()._decided(active, decision, original)
         return Answer(decision.status or answer.status, answer.media_type, answer.body, answer.headers)
 
 
@@ -305,16 +315,13 @@ class _Enforces(ProxyEndpoint):
     Where no guard can be meant, a request without an Origin goes on: no decision would refuse it.
     """
 
-    def _question(self, request: AnyRequest, names: tuple[bytes, ...]) -> _Question | None:
-        question = super()._question(request, names)
-        # Without a guard, nobody gets JSON-RPC.
-        if question is None or names is self._names:
-            return question
-        return (*question, speaks_rpc(_lines(request, b"accept")))
+    def _guarded_question(self, request: AnyRequest) -> _Question | None:
+        question = super()._guarded_question(request)
+        return None if question is None else (*question, speaks_rpc(_lines(request, b"accept")))
 
-    def _decided(self, decision: Decision, original: OriginalRequest) -> Answer:
-        answer = super()._decided(decision, original)
-        if self._active().takes(decision):
+    def _decided(self, active: ActivePolicies, decision: Decision, original: OriginalRequest) -> Answer:
+        answer = super()._decided(active, decision, original)
+        if (decision.guard is None and decision.allowed is not False) or active.takes(decision):
             return answer
         if decision.guard is None or decision.guard.passes:
             return _stopped(Problem(403, decision.reason.code, detail_of(decision.reason)), answer)
@@ -323,9 +330,10 @@ class _Enforces(ProxyEndpoint):
         answer.headers = dict(without_grants(tuple(answer.headers.items())))
         return _stopped(problem, answer, speaks_rpc=original.speaks_rpc)
 
-    def _undecided(self, query: Query, original: OriginalRequest, error: BadQuery) -> Answer:
-        answer = super()._undecided(query, original, error)
-        active: ActivePolicies | None = self._policies.active
+    def _undecided(
+        self, active: ActivePolicies | None, query: Query, original: OriginalRequest, error: BadQuery
+    ) -> Answer:
+        answer = super()._undecided(active, query, original, error)
         if active is None:
             retry = {"Retry-After": str(RETRY_SECONDS)}
             return _stopped(Problem(503, "no-policies", "No policies are active yet.", retry), answer)
@@ -344,8 +352,7 @@ class _EnforceByPathEndpoint(_Enforces, ExtAuthzEndpoint):
         if request.requestHeaders.hasHeader(b"x-forwarded-method"):
             # Its method is not that of the question, and a slash at the end of an address is no path.
             raise Problem(404, "not-found", "Behind the name of the policy stands a path, beside X-Forwarded-Method.")
-        original = super().original(request, path)
-        return original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
+        return super().original(request, path)
 
 
 class EnforceEndpoint(_Enforces, ForwardAuthEndpoint):
@@ -359,11 +366,6 @@ class EnforceEndpoint(_Enforces, ForwardAuthEndpoint):
     ) -> None:
         super().__init__(ids, policies, limits, warnings, reported)
         self._by_path = _EnforceByPathEndpoint(ids, policies, limits, warnings, reported)
-
-    def original(self, request: AnyRequest, path: str) -> OriginalRequest:
-        """Believe X-Forwarded-Method, -Proto, -Host and -Uri."""
-        original = super().original(request, path)
-        return original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
         return self._answer
