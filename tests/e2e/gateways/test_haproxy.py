@@ -47,8 +47,9 @@ def test_denied_before(world: World, tmp_path: Path) -> None:
 
 def test_broken_guard(world: World, tmp_path: Path) -> None:
     """Where the script fails that asks about a guard, HAProxy goes on; then a rule refuses whatever did not pass."""
-    broken = {**ON["haproxy"], 'local decided = answer.headers and answer.headers["cors-decision"]': 'error("on purpose")'}
-    with running(GATEWAY, tmp_path, world.application, world.switch.port, broken) as port:
+    broken = {'local decided = answer.headers and answer.headers["cors-decision"]': 'error("on purpose")'}
+    changes = {**ON["haproxy"], **broken}
+    with running(GATEWAY, tmp_path, world.application, world.switch.port, changes) as port:
         subject = GatewaySubject(port, world.switch)
         for lines in ([], [("Origin", PARTNER)]):
             answer = subject.ask("GET", PATH, lines)
