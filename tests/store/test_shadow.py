@@ -134,7 +134,16 @@ def edits(document: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         "expose_headers": [["x-a"]],
     }
     changes = [(number, key, value) for number in range(4) for key, some in values.items() for value in some]
-    return st.sampled_from(changes).map(edited)
+    return st.sampled_from(changes).map(edited).filter(is_good)
+
+
+def is_good(document: dict[str, Any]) -> bool:
+    """Whether a document has no mistakes, such as a set that nothing uses any more."""
+    try:
+        read_document(document)
+    except InvalidPolicies:
+        return False
+    return True
 
 
 def test_counts() -> None:
