@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
@@ -18,8 +18,9 @@ from websockets.sync.client import connect
 from tests.e2e.daemons import ANY_PORT, TWIST, Process, Service
 from tests.e2e.gateways.gateway import BOUND, Gateway, running
 from tests.e2e.gateways.guarding import ASKED, ON, OWN, POLICIES, WEBSOCKET, Asked
-from tests.e2e.gateways.world import Switch
-from tests.e2e.scenarios import PARTNER, STRANGER, State
+from tests.e2e.gateways.world import GatewaySubject, Switch, World
+from tests.e2e.scenarios import HOST, PARTNER, SCENARIOS, STRANGER, State
+from tests.e2e.scenarios import POLICIES as SCENARIO_POLICIES
 
 PROGRAM: Final = str(Path(__file__).parents[1] / "guarded_application.py")
 
@@ -37,12 +38,16 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
     """A way to a service with guarded policies."""
-    directory = tmp_path_factory.mktemp("guarding")
-    (directory / "policies.toml").write_text(POLICIES)
+    with _service(POLICIES, tmp_path_factory.mktemp("guarding")) as port, closing(Switch(port)) as switch:
+        yield switch
+
+
+@contextmanager
+def _service(policies: str, directory: Path) -> Iterator[int]:
+    (directory / "policies.toml").write_text(policies)
     started = Service([*BOUND, *TWIST, "--policies", "policies.toml", "--listen", ANY_PORT], directory)
     try:
-        with closing(Switch(started.port)) as switch:
-            yield switch
+        yield started.port
     finally:
         started.kill()
 
@@ -138,3 +143,19 @@ def test_without_the_service(policy: str, site: int, switch: Switch) -> None:
         finally:
             switch.turn(State.UP)
         assert ask(site, own)[0] == 200
+
+
+def test_reporting(gateway: Gateway, world: World, tmp_path: Path) -> None:
+    """With a guard that only reports, a gateway does whatever it does without one."""
+    guard = f'[policies.catalogue.guard]\nhosts = ["{HOST}:*", "127.0.0.1:*"]\nmode = "report"\n'
+    (tmp_path / "service").mkdir()
+    (tmp_path / "gateway").mkdir()
+    changes = {**ON[gateway.name], **gateway.patient}
+    with (
+        _service(f"{SCENARIO_POLICIES}\n{guard}", tmp_path / "service") as service,
+        running(gateway, tmp_path / "gateway", world.application, service, changes, second=service) as port,
+    ):
+        subject = GatewaySubject(port)
+        for scenario in SCENARIOS:
+            if scenario.number != 10 and scenario.name not in gateway.cannot:
+                scenario.check(subject)
