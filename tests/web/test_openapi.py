@@ -18,7 +18,7 @@ from twisted.web.test.requesthelper import DummyRequest
 
 import cors_service
 from cors_service.decision import BadQuery, Decision, Reason
-from cors_service.decision.decision import REASONS, Kind
+from cors_service.decision.decision import REASONS, REFUSALS, Kind
 from cors_service.policy.model import Rule
 from cors_service.policy.schema import SCHEMA
 from cors_service.web import Limits
@@ -183,7 +183,7 @@ def raised() -> dict[int, set[str]]:
                 codes[status].add(code)
             case "Problem", [403, None, *_]:
                 # What is enforced: the reason of a decision, or why there is none.
-                codes[403] |= REASONS - GRANTS | UNDECIDED
+                codes[403] |= REASONS - GRANTS | REFUSALS | UNDECIDED
             case "BadQuery" | "Problem", _:
                 # A name passes on what callers write out; what is computed could not be found here.
                 assert all(isinstance(argument, ast.Name) for argument in node.args[:2]), ast.unparse(node)

@@ -145,6 +145,21 @@ def old() -> DecisionTree:
     return generous(preflight_status=200)
 
 
+def guarded(**guard: Any) -> DecisionTree:
+    """A tree whose policy guards its site, too."""
+    return generous(guard={"hosts": [SITE]} | guard)
+
+
+def with_other_hosts() -> DecisionTree:
+    """A tree whose guard does not know the site."""
+    return guarded(hosts=["localhost:*"])
+
+
+def for_pages_alone() -> DecisionTree:
+    """A tree whose guard refuses requests without an Origin."""
+    return guarded(without_origin="refuse")
+
+
 def static() -> DecisionTree:
     """A tree whose policy names its origin to everybody."""
     rule = {"origins": [PAGE[1]], "methods": ["GET", "PUT"], "credentials": True, "timing": True, "max_age": 600}
@@ -182,6 +197,7 @@ def of_family(family: str, method: str) -> Iterator[tuple[int, str, Lines, Calla
         yield 405, "not-a-preflight", (PAGE,), generous
     else:
         yield 200, "", (PAGE,), generous
+        yield 200, "", (PAGE,), guarded
     if (family, method) == ("ext-authz", "GET"):
         return
     yield 204, "", (PAGE, PUT), generous
@@ -191,10 +207,16 @@ def of_family(family: str, method: str) -> Iterator[tuple[int, str, Lines, Calla
         for lines in ((STRANGER,), (STRANGER, PUT)):
             yield 403, "origin-not-allowed", lines, static
         yield 503, "no-policies", (PAGE,), empty
+        yield 204, "", (PAGE, PUT), guarded
+        yield 403, "host-not-allowed", (PAGE,), with_other_hosts
+        yield 403, "cross-site", (("Sec-Fetch-Site", "cross-site"),), guarded
+        yield 403, "fetch-metadata-malformed", (("Sec-Fetch-Site", "x"),), guarded
+        yield 403, "origin-missing", (), for_pages_alone
     else:
         yield 403, "", (PAGE, PUT), elsewhere
     if method == "OPTIONS":
         yield 403, "", (PAGE, PATCH), generous
+        yield 403, "", (PAGE, PATCH), guarded
         yield 403, "", (STRANGER, PUT), static
 
 
