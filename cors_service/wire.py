@@ -57,7 +57,7 @@ _HEADERS: Final[Mapping[str, re.Pattern[str]]] = {
     _CREDENTIALS: re.compile("true"),
     "Access-Control-Allow-Methods": _TOKENS,
     "Access-Control-Allow-Headers": _TOKENS,
-    "Access-Control-Max-Age": re.compile("[0-9]{1,10}"),
+    "Access-Control-Max-Age": re.compile("[0-9]{1,5}"),
     "Access-Control-Expose-Headers": _TOKENS,
     _TIMING: re.compile(r"[!-~]+(?:, [!-~]+)*"),
     "Cross-Origin-Resource-Policy": re.compile("|".join(RESOURCE_POLICIES)),

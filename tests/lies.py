@@ -93,6 +93,7 @@ LIES: Final[dict[str, Lie]] = {
     "timing for everybody with credentials": with_lines((TIMING, "*"), CREDENTIALS),
     "text for a list": with_lines(("Access-Control-Expose-Headers", "a b")),
     "text for a number": with_lines(("Access-Control-Max-Age", "long")),
+    "a preflight that is kept for 316 years": with_lines(("Access-Control-Max-Age", "9999999999")),
     "text for a resource policy": with_lines(("Cross-Origin-Resource-Policy", "all")),
     "nothing to vary by": with_lines(("Vary", "")),
     "a space at the beginning": with_lines(("Vary", " Origin")),

@@ -8,7 +8,7 @@ const LINES = [
   "Timing-Allow-Origin: [!-~]+(, [!-~]+)*",
   "Access-Control-Allow-Credentials: true",
   `(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): ${TOKEN}(, ?${TOKEN})*`,
-  "Access-Control-Max-Age: [0-9]{1,10}",
+  "Access-Control-Max-Age: [0-9]{1,5}",
   "Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 ];
 const LINE = new RegExp(`^(${LINES.join("|")})$`);

@@ -20,7 +20,7 @@ TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 LINE = re.compile(
     "Access-Control-Allow-Origin: [!-~]+|Access-Control-Allow-Credentials: true|Timing-Allow-Origin: [!-~]+(, [!-~]+)*"
     f"|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): {TOKEN}(, ?{TOKEN})*"
-    "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)"
+    "|Access-Control-Max-Age: [0-9]{1,5}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)"
 )
 # The possible decisions about each kind of request: allowed or not, and the status.
 VERDICT = re.compile("preflight (True 20[04]|False 403)|actual (True|False) None|no-origin None None")

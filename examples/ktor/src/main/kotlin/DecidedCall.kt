@@ -26,7 +26,7 @@ private const val TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 private val LINE = Regex(
     "Access-Control-Allow-(Origin: [!-~]+|Credentials: true)|Timing-Allow-Origin: [!-~]+(, [!-~]+)*" +
         "|(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): $TOKEN(, ?$TOKEN)*+" +
-        "|Access-Control-Max-Age: [0-9]{1,10}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
+        "|Access-Control-Max-Age: [0-9]{1,5}|Cross-Origin-Resource-Policy: (same-site|same-origin|cross-origin)",
 )
 private val ORIGIN = Regex("null|[a-z][a-z0-9+.-]*://[^/, ]*")
 /** The possible decisions about each kind of request: allowed or not, and the status. */
