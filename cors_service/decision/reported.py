@@ -47,3 +47,10 @@ class Reported:
         if not before:
             policy, code = kind
             self._say(f"The guard of the policy {policy} would stop requests ({code}): {guard.reason.message}")
+
+    def as_dict(self) -> dict[str, object]:
+        """The counts as JSON types; nothing before the first request."""
+        if not self.counts:
+            return {}
+        kinds = [{"policy": policy, "code": code, "requests": count} for (policy, code), count in self.counts.items()]
+        return {"reported": {"kinds": kinds, "others": self.others}}

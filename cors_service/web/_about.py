@@ -12,6 +12,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 import cors_service
+from cors_service.decision.reported import Reported
 from cors_service.grammar.mistakes import plural, shown
 from cors_service.grammar.nearest import nearest
 from cors_service.limits import Limits
@@ -106,10 +107,16 @@ class StatusEndpoint(Endpoint):
     """
 
     def __init__(
-        self, ids: Iterator[bytes], policies: IPolicies, clock: IReactorTime, access: IAccess | None = None
+        self,
+        ids: Iterator[bytes],
+        policies: IPolicies,
+        clock: IReactorTime,
+        reported: Reported,
+        access: IAccess | None = None,
     ) -> None:
         super().__init__(ids)
         self._access = access
+        self._reported = reported
         self.worker: int | None = None
         self.workers: Callable[[], list[WorkerStatus]] = list
         self.connections: Callable[[], dict[str, object]] | None = None
@@ -131,6 +138,7 @@ class StatusEndpoint(Endpoint):
             fields["shadow"] = shadow_as_dict(self._policies, query_as_dict)
         if self.worker is not None:
             fields |= {"worker": self.worker, "workers": [*map(write_worker, self.workers())]}
+        fields |= self._reported.as_dict()
         if self._access is not None:
             fields["access"] = self._access.as_dict()
         return Answer(200, JSON, write_json(fields), {"Cache-Control": NO_STORE})

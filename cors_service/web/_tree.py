@@ -76,14 +76,14 @@ class DecisionTree(NotFound):
         super().__init__(ids)
         self.policies = policies
         self.ready = ReadyEndpoint(ids, policies, limits)
-        self.status = StatusEndpoint(ids, policies, clock, access)
+        reported = Reported(lambda what: self._log.warn("{what}", what=what))
+        self.status = StatusEndpoint(ids, policies, clock, reported, access)
         self.putChild(b"livez", LiveEndpoint(ids))
         self.putChild(b"readyz", self.ready)
         self.putChild(b"openapi.json", OpenAPIEndpoint(ids))
         configuration = ConfigurationEndpoint(ids)
         self._put(WELL_KNOWN, configuration)
         warnings = Warnings(clock)
-        reported = Reported(lambda what: self._log.warn("{what}", what=what))
         self.turns = turns = Turns(clock)
         peeked = PeekedIds(ids)
 

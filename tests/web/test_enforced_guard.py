@@ -10,6 +10,7 @@ from twisted.logger import LogEvent
 
 from cors_service.web import DecisionTree
 from tests.observing import observed_by
+from tests.web.description import check, response_of
 from tests.web.test_proxies import PROXIES, asked, cors_headers, page
 from tests.web.test_remembered import memories
 from tests.web.traversal import POLICIES, Answer, Caller, Lines, tree
@@ -213,6 +214,10 @@ def test_report() -> None:
             for lines in (page(EVIL), [CROSS], page(APP)):
                 answer = enforced(by, "enforce", "POST", lines)
                 assert (answer.status, answer.header("Cors-Guard")) == (200, "pass" if lines == page(APP) else "report")
+    kinds = [{"policy": "tools", "code": code, "requests": 5} for code in ("origin-not-allowed", "cross-site")]
+    status = by.get("/v1/status")
+    assert status.json["reported"] == {"kinds": kinds, "others": 0}
+    check(status, response_of("GET /v1/status", 200))
     said = [event["what"] for event in events if "what" in event]
     assert [line.partition(":")[0] for line in said] == [
         "The guard of the policy tools would stop requests (origin-not-allowed)",
