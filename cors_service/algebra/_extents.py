@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-from cors_service.grammar.addresses import AddressRange
+from cors_service.grammar.addresses import AddressRange, Network
 from cors_service.grammar.bound import BoundHost
 from cors_service.grammar.expression import Expression
 from cors_service.grammar.origin import DEFAULT_PORTS, NO_PORT, Origin, is_canonical_ipv4, is_label, read_origin
@@ -60,6 +60,14 @@ class SchemeExtents:
         self.any_host: list[Entry] = []
         self.ranges: dict[tuple[int, int, int], list[Entry]] = {}
         self.bound: list[Entry] = []
+        # The version and the number of addresses of all ranges.
+        self._sizes: set[tuple[int, int]] = set()
+
+    def add_range(self, entry: Entry, network: Network) -> None:
+        """Add a pattern for a range of addresses."""
+        first, last = int(network.network_address), int(network.broadcast_address)
+        self._sizes.add((network.version, last - first + 1))
+        self.ranges.setdefault((network.version, first, last), []).append(entry)
 
     def near(self, host: str) -> Iterator[Entry]:
         """The patterns that may cover a host, on some port: all that do, and others for the same suffixes."""
@@ -67,9 +75,10 @@ class SchemeExtents:
         yield from self.any_host
         address = address_of(host) if self.ranges else None
         if address is not None:
-            for (version, first, last), entries in self.ranges.items():
-                if version == address.version and first <= int(address) <= last:
-                    yield from entries
+            for version, size in self._sizes:
+                first = int(address) // size * size
+                if version == address.version:
+                    yield from self.ranges.get((version, first, first + size - 1), ())
         for bound in self.bound:
             pattern = bound.pattern
             if isinstance(pattern, BoundHost) and host.startswith(pattern.before) and host.endswith(pattern.behind):
@@ -98,14 +107,19 @@ class Extents:
     def add(self, patterns: Iterable[OriginPattern], side: int, rule: int) -> None:
         """Add the patterns of a rule."""
         for pattern in expanded(patterns):
-            if isinstance(pattern, Expression):
-                self.expressions.append(Entry(NO_PORT, BEHIND_PORTS, side, rule, pattern))
-            elif isinstance(pattern, str):
-                self._add_exact(pattern, side, rule)
-            elif isinstance(pattern, AnyOrigin):
-                self.others.append(Entry(NO_PORT, BEHIND_PORTS, side, rule, pattern))
-            else:
-                self._add_single(pattern, side, rule)
+            self.add_entry(_entry(pattern, side, rule))
+
+    def add_entry(self, entry: Entry) -> None:
+        """Add a pattern in a rule."""
+        pattern = entry.pattern
+        if isinstance(pattern, Expression):
+            self.expressions.append(entry)
+        elif isinstance(pattern, AnyOrigin):
+            self.others.append(entry)
+        elif isinstance(pattern, str):
+            self._add_exact(entry, pattern)
+        else:
+            self._add_single(entry, pattern)
 
     def of(self, scheme: str) -> SchemeExtents:
         """The patterns of a scheme, to add others."""
@@ -114,23 +128,20 @@ class Extents:
             found = self.schemes[scheme] = SchemeExtents()
         return found
 
-    def _add_exact(self, text: str, side: int, rule: int) -> None:
+    def _add_exact(self, entry: Entry, text: str) -> None:
+        scheme, _, _ = text.partition("://")
         origin = None if text == NULL else read_origin(text)
         if origin is None or origin.host == "":
-            self.others.append(Entry(NO_PORT, BEHIND_PORTS, side, rule, text))
-            return
-        entry = Entry(origin.port, origin.port, side, rule, text)
-        self.of(origin.scheme).hosts.setdefault(origin.host, []).append(entry)
+            self.others.append(entry)
+        else:
+            self.of(scheme).hosts.setdefault(origin.host, []).append(entry)
 
-    def _add_single(self, pattern: Wildcard | Glob | AnyHost | AddressRange | BoundHost, side: int, rule: int) -> None:
-        entry = Entry(*pattern.ports, side, rule, pattern)
+    def _add_single(self, entry: Entry, pattern: Wildcard | Glob | AnyHost | AddressRange | BoundHost) -> None:
         of_scheme = self.of(pattern.scheme)
         if isinstance(pattern, AnyHost):
             of_scheme.any_host.append(entry)
         elif isinstance(pattern, AddressRange):
-            network = pattern.network
-            key = network.version, int(network.network_address), int(network.broadcast_address)
-            of_scheme.ranges.setdefault(key, []).append(entry)
+            of_scheme.add_range(entry, pattern.network)
         elif isinstance(pattern, BoundHost):
             of_scheme.bound.append(entry)
         elif isinstance(pattern, Glob) or pattern.subdomains == "?":
@@ -159,6 +170,16 @@ class Extents:
         for entry in of_scheme.near(parsed.host):
             if entry.low <= parsed.port <= entry.high and covers_host(entry.pattern, parsed):
                 yield entry
+
+
+def _entry(pattern: Single | Expression | AnyOrigin, side: int, rule: int) -> Entry:
+    if isinstance(pattern, str):
+        origin = None if pattern == NULL else read_origin(pattern)
+        port = origin.port if origin else NO_PORT
+        return Entry(port, port, side, rule, pattern)
+    if isinstance(pattern, Expression | AnyOrigin):
+        return Entry(NO_PORT, BEHIND_PORTS, side, rule, pattern)
+    return Entry(*pattern.ports, side, rule, pattern)
 
 
 def covers_host(pattern: Single | Expression | AnyOrigin, origin: Origin) -> bool:

@@ -16,9 +16,10 @@ from cors_service.algebra._extents import BEHIND_PORTS, Entry, Extents, SchemeEx
 from cors_service.algebra._labels import labels
 from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT
-from cors_service.grammar.pattern import NULL
+from cors_service.grammar.pattern import NULL, AnyOrigin
 from cors_service.grammar.wildcard import Glob
 
+_UNCOVERED: Final = "https://q9q.invalid"
 _ODD_HOST: Final = "~"
 """What browsers send and no wildcard covers."""
 _MOST_LABELS: Final = 200_000
@@ -34,14 +35,32 @@ def origins(extents: Extents, changed: set[Entry] | None) -> Iterator[str]:
     Raises:
         TooMany: There are too many globs for the same suffix.
     """
-    schemes = dict.fromkeys(["https", *extents.schemes, "x-other"])
-    for scheme in schemes:
-        for host in dict.fromkeys(hosts(extents.of(scheme), changed)):
-            for low, high in extents.ports(scheme, host):
-                if (port := a_port(scheme, low, high)) is not None:
-                    yield written(scheme, host, port)
+    scope = None if changed is None else _scope(changed)
+    for scheme in dict.fromkeys(["https", *extents.schemes, "x-other"]):
+        of_scheme = extents.of(scheme)
+        for host in dict.fromkeys(hosts(of_scheme, changed)):
+            if scope is None or _matters(scope, scheme, host):
+                for low, high in extents.ports(scheme, host):
+                    if (port := a_port(scheme, low, high)) is not None:
+                        yield written(scheme, host, port)
+    yield _UNCOVERED
     yield NULL
     yield FILE
+
+
+def _scope(changed: set[Entry]) -> Extents:
+    scope = Extents()
+    for entry in changed:
+        scope.add_entry(entry)
+    return scope
+
+
+def _matters(scope: Extents, scheme: str, host: str) -> bool:
+    """Whether a pattern that only one policy has may cover a host; expressions are left to the walk along them."""
+    if any(isinstance(entry.pattern, AnyOrigin) for entry in scope.others):
+        return True
+    of_scheme = scope.schemes.get(scheme)
+    return of_scheme is not None and next(of_scheme.near(host), None) is not None
 
 
 def a_port(scheme: str, low: int, high: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from cors_service.grammar.automaton import DEAD, Automaton
 from cors_service.grammar.origin import NO_PORT
@@ -40,6 +40,8 @@ class Product:
     def read(self, states: States, text: str) -> States:
         """The states behind a text, which stands before what was read."""
         for char in reversed(text):
+            if states == self.dead:
+                break
             states = self.step(states, char)
         return states
 
@@ -77,8 +79,3 @@ class Product:
         for after, ports in found.items():
             yield after, sorted(ports)
         yield self.dead, [port for port in (NO_PORT, *PORTS) if port not in living]
-
-
-def chosen(ports: Iterable[int], low: int, high: int) -> int | None:
-    """The first port of some that lies in an interval."""
-    return next((port for port in ports if low <= port <= high), None)

@@ -90,7 +90,7 @@ class Walk:
         ]
         self._seen: set[_Key] = set()
         self._needs_uncovered = False
-        self._ports = [(states, ports) for states, ports in self._product.after_ports(self._product.start)]
+        self._ports = [*self._product.after_ports(self._product.start)]
         self._count = 0
         self.is_exact = True
 
@@ -124,9 +124,12 @@ class Walk:
         for scheme in {**self._extents.schemes, "https": None, "http": None}:
             of_scheme = self._extents.of(scheme)
             region = _Region(of_scheme, self._changed)
+            self._tree = Tree(of_scheme, region.texts)
             for states, ports in self._ports:
                 usable = _usable(scheme, ports)
-                for host, before in self._hosts(scheme, of_scheme, region, states) if usable else ():
+                if not usable or (states == self._product.dead and not self._needs_uncovered and not region.texts):
+                    continue
+                for host, before in self._hosts(scheme, of_scheme, region, states):
                     yield from self._of_host(scheme, host, before, usable)
         yield from self._of_other_schemes()
 
@@ -139,7 +142,8 @@ class Walk:
     def _hosts(
         self, scheme: str, extents: SchemeExtents, region: _Region, states: States
     ) -> Iterator[tuple[str, States]]:
-        for host in extents.hosts:
+        is_dead = states == self._product.dead and not self._needs_uncovered
+        for host in region.hosts if is_dead and not region.is_whole else extents.hosts:
             before = self._product.read(states, host)
             # They are few: nobody knows yet whether there is a port on which no expression covers one.
             if host in region.hosts or region.is_whole or self._is_alive(before, matters=False):
@@ -169,7 +173,7 @@ class Walk:
         self, scheme: str, extents: SchemeExtents, region: _Region, states: States
     ) -> Iterator[tuple[str, States]]:
         """Walk along hosts that are not addresses."""
-        tree = Tree(extents, region.texts)
+        tree = self._tree
         chars = _NETWORK if scheme in DEFAULT_PORTS else _OPAQUE
         number = "start" if scheme in DEFAULT_PORTS else "ok"
         groups = _groups(self._product, chars)
@@ -235,6 +239,7 @@ class Walk:
             if not usable or not self._is_alive(states, matters=False):
                 continue
             endings: dict[States, str] = {}
+            self._tree = Tree(SchemeExtents(), ())
             for host, before in self._names("", SchemeExtents(), _Region(SchemeExtents(), set()), states):
                 endings.setdefault(self._product.read(before, "://"), host)
             for before, host in endings.items():
