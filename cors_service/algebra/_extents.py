@@ -60,6 +60,9 @@ class SchemeExtents:
         self.any_host: list[Entry] = []
         self.ranges: dict[tuple[int, int, int], list[Entry]] = {}
         self.bound: list[Entry] = []
+        # The same as for one label, but for globs apart, by what labels begin and end with.
+        self._any_label: dict[str, list[Entry]] = {}
+        self._globs: dict[str, dict[str, dict[str, list[Entry]]]] = {}
         # The version and the number of addresses of all ranges.
         self._sizes: set[tuple[int, int]] = set()
 
@@ -68,6 +71,15 @@ class SchemeExtents:
         first, last = int(network.network_address), int(network.broadcast_address)
         self._sizes.add((network.version, last - first + 1))
         self.ranges.setdefault((network.version, first, last), []).append(entry)
+
+    def add_label(self, entry: Entry, pattern: Wildcard | Glob) -> None:
+        """Add a pattern for one label before a suffix."""
+        self.one_label.setdefault(pattern.host, []).append(entry)
+        if isinstance(pattern, Glob):
+            behinds = self._globs.setdefault(pattern.host, {}).setdefault(pattern.before, {})
+            behinds.setdefault(pattern.behind, []).append(entry)
+        else:
+            self._any_label.setdefault(pattern.host, []).append(entry)
 
     def near(self, host: str) -> Iterator[Entry]:
         """The patterns that may cover a host, on some port: all that do, and others for the same suffixes."""
@@ -83,11 +95,20 @@ class SchemeExtents:
             pattern = bound.pattern
             if isinstance(pattern, BoundHost) and host.startswith(pattern.before) and host.endswith(pattern.behind):
                 yield bound
-        _, dot, suffix = host.partition(".")
-        yield from self.one_label.get(suffix, ()) if dot else ()
+        label, dot, suffix = host.partition(".")
+        if dot:
+            yield from self._any_label.get(suffix, ())
+            yield from self._globs_of(label, self._globs.get(suffix))
         while dot:
             yield from self.labels.get(suffix, ())
             _, dot, suffix = suffix.partition(".")
+
+    def _globs_of(self, label: str, globs: dict[str, dict[str, list[Entry]]] | None) -> Iterator[Entry]:
+        """The globs that may cover a label."""
+        for length in range(len(label) if globs else 0):
+            behinds = globs.get(label[:length]) if globs else None
+            for start in range(length + 1, len(label) + 1) if behinds else ():
+                yield from behinds.get(label[start:], ()) if behinds else ()
 
 
 class Extents:
@@ -145,7 +166,7 @@ class Extents:
         elif isinstance(pattern, BoundHost):
             of_scheme.bound.append(entry)
         elif isinstance(pattern, Glob) or pattern.subdomains == "?":
-            of_scheme.one_label.setdefault(pattern.host, []).append(entry)
+            of_scheme.add_label(entry, pattern)
         else:
             table = of_scheme.labels if pattern.subdomains else of_scheme.hosts
             table.setdefault(pattern.host, []).append(entry)

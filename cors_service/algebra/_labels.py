@@ -35,24 +35,27 @@ def labels(
             for behind in behinds
             if behind.endswith(end)
         )
+    after, ahead = _following(befores), _following([behind[::-1] for behind in behinds])
     for before, behind in sorted(pairs):
         for overlap in range(min(len(before), len(behind)) + 1):
             label = before + behind[overlap:]
             if label and before.endswith(behind[:overlap]) and not is_known(label):
                 yield label
-        first = _FREE.translate({ord(each[len(before)]): None for each in befores if _goes_on(each, before)})
-        last = _FREE.translate({ord(each[-len(behind) - 1]): None for each in behinds if _goes_back(each, behind)})
+        first = _FREE.translate(dict.fromkeys(after.get(before, ())))
+        last = _FREE.translate(dict.fromkeys(ahead.get(behind[::-1], ())))
         for free in ("{}{}{}", "{}_{}{}") if first and last else ():
             texts = (before + free.format(first[0], middle, last[0]) + behind for middle in _middles())
             yield from islice((text for text in islice(texts, _CANDIDATES) if not is_known(text)), 1)
 
 
-def _goes_on(text: str, beginning: str) -> bool:
-    return len(text) > len(beginning) and text.startswith(beginning)
-
-
-def _goes_back(text: str, ending: str) -> bool:
-    return len(text) > len(ending) and text.endswith(ending)
+def _following(texts: Collection[str]) -> dict[str, set[int]]:
+    """The characters behind each of some texts in those that begin with it."""
+    found: dict[str, set[int]] = {text: set() for text in texts}
+    for text in texts:
+        for length, char in enumerate(text):
+            if text[:length] in found:
+                found[text[:length]].add(ord(char))
+    return found
 
 
 def _middles() -> Iterator[str]:
