@@ -258,13 +258,25 @@ def read_decisions(body: bytes, queries: Sequence[Query]) -> list[Received | str
     return [_read_item(bytes(one), query) for one, query in zip(decisions, queries, strict=True)]
 
 
-def read_problem(body: bytes) -> str:
+class ReceivedProblem(msgspec.Struct, frozen=True):
+    """An error as a client gets it.
+
+    Attributes:
+        detail: What is wrong, a sentence for people.
+        guarded: Whether a guard may be meant, so that the request must not pass for want of a decision.
+    """
+
+    detail: str
+    guarded: bool = False
+
+
+def read_problem(body: bytes) -> ReceivedProblem:
     """Read what is wrong from the body of an error (RFC 9457).
 
     Raises:
         ValueError: It is not an error of this service.
     """
-    return _read(_decode_problem, body).detail
+    return _read(_decode_problem, body)
 
 
 def problem_fields(status: int, code: str, detail: str) -> dict[str, object]:
@@ -455,12 +467,8 @@ class _Queries(msgspec.Struct, forbid_unknown_fields=True):
     queries: list[msgspec.Raw]
 
 
-class _Problem(msgspec.Struct):
-    detail: str
-
-
 class _Item(msgspec.Struct):
-    error: _Problem | None = None
+    error: ReceivedProblem | None = None
 
 
 class _Batch(msgspec.Struct):
@@ -471,6 +479,6 @@ _decode_decision: Final = msgspec.json.Decoder(Received).decode
 _parse: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant).decode
 _decode_usual: Final = msgspec.json.Decoder(_UsualQuery).decode
 _decode_queries: Final = msgspec.json.Decoder(_Queries).decode
-_decode_problem: Final = msgspec.json.Decoder(_Problem).decode
+_decode_problem: Final = msgspec.json.Decoder(ReceivedProblem).decode
 _decode_item: Final = msgspec.json.Decoder(_Item).decode
 _decode_batch: Final = msgspec.json.Decoder(_Batch).decode

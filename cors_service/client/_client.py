@@ -31,7 +31,15 @@ from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
 from cors_service.client._interfaces import IDecider
 from cors_service.decision import Decision, Query
-from cors_service.wire import Received, read_decision, read_decisions, read_problem, write_queries, write_query
+from cors_service.wire import (
+    Received,
+    ReceivedProblem,
+    read_decision,
+    read_decisions,
+    read_problem,
+    write_queries,
+    write_query,
+)
 
 BATCH: Final = 1000
 """The most queries in one request."""
@@ -45,11 +53,27 @@ _Answer = TypeVar("_Answer")
 
 
 class _CannotAsk(Exception):
-    """There is no decision; the text says why."""
+    """There is no decision; the text says why.
+
+    Attributes:
+        guarded: Whether a guard may be meant.
+    """
+
+    def __init__(self, why: str, *, guarded: bool = False) -> None:
+        super().__init__(why)
+        self.guarded = guarded
 
 
 class _Refused(Exception):
-    """The service answers that the question is wrong."""
+    """The service answers that the question is wrong.
+
+    Attributes:
+        guarded: Whether a guard may be meant.
+    """
+
+    def __init__(self, problem: ReceivedProblem) -> None:
+        super().__init__(problem.detail)
+        self.guarded = problem.guarded
 
 
 @implementer(IDecider)
@@ -138,7 +162,7 @@ class DecisionClient:
         try:
             received = await self._ask("/v1/decision", partial(write_query, query), partial(read_decision, query=query))
         except _CannotAsk as error:
-            return undecided(query, str(error), guarded=self.is_guarded)
+            return undecided(query, str(error), guarded=self.is_guarded or error.guarded)
         self._note(received)
         self._cache.keep(query, received)
         return received
@@ -180,7 +204,7 @@ class DecisionClient:
             self._take_back()
             why = f"The decision service at {self._service} refuses the question: {in_words(error)}."
             self._log.warn("{why}", why=why)
-            raise _CannotAsk(why) from None
+            raise _CannotAsk(why, guarded=error.guarded) from None
         except Exception as error:  # noqa: BLE001 - however a network fails, no answer means no access
             if isinstance(error, TimeoutError):
                 # If one connection is silently dead, the others may be, too.
@@ -213,7 +237,7 @@ class DecisionClient:
             return content
         problem = read_problem(content)
         if response.code == 503:
-            raise ConnectionError(problem)
+            raise ConnectionError(problem.detail)
         raise _Refused(problem)
 
     def _complain(self, why: str) -> None:

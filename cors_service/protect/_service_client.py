@@ -19,14 +19,22 @@ from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
 from cors_service.decision import Decision, Query
 from cors_service.protect._connection import Connection
-from cors_service.wire import Received, read_decision, read_problem, write_query
+from cors_service.wire import Received, ReceivedProblem, read_decision, read_problem, write_query
 
 _PATH: Final = "/v1/decision"
 _log: Final = logging.getLogger(__name__)
 
 
 class _Refused(Exception):
-    """The service answers that the question is wrong."""
+    """The service answers that the question is wrong.
+
+    Attributes:
+        guarded: Whether a guard may be meant.
+    """
+
+    def __init__(self, problem: ReceivedProblem) -> None:
+        super().__init__(problem.detail)
+        self.guarded = problem.guarded
 
 
 class ServiceClient:
@@ -90,7 +98,7 @@ class ServiceClient:
             self._take_back()
             why = f"The decision service at {self.address} refuses the question: {in_words(error)}."
             _log.warning("%s", why)
-            return undecided(query, why, guarded=self.is_guarded)
+            return undecided(query, why, guarded=self.is_guarded or error.guarded)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, TimeoutError):
                 # If one connection is silently dead, the others may be, too.
@@ -116,7 +124,7 @@ class ServiceClient:
             return read_decision(content, query)
         problem = read_problem(content)
         if status == 503:
-            raise ConnectionError(problem)
+            raise ConnectionError(problem.detail)
         raise _Refused(problem)
 
     def _exchange(self, body: bytes, until: float) -> tuple[int, bytes]:

@@ -52,7 +52,7 @@ def read_service(address: Address, limits: ReaderLimits, token: str | None = Non
 
 def _why(body: bytes) -> str:
     try:
-        return f": {read_problem(body)}"
+        return f": {read_problem(body).detail}"
     except ValueError:
         return ""
 

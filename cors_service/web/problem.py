@@ -20,7 +20,10 @@ class Problem(Exception):
         code: What is wrong, for programs.
         detail: What is wrong, a sentence for people.
         headers: Further headers of the answer.
+        guarded: Whether nothing is decided where a guard may be meant.
     """
+
+    guarded = False
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -32,11 +35,14 @@ class Problem(Exception):
     @classmethod
     def of(cls, error: BadQuery) -> Problem:
         """The problem that a caller's mistake is: a 404, if something does not exist; a 400, as a rule."""
-        return cls(_STATUSES.get(error.code, 400), error.code, error.message)
+        problem = cls(_STATUSES.get(error.code, 400), error.code, error.message)
+        problem.guarded = error.guarded
+        return problem
 
     def as_dict(self) -> dict[str, object]:
         """The members of RFC 9457, 3.1, and the code."""
-        return problem_fields(self.status, self.code, self.detail)
+        fields = problem_fields(self.status, self.code, self.detail)
+        return {**fields, "guarded": True} if self.guarded else fields
 
     def as_answer(self) -> Answer:
         """The problem as an answer."""

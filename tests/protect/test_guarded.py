@@ -436,6 +436,20 @@ class TestUndecided:
                 await client.close()
             assert (first.status, second.status) == (200, expected)
 
+    async def test_a_service_that_finds_no_policy(self) -> None:
+        """A service says, with its error, that a guard may be meant: the first request by a rebound host is stopped."""
+        sent = ("GET", [SAME], "rebound.example")
+        for given, status in ((GUARDED, 503), (document(mode="report"), 200)):
+            async with real(given) as there:
+                service = asgi.ServiceClient(f"http://127.0.0.1:{there.port}", timeout=20)
+                with uvicorn_of(service, policy=None) as port:
+                    first = await deferToThread(ask, port, *sent)
+                service.close()
+                client = DecisionClient(f"http://127.0.0.1:{there.port}", timeout=20)
+                [second] = await ask_site(client, sent, policy=None)
+                await client.close()
+            assert (first.status, second.status) == (status, status)
+
     async def test_a_slow_service(self) -> None:
         """No answer in time is none, where a guard is meant."""
         async with impostor(silent) as other:
