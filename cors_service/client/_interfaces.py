@@ -19,5 +19,5 @@ class IDecider(Interface):
 
         Returns:
             A Deferred of the decision. It does not fail: without a decision, it gives a refusal without CORS headers
-            and with the reason code `undecided`.
+            and with the reason code `undecided`, and with a guard that stops the request where one may be meant.
         """

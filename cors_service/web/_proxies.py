@@ -347,6 +347,8 @@ class _Enforces(ProxyEndpoint):
 class _EnforceByPathEndpoint(_Enforces, ExtAuthzEndpoint):
     """`/v1/enforce/POLICY/ORIGINAL-PATH`: what Envoy asks."""
 
+    trusted_headers = (*ExtAuthzEndpoint.trusted_headers, b"x-forwarded-method")
+
     def original(self, request: AnyRequest, path: str) -> OriginalRequest:
         """Believe the request line, Host and X-Forwarded-Proto."""
         if request.requestHeaders.hasHeader(b"x-forwarded-method"):

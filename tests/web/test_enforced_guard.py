@@ -109,8 +109,12 @@ def test_the_host_of_the_question() -> None:
 
 def test_a_slash_at_the_end() -> None:
     """An address that ends in a slash does not make a gateway's own GET of a request: that is a 404."""
-    told = [("X-Forwarded-Method", "DELETE"), ("Host", "tools.example.com")]
-    assert guarded().ask("GET", "/v1/enforce/tools/", lines=[*told, SAME]).problem == (404, "not-found")
+    by = guarded()
+    host = ("Host", "tools.example.com")
+    for _ in range(3):
+        assert by.ask("GET", "/v1/enforce/tools/", lines=[host, SAME]).status == 200
+        told = [("X-Forwarded-Method", "DELETE"), host]
+        assert by.ask("GET", "/v1/enforce/tools/", lines=[*told, SAME]).problem == (404, "not-found")
 
 
 @pytest.mark.parametrize("how", ENFORCE)
