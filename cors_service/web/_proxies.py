@@ -268,7 +268,7 @@ class ForwardAuthEndpoint(ProxyEndpoint):
 class ExtAuthzEndpoint(ProxyEndpoint):
     """`/v1/ext-authz/POLICY/ORIGINAL-PATH`: what Envoy asks. Exactly 200 goes on, the rest is what the client gets."""
 
-    trusted_headers = (b"x-forwarded-proto", b"host")
+    trusted_headers: tuple[bytes, ...] = (b"x-forwarded-proto", b"host")
     refused_preflight = 403
     takes_path = True
 
