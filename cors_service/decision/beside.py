@@ -5,6 +5,8 @@ Most changes leave most of what a policy answers as it is. To know that, finding
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct, structs
 
 from cors_service.decision._compiled import CompiledPolicy
@@ -13,21 +15,27 @@ from cors_service.decision._origins import Origins
 from cors_service.decision.active import ActivePolicies
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import Query
+from cors_service.grammar.pattern import OriginPattern
 
-# What differs between two versions, and is looked at for each query; and what is the same or else makes them different.
-_RULES = frozenset({"grants", "origins"})
+_MOST_COMPARED: Final = 5000
+"""Patterns of a rule in both versions; comparing more would keep requests waiting."""
+# What is looked at for each query. Where anything else differs, two versions are not put beside each other.
+_RULES: Final = frozenset({"grants", "origins"})
 
 
 class Beside(Struct, frozen=True):
     """Two versions of a policy that differ in their rules alone.
 
     Attributes:
-        origins: Finds the rule of the second version; None if both have the same origins.
+        origins: Finds the rule of the second version.
+        changed: The origins that only one version lists, where nothing else about their origins differs; None where it
+            may.
         before: For each rule of the first version, what it grants.
         after: The same of the second version.
     """
 
-    origins: Origins | None
+    origins: Origins
+    changed: frozenset[str] | None
     before: tuple[int, ...]
     after: tuple[int, ...]
 
@@ -40,10 +48,10 @@ class Beside(Struct, frozen=True):
         """
         if len(query.origins) != 1 or decision.kind not in {"actual", "preflight"}:
             return True
-        number = decision.rule
-        if self.origins is None:
+        origin, number = query.origins[0], decision.rule
+        if self.changed is not None and origin not in self.changed:
             return number is None or self.before[number - 1] == self.after[number - 1]
-        index = self.origins.find(query.origins[0])
+        index = self.origins.find(origin)
         if number is None or index < 0:
             return number is None and index < 0
         return self.before[number - 1] == self.after[index]
@@ -68,21 +76,25 @@ def beside(before: ActivePolicies, after: ActivePolicies, name: str) -> Beside |
     numbers = [
         tuple(known.setdefault(_granted(grant), len(known)) for grant in policy.grants) for policy in (first, second)
     ]
-    return Beside(None if _has_same_origins(before, after, name) else second.origins, *numbers)
+    return Beside(second.origins, _changed(before, after, name), *numbers)
 
 
-def _has_same_origins(before: ActivePolicies, after: ActivePolicies, name: str) -> bool:
+def _changed(before: ActivePolicies, after: ActivePolicies, name: str) -> frozenset[str] | None:
+    """The exact origins that only one version of a policy lists; None if it is more, or takes long to find out."""
     sets = before.policy_set, after.policy_set
-    first, second = (each.policies[name] for each in sets)
-    return (
-        [rule.origins for rule in first.rules] == [rule.origins for rule in second.rules]
-        # Whether an expression covers cleartext origins depends on these, too.
-        and all(
-            (one.credentials, one.dangerously_allow) == (other.credentials, other.dangerously_allow)
-            for one, other in zip(first.rules, second.rules, strict=True)
-        )
-        and all(sets[0].origin_sets[one] == sets[1].origin_sets[one] for one in first.uses)
-    )
+    first, second = (each.policies[name].rules for each in sets)
+    # Whether an expression covers cleartext origins depends on these, too.
+    heads = [[(rule.credentials, rule.dangerously_allow) for rule in rules] for rules in (first, second)]
+    if heads[0] != heads[1]:
+        return None
+    changed: set[OriginPattern] = set()
+    for rules in zip(first, second, strict=True):
+        if sum(each.size(rule) for each, rule in zip(sets, rules, strict=True)) > _MOST_COMPARED:
+            return None
+        one, other = (set(each.each_pattern(rule)) for each, rule in zip(sets, rules, strict=True))
+        changed |= one ^ other
+    exact = frozenset(pattern for pattern in changed if isinstance(pattern, str))
+    return exact if len(exact) == len(changed) else None
 
 
 def _granted(grant: Grant) -> object:

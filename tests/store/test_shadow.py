@@ -122,12 +122,15 @@ def edits(document: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         rule = rules[number % len(rules)]
         if key == "rules" and len(rules) > 1:
             rules.remove(rule)
+        elif key == "origins":
+            rule[key] = [*rule[key], value] if value else rule[key][1:]
         elif key != "rules" and not rule.get("refuse"):
             rule[key] = value
         return new
 
     values: dict[str, list[Any]] = {
         "rules": [None],
+        "origins": ["https://own-0.invalid", "https://example.com", "https://*.example.com", None],
         "methods": [["GET"], ["GET", "PUT"]],
         "max_age": [1, 2],
         "timing": [True, False],
