@@ -31,6 +31,12 @@ LINGER_SECONDS: Final = 2.0
 MOST_IN_A_TURN: Final = 8
 """How many requests of a connection are answered before others have their turn: a client can send hundreds at once."""
 
+MOST_PIECES: Final = 250
+"""In how many pieces a body may come, beside one for each PIECE bytes: a chunk of a byte costs what a long one does."""
+PIECE: Final = 512
+# So much of a body is read before it is looked whether the rest is wanted.
+_SLICE: Final = 2048
+
 # A line of a trailer: any header, as long as all readers find its end (RFC 9112, 7.1.2).
 _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")
 
@@ -183,6 +189,17 @@ class DecisionChannel(OpenChannel):
         if producer is not None and not self._is_answering:
             producer.resumeProducing()
         self.dataReceived(self.clearLineBuffer())
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take a part of a body, and nothing more of one that is refused."""
+        for start in range(0, len(data), _SLICE):
+            if self.is_refused:
+                return
+            if self.line_mode:
+                # The body was complete, and is answered: what is left begins another request.
+                self.setLineMode(data[start:])
+                return
+            super().rawDataReceived(data[start : start + _SLICE])
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of a request's head."""
@@ -350,26 +367,33 @@ class DecisionRequest(Request):
 
     Attributes:
         received: Bytes of its body.
+        pieces: In how many pieces these came, where it comes in chunks.
     """
 
     channel: DecisionChannel
     defaultContentType = None
     received = 0
+    pieces = 0
+    _is_chunked = False
 
     def gotLength(self, length: int | None) -> None:
         """Refuse a body that says it is too long."""
         # Twisted would put a long one into a file, and there need not be a place for any.
         super().gotLength(0)
+        self._is_chunked = length is None
         if length is not None and length > self.channel.site.limits.body:
-            self._refuse()
+            self._refuse(self._too_long)
             # Otherwise Twisted would still tell the client to send the body.
             self.requestHeaders.removeHeader(b"expect")
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Refuse a body that turns out to be too long."""
+        """Refuse a body that turns out to be too long, or comes a few bytes at a time."""
         self.received += len(data)
+        self.pieces += self._is_chunked
         if self.received > self.channel.site.limits.body:
-            self._refuse()
+            self._refuse(self._too_long)
+        elif self.pieces > MOST_PIECES + self.received // PIECE:
+            self._refuse("The body comes in very many chunks of a few bytes each.")
         else:
             super().handleContentChunk(data)
 
@@ -378,6 +402,9 @@ class DecisionRequest(Request):
         if name != b"Server":
             super().setHeader(name, value)
 
-    def _refuse(self) -> None:
-        detail = f"The body is larger than {self.channel.site.limits.body} bytes."
+    @property
+    def _too_long(self) -> str:
+        return f"The body is larger than {self.channel.site.limits.body} bytes."
+
+    def _refuse(self, detail: str) -> None:
         self.channel.refuse(Problem(413, "body-too-large", detail))

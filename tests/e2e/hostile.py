@@ -567,11 +567,11 @@ _NOT_JSON = _refused(
         "JSON with Infinity": post(body=QUERY[:-1] + b', "x": -Infinity}'),
         "JSON with a number of 5,000 digits": post(body=QUERY[:-1] + b', "x": ' + b"9" * 5000 + b"}"),
         "JSON with a number of a megabyte": post(body=QUERY[:-1] + b', "x": ' + b"9" * (MAX_BODY - 100) + b"}"),
-        "deep lists": post(body=b"[" * MAX_BODY),
-        "deep lists that end": post(body=b"[" * 100_000 + b"]" * 100_000),
-        "deep objects": post(body=b'{"a":' * 100_000),
-        "a deep field that nobody reads": post(body=QUERY[:-1] + b', "x": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
-        "a deep field of escapes": post(body=QUERY[:-1] + b', "\\u0061": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
+        "deep lists": post(body=b"[" * 90_000),
+        "deep lists that end": post(body=b"[" * 90_000 + b"]" * 90_000),
+        "deep objects": post(body=b'{"a":' * 40_000),
+        "a deep field that nobody reads": post(body=QUERY[:-1] + b', "x": ' + b"[" * 90_000 + b"]" * 90_000 + b"}"),
+        "a deep field of escapes": post(body=QUERY[:-1] + b', "\\u0061": ' + b"[" * 90_000 + b"]" * 90_000 + b"}"),
         "UTF-16": post(body=QUERY.decode().encode("utf-16")),
         "UTF-16 without a mark": post(body=QUERY.decode().encode("utf-16-le")),
         "UTF-32": post(body=QUERY.decode().encode("utf-32")),
@@ -762,7 +762,7 @@ REFUSALS = [
     Refusal("a header's name with CR LF", _preflight("x-a\r\nSet-Cookie: a=b"), "header-malformed"),
     Refusal("a header's name of a megabyte", _preflight("a" * 1_000_000), "too-many-headers"),
     Refusal(
-        "a hundred thousand headers", _preflight(",".join(f"a{number}" for number in range(10**5))), "too-many-headers"
+        "ninety thousand headers", _preflight(",".join(f"a{number}" for number in range(90_000))), "too-many-headers"
     ),
     Refusal("64 KiB of commas", _preflight("," * 2**16), "too-many-headers"),
     Refusal("64 KiB of commas and spaces", _preflight(" , " * 2**14), "too-many-headers"),

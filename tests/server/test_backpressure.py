@@ -26,7 +26,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from cors_service.server import DecisionSite, ServerLimits
-from cors_service.server.channel import DecisionChannel
+from cors_service.server.channel import MOST_PIECES, DecisionChannel
 from cors_service.server.quick import QuickChannel
 from fuzz.request import said
 from tests.certificates import Authority
@@ -116,6 +116,9 @@ class Narrow(StringTransport):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Ask for a pause if that is too much."""
         self.write(b"".join(data))
+
+    def loseWriteConnection(self) -> None:
+        """Send nothing more."""
 
     def take(self, size: int) -> None:
         """Let the client read some bytes; when it has them all, the pause ends."""
@@ -413,3 +416,37 @@ async def test_client_that_goes(channel: type[DecisionChannel], kind: str, tmp_p
         await until(lambda: not site.channels)
         clock: Any = site._clock
         assert [call for call in clock.getDelayedCalls() if "LogDateTime" not in repr(call.func)] == []
+
+
+CHUNKED = b"POST /v1/decision HTTP/1.1\r\nHost: a\r\nX-Request-ID: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_very_many_chunks(channel: type[DecisionChannel]) -> None:
+    """A body in very many chunks of a byte is refused, and the rest of it is not read."""
+    _, connection, wire = connected(channel)
+    connection.dataReceived(CHUNKED + b"1\r\n \r\n" * 10_000)
+    connection.dataReceived(b"1\r\n \r\n" * 10_000)
+    assert [answer.status for answer in said(wire.value())] == [b"413"]
+    assert connection.requests[0].pieces < MOST_PIECES * 2
+    connection.connectionLost(Failure(ConnectionDone()))
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("blanks", [150, 9000])
+def test_behind_many_chunks(channel: type[DecisionChannel], blanks: int) -> None:
+    """A body in many chunks is read, and so is what comes behind it in the same piece."""
+    _, connection, wire = connected(channel)
+    text = QUERY + b" " * blanks
+    size = 1 if blanks < 1000 else 512
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in batched(text, size))
+    rest = [3, 4, 0, 3]
+    connection.dataReceived(CHUNKED + chunks + b"0\r\n\r\n" + b"".join(map(request, rest)))
+    wire.take(wire.waiting)
+    connection.connectionLost(Failure(ConnectionDone()))
+    assert masked(wire.taken) == expected([4, *rest])
+
+
+def batched(text: bytes, size: int) -> list[bytes]:
+    """Cut a text into parts of a size."""
+    return [text[at : at + size] for at in range(0, len(text), size)]
