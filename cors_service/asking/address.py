@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
+from cors_service.grammar.mistakes import shown
+
 TIMEOUT: Final = 0.2
 """Seconds that a decision may take, from the question to the end of the answer."""
 CONNECTIONS: Final = 32
@@ -73,4 +75,4 @@ def _has_more(url: SplitResult) -> bool:
 
 def _refuse(text: str) -> NoReturn:
     hint = "write http://HOST:PORT, https://HOST or unix:PATH."
-    raise ValueError(f"{text!r} is not the address of a decision service; {hint}") from None
+    raise ValueError(f"{shown(text)} is not the address of a decision service; {hint}") from None

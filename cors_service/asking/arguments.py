@@ -13,6 +13,16 @@ from cors_service.policy import PolicySet
 _LONGEST_LIST: Final = 300
 
 
+def check_name(name: str | None) -> None:
+    """Check that something can be the name of a policy, which only the service knows.
+
+    Raises:
+        TypeError: It is not a string.
+    """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f'policy must be the name of a policy, such as "catalogue", not {shown(name)}')
+
+
 def check_policy(name: str | None, policy_set: PolicySet) -> None:
     """Check that a policy set has a policy.
 
@@ -21,8 +31,10 @@ def check_policy(name: str | None, policy_set: PolicySet) -> None:
         policy_set: The policies.
 
     Raises:
+        TypeError: The name is not a string.
         ValueError: It has none of that name; the message lists those that it has.
     """
+    check_name(name)
     if name is not None and name not in policy_set.policies:
         raise ValueError(unknown_policy(name, policy_set.policies))
 

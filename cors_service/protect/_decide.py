@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from cors_service.asking.arguments import check_policy, not_policies
+from cors_service.asking.arguments import check_name, check_policy, not_policies
 from cors_service.asking.local import LocalDecider, refused
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.policy import PolicySet
@@ -41,9 +41,10 @@ def decider(policies: Policies, policy: str | None) -> Callable[[Query], Decisio
         policy: The name of the policy that will be asked for; None if the URL finds it.
 
     Raises:
-        TypeError: `policies` can't decide here.
+        TypeError: `policies` can't decide here, or the name is not a string.
         ValueError: There is no policy of this name in a fixed policy set.
     """
+    check_name(policy)
     if isinstance(policies, PolicySet):
         check_policy(policy, policies)
         return LocalDecider(policies, _warn).decide

@@ -13,7 +13,7 @@ from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 
 from cors_service._twisted import render_encoded
-from cors_service.asking.arguments import check_policy
+from cors_service.asking.arguments import check_name, check_policy
 from cors_service.asking.headers import Lines, decorate
 from cors_service.client import Decider, IDecider
 from cors_service.decision import Decision, Query
@@ -60,6 +60,7 @@ class ProtectedResource(Resource):
             TypeError: `policies` can't decide.
             ValueError: The policy set has no policy of this name.
         """
+        check_name(policy)
         if isinstance(policies, PolicySet):
             check_policy(policy, policies)
         elif isinstance(policies, FixedPolicies):

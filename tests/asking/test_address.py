@@ -52,3 +52,10 @@ def test_no_places(text: str) -> None:
     """The message says what to write."""
     with pytest.raises(ValueError, match="write http://HOST:PORT, https://HOST or unix:PATH"):
         parse_address(text)
+
+
+def test_no_password_in_the_error() -> None:
+    """An address with a password is refused, and the error does not repeat it: it is on its way into a log."""
+    with pytest.raises(ValueError, match="is not the address") as caught:
+        parse_address("http://user:secret@127.0.0.1:8080")
+    assert "secret" not in str(caught.value)

@@ -283,6 +283,14 @@ class TestMiddleware:
             middleware(plain, policies)
         assert str(caught.value) == f"policies must be a policy set or a ServiceClient; {hint}"
 
+    @pytest.mark.parametrize("policy", [5, ["open"], b"open"], ids=["number", "list", "bytes"])
+    @pytest.mark.parametrize("policies", [POLICIES, ServiceClient("http://127.0.0.1:8080")])
+    @pytest.mark.parametrize("middleware", [CORSMiddleware, cors_service.protect.asgi.CORSMiddleware])
+    def test_what_names_no_policy(self, middleware: Any, policies: Any, policy: object) -> None:
+        """The application does not start with a name that is no text, also where only the service knows the names."""
+        with pytest.raises(TypeError, match=r"^policy must be the name of a policy, such as \"catalogue\", not "):
+            middleware(plain, policies, policy=policy)
+
     def test_a_policy_that_goes(self, caplog: pytest.LogCaptureFixture) -> None:
         """Where policies change, the site serves, preflights are refused, and the log says why."""
 
