@@ -147,31 +147,38 @@ def _covered(policy: Policy, policy_set: PolicySet) -> Iterator[tuple[int, str, 
             return
         patterns = policy_set.patterns(rule)
         # Exact origins alone can't cover each other.
-        if number == 1 and len(policy.rules) == 1 and all(isinstance(one, str) for one in patterns):
+        if len(policy.rules) == 1 and all(isinstance(one, str) for one in patterns):
             patterns = [] if len(set(patterns)) == len(patterns) else patterns
-        for named, (pattern, others) in enumerate(_covered_in(patterns, earlier)):
-            by = _what_covers(pattern, others) if named < _MOST_NAMED else ""
-            message = f"{shown(write_pattern(pattern))} has no effect: {by or 'other patterns cover it'}."
+        # What a rule refuses is left to later rules: in an incident one is added, and those that it overrules stay.
+        for named, (pattern, others) in enumerate(
+            _covered_in(patterns, earlier, Coverage() if rule.refuse else earlier)
+        ):
+            by = _what_covers(pattern, others) if named < _MOST_NAMED else "other patterns cover it"
+            message = f"{shown(write_pattern(pattern))} has no effect: {by}."
             yield number, "pattern-covered", message, "Remove it."
-        if not rule.refuse:
-            for pattern in patterns:
-                earlier.add(pattern)
 
 
 def _covered_in(
-    patterns: Sequence[OriginPattern], earlier: Coverage
-) -> Iterator[tuple[OriginPattern, Sequence[OriginPattern] | None]]:
-    """Give the patterns of a rule that have no effect, and which of the rule cover them; None if earlier rules do."""
+    patterns: Sequence[OriginPattern], earlier: Coverage, growing: Coverage
+) -> Iterator[tuple[OriginPattern, Sequence[OriginPattern]]]:
+    """Give the patterns of a rule that have no effect, each with those of the rule that may cover it.
+
+    Args:
+        patterns: Those of the rule.
+        earlier: What earlier rules cover.
+        growing: The same, or nothing; the patterns are added to it.
+    """
     kept: list[OriginPattern] = []
-    before, behind = Coverage(), Coverage()
     for pattern in patterns:
-        if earlier.covers(pattern):
-            yield pattern, None
-        elif before.covers(pattern):
+        if earlier.covers(pattern) or (growing is not earlier and growing.covers(pattern)):
             yield pattern, kept
         else:
-            before.add(pattern)
+            growing.add(pattern)
             kept.append(pattern)
+    # A later pattern can cover an earlier one, too, if it is not exact.
+    if len(kept) < 2 or all(isinstance(one, str) for one in kept[1:]):
+        return
+    behind = Coverage()
     for pattern in reversed(kept):
         if behind.covers(pattern):
             yield pattern, [one for one in kept if one is not pattern]
@@ -179,15 +186,18 @@ def _covered_in(
             behind.add(pattern)
 
 
-def _what_covers(pattern: OriginPattern, others: Sequence[OriginPattern] | None) -> str:
-    if others is None:
-        return "an earlier rule covers it"
+def _what_covers(pattern: OriginPattern, others: Sequence[OriginPattern]) -> str:
     for one in others:
-        alone = Coverage()
-        alone.add(one)
-        if alone.covers(pattern):
+        if _covers([one], pattern):
             return "it is listed twice" if one == pattern else f"{shown(write_pattern(one))} covers it"
-    return ""
+    return "other patterns cover it" if _covers(others, pattern) else "an earlier rule covers it"
+
+
+def _covers(patterns: Sequence[OriginPattern], pattern: OriginPattern) -> bool:
+    coverage = Coverage()
+    for one in patterns:
+        coverage.add(one)
+    return coverage.covers(pattern)
 
 
 def _listed(items: Sequence[str]) -> str:
