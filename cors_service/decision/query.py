@@ -75,7 +75,6 @@ class Query(Struct, frozen=True, cache_hash=True):
         *,
         policy: str | None = None,
         url: str | None = None,
-        guarded: bool = True,
     ) -> Self:
         """Make a query from header lines, with names in any case and repeated lines as they came.
 
@@ -84,7 +83,6 @@ class Query(Struct, frozen=True, cache_hash=True):
             headers: The names and values of the lines.
             policy: The name of the policy, or None to find it by the URL.
             url: The URL of the request, or None.
-            guarded: Whether what only a guard looks at is taken along.
         """
         cors: dict[str, list[str]] = {name: [] for name in _NAMES}
         others: dict[str, list[str]] = {}
@@ -95,7 +93,7 @@ class Query(Struct, frozen=True, cache_hash=True):
             lower = name.lower()
             if (known := cors.get(lower)) is not None:
                 known.append(value)
-            elif guarded and lower in CIRCUMSTANCES:
+            elif lower in CIRCUMSTANCES:
                 others.setdefault(CIRCUMSTANCES[lower], []).append(value)
         origins, methods, names = map(tuple, cors.values())
         if not others:

@@ -15,7 +15,6 @@ def query_of(
     host: str,
     path: str,
     policy: str | None,
-    guarded: bool = True,
 ) -> Query:
     """Make a query.
 
@@ -26,7 +25,6 @@ def query_of(
         host: Its one Host; empty if there is none, or several.
         path: The path of its URL, encoded.
         policy: The name of the policy, or None to find it by the URL.
-        guarded: Whether a guard may look at it.
     """
     # Where a policy is named, the path decides about nothing, and may be as odd as it likes.
     known = path if policy is None else "/"
@@ -34,4 +32,4 @@ def query_of(
     # with the host.
     is_whole = bool(host) and not set(host) & set("/?#\\") and known.startswith("/")
     url = f"{scheme}://{host}{known}" if is_whole else None
-    return Query.received(method, lines, policy=policy, url=url, guarded=guarded)
+    return Query.received(method, lines, policy=policy, url=url)

@@ -13,6 +13,7 @@ from cors_service.asking.address import CONNECTIONS
 from cors_service.asking.headers import decorate
 from cors_service.asking.undecided import undecided
 from cors_service.decision import Decision, Query
+from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.path import encode_bytes
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider, may_be_guarded
@@ -28,6 +29,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
+# What a query is made of.
+_NAMES: Final = frozenset({b"origin", b"access-control-request-method", b"access-control-request-headers"})
+_GUARDED_NAMES: Final = _NAMES | {b"accept", *(name.encode("ascii") for name in CIRCUMSTANCES)}
 _DENIAL: Final = "websocket.http.response"
 # What a server may say of a message that it will not take (RFC 6455, 7.4.1); a client gets a 403.
 _POLICY_VIOLATION: Final = 1008
@@ -62,8 +66,8 @@ class CORSMiddleware:
         self._app = app
         self._policy = policy
         self._decide = decider(policies, policy)
-        self._may_be_guarded = may_be_guarded(policies)
-        self._may_stop = guarded or self._may_be_guarded
+        self._may_stop = guarded or may_be_guarded(policies)
+        self._names = _GUARDED_NAMES if self._may_stop else _NAMES
         self._guarding = Guarding(guarded, lambda what: _log.warning("%s", what))
         self._service = policies if isinstance(policies, ServiceClient) else None
         # One for each connection that is kept open; they are started when they are needed.
@@ -76,7 +80,7 @@ class CORSMiddleware:
         if not is_http and (scope["type"] != "websocket" or not self._may_stop):
             await self._app(scope, receive, send)
             return
-        lines = _decoded(scope["headers"])
+        lines = _decoded(line for line in scope["headers"] if line[0].lower() in self._names)
         query = self._query(scope, lines)
         decision = self._decide(query) if self._service is None else await self._asked(self._service, query)
         if self._may_stop:
@@ -115,7 +119,7 @@ class CORSMiddleware:
             return undecided(query, why, guarded=service.is_guarded)
 
     def _query(self, scope: Message, lines: list[tuple[str, str]]) -> Query:
-        hosts = [value for name, value in lines if name.lower() == "host"]
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]
         raw: bytes | None = scope.get("raw_path")
         # Some servers give no raw path, and some give it with the query.
         path = quote(scope["path"], errors="replace") if raw is None else encode_bytes(raw.partition(b"?")[0])
@@ -127,7 +131,6 @@ class CORSMiddleware:
             host=hosts[0] if len(hosts) == 1 else "",
             path=path or "/",
             policy=self._policy,
-            guarded=self._may_be_guarded,
         )
 
 
