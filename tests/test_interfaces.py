@@ -58,6 +58,7 @@ from cors_service.store import (
     MemoryPolicyStore,
     ReaderPolicyStore,
 )
+from cors_service.store.shadow import ShadowedPolicies
 from cors_service.testing.client import MemoryClient
 from cors_service.web import decision_resource
 from cors_service.web._scope import PoliciesInScope
@@ -162,6 +163,7 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     Decider: (IDecider, lambda: Decider(POLICIES)),
     DecisionClient: (IDecider, lambda: DecisionClient("http://127.0.0.1:8080", reactor=Clock())),
     FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
+    ShadowedPolicies: (IPolicies, lambda: ShadowedPolicies(live(), live())),
     FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),
     Acceptor: (IListeningPort, acceptor),
     Worker: (IReadDescriptor, worker),

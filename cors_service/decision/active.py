@@ -30,6 +30,7 @@ class ActivePolicies:
     Attributes:
         policy_set: The policies that it was compiled from.
         revision: The revision of that set.
+        compiled: The same by their names, ready to decide; only this package knows what that is.
         guards: How many of them have a guard. Without any, nothing depends on the circumstances of a query.
         enforcing: How many of them have one that does more than report.
         memory: What its answers are remembered by: the revision, unless more than the answer depends on being asked.
@@ -53,7 +54,7 @@ class ActivePolicies:
         self.revision = self.memory = revision
         self.guards = guards.all
         self.enforcing = guards.enforcing
-        self._policies = policies
+        self.compiled = policies
         self._router = router
 
     @classmethod
@@ -74,11 +75,11 @@ class ActivePolicies:
         if change.base is not None:
             assert before is not None
             assert before.revision == change.base
-            tables = yield from Tables.copied(before.policy_set, before._policies, before._router)
+            tables = yield from Tables.copied(before.policy_set, before.compiled, before._router)
             tables.guards = Guards(before.guards, before.enforcing)
         tables.change_sets(change)
         yield from tables.remove(change.removed)
-        yield from tables.put(change, before.policy_set.policies if before else {}, before._policies if before else {})
+        yield from tables.put(change, before.policy_set.policies if before else {}, before.compiled if before else {})
         after = cls.__new__(cls)
         after._become(tables.policy_set, change.revision, tables.compiled, tables.router, tables.guards)
         return after
@@ -92,11 +93,11 @@ class ActivePolicies:
         if change.base is None or len(change.policies) + len(change.removed) > _MANY:
             # It does no harm to list parts that stay.
             parts += self.policy_set.policies.values()
-            parts += self._policies.values()
+            parts += self.compiled.values()
         else:
             for name in (*change.removed, *(policy.name for policy in change.policies)):
-                parts += (self.policy_set.policies.get(name), self._policies.get(name))
-        return [*parts, self.policy_set, self._policies, *self._router.tables]
+                parts += (self.policy_set.policies.get(name), self.compiled.get(name))
+        return [*parts, self.policy_set, self.compiled, *self._router.tables]
 
     def decide(self, query: Query) -> Decision:
         """Decide about one request.
@@ -121,7 +122,7 @@ class ActivePolicies:
             else:
                 # Whatever the URL is, the policy is known.
                 url = None if query.url is None else parse_site(query.url)
-            policy = self._policies.get(name)
+            policy = self.compiled.get(name)
             if policy is None:
                 raise self._unknown(name)
         except BadQuery as error:
@@ -131,7 +132,7 @@ class ActivePolicies:
 
     def has_guard(self, name: str) -> bool:
         """Say whether a policy has a guard."""
-        return isinstance(self._policies.get(name), GuardedPolicy)
+        return isinstance(self.compiled.get(name), GuardedPolicy)
 
     def takes(self, decision: Decision) -> bool:
         """Say whether a service should take a request, whatever a page may read of the answer.
@@ -153,7 +154,7 @@ class ActivePolicies:
             BadQuery: There is no such policy.
         """
         name = query.policy or ""
-        policy = self._policies.get(name)
+        policy = self.compiled.get(name)
         if policy is None:
             raise self._unknown(name)
         url = None if query.url is None else parse_site(query.url)
@@ -191,7 +192,7 @@ class ActivePolicies:
 
     def hint(self, decision: Decision, query: Query) -> str:
         """Say what to write, in a policy or in the request, where the request is refused."""
-        return hint_of(decision, query, self._policies[decision.policy], self.policy_set)
+        return hint_of(decision, query, self.compiled[decision.policy], self.policy_set)
 
     def policy_for(self, url: str) -> str:
         """Find the name of the policy for a URL.

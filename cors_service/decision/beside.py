@@ -63,7 +63,7 @@ def beside(before: ActivePolicies, after: ActivePolicies, name: str) -> Beside |
     Returns:
         Both; None if there is one only, or if more than their rules is different or depends on the request's host.
     """
-    first, second = before._policies.get(name), after._policies.get(name)
+    first, second = before.compiled.get(name), after.compiled.get(name)
     # A policy of another class looks at more than the rule.
     if type(first) is not CompiledPolicy or type(second) is not CompiledPolicy:
         return None

@@ -133,4 +133,4 @@ def test_what_is_compiled_once() -> None:
     policies = {"a": {"origins": [PAGE], **body}, "b": {"origins": [OTHER], **body}}
     active = ActivePolicies(read_document({"version": 1, "policies": policies}))
     assert [timing(active, policy=name) for name in "ab"] == [PAGE, OTHER]
-    assert active._policies["a"].grants is active._policies["b"].grants
+    assert active.compiled["a"].grants is active.compiled["b"].grants

@@ -105,7 +105,7 @@ async def test_follows(live: LivePolicies, path: Path) -> None:
     await until(lambda: active(live) == ["one", "two"])
     assert before is not None
     assert live.active is not None
-    assert before._policies["one"] is live.active._policies["one"]
+    assert before.compiled["one"] is live.active.compiled["one"]
     assert revision(read_policies(path)) == live.status.revision
     write(path, TEN_MISTAKES)
     await until(lambda: live.status.stale)

@@ -320,7 +320,7 @@ def test_a_shadow_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     holder = shadowed(ONE, TWO)
     active = active_of(holder)
     assert isinstance(active, _Shadowed)
-    active.shadow._policies = {}
+    active.shadow.compiled = {}
     active.shadow._router = None  # type: ignore[assignment]
     logged: list[str] = []
 
