@@ -30,7 +30,7 @@ class ActivePolicies:
     Attributes:
         policy_set: The policies that it was compiled from.
         revision: The revision of that set.
-        compiled: The same by their names, ready to decide; only this package knows what that is.
+        compiled: The policies by their names, ready to decide; only this package knows what that is.
         guards: How many of them have a guard. Without any, nothing depends on the circumstances of a query.
         enforcing: How many of them have one that does more than report.
         memory: What its answers are remembered by: the revision, unless more than the answer depends on being asked.

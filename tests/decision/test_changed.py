@@ -136,7 +136,7 @@ def test_only_what_changed() -> None:
     assert [policy.name for policy in change.policies] == ["b"]
     everything = Change.between(None, None, revision(sets[1]), sets[1])
     for after in (finished(before, change), finished(before, everything)):
-        same = {name for name in "abc" if before._policies[name] is after._policies[name]}
+        same = {name for name in "abc" if before.compiled[name] is after.compiled[name]}
         assert same == {"a", "c"}
 
 
