@@ -60,9 +60,10 @@ fuzzed: $(VENV)/test
 fuzz: $(VENV)/test
 	$(BIN)/python fuzz/run.py --seconds 0
 
-# Ten million pairs of policy and query, and what is measured by the clock.
+# Ten million pairs of policy and query, 100,000 edits of policies, a million texts of expressions, and what is measured by the clock.
 soak: $(VENV)/test
 	$(BIN)/python -m tests.soak $(SOAK)
+	$(BIN)/python -m tests.algebra.soak
 	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load/test_many_connections.py
 
 # Thousands of small changes to the code that parses, matches and decides: which of them does no test notice?

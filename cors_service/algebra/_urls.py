@@ -194,7 +194,7 @@ class _Others:
             ending = each.rpartition(ANY)[2] if each[-1] != "/" else ""
             if ending and path.endswith(f"/{ANY}/"):
                 yield f"{_example(path)[: -len(_FRESH) - 1]}{ending}/"
-            if merged is not None and not path.endswith("/"):
+            if merged is not None and not merged.endswith(_FRESH):
                 yield f"{merged}/"
         # Read as one segment, it is beneath the path above; read as two, beneath this one.
         if path.endswith("/") and path != "/":

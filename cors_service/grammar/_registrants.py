@@ -29,6 +29,34 @@ def is_registry(suffix: str) -> bool:
     return _registries().is_public(suffix)
 
 
+def suffix_from(domain: str) -> str:
+    """A public suffix: this domain, or the first beneath it; the domain, if there are none."""
+    if is_public_suffix(domain.removesuffix(".")):
+        return domain
+    end = f".{domain}"
+    found = (suffix for suffix in public_suffixes() if suffix.endswith(end) and is_registrable(f"a.{suffix}"))
+    return min(found, default=domain)
+
+
+def registered(domain: str) -> str | None:
+    """The domain that somebody has registered: this one or one above it."""
+    found: str | None = _public_suffixes().privatesuffix(domain)
+    return found
+
+
+def is_public_suffix(domain: str) -> bool:
+    """Say whether everybody can get names directly under a domain."""
+    return bool(_public_suffixes().is_public(domain))
+
+
+@cache
+def public_suffixes() -> frozenset[str]:
+    """All public suffixes of the list; of those with any label, what is behind it."""
+    lines = Path(PSLFILE).read_text(encoding="utf-8").splitlines()
+    rules = (line.split("//", maxsplit=1)[0].strip() for line in lines)
+    return frozenset(encode_idn(rule.removeprefix("*.")) for rule in rules if rule and rule[0] != "!")
+
+
 # The list is part of the library, constant like a module, and needed for wildcards with credentials only.
 @cache
 def _public_suffixes() -> PublicSuffixList:

@@ -8,7 +8,7 @@ an anchor or a word boundary asks of the next character is kept beside each of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from cors_service.grammar._syntax import CHARS, WORD, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
@@ -38,6 +38,10 @@ class _Part(NamedTuple):
     free: list[tuple[str, int]]
 
 
+Way = tuple[int, int]
+"""One of the states of the automaton that may be in several at once, and what it wants to be next."""
+
+
 class Automaton:
     """An expression, read from its end.
 
@@ -52,6 +56,8 @@ class Automaton:
             TooLargeError: It is too large.
         """
         self._parts: list[_Part] = []
+        # The parts that can be gone through any number of times.
+        self._looped: set[int] = set()
         first = self._part()
         self._last = self._add(node, first)
         self._atom_of = _atoms({chars for part in self._parts for chars, _ in part.taking})
@@ -96,6 +102,34 @@ class Automaton:
         """Say whether the expression matches a text as a whole."""
         return self.accepts(self.read(self.start, text))
 
+    def ways(self) -> Iterable[Way]:
+        """The ways in which a text can end."""
+        return self._closed({(0, _ANYTHING)}, is_word=False, is_first=True)
+
+    def choices(self, way: Way, chars: frozenset[str]) -> Iterator[tuple[list[str], bool, frozenset[Way]]]:
+        """How a way goes on.
+
+        Args:
+            way: The way.
+            chars: The characters to go on with.
+
+        Yields:
+            Characters, one of which is next; whether it is next any number of times; and the ways from there on.
+        """
+        part, wanted = way
+        for taken, following in self._parts[part].taking:
+            for is_word in (True, False):
+                if wanted in {_ANYTHING, _WORD_NEXT if is_word else _NO_WORD_NEXT}:
+                    some = sorted(char for char in taken & chars if (char in WORD) == is_word)
+                    after = self._closed({(following, _ANYTHING)}, is_word=is_word, is_first=False)
+                    if some:
+                        yield some, part in self._looped, after
+
+    def is_end(self, way: Way) -> bool:
+        """Whether what was read this way is a whole text."""
+        part, wanted = way
+        return part == self._last and wanted != _WORD_NEXT
+
     @property
     def letters(self) -> list[str]:
         """The smallest of each class of characters that it does not tell apart."""
@@ -132,6 +166,7 @@ class Automaton:
         if node.most is None:
             loop = self._after(start)
             self._join(self._add(node.part, loop), loop)
+            self._looped.update(range(loop, len(self._parts)))
             return self._after(loop)
         end = self._part()
         for _ in range(node.most - node.least):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cors_service.grammar._automaton import covers_nothing
 from cors_service.grammar._ending import may_be_strangers
+from cors_service.grammar._strangers import search
 from cors_service.grammar.mistakes import PolicyError, shown
 
 REGEX: Final = "re:"
@@ -45,7 +46,14 @@ class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
     @property
     def spans_registrants(self) -> bool:
         """Whether it is not proven to cover hosts of written-out domains alone."""
-        return may_be_strangers(self.text.removeprefix(REGEX))
+        expression = self.text.removeprefix(REGEX)
+        # The first proof is quicker, and tells more of hosts that are not names.
+        return may_be_strangers(expression) and not search(expression).is_safe
+
+    @property
+    def stranger(self) -> str:
+        """An origin that it covers, of a domain that anybody can register; nothing if none is known."""
+        return search(self.text.removeprefix(REGEX)).witness
 
     @property
     def with_escaped_dots(self) -> str:

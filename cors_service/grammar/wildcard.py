@@ -9,9 +9,10 @@ from msgspec import Struct
 from cors_service.grammar._frame import Frame, interval_of, read_frame
 from cors_service.grammar._near_range import is_lettered
 from cors_service.grammar._punycode import has_impossible_label
-from cors_service.grammar._registrants import has_strangers, is_registry
+from cors_service.grammar._registrants import has_strangers, is_registry, suffix_from
 from cors_service.grammar.origin import (
     DEFAULT_PORTS,
+    NO_PORT,
     ends_in_number,
     is_canonical_ipv4,
     is_canonical_ipv6,
@@ -106,6 +107,12 @@ class Wildcard(Struct, frozen=True, gc=False, tag=True, array_like=True):
             return False
         return has_strangers(host, any_depth=self.subdomains == "*")
 
+    @property
+    def stranger(self) -> str:
+        """An origin that it covers, of a stranger, where it spans registrants."""
+        suffix = suffix_from(self.host)
+        return f"{self.scheme}://evil.{suffix}{_port(self)}"
+
 
 class Glob(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """`https://app-*.example.com`: a label with a free part, before a host, on one or several ports.
@@ -144,6 +151,18 @@ class Glob(Struct, frozen=True, gc=False, tag=True, array_like=True):
         """Whether strangers can register such labels (publicsuffix.org)."""
         host = self.host.removesuffix(".")
         return not is_loopback(host) and has_strangers(host, any_depth=False)
+
+    @property
+    def stranger(self) -> str:
+        """An origin that it covers, of a stranger, where it spans registrants."""
+        return f"{self.scheme}://{self.before}evil{self.behind}.{self.host}{_port(self)}"
+
+
+def _port(pattern: Wildcard | Glob) -> str:
+    """A port of a pattern, as an origin has it."""
+    low, high = pattern.ports
+    default = DEFAULT_PORTS.get(pattern.scheme)
+    return "" if low == NO_PORT or (default is not None and low <= default <= high) else f":{low}"
 
 
 def read_wildcard(text: str) -> Wildcard | Glob | AnyHost:

@@ -17,7 +17,7 @@ from cors_service.grammar.pattern import (
     spans_registrants,
     write_pattern,
 )
-from cors_service.grammar.wildcard import AnyHost
+from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
 from cors_service.policy._report import Place
 
 
@@ -69,11 +69,21 @@ def _about_strangers(pattern: OriginPattern, text: str) -> tuple[str, str]:
     """What is wrong with a pattern for domains of strangers, and what to write instead."""
     flag = 'or add dangerously_allow = ["public-suffix-subdomains"].'
     if not isinstance(pattern, Expression):
-        return f"{shown(text)} covers domains that anybody can register.", f"Name the domain, {flag}"
+        witness = _stranger(pattern)
+        example = f", such as that of {witness}" if witness else ""
+        return f"{shown(text)} covers domains that anybody can register{example}.", f"Name the domain, {flag}"
+    witness = pattern.stranger
+    covers = f"covers {shown(witness)}, of a domain that" if witness else "may cover domains that"
     message = (
-        f"{shown(text)} may cover domains that anybody can register: with credentials, each alternative of an "
-        "expression must end in a registered domain, written out with `\\.` for each dot, and a port if need be."
+        f"{shown(text)} {covers} anybody can register: with credentials, each alternative of an expression must end in "
+        "a registered domain, written out with `\\.` for each dot, and a port if need be."
     )
     if pattern.with_escaped_dots:
         return message, f"Write '{pattern.with_escaped_dots}', {flag}"
     return message, rf"Let it end as 're:https://[a-z0-9-]+\.example\.com(:[0-9]+)?' does, {flag}"
+
+
+def _stranger(pattern: OriginPattern) -> str:
+    """An origin of a stranger that a pattern covers, which spans registrants; nothing if none is known."""
+    spanning = (one for one in expanded([pattern]) if isinstance(one, Wildcard | Glob) and one.spans_registrants)
+    return next((one.stranger for one in spanning), "")
