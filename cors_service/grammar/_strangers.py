@@ -18,7 +18,8 @@ from cors_service.grammar._syntax import CHARS, DIGITS
 from cors_service.grammar.automaton import Automaton, NotReadError, TooLargeError, Way
 from cors_service.grammar.origin import DEFAULT_PORTS, read_origin
 
-_MOST_STATES: Final = 2_000
+_MOST_STATES: Final = 4_000
+_MOST_AT_FIRST: Final = 1_000
 # What registrars sell names of; the others are never a choice.
 _IN_NAMES: Final = frozenset("abcdefghijklmnopqrstuvwxyz-") | DIGITS
 # Of several characters, the first of these is taken.
@@ -56,6 +57,13 @@ class Search(NamedTuple):
     is_safe: bool
 
 
+_NOT_KNOWN: Final = Search("", is_safe=False)
+
+
+class _TooManyError(Exception):
+    """There are more states than it is worth to look at."""
+
+
 @lru_cache(maxsize=8)
 def search(expression: str) -> Search:
     """Look for an origin of a stranger that an expression covers.
@@ -66,20 +74,22 @@ def search(expression: str) -> Search:
     try:
         automaton = Automaton.of(expression)
         # Most strangers are found under a suffix that everybody knows.
-        found = _Searching(automaton, _endings(_KNOWN)).run()
-        return found if found.witness else _Searching(automaton, _endings(None)).run()
-    except (NotReadError, TooLargeError):
-        return Search("", is_safe=False)
+        found = _Searching(automaton, _endings(_KNOWN)).run(_MOST_AT_FIRST)
+        return found or _Searching(automaton, _endings(None)).run(_MOST_STATES) or _NOT_KNOWN
+    except (NotReadError, TooLargeError, _TooManyError):
+        return _NOT_KNOWN
 
 
 class _Searching:
     def __init__(self, automaton: Automaton, endings: frozenset[str]) -> None:
         self._automaton = automaton
         self._endings = endings
+        self._is_partial = endings is not _endings(None)
         # Whether there are ways of which this does not know whose they are: addresses, schemes without a network.
         self._is_unclear = False
 
-    def run(self) -> Search:
+    def run(self, most: int) -> Search | None:
+        """Search; None if no origin of a stranger was found and there may be one."""
         first = [_State(way, phase, "", False) for way in self._automaton.ways() for phase in ("port", "host")]
         seen, waiting = set(first), deque((state, "") for state in first)
         while waiting:
@@ -90,9 +100,9 @@ class _Searching:
                 if following not in seen:
                     seen.add(following)
                     waiting.append((following, char + text))
-            if len(seen) > _MOST_STATES:
-                return Search("", is_safe=False)
-        return Search("", is_safe=not self._is_unclear)
+            if len(seen) > most:
+                raise _TooManyError
+        return None if self._is_unclear or self._is_partial else Search("", is_safe=True)
 
     def _witness(self, text: str) -> str:
         """The origin, if it is one of a stranger; what was left open may spell out what it is about."""
