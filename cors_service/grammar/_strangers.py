@@ -84,6 +84,8 @@ class _Searching:
     def __init__(self, automaton: Automaton, endings: frozenset[str]) -> None:
         self._automaton = automaton
         self._endings = endings
+        self._choices: dict[Way, list[tuple[str, bool, frozenset[Way]]]] = {}
+        self._known_tries: dict[tuple[str, str, str], list[str]] = {}
         self._is_partial = endings is not _endings(None)
         # Whether there are ways of which this does not know whose they are: addresses, schemes without a network.
         self._is_unclear = False
@@ -118,8 +120,13 @@ class _Searching:
         return ""
 
     def _following(self, state: _State) -> Iterator[tuple[_State, str]]:
-        for some, is_looped, ways in self._automaton.choices(state.way, CHARS):
-            is_open = is_looped or len(_IN_NAMES.intersection(some)) > 1
+        choices = self._choices.get(state.way)
+        if choices is None:
+            choices = self._choices[state.way] = [
+                ("".join(some), is_looped or len(_IN_NAMES.intersection(some)) > 1, ways)
+                for some, is_looped, ways in self._automaton.choices(state.way, CHARS)
+            ]
+        for some, is_open, ways in choices:
             for char in self._tried(some, state):
                 after = self._after(state, char, is_open=is_open)
                 if after is not None:
@@ -170,19 +177,22 @@ class _Searching:
         # A domain that is written out can have public suffixes beneath, as amazonaws.com has.
         return state._replace(host=f".{host}") if char == "." and f".{host}" in self._endings else None
 
-    def _tried(self, some: list[str], state: _State) -> Iterator[str]:
+    def _tried(self, some: str, state: _State) -> list[str]:
         """The characters to go on with: all that a public suffix or a scheme goes on with, and one of the others."""
         if len(some) == 1:
-            yield some[0]
-            return
-        special = [char for char in some if char in "./:]"]
-        if state.phase == "host":
-            special += [char for char in some if char + state.host in self._endings]
-        elif state.phase == "scheme":
-            special += [char for char in some if any(known.endswith(char + state.host) for known in DEFAULT_PORTS)]
-        yield from special
-        others = [char for char in _PREFERRED if char in some and char not in special]
-        yield from others[:1] or [char for char in some if char not in special][:1]
+            return [some]
+        key = some, state.phase, state.host
+        found = self._known_tries.get(key)
+        if found is None:
+            special = [char for char in some if char in "./:]"]
+            if state.phase == "host":
+                special += [char for char in some if char + state.host in self._endings]
+            elif state.phase == "scheme":
+                special += [char for char in some if any(known.endswith(char + state.host) for known in DEFAULT_PORTS)]
+            others = [char for char in _PREFERRED if char in some and char not in special]
+            others = others[:1] or [char for char in some if char not in special][:1]
+            found = self._known_tries[key] = special + others
+        return found
 
 
 # What stands between host and scheme, and what follows.
