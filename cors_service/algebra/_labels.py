@@ -16,8 +16,8 @@ def labels(
     """Give a label of each class that globs tell apart.
 
     A label begins with the beginnings of some globs and ends with the ends of some. All depends on the longest of
-    both; on whether these overlap and by how much; and if not, on whether something is between them, and an
-    underscore in it.
+    both, on whether these overlap and by how much, and if not, on whether something is between them. With an underscore
+    there, it has none of the globs, as most labels have none.
 
     Args:
         globs: What the labels of each begin and end with.
@@ -43,8 +43,8 @@ def labels(
                 yield label
         first = _FREE.translate(dict.fromkeys(after.get(before, ())))
         last = _FREE.translate(dict.fromkeys(ahead.get(behind[::-1], ())))
-        for free in ("{}{}{}", "{}_{}{}") if first and last else ():
-            texts = (before + free.format(first[0], middle, last[0]) + behind for middle in _middles())
+        if first and last:
+            texts = (f"{before}{first[0]}{middle}{last[0]}{behind}" for middle in _middles())
             yield from islice((text for text in islice(texts, _CANDIDATES) if not is_known(text)), 1)
 
 

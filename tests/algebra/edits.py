@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from itertools import product
 from random import Random
 from typing import Any
 
-from cors_service.decision import Query
+from cors_service.decision import Circumstances, Query
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document
 
 Document = dict[str, Any]
@@ -191,14 +191,28 @@ _METHODS = ("GET", "PUT", "X", "POST", "Q", "PATCH")
 _HEADERS = ("x-a", "x-b", "y", "authorization", "x-a-b", "x-")
 
 
-def queries(random: Random, before: Document, after: Document, some: int) -> Iterator[Query]:
-    """Give a GET of every origin, and for some of them every method, every header, and every URL."""
+def _guarded(before: Document, after: Document) -> Iterator[Query]:
+    """Queries of all circumstances that guards look at."""
+    if not any("guard" in each["policies"]["p"] for each in (before, after)):
+        return
+    hosts: tuple[tuple[str, ...], ...] = ((), ("s",), ("a.s:1",), ("b.s",), ("z",), ("s", "s"))
+    sites: tuple[tuple[str, ...], ...] = ((), ("same-origin",), ("cross-site",), ("none",), ("x",))
+    upgrades: tuple[tuple[str, ...], ...] = ((), ("websocket",))
+    for host, site, upgrade, method in product(hosts, sites, upgrades, ("GET", "POST")):
+        known = Circumstances(hosts=host, sites=site, upgrades=upgrade)
+        yield Query(method, policy="p", circumstances=known)
+        yield Query(method, policy="p", origins=("https://a.x",), circumstances=known)
+
+
+def queries(before: Document, after: Document, some: Iterable[str]) -> Iterator[Query]:
+    """Give a GET of every origin, and for some origins every method, every header, and every URL."""
     yield Query("GET", policy="p")
     yield Query("GET", policy="p", origins=("https://a.x", "https://b.x"))
     for origin in ORIGINS:
         yield Query("GET", policy="p", origins=(origin,))
+    yield from _guarded(before, after)
     has_urls = "match" in before["policies"]["p"] or "match" in after["policies"]["p"]
-    for origin in random.sample(ORIGINS, some):
+    for origin in some:
         base = {"policy": "p", "origins": (origin,)}
         for method in _METHODS:
             yield Query(method, **base)  # type: ignore[arg-type]

@@ -1,0 +1,102 @@
+"""The judges of comparisons find faults: each of these, planted into the comparison, makes them fail."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import pytest
+
+from tests.algebra import test_brute_force, test_urls
+from tests.algebra.cases import CASES
+
+# The module, what stands there, and what is planted in its place.
+FAULTS: tuple[tuple[str, str, str], ...] = (
+    ("_places", 'yield f"{fresh}.{fresh}.{suffix}"', 'yield f"{fresh}.{suffix}"'),
+    ("_places", "    yield from addresses(extents)\n", ""),
+    ("_places", "    yield NULL\n", ""),
+    ("_places", "    yield FILE\n", ""),
+    ("_extents", "starts.update((entry.low, entry.high + 1))", "starts.update((entry.low, entry.high))"),
+    ("_extents", "starts.update((entry.low, entry.high + 1))", "starts.update((entry.high + 1,))"),
+    ("_extents", "            yield from self._any_label.get(suffix, ())\n", ""),
+    ("_extents", "yield from self.any_host\n", "yield from ()\n"),
+    ("_addresses", "*(last + 1 for _, _, last in ranges)", "*()"),
+    ("_effects", "if any(later > earlier", "if all(later > earlier"),
+    ("_effects", "if before.status != after.status:", "if False:"),
+    ("_effects", "if ages[0] != ages[1]:", "if False:"),
+    ("_effects", "if credentials[0] != credentials[1]:", "if credentials[1]:"),
+    ("_effects", "if less := _beyond(*reversed(exposed)):", "if less := _beyond(*exposed):"),
+    ("_effects", '"header-not-allowed": "request-header"', '"header-not-allowed": "method"'),
+    ("_effects", 'if before.kind != "preflight":', 'if before.kind == "preflight":'),
+    ("_questions", "methods.append(_fresh(", "0 and methods.append(_fresh("),
+    ("_questions", "    yield from asked\n", ""),
+    ("_questions", "names[prefix + char] = None", "pass"),
+    ("_questions", "[*sorted(exact), *prefixes]", "[*prefixes]"),
+    ("_policies", " or len({*map(_frame, self._sides)}) > 1", ""),
+    (
+        "_policies",
+        "if len(both[entry.rule, entry.pattern]) == 1}",
+        "if len(both[entry.rule, entry.pattern]) == 1 and entry.side}",
+    ),
+    ("_policies", "        yield from questions(structs.replace(self._base, origins=()), rules)\n", ""),
+    ("_policies", "            yield from guard_queries(self._base, self._policies)\n", "            yield from ()\n"),
+    ("_bindings", "return [None, UNBOUND, *urls]", "return [None, UNBOUND]"),
+    ("_bindings", "return [None, UNBOUND, *urls]", "return urls[:]"),
+    ("_guards", '((), ("websocket",))', "((),)"),
+    ("_walk", "self._needs_uncovered = classes != uncovered", "self._needs_uncovered = False"),
+    ("_walk", "if host in region.hosts or region.is_whole or self._is_alive", "if self._is_alive"),
+    ("_walk", "yield from ipv4_hosts(", "yield from () and ipv4_hosts("),
+    ("_walk", "globs = tree.globs(suffix).step(globs, char)", "globs = ()"),
+    ("_urls", "(text, text.removesuffix(_FRESH))", "(text,)"),
+    ("_urls", "both = _merged(host, other)", "both = None"),
+    ("_urls", "wild = self._wild[other] if ANY not in path else list(paths)", "wild = list[str]()"),
+)
+URLS = (58, 225, 262, 371, 20923, 21040, *range(40))
+"""Edits of matches that are tried for each fault."""
+
+
+@contextmanager
+def planted(name: str, old: str, new: str) -> Iterator[None]:
+    """Run with another text in the place of one in the source of a module of the comparison."""
+    module = importlib.import_module(f"cors_service.algebra.{name}")
+    source = inspect.getsource(module)
+    assert source.count(old) == 1, (name, old)
+    before = dict(vars(module))
+    exec(compile(source.replace(old, new), module.__file__ or name, "exec"), vars(module))
+    after = dict(vars(module))
+    _replace(before, after)
+    try:
+        yield
+    finally:
+        vars(module).update(before)
+        _replace(after, before)
+
+
+def _replace(before: dict[str, object], after: dict[str, object]) -> None:
+    """Have all other modules of the comparison use what a module now has."""
+    modules: list[ModuleType] = [each for name, each in sys.modules.items() if name.startswith("cors_service.algebra")]
+    for module in modules:
+        for key, value in list(vars(module).items()):
+            if key in before and value is before[key] and key in after and value is not after[key]:
+                setattr(module, key, after[key])
+
+
+@pytest.mark.parametrize(("module", "old", "new"), FAULTS)
+def test_each_is_found(module: str, old: str, new: str) -> None:
+    """A fault is found by the edits by hand, or by the first edits of matches."""
+    with planted(module, old, new), pytest.raises((AssertionError, StopIteration, KeyError, IndexError)):
+        judge_all(is_about_urls=module == "_urls")
+
+
+def judge_all(*, is_about_urls: bool) -> None:
+    """Judge what finds a fault."""
+    if is_about_urls:
+        for seed in URLS:
+            test_urls.judge(seed)
+    else:
+        for name in CASES:
+            test_brute_force.judge_case(name)
