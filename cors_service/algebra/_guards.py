@@ -21,12 +21,13 @@ _ORIGINS: Final[tuple[tuple[str, ...], ...]] = ((), ("null",), ("https://q9q.inv
 _FRESH: Final = "q9q"
 
 
-def guard_queries(base: Query, policies: Iterable[Policy]) -> Iterator[Query]:
+def guard_queries(base: Query, policies: Iterable[Policy], covered: Iterable[Query]) -> Iterator[Query]:
     """Give a query of each class of circumstances that guards tell apart.
 
     Args:
         base: A query with a policy or a URL.
         policies: The policies.
+        covered: A query for each class of origins, by the rules that decide about them.
     """
     hosts: list[tuple[str, ...]] = [(), ("a", "b"), *((host,) for host in guarded_hosts(policies))]
     for host, method, sites, upgrades, modes, origins in product(
@@ -35,6 +36,10 @@ def guard_queries(base: Query, policies: Iterable[Policy]) -> Iterator[Query]:
         dests = ("document",) if modes else ()
         known = Circumstances(hosts=host, sites=sites, modes=modes, dests=dests, upgrades=upgrades)
         yield structs.replace(base, method=method, origins=origins, circumstances=known)
+    # Of a request with an Origin, the rest says no more of where it comes from.
+    for query, host, method, upgrades in product(covered, hosts, _METHODS, _WEBSOCKET):
+        known = Circumstances(hosts=host, upgrades=upgrades)
+        yield structs.replace(query, method=method, circumstances=known)
 
 
 def guarded_hosts(policies: Iterable[Policy]) -> list[str]:

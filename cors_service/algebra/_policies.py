@@ -109,6 +109,8 @@ class Pair:
                 self._extents.add(each.policy_set.each_pattern(rule), side, number)
         self._changed = self._find_changed()
         self._found: dict[tuple[object, ...], Found] = {}
+        # A query for each pair of rules that decide.
+        self._samples: dict[tuple[object, ...], Query] = {}
         # What each pair of rules was found to differ in.
         self._known: dict[tuple[object, ...], list[Finding]] = {}
         self.unknown: list[Unknown] = []
@@ -152,7 +154,7 @@ class Pair:
         if not any(policy.guard for policy in self._policies):
             return None
         for host in guarded_hosts(self._policies):
-            query = structs.replace(self._base, method="POST", circumstances=Circumstances(hosts=(host,)))
+            query = structs.replace(self._base, method="POST", circumstances=_through(host))
             verdicts = [answer.guard for answer in self._engines.answers(query) if isinstance(answer, Decision)]
             if not any(verdict and verdict.reason.code == "host-not-allowed" for verdict in verdicts):
                 return host
@@ -188,12 +190,12 @@ class Pair:
         """Find what both decide differently about an origin."""
         answers = self._engines.answers(structs.replace(query, method="GET"))
         key = tuple(map(_outcome, answers))
+        self._samples.setdefault(key, query)
         if key not in self._known:
             rules = [rules[n - 1] for rules, n in zip(self._rules, map(_rule, answers), strict=True) if n]
             asked = [*questions(query, rules or [*self._rules[0][:1], *self._rules[1][:1]])]
             if self._host is not None:
-                known = Circumstances(hosts=(self._host,))
-                asked += [structs.replace(each, circumstances=known) for each in asked]
+                asked += [structs.replace(each, circumstances=_through(self._host)) for each in asked]
             self._known[key] = [finding for each in asked for finding in self._engines.findings(each)]
         if not self._known[key]:
             return
@@ -243,7 +245,12 @@ class Pair:
             for url in [*own_urls(self._policies)][:1] if not self._owns else self._owns:
                 yield from questions(structs.replace(self._base, url=url, origins=(url.removesuffix("/"),)), rules)
         if any(policy.guard for policy in self._policies):
-            yield from guard_queries(self._base, self._policies)
+            yield from guard_queries(self._base, self._policies, self._samples.values())
+
+
+def _through(host: str) -> Circumstances:
+    """Of a request that all guards are about if its method changes something, since it opens a WebSocket, too."""
+    return Circumstances(hosts=(host,), upgrades=("websocket",))
 
 
 def _frame(side: Side) -> object:

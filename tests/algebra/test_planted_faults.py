@@ -43,7 +43,11 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
         "if len(both[entry.rule, entry.pattern]) == 1 and entry.side}",
     ),
     ("_policies", "        yield from questions(structs.replace(self._base, origins=()), rules)\n", ""),
-    ("_policies", "            yield from guard_queries(self._base, self._policies)\n", "            yield from ()\n"),
+    (
+        "_policies",
+        "            yield from guard_queries(self._base, self._policies, self._samples.values())\n",
+        "            yield from ()\n",
+    ),
     ("_bindings", "return [None, UNBOUND, *urls]", "return [None, UNBOUND]"),
     ("_bindings", "return [None, UNBOUND, *urls]", "return urls[:]"),
     ("_guards", '((), ("websocket",))', "((),)"),
