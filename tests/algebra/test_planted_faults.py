@@ -50,7 +50,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ),
     ("_bindings", "return [None, UNBOUND, *urls]", "return [None, UNBOUND]"),
     ("_bindings", "return [None, UNBOUND, *urls]", "return urls[:]"),
-    ("_guards", '((), ("same-origin",)', '(("same-origin",)'),
+    ("_guards", "*((host,) for host in guarded_hosts(policies))", "*()"),
     ("_walk", "self._needs_uncovered = classes != uncovered", "self._needs_uncovered = False"),
     ("_walk", "if host in region.hosts or region.is_whole or self._is_alive", "if self._is_alive"),
     ("_walk", "yield from ipv4_hosts(", "yield from () and ipv4_hosts("),
