@@ -16,7 +16,7 @@ differs: see `Unknown`.
 Pure: nothing here imports Twisted, reads a clock, opens a file or logs.
 """
 
-from cors_service.algebra._values import Comparison, Difference, Direction, Unknown
+from cors_service.algebra._values import Comparison, Difference, Unknown
 from cors_service.algebra.comparison import compare
 
-__all__ = ["Comparison", "Difference", "Direction", "Unknown", "compare"]
+__all__ = ["Comparison", "Difference", "Unknown", "compare"]

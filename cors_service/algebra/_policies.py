@@ -17,7 +17,7 @@ from cors_service.algebra._questions import questions
 from cors_service.algebra._values import Answer, Unknown
 from cors_service.algebra._walk import Walk
 from cors_service.decision import BadQuery, Circumstances, Decision, Query
-from cors_service.grammar.automaton import NotReadError, TooLargeError
+from cors_service.grammar.automaton import TooLargeError, UnreadableError
 from cors_service.grammar.expression import automaton_of
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy, Rule
@@ -26,7 +26,7 @@ _MALFORMED: Final = "https://"
 _SEVERAL: Final = ("https://a.invalid", "https://b.invalid")
 _NO_RULE: Final = 0
 _WHY: Final = {
-    NotReadError: "an expression of it is not taken apart",
+    UnreadableError: "an expression of it is not taken apart",
     TooLargeError: "an expression of it makes too large an automaton",
     TooMany: "its globs and expressions divide them into too many classes",
 }
@@ -125,7 +125,7 @@ class Pair:
                 self._ask_with_urls(origin)
             if self._extents.expressions:
                 self._refine(seen)
-        except (NotReadError, TooLargeError, TooMany) as error:
+        except (UnreadableError, TooLargeError, TooMany) as error:
             self.unknown.append(Unknown(name, f"Not all origins of policy {name} were compared: {_WHY[type(error)]}."))
         for query in self._without_page():
             self._keep(self._engines.findings(query), (), "", "")
@@ -143,7 +143,7 @@ class Pair:
         for origin in walk.origins():
             self._ask_with_urls(origin)
         if not walk.is_exact:
-            raise NotReadError
+            raise UnreadableError
 
     def _ask_with_urls(self, origin: str) -> None:
         for url in self._urls(origin):

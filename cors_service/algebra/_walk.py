@@ -69,7 +69,7 @@ class Walk:
             changed: Those that only one policy has; None if they differ otherwise, too.
 
         Raises:
-            NotReadError: An expression has something that is not taken apart.
+            UnreadableError: An expression has something that is not taken apart.
             TooLargeError: An automaton is too large.
         """
         self._extents = extents

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from cors_service.grammar._registrants import is_public_suffix, is_registrable, public_suffixes, registered
 from cors_service.grammar._syntax import CHARS, DIGITS
-from cors_service.grammar.automaton import Automaton, NotReadError, TooLargeError, Way
+from cors_service.grammar.automaton import Automaton, TooLargeError, UnreadableError, Way
 from cors_service.grammar.origin import DEFAULT_PORTS, read_origin
 
 _MOST_STATES: Final = 4_000
@@ -76,7 +76,7 @@ def search(expression: str) -> Search:
         # Most strangers are found under a suffix that everybody knows.
         found = _Searching(automaton, _endings(_KNOWN)).run(_MOST_AT_FIRST)
         return found or _Searching(automaton, _endings(None)).run(_MOST_STATES) or _NOT_KNOWN
-    except (NotReadError, TooLargeError, _TooManyError):
+    except (UnreadableError, TooLargeError, _TooManyError):
         return _NOT_KNOWN
 
 

@@ -27,6 +27,10 @@ _NOTHING_NEXT: Final = 4
 """What may be next, as bits: a word character, something else or the end, only the end."""
 
 
+class UnreadableError(Exception):
+    """An expression has something that is not taken apart."""
+
+
 class TooLargeError(Exception):
     """An automaton has more states than it is worth to make."""
 
@@ -72,10 +76,13 @@ class Automaton:
         """Make the automaton of an expression, which RE2 can compile.
 
         Raises:
-            NotReadError: It has something that the parser doesn't know.
+            UnreadableError: It has something that the parser doesn't know.
             TooLargeError: It is too large.
         """
-        return cls(parse(expression))
+        try:
+            return cls(parse(expression))
+        except NotReadError:
+            raise UnreadableError from None
 
     def step(self, state: int, char: str) -> int:
         """The state behind a character, which stands before what was read."""
@@ -245,6 +252,3 @@ def _atoms(classes: Iterable[frozenset[str]]) -> dict[str, str]:
     by_membership: dict[tuple[bool, ...], str] = {}
     classes = [*classes, WORD]
     return {char: by_membership.setdefault(tuple(char in chars for chars in classes), char) for char in sorted(CHARS)}
-
-
-__all__ = ["DEAD", "Automaton", "NotReadError", "TooLargeError"]

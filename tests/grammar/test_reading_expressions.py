@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.grammar import automaton
-from cors_service.grammar.automaton import Automaton, NotReadError, TooLargeError
+from cors_service.grammar.automaton import Automaton, TooLargeError, UnreadableError
 from tests.examples import examples
 
 _ATOMS = (
@@ -69,7 +69,7 @@ def judge(seed: int) -> int:
     try:
         compiled = re2.compile(written, options)
         ours = Automaton.of(written)
-    except (re2.error, NotReadError):
+    except (re2.error, UnreadableError):
         return 0
     for _ in range(TEXTS):
         text = "".join(random.choice(_TEXT) for _ in range(random.randrange(6)))
@@ -94,7 +94,7 @@ NOT_READ = {
 @pytest.mark.parametrize("written", NOT_READ.values(), ids=NOT_READ)
 def test_not_read(written: str) -> None:
     """What is not taken apart is said to be so, and never guessed."""
-    with pytest.raises(NotReadError):
+    with pytest.raises(UnreadableError):
         Automaton.of(written)
 
 

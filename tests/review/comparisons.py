@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cors_service.algebra import Comparison, Difference, Direction, Unknown
+from typing import Literal
+
+from cors_service.algebra import Comparison, Difference, Unknown
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.policy import read_document
 
@@ -25,7 +27,11 @@ TWO = Query("POST", "app", origins=("https://a.example", "https://b.example"))
 
 
 def difference(
-    direction: Direction, query: Query, sentence: str, what: str = "origin", policy: str = "app"
+    direction: Literal["wider", "narrower", "other"],
+    query: Query,
+    sentence: str,
+    what: str = "origin",
+    policy: str = "app",
 ) -> Difference:
     """Make a difference of a query that both sets answer."""
     return Difference(
