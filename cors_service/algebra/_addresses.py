@@ -24,6 +24,10 @@ class TooMany(Exception):
     """There are more classes than it is worth to try."""
 
 
+class ToldApartError(Exception):
+    """Expressions tell apart IPv6 addresses, which are not divided by them."""
+
+
 def intervals(extents: SchemeExtents, version: int) -> list[tuple[int, int]]:
     """The intervals of addresses, first and last, that ranges tell apart."""
     ranges = [key for key in extents.ranges if key[0] == version]

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
 
-from cors_service.algebra._addresses import TooMany
+from cors_service.algebra._addresses import ToldApartError, TooMany
 from cors_service.algebra._bindings import own_urls, urls_that_bind
 from cors_service.algebra._engines import Engines, Finding
 from cors_service.algebra._extents import Entry, Extents
@@ -28,6 +28,7 @@ _NO_RULE: Final = 0
 _WHY: Final = {
     UnreadableError: "an expression of it is not taken apart",
     TooLargeError: "an expression of it makes too large an automaton",
+    ToldApartError: "an expression of it covers some IPv6 addresses and not others",
     TooMany: "its globs and expressions divide them into too many classes",
 }
 _OF_ALL: Final = frozenset({"embedding", "caching", "status", "url"})
@@ -125,7 +126,7 @@ class Pair:
                 self._ask_with_urls(origin)
             if self._extents.expressions:
                 self._refine(seen)
-        except (UnreadableError, TooLargeError, TooMany) as error:
+        except (UnreadableError, TooLargeError, ToldApartError, TooMany) as error:
             self.unknown.append(Unknown(name, f"Not all origins of policy {name} were compared: {_WHY[type(error)]}."))
         for query in self._without_page():
             self._keep(self._engines.findings(query), (), "", "")
@@ -143,7 +144,7 @@ class Pair:
         for origin in walk.origins():
             self._ask_with_urls(origin)
         if not walk.is_exact:
-            raise UnreadableError
+            raise ToldApartError
 
     def _ask_with_urls(self, origin: str) -> None:
         for url in self._urls(origin):

@@ -148,18 +148,19 @@ class Walk:
             # They are few: nobody knows yet whether there is a port on which no expression covers one.
             if host in region.hosts or region.is_whole or self._is_alive(before, matters=False):
                 yield host, before
+        matters = region.is_whole or region.has_ranges
         if scheme in DEFAULT_PORTS:
-            matters = region.is_whole or region.has_ranges
             yield from ipv4_hosts(extents, self._product, states, lambda each: self._is_alive(each, matters=matters))
-            yield from self._ipv6_hosts(scheme, extents, states, matters=matters)
+        yield from self._ipv6_hosts(scheme, extents, states, matters=matters)
         yield from self._names(scheme, extents, region, states)
 
     def _ipv6_hosts(
         self, scheme: str, extents: SchemeExtents, states: States, *, matters: bool
     ) -> Iterator[tuple[str, States]]:
         """Addresses are not taken apart; if expressions tell some of them apart, it is not known which."""
-        ways = {each for each in ipv6_states(self._product, states) if self._is_alive(each, matters=matters)}
-        accepted = {self._product.accepted(self._product.read(each, f"{scheme}://")) for each in ways}
+        every = ipv6_states(self._product, states)
+        ways = [each for each in every if self._is_alive(each, matters=matters)]
+        accepted = {self._product.accepted(self._product.read(each, f"{scheme}://")) for each in every if ways}
         if len(accepted) > 1:
             self.is_exact = False
         for first, last in intervals(extents, 6) if ways else ():

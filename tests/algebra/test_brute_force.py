@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.algebra import compare
+from cors_service.algebra import Comparison, compare
 from cors_service.policy import PolicySet
 from tests.algebra import edits
 from tests.algebra.cases import CASES
@@ -67,3 +67,32 @@ def test_without_expressions(seed: int) -> None:
 def test_with_expressions(seed: int) -> None:
     """No difference is missed where expressions decide, too."""
     judge(seed, expressions=True)
+
+
+UNKNOWN = {
+    "some IPv6 addresses": (r"re:https://\[::[1-3]\]", "covers some IPv6 addresses"),
+    "what is not read": ("re:https://a(?i)\u017f", "not taken apart"),
+}
+
+
+@pytest.mark.parametrize(("pattern", "why"), UNKNOWN.values(), ids=UNKNOWN)
+def test_unknown(pattern: str, why: str) -> None:
+    """What is not compared as a whole is said to be so, which counts as wider."""
+    old, new = (edits.read({"version": 1, "policies": {"p": {"origins": each}}}) for each in (["https://a"], [pattern]))
+    assert old is not None
+    assert new is not None
+    comparison = compare(old, new)
+    (unknown,) = comparison.unknown
+    assert why in unknown.sentence
+    assert comparison.is_wider
+
+
+def test_nothing() -> None:
+    """Of two equal sets nothing differs, whatever order their rules list their origins in."""
+    old, new = (
+        edits.read({"version": 1, "policies": {"p": {"origins": each}}})
+        for each in (["https://a", "https://*.b"], ["https://*.b", "https://a"])
+    )
+    assert old is not None
+    assert new is not None
+    assert compare(old, new) == Comparison(())
