@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from cors_service.algebra._addresses import TooMany
 from cors_service.algebra._extents import SchemeExtents
 from cors_service.algebra._product import Product
 from cors_service.grammar.automaton import Automaton
 from cors_service.grammar.wildcard import Glob
 
 NOWHERE: Final = -1
+_MOST_GLOBS: Final = 100
+"""For one suffix, which are followed side by side with expressions."""
 
 
 class Tree:
@@ -95,6 +98,8 @@ class Tree:
         if found is None:
             entries = self._extents.one_label.get(self._suffixes[suffix], ())
             globs = {(each.before, each.behind) for entry in entries if isinstance(each := entry.pattern, Glob)}
+            if len(globs) > _MOST_GLOBS:
+                raise TooMany
             texts = [f"{re.escape(before)}[A-Za-z0-9-]+{re.escape(behind)}" for before, behind in sorted(globs)]
             chars = frozenset("".join(before + behind for before, behind in globs))
             found = self._globs[suffix] = Product([Automaton.of(text) for text in texts]), chars

@@ -21,7 +21,7 @@ from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.expression import REGEX
 from cors_service.grammar.origin import DEFAULT_PORTS, NO_PORT, Origin, read_origin
 
-_MOST_STATES: Final = 200_000
+_MOST_STATES: Final = 50_000
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
 _IN_SCHEMES: Final = frozenset(f"{_LOWER}0123456789+-.")
 # What browsers send in hosts: of schemes without a network, and of those with one.
