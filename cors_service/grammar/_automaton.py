@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from cors_service.grammar._syntax import CHARS, DIGITS, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
 from cors_service.grammar.origin import DEFAULT_PORTS
+from cors_service.grammar.syntax import CHARS, DIGITS, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
 
 _MAX_STATES: Final = 2_000
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz")

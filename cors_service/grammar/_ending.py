@@ -10,8 +10,8 @@ import re
 from typing import Final, NamedTuple
 
 from cors_service.grammar._registrants import has_strangers, is_registrable
-from cors_service.grammar._syntax import DIGITS, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
 from cors_service.grammar.origin import ends_in_number, is_loopback
+from cors_service.grammar.syntax import DIGITS, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
 
 _MAX_ENDINGS: Final = 256
 _MAX_LENGTH: Final = 512

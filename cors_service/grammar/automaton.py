@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from cors_service.grammar._syntax import CHARS, WORD, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
+from cors_service.grammar.syntax import CHARS, WORD, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
 
 MAX_PARTS: Final = 5_000
 """States of the automaton that may be in several at once."""
