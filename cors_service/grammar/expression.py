@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cors_service.grammar._automaton import covers_nothing
+from cors_service.grammar._emptiness import covers_nothing
 from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar._strangers import search
 from cors_service.grammar.mistakes import PolicyError, shown

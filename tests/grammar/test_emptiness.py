@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cors_service.grammar._automaton import covers_nothing
+from cors_service.grammar._emptiness import covers_nothing
 from cors_service.grammar.expression import automaton_of
 from cors_service.policy import PolicyError
 from cors_service.testing import strategies
