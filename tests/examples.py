@@ -3,9 +3,15 @@
 from hypothesis import settings
 
 
-def examples(count: int) -> settings:
-    """Have a property hold for this many examples; in the profile `check`, for as many as any other property."""
-    return settings(max_examples=count) if are_many() else settings()
+def examples(count: int, *, same: bool = False) -> settings:
+    """Have a property hold for this many examples; in the profile `check`, for as many as any other property.
+
+    Args:
+        count: How many.
+        same: Whether they are the same ones each time, so that what fails, fails because of a change; `make soak` draws
+            others.
+    """
+    return settings(max_examples=count, derandomize=same) if are_many() else settings()
 
 
 def are_many() -> bool:
