@@ -74,14 +74,15 @@ def search(expression: str) -> Search:
     try:
         automaton = Automaton.of(expression)
         # Most strangers are found under a suffix that everybody knows.
-        found = _Searching(automaton, _endings(_KNOWN)).run(_MOST_AT_FIRST)
-        return found or _Searching(automaton, _endings(None)).run(_MOST_STATES) or _NOT_KNOWN
+        found = _Searching(expression, automaton, _endings(_KNOWN)).run(_MOST_AT_FIRST)
+        return found or _Searching(expression, automaton, _endings(None)).run(_MOST_STATES) or _NOT_KNOWN
     except (UnreadableError, TooLargeError, _TooManyError):
         return _NOT_KNOWN
 
 
 class _Searching:
-    def __init__(self, automaton: Automaton, endings: frozenset[str]) -> None:
+    def __init__(self, expression: str, automaton: Automaton, endings: frozenset[str]) -> None:
+        self._expression = expression
         self._automaton = automaton
         self._endings = endings
         self._choices: dict[Way, list[tuple[str, bool, frozenset[Way]]]] = {}
@@ -114,10 +115,15 @@ class _Searching:
             origin = read_origin(candidate)
             if origin is None or not self._automaton.matches(candidate):
                 continue
-            if origin.scheme in DEFAULT_PORTS and is_registrable(origin.host.removesuffix(".")):
+            host = origin.host.removesuffix(".")
+            if origin.scheme in DEFAULT_PORTS and is_registrable(host) and not self._names(registered(host)):
                 return candidate
         self._is_unclear = True
         return ""
+
+    def _names(self, domain: str | None) -> bool:
+        """Whether the expression has a domain written out, perhaps repeated: that is nobody's choice."""
+        return domain is not None and any(domain.replace(".", dot) in self._expression for dot in (r"\.", "[.]"))
 
     def _following(self, state: _State) -> Iterator[tuple[_State, str]]:
         choices = self._choices.get(state.way)
