@@ -84,7 +84,7 @@ class Query(Struct, frozen=True, cache_hash=True):
             policy: The name of the policy, or None to find it by the URL.
             url: The URL of the request, or None.
         """
-        cors: dict[str, list[str]] = {name: [] for name in _NAMES}
+        cors: dict[str, list[str]] = {name: [] for name in CORS_HEADERS}
         others: dict[str, list[str]] = {}
         for name, value in headers:
             # Only ASCII names count: lower-casing must not turn another character into one.
@@ -117,7 +117,8 @@ class Query(Struct, frozen=True, cache_hash=True):
         return total <= 1024
 
 
-_NAMES: Final = ("origin", "access-control-request-method", "access-control-request-headers")
+CORS_HEADERS: Final = ("origin", "access-control-request-method", "access-control-request-headers")
+"""The names of the headers that decide about CORS, in lower case and in the order of the attributes of a query."""
 CIRCUMSTANCES: Final = {
     "host": "hosts",
     "sec-fetch-site": "sites",

@@ -13,7 +13,7 @@ from cors_service.asking.address import CONNECTIONS
 from cors_service.asking.headers import decorate
 from cors_service.asking.undecided import undecided
 from cors_service.decision import Decision, Query
-from cors_service.decision.query import CIRCUMSTANCES
+from cors_service.decision.query import CIRCUMSTANCES, CORS_HEADERS
 from cors_service.grammar.path import encode_bytes
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider, may_be_guarded
@@ -30,7 +30,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # What a query is made of.
-_NAMES: Final = frozenset({b"origin", b"access-control-request-method", b"access-control-request-headers"})
+_NAMES: Final = frozenset(name.encode("ascii") for name in CORS_HEADERS)
 _GUARDED_NAMES: Final = _NAMES | {b"accept", *(name.encode("ascii") for name in CIRCUMSTANCES)}
 _DENIAL: Final = "websocket.http.response"
 # What a server may say of a message that it will not take (RFC 6455, 7.4.1); a client gets a 403.

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from cors_service.asking.headers import decorate
 from cors_service.decision import Query
+from cors_service.decision.query import CIRCUMSTANCES, CORS_HEADERS
 from cors_service.protect._answer import preflight_lines
 from cors_service.protect._decide import Policies, decider, may_be_guarded
 from cors_service.protect._facts import query_of
@@ -21,19 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CORSMiddleware", "ServiceClient"]
 
-_LINES: Final = {
-    "HTTP_ORIGIN": "Origin",
-    "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "Access-Control-Request-Method",
-    "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "Access-Control-Request-Headers",
-}
-_GUARDED_LINES: Final = _LINES | {
-    "HTTP_HOST": "Host",
-    "HTTP_SEC_FETCH_SITE": "Sec-Fetch-Site",
-    "HTTP_SEC_FETCH_MODE": "Sec-Fetch-Mode",
-    "HTTP_SEC_FETCH_DEST": "Sec-Fetch-Dest",
-    "HTTP_UPGRADE": "Upgrade",
-    "HTTP_SEC_WEBSOCKET_VERSION": "Sec-WebSocket-Version",
-}
+_LINES: Final = {f"HTTP_{name.upper().replace('-', '_')}": name for name in CORS_HEADERS}
+_GUARDED_LINES: Final = _LINES | {f"HTTP_{name.upper().replace('-', '_')}": name for name in CIRCUMSTANCES}
 _log: Final = logging.getLogger(__name__)
 
 # All characters that may stand in a path unencoded (RFC 3986, 3.3), except letters, digits and `-._~`.

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from cors_service.decision import ActivePolicies, BadQuery, Circumstances, Decision, Query
+from cors_service.decision.query import CIRCUMSTANCES, CORS_HEADERS
 from cors_service.decision.reported import Reported
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.path import encode_bytes
@@ -35,16 +36,9 @@ from cors_service.web.warnings import Warnings
 NO_POLICY: Final = "-"
 """What stands in the place of a policy's name where the policy is to be found by the URL."""
 
-# What a browser sends, in the order of the attributes of a query.
-_CORS_HEADERS: Final = (b"origin", b"access-control-request-method", b"access-control-request-headers")
-# What a guard looks at besides, in the order of the attributes of its circumstances; but for Host.
-_GUARDED_HEADERS: Final = (
-    b"sec-fetch-site",
-    b"sec-fetch-mode",
-    b"sec-fetch-dest",
-    b"upgrade",
-    b"sec-websocket-version",
-)
+_CORS_HEADERS: Final = tuple(name.encode("ascii") for name in CORS_HEADERS)
+# The Host is that of the question, not of the request that it is about.
+_GUARDED_HEADERS: Final = tuple(name.encode("ascii") for name in CIRCUMSTANCES if name != "host")
 _NO_LINES: Final = (None,)
 _UNDECIDED: Final = "no-policy"
 _DECISIONS: Final = {True: "allowed", False: "refused", None: "none"}
@@ -154,7 +148,8 @@ class ProxyEndpoint(EndpointWithPolicies):
         origins, methods, names = (_lines(request, name) for name in _CORS_HEADERS)
         asked = Query(original.method, origins=origins, request_methods=methods, request_headers=names)
         if active is not None and active.guards and self.guarded_headers:
-            circumstances = Circumstances((), *(_lines(request, name) for name in self.guarded_headers))
+            looked_at = {CIRCUMSTANCES[name.decode()]: _lines(request, name) for name in self.guarded_headers}
+            circumstances = Circumstances(**looked_at)
             asked = structs.replace(asked, circumstances=circumstances)
             original = original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
         return self._answer_about(active, policy, original, asked)
