@@ -8,6 +8,7 @@ is known; only ways on which something was left open go on, to the scheme.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -25,6 +26,8 @@ _IN_NAMES: Final = frozenset("abcdefghijklmnopqrstuvwxyz-") | DIGITS
 # Of several characters, the first of these is taken.
 _PREFERRED: Final = "xevilabcdfghjkmnopqrstuwyz0123456789"
 _EVIL: Final = "evil"
+# A repetition with several possible numbers.
+_OPEN_NUMBER: Final = re.compile(r"\{[0-9]+,[0-9]*\}")
 _KNOWN: Final = frozenset({"com", "org", "net", "io", "app"})
 
 
@@ -75,9 +78,11 @@ def search(expression: str) -> Search:
         automaton = Automaton.of(expression)
         # Most strangers are found under a suffix that everybody knows.
         found = _Searching(expression, automaton, _endings(_KNOWN)).run(_MOST_AT_FIRST)
-        return found or _Searching(expression, automaton, _endings(None)).run(_MOST_STATES) or _NOT_KNOWN
+        found = found or _Searching(expression, automaton, _endings(None)).run(_MOST_STATES) or _NOT_KNOWN
     except (UnreadableError, TooLargeError, _TooManyError):
         return _NOT_KNOWN
+    # The automaton has each number of repetitions as a way of its own, as if all of them were written out.
+    return _NOT_KNOWN if found.is_safe and _OPEN_NUMBER.search(expression) else found
 
 
 class _Searching:

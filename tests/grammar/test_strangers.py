@@ -62,6 +62,14 @@ def test_safe(pattern: str) -> None:
     assert codes_in(rule(pattern, credentials=True)) == []
 
 
+@pytest.mark.parametrize(
+    "pattern", [r"re:https://(?:example\.com){1,2}", r"re:https://a{1,3}\.com", r"re:https://a{2,}\.com"]
+)
+def test_an_open_number(pattern: str) -> None:
+    """A repetition with several possible numbers names no domain: `comexample.com` is for sale."""
+    assert codes_in(rule(pattern, credentials=True)) == ["public-suffix-subdomains"]
+
+
 @examples(300, same=True)
 @given(PARTS)
 def test_search(part: str) -> None:
