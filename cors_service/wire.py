@@ -239,7 +239,7 @@ def read_decision(body: bytes, query: Query) -> Received:
     return received
 
 
-def read_decisions(body: bytes, queries: Sequence[Query]) -> list[Received | str]:
+def read_decisions(body: bytes, queries: Sequence[Query]) -> list[Received | ReceivedProblem]:
     """Read a batch of decisions from the JSON of the API.
 
     Args:
@@ -247,7 +247,7 @@ def read_decisions(body: bytes, queries: Sequence[Query]) -> list[Received | str
         queries: What was asked.
 
     Returns:
-        For each query its decision, or why there is none.
+        For each query its decision, or the error in its place.
 
     Raises:
         ValueError: It is not a batch, has another number of decisions, or has one that `read_decision` refuses.
@@ -443,9 +443,9 @@ def _check_timing(received: Received, value: str | None, origin: str | None) -> 
         raise ValueError(f"{_TIMING} is {shown(value)}, which does not list origins")
 
 
-def _read_item(body: bytes, query: Query) -> Received | str:
+def _read_item(body: bytes, query: Query) -> Received | ReceivedProblem:
     error = _read(_decode_item, body).error
-    return read_decision(body, query) if error is None else error.detail
+    return read_decision(body, query) if error is None else error
 
 
 def _read(decode: Callable[[bytes], _Value], body: bytes) -> _Value:

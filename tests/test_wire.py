@@ -19,6 +19,7 @@ from cors_service.testing.documents import Document
 from cors_service.wire import (
     LONGEST_TTL,
     Received,
+    ReceivedProblem,
     parse_json,
     read_decision,
     read_decisions,
@@ -256,8 +257,11 @@ def test_a_preflight_has_the_status_of_its_answer() -> None:
 def test_a_batch_of_both() -> None:
     """Each place has a decision, or says why there is none."""
     problem = b'{ "error": {"detail": "There is no policy.", "code": "unknown-policy"} }'
-    first, second = read_decisions(b'{"decisions":[%b,%b]}' % (problem, example()), [QUERY] * 2)
-    assert first == "There is no policy."
+    guarded = b'{"error": {"detail": "There is no policy.", "guarded": true}}'
+    body = b'{"decisions":[%b,%b,%b]}' % (problem, example(), guarded)
+    first, second, third = read_decisions(body, [QUERY] * 3)
+    said = "There is no policy."
+    assert (first, third) == (ReceivedProblem(said), ReceivedProblem(said, guarded=True))
     assert isinstance(second, Received)
 
 

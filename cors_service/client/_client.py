@@ -176,14 +176,15 @@ class DecisionClient:
         for start in range(0, len(queries), BATCH):
             batch = queries[start : start + BATCH]
             read = partial(read_decisions, queries=batch)
-            answers: Sequence[Received | str]
+            answers: Sequence[Received | ReceivedProblem]
             try:
                 answers = await self._ask("/v1/decisions", partial(write_queries, batch), read)
             except _CannotAsk as error:
-                answers = [str(error)] * len(batch)
+                answers = [ReceivedProblem(str(error), error.guarded)] * len(batch)
             for query, answer in zip(batch, answers, strict=True):
-                if isinstance(answer, str):
-                    decisions.append(undecided(query, answer, guarded=self.is_guarded))
+                if isinstance(answer, ReceivedProblem):
+                    guarded = self.is_guarded or answer.guarded
+                    decisions.append(undecided(query, answer.detail, guarded=guarded))
                 else:
                     self._note(answer)
                     decisions.append(answer)

@@ -120,7 +120,8 @@ class ActiveInScope(ActivePolicies):
 
     def _check(self, name: str, called: str) -> None:
         if not name.startswith(self._prefixes):
-            raise BadQuery("forbidden", f"This caller may not ask about {called}.")
+            why = f"This caller may not ask about {called}."
+            raise BadQuery("forbidden", why, guarded=self.enforcing > 0)
 
 
 class Within(Mapping[str, Policy]):

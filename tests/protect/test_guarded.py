@@ -450,6 +450,19 @@ class TestUndecided:
                 await client.close()
             assert (first.status, second.status) == (status, status)
 
+    async def test_a_batch_about_no_policy(self) -> None:
+        """In a batch, too, a guard may be meant where nothing is decided, as the client for tests has it."""
+        queries = [Query("GET", policy="nothing"), Query("GET", policy="plain")]
+        for given, expected in ((GUARDED, [True, False]), (document(mode="report"), [False, False])):
+            async with real(given) as there:
+                client = DecisionClient(f"http://127.0.0.1:{there.port}", timeout=20)
+                decisions = await client.decide_all(queries)
+                await client.close()
+            doubles: list[list[Decision]] = []
+            MemoryClient(given).decide_all(queries).addCallback(doubles.append)
+            for found in (decisions, doubles[0]):
+                assert [bool(one.guard and one.guard.stops) for one in found] == expected
+
     async def test_a_slow_service(self) -> None:
         """No answer in time is none, where a guard is meant."""
         async with impostor(silent) as other:

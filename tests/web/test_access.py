@@ -235,6 +235,27 @@ def test_batch_in_part() -> None:
     assert found == ["catalogue", "forbidden", "forbidden", "forbidden"]
 
 
+@pytest.mark.parametrize("mode", ["enforce", "report"])
+def test_a_guard_may_be_meant(mode: str) -> None:
+    """An error about a query that a token may not ask says whether a guard may be meant, like all others about one."""
+    policies = POLICIES["policies"]
+    prices = policies["prices"] | {"guard": {"hosts": ["api.example.com"], "mode": mode}}
+    policy_set = read_document(POLICIES | {"policies": policies | {"prices": prices}})
+    by = Caller(decision_resource(policy_set, clock=Clock(), access=read_access(document())))
+    lines = [("X-Cors-Token", LIMITED)]
+    queries = [{"policy": "prices", "method": "GET"}, {"url": "https://api.example.com/prices/7", "method": "GET"}]
+    errors = [
+        one["error"]
+        for one in by.ask("POST", "/v1/decisions", json.dumps({"queries": queries}).encode(), lines).json["decisions"]
+    ]
+    for query in queries:
+        answer = by.ask("POST", "/v1/decision", json.dumps(query).encode(), lines)
+        assert answer.problem == (403, "forbidden")
+        check(answer, COMPONENTS["responses"]["Forbidden"])
+        errors.append(answer.json)
+    assert [error.get("guarded") for error in errors] == [True if mode == "enforce" else None] * 4
+
+
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_remembered_answers_stay_with_who_may(name: str) -> None:
     """What was answered to one caller a moment ago is not given to another that may not ask for it."""
