@@ -167,19 +167,21 @@ class PolicyError(Exception):
         }
 
 
-class InvalidPolicies(ExceptionGroup[PolicyError]):
-    """Everything that is wrong with a policy set, all at once; `exceptions` holds `PolicyError`s.
+class InvalidDocument(ExceptionGroup[PolicyError]):
+    """Everything that is wrong with documents of one kind, all at once; `exceptions` holds the mistakes.
 
     Attributes:
+        document: What the documents are called in a message.
         more: The number of further mistakes, which are not kept.
     """
 
+    document: ClassVar[str]
     more: int
 
     def __new__(cls, errors: Sequence[PolicyError], more: int = 0) -> Self:
         """Count the mistakes in the message."""
         count = len(errors) + more
-        group = super().__new__(cls, f"{count} {plural(count, 'mistake')} in the policies", errors)
+        group = super().__new__(cls, f"{count} {plural(count, 'mistake')} in {cls.document}", errors)
         group.more = more
         return group
 
@@ -191,14 +193,24 @@ class InvalidPolicies(ExceptionGroup[PolicyError]):
         """The mistakes; the same as `exceptions`, unless the group was taken apart."""
         return tuple(error for error in self.exceptions if isinstance(error, PolicyError))
 
-    def derive(self, excs: Sequence[PolicyError]) -> InvalidPolicies:  # type: ignore[override]
+    def derive(self, excs: Sequence[PolicyError]) -> Self:  # type: ignore[override]  # it holds no others
         """Keep the type when `split` and `subgroup` take errors apart."""
-        return InvalidPolicies(excs)
+        return type(self)(excs)
 
     def report(self) -> str:
         """One line for each mistake, and a last line that counts them, with those that are not kept."""
         first = f"; these are the first {len(self.exceptions)}" if self.more else ""
         return "\n".join([*map(str, self.exceptions), f"{self.message}{first}."])
+
+
+class InvalidPolicies(InvalidDocument):
+    """Everything that is wrong with a policy set, all at once; `exceptions` holds `PolicyError`s.
+
+    Attributes:
+        more: The number of further mistakes, which are not kept.
+    """
+
+    document = "the policies"
 
 
 def without_userinfo(text: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
-from cors_service.grammar.mistakes import PolicyError
+from cors_service.grammar.mistakes import InvalidDocument, PolicyError
 
 CODES: Final = frozenset(
     {
@@ -37,21 +36,7 @@ class SuiteError(PolicyError):
     codes: ClassVar[frozenset[str]] = CODES
 
 
-class InvalidSuite(ExceptionGroup[SuiteError]):
+class InvalidSuite(InvalidDocument):
     """Everything that is wrong with a suite, all at once; `exceptions` holds `SuiteError`s."""
 
-    def __new__(cls, errors: Sequence[SuiteError]) -> Self:
-        """Count the mistakes in the message."""
-        count = len(errors)
-        return super().__new__(cls, f"{count} mistake{'s' * (count != 1)} in the suite", errors)
-
-    def __init__(self, errors: Sequence[SuiteError]) -> None:
-        super().__init__(str(self), errors)
-
-    def derive(self, excs: Sequence[SuiteError]) -> InvalidSuite:  # type: ignore[override]
-        """Keep the type when `split` and `subgroup` take errors apart."""
-        return InvalidSuite(excs)
-
-    def report(self) -> str:
-        """One line a mistake and a closing line that counts them."""
-        return "\n".join([*map(str, self.exceptions), f"{self.message}."])
+    document = "the suite"

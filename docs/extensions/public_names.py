@@ -65,7 +65,10 @@ def _directive(full: str, value: object, *, again: bool) -> str:
         return _interface(full, value)
     if inspect.isclass(value):
         kind = "exception" if issubclass(value, BaseException) else "class"
-        return f".. auto{kind}:: {full}{no_index}\n   :members:"
+        # What groups of mistakes have in common is described with each of them.
+        but = "BaseException, BaseExceptionGroup"
+        shared = f"\n   :inherited-members: {but}" if issubclass(value, ExceptionGroup) else ""
+        return f".. auto{kind}:: {full}{no_index}\n   :members:{shared}"
     return f".. auto{'function' if inspect.isroutine(value) else 'data'}:: {full}{no_index}"
 
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.grammar.mistakes import CODES, dotted, shown
+from cors_service.access import AccessError, InvalidAccess
+from cors_service.grammar.mistakes import CODES, InvalidDocument, dotted, shown
 from cors_service.policy import InvalidPolicies, PolicyError, read_document
+from cors_service.suites.mistakes import InvalidSuite, SuiteError
 
 PATH = ("policies", "catalogue", "rules", 1, "origins", 0)
 
@@ -301,6 +303,27 @@ def test_subgroup() -> None:
     assert isinstance(part, InvalidPolicies)
     assert part.mistakes == (THIRD,)
     assert group.subgroup(lambda mistake: mistake is None) is None
+
+
+@pytest.mark.parametrize(
+    ("group", "last"),
+    [
+        (InvalidPolicies([FIRST, THIRD], 3), "5 mistakes in the policies; these are the first 2."),
+        (
+            InvalidAccess([AccessError("syntax", "It is wrong."), AccessError("nobody", "It is empty.")]),
+            "2 mistakes in who may ask.",
+        ),
+        (InvalidSuite([SuiteError("syntax", "It is wrong.")]), "1 mistake in the suite."),
+    ],
+    ids=["policies", "access", "suite"],
+)
+def test_groups_of_every_document(group: InvalidDocument, last: str) -> None:
+    """The mistakes of each kind of document are reported alike, and stay a group of their kind when it is split."""
+    assert group.report().splitlines() == [*map(str, group.exceptions), last]
+    part, rest = group.split(lambda mistake: mistake is group.mistakes[0])
+    assert type(part) is type(group)
+    assert part.mistakes == group.mistakes[:1]
+    assert rest is None or type(rest) is type(group)
 
 
 def test_cause_is_kept() -> None:
