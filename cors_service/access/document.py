@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +15,12 @@ from cors_service.access.mistakes import AccessError, InvalidAccess
 from cors_service.grammar.lines import toml_lines
 from cors_service.grammar.mistakes import Path as Steps
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.toml import InvalidTOML, parse_toml
 
 MOST_ENTRIES: Final = 1000
 """Tokens or certificates of a document: every request compares all tokens."""
 
 _LONGEST: Final = 1024 * 1024
-# Python's parser takes time that is quadratic in the parts of one key.
-_LONGEST_LINE: Final = 4096
 _NAME: Final = "^[A-Za-z0-9._-]{1,128}$"
 _STEPS: Final = {"type": "array", "minItems": 1}
 _VERBS: Final = {**_STEPS, "items": {"type": "string", "enum": list(VERBS)}}
@@ -140,19 +137,10 @@ def _caller(entry: dict[str, Any], key: str) -> Caller:
 
 def _parsed(text: str) -> tuple[dict[str, Any], list[AccessError]]:
     """Parse the text; give the mistake that keeps it from being parsed, too."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > _LONGEST_LINE:
-            message = f"The line has more than {_LONGEST_LINE} characters."
-            return {}, [AccessError("syntax", message, line=number)]
     try:
-        return tomllib.loads(text), []
-    except RecursionError:
-        return {}, [AccessError("syntax", "The document is not valid TOML: it is nested too deeply.")]
-    except ValueError as error:
-        found = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
-        what = f"{str(error)[: found.start()]} in column {found[2]}" if found else str(error)
-        message = f"The document is not valid TOML: {ascii(what)[1:-1]}."
-        return {}, [AccessError("syntax", message, line=int(found[1]) if found else None)]
+        return parse_toml(text, "document"), []
+    except InvalidTOML as error:
+        return {}, [AccessError("syntax", str(error), line=error.line)]
 
 
 def _misfits(document: dict[str, Any]) -> Iterator[AccessError]:

@@ -12,7 +12,6 @@ from cors_service.policy.model import Rule
 
 _ANY: Final = "*"
 _OTHER_METHOD: Final = "OTHER"
-_OTHER_HEADER: Final = "other"
 _AUTHORIZATION: Final = "authorization"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import jsonschema_rs
 
 from cors_service.grammar.mistakes import LONGEST_PART, Path, PolicyError, cut, shown
+from cors_service.grammar.toml import what_and_line
 from cors_service.policy._keys import MAX_PARTS, line_of_many_parts
 from cors_service.policy._report import Place, Source
 from cors_service.policy._slips import slip
@@ -74,9 +75,7 @@ def parse_text(source: Source, place: Place) -> object:
     except RecursionError:
         _refuse_syntax(place, source.format, "it is nested too deeply")
     except ValueError as error:  # a TOMLDecodeError, or a number too long to be read
-        found = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
-        what = f"{str(error)[: found.start()]} in column {found[2]}" if found else str(error)
-        line = int(found[1]) if found else None
+        what, line = what_and_line(error)
         _refuse_syntax(place, source.format, what, line, slip(source.text, source.format, line))
     else:
         return document

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any, Final
@@ -13,6 +11,7 @@ import jsonschema_rs
 
 from cors_service.grammar.mistakes import Path, shown
 from cors_service.grammar.similar import similar_first
+from cors_service.grammar.toml import InvalidTOML, parse_toml
 from cors_service.suites.mistakes import SuiteError
 
 SCHEMA: Final[dict[str, Any]] = json.loads(
@@ -23,8 +22,6 @@ SCHEMA: Final[dict[str, Any]] = json.loads(
 _VALIDATOR: Final = jsonschema_rs.Draft202012Validator(SCHEMA)
 _CASE_KEYS: Final = tuple(SCHEMA["$defs"]["case"]["properties"])
 _KEYS: Final = tuple(SCHEMA["properties"])
-# Python's parser takes time that is quadratic in the parts of one key.
-_LONGEST_LINE: Final = 4096
 _TYPES: Final = {
     "array": "a list",
     "object": "a table",
@@ -40,19 +37,10 @@ def parse(text: str) -> tuple[dict[str, Any], list[SuiteError]]:
     Returns:
         What fits the schema, and what is wrong with the rest. Cases keep their indices: one that does not fit is None.
     """
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > _LONGEST_LINE:
-            message = f"The line has more than {_LONGEST_LINE} characters."
-            return {}, [SuiteError("syntax", message, line=number)]
     try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        return {}, [SuiteError("syntax", "The suite is not valid TOML: it is nested too deeply.")]
-    except ValueError as error:
-        found = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
-        what = f"{str(error)[: found.start()]} in column {found[2]}" if found else str(error)
-        message = f"The suite is not valid TOML: {ascii(what)[1:-1]}."
-        return {}, [SuiteError("syntax", message, line=int(found[1]) if found else None)]
+        document = parse_toml(text, "suite")
+    except InvalidTOML as error:
+        return {}, [SuiteError("syntax", str(error), line=error.line)]
     # Dates, which JSON lacks, are wrong wherever they stand.
     document = json.loads(json.dumps(document, default=lambda _: None))
     mistakes = list(_misfits(document))
