@@ -7,21 +7,15 @@ them it takes whatever comes.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 import sys
-import tomllib
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from cors_service.policy import read_document
-from cors_service.protect.asgi import CORSMiddleware
+from tests.e2e.served_by_uvicorn import guarded, serve
 
 
 async def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -49,18 +43,7 @@ async def _echo(receive: Any, send: Any) -> None:
 
 def main(*given: str) -> None:
     """Serve it on a port that is free, and say which."""
-    app: Any = application
-    if given:
-        file, policy = given
-        app = CORSMiddleware(app, read_document(tomllib.loads(Path(file).read_text(encoding="utf-8"))), policy=policy)
-    # asyncio sends at once over what is said to be TCP; what is not has 40 milliseconds more for each answer.
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        sys.stdout.write(f"port {listener.getsockname()[1]}\n")
-        sys.stdout.flush()
-        config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
-        asyncio.run(uvicorn.Server(config).serve([listener]))
+    serve(guarded(application, *given) if given else application, lifespan="off", timeout_graceful_shutdown=1)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
@@ -20,8 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from cors_service.policy import read_document
-from cors_service.protect.asgi import CORSMiddleware
+from tests.e2e.served_by_uvicorn import guarded, serve
 
 server = MCPServer("tools")
 
@@ -43,16 +38,7 @@ def main(*given: str) -> None:
     # The SDK's own checks are off: they know no rules, and are not what is tested.
     off = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app: Any = server.streamable_http_app(transport_security=off)
-    if given:
-        file, policy = given
-        app = CORSMiddleware(app, read_document(tomllib.loads(Path(file).read_text(encoding="utf-8"))), policy=policy)
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        sys.stdout.write(f"port {listener.getsockname()[1]}\n")
-        sys.stdout.flush()
-        config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
-        asyncio.run(uvicorn.Server(config).serve([listener]))
+    serve(guarded(app, *given) if given else app, timeout_graceful_shutdown=1)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import tomllib
 from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[4]))
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient
 from tests.e2e.gateways.application import OWN_HEADERS
+from tests.e2e.served_by_uvicorn import serve
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 OWN = dict(OWN_HEADERS)
@@ -80,14 +79,7 @@ def main(how: str, what: str) -> None:
         policies = ServiceClient(what, timeout=0.5)
     routes = [Route("/{path:path}", answer, methods=METHODS)]
     app = Starlette(routes=routes, exception_handlers={404: failed, 500: failed})
-    # asyncio sends at once over what is said to be TCP; what is not has 40 milliseconds more for each answer.
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        sys.stdout.write(f"port {listener.getsockname()[1]}\n")
-        sys.stdout.flush()
-        wrapped = CORSMiddleware(WithRaw(app), policies, policy="catalogue")
-        uvicorn.Server(uvicorn.Config(wrapped, log_level="critical")).run([listener])
+    serve(CORSMiddleware(WithRaw(app), policies, policy="catalogue"))
 
 
 if __name__ == "__main__":
