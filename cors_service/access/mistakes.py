@@ -40,3 +40,8 @@ class InvalidAccess(InvalidDocument):
     """Everything that is wrong with a document, all at once; `exceptions` holds `AccessError`s."""
 
     document = "who may ask"
+
+    @property
+    def mistakes(self) -> tuple[AccessError, ...]:
+        """The mistakes; the same as `exceptions`, unless the group was taken apart."""
+        return tuple(error for error in self.exceptions if isinstance(error, AccessError))
