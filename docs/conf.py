@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from cors_service import __version__  # noqa: E402 (found only now)
+from cors_service import __version__  # noqa: E402 - it is found only now
 
 project = "cors-service"
 author = "The cors-service project"

@@ -43,7 +43,7 @@ def completion(shell: str) -> str:
     parser = command_parser()
     for action in (action for inner in _commands(parser) for action in inner._actions):
         if action.type is Path:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # an attribute that shtab looks for
     script: str = shtab.complete(parser, shell)
     return script.rstrip() + "\n"
 

@@ -31,7 +31,7 @@ def judge(
         websocket = websocket or "websocket" in [token.strip().lower() for token in line.split(",")]
     websocket = websocket or _values(lines, "sec-websocket-version") != []
     written = guard.get("requests", "all")
-    kinds = [written] if isinstance(written, str) else list(written)  # type: ignore[call-overload]
+    kinds = written if isinstance(written, list) else [written]
     changing = "state-changing" in kinds and method not in ("GET", "HEAD", "OPTIONS")
     if not ("all" in kinds or changing or ("websocket" in kinds and websocket)):
         return None

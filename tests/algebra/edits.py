@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from random import Random
 from typing import Any
@@ -213,12 +214,12 @@ def queries(before: Document, after: Document, some: Iterable[str]) -> Iterator[
     yield from _guarded(before, after)
     has_urls = "match" in before["policies"]["p"] or "match" in after["policies"]["p"]
     for origin in some:
-        base = {"policy": "p", "origins": (origin,)}
+        ask = partial(Query, policy="p", origins=(origin,))
         for method in _METHODS:
-            yield Query(method, **base)  # type: ignore[arg-type]
-            yield Query("OPTIONS", request_methods=(method,), **base)  # type: ignore[arg-type]
+            yield ask(method)
+            yield ask("OPTIONS", request_methods=(method,))
         for method, header in product(("GET", "PUT"), _HEADERS):
-            yield Query("OPTIONS", request_methods=(method,), request_headers=(header,), **base)  # type: ignore[arg-type]
+            yield ask("OPTIONS", request_methods=(method,), request_headers=(header,))
         for host in ("s", "a.s", "b.s", "a.s:1", "x", "a.x", "a.a.s", "aa.s") if has_urls else ():
             for scheme in ("https", "http"):
-                yield Query("GET", url=f"{scheme}://{host}/", **base)  # type: ignore[arg-type]
+                yield ask("GET", url=f"{scheme}://{host}/")

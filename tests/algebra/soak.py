@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
                 if wrong:
                     print(wrong)  # noqa: T201 - whoever runs this waits for it
                     return 1
-        print(f"{kind}: {count:,} right", flush=True)  # noqa: T201
+        print(f"{kind}: {count:,} right", flush=True)  # noqa: T201 - as above
     return 0
 
 

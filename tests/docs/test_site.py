@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -102,6 +103,6 @@ def test_links_out_lead_to_the_repository() -> None:
 
 
 @pytest.mark.parametrize("module", [docstrings, rows], ids=lambda module: module.__name__)
-def test_examples_of_the_extensions(module: object) -> None:
+def test_examples_of_the_extensions(module: ModuleType) -> None:
     """The examples in the docstrings of the extensions hold."""
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+    assert doctest.testmod(module).failed == 0

@@ -321,7 +321,7 @@ def test_a_shadow_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     active = active_of(holder)
     assert isinstance(active, _Shadowed)
     active.shadow.compiled = {}
-    active.shadow._router = None  # type: ignore[assignment]
+    active.shadow._router = None  # type: ignore[assignment]  # a lookup of URLs that fails
     logged: list[str] = []
 
     def failure(_: Logger, text: str) -> None:
