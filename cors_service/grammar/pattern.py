@@ -83,8 +83,12 @@ Pattern = OriginPattern | SetName
 ANY: Final = AnyOrigin()
 
 
-def read_pattern(text: str) -> Pattern:
+def read_pattern(text: str, *, hints: bool = True) -> Pattern:
     """Read a pattern of a rule.
+
+    Args:
+        text: The pattern.
+        hints: Whether anybody reads what was meant, which takes longer to find than what is wrong.
 
     Raises:
         PolicyError: It is not a pattern; the code says what is wrong, and the hint what to write.
@@ -102,7 +106,7 @@ def read_pattern(text: str) -> Pattern:
             return _read_alternatives(text)
         return read_single(text)
     except PolicyError as error:
-        hint = suggestion(text, error.code) or error.hint
+        hint = (hints and suggestion(text, error.code)) or error.hint
         raise PolicyError(error.code, error.message, hint=hint, value=text) from None
 
 

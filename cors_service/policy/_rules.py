@@ -312,7 +312,7 @@ def _resolved(read: ReadRule, root: Place, sets: Sets) -> list[OriginPattern] | 
 
 def _read_pattern(text: str, place: Place) -> Pattern | None:
     try:
-        pattern = read_pattern(text)
+        pattern = read_pattern(text, hints=place.report.has_room)
     except PolicyError as error:
         place.note(error)
         return None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cors_service.grammar._suggestion import suggestion
 from cors_service.grammar.mistakes import MOST_MISTAKES
 from cors_service.grammar.nearest import nearest
 from cors_service.policy import InvalidPolicies, read_document, read_sources
@@ -170,6 +171,26 @@ def test_guesses_at_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     found = invalid({"policies": {f"p{number}": {"orgins": []} for number in range(3 * MOST_MISTAKES)}})
     assert sum(map(bool, guessed)) <= MOST_MISTAKES
     assert found.mistakes[0].hint == "Did you mean origins?"
+
+
+def test_guesses_at_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns that are only counted cost no guess at what to write, in rules and in sets."""
+    guessed: list[str] = []
+
+    def counted(text: str, code: str) -> str:
+        guessed.append(text)
+        return suggestion(text, code)
+
+    monkeypatch.setattr("cors_service.grammar.pattern.suggestion", counted)
+    many = [f"host{number}" for number in range(3 * MOST_MISTAKES)]
+    for document in (
+        {"policies": {"a": {"origins": many}}},
+        {"policies": {"a": {"origins": ["@many"]}}, "origin_sets": {"many": many}},
+    ):
+        guessed.clear()
+        found = invalid(document)
+        assert (len(guessed), found.more) == (MOST_MISTAKES, 2 * MOST_MISTAKES)
+        assert [mistake.hint for mistake in found.mistakes] == [f'Write "https://{text}".' for text in guessed]
 
 
 LISTS = {"match": 1000, "rules": 1000, "methods": 100, "request_headers": 200, "expose_headers": 200}
