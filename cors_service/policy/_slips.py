@@ -6,9 +6,8 @@ import re
 from typing import Final
 
 # What other languages have, and what to write; the first that fits counts.
-_OF_TOML: Final = tuple(
-    (re.compile(sign), hint)
-    for sign, hint in (
+_HINTS: Final = {
+    "toml": (
         ("[\u2018\u2019\u201c\u201d]", "Write straight quotation marks, \" or '."),
         (r"^\s*(?://|/\*|;|--)", "A comment begins with #."),
         (r"^\s*[\"']?[\w.-]+[\"']?\s*:", "Write = in place of the colon: key = value."),
@@ -17,19 +16,16 @@ _OF_TOML: Final = tuple(
         (r'"[^"]*\\(?!["\\bfnrtuU])', "Write a text with backslashes in single quotation marks: 're:...'."),
         (r"(?:[=\[,]|^)\s*(?:https?:|\*|[a-z0-9-]+\.[a-z])", "Write each text in quotation marks."),
         (r"^\s*-\s", 'A list is ["first", "second"].'),
-    )
-)
-_OF_JSON: Final = tuple(
-    (re.compile(sign), hint)
-    for sign, hint in (
+    ),
+    "json": (
         ("[\u2018\u2019\u201c\u201d]", 'Write straight quotation marks, ".'),
         (r"^\s*(?://|/\*|#)", "JSON has no comments: remove it."),
         (r"'", 'Write double quotation marks, ".'),
         (r":\s*(?:True|False)\b", "Write true or false."),
         (r":\s*None\b", "Leave the key out."),
         (r"(?:[{,]|^)\s*[A-Za-z_$][\w$]*\s*:", "Write each key in double quotation marks."),
-    )
-)
+    ),
+}
 _LONGEST: Final = 1000
 
 
@@ -49,7 +45,7 @@ def slip(text: str, form: str, line: int | None) -> str:
     if line is None:
         return ""
     written = _line(text, line)
-    return next((hint for sign, hint in (_OF_TOML if form == "toml" else _OF_JSON) if sign.search(written)), "")
+    return next((hint for sign, hint in _HINTS[form] if re.search(sign, written)), "")
 
 
 def _line(text: str, number: int) -> str:
