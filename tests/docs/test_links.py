@@ -52,3 +52,13 @@ def test_each_page_has_a_title_and_a_first_sentence() -> None:
     assert [str(page) for page, beginning in beginnings.items() if beginning is None and "docs" in page.parts] == []
     titles = [found[1] for page, found in beginnings.items() if found and "docs" in page.parts]
     assert len(set(titles)) == len(titles)
+
+
+def test_what_people_look_for() -> None:
+    """The README shows the forms that people look for, as the page has them that it leads to."""
+    [row] = [
+        line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "#what-people-look" in line
+    ]
+    section = prose(ROOT / "docs" / "document.md").partition("## What people look for")[2].partition("\n## ")[0]
+    forms = re.findall(r"`([^`]+)`", row)
+    assert (len(forms) > 4, [form for form in forms if form not in section]) == (True, [])
