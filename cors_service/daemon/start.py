@@ -190,6 +190,9 @@ def make_endpoint(description: str, reactor: Any, option: str = "listen") -> ISt
     Raises:
         UsageError: The description is not one of an endpoint.
     """
+    if not description:
+        # As in the image, which leaves it to those who run it.
+        raise UsageError(f"--{option} is empty; write {DEFAULT_LISTEN}, or tcp:8080 to listen on every address.")
     listens = PassedSockets(reactor) if "systemd" in description.split(":") else reactor
     try:
         endpoint: IStreamServerEndpoint = serverFromString(listens, with_backlog(for_the_group(description)))

@@ -145,6 +145,13 @@ def test_bad_option_of_several_lines(policies: Path, text: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("option", ["--listen", "--operator-listen"])
+def test_empty_endpoint(policies: Path, option: str) -> None:
+    """An empty endpoint, as the image has it, is refused with what to write for this machine, and for all."""
+    with pytest.raises(UsageError, match=rf"^{option} is empty; write {DEFAULT_LISTEN}, or tcp:8080 to .*\.$"):
+        parse("--policies", policies, f"{option}=")
+
+
 def test_no_arguments(policies: Path) -> None:
     """An argument that is not an option is refused in one line."""
     with pytest.raises(UsageError, match=r"^[^\n]+$"):
