@@ -1,7 +1,8 @@
 """A site that keeps what browsers send to it, and the pages that have them send it.
 
 It listens on one port, by whatever name it is called: the pages of one name are foreign to those of another. `/page`
-is a blank page, which takes its `Referrer-Policy` from the query; `/to` leads on, with a 307; everything below
+is a blank page, which takes its `Referrer-Policy` from the query; `/to` leads on, with a 307; `/worker` is a service
+worker, which answers all requests of its site or, with a query, leaves navigations to the browser; everything below
 `/asked/` is answered with no more than a status.
 """
 
@@ -18,6 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 from .processes import wait_for
 
 _PAGE: Final = b'<!doctype html><link rel="icon" href="data:,"><title>A page</title><body></body>'
+_WORKER: Final = """
+addEventListener("fetch", event => {
+  if (location.search && event.request.mode === "navigate") return;
+  event.respondWith(fetch(event.request));
+});
+"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class _Answers(BaseHTTPRequestHandler):
         parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/page":
             self._answer(200, _PAGE, {"Content-Type": "text/html", "Referrer-Policy": parameters.get("referrer", "")})
+        elif url.path == "/worker":
+            self._answer(200, _WORKER.encode(), {"Content-Type": "text/javascript"})
         elif url.path == "/to":
             self._answer(307, b"", {"Location": parameters["url"]})
         else:

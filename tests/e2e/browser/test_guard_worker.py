@@ -1,0 +1,77 @@
+"""What a guard gets to see where a site's own service worker passes requests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Final
+
+import pytest
+
+from cors_service.decision import ActivePolicies, Query
+from cors_service.policy import read_document
+from tests.e2e.requirements import need
+
+from .firefox import Firefox, running_firefox
+from .guard_rows import FOREIGN, LINK, POST_FORM
+from .recording import Recorder, recording
+from .webdriver import Browser, running_chromium
+
+POLICIES: Final = read_document(
+    {
+        "version": 1,
+        "policies": {"site": {"origins": ["https://a.example"], "guard": {"hosts": ["*.guard.localhost:*"]}}},
+    }
+)
+_REGISTER: Final = """
+const [worker, done] = arguments;
+navigator.serviceWorker.register(worker).then(() => navigator.serviceWorker.ready).then(() => done("ready"), done);
+"""
+# What a guard makes of a link and of a form on a foreign page: where the worker answers all, and where it leaves
+# navigations to the browser.
+LEFT: Final = ["navigation", "origin-not-allowed"]
+FOUND: Final = {
+    "chromium": {"/worker": ["cross-site", "origin-not-allowed"], "/worker?leave": LEFT},
+    "firefox": {"/worker": ["own-page", "same-origin"], "/worker?leave": LEFT},
+}
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    """The site that keeps what it gets."""
+    with recording() as running:
+        yield running
+
+
+def _running(
+    engine: str, directories: pytest.TempPathFactory
+) -> AbstractContextManager[Browser] | AbstractContextManager[Firefox]:
+    directory = directories.mktemp(engine)
+    if engine == "chromium":
+        browser, driver = need("chromium", "chromedriver")
+        return running_chromium(browser, driver, directory)
+    (browser,) = need("firefox-esr")
+    return running_firefox(browser, directory)
+
+
+@pytest.mark.parametrize("engine", FOUND)
+def test_a_worker_that_passes_requests_on(
+    engine: str, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It hides where a navigation comes from, from Firefox's guard altogether, unless it leaves it to the browser."""
+    found: dict[str, list[str]] = {worker: [] for worker in FOUND[engine]}
+    with _running(engine, tmp_path_factory) as browser:
+        for number, (worker, codes) in enumerate(found.items()):
+            site = f"http://site{number}.guard.localhost:{recorder.port}"
+            browser.open(f"{site}/page")
+            browser.run(_REGISTER, worker)
+            for name, action in (("link", LINK), ("form", POST_FORM)):
+                path = f"/asked/{engine}/{number}/{name}"
+                browser.open(f"http://{FOREIGN}:{recorder.port}/page")
+                browser.run(f"const [url, done] = arguments; {action} done();", f"{site}{path}")
+                recorded = recorder.received(path)
+                query = Query.received(recorded.method, recorded.lines, policy="site", url=f"{site}{path}")
+                guard = ActivePolicies(POLICIES).decide(query).guard
+                assert guard is not None
+                codes.append(guard.reason.code)
+    assert found == FOUND[engine]
