@@ -37,6 +37,9 @@ SILENT: dict[str, dict[str, Any]] = {
     "an expression that may match cleartext": rule(
         "re:(https|http)://a\\.example\\.com", credentials=True, dangerously_allow=["insecure-origins"]
     ),
+    "an expression that is not read as cleartext": rule(
+        "re:ht+ps?://a\\.example\\.com", credentials=True, dangerously_allow=["insecure-origins"]
+    ),
     "a public suffix, lifted": rule(
         "https://*.vercel.app", credentials=True, dangerously_allow=["public-suffix-subdomains"]
     ),

@@ -194,6 +194,29 @@ def test_cross_origin() -> None:
     assert (holder.tally.counts, holder.tally.compared) == ({("app", "narrower"): 1}, 2)
 
 
+def test_cross_origin_of_the_own_host() -> None:
+    """Both are asked alike: for a gateway that has seen another origin, the URL makes nothing same-origin."""
+    # With a guard, the whole decisions are compared.
+    one, two = (
+        {"version": 1, "policies": {"app": {"origins": origins, "guard": {"hosts": ["a.example"]}}}}
+        for origins in (["https://b.example"], ["https://b.example", "https://c.example"])
+    )
+    holder = shadowed(one, two)
+    query = Query("GET", "app", "https://a.example/", origins=("https://a.example",))
+    assert not active_of(holder).decide_cross_origin(query).allowed
+    assert holder.tally.counts == {}
+
+
+def test_several_differences_of_one_query() -> None:
+    """A query counts once in each direction, and each thing that differs has its sample."""
+    wider = copy.deepcopy(ONE)
+    wider["policies"]["app"] |= {"expose_headers": ["x-a"], "timing": True}
+    holder = shadowed(ONE, wider)
+    said(active_of(holder), A)
+    assert holder.tally.counts == {("app", "wider"): 1}
+    assert len(holder.tally.samples) == 2
+
+
 def test_advice() -> None:
     """Whoever asks for advice gets it, and is compared once."""
     holder = shadowed(ONE, TWO)
