@@ -172,6 +172,8 @@ def test_websocket(method: str, url: str, lines: tuple[tuple[str, str], ...]) ->
     assert said(policies, method, *lines, url=url) == (False, "origin-missing")
     # No browser sends a handshake without an Origin, so no other header vouches for it.
     assert said(policies, method, ("Sec-Fetch-Site", "same-origin"), *lines, url=url) == (False, "origin-missing")
+    link = (("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"))
+    assert said(policies, method, *link, *lines, url=url) == (False, "cross-site")
     assert verdict(policies, "GET", foreign) is None
 
 

@@ -130,12 +130,16 @@ def test_no_documents_in_a_revision(repository: Path) -> None:
     assert [error.code for error in caught.value.mistakes] == ["no-policies"]
 
 
-def test_large_revision(repository: Path) -> None:
-    """Documents of a revision are bounded as those on disk are."""
-    (repository / "policies" / "a.toml").write_text(f"{toml('one')}# {'x' * 100_000}\n")
-    git(repository, "commit", "-am", "third")
+@pytest.mark.parametrize(("count", "size"), [(1, 5_000_000), (5, 4_000_000)], ids=["one", "together"])
+def test_large_revision(repository: Path, count: int, size: int) -> None:
+    """Documents of a revision are bounded as those on disk are, each and together."""
+    for number in range(count):
+        text = f"{toml(f'large-{number}')}# {'x' * size}\n"
+        (repository / "policies" / f"large-{number}.toml").write_text(text)
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "third")
     with pytest.raises(NotReadableError, match="larger than documents may be"):
-        read_source("HEAD:policies", ReaderLimits(memory=1))
+        read_source("HEAD:policies", ReaderLimits(memory=64))
 
 
 def test_progress(repository: Path) -> None:

@@ -123,6 +123,13 @@ def test_junit(directory: Path) -> None:
     assert "missing-key" in (broken.findtext("error") or "")
 
 
+def test_junit_of_odd_names(directory: Path) -> None:
+    """The report is XML whatever a case is called, a character that XML lacks included."""
+    (directory / "app.test.toml").write_text(GOOD.replace("Everybody reads", r"Everybody \u0001 reads <&>"))
+    assert status_of("--junit", "report.xml") == 0
+    assert [case.get("name") for case in ET.parse("report.xml").iter("testcase")] == ["Everybody \ufffd reads <&>"]
+
+
 def test_mistakes(directory: Path, capsys: Captured) -> None:
     """Mistakes of suites and of policies are told on standard error, and what can be run is run."""
     (directory / "open.test.toml").write_text(GOOD)
