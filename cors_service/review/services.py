@@ -30,7 +30,7 @@ def read_service(address: Address, limits: ReaderLimits, token: str | None = Non
     Raises:
         InvalidPolicies: The policies have mistakes for this version, or there are too many.
         OSError: It does not give them.
-        ValueError: The token is none.
+        ValueError: The token is malformed.
     """
     headers = {"Accept": "application/json", **authorization(token)}
     connection = _connection(address, limits.timeout)
@@ -39,7 +39,7 @@ def read_service(address: Address, limits: ReaderLimits, token: str | None = Non
         with connection.getresponse() as response:
             body = response.read(limits.total + 1)
     except HTTPException as error:
-        raise OSError(f"it is no decision service ({type(error).__name__})") from None
+        raise OSError(f"it is not a decision service ({type(error).__name__})") from None
     finally:
         connection.close()
     if response.status != http.client.OK:

@@ -61,6 +61,7 @@ def test_mistakes() -> None:
             "b": {"origins": ["*"], "guard": {"host": ["tools.example.com"]}},
             "c": {"origins": ["*"], "match": ["*/"], "guard": {"requests": "posts"}},
             "d": {"origins": ["*"], "match": ["<host>/x/"], "guard": {"hosts": []}},
+            "e": {"origins": ["*"], "match": ["<host>/y/"], "guard": {}},
         },
     }
     found = {(mistake.code, *mistake.path[1:]): mistake.hint for mistake in mistakes_in(document)}
@@ -76,6 +77,7 @@ def test_mistakes() -> None:
         ("guard-without-hosts", "c", "guard"),
         ("wrong-value", "c", "guard", "requests"),
         ("wrong-value", "d", "guard", "hosts"),
+        ("guard-without-hosts", "e", "guard"),
     }
     assert found["host-malformed", "a", "guard", "hosts", 0] == 'Write "tools.example.com".'
     assert found["unknown-key", "b", "guard", "host"] == "Did you mean hosts?"

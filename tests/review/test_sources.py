@@ -214,6 +214,14 @@ def test_service_refuses(server: str, monkeypatch: pytest.MonkeyPatch, status: i
     assert words in str(caught.value)
 
 
+def test_service_with_large_policies(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a service, no more is read than documents may have together."""
+    limits = ReaderLimits(memory=64)
+    monkeypatch.setattr(_Answers, "body", b" " * (limits.total + 1))
+    with pytest.raises(NotReadableError, match="more than 16777216 bytes"):
+        read_source(server, limits)
+
+
 def test_service_with_other_policies(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no document for this version is a mistake, with the address of the service as its file."""
     monkeypatch.setattr(_Answers, "body", b'{"version": 2}')
@@ -234,7 +242,7 @@ def test_no_service() -> None:
 
         thread = Thread(target=answer)
         thread.start()
-        with pytest.raises(NotReadableError, match="it is no decision service"):
+        with pytest.raises(NotReadableError, match="it is not a decision service"):
             read_source(f"http://127.0.0.1:{listener.getsockname()[1]}", DEFAULT_LIMITS)
         thread.join()
 
