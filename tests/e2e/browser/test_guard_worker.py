@@ -16,6 +16,7 @@ from .firefox import Firefox, running_firefox
 from .guard_rows import FOREIGN, LINK, POST_FORM
 from .recording import Recorder, recording
 from .webdriver import Browser, running_chromium
+from .webkit import running_webkit
 
 POLICIES: Final = read_document(
     {
@@ -33,6 +34,7 @@ LEFT: Final = ["navigation", "origin-not-allowed"]
 FOUND: Final = {
     "chromium": {"/worker": ["cross-site", "origin-not-allowed"], "/worker?leave": LEFT},
     "firefox": {"/worker": ["own-page", "same-origin"], "/worker?leave": LEFT},
+    "webkit": {"/worker": LEFT, "/worker?leave": LEFT},
 }
 
 
@@ -50,15 +52,18 @@ def _running(
     if engine == "chromium":
         browser, driver = need("chromium", "chromedriver")
         return running_chromium(browser, driver, directory)
-    (browser,) = need("firefox-esr")
-    return running_firefox(browser, directory)
+    if engine == "firefox":
+        (browser,) = need("firefox-esr")
+        return running_firefox(browser, directory)
+    driver, screen = need("WebKitWebDriver", "Xvfb")
+    return running_webkit(driver, screen, directory)
 
 
 @pytest.mark.parametrize("engine", FOUND)
 def test_a_worker_that_passes_requests_on(
     engine: str, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """It hides where a navigation comes from, from Firefox's guard altogether, unless it leaves it to the browser."""
+    """In Chromium and Firefox it hides where a navigation comes from, unless it leaves that to the browser."""
     found: dict[str, list[str]] = {worker: [] for worker in FOUND[engine]}
     with _running(engine, tmp_path_factory) as browser:
         for number, (worker, codes) in enumerate(found.items()):
