@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -51,10 +53,7 @@ def need(*programs: str) -> list[str]:
     found = {program: _find(program) for program in programs}
     missing = [program for program, path in found.items() if path is None]
     if missing:
-        reason = f"needs {', '.join(missing)}: {'; '.join(_ways(missing))}"
-        if os.environ.get("E2E") == "require":
-            pytest.fail(f"{reason} (a failure and not a skip, because of E2E=require)", pytrace=False)
-        pytest.skip(reason)
+        _lacks(f"{', '.join(missing)}: {'; '.join(_ways(missing))}")
     return [path for path in found.values() if path is not None]
 
 
@@ -62,6 +61,20 @@ def _find(program: str) -> str | None:
     if program.startswith("/"):
         return program if Path(program).exists() else None
     return shutil.which(program, path=_SEARCHED)
+
+
+def need_module(name: str) -> Any:
+    """Import a module of the extra `e2e`, or end the test as `need` does."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        _lacks(f"{name}: pip install 'cors-service[e2e]'")
+
+
+def _lacks(what: str) -> NoReturn:
+    if os.environ.get("E2E") == "require":
+        pytest.fail(f"needs {what} (a failure and not a skip, because of E2E=require)", pytrace=False)
+    pytest.skip(f"needs {what}")
 
 
 def _ways(missing: list[str]) -> list[str]:

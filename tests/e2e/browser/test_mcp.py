@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -18,6 +16,7 @@ import pytest
 from tests.e2e.gateways import nginx
 from tests.e2e.gateways.gateway import running as running_gateway
 from tests.e2e.gateways.guarding import ON
+from tests.e2e.requirements import need_module
 
 from .processes import running, running_service
 from .recording import Recorder, recording
@@ -79,11 +78,7 @@ fetch(url, {headers: {accept: "text/event-stream"}})
 @pytest.fixture(scope="module", params=["middleware", "nginx"])
 def tools(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tap]:
     """The server, behind our middleware, or alone behind nginx with the guard on."""
-    if importlib.util.find_spec("mcp") is None:
-        reason = "needs mcp: pip install 'cors-service[e2e]'"
-        if os.environ.get("E2E") == "require":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    need_module("mcp")
     directory = tmp_path_factory.mktemp("tools")
     policies = directory / "policies.toml"
     policies.write_text(POLICIES)
