@@ -140,7 +140,10 @@ def waitress_of(policies: Any, **more: Any) -> Iterator[int]:
     try:
         yield server.effective_port
     finally:
-        server.trigger.pull_trigger(server.close)
+        pulled = threading.Event()
+        # Closed in its own thread, and not before the pull has been written: closing takes the pipe away.
+        server.trigger.pull_trigger(lambda: pulled.wait() and server.close())
+        pulled.set()
         thread.join()
 
 
