@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from cors_service.grammar._registrants import has_strangers, is_registrable
 from cors_service.grammar.origin import ends_in_number, is_loopback
+from cors_service.grammar.registrants import has_strangers, is_registrable
 from cors_service.grammar.syntax import DIGITS, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
 
 _MAX_ENDINGS: Final = 256

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from cors_service.grammar._registrants import is_registry
 from cors_service.grammar.expression import REGEX, read_expression
 from cors_service.grammar.mistakes import PolicyError
+from cors_service.grammar.registrants import is_registry
 
 # What expressions have and patterns don't. A class has no colon, as IPv6 addresses do.
 _SIGNS: Final = re.compile(

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
-from cors_service.grammar._registrants import is_public_suffix, is_registrable, public_suffixes, registered
 from cors_service.grammar.automaton import Automaton, TooLargeError, UnreadableError, Way
 from cors_service.grammar.origin import DEFAULT_PORTS, read_origin
+from cors_service.grammar.registrants import is_public_suffix, is_registrable, public_suffixes, registered
 from cors_service.grammar.syntax import CHARS, DIGITS
 
 _MOST_STATES: Final = 4_000

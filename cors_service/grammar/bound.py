@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from cors_service.grammar._frame import interval_of, read_frame
 from cors_service.grammar._punycode import has_impossible_label
-from cors_service.grammar._registrants import has_strangers
 from cors_service.grammar.origin import DEFAULT_PORTS, ends_in_number, is_cleartext, is_loopback
+from cors_service.grammar.registrants import has_strangers
 from cors_service.grammar.wildcard import is_host
 
 WHOLE: Final = "host"

@@ -9,7 +9,6 @@ from msgspec import Struct
 from cors_service.grammar._frame import Frame, interval_of, read_frame
 from cors_service.grammar._near_range import is_lettered
 from cors_service.grammar._punycode import has_impossible_label
-from cors_service.grammar._registrants import has_strangers, is_registry, suffix_from
 from cors_service.grammar.origin import (
     DEFAULT_PORTS,
     NO_PORT,
@@ -20,6 +19,7 @@ from cors_service.grammar.origin import (
     is_label,
     is_loopback,
 )
+from cors_service.grammar.registrants import has_strangers, is_registry, suffix_from
 
 _NO_SUBDOMAINS: Final = "asks for the sub-domains of an IP address, which has none."
 _PLACES: Final = (
