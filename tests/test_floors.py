@@ -21,7 +21,7 @@ FLOORS = (
     {"store"},
     {"web", "asking"},
     {"client", "review"},
-    {"protect", "testing"},
+    {"protect", "testing", "doctor"},
     {"server"},
     {"workers"},
     {"daemon"},

@@ -25,7 +25,7 @@ FLOORS = (
     ("decision", "algebra"),
     ("wire", "limits", "reader", "suites", "stopped"),
     ("processes", "store"),
-    ("web", "asking", "client", "protect", "review"),
+    ("web", "asking", "client", "protect", "review", "doctor"),
     ("server",),
     ("workers", "daemon", "tap", "cli"),
     ("testing",),

@@ -33,7 +33,7 @@ def read_service(address: Address, limits: ReaderLimits, token: str | None = Non
         ValueError: The token is malformed.
     """
     headers = {"Accept": "application/json", **authorization(token)}
-    connection = _connection(address, limits.timeout)
+    connection = open_connection(address, limits.timeout)
     try:
         connection.request("GET", f"{address.prefix}{_PATH}", headers=headers)
         with connection.getresponse() as response:
@@ -57,7 +57,8 @@ def _why(body: bytes) -> str:
         return ""
 
 
-def _connection(address: Address, timeout: float) -> HTTPConnection:
+def open_connection(address: Address, timeout: float) -> HTTPConnection:
+    """Open a connection to a service, when it is first asked."""
     if address.socket is not None:
         return _UnixConnection(address.socket, timeout)
     kind = HTTPSConnection if address.is_secure else HTTPConnection

@@ -1,0 +1,88 @@
+"""What came of a visit, for people. What a site sent can't reach their terminal but as printable characters."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Final
+
+from cors_service.doctor.codes import Code
+from cors_service.doctor.judging import Diagnosis, Finding
+from cors_service.grammar.mistakes import cut, plural
+
+_WIDTH: Final = 100
+_LONGEST: Final = 200
+_TITLES: Final = {
+    Code.ACAO_MISSING: "the page is not allowed",
+    Code.ACAO_REPEATED: "Access-Control-Allow-Origin is there twice",
+    Code.ACAO_LIST: "Access-Control-Allow-Origin has several origins",
+    Code.ACAO_OTHER: "Access-Control-Allow-Origin is another than it should be",
+    Code.ACAO_NOT_SERIALISED: "Access-Control-Allow-Origin is not what any browser sends",
+    Code.ANY_ORIGIN_WITH_CREDENTIALS: "`*` together with cookies",
+    Code.ORIGIN_REFLECTED: "every origin is allowed, with cookies",
+    Code.NEAR_MISS_ALLOWED: "origins close to the page's are allowed, too",
+    Code.NULL_ALLOWED: "the origin null is allowed",
+    Code.ACAC_NOT_TRUE: "Access-Control-Allow-Credentials is not `true`",
+    Code.VARY_MISSING: "Vary: Origin is missing",
+    Code.CACHE_MIXES_ORIGINS: "a cache mixes up what is meant for several origins",
+    Code.PREFLIGHT_STATUS: "the preflight has no status of success",
+    Code.PREFLIGHT_REDIRECT: "the preflight is redirected",
+    Code.PREFLIGHT_AUTHENTICATED: "the preflight is asked for a login",
+    Code.METHOD_MISSING: "the method is not on the list",
+    Code.HEADER_MISSING: "a header is not on the list",
+    Code.LIST_MALFORMED: "a list is malformed",
+    Code.AUTHORIZATION_BY_WILDCARD: "Authorization is allowed by `*` alone",
+    Code.MAX_AGE_MALFORMED: "Access-Control-Max-Age is malformed",
+    Code.ERROR_WITHOUT_HEADERS: "errors have no CORS headers",
+    Code.HEADERS_ON_REFUSAL: "refused origins get CORS headers",
+    Code.UNREACHABLE: "no answer",
+    Code.HEALTHY: "nothing is wrong",
+}
+
+
+def in_text(diagnosis: Diagnosis) -> str:
+    """Write what was found."""
+    return "\n\n".join(["\n".join(_finding(finding)) for finding in diagnosis.findings] + [_summary(diagnosis)])
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"{finding.code}: {_TITLES[finding.code]}"
+    yield from (f"  {printable(line)}" for line in finding.evidence)
+    if finding.sentence:
+        what = "why" if finding.code is Code.UNREACHABLE else "browser"
+        # In one line, so that it can be looked up.
+        yield f"  {what:<8} {printable(finding.sentence, len(finding.sentence))}"
+    if finding.mend:
+        yield from _wrapped(printable(finding.mend, len(finding.mend)))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent="  mend     ",
+        subsequent_indent=" " * 11,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _summary(diagnosis: Diagnosis) -> str:
+    request, count = diagnosis.request, len(diagnosis.exchanges)
+    asked = f"{count} {plural(count, 'request')} to {request.url}."
+    if not diagnosis.is_reached:
+        return asked
+    cookies = " with cookies" if request.credentials else ""
+    who = f"A page of {request.origin} that uses {request.method}{cookies}"
+    unsent = any(exchange.question.is_stand_in for exchange in diagnosis.exchanges)
+    how = f", as far as a GET shows: {request.method} was not sent" if unsent else ""
+    match diagnosis.readable:
+        case None:
+            return f"{asked} {who} is redirected to another host, or too often; that was not asked (see --follow)."
+        case readable:
+            return f"{asked} {who} {'can' if readable else 'can NOT'} read the answer{how}."
+
+
+def printable(text: str, longest: int = _LONGEST) -> str:
+    """Write a text so that a terminal only shows it."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in cut(text, max(longest, 4)))

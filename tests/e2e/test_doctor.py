@@ -1,0 +1,131 @@
+"""`cors-service doctor` finds what is wrong with real servers, and nothing else; Chromium agrees with its verdict."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from cors_service.doctor.asking import make_visit
+from cors_service.doctor.connection import Connector
+from cors_service.doctor.judging import Diagnosis, diagnose
+from cors_service.doctor.target import read_target
+from cors_service.doctor.visit import MOST, visit
+from tests.e2e.browser.setting import attempt_in
+from tests.e2e.browser.webdriver import running_chromium
+from tests.e2e.doctor.plants import DEFECTS, SOUND, Plant
+from tests.e2e.doctor.servers import Servers, running_servers
+from tests.e2e.requirements import need
+
+PLANTS = (*DEFECTS, *SOUND)
+COMMAND = str(Path(sys.executable).with_name("cors-service"))
+
+
+def name_of(plant: Plant) -> str:
+    """A name for a test."""
+    credentials = [plant.credentials] if plant.credentials == "include" else []
+    return "-".join([plant.server, plant.name, plant.method, *(name for name, _ in plant.headers), *credentials])
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """All servers."""
+    with running_servers(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
+def url_of(servers: Servers, plant: Plant) -> str:
+    """Where something is planted; of no two plants the same URL, which caches would mix up."""
+    return f"http://127.0.0.1:{servers.ports[plant.server]}/{plant.name}/x?{PLANTS.index(plant)}"
+
+
+@pytest.fixture(scope="module")
+def diagnoses(servers: Servers) -> Mapping[Plant, Diagnosis]:
+    """What the doctor says of each plant."""
+    return {plant: examined(servers, plant) for plant in PLANTS}
+
+
+def examined(servers: Servers, plant: Plant) -> Diagnosis:
+    """Have the doctor look at a plant."""
+    url = url_of(servers, plant)
+    if plant.is_poisoned:
+        ask_as_nobody(url)
+    headers = [f"{name}: {value}" for name, value in plant.headers]
+    request = read_target(url, servers.page, plant.method, headers, credentials=plant.credentials == "include")
+    return diagnose(request, make_visit(visit(request, f"mark{PLANTS.index(plant)}"), Connector(), lambda *_: None))
+
+
+def ask_as_nobody(url: str) -> None:
+    """Ask without an Origin."""
+    authority, path = url.removeprefix("http://").split("/", 1)
+    connection = HTTPConnection(authority, timeout=30)
+    connection.request("GET", f"/{path}")
+    connection.getresponse().read()
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def read(
+    servers: Servers, diagnoses: Mapping[Plant, Diagnosis], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[Plant, bool]:
+    """Whether a page in Chromium reads what is planted, after the doctor has asked for the same."""
+    requests = [
+        {
+            "url": url_of(servers, plant),
+            "method": plant.method,
+            "headers": plant.headers,
+            "credentials": plant.credentials,
+        }
+        for plant in diagnoses
+    ]
+    browser, driver = need("chromium", "chromedriver")
+    with running_chromium(browser, driver, tmp_path_factory.mktemp("chromium")) as chromium:
+        chromium.open(f"{servers.page}/_page")
+        results = attempt_in(chromium, "page", requests)
+    return {plant: result["read"] for plant, result in zip(diagnoses, results, strict=True)}
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=name_of)
+def test_finds_what_is_planted(plant: Plant, diagnoses: Mapping[Plant, Diagnosis]) -> None:
+    """The doctor finds each defect by its code, and nothing that is not there."""
+    diagnosis = diagnoses[plant]
+    assert plant.codes == {finding.code.value for finding in diagnosis.findings}, diagnosis.findings
+    assert len(diagnosis.exchanges) <= MOST
+    assert {exchange.question.method for exchange in diagnosis.exchanges} <= {"GET", "OPTIONS"}
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=name_of)
+def test_agrees_with_chromium(plant: Plant, diagnoses: Mapping[Plant, Diagnosis], read: Mapping[Plant, bool]) -> None:
+    """The page reads the answer if the doctor says that it would, and not otherwise."""
+    assert diagnoses[plant].readable == read[plant]
+
+
+@pytest.mark.parametrize("plant", DEFECTS, ids=name_of)
+def test_each_finding_has_what_a_person_needs(plant: Plant, diagnoses: Mapping[Plant, Diagnosis]) -> None:
+    """A finding has lines that were sent and came, and what mends it; what blocks the page has a sentence."""
+    findings = diagnoses[plant].findings
+    for finding in findings:
+        assert {line[0] for line in finding.evidence} >= {">", "<"}
+        assert finding.mend
+    assert diagnoses[plant].readable or any(finding.sentence for finding in findings)
+
+
+def test_thirty_defects_on_four_servers() -> None:
+    """There are at least thirty defects, on each of the four servers, and each code that a site can have."""
+    assert len(DEFECTS) >= 30
+    assert {plant.server for plant in DEFECTS} == {"nginx", "apache", "express", "flask"}
+
+
+@pytest.mark.parametrize(
+    ("name", "server", "status"), [("healthy", "apache", 0), ("acao-list", "nginx", 2)], ids=["healthy", "defect"]
+)
+def test_exit_status(name: str, server: str, status: int, servers: Servers) -> None:
+    """The command ends with 0 if nothing is wrong, and with 2 for findings, which it prints."""
+    url = f"http://127.0.0.1:{servers.ports[server]}/{name}/x"
+    done = subprocess.run([COMMAND, "doctor", url, "--from", servers.page], capture_output=True, text=True, check=False)
+    assert (status, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("healthy: " if status == 0 else f"{name}: ")
