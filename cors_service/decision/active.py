@@ -178,12 +178,19 @@ class ActivePolicies:
         try:
             decision = self.decide(query)
         except BadQuery as error:
-            unknown = query.policy if error.code == "unknown-policy" else None
-            near = nearest(unknown or "", self.policy_set.policies)
-            if near is None:
-                raise
-            message = f"{error.message} The nearest is '{near}'."
-            raise BadQuery("unknown-policy", message, guarded=error.guarded) from None
+            raise self.suggested(error, query) from None
+        return self.hinted(decision, query)
+
+    def suggested(self, error: BadQuery, query: Query) -> BadQuery:
+        """Say which policy may be meant, if a query that has no decision names one that does not exist."""
+        unknown = query.policy if error.code == "unknown-policy" else None
+        near = nearest(unknown or "", self.policy_set.policies)
+        if near is None:
+            return error
+        return BadQuery("unknown-policy", f"{error.message} The nearest is '{near}'.", guarded=error.guarded)
+
+    def hinted(self, decision: Decision, query: Query) -> Decision:
+        """Say what to write, where a decision that was made refuses."""
         if decision.guard is not None:
             decision = structs.replace(decision, guard=with_hint(decision.guard))
         if decision.allowed is not False:

@@ -36,9 +36,9 @@ class Advice:
         except BadQuery as error:
             if error.code != "unknown-policy" or not self._may_be_given():
                 raise
-            return active.advise(query)
+            raise active.suggested(error, query) from None
         is_refused = decision.allowed is False or (decision.guard is not None and not decision.guard.passes)
-        return active.advise(query) if is_refused and self._may_be_given() else decision
+        return active.hinted(decision, query) if is_refused and self._may_be_given() else decision
 
     def _may_be_given(self) -> bool:
         second = int(self._clock.seconds())

@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from cors_service.decision import BadQuery, Query
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.web._advice import MOST_HINTS, Advice
 from tests.decision.queries import STRANGER, flat
 
@@ -34,3 +34,18 @@ def test_what_is_allowed_takes_no_hint() -> None:
     for _ in range(MOST_HINTS + 1):
         assert not hinted(advice, Query("GET", "a", origins=("https://page.example",)))
     assert hinted(advice, Query("GET", "a", origins=(STRANGER,)))
+
+
+def test_it_is_decided_once() -> None:
+    """A decision with a hint is made once, so that a shadow compares it once."""
+    decided = []
+
+    class Counting(ActivePolicies):
+        def decide(self, query: Query) -> Decision:
+            decided.append(query)
+            return super().decide(query)
+
+    query = Query("GET", "a", origins=(STRANGER,))
+    active = Counting(POLICIES.policy_set)
+    assert Advice(MemoryReactorClock()).decide(active, query).reason.hint
+    assert decided == [query]
