@@ -110,12 +110,14 @@ class Options(usage.Options):
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
         ["follow-links", None, "Follow links in the directory of the policies that lead out of it."],
         ["line-by-line", None, "Read all requests as Twisted does: several times slower, with the same answers."],
+        ["no-metrics", None, "Count nothing, and have no /metrics."],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
         self["operator-listen"] = []
+        self["metrics-listen"] = []
         self["host"] = []
 
     def opt_listen(self, description: str) -> None:
@@ -127,6 +129,10 @@ class Options(usage.Options):
     def opt_operator_listen(self, description: str) -> None:
         """Listen on this endpoint for /v1/policies and /v1/status, which are then nowhere else; repeatable."""
         self["operator-listen"].append(description)
+
+    def opt_metrics_listen(self, description: str) -> None:
+        """Listen on this endpoint for /metrics, which is then nowhere else; repeatable."""
+        self["metrics-listen"].append(description)
 
     def opt_host(self, name: str) -> None:
         """Answer callers that ask by this name, such as cors.internal or cors.internal:8080; repeatable.
@@ -147,11 +153,13 @@ class Options(usage.Options):
             raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
         if self["max-snapshot-age"] is not None and self["snapshot"] is None:
             raise usage.UsageError("--max-snapshot-age needs --snapshot.")
+        if self["metrics-listen"] and self["no-metrics"]:
+            raise usage.UsageError("--metrics-listen and --no-metrics exclude each other: leave out one of them.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
-        lists = {"listen": listen, "operator_listen": tuple(self["operator-listen"]), "host": tuple(self["host"])}
-        flags = {"line_by_line": bool(self["line-by-line"]), "follow_links": bool(self["follow-links"])}
-        return Settings(**(values | lists | flags))
+        lists = {_field(name): tuple(self[name]) for name in ("operator-listen", "metrics-listen", "host")}
+        flags = {_field(name): bool(self[name]) for name in ("line-by-line", "follow-links", "no-metrics")}
+        return Settings(**(values | lists | flags | {"listen": listen}))
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.

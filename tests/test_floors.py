@@ -18,7 +18,7 @@ FLOORS = (
     {"algebra"},
     {"wire", "limits", "reader", "access", "suites"},
     {"_twisted", "processes", "stopped"},
-    {"store"},
+    {"store", "observe"},
     {"web", "asking"},
     {"client", "review"},
     {"protect", "testing", "doctor"},

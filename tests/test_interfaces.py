@@ -45,6 +45,9 @@ from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
+from cors_service.observe.interfaces import IRequests, ITally
+from cors_service.observe.table import Table
+from cors_service.observe.tally import NoRequests, NoTally, Requests, Tally
 from cors_service.policy import read_document
 from cors_service.protect.site import ProtectedResource
 from cors_service.server import DecisionServer, DecisionSite
@@ -178,6 +181,10 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     HTTPSServerEndpoint: (IReloadingEndpoint, lambda: HTTPSServerEndpoint(MemoryReactor(), 0, files())),
     FixedAccess: (IAccess, lambda: FixedAccess(Access())),
     LiveAccess: (IAccess, live_access),
+    Tally: (ITally, lambda: Tally(Table())),
+    NoTally: (ITally, NoTally),
+    Requests: (IRequests, lambda: Requests(Tally(Table()), "/livez")),
+    NoRequests: (IRequests, NoRequests),
     Reply: (IPushProducer, reply),
     PoliciesInScope: (IPolicies, lambda: PoliciesInScope(live(), ("open",))),
     _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
@@ -227,7 +234,7 @@ def test_every_provider_is_listed() -> None:
 def test_every_interface_has_a_provider() -> None:
     """Each interface of the package has a provider; those that others may provide have one in memory or null."""
     interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
-    assert {IAccess, IDecider, IPolicies, IPolicyStore, IReloadingEndpoint} == interfaces
+    assert {IAccess, IDecider, IPolicies, IPolicyStore, IReloadingEndpoint, IRequests, ITally} == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
 
 

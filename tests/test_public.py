@@ -24,7 +24,7 @@ FLOORS = (
     ("policy", "access"),
     ("decision", "algebra"),
     ("wire", "limits", "reader", "suites", "stopped"),
-    ("processes", "store"),
+    ("processes", "store", "observe"),
     ("web", "asking", "client", "protect", "review", "doctor"),
     ("server",),
     ("workers", "daemon", "tap", "cli"),

@@ -36,8 +36,8 @@ def with_files(settings: Settings) -> Settings:
         return settings
     import resource
 
-    # Each of the two kinds of listeners has its own connections.
-    sites = 2 if settings.operator_listen else 1
+    # Each kind of listeners has its own connections.
+    sites = sum(map(bool, settings.listeners.values()))
     needed = settings.max_connections * sites + SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:

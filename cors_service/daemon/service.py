@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from itertools import chain
+from typing import Any, Final
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -16,7 +17,13 @@ from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Endpoint, Prepared, make_shadow_store, make_snapshot, path_of
+from cors_service.daemon.start import Endpoint, Endpoints, Prepared, make_shadow_store, make_snapshot, path_of
+from cors_service.observe.exposition import Exposition
+from cors_service.observe.interfaces import ITally
+from cors_service.observe.process import Process
+from cors_service.observe.table import Table
+from cors_service.observe.tally import RELOAD_DURATIONS, RELOADS, SHADOW, NoTally, Tally
+from cors_service.observe.totals import Totals
 from cors_service.policy.change import Change
 from cors_service.processes import nameless_file
 from cors_service.reader.snapshot import Snapshot
@@ -27,6 +34,8 @@ from cors_service.server.quick import QuickChannel
 from cors_service.store import IPolicyStore, LivePolicies
 from cors_service.store.shadow import ShadowedPolicies, ShadowLive
 from cors_service.web import DecisionTree, OperatorTree, decision_resource
+
+_UNCOUNTED: Final = NoTally()
 
 
 def make_service(prepared: Prepared, reactor: Any) -> IService:
@@ -39,15 +48,23 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
     Returns:
         A service that decides and listens, or one that supervises workers; it reloads the policies on SIGHUP.
     """
-    settings, store, initial, endpoints, for_operators, access, json_log, snapshot = prepared
+    settings, store, initial, endpoints, access, json_log, snapshot = prepared
     if json_log is not None:
         log_as_json(json_log, reactor)
     notifier = Notifier.of(os.environ)
+    totals = None if settings.no_metrics else Totals(reactor.seconds())
     if initial is None:
-        return supervise(settings, [*endpoints, *for_operators], reactor, notifier, snapshot)
-    return DecisionService(
-        settings, store, initial, endpoints, reactor, for_operators=for_operators, access=access, notifier=notifier
+        every_endpoint = [*chain.from_iterable(endpoints.values())]
+        return supervise(settings, every_endpoint, reactor, notifier, snapshot, totals)
+    if totals is None:
+        return DecisionService(settings, store, initial, endpoints, reactor, access=access, notifier=notifier)
+    table = Table()
+    totals.open(table)
+    service = DecisionService(
+        settings, store, initial, endpoints, reactor, access=access, notifier=notifier, tally=Tally(table)
     )
+    service.tree.metrics.measure = Exposition(totals, reactor.seconds, lambda: [service.process()]).steps
+    return service
 
 
 class DecisionService(MultiService):
@@ -56,11 +73,12 @@ class DecisionService(MultiService):
     Attributes:
         policies: The active policies.
         shadow: Those that decide beside them; None without any.
+        tally: Counts what is decided and answered.
         tree: The resource tree that decides by them.
         site: The site around the tree.
-        sites: This one, and the one for operators if they have their own.
+        sites: This one, and those for operators and for metrics if they have their own.
         server: Listens for the site.
-        servers: This one, and the one for operators if they have their own.
+        servers: This one, and those for operators and for metrics if they have their own.
     """
 
     def __init__(
@@ -68,14 +86,14 @@ class DecisionService(MultiService):
         settings: Settings,
         store: IPolicyStore,
         initial: Change,
-        endpoints: list[Endpoint],
+        endpoints: Endpoints,
         reactor: Any,
         *,
-        for_operators: Sequence[Endpoint] = (),
         access: LiveAccess | None = None,
         site_class: type[DecisionSite] = DecisionSite,
         notifier: Notifier | None = None,
         warns: bool = True,
+        tally: ITally = _UNCOUNTED,
     ) -> None:
         """Make a service.
 
@@ -83,17 +101,18 @@ class DecisionService(MultiService):
             settings: The settings.
             store: Where policies come from.
             initial: The change from nothing to the policies to start with.
-            endpoints: Where to listen, each endpoint with its description.
+            endpoints: Where to listen, by the options that say so; an option without any is served where it is by
+                default.
             reactor: The reactor.
-            for_operators: Where to listen for operators alone; if empty, they ask where all do.
             access: Who may ask; None for everybody.
             site_class: The class of the site.
             notifier: Tells the service manager what the service does; None for nobody to tell.
             warns: Whether to warn if callers can ask by any name.
+            tally: Counts what is decided and answered.
         """
         super().__init__()
         self._reactor = reactor
-        self._endpoints = [*endpoints, *for_operators]
+        self._endpoints = [*chain.from_iterable(endpoints.values())]
         self._settings = settings
         self._site_class = site_class
         self._access = access
@@ -103,18 +122,23 @@ class DecisionService(MultiService):
         self.policies = LivePolicies(store, reactor, snapshot=snapshot)
         self.policies.activate(initial)
         self.shadow = None if settings.shadow is None else ShadowLive(make_shadow_store(settings, reactor), reactor)
+        self.tally = tally
         holder = self.policies if self.shadow is None else ShadowedPolicies(self.policies, self.shadow)
-        self.tree = decision_resource(holder, limits=settings.limits, clock=reactor, access=access)
+        self._count_changes(holder)
+        self.tree = decision_resource(holder, limits=settings.limits, clock=reactor, access=access, tally=self.tally)
         self.site = self._make_site(self.tree)
-        self.sites = [self.site]
-        self.server = DecisionServer(self.site, endpoints, drain_timeout=settings.drain_timeout)
-        self.servers = [self.server]
+        self.server = DecisionServer(self.site, endpoints["listen"], drain_timeout=settings.drain_timeout)
+        self.sites, self.servers = [self.site], [self.server]
         trees: list[DecisionTree | OperatorTree] = [self.tree]
-        if for_operators:
-            operators = self.tree.split_off_operators()
-            trees.append(operators)
-            self.sites.append(self._make_site(operators))
-            self.servers.append(DecisionServer(self.sites[-1], for_operators, drain_timeout=settings.drain_timeout))
+        for option, split_off in (
+            ("metrics-listen", self.tree.split_off_metrics),
+            ("operator-listen", self.tree.split_off_operators),
+        ):
+            if endpoints[option]:
+                trees.append(split_off())
+                site = self._make_site(trees[-1])
+                self.sites.append(site)
+                self.servers.append(DecisionServer(site, endpoints[option], drain_timeout=settings.drain_timeout))
         self.tree.status.connections = self._connections
         self.policies.setServiceParent(self)
         if self.shadow is not None:
@@ -126,6 +150,17 @@ class DecisionService(MultiService):
             Names(tree, server, settings.host, warns=warns).setServiceParent(self)
         ReloadOnHangup(self.reload, reactor, self._notifier).setServiceParent(self)
         self._notifier.setServiceParent(self)
+
+    def _count_changes(self, holder: LivePolicies | ShadowedPolicies) -> None:
+        tally = self.tally
+
+        def loaded(result: str, seconds: float) -> None:
+            tally.add(RELOADS, result)
+            tally.duration(RELOAD_DURATIONS, seconds)
+
+        self.policies.when_loaded = loaded
+        if isinstance(holder, ShadowedPolicies):
+            holder.when_different = lambda policy, direction: tally.add(SHADOW, tally.policy(policy), direction)
 
     def _make_site(self, tree: DecisionTree | OperatorTree) -> DecisionSite:
         return self._site_class(
@@ -144,6 +179,10 @@ class DecisionService(MultiService):
             "held": sum(site.held for site in self.sites),
             "closed": closed,
         }
+
+    def process(self) -> Process:
+        """How this process is, as metrics tell it."""
+        return Process.of(self.policies.status, connections=sum(len(site.channels) for site in self.sites))
 
     def startService(self) -> None:
         """Start; the garbage collector then ignores what exists, which stays and takes long to look through."""
@@ -169,7 +208,12 @@ class DecisionService(MultiService):
 
 
 def supervise(
-    settings: Settings, endpoints: list[Endpoint], reactor: Any, notifier: Notifier, snapshot: Snapshot | None
+    settings: Settings,
+    endpoints: list[Endpoint],
+    reactor: Any,
+    notifier: Notifier,
+    snapshot: Snapshot | None,
+    totals: Totals | None,
 ) -> IService:
     """Make the service of the process that looks after workers.
 
@@ -179,6 +223,7 @@ def supervise(
         reactor: The reactor.
         notifier: Tells the service manager what the service does; it is ready when the first worker serves.
         snapshot: Keeps each good set of policies.
+        totals: Sums up what the workers count; None if they count nothing.
     """
     # Imported late: one process has none.
     from cors_service.workers.supervisor import Supervisor
@@ -195,6 +240,7 @@ def supervise(
         drain_timeout=settings.drain_timeout,
         when_serving=notifier.ready,
         kept_file=None if settings.auth is None else nameless_file("cors-service-access"),
+        totals=totals,
     )
     supervisor.setServiceParent(services)
     ReloadOnHangup(supervisor.reload, reactor, notifier).setServiceParent(services)

@@ -11,6 +11,8 @@ from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import make_access, path_of, read_initial
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.observe.table import Table
+from cors_service.observe.tally import NoTally, Tally
 from cors_service.reader.messages import Begun
 from cors_service.reader.sources import shown_path
 from cors_service.workers.channel import Channel
@@ -31,14 +33,20 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         reactor: The reactor.
     """
     loads = Loads(given["loads"], given["workers"])
-    endpoints = [
-        (
-            description,
-            # The service has these endpoints itself, so it is looked up late.
-            listen_on_shared(reactor, description, socket, given["number"], loads, lambda: len(service.site.channels)),
-        )
-        for description, socket in zip((*settings.listen, *settings.operator_listen), given["sockets"], strict=True)
-    ]
+    sockets = iter(given["sockets"])
+    endpoints = {
+        option: [
+            (
+                description,
+                # The service has these endpoints itself, so it is looked up late.
+                listen_on_shared(
+                    reactor, description, next(sockets), given["number"], loads, lambda: len(service.site.channels)
+                ),
+            )
+            for description in described
+        ]
+        for option, described in settings.listeners.items()
+    }
     store = WorkerPolicyStore(shown_path(path_of(settings)), channel)
     try:
         initial = read_initial(settings, store)
@@ -49,12 +57,12 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         settings,
         store,
         initial,
-        endpoints[: len(settings.listen)],
+        endpoints,
         reactor,
-        for_operators=endpoints[len(settings.listen) :],
         access=access,
         site_class=WorkerSite,
         warns=given["number"] == 1,
+        tally=NoTally() if given["counts"] is None else Tally(Table(given["counts"])),
     )
     worker = Worker(
         reactor,
@@ -68,6 +76,8 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         site=service.site,
         acceptors=lambda: [port for server in service.servers for port in server.ports if isinstance(port, Acceptor)],
     )
+    if given["counts"] is not None:
+        service.tree.metrics.measure = worker.measure
     service.tree.status.worker, service.tree.status.workers = worker.number, worker.workers
     worker.setServiceParent(service)
     channel.send(Begun())

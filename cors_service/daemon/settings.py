@@ -24,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         store: `MODULE:NAME` of a store that is used instead; None for none.
         listen: The descriptions of the endpoints.
         operator_listen: Those of the endpoints for the policies and the status; none if they are with the others.
+        metrics_listen: Those of the endpoints for the metrics; none if they are with the status.
         host: The names by which the service is asked, beside loopback names.
         auth: The path of the document that says who may ask; None for everybody.
         decision_ttl: Seconds for which callers may use a decision again; 0 for never.
@@ -47,12 +48,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         access_log: The path of the file for a line on each request, `-` for the log, None for none.
         json_log: The path of the file for the log as JSON, `-` for standard output, None for none.
         line_by_line: Whether to read all requests as Twisted does.
+        no_metrics: Whether to count nothing.
     """
 
     policies: str | None = None
     store: str | None = None
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
     operator_listen: tuple[str, ...] = ()
+    metrics_listen: tuple[str, ...] = ()
     host: tuple[str, ...] = ()
     auth: str | None = None
     decision_ttl: int = _LIMITS.ttl
@@ -76,6 +79,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     access_log: str | None = None
     json_log: str | None = None
     line_by_line: bool = False
+    no_metrics: bool = False
+
+    @property
+    def listeners(self) -> dict[str, tuple[str, ...]]:
+        """The descriptions of all endpoints, by the options that have them, in the order in which they are opened."""
+        return {
+            "listen": self.listen,
+            "operator-listen": self.operator_listen,
+            "metrics-listen": self.metrics_listen,
+        }
 
     @property
     def limits(self) -> Limits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TextIO
 
@@ -34,6 +35,7 @@ from cors_service.web.hosts import Hosts
 from cors_service.workers.sockets import PassedSockets
 
 Endpoint = tuple[str, IStreamServerEndpoint]
+Endpoints = dict[str, list[Endpoint]]
 
 
 class Prepared(NamedTuple):
@@ -43,8 +45,7 @@ class Prepared(NamedTuple):
         settings: The settings.
         store: Where the policies come from, unless workers get them from a reader.
         initial: The change from nothing to the policies to start with; None in that case.
-        endpoints: Where to listen, each endpoint with its description.
-        operator_endpoints: The same for the policies and the status; empty if they are with the others.
+        endpoints: Where to listen, each endpoint with its description, by the options that have them.
         access: Who may ask; None for everybody.
         json_log: The open file for the log as JSON.
         snapshot: For workers: where the policies are that were found to be good.
@@ -53,8 +54,7 @@ class Prepared(NamedTuple):
     settings: Settings
     store: IPolicyStore
     initial: Change | None
-    endpoints: list[Endpoint]
-    operator_endpoints: list[Endpoint]
+    endpoints: Endpoints
     access: LiveAccess | None
     json_log: TextIO | None
     snapshot: Snapshot | None = None
@@ -104,7 +104,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     if settings.snapshot is not None:
         _check_snapshot(settings.snapshot)
     settings = with_files(settings)
-    warn_if_capped([*settings.listen, *settings.operator_listen])
+    warn_if_capped(chain.from_iterable(settings.listeners.values()))
     store = make_store(settings, reactor)
     initial, snapshot = None, None
     try:
@@ -117,13 +117,15 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     except (InvalidPolicies, InvalidAccess) as invalid:
         log_refused_start(settings.json_log, invalid.mistakes)
         _refuse(invalid)
-    endpoints = [(what, make_endpoint(what, reactor)) for what in settings.listen]
-    for_operators = [(what, make_endpoint(what, reactor, "operator-listen")) for what in settings.operator_listen]
+    endpoints = {
+        option: [(what, make_endpoint(what, reactor, option)) for what in described]
+        for option, described in settings.listeners.items()
+    }
     json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
     if settings.access_log not in {None, "-"}:
         # The site opens it itself.
         _open_log("access-log", settings.access_log).close()
-    return Prepared(settings, store, initial, endpoints, for_operators, access, json_log, snapshot)
+    return Prepared(settings, store, initial, endpoints, access, json_log, snapshot)
 
 
 def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
@@ -227,9 +229,7 @@ def _check_workers(settings: Settings, reactor: Any) -> None:
         raise UsageError("--store can't be used with several workers: leave out --workers.")
     if sys.platform == "win32" or not (IReactorSocket.providedBy(reactor) and IReactorProcess.providedBy(reactor)):
         raise UsageError("--workers needs Unix: a system and a reactor where processes can share a socket.")
-    described = [("listen", what) for what in settings.listen]
-    described += [("operator-listen", what) for what in settings.operator_listen]
-    for option, description in described:
+    for option, description in [(option, what) for option, all_of in settings.listeners.items() for what in all_of]:
         # Only the first process knows which sockets inside another endpoint systemd passes on.
         if "systemd" in description.split(":")[1:] or description.startswith("stdio"):
             raise UsageError(f"--{option} {description!a} can't be shared by several workers.")

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final, cast
 
 from cors_service.daemon.settings import Settings
@@ -17,7 +18,7 @@ _LIBRARY: Final = "OpenSSL"
 
 def needs_tls(settings: Settings) -> bool:
     """Say whether TLS may be needed: by an endpoint that is not of a kind known to do without, or by an own store."""
-    endpoints = (*settings.listen, *settings.operator_listen)
+    endpoints = chain.from_iterable(settings.listeners.values())
     return settings.store is not None or not all(map(_PLAIN.match, endpoints))
 
 

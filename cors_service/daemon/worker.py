@@ -18,7 +18,8 @@ def main() -> None:
     # A terminal sends it to all processes of the service, and the supervisor then says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Processes that the worker starts must not hold any of these open.
-    for descriptor in (given["says"], given["loads"], *given["sockets"]):
+    counts = [] if given["counts"] is None else [given["counts"]]
+    for descriptor in (given["says"], given["loads"], *counts, *given["sockets"]):
         os.set_inheritable(descriptor, False)
     with imports_for(settings):
         import_module(given["reactor"]).install()

@@ -149,6 +149,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, tag=12, array_like=True):
         loaded_at: When the policies were read; None before there are any.
         stale: Whether the policies are not those that were read last.
         connections: The number of open connections.
+        policies: The number of active policies.
     """
 
     number: int
@@ -161,6 +162,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, tag=12, array_like=True):
     loaded_at: float | None = None
     stale: bool = False
     connections: int = 0
+    policies: int = 0
 
 
 class Workers(Struct, frozen=True, tag=13, array_like=True):
@@ -183,6 +185,26 @@ class Ping(Struct, frozen=True, tag=17, array_like=True):
 
 class Working(Struct, frozen=True, tag=18, array_like=True):
     """From the reader: it can be asked, or it is at work on what takes long."""
+
+
+class Measure(Struct, frozen=True, tag=20, array_like=True):
+    """From a worker: say what all of them have counted.
+
+    Attributes:
+        number: That of the question, which the answer has, too.
+        accept: The formats that are taken, as an Accept header has them.
+    """
+
+    number: int
+    accept: str
+
+
+class Measured(Struct, frozen=True, tag=21, array_like=True):
+    """To a worker: what all of them have counted."""
+
+    number: int
+    media_type: str
+    text: bytes
 
 
 class Drain(Struct, frozen=True, tag=14, array_like=True):
@@ -211,6 +233,8 @@ Message = (
     | Reloaded
     | Ping
     | Working
+    | Measure
+    | Measured
 )
 PARTS_OF_ANSWERS: Final = (Begin, Piece, Part, End)
 ENDS_OF_ANSWERS: Final = (End, Refused, Failed)

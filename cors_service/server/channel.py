@@ -66,6 +66,9 @@ class ChannelSite(Protocol):
     def next_id(self) -> bytes:
         """Give a name to an answer that no resource gives."""
 
+    def count_refusal(self, status: int) -> None:
+        """Count an answer that no resource gives."""
+
     def log(self, request: http.Request) -> None:
         """Write a line on a request, if there is an access log."""
 
@@ -317,6 +320,7 @@ class DecisionChannel(OpenChannel):
         self.clearLineBuffer()
         answer = problem.as_answer()
         own = b"Cors-Decision-Id: %b\r\nConnection: close\r\n" % self.site.next_id()
+        self.site.count_refusal(answer.status)
         self.transport.write(b"%b%b\r\n%b" % (answer.head(), own, answer.body))
         self._log_refusal(answer.status, len(answer.body))
         # Closing while the client sends would reset the connection, and the answer might be lost.

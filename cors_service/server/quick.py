@@ -6,10 +6,12 @@ as much as a decision. A plain request goes to the same resource without them.
 
 from __future__ import annotations
 
-from typing import Protocol
+from time import perf_counter
+from typing import Final, Protocol
 
 from twisted.web.resource import IResource, getChildForRequest
 
+from cors_service.observe.tally import samples
 from cors_service.server.channel import ChannelSite, DecisionChannel
 from cors_service.server.plain import PlainRequest, read_plain
 from cors_service.web.endpoint import Endpoint
@@ -34,6 +36,7 @@ class QuickChannel(DecisionChannel):
     """A connection of `DecisionSite` that reads plain requests in one go."""
 
     site: QuickSite
+    _samples: Final = samples()
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,11 +90,12 @@ class QuickChannel(DecisionChannel):
         """Answer the plain requests at the beginning of data, and give the number of bytes that they take."""
         taken = 0
         while taken < len(data) and not self.paused:
+            began = perf_counter() if next(self._samples) else None
             request, end = read_plain(data, taken, self.site.limits)
             if request is not None:
                 resource = getChildForRequest(self.site.resource, request)
                 # Somebody else's resource needs one of Twisted's requests, and so does an answer that takes long.
-                if not (isinstance(resource, Endpoint) and self._answer(request, resource)):
+                if not (isinstance(resource, Endpoint) and self._answer(request, resource, began)):
                     break
                 taken = end
                 if taken < len(data):
@@ -106,17 +110,26 @@ class QuickChannel(DecisionChannel):
                 break
         return taken
 
-    def _answer(self, request: PlainRequest, endpoint: Endpoint) -> bool:
-        """Answer a request; say whether that was done, since it is not where the answer takes long."""
+    def _answer(self, request: PlainRequest, endpoint: Endpoint, began: float | None) -> bool:
+        """Answer a request; say whether that was done, since it is not where the answer takes long.
+
+        Args:
+            request: The request.
+            endpoint: Where it is answered.
+            began: When it was read, if it is to be counted how long it takes.
+        """
         if endpoint.wants_transport:
             request.transport = self.transport
         answer = endpoint.answer(request)
         if isinstance(answer, Later):
             return False
+        endpoint.requests.answered(answer.status)
         self.site.touch(self)
         own = b"".join([b"%b: %b\r\n" % line for line in endpoint.own_headers(request)])
         body = b"" if request.method == b"HEAD" else answer.body
         if not self.write_at_once(b"%b%b%b\r\n%b" % (answer.head(), self.site.date_line, own, body)):
             self.site.weigh(self)
         self.site.log_plain(request, self, answer.status, len(body))
+        if began is not None:
+            endpoint.requests.took(perf_counter() - began)
         return True

@@ -14,6 +14,7 @@ from twisted.web import http
 from twisted.web.server import Site
 
 from cors_service.limits import ServerLimits
+from cors_service.observe.tally import CLOSED
 from cors_service.server.channel import DecisionChannel, DecisionRequest
 from cors_service.server.connections import Connections, peer_name
 from cors_service.server.drain import GRACE_SECONDS, Drain
@@ -125,6 +126,10 @@ class DecisionSite(Site):
         """Give a name to an answer that no resource gives."""
         return next(self._tree.ids)
 
+    def count_refusal(self, status: int) -> None:
+        """Count an answer that no resource gives."""
+        self._tree.requests.answered(status)
+
     @property
     def held(self) -> int:
         """Bytes that are kept for all connections: of requests that are not answered, and of answers not read."""
@@ -170,6 +175,7 @@ class DecisionSite(Site):
     def _close(self, channel: DecisionChannel, why: str) -> None:
         """Break a connection off: it has to go for others."""
         self.closed[why] += 1
+        self._tree.tally.add(CLOSED, why)
         peer = peer_name(channel.getPeer()) or "this machine"
         limits = self.limits
         subject, what = {

@@ -44,6 +44,8 @@ class LivePolicies(Service):
         active: The compiled policies that decide now, or None before any could be loaded. Read it once for
             each request: it changes between two reads.
         when_swapped: Is called when other policies have become active.
+        when_loaded: Is called behind each load, with what came of it (`changed`, `unchanged` or `failed`) and the
+            seconds that it took.
     """
 
     _log: Final = Logger()
@@ -67,6 +69,7 @@ class LivePolicies(Service):
         """
         self.active: ActivePolicies | None = None
         self.when_swapped: Callable[[], object] = lambda: None
+        self.when_loaded: Callable[[str, float], object] = lambda *_: None
         self._store = store
         # A store of somebody's own may be called by a URL.
         self._source = without_userinfo(store.name)
@@ -186,9 +189,9 @@ class LivePolicies(Service):
         while again:
             self._again = False
             everything, self._everything = self._everything, False
-            self._last_attempt = self._clock.seconds()
+            began = self._last_attempt = self._clock.seconds()
+            before = self.active
             try:
-                before = self.active
                 change = await self._store.load(before.revision if before else None, everything=everything)
                 active = await self._compiled(before, change)
                 if self._snapshot is not None and self._is_to_be_kept(self._snapshot, active, change):
@@ -198,6 +201,8 @@ class LivePolicies(Service):
                 self._failed(invalid)
             except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
                 self._failed(self._mistake_of(error))
+            result = "changed" if self.active is not before else "unchanged"
+            self.when_loaded("failed" if self._mistakes else result, self._clock.seconds() - began)
             await in_slices(_let_go(self._left_over), self._clock)
             again = self._again
         self._loading = False

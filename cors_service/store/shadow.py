@@ -8,7 +8,7 @@ both sets decide alike, and are passed over.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -59,8 +59,14 @@ class Tally:
         samples: The first of each kind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, when_different: Callable[[str, str], object] = lambda *_: None) -> None:
+        """Make one.
+
+        Args:
+            when_different: Is called with the policy and the direction of each difference.
+        """
         self.compared = 0
+        self._when_different = when_different
         self.counts: Counter[tuple[str, str]] = Counter()
         self.samples: dict[tuple[str, str, str], Sample] = {}
 
@@ -70,6 +76,7 @@ class Tally:
         for direction in dict.fromkeys(direction for direction, _ in kinds):
             key = (policy, direction)
             self.counts[key if key in self.counts or len(self.counts) < MOST_COUNTED else _OTHERS] += 1
+            self._when_different(policy, direction)
         for direction, what in kinds:
             kind = (policy, direction, what)
             if kind not in self.samples and len(self.samples) < MOST_SAMPLES:
@@ -109,6 +116,7 @@ class ShadowedPolicies:
     Attributes:
         active: The policies that decide now; they compare what they decide.
         tally: What the shadow would decide differently since one of both sets became another.
+        when_different: Is called with the policy and the direction of each difference.
     """
 
     def __init__(self, policies: LivePolicies, shadow: LivePolicies) -> None:
@@ -119,6 +127,7 @@ class ShadowedPolicies:
             shadow: Holds those of the shadow.
         """
         self.active: ActivePolicies | None = None
+        self.when_different: Callable[[str, str], object] = lambda *_: None
         self.tally = Tally()
         self._policies = policies
         self._shadow = shadow
@@ -133,8 +142,11 @@ class ShadowedPolicies:
     def _pair(self) -> None:
         """Have those that decide now and the shadow that there is now decide together."""
         active, shadow = self._policies.active, self._shadow.active
-        self.tally = Tally()
+        self.tally = Tally(self._differs)
         self.active = active if active is None or shadow is None else _Shadowed(active, shadow, self.tally)
+
+    def _differs(self, policy: str, direction: str) -> None:
+        self.when_different(policy, direction)
 
     @property
     def shadow_status(self) -> Status:

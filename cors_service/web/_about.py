@@ -23,7 +23,7 @@ from cors_service.web._documents import Document, Documents
 from cors_service.web._tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.access import IAccess
 from cors_service.web.answer import JSON, NO_STORE, Answer
-from cors_service.web.endpoint import RETRY_SECONDS, Endpoint, EndpointWithPolicies, NotFound
+from cors_service.web.endpoint import RETRY_SECONDS, Endpoint, EndpointWithPolicies
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -73,9 +73,10 @@ class PoliciesEndpoint(EndpointWithPolicies):
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """One policy by its name."""
         if not path or request.postpath:
-            return NotFound(self.ids)
+            return self.nothing()
         child = PolicyEndpoint(self.ids, self, path.decode("utf-8", "replace"))
         child.hosts = self.hosts
+        child.tally, child.requests = self.tally, self.requests
         return child
 
 

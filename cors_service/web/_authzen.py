@@ -63,7 +63,7 @@ class EvaluationEndpoint(EndpointWithPolicies):
         self, active: ActivePolicies, decide: Callable[[Query], Decision], fields: object
     ) -> tuple[bytes, bool]:
         """Write a decision as AuthZEN has it, and give it."""
-        decision = decide(read_evaluation(fields))
+        decision, _ = self._made(active, fields, read_evaluation, decide)
         permitted = active.takes(decision)
         context = write_decision(decision, self._limits.ttl)
         return b'{"decision":%b,"context":%b}' % (b"true" if permitted else b"false", context), permitted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -12,13 +12,14 @@ from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision.memo import Memo
 from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
+from cors_service.observe.interfaces import Fact
 from cors_service.store import IPolicies
 from cors_service.web._advice import Advice
 from cors_service.web._body import json_body
 from cors_service.web._remembered import Remembered
 from cors_service.web._tags import tagged, unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
-from cors_service.web.endpoint import EndpointWithPolicies
+from cors_service.web.endpoint import UNREADABLE, EndpointWithPolicies
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -45,6 +46,8 @@ AT_ONCE: Final = 4
 _STEP: Final = 2048
 _COSTS: Final = 200
 _Form = TypeVar("_Form")
+_Written = tuple[bytes, Fact]
+"""A decision, or a problem in its place, and what counts it."""
 
 
 class DecisionEndpoint(EndpointWithPolicies):
@@ -63,11 +66,13 @@ class DecisionEndpoint(EndpointWithPolicies):
         body = json_body(request, self._limits.body)
         remembered = self._by_body.of(active.memory)
         answer = remembered.get(body)
-        if answer is None:
-            if len(body) > SHORT:
-                return in_turn(self._turns, partial(self._decide, active, body))
-            answer = self._decide(active, body)
-            remembered.offer(body, answer)
+        if answer is not None:
+            self.tally.again(answer.fact)
+            return answer
+        if len(body) > SHORT:
+            return in_turn(self._turns, partial(self._decide, active, body))
+        answer = self._decide(active, body)
+        remembered.offer(body, answer)
         return answer
 
     def answer_GET(self, request: AnyRequest) -> Answer:
@@ -76,16 +81,19 @@ class DecisionEndpoint(EndpointWithPolicies):
         form = request.uri.partition(b"?")[2]
         remembered = self._by_form.of(active.memory)
         answer = remembered.get(form)
-        if answer is None:
+        if answer is not None:
+            self.tally.again(answer.fact)
+        else:
             ttl = self._limits.ttl
-            decision = write_decision(self._advice.decide(active, read_form(form)), ttl)
-            answer = tagged(decision, f"max-age={ttl}" if ttl else NO_STORE)
+            decision, fact = self._made(active, form, read_form, partial(self._advice.decide, active))
+            answer = tagged(write_decision(decision, ttl), f"max-age={ttl}" if ttl else NO_STORE)
+            answer.fact = fact
             remembered.offer(form, answer)
         return unless_held(request, answer)
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision = write_decision(self._advice.decide(active, read_query_text(body)), self._limits.ttl)
-        return Answer(200, JSON, decision, {"Cache-Control": NO_STORE})
+        decision, fact = self._made(active, body, read_query_text, partial(self._advice.decide, active))
+        return Answer(200, JSON, write_decision(decision, self._limits.ttl), {"Cache-Control": NO_STORE}, fact=fact)
 
 
 class DecisionsEndpoint(EndpointWithPolicies):
@@ -96,7 +104,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
         self._turns = turns
         # What they hold before it is sent is bounded by their number.
         self._seats = DeferredSemaphore(AT_ONCE)
-        self._written: Remembered[bytes, bytes] = Remembered()
+        self._written: Remembered[bytes, _Written] = Remembered()
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about each query in the body; one that is bad is a problem in its place."""
@@ -111,7 +119,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
                 return at_once(self._answer(active, remembered, body, texts))
         return Later(self._turns, self._in_turns(active, remembered, body))
 
-    def _in_turns(self, active: ActivePolicies, remembered: Memo[bytes, bytes], body: bytes) -> Steps:
+    def _in_turns(self, active: ActivePolicies, remembered: Memo[bytes, _Written], body: bytes) -> Steps:
         yield from seated(self._seats)
         try:
             texts = split_queries(body)
@@ -121,9 +129,9 @@ class DecisionsEndpoint(EndpointWithPolicies):
             self._seats.release()
 
     def _answer(
-        self, active: ActivePolicies, remembered: Memo[bytes, bytes], body: bytes, texts: list[bytes] | None
+        self, active: ActivePolicies, remembered: Memo[bytes, _Written], body: bytes, texts: list[bytes] | None
     ) -> Steps:
-        answers: list[bytes] | None = None
+        answers: Sequence[bytes] | None = None
         if texts is not None and len(texts) <= self._limits.batch:
             answers = yield from self._by_text(active, remembered, texts)
         if answers is None:
@@ -131,51 +139,64 @@ class DecisionsEndpoint(EndpointWithPolicies):
         return Answer(200, JSON, b'{"decisions":[%b]}' % b",".join(answers), {"Cache-Control": NO_STORE})
 
     def _by_text(
-        self, active: ActivePolicies, remembered: Memo[bytes, bytes], texts: list[bytes]
-    ) -> Generator[Deferred[None] | None, None, list[bytes] | None]:
+        self, active: ActivePolicies, remembered: Memo[bytes, _Written], texts: list[bytes]
+    ) -> Generator[Deferred[None] | None, None, Sequence[bytes] | None]:
         """Decide without reading again what was read lately; None where the body must be read as a whole."""
-        answers = []
-        taken = 0
+        found = []
+        taken = anew = 0
         for text in texts:
-            answer = remembered.get(text)
-            if answer is None:
+            written = remembered.get(text)
+            if written is None:
                 try:
-                    answer = self._decide(active, text, read_query_text)
+                    written = self._decide(active, text, read_query_text)
                 except BadQuery:
                     return None
-                remembered.offer(text, answer)
+                remembered.offer(text, written)
+                anew += 1
                 taken += len(text) + _COSTS
                 if taken > _STEP:
                     taken = 0
                     yield None
-            answers.append(answer)
+            found.append(written)
+        return self._counted(found, anew)
+
+    def _counted(self, found: Sequence[_Written], anew: int) -> Sequence[bytes]:
+        """Count decisions, which are about to be given; give them as they are written."""
+        if not found:
+            return ()
+        answers, facts = zip(*found, strict=True)
+        self.tally.batch(facts, anew)
         return answers
 
-    def _by_value(self, active: ActivePolicies, body: bytes) -> Generator[Deferred[None] | None, None, list[bytes]]:
+    def _by_value(self, active: ActivePolicies, body: bytes) -> Generator[Deferred[None] | None, None, Sequence[bytes]]:
         fields = parse_json(body)
         queries = fields.get("queries") if isinstance(fields, dict) else None
         if not isinstance(queries, list):
             raise BadQuery("query-malformed", "The field queries must be a list of queries.")
         if len(queries) > self._limits.batch:
             raise BadQuery("too-many-queries", f"A batch has at most {self._limits.batch} queries.")
-        answers = []
+        found = []
         for query in queries:
             yield None
-            answers.append(self._decide(active, query, read_query))
-        return answers
+            found.append(self._decide(active, query, read_query))
+        return self._counted(found, len(found))
 
-    def _decide(self, active: ActivePolicies, query: _Form, read: Callable[[_Form], Query]) -> bytes:
+    def _decide(self, active: ActivePolicies, form: _Form, read: Callable[[_Form], Query]) -> _Written:
         """Write a decision, or a problem in its place.
 
         Raises:
             BadQuery: The query is not JSON, so neither is the body (`body-malformed`).
         """
+        query = UNREADABLE
         try:
-            return write_decision(active.decide(read(query)), self._limits.ttl)
+            query = read(form)
+            decision = active.decide(query)
         except BadQuery as error:
             if error.code == "body-malformed":
                 raise
-            return write_json({"error": Problem.of(error).as_dict()})
+            fact = self.tally.undecided(query, error, active.revision)
+            return write_json({"error": Problem.of(error).as_dict()}), fact
+        return write_decision(decision, self._limits.ttl), self.tally.fact(query, decision)
 
 
 def in_turn(turns: Turns, decide: Callable[[], Answer]) -> Later:

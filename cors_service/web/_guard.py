@@ -15,6 +15,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.access.callers import Access, Caller, Verb
+from cors_service.web._metrics import METRICS
 from cors_service.web.access import IAccess
 from cors_service.web.answer import Answer
 from cors_service.web.endpoint import Endpoint
@@ -32,7 +33,7 @@ _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)"
 Endpoints = Mapping[bytes, Endpoint]
 """Each by its path, which is beneath `/v1` unless it begins with a slash; it is what the endpoint is called here."""
 
-_READ: Final = frozenset({b"policies", b"status"})
+_READ: Final = frozenset({b"policies", b"status", METRICS})
 # Each remembers answers, so there is an end to how many endpoints there are.
 _MOST_SCOPES: Final = 16
 
@@ -125,6 +126,7 @@ class Guarded(Endpoint):
         """What stands beneath the endpoints."""
         child = _GuardedChild(self.ids, self._gate, self._name, self._verb, path)
         child.hosts = self.hosts
+        child.tally, child.requests = self.tally, self.requests
         return child
 
     def find(self, request: AnyRequest) -> Endpoint:

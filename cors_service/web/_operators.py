@@ -4,37 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cors_service.observe.interfaces import ITally
 from cors_service.web._about import LiveEndpoint, OpenAPIEndpoint, ReadyEndpoint
-from cors_service.web.endpoint import Endpoint, NotFound
+from cors_service.web._paths import Paths
+from cors_service.web.endpoint import Endpoint
 from cors_service.web.hosts import Hosts
 
 
-class OperatorTree(NotFound):
-    """The root of a tree for operators: the policies and the status; nothing decides.
+class OperatorTree(Paths):
+    """The root of a tree for operators: the policies, the status, the metrics; nothing decides.
 
     Attributes:
         ids: The names of its answers.
         ready: The resource at `/readyz`.
     """
 
-    def __init__(self, ids: Iterator[bytes], ready: ReadyEndpoint, endpoints: Mapping[bytes, Endpoint]) -> None:
+    def __init__(
+        self, ids: Iterator[bytes], ready: ReadyEndpoint, endpoints: Mapping[bytes, Endpoint], tally: ITally
+    ) -> None:
         """Make one.
 
         Args:
             ids: The names of its answers.
             ready: Says whether the service is ready, here and elsewhere.
-            endpoints: Those beneath `/v1`, by their names.
+            endpoints: The endpoints for operators, by their paths.
+            tally: Counts what is answered.
         """
-        super().__init__(ids)
+        super().__init__(ids, tally)
         self.ready = ready
-        self.putChild(b"livez", LiveEndpoint(ids))
-        self.putChild(b"readyz", ready)
-        self.putChild(b"openapi.json", OpenAPIEndpoint(ids))
-        api = NotFound(ids)
-        self.putChild(b"v1", api)
+        self.put(b"/livez", LiveEndpoint(ids))
+        self.put(b"/readyz", ready)
+        self.put(b"/openapi.json", OpenAPIEndpoint(ids))
         self._endpoints = endpoints
-        for name, endpoint in endpoints.items():
-            api.putChild(name, endpoint)
+        for path, endpoint in endpoints.items():
+            self.put(path, endpoint)
 
     def restrict_to(self, hosts: Hosts | None) -> None:
         """Answer requests by these names alone; None for any."""

@@ -24,6 +24,7 @@ from cors_service.decision.reported import Reported
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.path import encode_bytes
 from cors_service.limits import Limits
+from cors_service.observe.interfaces import ITally
 from cors_service.stopped import detail_of, error_body, speaks_rpc, without_grants
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
@@ -121,11 +122,13 @@ class ProxyEndpoint(EndpointWithPolicies):
             return self._decide_anew(request, active)
         remembered = self._remembered.of(active.memory)
         answer = remembered.get(question)
-        if answer is None:
-            answer = self._decide_anew(request, active)
-            # What can't be decided is logged each time, and what is only reported is counted.
-            if answer.headers["Cors-Decision"] != _UNDECIDED and answer.headers.get(_GUARD) != _REPORTS:
-                remembered.offer(question, answer)
+        if answer is not None:
+            self.tally.again(answer.fact)
+            return answer
+        answer = self._decide_anew(request, active)
+        # What can't be decided is logged each time, and what is only reported is counted.
+        if answer.headers["Cors-Decision"] != _UNDECIDED and answer.headers.get(_GUARD) != _REPORTS:
+            remembered.offer(question, answer)
         return answer
 
     def _question(self, request: AnyRequest, names: tuple[bytes, ...]) -> _Question | None:
@@ -164,12 +167,17 @@ class ProxyEndpoint(EndpointWithPolicies):
                 raise Undecided("no-policies", "No policies are active yet.")
             decision = self._decide(active, query, original)
         except BadQuery as error:
+            self.tally.anew(self.tally.undecided(query, error, active.revision if active else None))
             if error.code == "forbidden":
                 raise
             return self._undecided(active, query, original, error)
         if decision.guard is not None:
             self._reported.note(decision)
-        return self._decided(active, decision, original)
+        fact = self.tally.fact(query, decision)
+        self.tally.anew(fact)
+        answer = self._decided(active, decision, original)
+        answer.fact = fact
+        return answer
 
     def _selectors(self, request: AnyRequest) -> tuple[str | None, str]:
         """The name of the policy, None if it is to be found, and what stands behind it."""
@@ -363,6 +371,11 @@ class EnforceEndpoint(_Enforces, ForwardAuthEndpoint):
     ) -> None:
         super().__init__(ids, policies, limits, warnings, reported)
         self._by_path = _EnforceByPathEndpoint(ids, policies, limits, warnings, reported)
+
+    def count_by(self, tally: ITally, name: str) -> None:
+        """Have everything counted."""
+        super().count_by(tally, name)
+        self._by_path.count_by(tally, name)
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer]:
         return self._answer

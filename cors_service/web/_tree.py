@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from posixpath import join
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.resource import Resource
 
 from cors_service.access import Access
 from cors_service.decision.reported import Reported
 from cors_service.limits import Limits
+from cors_service.observe.exposition import Exposition
+from cors_service.observe.interfaces import ITally
+from cors_service.observe.process import Process
+from cors_service.observe.table import Table
+from cors_service.observe.tally import Tally
+from cors_service.observe.totals import Totals
 from cors_service.policy import PolicySet
 from cors_service.store import FixedPolicies, IPolicies, IPolicyStore, LivePolicies
 from cors_service.web._about import (
@@ -31,8 +35,10 @@ from cors_service.web._authzen import (
 )
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._guard import Gate, guarded
+from cors_service.web._metrics import METRICS, MetricsEndpoint
 from cors_service.web._opa import ApisixEndpoint, DataDecisionEndpoint
 from cors_service.web._operators import OperatorTree
+from cors_service.web._paths import Paths
 from cors_service.web._proxies import (
     AuthRequestEndpoint,
     EnforceEndpoint,
@@ -42,7 +48,7 @@ from cors_service.web._proxies import (
 )
 from cors_service.web._scope import PoliciesInScope
 from cors_service.web.access import FixedAccess, IAccess
-from cors_service.web.endpoint import Endpoint, NotFound
+from cors_service.web.endpoint import Endpoint
 from cors_service.web.hosts import Hosts
 from cors_service.web.ids import PeekedIds, decision_ids
 from cors_service.web.turns import Turns
@@ -57,10 +63,10 @@ _FOR_PROXIES: Final = {
 }
 
 
-_FOR_OPERATORS: Final = (b"policies", b"status")
+_FOR_OPERATORS: Final = (b"policies", b"status", METRICS)
 
 
-class DecisionTree(NotFound):
+class DecisionTree(Paths):
     """The root of the tree; nothing is at its own path.
 
     Attributes:
@@ -68,31 +74,41 @@ class DecisionTree(NotFound):
         policies: Holds the policies that it decides by.
         ready: The resource at `/readyz`.
         status: The resource at `/v1/status`.
+        metrics: The resource at `/metrics`.
         turns: Where answers are made that take long.
     """
 
-    def __init__(self, policies: IPolicies, limits: Limits, clock: IReactorTime, access: IAccess | None = None) -> None:
+    def __init__(
+        self,
+        policies: IPolicies,
+        limits: Limits,
+        clock: IReactorTime,
+        access: IAccess | None,
+        tally: ITally,
+    ) -> None:
         ids = decision_ids()
-        super().__init__(ids)
+        super().__init__(ids, tally)
         self.policies = policies
         self.ready = ReadyEndpoint(ids, policies, limits)
         reported = Reported(lambda what: self._log.warn("{what}", what=what))
         self.status = StatusEndpoint(ids, policies, clock, reported, access)
-        self.putChild(b"livez", LiveEndpoint(ids))
-        self.putChild(b"readyz", self.ready)
-        self.putChild(b"openapi.json", OpenAPIEndpoint(ids))
+        self.put(b"/livez", LiveEndpoint(ids))
+        self.put(b"/readyz", self.ready)
+        self.put(b"/openapi.json", OpenAPIEndpoint(ids))
         configuration = ConfigurationEndpoint(ids)
-        self._put(WELL_KNOWN, configuration)
+        self.put(WELL_KNOWN, configuration)
         warnings = Warnings(clock)
         self.turns = turns = Turns(clock)
+        self.metrics = MetricsEndpoint(ids, turns)
         peeked = PeekedIds(ids)
 
         def endpoints_for(policies: IPolicies, scope: str = "") -> dict[bytes, Endpoint]:
-            return {
+            made = {
                 b"decision": DecisionEndpoint(ids, policies, limits, turns),
                 b"decisions": DecisionsEndpoint(ids, policies, limits, turns),
                 b"policies": PoliciesEndpoint(ids, policies, limits, turns, scope),
                 b"status": self.status,
+                METRICS: self.metrics,
                 EVALUATION: EvaluationEndpoint(ids, policies, limits, turns),
                 EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, turns),
                 b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, turns),
@@ -101,6 +117,7 @@ class DecisionTree(NotFound):
                     name: endpoint(ids, policies, limits, warnings, reported) for name, endpoint in _FOR_PROXIES.items()
                 },
             }
+            return {path: self.counted(path, endpoint) for path, endpoint in made.items()}
 
         endpoints: Mapping[bytes, Endpoint] = endpoints_for(policies)
         if access is not None:
@@ -110,7 +127,7 @@ class DecisionTree(NotFound):
 
             endpoints = guarded(Gate(access, endpoints, endpoints_within, warnings))
         for path, endpoint in endpoints.items():
-            self._put(path, endpoint)
+            self.put(path, endpoint)
         # What gateways ask carries the Host of their applications.
         self._asked_by_name = {name: endpoint for name, endpoint in endpoints.items() if name not in _FOR_PROXIES}
         self._asked_by_name[WELL_KNOWN] = configuration
@@ -125,21 +142,18 @@ class DecisionTree(NotFound):
             endpoint.hosts = hosts
 
     def split_off_operators(self) -> OperatorTree:
-        """Move what operators read into a tree of its own; here, nothing is there any more."""
-        moved = {name: self._asked_by_name.pop(name) for name in _FOR_OPERATORS}
-        for name in moved:
-            del self.children[b"v1"].children[name]
-        return OperatorTree(self.ids, self.ready, moved)
+        """Move what operators read into a tree of its own; here, nothing of it is there any more."""
+        return self._split_off([path for path in _FOR_OPERATORS if path in self._asked_by_name])
 
-    def _put(self, path: bytes, endpoint: Endpoint) -> None:
-        """Put an endpoint at a path, which is beneath `/v1` unless it begins with a slash."""
-        *way, name = join(b"/v1", path)[1:].split(b"/")
-        resource: Resource = self
-        for segment in way:
-            if segment not in resource.children:
-                resource.putChild(segment, NotFound(self.ids))
-            resource = resource.children[segment]
-        resource.putChild(name, endpoint)
+    def split_off_metrics(self) -> OperatorTree:
+        """Move the metrics into a tree of their own."""
+        return self._split_off([METRICS])
+
+    def _split_off(self, paths: Sequence[bytes]) -> OperatorTree:
+        moved = {path: self._asked_by_name.pop(path) for path in paths}
+        for path in moved:
+            self.drop(path)
+        return OperatorTree(self.ids, self.ready, moved, self.tally)
 
 
 def decision_resource(
@@ -148,6 +162,7 @@ def decision_resource(
     limits: Limits | None = None,
     clock: IReactorTime | None = None,
     access: Access | IAccess | None = None,
+    tally: ITally | None = None,
 ) -> DecisionTree:
     """Make the resource tree of the decision service.
 
@@ -157,6 +172,7 @@ def decision_resource(
         limits: The lifetime of decisions and the sizes of requests.
         clock: The reactor by default.
         access: Who may ask for what; everybody by default.
+        tally: Counts what is decided and answered; by default, `/metrics` of the tree tells what is counted.
 
     Returns:
         A resource for any path of a Twisted site, beside any other resources. Time limits, sizes of headers, draining
@@ -175,4 +191,10 @@ def decision_resource(
     else:
         holder = policies
     callers = FixedAccess(access) if isinstance(access, Access) else access
-    return DecisionTree(holder, limits or Limits(), clock, callers)
+    if tally is not None:
+        return DecisionTree(holder, limits or Limits(), clock, callers, tally)
+    table, totals = Table(), Totals(clock.seconds())
+    totals.open(table)
+    tree = DecisionTree(holder, limits or Limits(), clock, callers, Tally(table))
+    tree.metrics.measure = Exposition(totals, clock.seconds, lambda: [Process.of(holder.status)]).steps
+    return tree

@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from cors_service.observe.interfaces import Fact
+
 JSON: Final = "application/json"
 NO_STORE: Final = "no-store"
 
@@ -35,6 +37,7 @@ class Answer(Struct):
         written: What `head()` gave; empty before that.
         pieces: What is sent in the place of the body.
         is_measured: Whether the length of the body is known; an answer to HEAD may leave it out (RFC 9110, 9.3.2).
+        fact: What counts the decision that it gives, where it can be given again.
     """
 
     status: int
@@ -44,6 +47,7 @@ class Answer(Struct):
     written: bytes = b""
     pieces: Pieces | None = None
     is_measured: bool = True
+    fact: Fact = None
 
     def all_headers(self) -> dict[str, str]:
         """The name and value of each header."""

@@ -6,16 +6,20 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Final, cast
+from time import perf_counter
+from typing import Any, Final, TypeVar, cast
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from cors_service.decision import ActivePolicies, BadQuery
+from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.limits import Limits
+from cors_service.observe.interfaces import Fact, IRequests, ITally
+from cors_service.observe.tally import NoRequests, NoTally, samples
 from cors_service.store import IPolicies
 from cors_service.web.answer import Answer
 from cors_service.web.head import malformed_head
@@ -25,6 +29,8 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 
 RETRY_SECONDS: Final = 1
+NOWHERE: Final = "none"
+"""What is counted as the endpoint of requests that reach none."""
 
 # AuthZEN takes any string (https://openid.net/specs/authorization-api-1_0.html, section 10.1.3). Whatever else a client
 # sends is not worth repeating.
@@ -32,6 +38,10 @@ _REQUEST_ID: Final = re.compile(rb"[!-~](?:[ -~]{0,1022}[!-~])?")
 # In any form but this one a target is not about a path here, or not ASCII (RFC 9112, 3.2.1).
 _TARGET: Final = re.compile(rb"/[!-~]*")
 
+
+UNREADABLE: Final = Query("")
+"""Stands for a query that can't be read: it has no facts that could be counted."""
+_Form = TypeVar("_Form")
 
 _MISDIRECTED: Final = "The service is not known by the Host of the request; --host adds a name."
 
@@ -50,22 +60,39 @@ class Endpoint(Resource):
         wants_transport: Whether a request must have the transport of its connection.
         hosts: The names by which it is asked; None for any.
         ids: The names of its answers.
+        tally: Counts what it decides.
+        requests: Counts its answers, before they are written.
     """
 
     wants_transport = False
     hosts: Hosts | None = None
+    tally: ITally = NoTally()
+    requests: IRequests = NoRequests()
 
     _log: Final = Logger()
+    _samples: Final = samples()
 
     def __init__(self, ids: Iterator[bytes]) -> None:
         super().__init__()
         self.ids = ids
+
+    def count_by(self, tally: ITally, name: str) -> None:
+        """Have everything counted.
+
+        Args:
+            tally: Counts it.
+            name: What the endpoint is called.
+        """
+        self.tally = tally
+        self.requests = tally.requests(name)
 
     def render(self, request: IRequest) -> int:
         """Answer a request of a Twisted site.
 
         A site reads no further before the answer is complete, so pipelined answers keep their order.
         """
+        if next(self._samples):
+            self._measure(request)
         detail = malformed_head(request.requestHeaders, getattr(request, "clientproto", b""))
         problem = detail and Problem(400, "request-malformed", detail)
         answer = problem.as_answer() if problem else self.answer(cast(AnyRequest, request))
@@ -109,7 +136,13 @@ class Endpoint(Resource):
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """Nothing lies beneath an endpoint, unless a sub-class says so."""
-        return NotFound(self.ids)
+        return self.nothing()
+
+    def nothing(self) -> NotFound:
+        """Give what answers where nothing is."""
+        nothing = NotFound(self.ids)
+        nothing.count_by(self.tally, NOWHERE)
+        return nothing
 
     def _malformed(self, request: AnyRequest) -> str | None:
         """Find what no honest client sends to us, and what another reader might take for something else."""
@@ -146,8 +179,16 @@ class Endpoint(Resource):
             raise Problem(405, "method-not-allowed", detail, {"Allow": ", ".join(sorted(allowed))})
         return found
 
+    def _measure(self, request: IRequest) -> None:
+        """Count how long a request takes, unless its client gives up."""
+        began = perf_counter()
+        # It has more methods than its interface says.
+        ended: Deferred[None] = cast(Any, request).notifyFinish()
+        ended.addCallbacks(lambda _: self.requests.took(perf_counter() - began), lambda _: None)
+
     def _begin(self, request: IRequest, answer: Answer) -> None:
         """Set the status and the headers of an answer."""
+        self.requests.answered(answer.status)
         request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
         headers = request.responseHeaders
         # Twisted's own site puts its version there.
@@ -179,6 +220,27 @@ class EndpointWithPolicies(Endpoint):
             detail = "No policies are active yet; the log of the service says why."
             raise Problem(503, "no-policies", detail, {"Retry-After": str(RETRY_SECONDS)})
         return active
+
+    def _made(
+        self, active: ActivePolicies, form: _Form, read: Callable[[_Form], Query], decide: Callable[[Query], Decision]
+    ) -> tuple[Decision, Fact]:
+        """Read a query, decide about it, and count that; give the decision with what counts it.
+
+        Raises:
+            BadQuery: There is no decision.
+        """
+        query = UNREADABLE
+        try:
+            query = read(form)
+            decision = decide(query)
+        except BadQuery as error:
+            # What is not even JSON is not a query.
+            if error.code != "body-malformed":
+                self.tally.anew(self.tally.undecided(query, error, active.revision))
+            raise
+        fact = self.tally.fact(query, decision)
+        self.tally.anew(fact)
+        return decision, fact
 
 
 class NotFound(Endpoint):

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from msgspec import structs
 from twisted.internet.interfaces import IDelayedCall
 
+from cors_service.observe.table import Table
 from cors_service.processes import Owner, PythonProcess
 from cors_service.reader.messages import Message, WorkerStatus, framed
 
@@ -20,7 +21,7 @@ ATTEMPTS: Final = 3
 """As often every worker must fail to start, one after the other and none serving, for the service to give up."""
 
 # The descriptors of a worker. Its standard output and error are for what never became an event of the log.
-SAYS, LOADS, FIRST_SOCKET = 3, 4, 5
+SAYS, LOADS, COUNTS, FIRST_SOCKET = 3, 4, 5, 6
 
 
 class Slot:
@@ -87,6 +88,7 @@ class WorkerProcess(PythonProcess):
         started_at: Seconds since 1970.
         has_begun: Whether it accepts connections.
         status: What it told last; None before it serves.
+        table: Where it counts; None where it does not.
     """
 
     def __init__(self, owner: Owner, reactor: Any, slot: Slot, relay: Takes) -> None:
@@ -102,6 +104,7 @@ class WorkerProcess(PythonProcess):
         self.slot = slot
         self.has_begun = False
         self.status: WorkerStatus | None = None
+        self.table: Table | None = None
         self.started_at: float = reactor.seconds()
         self._relay = relay
 

@@ -18,6 +18,11 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
+from cors_service.decision.steps import at_once
+from cors_service.observe.exposition import Exposition
+from cors_service.observe.process import Process
+from cors_service.observe.table import Table
+from cors_service.observe.totals import Totals
 from cors_service.processes import LINGER_SECONDS, how_it_ended
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.messages import (
@@ -28,6 +33,8 @@ from cors_service.reader.messages import (
     Ending,
     Load,
     Logged,
+    Measure,
+    Measured,
     Message,
     Refused,
     Reload,
@@ -43,7 +50,7 @@ from cors_service.workers.loads import Loads
 from cors_service.workers.log import read_event
 from cors_service.workers.relay import Relay
 from cors_service.workers.reloads import Reloads
-from cors_service.workers.slots import FIRST_SOCKET, LOADS, SAYS, Slot, WorkerProcess
+from cors_service.workers.slots import COUNTS, FIRST_SOCKET, LOADS, SAYS, Slot, WorkerProcess
 from cors_service.workers.sockets import Acceptor
 
 GRACE_SECONDS: Final = 3.0
@@ -59,6 +66,7 @@ class Supervisor(Service):
 
     Attributes:
         ports: What is listened on now.
+        exposition: Writes what the workers have counted; None if they count nothing.
     """
 
     _log: Final = Logger()
@@ -76,6 +84,7 @@ class Supervisor(Service):
         drain_timeout: float,
         when_serving: Callable[[], object] = lambda: None,
         kept_file: int | None = None,
+        totals: Totals | None = None,
     ) -> None:
         """Make a supervisor.
 
@@ -90,6 +99,7 @@ class Supervisor(Service):
             drain_timeout: Seconds that requests in flight have to end when the service stops.
             when_serving: Is called once, when the first worker serves.
             kept_file: The descriptor of a file that all workers get; None for none.
+            totals: Sums up what the workers count; None if they count nothing.
         """
         self._listener = Listener(endpoints, SharedFactory())
         self._reactor = reactor
@@ -98,6 +108,10 @@ class Supervisor(Service):
         self._drain_timeout = drain_timeout
         self._when_serving = when_serving
         self._kept_file = kept_file
+        self._totals = totals
+        self.exposition = (
+            None if totals is None else Exposition(totals, reactor.seconds, self._processes, self._replaced)
+        )
         self._has_served = False
         self._reloads = Reloads()
         self._loads_file = -1
@@ -174,6 +188,13 @@ class Supervisor(Service):
         """What is known of all workers."""
         return [slot.status() for slot in self._slots]
 
+    def _processes(self) -> list[Process]:
+        """How the workers are that serve."""
+        return [Process.of(one, one.connections) for one in self.status() if one.state == "serving"]
+
+    def _replaced(self) -> int:
+        return sum(slot.replaced for slot in self._slots)
+
     def _listen(self) -> None:
         self._listener.listen()
         for port, _ in self._listener.ports:
@@ -198,7 +219,11 @@ class Supervisor(Service):
         worker = slot.worker = WorkerProcess(self, self._reactor, slot, self._relay)
         sockets = {FIRST_SOCKET + index: port.fileno() for index, port in enumerate(self.ports)}
         files = {LOADS: self._loads_file, **sockets}
-        kept = None
+        counts = kept = None
+        if self._totals is not None:
+            counts = files[COUNTS] = Table.make()
+            worker.table = Table(counts)
+            self._totals.open(worker.table)
         if self._kept_file is not None:
             kept = FIRST_SOCKET + len(sockets)
             files[kept] = self._kept_file
@@ -209,6 +234,7 @@ class Supervisor(Service):
             "hears": HEARS,
             "says": SAYS,
             "loads": LOADS,
+            "counts": None if counts is None else COUNTS,
             "sockets": list(sockets),
             "kept": kept,
         }
@@ -216,6 +242,9 @@ class Supervisor(Service):
             worker.start([*self._command, json.dumps(given)], files)
         except OSError as error:
             self._has_ended(worker, f"can't be started: {error}")
+        finally:
+            if counts is not None:
+                os.close(counts)
 
     # What workers do.
 
@@ -244,6 +273,9 @@ class Supervisor(Service):
                     self._when_serving()
             case Reloaded():
                 self._reloads.has_reloaded(worker)
+            case Measure() if self.exposition is not None:
+                written = at_once(self.exposition.steps(message.accept))
+                worker.tell(Measured(message.number, *written))
             case Ending() if self._ended is None and worker.slot.worker is worker and worker.slot.pending is None:
                 worker.slot.pending = self._reactor.callLater(SETTLE_SECONDS, self._let_end, worker)
             case _:
@@ -273,6 +305,9 @@ class Supervisor(Service):
 
     def _has_ended(self, worker: WorkerProcess, how: str) -> None:
         slot = worker.slot
+        if self._totals is not None and worker.table is not None:
+            self._totals.close(worker.table, self._reactor.seconds())
+            worker.table = None
         self._relay.lose(worker)
         self._reloads.has_ended(worker)
         if slot.worker is not worker:

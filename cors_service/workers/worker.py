@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -17,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cors_service.observe.exposition import Written
 from cors_service.policy.change import Change
 from cors_service.reader.messages import (
     SIGNALS,
@@ -25,6 +27,8 @@ from cors_service.reader.messages import (
     Drain,
     Ending,
     Load,
+    Measure,
+    Measured,
     Message,
     Refused,
     Reload,
@@ -96,6 +100,9 @@ class Worker(Service):
         self._told: WorkerStatus | None = None
         self._all = [WorkerStatus(number=each, pid=None, state="starting") for each in range(1, count + 1)]
         self._is_ending = False
+        # What the supervisor was asked to write, by the numbers of the questions.
+        self._measuring: dict[int, Deferred[Written]] = {}
+        self._numbers = itertools.count(1)
 
     def startService(self) -> None:
         """Begin to tell and to hear."""
@@ -113,6 +120,19 @@ class Worker(Service):
     def workers(self) -> list[WorkerStatus]:
         """What is known of all workers; of this one, how it is now."""
         return [self._status(other) if other.number == self.number else other for other in self._all]
+
+    def measure(self, accept: str) -> Generator[Deferred[None] | None, None, Written]:
+        """Have the supervisor write what all workers have counted.
+
+        Args:
+            accept: The formats that are taken, as an Accept header has them.
+        """
+        number = next(self._numbers)
+        measured = self._measuring[number] = Deferred[Written]()
+        written: list[Written] = []
+        self._channel.send(Measure(number, accept))
+        yield measured.addCallback(written.append)
+        return written[0]
 
     def fileno(self) -> int:
         """The descriptor of what the supervisor says."""
@@ -164,6 +184,7 @@ class Worker(Service):
             loaded_at=status.loaded_at,
             stale=status.stale,
             connections=len(self._site.channels),
+            policies=status.policies,
         )
 
     def _heard(self, data: bytes) -> None:
@@ -179,6 +200,8 @@ class Worker(Service):
             self._reload().addBoth(lambda _: self._channel.send(Reloaded()))
         elif isinstance(message, Drain):
             self._drain(rest=message.rest)
+        elif isinstance(message, Measured):
+            self._measuring.pop(message.number).callback(Written(message.media_type, message.text))
         elif isinstance(message, Load):
             deferToThread(self._give).addErrback(self._cannot_give)
 

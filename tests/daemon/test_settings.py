@@ -45,6 +45,7 @@ def test_limits() -> None:
         policies=PATHS,
         listen=st.lists(st.text()).map(tuple),
         operator_listen=st.lists(st.text()).map(tuple),
+        metrics_listen=st.lists(st.text()).map(tuple),
         host=st.lists(st.text()).map(tuple),
         decision_ttl=st.integers(0, 2**31),
         request_timeout=st.floats(1, 2**31),

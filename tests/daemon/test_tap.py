@@ -16,7 +16,7 @@ Captured = pytest.CaptureFixture[str]
 def test_defaults(policies: Path) -> None:
     """With nothing but policies it listens on port 8080 of this machine alone, and logs nothing of its own."""
     prepared = parse("--policies", policies).prepared
-    assert [description for description, _ in prepared.endpoints] == [DEFAULT_LISTEN]
+    assert [description for description, _ in prepared.endpoints["listen"]] == [DEFAULT_LISTEN]
     assert DEFAULT_LISTEN == "tcp:8080:interface=127.0.0.1"
     settings = prepared.settings
     assert (settings.decision_ttl, settings.max_body, settings.idle_timeout, settings.workers) == (5, 2**20, 60, 1)
@@ -27,7 +27,8 @@ def test_defaults(policies: Path) -> None:
 def test_listen_repeatedly(policies: Path) -> None:
     """It listens on each endpoint that is named, in that order, and not on that of the default."""
     options = parse("-p", policies, "--listen", "tcp:1", "-l", "unix:/tmp/a.sock", r"--listen=tcp:2:interface=\:\:1")
-    assert [text for text, _ in options.prepared.endpoints] == ["tcp:1", "unix:/tmp/a.sock", r"tcp:2:interface=\:\:1"]
+    described = [text for text, _ in options.prepared.endpoints["listen"]]
+    assert described == ["tcp:1", "unix:/tmp/a.sock", r"tcp:2:interface=\:\:1"]
 
 
 def test_help(capsys: Captured) -> None:
@@ -87,6 +88,9 @@ BAD_OPTIONS = [
     "--host=",
     "--operator-listen tcp:x",
     "--operator-listen stdio: --workers 2",
+    "--metrics-listen tcp:x",
+    "--metrics-listen stdio: --workers 2",
+    "--metrics-listen tcp:0 --no-metrics",
     "--max-body -1",
     "--max-body 1.5",
     "--max-body 1M",
@@ -145,7 +149,7 @@ def test_bad_option_of_several_lines(policies: Path, text: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", ["--listen", "--operator-listen"])
+@pytest.mark.parametrize("option", ["--listen", "--operator-listen", "--metrics-listen"])
 def test_empty_endpoint(policies: Path, option: str) -> None:
     """An empty endpoint, as the image has it, is refused with what to write for this machine, and for all."""
     with pytest.raises(UsageError, match=rf"^{option} is empty; write {DEFAULT_LISTEN}, or tcp:8080 to .*\.$"):

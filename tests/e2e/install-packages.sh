@@ -19,6 +19,8 @@ node nodejs
 npm npm
 java openjdk-17-jdk-headless
 mvn maven
+prometheus prometheus
+promtool prometheus
 systemd-analyze systemd
 systemd-socket-activate systemd
 "

@@ -27,6 +27,8 @@ PACKAGES = {
     "npm": "npm",
     "java": "openjdk-17-jdk-headless",
     "mvn": "maven",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "systemd-analyze": "systemd",
     "systemd-socket-activate": "systemd",
 }

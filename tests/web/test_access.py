@@ -130,14 +130,14 @@ def test_unauthorized(name: str, token: str | None) -> None:
 
 
 def test_every_endpoint_is_guarded() -> None:
-    """Whatever is beneath /v1 or /access asks for a token, but for paths where nothing is."""
+    """Whatever is beneath /v1 or /access asks for a token, and so do the metrics; but not paths where nothing is."""
     tree = guarded()
     told = {path.partition("?")[0].split("/")[2] for _, _, path, _, _ in ENDPOINTS.values() if path.startswith("/v1/")}
     names = {name.decode() for name in tree.children[b"v1"].children}
     assert told == names
     for path in METHODS:
         status = Caller(tree).ask("GET", path).status
-        assert (401 if path.startswith(("/v1/", "/access/")) else 200) == status
+        assert (401 if path.startswith(("/v1/", "/access/", "/metrics")) else 200) == status
     assert Caller(tree).ask("GET", "/v1/nothing").problem == (404, "not-found")
 
 

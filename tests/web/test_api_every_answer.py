@@ -38,6 +38,9 @@ def everything() -> Iterator[Answer]:
     yield asked.get("/v1/decision", page)
 
 
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
 @pytest.fixture(scope="module")
 def answers() -> list[Answer]:
     """Answers of every kind."""
@@ -56,15 +59,17 @@ def test_never_shared(answers: list[Answer]) -> None:
 
 
 def test_never_sniffed(answers: list[Answer]) -> None:
-    """Every answer says that browsers must believe its type, which is JSON wherever there is a body."""
+    """Every answer says that browsers must believe its type: JSON wherever there is a body, but for the metrics."""
     assert {answer.header("X-Content-Type-Options") for answer in answers} == {"nosniff"}
     types = {answer.header("Content-Type") for answer in answers if answer.body}
-    assert types == {"application/json", "application/problem+json"}
+    assert types == {"application/json", "application/problem+json", METRICS_TYPE}
 
 
 def test_every_body_is_json(answers: list[Answer]) -> None:
-    """Every body is JSON, and every error says its status and its code."""
+    """Every body is JSON, but for the metrics, and every error says its status and its code."""
     for answer in answers:
+        if answer.header("Content-Type") == METRICS_TYPE:
+            continue
         if answer.body:
             assert answer.json
         if answer.body and answer.status >= 400:
@@ -126,7 +131,14 @@ def test_requests_set_no_headers_of_answers(name: str) -> None:
     assert caller().get("/livez", [(name, "forged")]).header(name) != "forged"
 
 
-HEADS = [*METHODS, "/", "/v1/decision?policy=status&origin=null", "/v1/decision?policy=nothing", "/v1/decision?url=a"]
+# The metrics count the one before.
+HEADS = [
+    *(path for path in METHODS if path != "/metrics"),
+    "/",
+    "/v1/decision?policy=status&origin=null",
+    "/v1/decision?policy=nothing",
+    "/v1/decision?url=a",
+]
 
 
 @pytest.mark.parametrize("path", HEADS)

@@ -100,6 +100,7 @@ ALL, ONE, STATUS = "GET /v1/policies", "GET /v1/policies/{name}", "GET /v1/statu
 EVALUATION, EVALUATIONS = "POST /access/v1/evaluation", "POST /access/v1/evaluations"
 KNOWN, DATA = "GET /.well-known/authzen-configuration", "POST /v1/data/cors/decision"
 LIVE, READY, SELF = "GET /livez", "GET /readyz", "GET /openapi.json"
+METRICS = "GET /metrics"
 HELD = (("If-None-Match", "*"),)
 TEXT = (("Content-Type", "text/plain"),)
 TWICE = (("Origin", "https://a.test"), ("Origin", "https://b.test"))
@@ -352,6 +353,9 @@ EXCHANGES = [
     Exchange(STATUS, 200),
     Exchange(STATUS, 400, "request-malformed", lines=TWICE),
     Exchange(STATUS, 500, "internal", root=broken),
+    Exchange(METRICS, 200),
+    Exchange(METRICS, 400, "request-malformed", lines=TWICE),
+    Exchange(METRICS, 500, "internal", root=broken),
     Exchange(LIVE, 200),
     Exchange(LIVE, 400, "request-malformed", lines=TWICE),
     Exchange(READY, 200),

@@ -57,6 +57,7 @@ METHODS = {
     "/v1/policies/status": "GET, HEAD",
     "/v1/policies/nothing": "GET, HEAD",
     "/v1/status": "GET, HEAD",
+    "/metrics": "GET, HEAD",
     "/v1/data/cors/decision": "POST",
     "/v1/data/cors/apisix": "POST",
     "/access/v1/evaluation": "POST",

@@ -1,0 +1,191 @@
+"""Tests of the sums over all processes: no decision is lost, and none is counted twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cors_service.decision import Query
+from cors_service.observe.counted import LONGEST_METHOD, LONGEST_ORIGIN, Counted, Series
+from cors_service.observe.table import MOST_ROWS, Table
+from cors_service.observe.tally import ANEW, MOST_POLICIES, OTHERS, RowTally, Tally
+from cors_service.observe.totals import Totals
+from tests.observe.counting import (
+    ALLOWED,
+    NO_ORIGIN,
+    POLICIES,
+    PREFLIGHT,
+    REFUSED,
+    UNKNOWN,
+    die_after,
+    fact_of,
+    shared,
+    stranger,
+)
+
+QUERIES = [ALLOWED, REFUSED, PREFLIGHT, NO_ORIGIN, UNKNOWN, *map(stranger, range(6))]
+
+
+def labels(query: Query) -> tuple[str, str, str, str]:
+    """What metrics tell of a query."""
+    if query == UNKNOWN:
+        return ("", "undecided", "none", "unknown-policy")
+    decision = POLICIES.decide(query)
+    allowed = "none" if decision.allowed is None else str(decision.allowed).lower()
+    return (decision.policy, decision.kind, allowed, decision.reason.code)
+
+
+@pytest.mark.parametrize("kind", [Tally, RowTally])
+def test_each_decision_is_counted_once(kind: type[Tally]) -> None:
+    """Whatever is asked about, in singles and batches, made or remembered, the totals have each decision once."""
+    table, totals = Table(), Totals(0)
+    totals.open(table)
+    tally = kind(table)
+    for query in QUERIES:
+        fact = fact_of(tally, query)
+        tally.anew(fact)
+        tally.again(fact)
+        tally.batch([fact, fact, fact], 1)
+    totals.look(1)
+    expected: Counter[tuple[str, str, str, str]] = Counter()
+    for query in QUERIES:
+        expected[labels(query)] += 5
+    assert totals.decisions() == expected
+    assert totals.series()[Series(ANEW)] == 2 * len(QUERIES)
+
+
+def test_counts_survive_their_process() -> None:
+    """What a process has counted is there when it was killed, and stays when its table is closed."""
+    with shared(MOST_ROWS) as (writer, reader):
+        totals = Totals(0)
+        totals.open(reader)
+        tally = RowTally(writer)
+
+        def count() -> None:
+            for _ in range(1000):
+                tally.anew(fact_of(tally, ALLOWED))
+            tally.add("closed", "crowded")
+
+        die_after(count)
+        totals.close(reader, 5)
+        assert totals.decisions() == {labels(ALLOWED): 1000}
+        assert totals.series() == {Series(ANEW): 1000, Series("closed", ("crowded",)): 1}
+        assert [row.count for row in totals.take(6).rows.values()] == [1000]
+
+
+def test_a_row_has_all_that_is_told() -> None:
+    """A row says what decided about which origin and method; for a preflight, the method that it asks for."""
+    table, totals = Table(), Totals(10)
+    totals.open(table)
+    tally = RowTally(table)
+    tally.anew(fact_of(tally, PREFLIGHT))
+    totals.look(12)
+    totals.look(15)
+    interval = totals.take(20)
+    [(what, row)] = interval.rows.items()
+    expected = Counted("preflight", True, "allowed", "shop", 1, "https://shop.example", "PUT", POLICIES.revision)
+    assert (what, row.count, row.first, row.last) == (expected, 1, 10, 12)
+    assert (interval.begin, interval.end, interval.others) == (10, 20, 0)
+    assert totals.take(30).rows == {}
+
+
+def test_what_callers_send_is_cut() -> None:
+    """No origin and no method takes more memory than an honest one may."""
+    table, totals = Table(), Totals(0)
+    totals.open(table)
+    tally = RowTally(table)
+    for query in (Query("M" * 9999, "shop", origins=("o" * 9999,)), Query("M" * 9999, "none", origins=("o" * 9999,))):
+        tally.anew(fact_of(tally, query))
+    rows = totals.take(1).rows
+    assert [(len(what.origin or ""), len(what.method)) for what in rows] == [(LONGEST_ORIGIN, LONGEST_METHOD)] * 2
+
+
+def test_what_is_new_is_told_once() -> None:
+    """What has no row yet is told before it is counted, and not again while it has one."""
+    told: list[Counted] = []
+    table, totals = Table(rows=2), Totals(0)
+    totals.open(table)
+    tally = RowTally(table, told.append)
+    for query in (ALLOWED, REFUSED, ALLOWED, stranger(1), REFUSED):
+        tally.anew(fact_of(tally, query))
+    assert [(what.method, what.origin) for what in told] == [
+        ("GET", "https://shop.example"),
+        ("DELETE", "https://shop.example"),
+        ("GET", "https://1.example"),
+        # Its row went with the epoch.
+        ("DELETE", "https://shop.example"),
+    ]
+
+
+def test_policies_beyond_a_number_are_counted_together() -> None:
+    """A thousand policies are counted by their names, in whichever process they are first; the rest is one."""
+    one, other, totals = Table(), Table(), Totals(0)
+    totals.open(one)
+    totals.open(other)
+    tallies = Tally(one), Tally(other)
+    decision = POLICIES.decide(ALLOWED)
+    for number in range(MOST_POLICIES + 50):
+        for offset, tally in enumerate(tallies):
+            named = type(decision)(
+                decision.kind,
+                decision.allowed,
+                None,
+                decision.reason,
+                (),
+                f"policy-{number + 25 * offset}",
+                1,
+                decision.revision,
+            )
+            tally.anew(tally.fact(ALLOWED, named))
+    found = totals.decisions()
+    assert found.total() == 2 * (MOST_POLICIES + 50)
+    names = {policy for policy, _, _, _ in found}
+    assert len(names) == MOST_POLICIES + 1
+    assert OTHERS in names
+
+
+Step = tuple[str, int]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("count"), st.integers(0, len(QUERIES) - 1)),
+            st.tuples(st.sampled_from(["look", "take"]), st.just(0)),
+            st.tuples(st.just("replace"), st.integers(0, 1)),
+        ),
+        max_size=60,
+    )
+)
+def test_rows_and_metrics_agree(steps: list[Step]) -> None:
+    """However counting, reading, epochs and deaths of processes alternate, rows and others add up to every decision."""
+    totals = Totals(0)
+    tables = [Table(rows=3), Table(rows=3)]
+    for table in tables:
+        totals.open(table)
+    tallies = [RowTally(table) for table in tables]
+    expected: Counter[tuple[str, str, str, str]] = Counter()
+    rows: Counter[Counted] = Counter()
+    others = 0
+    for now, (step, which) in enumerate([*steps, ("take", 0)], start=1):
+        match step:
+            case "count":
+                tally = tallies[now % 2]
+                tally.anew(fact_of(tally, QUERIES[which]))
+                expected[labels(QUERIES[which])] += 1
+            case "look":
+                totals.look(now)
+            case "replace":
+                totals.close(tables[which], now)
+                tables[which] = Table(rows=3)
+                totals.open(tables[which])
+                tallies[which] = RowTally(tables[which])
+            case _:
+                interval = totals.take(now)
+                others += interval.others
+                rows.update({what: row.count for what, row in interval.rows.items()})
+    assert totals.decisions() == expected
+    assert rows.total() + others == expected.total()
