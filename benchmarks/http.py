@@ -13,7 +13,7 @@ if __name__ == "__main__":
     # In place of this directory: this file is not the library's http.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import cores, growth, hostile, latency, load, scale, throughput
+from benchmarks import cores, counting, growth, hostile, latency, load, scale, throughput
 from benchmarks.figures import save
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
 from benchmarks.plan import FULL, QUICK
@@ -25,6 +25,7 @@ PARTS: Final = {
     "cores": cores.measure,
     "hostile": hostile.measure,
     "growth": growth.measure,
+    "counting": counting.measure,
 }
 
 

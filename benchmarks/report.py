@@ -23,7 +23,7 @@ from benchmarks.figures import Part, load
 from benchmarks.machine import description
 
 DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-PARTS: Final = ("throughput", "latency", "scale", "growth", "cores", "hostile", "decide")
+PARTS: Final = ("throughput", "latency", "scale", "growth", "cores", "hostile", "decide", "counting")
 """In the order in which their targets are told."""
 _MARKED: Final = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -1,0 +1,98 @@
+"""What counting costs: one service that counts beside one that does not, asked in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Final, NamedTuple
+
+from benchmarks import questions
+from benchmarks.figures import Part, table
+from benchmarks.load import Load, send
+from benchmarks.plan import Plan
+from benchmarks.processes import Server, running, service
+from benchmarks.questions import BATCH, MIX, NEVER_REPEATED
+from benchmarks.targets import Target
+
+SIDES: Final[dict[str, tuple[str, ...]]] = {"with": (), "without": ("--no-metrics",)}
+"""The options of a service that counts, and of one that does not."""
+MOST: Final = 3
+"""Percent that counting may cost."""
+# A percent is small beside what else a machine does: there are more rounds than of other parts.
+_TIMES: Final = 4
+
+
+class Asked(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        requests: What is sent, in turn, or the queries of the batches that are.
+        batch: How many queries each of them has, or 0.
+        wanted: Whether its cost has a limit.
+    """
+
+    requests: Sequence[bytes]
+    batch: int = 0
+    wanted: bool = False
+
+    def measure(self, server: Server, seconds: int) -> Load:
+        """Load a server for so many seconds."""
+        return send(server, self.requests, seconds, batch=self.batch)
+
+
+ASKED: Final = {
+    "remembered": Asked([questions.single(question) for question in MIX], wanted=True),
+    "new": Asked([questions.single(question) for question in NEVER_REPEATED], wanted=True),
+    f"remembered, batches of {BATCH}": Asked([question.query() for question in MIX], BATCH),
+    f"new, batches of {BATCH}": Asked([question.query() for question in NEVER_REPEATED], BATCH),
+}
+"""Decisions, by what is special about them."""
+
+
+def measure(plan: Plan, directory: Path) -> Part:
+    """Measure both services in turn, round after round."""
+    policies = questions.write(questions.document(), directory / "policies.json")
+    with ExitStack() as stack:
+        servers = {
+            side: stack.enter_context(running(service(policies, *options), directory / f"{side}.log"))
+            for side, options in SIDES.items()
+        }
+        for server in servers.values():
+            for asked in ASKED.values():
+                asked.measure(server, plan.warming)
+        rounds = [
+            {
+                name: {side: asked.measure(server, plan.seconds) for side, server in in_turn(servers, number)}
+                for name, asked in ASKED.items()
+            }
+            for number in range(plan.rounds * _TIMES if not plan.quick else 1)
+        ]
+    costs = {name: percent([turn[name] for turn in rounds]) for name in ASKED}
+    rows = [
+        [
+            name,
+            *(f"{median(turn[name][side].microseconds for turn in rounds) / (asked.batch or 1):.2f}" for side in SIDES),
+            f"{costs[name]:.1f} %",
+        ]
+        for name, asked in ASKED.items()
+    ]
+    text = "\n".join(table(["µs of CPU for a decision", "counted", "not counted", "cost of counting"], rows))
+    targets = [
+        Target(f"what counting costs a decision that is {name}", MOST, "%", costs[name], note="by CPU time")
+        for name, asked in ASKED.items()
+        if asked.wanted
+    ]
+    return Part("counting", text, targets, {"costs": costs}, plan.quick)
+
+
+def in_turn(servers: dict[str, Server], number: int) -> list[tuple[str, Server]]:
+    """Each side comes first in every other round: what warms a machine up falls on both."""
+    sides = list(servers.items())
+    return sides[::-1] if number % 2 else sides
+
+
+def percent(rounds: Sequence[dict[str, Load]]) -> float:
+    """By how many percent a request costs more processor time where it is counted: the median of the rounds."""
+    return 100 * (median(turn["with"].microseconds / turn["without"].microseconds for turn in rounds) - 1)
