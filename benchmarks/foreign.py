@@ -59,8 +59,8 @@ def node() -> list[str]:
     """
     directory = BUILT / "node"
     shutil.copytree(HERE / "peers" / "node", directory, dirs_exist_ok=True)
-    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"], directory)
-    return [_found("node"), str(directory / "measure.js")]
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"], directory)
+    return [found("node"), str(directory / "measure.js")]
 
 
 def go() -> list[str]:
@@ -71,7 +71,7 @@ def go() -> list[str]:
     """
     program = BUILT / "peers"
     program.parent.mkdir(parents=True, exist_ok=True)
-    _run(["go", "build", "-o", str(program), "."], HERE / "peers" / "go")
+    run(["go", "build", "-o", str(program), "."], HERE / "peers" / "go")
     return [str(program)]
 
 
@@ -139,16 +139,26 @@ def _median(turns: Sequence[Foreign]) -> Foreign:
     return turns[0]._replace(microseconds=figures)
 
 
-def _found(program: str) -> str:
+def found(program: str) -> str:
+    """The path of a program.
+
+    Raises:
+        Missing: It is not installed.
+    """
     path = shutil.which(program)
     if path is None:
         raise Missing(f"there is no {program}")
     return path
 
 
-def _run(command: list[str], directory: Path) -> None:
+def run(command: list[str], directory: Path) -> None:
+    """Run a command that builds something, in a directory.
+
+    Raises:
+        Missing: Its program is not installed, or it failed.
+    """
     done = subprocess.run(
-        [_found(command[0]), *command[1:]],
+        [found(command[0]), *command[1:]],
         cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import mean, median
 from typing import Any, Final, NamedTuple
 
-from benchmarks import questions
+from benchmarks import opa, questions
 from benchmarks.figures import Part, table
+from benchmarks.foreign import Missing
 from benchmarks.load import Load, send
 from benchmarks.plan import Plan
 from benchmarks.processes import Server, peer, running, service
@@ -23,11 +24,15 @@ STARLETTE: Final = "Starlette on uvicorn, the same API, JSONResponse"
 STARLETTE_PREPARED: Final = "Starlette on uvicorn, the same API, prepared answers"
 PLAIN: Final = "twisted.web as it comes with json, the same API"
 BARE: Final = "a bare Protocol of Twisted on httptools, a constant"
+OPA: Final = "OPA, the same policy in Rego"
+AS_OPA: Final = "ours, asked as OPA is"
 FORWARD: Final = "ours: GET /v1/forward-auth, preflights"
 FORWARD_NEW: Final = "ours: GET /v1/forward-auth, preflights, no origin twice"
 MIDDLEWARE: Final = "Starlette's CORSMiddleware on uvicorn, preflights"
 BATCHED: Final = f"ours: POST /v1/decisions, {BATCH} queries"
 BATCHED_NEW: Final = f"ours: POST /v1/decisions, {BATCH} queries, none twice"
+BESIDE_OPA: Final = "a decision a request, beside OPA"
+JSON: Final = {"Content-Type": "application/json"}
 CONNECTIONS: Final = (1, 4, 16, 32, 64, 128, 256)
 
 
@@ -52,7 +57,7 @@ class Contender(NamedTuple):
 
 
 def contenders(stack: ExitStack, directory: Path) -> dict[str, Contender]:
-    """Start everybody, and make sure that their answers are right.
+    """Start everybody who can be had, and make sure that their answers are right.
 
     Args:
         stack: What ends them.
@@ -75,6 +80,12 @@ def contenders(stack: ExitStack, directory: Path) -> dict[str, Contender]:
     plain = start("plain", peer("plain_twisted", str(pairs)))
     bare = start("bare", peer("bare", str(constant)))
     middleware = start("middleware", peer("starlette_cors"))
+    asked_as_opa: dict[str, Contender] = {}
+    with suppress(Missing):
+        theirs = start("opa", opa.command(opa.build(), questions.document(), directory))
+        check_as_opa(ours, theirs)
+        requests = [questions.post(opa.PATH, b'{"input": %s}' % question.query()) for question in MIX]
+        asked_as_opa = {AS_OPA: Contender(ours, requests), OPA: Contender(theirs, requests)}
     for server in (ours, starlette, prepared, plain):
         check_decisions(server, answers)
     check_batch(ours, answers)
@@ -89,6 +100,7 @@ def contenders(stack: ExitStack, directory: Path) -> dict[str, Contender]:
         STARLETTE_PREPARED: Contender(prepared, single),
         PLAIN: Contender(plain, single),
         BARE: Contender(bare, single),
+        **asked_as_opa,
         FORWARD: Contender(ours, [question.forwarded() for question in PREFLIGHTS], refusals=True),
         FORWARD_NEW: Contender(ours, [question.forwarded() for question in NEVER_REPEATED if question.names]),
         MIDDLEWARE: Contender(middleware, [question.preflight() for question in PREFLIGHTS], refusals=True),
@@ -107,14 +119,14 @@ FORWARDED: Final = {
 
 def ask(server: Server, question: Question) -> bytes:
     """The body of the answer to a question."""
-    status, _, body = server.ask("POST", "/v1/decision", question.query(), {"Content-Type": "application/json"})
+    status, _, body = server.ask("POST", "/v1/decision", question.query(), JSON)
     assert status == 200, body
     return body
 
 
 def raw_answer(server: Server, question: Question) -> bytes:
     """All bytes of an answer, as somebody would have to write them who knew it beforehand."""
-    _, headers, body = server.ask("POST", "/v1/decision", question.query(), {"Content-Type": "application/json"})
+    _, headers, body = server.ask("POST", "/v1/decision", question.query(), JSON)
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 200 OK\r\n{head}\r\n".encode("latin-1") + body
 
@@ -129,6 +141,19 @@ def check_decisions(server: Server, answers: dict[Question, Any]) -> None:
         assert questions.answered(ask(server, question)) == answer, question
 
 
+def check_as_opa(ours: Server, theirs: Server) -> None:
+    """Make sure that OPA decides as we do, asked with the same bytes.
+
+    Raises:
+        AssertionError: It does not.
+    """
+    for question in MIX:
+        body = b'{"input": %s}' % question.query()
+        answers = [server.ask("POST", opa.PATH, body, JSON) for server in (ours, theirs)]
+        results = [json.loads(answer)["result"] for _, _, answer in answers]
+        assert opa.same(*results), (question, results)
+
+
 def check_batch(server: Server, answers: dict[Question, Any]) -> None:
     """Make sure that a batch is answered as its queries are, one by one.
 
@@ -136,7 +161,7 @@ def check_batch(server: Server, answers: dict[Question, Any]) -> None:
         AssertionError: It is not.
     """
     body = questions.batch_body(list(answers))
-    _, _, answer = server.ask("POST", "/v1/decisions", body, {"Content-Type": "application/json"})
+    _, _, answer = server.ask("POST", "/v1/decisions", body, JSON)
     assert json.loads(answer) == {"decisions": list(answers.values())}
 
 
@@ -239,6 +264,12 @@ def targets(loads: dict[str, list[Load]], rates: dict[str, float]) -> list[Targe
     times = {name: beside(name, single) * BATCH for name, single in ((BATCHED, SINGLE), (BATCHED_NEW, SINGLE_NEW))}
     times_new = f"{number(times[BATCHED_NEW])} if no query repeats, single or in a batch"
 
+    def beside_opa() -> Target:
+        if OPA in loads:
+            dialect = f"{number(beside(AS_OPA, OPA))} asked by the same bytes"
+            return ratio(BESIDE_OPA, 4, SINGLE, OPA, dialect)
+        return Target(BESIDE_OPA, 4, "times", None, at_least=True, note="Go could not build OPA's server")
+
     def at_least(what: str, wanted: float, unit: str, figure: float, note: str) -> Target:
         return Target(what, wanted, unit, figure, at_least=True, note=note)
 
@@ -248,6 +279,7 @@ def targets(loads: dict[str, list[Load]], rates: dict[str, float]) -> list[Targe
     return [
         ratio("a decision a request, beside Starlette on uvicorn", 1.6, SINGLE, STARLETTE, prepared),
         ratio("a decision a request, beside a bare Protocol", 0.55, SINGLE, BARE),
+        beside_opa(),
         ratio("forward-auth, beside Starlette's CORSMiddleware", 1, FORWARD, MIDDLEWARE),
         at_least(f"batches of {BATCH}", 250_000, "decisions/s", rates[BATCHED], new),
         at_least(f"batches of {BATCH}, beside single ones", 12, "times", times[BATCHED], times_new),
