@@ -47,7 +47,7 @@ class Keeping:
             return
         if isinstance(self._snapshot, SharedSnapshot):
             # It is for those who come after this process, and nobody waits until it is written.
-            self._snapshot.clear()
+            self._snapshot.expire()
             self._due = 0.0
         else:
             self._write()

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from weakref import finalize
 
 import msgspec
@@ -37,6 +38,10 @@ SKEW_SECONDS: Final = 60
 _BATCH: Final = 1000
 _HEAD: Final = re.compile(rb'\{"revision":"(sha256:[0-9a-f]{64})","layout":"([0-9a-f]{64})",')
 _HEAD_BYTES: Final = 200
+_OLDER: Final = b"\0"
+"""Stands at the end of what is older than the active policies; no line of JSON ends so."""
+_MOST_GROWN: Final = 2
+"""How many times as long as its first line a file may become before it is written anew."""
 # Nobody waits for what is no file.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -125,7 +130,7 @@ class Snapshot:
         """
         text = self._read()
         try:
-            written = json.loads(text)
+            written = self._parsed(text)
             # Once, all policies were in one document.
             documents = {WHOLE: written["document"]} if "document" in written else dict(written["documents"])
             drafts = {name: Draft(None, document) for name, document in documents.items()}
@@ -161,6 +166,9 @@ class Snapshot:
             mistake = PolicyError(UNREADABLE, message, file=shown_path(self.path))
             raise InvalidPolicies([*invalid.mistakes, mistake]) from None
 
+    def _parsed(self, text: bytes) -> dict[str, Any]:
+        return dict(json.loads(text))
+
     def _read(self, size: int = -1) -> bytes:
         with os.fdopen(os.open(self.path, _FLAGS), "rb") as file:
             # Anything else may never come to an end.
@@ -195,7 +203,8 @@ class Snapshot:
 class SharedSnapshot(Snapshot):
     """The same for a service without a snapshot: in memory, for another reader if this one dies.
 
-    It need not be written before a change is given, but then it has to be emptied.
+    It need not be written before a change is given, but then it has to be marked as older. It is one line for all
+    documents, and one for those that a change has replaced: what a change costs does not grow with what there is.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -203,6 +212,9 @@ class SharedSnapshot(Snapshot):
         super().__init__(Path(f"/dev/fd/{descriptor}"))
         self._descriptor = descriptor
         self._closing = finalize(self, os.close, descriptor)
+        # What this process has written: the documents, and the bytes of the first line and of all.
+        self._saved: Mapping[str, PolicySet | Draft] = {}
+        self._first = self._size = 0
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -212,16 +224,32 @@ class SharedSnapshot(Snapshot):
         """Close the file, which is gone when all processes have closed it."""
         self._closing()
 
-    def clear(self) -> None:
-        """Forget what is there."""
-        os.ftruncate(self._descriptor, 0)
+    def expire(self) -> None:
+        """Mark what is there as older than what becomes active, until that is saved."""
+        os.pwrite(self._descriptor, _OLDER, os.fstat(self._descriptor).st_size)
 
     def save(self, good: GoodSet) -> None:
-        """Replace what is there; what is half written is of no use, which shows."""
-        self.clear()
+        """Add what has changed to what is there, or replace it; what is half written is of no use, which shows."""
+        content, before = _content(good), self._saved
+        self._saved = {}
+        if before and self._size < _MOST_GROWN * self._first:
+            changed = {name: document for name, document in content.items() if before.get(name) is not document}
+            start, written = self._size, _written_change(good, changed, before.keys() - content.keys())
+        else:
+            start, written = 0, _written(good)
+            os.ftruncate(self._descriptor, 0)
         with os.fdopen(os.dup(self._descriptor), "wb") as file:
-            file.seek(0)
-            file.writelines(_written(good))
+            file.seek(start)
+            file.writelines(written)
+            # The last byte of all.
+            file.write(b"\n")
+            self._size = file.tell()
+        self._first = self._first if start else self._size
+        self._saved = content
+
+    def holds(self, good: GoodSet) -> bool:
+        """Say whether these policies are there, and no change to them."""
+        return super().holds(good) and _is_one_line(self._read())
 
     def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> GoodSet:
         """Read what is there. If there is nothing, nobody has to know."""
@@ -230,23 +258,50 @@ class SharedSnapshot(Snapshot):
         except (OSError, ValueError):
             raise invalid from None
 
+    def _parsed(self, text: bytes) -> dict[str, Any]:
+        if not text.endswith(b"\n"):
+            raise ValueError  # it is older than what is active, or half written
+        whole: dict[str, Any] = {}
+        documents: dict[str, Any] = {}
+        for line in BytesIO(text):
+            written = json.loads(line)
+            for name in written.pop("removed", ()):
+                del documents[name]
+            documents.update(written.pop("documents"))
+            whole.update(written)
+        return {**whole, "documents": documents}
+
     def _read(self, size: int = -1) -> bytes:
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(0)
             return file.read(size)
 
     def _remove(self) -> str:
-        self.clear()
+        os.ftruncate(self._descriptor, 0)
         return ""
+
+
+def _is_one_line(text: bytes) -> bool:
+    return text.find(b"\n") == len(text) - 1
 
 
 def _written(good: GoodSet) -> Iterator[bytes]:
     """Write documents piece by piece: as a whole, their structure would take up more memory than the policies."""
     content = _content(good)
     yield b'{"revision":"%b","layout":"%b",' % (good.revision.encode(), _layout(content).encode())
+    yield from _written_rest(good, content)
+
+
+def _written_change(good: GoodSet, changed: Mapping[str, PolicySet | Draft], removed: Iterable[str]) -> Iterator[bytes]:
+    """Write the documents that have changed, and the names of those that are gone."""
+    yield b'{"removed":%b,' % json.dumps(sorted(removed)).encode()
+    yield from _written_rest(good, changed)
+
+
+def _written_rest(good: GoodSet, documents: Mapping[str, PolicySet | Draft]) -> Iterator[bytes]:
     yield b'"loaded_at":%b,"since":%b,' % (msgspec.json.encode(good.loaded_at), json.dumps(dict(good.since)).encode())
     yield b'"documents":{'
-    for index, (name, document) in enumerate(content.items()):
+    for index, (name, document) in enumerate(documents.items()):
         # Names of files may hold bytes that are not text, which only this module keeps.
         yield b"," * (index > 0) + json.dumps(name).encode()
         yield from _written_document(*_parts(document))

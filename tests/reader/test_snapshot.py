@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from errno import EROFS
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cors_service.policy import InvalidPolicies, PolicyError, Source, read_document, revision
 from cors_service.policy.draft import Draft
@@ -18,6 +20,7 @@ from cors_service.processes import nameless_file
 from cors_service.reader.good import GoodSet
 from cors_service.reader.snapshot import SKEW_SECONDS, SharedSnapshot, Snapshot
 from cors_service.reader.sources import read_policies
+from tests.examples import examples
 from tests.store.store_texts import document, toml
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "policies.toml"
@@ -257,18 +260,84 @@ def test_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["snapshot"]
 
 
-def test_shared() -> None:
-    """What a reader keeps in memory is there for the next one; what is cleared or half written is not, and not told."""
+@pytest.fixture
+def shared() -> Iterator[tuple[SharedSnapshot, SharedSnapshot]]:
+    """What one reader writes into, and another one reads."""
     descriptor = nameless_file("policies")
-    first, second = SharedSnapshot(descriptor), SharedSnapshot(os.dup(descriptor))
+    both = SharedSnapshot(descriptor), SharedSnapshot(os.dup(descriptor))
+    yield both
+    for one in both:
+        one.close()
+
+
+def size(snapshot: SharedSnapshot) -> int:
+    """The bytes of it."""
+    return os.fstat(snapshot.fileno()).st_size
+
+
+def test_shared(shared: tuple[SharedSnapshot, SharedSnapshot]) -> None:
+    """What a reader keeps in memory is there for the next one; what is half written is not, and not told."""
+    first, second = shared
     for names in (["one", "two"], ["three"]):
         first.save(GoodSet.of(read_document(document(*names)), 5.0))
         assert sorted(second.in_place_of(WRONG, is_start=False).policy_set.policies) == sorted(names)
-    os.ftruncate(descriptor, 100)
-    with pytest.raises(InvalidPolicies) as caught:
-        second.in_place_of(WRONG, is_start=False)
-    assert caught.value is WRONG
-    first.clear()
-    assert not second.holds(GoodSet.of(read_document(document("three")), 0.0))
-    for one in (first, second):
-        one.close()
+    whole = size(first)
+    for left in (100, whole - 1):
+        os.ftruncate(first.fileno(), left)
+        with pytest.raises(InvalidPolicies) as caught:
+            second.in_place_of(WRONG, is_start=False)
+        assert caught.value is WRONG
+
+
+def test_shared_and_older(shared: tuple[SharedSnapshot, SharedSnapshot]) -> None:
+    """What is kept in memory is of no use from when something newer is given until that is saved, too."""
+    first, second = shared
+    for names in (["one"], ["one", "two"], ["three"]):
+        good = GoodSet.of(read_document(document(*names)), 5.0)
+        first.expire()
+        with pytest.raises(ValueError, match="not a snapshot"):
+            second.load()
+        first.save(good)
+        assert second.load().revision == good.revision
+
+
+@examples(100)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["a", "b", "c", "d\udcff"]), st.integers(1, 4), min_size=1), max_size=8)
+)
+def test_shared_changes(states: list[dict[str, int]]) -> None:
+    """After each of many changes, another reader finds what was saved last: each document, and none that is gone."""
+    first = SharedSnapshot(nameless_file("policies"))
+    second = SharedSnapshot(os.dup(first.fileno()))
+    drafts: dict[tuple[str, int], Draft] = {}
+    for number, state in enumerate(states):
+        documents = {
+            name: drafts.setdefault((name, generation), Draft(None, document(f"{name[0]}-{generation}")))
+            for name, generation in state.items()
+        }
+        good = GoodSet.of(read_drafts([documents[name] for name in sorted(documents)]), float(number), documents)
+        first.expire()
+        first.save(good)
+        found = second.load()
+        assert (found.revision, found.loaded_at, found.documents.keys()) == (good.revision, number, state.keys())
+        for name, generation in state.items():
+            assert list(found.documents[name].policies) == [f"{name[0]}-{generation}"]
+    first.close()
+    second.close()
+
+
+def test_shared_changes_are_small(shared: tuple[SharedSnapshot, SharedSnapshot]) -> None:
+    """What a change to one of many documents adds does not grow with their number, and all of it stays bounded."""
+    first, second = shared
+    documents = {f"{number}.json": Draft(None, document(f"p{number}")) for number in range(200)}
+    first.save(GoodSet.of(read_drafts(list(documents.values())), 0.0, documents))
+    whole = size(first)
+    for generation in range(300):
+        before = size(first)
+        documents = {**documents, "0.json": Draft(None, document(f"q{generation}"))}
+        good = GoodSet.of(read_drafts(list(documents.values())), 0.0, documents)
+        first.save(good)
+        assert size(first) < before + whole / 50
+        assert size(first) < 2.1 * whole
+    assert second.load().revision == good.revision
+    assert not second.holds(good)
