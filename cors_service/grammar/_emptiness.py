@@ -1,4 +1,4 @@
-"""Whether an expression covers any origin, decided on automata: one of the expression, and one of all origins.
+"""Whether an expression, and each alternative in it, covers any origin: decided on its automaton and that of origins.
 
 An origin, for this purpose, is a scheme, a host of the characters that browsers send in hosts of that scheme, and
 perhaps a port. Both automata go along the same text, as far as there is one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from cors_service.grammar.origin import DEFAULT_PORTS
 from cors_service.grammar.syntax import CHARS, DIGITS, Chars, Choice, Edge, Node, NotReadError, Sequence, parse
@@ -25,10 +25,24 @@ _ENDS: Final = frozenset({"host", "opaque host", "address", "port"})
 _FILE: Final = "file"
 
 _Steps = list[tuple[frozenset[str], str]]
+_Place = tuple[int, str, bool]
+_Alternative = tuple[int, int, str]
 
 
-def covers_nothing(expression: str) -> bool:
-    """Say whether an expression is proven to cover no origin.
+class Idle(NamedTuple):
+    """What of an expression is proven to cover no origin.
+
+    Attributes:
+        is_all: Whether nothing of it covers one.
+        alternatives: How those are written that no covered origin takes, in the order in which they end.
+    """
+
+    is_all: bool
+    alternatives: list[str]
+
+
+def idle(expression: str) -> Idle:
+    """Say what of an expression is proven to cover no origin.
 
     Args:
         expression: The expression, which RE2 can compile.
@@ -36,8 +50,8 @@ def covers_nothing(expression: str) -> bool:
     try:
         automaton = _Automaton(parse(expression))
     except NotReadError:
-        return False
-    return not automaton.meets_origins()
+        return Idle(is_all=False, alternatives=[])
+    return automaton.idle()
 
 
 @cache
@@ -80,6 +94,8 @@ class _Automaton:
     def __init__(self, node: Node) -> None:
         self._taking: list[list[tuple[frozenset[str], int]]] = []
         self._free: list[list[tuple[str, int]]] = []
+        # The last state of each alternative: whoever takes it, comes through. Repeated ones have several.
+        self._lasts: dict[_Alternative, list[int]] = {}
         self._start = self._state()
         self._end = self._add(node, self._start)
 
@@ -103,8 +119,10 @@ class _Automaton:
             elif isinstance(node, Edge):
                 self._free[start].append((node.place, end))
             else:
-                for part in node.parts:
-                    self._free[self._add(part, self._after(start))].append(("", end))
+                for number, part in enumerate(node.parts):
+                    last = self._after(self._add(part, self._after(start)))
+                    self._lasts.setdefault((id(node), number, node.texts[number]), []).append(last)
+                    self._free[last].append(("", end))
             return end
         for _ in range(node.least):
             start = self._add(node.part, start)
@@ -125,21 +143,30 @@ class _Automaton:
         self._free[start].append(("", state))
         return state
 
-    def meets_origins(self) -> bool:
-        """Say whether it goes along some origin, from its start to its end."""
+    def idle(self) -> Idle:
+        """Go along all origins, and back from their ends: what was not passed both times covers none."""
         first = (self._start, "scheme ", False)
-        seen, waiting = {first}, [first]
+        before: dict[_Place, list[_Place]] = {first: []}
+        waiting = [first]
         while waiting:
-            state, origin, is_over = waiting.pop()
-            if state == self._end and origin in _ENDS:
-                return True
-            for following in self._following(state, origin, is_over):
-                if following not in seen:
-                    seen.add(following)
+            place = waiting.pop()
+            for following in self._following(*place):
+                if following not in before:
+                    before[following] = []
                     waiting.append(following)
-        return False
+                before[following].append(place)
+        waiting = [place for place in before if place[0] == self._end and place[1] in _ENDS]
+        passed = set(waiting)
+        while waiting:
+            for place in before[waiting.pop()]:
+                if place not in passed:
+                    passed.add(place)
+                    waiting.append(place)
+        states = {state for state, _, _ in passed}
+        alternatives = [text for (_, _, text), lasts in self._lasts.items() if states.isdisjoint(lasts)]
+        return Idle(is_all=not passed, alternatives=alternatives)
 
-    def _following(self, state: int, origin: str, is_over: bool) -> Iterator[tuple[int, str, bool]]:
+    def _following(self, state: int, origin: str, is_over: bool) -> Iterator[_Place]:
         for place, after in self._free[state]:
             if place != "^" or origin == "scheme ":
                 yield after, origin, is_over or place == "$"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cors_service.grammar._emptiness import covers_nothing
+from cors_service.grammar._emptiness import idle
 from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar._strangers import search
 from cors_service.grammar.mistakes import PolicyError, shown
@@ -74,12 +74,27 @@ def read_expression(text: str) -> Expression:
     if size > MAX_SIZE:
         raise _too_large(text, f"makes an automaton of more than {MAX_SIZE} instructions")
     covers = automaton_of([text]).Match
-    if covers_nothing(text.removeprefix(REGEX)):
-        message = f"{shown(text)} covers no origin: an expression must match a whole origin, from the scheme on."
-        hint = r"Let it begin as 're:https://[a-z0-9-]+\.example\.com' does, and end without a slash."
-        raise PolicyError("regex-covers-nothing", message, hint=hint, value=text)
+    _refuse_idle(text)
     is_insecure = _CLEARTEXT.search(text) is not None or bool(covers(_STRANGER))
     return Expression(text, is_insecure, size)
+
+
+def _refuse_idle(text: str) -> None:
+    """Refuse what covers no origin, or has an alternative that never does: it was meant for some.
+
+    Raises:
+        PolicyError: It has.
+    """
+    is_all, alternatives = idle(text.removeprefix(REGEX))
+    if is_all:
+        message = f"{shown(text)} covers no origin: an expression must match a whole origin, from the scheme on."
+        hint = r"Let it begin as 're:https://[a-z0-9-]+\.example\.com' does, and end without a slash."
+    elif alternatives:
+        message = f"The alternative {shown(alternatives[0])} of {shown(text)} covers no origin."
+        hint = "An origin has a lower-case host and ends without a slash. Correct the alternative, or take it out."
+    else:
+        return
+    raise PolicyError("regex-covers-nothing", message, hint=hint, value=text)
 
 
 def _size_of(text: str) -> int:

@@ -73,9 +73,15 @@ class Sequence(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """One part out of some."""
+    """One part out of some.
+
+    Attributes:
+        parts: The parts.
+        texts: How each of them is written.
+    """
 
     parts: tuple[Node, ...]
+    texts: tuple[str, ...]
 
 
 class Repetition(Struct, frozen=True):
@@ -117,11 +123,16 @@ class _Parser:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise NotReadError
+        starts = [self._pos]
         parts = [self._sequence()]
         while self._take("|"):
+            starts.append(self._pos)
             parts.append(self._sequence())
         self._depth -= 1
-        return Choice(tuple(parts)) if len(parts) > 1 else parts[0]
+        if len(parts) == 1:
+            return parts[0]
+        ends = [*(start - 1 for start in starts[1:]), self._pos]
+        return Choice(tuple(parts), tuple(self._text[start:end] for start, end in zip(starts, ends, strict=True)))
 
     def _sequence(self) -> Node:
         parts: list[Node] = []

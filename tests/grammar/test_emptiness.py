@@ -1,4 +1,4 @@
-"""Tests of the proof that an expression covers no origin."""
+"""Tests of the proof that an expression, or an alternative in it, covers no origin."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cors_service.grammar._emptiness import covers_nothing
+from cors_service.grammar._emptiness import idle
 from cors_service.grammar.expression import automaton_of
 from cors_service.policy import PolicyError
 from cors_service.testing import strategies
@@ -75,13 +75,35 @@ SOMETHING = {
 @pytest.mark.parametrize("expression", NOTHING.values(), ids=NOTHING)
 def test_nothing(expression: str) -> None:
     """An expression that matches no origin is proven to."""
-    assert covers_nothing(expression)
+    assert idle(expression).is_all
 
 
 @pytest.mark.parametrize("expression", SOMETHING.values(), ids=SOMETHING)
 def test_something(expression: str) -> None:
     """Nothing is said of an expression that matches an origin, or that the proof does not read."""
-    assert not covers_nothing(expression)
+    assert not idle(expression).is_all
+
+
+ALTERNATIVES: dict[str, tuple[str, list[str]]] = {
+    "none is idle": (r"https://(a|b|c\.d)\.example|http://localhost(:3000|:8080|)", []),
+    "capitals": (r"https://(www\.|WWW\.)a\.example", [r"WWW\."]),
+    "capitals in any case": (r"(?i)https://(www\.|WWW\.)a\.example", []),
+    "a slash at the end": (r"^https://a\.example$|^https://b\.example/$", [r"^https://b\.example/$"]),
+    "a host without its scheme": (r"https://a\.example|b\.example|null", [r"b\.example", "null"]),
+    "one that is empty": (r"https://(|a)", [""]),
+    "one in a repetition": (r"https://(a|b/)+\.example", ["b/"]),
+    "one that is idle the first time, not the second": (r"(?:https://|\.?a){2}", []),
+    "one within another": (r"https://(a(x|/)|b)\.example", ["/"]),
+    "an idle one with others in it": (r"https://a|(x|y)/", ["x", "y", "(x|y)/"]),
+    "the same text twice, idle once": (r"(https|A)://(A|b)", ["A", "A"]),
+    "an edge that can't be": (r"https://a(\.b|$c)", ["$c"]),
+}
+
+
+@pytest.mark.parametrize(("expression", "alternatives"), ALTERNATIVES.values(), ids=ALTERNATIVES)
+def test_alternatives(expression: str, alternatives: list[str]) -> None:
+    """Each alternative that no covered origin takes is found, and no other."""
+    assert idle(expression).alternatives == alternatives
 
 
 PIECES = [
@@ -111,7 +133,7 @@ def test_whatever_covers_an_origin_is_not_dead(expression: str, origin: str) -> 
     except PolicyError:
         assume(False)
     if any(compiled.Match(one) for one in (*ORIGINS, origin)):
-        assert not covers_nothing(expression)
+        assert not idle(expression).is_all
 
 
 @examples(1_000)
@@ -123,6 +145,23 @@ def test_matches_of_a_dead_expression(data: st.DataObject, flags: str, expressio
         compiled = re.compile(flags + expression.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"), re.ASCII)
     except (PolicyError, re.error):
         assume(False)
-    if covers_nothing(flags + expression):
+    if idle(flags + expression).is_all:
         text = data.draw(st.from_regex(compiled, fullmatch=True))
         assert text in {"null", "file://"} or not naive.is_origin(text)
+
+
+@examples(1_000)
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=4).map("".join),
+    st.lists(EXPRESSIONS.filter(lambda text: "|" not in text), min_size=2, max_size=3, unique=True),
+    st.lists(st.sampled_from(PIECES), max_size=4).map("".join),
+    strategies.exact_origins(),
+)
+def test_an_idle_alternative_covers_nothing(before: str, alternatives: list[str], after: str, origin: str) -> None:
+    """An expression with an alternative alone that is proven to cover no origin matches none."""
+    try:
+        found = idle(f"{before}({'|'.join(alternatives)}){after}").alternatives
+        compiled = [automaton_of([f"re:{before}({each}){after}"]) for each in alternatives if each in found]
+    except PolicyError:
+        assume(False)
+    assert not any(each.Match(one) for each in compiled for one in (*ORIGINS, origin))

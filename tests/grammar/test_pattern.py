@@ -234,6 +234,7 @@ REFUSED = {
     "Punycode that is none": ("https://xn--a", "origin-punycode-malformed"),
     "Punycode that is none, behind a wildcard": ("https://*.xn--a.example", "origin-punycode-malformed"),
     "an expression that covers nothing": ("re:/^https:/", "regex-covers-nothing"),
+    "an alternative that covers nothing": (r"re:https://(www\.|WWW\.)a\.example", "regex-covers-nothing"),
     "a wildcard that is not the first label": ("https://a.*.example", "wildcard-misplaced"),
     "a wildcard that is the last label": ("https://a.*", "wildcard-misplaced"),
     "two wildcards": ("https://*.*.example", "wildcard-misplaced"),
