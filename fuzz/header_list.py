@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cors_service.decision import ActivePolicies, Query
-from cors_service.decision._grant import MAX_HEADER_BYTES, MAX_HEADER_NAMES
+from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES
 from cors_service.policy import read_document
 from fuzz import checked
 

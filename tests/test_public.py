@@ -23,7 +23,7 @@ FLOORS = (
     ("_twisted", "grammar", "browser"),
     ("policy", "access"),
     ("decision", "algebra"),
-    ("wire", "limits", "reader", "suites", "stopped"),
+    ("wire", "limits", "reader", "suites", "stopped", "explain"),
     ("processes", "store", "observe"),
     ("web", "asking", "client", "protect", "review", "doctor"),
     ("server",),
@@ -44,6 +44,7 @@ PURE = (
     "reader",
     "suites",
     "stopped",
+    "explain",
     "asking",
 )
 """Packages that import neither Twisted nor what comes with it."""

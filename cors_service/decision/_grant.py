@@ -6,16 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from cors_service.decision.decision import Headers
+from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES, MAX_METHOD
 from cors_service.grammar.mistakes import cut, shown
 from cors_service.grammar.tokens import is_forbidden_method, is_forbidden_request_header, is_token, normalize_method
 from cors_service.policy.model import Rule
-
-MAX_HEADER_NAMES: Final = 64
-"""Names in all Access-Control-Request-Headers lines of a preflight; browsers send a handful."""
-MAX_HEADER_BYTES: Final = 4096
-"""Length of all these lines together."""
-MAX_METHOD: Final = 64
-"""Length of a method name."""
 
 _OWS: Final = " \t"
 

@@ -10,9 +10,9 @@ from itertools import islice, pairwise, product
 from typing import Final
 
 from cors_service.decision._compiled import CompiledPolicy
-from cors_service.decision._grant import MAX_HEADER_BYTES, MAX_HEADER_NAMES, Grant
+from cors_service.decision._grant import Grant
 from cors_service.decision.decision import Decision
-from cors_service.decision.query import Query
+from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES, Query
 from cors_service.grammar.flaw import as_browsers_send
 from cors_service.grammar.mistakes import cut
 from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT, Origin, read_origin

@@ -9,6 +9,13 @@ from msgspec import Struct, structs
 
 from cors_service.grammar.tokens import normalize_method
 
+MAX_HEADER_NAMES: Final = 64
+"""Names in all Access-Control-Request-Headers lines of a preflight; browsers send a handful."""
+MAX_HEADER_BYTES: Final = 4096
+"""Length of all these lines together."""
+MAX_METHOD: Final = 64
+"""Length of a method name."""
+
 
 class BadQuery(Exception):
     """The caller's mistake: a query without a decision.

@@ -207,7 +207,16 @@ def unreadable(shown: str, error: Exception) -> PolicyError:
     return PolicyError("document-unreadable", f"The document can't be read: {what}.", file=shown)
 
 
-def _read_all(paths: Sequence[Path], limits: ReaderLimits, progress: Progress | None) -> PolicySet:
+def read_texts(paths: Sequence[Path], limits: ReaderLimits = DEFAULT_LIMITS) -> list[Source | PolicyError]:
+    """Read the texts of all documents of several files and directories, each once.
+
+    Args:
+        paths: The files and directories.
+        limits: What each document may take.
+
+    Returns:
+        The texts, and what is wrong where one can't be read.
+    """
     read: list[Source | PolicyError] = []
     seen: set[str] = set()
     for path in paths:
@@ -219,6 +228,11 @@ def _read_all(paths: Sequence[Path], limits: ReaderLimits, progress: Progress | 
         if len(paths) > 1:
             names = [name for name in names if _is_new(path / name, seen)]
         read += [read_text(path, name, limits)[0] for name in names]
+    return read
+
+
+def _read_all(paths: Sequence[Path], limits: ReaderLimits, progress: Progress | None) -> PolicySet:
+    read = read_texts(paths, limits)
     mistakes = [error for error in read if isinstance(error, PolicyError)]
     sources = [source for source in read if isinstance(source, Source)]
     drafts: list[Draft] = []

@@ -3,7 +3,7 @@
 import pytest
 
 from cors_service.decision import Query
-from cors_service.decision._grant import MAX_HEADER_BYTES, MAX_HEADER_NAMES
+from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES
 from tests.decision.queries import (
     ACAC,
     ACAH,

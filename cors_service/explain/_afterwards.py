@@ -1,0 +1,57 @@
+"""What is allowed once an exchange passes: cookies, readable headers, and how long the preflight is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from cors_service.browser.cache import preflight_max_age
+from cors_service.browser.headers import values_of
+from cors_service.browser.sharing import exposed_headers
+from cors_service.explain._asking import Asked
+from cors_service.explain._engines import CAPS, ENGINES, NAMES
+from cors_service.explain.exchange import Answers
+from cors_service.explain.explanation import Step
+from cors_service.grammar.site import same_site, site_of
+
+_ALWAYS: Final = "Cache-Control, Content-Language, Content-Length, Content-Type, Expires, Last-Modified and Pragma"
+_PROBE: Final = "x-any"
+
+
+def steps(asked: Asked, answers: Answers) -> Iterator[Step]:
+    """Say what is allowed after an exchange that passes."""
+    if asked.exchange.credentials == "include" and not asked.request.same_origin:
+        yield Step("cookies", "note", _cookies(asked))
+    if asked.request.same_origin:
+        return
+    if answers.actual is not None:
+        yield Step("headers", "note", _headers(asked, answers.actual.headers))
+    if answers.preflight is not None:
+        yield Step("kept", "note", _kept(answers.preflight.headers))
+
+
+def _cookies(asked: Asked) -> str:
+    page, origin = asked.request.origin, asked.request.url_origin or ""
+    if same_site(page, origin):
+        _, domain = site_of(page) or ("", "")
+        return f"All cookies of the service go with it, those with SameSite=Lax and Strict too: both are of {domain}."
+    return (
+        "Of the service's cookies, only those with SameSite=None and Secure go with it, since the page is of another "
+        "site. Without SameSite, Chromium takes a cookie for Lax. WebKit blocks cookies of other sites, and Firefox "
+        "keeps them apart for each site that embeds them, whatever the headers of CORS say."
+    )
+
+
+def _headers(asked: Asked, headers: tuple[tuple[str, str], ...]) -> str:
+    if _PROBE in exposed_headers(asked.request, [*headers, (_PROBE, "1")]):
+        return "The page can read every header of the answer but Set-Cookie."
+    listed = ", ".join(values_of(headers, "access-control-expose-headers"))
+    more = f", and {listed}" if listed else ", and no other: expose_headers lists more"
+    return f"Of the answer's headers the page can read {_ALWAYS}{more}."
+
+
+def _kept(headers: tuple[tuple[str, str], ...]) -> str:
+    times = {engine: preflight_max_age(headers, CAPS[engine], behaviour) for engine, behaviour in ENGINES.items()}
+    kept = ", ".join(f"{NAMES[engine]} {seconds} s" for engine, seconds in times.items())
+    missing = "" if values_of(headers, "access-control-max-age") else ", as without max_age"
+    return f"The answer to the preflight is kept: {kept}{missing}. For as long, a revoked grant lives on."

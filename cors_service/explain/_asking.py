@@ -1,0 +1,142 @@
+"""What a browser sends, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from cors_service.browser import Request, preflight_headers
+from cors_service.browser.headers import HeaderLines
+from cors_service.browser.request import (
+    actual_headers,
+    is_forbidden_method,
+    is_forbidden_request_header,
+    is_safelisted_method,
+    needs_preflight,
+    unsafe_request_header_names,
+)
+from cors_service.decision import Query
+from cors_service.explain.exchange import Exchange
+from cors_service.explain.explanation import Step
+from cors_service.grammar.mistakes import cut
+from cors_service.grammar.origin import is_insecure_origin
+from cors_service.grammar.site import same_site
+
+_WEBSOCKET: Final = (("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"))
+_LONGEST: Final = 300
+
+
+class Asked:
+    """An exchange as the browser has it.
+
+    Attributes:
+        exchange: The exchange.
+        request: The request.
+        has_preflight: Whether the browser asks first.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        """Make it.
+
+        Raises:
+            ValueError: No page can make this request.
+        """
+        self.exchange = exchange
+        self.request: Request = exchange.request
+        self.has_preflight = (
+            exchange.mode == "cors" and not is_forbidden_method(self.request.method) and needs_preflight(self.request)
+        )
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """What the service decides about: the preflight, if there is one, and the request."""
+        actual = self._query(self.request.method, self.sent)
+        return (self._query("OPTIONS", preflight_headers(self.request)), actual) if self.has_preflight else (actual,)
+
+    def _query(self, method: str, lines: HeaderLines) -> Query:
+        exchange = self.exchange
+        lines = (*lines, *_circumstances(exchange, self.request))
+        return Query.received(method, lines, policy=exchange.policy, url=exchange.url)
+
+    @property
+    def sent(self) -> HeaderLines:
+        """The lines of the request that the page or CORS put there."""
+        if self.exchange.mode == "websocket":
+            return (("Origin", self.request.origin), *_WEBSOCKET)
+        if self.exchange.mode in {"no-cors", "navigate"} and self.request.method in {"GET", "HEAD"}:
+            # Browsers send Origin with these only where CORS is asked for (Fetch, #append-a-request-origin-header).
+            return self.request.headers
+        return actual_headers(self.request)
+
+    def steps(self) -> Iterator[Step]:
+        """Say what the browser does before anybody answers."""
+        request = self.request
+        dropped = [name for name, value in self.exchange.headers if is_forbidden_request_header(name, value)]
+        words = f"A page of {request.origin} asks {request.method} {cut(request.url, _LONGEST)}, {self._how()}."
+        if dropped:
+            words += f" Browsers drop {', '.join(dropped)}: pages can't set that."
+        yield Step("page", "note", words)
+        if is_forbidden_method(request.method):
+            yield Step("browser", "stops", f"No page may use the method {request.method}: the browser sends nothing.")
+        elif self.exchange.mode == "cors":
+            yield self._preflight()
+
+    def _how(self) -> str:
+        exchange = self.exchange
+        cookies = {"omit": "without cookies", "include": "with cookies"}.get(exchange.credentials)
+        if cookies is None:
+            cookies = "with cookies" if exchange.sends_credentials else "without cookies, since it is another origin"
+        return cookies if exchange.mode == "cors" else f"{cookies}, in the mode {exchange.mode}"
+
+    def _preflight(self) -> Step:
+        if self.request.same_origin:
+            return Step("preflight", "note", "It is the page's own origin: CORS has no part in it.")
+        if not self.has_preflight:
+            return Step("preflight", "note", "It is a simple request: the browser sends it without asking first.")
+        because = [] if is_safelisted_method(self.request.method) else [f"of the method {self.request.method}"]
+        names = unsafe_request_header_names(self.request.headers)
+        if names:
+            because.append(f"of the {'header' if len(names) == 1 else 'headers'} {cut(', '.join(names), _LONGEST)}")
+        message = f"The browser asks first, by a preflight, because {' and '.join(because)}."
+        return Step("preflight", "note", message, sent=self.preflight_lines())
+
+    def preflight_lines(self) -> tuple[str, ...]:
+        """Write the preflight."""
+        return as_lines(f"OPTIONS {path_of(self.request.url)}", preflight_headers(self.request))
+
+    def request_lines(self) -> tuple[str, ...]:
+        """Write the request."""
+        return as_lines(f"{self.request.method} {path_of(self.request.url)}", self.sent)
+
+
+def as_lines(first: str, headers: HeaderLines) -> tuple[str, ...]:
+    """Write a message of HTTP, as far as it matters here."""
+    return (first, *(f"{name}: {value}" for name, value in headers))
+
+
+def path_of(url: str) -> str:
+    """Give the path of a URL, or the URL itself where it has none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return (parts.path or "/") if parts.netloc else url
+
+
+def _circumstances(exchange: Exchange, request: Request) -> HeaderLines:
+    """What else browsers send that a guard looks at."""
+    origin = request.url_origin
+    if origin is None:
+        return ()
+    host = ("Host", origin.partition("://")[2])
+    if is_insecure_origin(origin) or exchange.mode == "websocket":
+        # They send no fetch metadata where anybody could read it (Fetch Metadata, 2); Chromium none with WebSockets.
+        return (host,)
+    site = "cross-site"
+    if request.same_origin:
+        site = "same-origin"
+    elif same_site(request.origin, origin):
+        site = "same-site"
+    dest = (("Sec-Fetch-Dest", "document"),) if exchange.mode == "navigate" else ()
+    return (host, ("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", exchange.mode), *dest)

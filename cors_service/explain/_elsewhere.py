@@ -1,0 +1,54 @@
+"""What no header of CORS decides, and no policy mends."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from cors_service.explain._asking import Asked
+from cors_service.explain.explanation import Step
+from cors_service.grammar.origin import is_insecure_origin, is_loopback, read_origin
+
+
+def is_mixed(asked: Asked) -> bool:
+    """Say whether it is mixed content, which browsers never send (Mixed Content, 4.4)."""
+    return asked.exchange.mode != "navigate" and _is_mixed(asked.request.origin, asked.request.url_origin)
+
+
+def _is_mixed(page: str, origin: str | None) -> bool:
+    return page.startswith("https://") and origin is not None and is_insecure_origin(origin)
+
+
+def steps(asked: Asked) -> Iterator[Step]:
+    """Say what else browsers look at."""
+    origin = asked.request.url_origin
+    if origin is None or asked.request.same_origin:
+        return
+    if is_mixed(asked):
+        message = (
+            "It is mixed content: a page of https may not ask http, and the browser sends nothing. No header helps: "
+            "serve the URL by https."
+        )
+        yield Step("elsewhere", "stops", message)
+    elif asked.request.origin.startswith("https://") and origin.startswith("http://"):
+        message = "Browsers take this machine itself for secure, so that it is not mixed content; WebKit since 2025."
+        yield Step("elsewhere", "note", message)
+    if _is_local(origin) and not _is_local(asked.request.origin):
+        message = (
+            "The URL is of a local network. If the page is not, Chromium asks the user for permission (Local Network "
+            "Access): no header grants it."
+        )
+        yield Step("elsewhere", "note", message)
+
+
+def _is_local(origin: str) -> bool:
+    """Whether an origin is of this machine or of a local network, as far as its name says."""
+    read = read_origin(origin)
+    host = read.host if read is not None else ""
+    if is_loopback(host) or host.endswith(".local"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return address.is_private or address.is_link_local

@@ -1,0 +1,177 @@
+"""Edits TOML so that comments and order stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tomlkit
+from tomlkit.container import Container
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT, Array, Comment, InlineTable, Item, Key, Null, Table, Whitespace
+
+from cors_service.explain._edits import RULE_KEYS, Add, Edit, Insert, NotEditedError, Put, Split, Take, at
+
+_Entry = tuple[Key | None, Item]
+
+
+def edit_toml(text: str, edits: Sequence[Edit]) -> str:
+    """Make edits of a document.
+
+    Args:
+        text: The document, which is valid.
+        edits: What to change.
+
+    Raises:
+        NotEditedError: It is written in a way that is not edited here.
+    """
+    try:
+        document = tomlkit.parse(text)
+        for edit in edits:
+            _edit(document, edit)
+        return tomlkit.dumps(document)
+    except (TOMLKitError, TypeError, ValueError, AttributeError, LookupError) as error:
+        raise NotEditedError(f"it is written in a way that is not edited here ({type(error).__name__})") from error
+
+
+def _edit(document: Any, edit: Edit) -> None:
+    *above, last = edit.path
+    place = at(document, tuple(above))
+    key: Any = last
+    match edit:
+        case Put():
+            _put(place, key, edit)
+        case Add():
+            _add(place[last], edit.value)
+        case Take():
+            _take(place, last)
+        case Insert():
+            _insert(at(document, tuple(above[:-1])), str(above[-1]), key, edit.rule)
+        case Split():
+            _split(place[last], edit)
+
+
+def _put(place: Any, key: str, edit: Put) -> None:
+    """Set a key behind the others of its table, before the comments that lead to the next one."""
+    if isinstance(edit.value, dict):
+        # A policy is a table of its own, at the end of the document.
+        place[key] = _table(edit.value)
+        return
+    if key in place or not isinstance(place, Table):
+        place[key] = edit.value
+        return
+    tail = _taken_tail(place.value)
+    place.append(key, edit.value)
+    _put_back(place.value, tail)
+
+
+def _add(array: Any, value: str) -> None:
+    if not isinstance(array, Array):
+        raise NotEditedError("a list of it is none")
+    array.append(value)
+
+
+def _take(place: Any, last: str | int) -> None:
+    if isinstance(place, AoT) and isinstance(last, int):
+        # What stands behind the rule is about the next one.
+        tail = _taken_tail(place[last].value)
+        if last:
+            _put_back(place[last - 1].value, [entry for entry in tail if isinstance(entry[1], Comment)])
+        elif len(place) > 1:
+            place[1].trivia.indent = "".join(item.as_string() for _, item in tail if isinstance(item, Comment))
+    del place[last]
+
+
+def _insert(policy: Any, key: str, index: int, rule: dict[str, Any]) -> None:
+    rules = policy[key]
+    if isinstance(rules, Array):
+        rules.insert(index, _inline(rule))
+        return
+    if not isinstance(rules, AoT):
+        raise NotEditedError("its rules are no list of tables")
+    table = _table(rule)
+    # The blanks and comments above a header are about what it heads, and so they stay right above it.
+    tail = _taken_tail(rules[index - 1].value) if index else _above(policy, key)
+    blanks = [entry for entry in tail[:1] if isinstance(entry[1], Whitespace)]
+    if index:
+        _put_back(rules[index - 1].value, blanks)
+        table.trivia.indent = "" if blanks else "\n"
+    _put_back(table.value, tail)
+    if index < len(rules) and not tail:
+        rules[index].trivia.indent = "\n"
+    rules.insert(index, table)
+
+
+def _above(policy: Any, key: str) -> list[_Entry]:
+    """Take the comments right above the first rule of a policy, with a blank line before them."""
+    comments = _comments_before(policy.value, key) if isinstance(policy, Table) else []
+    return [(None, item) for item in (Whitespace("\n"), *comments)] if comments else []
+
+
+def _split(policy: Any, edit: Split) -> None:
+    if not isinstance(policy, Table):
+        raise NotEditedError("the policy is written in one line")
+    tail = _taken_tail(_last(policy).value)
+    old = tomlkit.table()
+    for key in [*policy]:
+        if key in RULE_KEYS:
+            comments = _comments_before(policy.value, key)
+            item = policy.item(key)
+            policy.remove(key)
+            for comment in comments:
+                old.add(comment)
+            old.append(key, item)
+    rules = tomlkit.aot()
+    new = _table(edit.rule)
+    for table in (new, old) if edit.is_first else (old, new):
+        rules.append(table)
+    policy.append("rules", rules)
+    rules[0].trivia.indent = "\n"
+    _put_back(rules[-1].value, tail)
+
+
+def _last(table: Table) -> Table:
+    """The table that ends where a table ends: itself, or one of its own."""
+    named = [item for key, item in table.value.body if key is not None]
+    return _last(named[-1]) if named and isinstance(named[-1], Table) else table
+
+
+def _table(values: dict[str, Any]) -> Table:
+    table = tomlkit.table()
+    for key, value in values.items():
+        table.append(key, value)
+    return table
+
+
+def _inline(values: dict[str, Any]) -> InlineTable:
+    table = tomlkit.inline_table()
+    for key, value in values.items():
+        table.append(key, value)
+    return table
+
+
+def _taken_tail(container: Container) -> list[_Entry]:
+    """Take the blanks and comments from the end of a table."""
+    body = container.body
+    start = len(body)
+    while start and body[start - 1][0] is None:
+        start -= 1
+    tail = [entry for entry in body[start:] if not isinstance(entry[1], Null)]
+    del body[start:]
+    return tail
+
+
+def _put_back(container: Container, entries: Sequence[_Entry]) -> None:
+    container.body.extend(entries)
+
+
+def _comments_before(container: Container, key: str) -> list[Comment]:
+    """Take the comments right above a key."""
+    body = container.body
+    place = next(number for number, (found, _) in enumerate(body) if found is not None and found.key == key)
+    comments: list[Comment] = []
+    while place and isinstance(item := body[place - 1][1], Comment):
+        comments.insert(0, item)
+        place -= 1
+        body[place] = (None, Null())
+    return comments

@@ -1,0 +1,112 @@
+"""What a page asks of a service, and what comes back."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+from msgspec import Struct
+
+from cors_service.browser import Request
+from cors_service.browser.headers import HeaderLines
+from cors_service.decision.own_origin import own_origin
+from cors_service.grammar.mistakes import shown
+from cors_service.grammar.origin import read_origin
+from cors_service.grammar.pattern import NULL
+
+Lines = tuple[tuple[str, str], ...]
+"""Names and values of headers."""
+Credentials = Literal["omit", "same-origin", "include"]
+Mode = Literal["cors", "no-cors", "same-origin", "navigate", "websocket"]
+
+CREDENTIALS: Final[tuple[Credentials, ...]] = get_args(Credentials)
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+
+class Exchange(Struct, frozen=True):
+    """A request of a page.
+
+    Attributes:
+        page: The origin of the page, serialised; see `origin_of`.
+        url: The absolute URL that it asks for.
+        method: The method, as the page writes it.
+        headers: The headers that the page sets.
+        credentials: The credentials mode (Fetch, #concept-request-credentials-mode).
+        mode: The mode (Fetch, #concept-request-mode); `websocket` opens one.
+        policy: The policy that the service is asked to decide by; None if the URL finds it.
+    """
+
+    page: str
+    url: str
+    method: str = "GET"
+    headers: Lines = ()
+    credentials: Credentials = "same-origin"
+    mode: Mode = "cors"
+    policy: str | None = None
+
+    @property
+    def request(self) -> Request:
+        """The same as browsers have it.
+
+        Raises:
+            ValueError: No page can make this request.
+        """
+        return Request(
+            origin=self.page,
+            url=self.url,
+            url_origin=own_origin(self.url),
+            method=self.method,
+            headers=self.headers,
+            credentials=self.credentials == "include",
+        )
+
+    @property
+    def sends_credentials(self) -> bool:
+        """Whether cookies and the like may go with it."""
+        is_own = self.page != NULL and self.page == own_origin(self.url)
+        return self.credentials == "include" or (self.credentials == "same-origin" and is_own)
+
+
+class Answer(Struct, frozen=True):
+    """What a service answered.
+
+    Attributes:
+        status: The status.
+        headers: The header lines.
+    """
+
+    status: int
+    headers: Lines = ()
+
+    @classmethod
+    def of(cls, status: int, headers: HeaderLines) -> Answer:
+        """Make one of whatever holds header lines."""
+        return cls(status, tuple((name, value) for name, value in headers))
+
+
+class Answers(Struct, frozen=True):
+    """What came back of an exchange.
+
+    Attributes:
+        actual: The answer to the request; None if it was never sent, or if no answer came.
+        preflight: The answer to the preflight; None if there was none.
+    """
+
+    actual: Answer | None = None
+    preflight: Answer | None = None
+
+
+def origin_of(page: str) -> str:
+    """Give the origin of a page.
+
+    Args:
+        page: Its URL, its origin, or `null`.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if page == NULL or read_origin(page) is not None:
+        return page
+    origin = own_origin(page)
+    if origin is None:
+        raise ValueError(f"{shown(page)} is not the URL or the origin of a page")
+    return origin

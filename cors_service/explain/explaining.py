@@ -1,0 +1,177 @@
+"""Goes through an exchange step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from cors_service.browser.headers import values_of
+from cors_service.browser.request import is_forbidden_method, is_safelisted_method, unsafe_request_header_names
+from cors_service.decision import ActivePolicies, BadQuery, Decision
+from cors_service.explain import _afterwards, _elsewhere, _engines
+from cors_service.explain._asking import Asked, as_lines
+from cors_service.explain.documents import Documents
+from cors_service.explain.exchange import Answers, Exchange
+from cors_service.explain.explanation import Engine, Explanation, Seen, Step
+from cors_service.explain.mending import mend
+
+_BLOCKED: Final = Seen("blocked")
+_OF_ANSWERS: Final = frozenset({"preflight-answer", "request", "answer"})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+def explain(exchange: Exchange, policies: ActivePolicies | Documents) -> Explanation:
+    """Say what comes of an exchange by policies.
+
+    Args:
+        exchange: What a page asks.
+        policies: What the service decides by. With the documents, there is also the edit that mends what is blocked.
+
+    Returns:
+        Each step, the decisions, what each engine makes of them, and the edit.
+
+    Raises:
+        ValueError: No page can make this request.
+    """
+    asked = Asked(exchange)
+    active = policies.active if isinstance(policies, Documents) else policies
+    steps = [*asked.steps()]
+    decisions: tuple[Decision, ...] = ()
+    try:
+        decisions = tuple(map(active.advise, asked.queries))
+    except BadQuery as error:
+        message = f"No policy decides, so the answer has no headers of CORS: {error.message} [{error.code}]"
+        steps.append(Step("no-decision", "stops", message))
+    engines, judged = _judged(asked, _engines.answers_of(decisions), decisions)
+    if not decisions:
+        judged = tuple(step for step in judged if step.step not in _OF_ANSWERS)
+    explanation = Explanation(exchange, (*steps, *judged), decisions, engines)
+    if not isinstance(policies, Documents) or explanation.passes:
+        return explanation
+    mending, step = mend(asked, explanation, policies)
+    return Explanation(exchange, (*explanation.steps, step), decisions, engines, mending)
+
+
+def explain_answers(exchange: Exchange, answers: Answers) -> Explanation:
+    """Say what browsers make of the answers of a live service.
+
+    Args:
+        exchange: What a page asked.
+        answers: What came back.
+
+    Returns:
+        Each step, and what each engine makes of it; no decisions, and nothing that mends it.
+
+    Raises:
+        ValueError: No page can make this request.
+    """
+    asked = Asked(exchange)
+    engines, judged = _judged(asked, answers, ())
+    return Explanation(exchange, (*asked.steps(), *judged), (), engines)
+
+
+def _judged(
+    asked: Asked, answers: Answers, decisions: tuple[Decision, ...]
+) -> tuple[dict[Engine, Seen], tuple[Step, ...]]:
+    """Let the engines judge; give what they make of it, and the steps from the first answer on."""
+    elsewhere = [*_elsewhere.steps(asked)]
+    if is_forbidden_method(asked.request.method):
+        return _engines.seen_by_all(_BLOCKED), ()
+    if _elsewhere.is_mixed(asked):
+        return _engines.seen_by_all(_BLOCKED), tuple(elsewhere)
+    guards = [*_guards(asked, decisions)]
+    if asked.exchange.mode != "cors":
+        outcome, message = _without_cors(asked, answers, is_stopped=any(step.outcome == "stops" for step in guards))
+        verdict = Step("browser", "stops" if outcome.outcome == "blocked" else "passes", message)
+        return _engines.seen_by_all(outcome), (*_request(asked, answers, decisions), *guards, verdict, *elsewhere)
+    judged = _engines.verdicts(asked, answers)
+    steps: list[Step] = []
+    if asked.has_preflight:
+        steps += _preflight(answers, decisions, passes=not judged["chromium"].preflight)
+    if not judged["chromium"].preflight:
+        steps += _request(asked, answers, decisions)
+    steps += guards
+    steps += _engines.steps(judged)
+    if all(one.allowed for one in judged.values()):
+        steps += _afterwards.steps(asked, answers)
+    return _engines.seen(judged), (*steps, *elsewhere)
+
+
+def _preflight(answers: Answers, decisions: tuple[Decision, ...], *, passes: bool) -> Iterator[Step]:
+    answer = answers.preflight
+    if answer is None:
+        if answers.actual is None:
+            yield Step("preflight-answer", "stops", "No answer to the preflight is known.")
+        return
+    received = as_lines(str(answer.status), answer.headers)
+    words = _in_words(decisions[0]) if decisions else f"The preflight was answered with {answer.status}."
+    yield Step("preflight-answer", "passes" if passes else "stops", words, received=received)
+
+
+def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) -> Iterator[Step]:
+    yield Step("request", "note", "The browser sends the request.", sent=asked.request_lines())
+    answer = answers.actual
+    if answer is None:
+        if not decisions:
+            yield Step("answer", "note", "No answer is known.")
+        return
+    if decisions:
+        decision = decisions[-1]
+        received = as_lines("(the status of the application)", answer.headers)
+        yield Step("answer", "stops" if decision.allowed is False else "passes", _in_words(decision), received=received)
+        return
+    received = as_lines(str(answer.status), answer.headers)
+    yield Step("answer", "note", f"The service answered with {answer.status}.", received=received)
+    if answer.status in _REDIRECTS and values_of(answer.headers, "location"):
+        message = (
+            "The application redirects. The browser follows only if this answer lets the page read it, and the next "
+            "one must, too; on the way to a third origin, the page's Origin becomes null. No policy changes that: "
+            "have the page ask for the last URL at once."
+        )
+        yield Step("elsewhere", "note", message)
+
+
+def _in_words(decision: Decision) -> str:
+    verdict = {True: "Allowed", False: "Refused", None: "Not a matter of CORS"}[decision.allowed]
+    words = f"{decision.reason.message} {decision.reason.hint}".rstrip()
+    return f"{verdict} [{decision.reason.code}]: {words}"
+
+
+def _guards(asked: Asked, decisions: tuple[Decision, ...]) -> Iterator[Step]:
+    # That of the request; a preflight that a guard stops is refused anyway.
+    guard = decisions[-1].guard if decisions else None
+    if guard is None:
+        if asked.exchange.mode == "websocket" and decisions:
+            message = "The policy has no guard: any page of any site can open this WebSocket, and read."
+            yield Step("guard", "note", message)
+        return
+    words = f"{guard.reason.message} {guard.reason.hint}".rstrip()
+    if guard.passes:
+        yield Step("guard", "passes", f"The guard lets it through [{guard.reason.code}]: {words}")
+    elif guard.stops:
+        yield Step("guard", "stops", f"The guard refuses it with a 403 [{guard.reason.code}]: {words}")
+    else:
+        yield Step("guard", "note", f"The guard would refuse it, and only reports [{guard.reason.code}]: {words}")
+
+
+def _without_cors(asked: Asked, answers: Answers, *, is_stopped: bool) -> tuple[Seen, str]:
+    """Say what comes of a request of another mode than `cors`, and why."""
+    request, mode = asked.request, asked.exchange.mode
+    if is_stopped:
+        return _BLOCKED, "The service refuses to take it."
+    if mode == "websocket":
+        return Seen("readable"), "Browsers let every page open a WebSocket: CORS has no part in it."
+    if mode == "navigate":
+        return Seen("opaque"), "The browser shows the answer itself. The page that leads there can't read it."
+    if mode == "same-origin":
+        if request.same_origin:
+            return Seen("readable"), "The browser lets the page read the answer: it is of its own origin."
+        return _BLOCKED, "The page asks for its own origin only, by the mode same-origin, and this is another."
+    if not is_safelisted_method(request.method):
+        return _BLOCKED, f"With the mode no-cors, pages may use GET, HEAD and POST, and not {request.method}."
+    outcome = _engines.embedded(asked, answers)
+    if outcome.outcome == "blocked":
+        return outcome, "The browser blocks it because of Cross-Origin-Resource-Policy (the key resource_policy)."
+    dropped = unsafe_request_header_names(request.headers)
+    lost = f" It drops {', '.join(dropped)}, which this mode can't send." if dropped else ""
+    return outcome, f"The page can use the answer, and not read it: it asked so, by the mode no-cors.{lost}"

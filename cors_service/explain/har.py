@@ -1,0 +1,290 @@
+"""Reads recorded sessions (HAR 1.2, http://www.softwareishard.com/blog/har-12-spec/) without what is secret in them.
+
+Of each request only what decides about CORS is kept: no cookie, no value of a header but those that matter, no body,
+and of URLs neither user, query nor fragment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Struct, field
+
+from cors_service.browser.headers import is_token
+from cors_service.browser.request import is_forbidden_request_header
+from cors_service.decision.own_origin import own_origin
+from cors_service.explain.exchange import MODES, Answer, Answers, Exchange, Lines, Mode, origin_of
+from cors_service.grammar.pattern import NULL
+
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a recording that is read."""
+MOST_ENTRIES: Final = 10_000
+"""Requests of a recording that are read."""
+
+_METHOD: Final = "access-control-request-method"
+_NAMES: Final = "access-control-request-headers"
+# What browsers add by themselves, beyond what pages may not set.
+_OF_BROWSERS: Final = frozenset(
+    {
+        "accept",
+        "accept-language",
+        "cache-control",
+        "device-memory",
+        "downlink",
+        "dpr",
+        "ect",
+        "if-modified-since",
+        "if-none-match",
+        "pragma",
+        "priority",
+        "purpose",
+        "rtt",
+        "save-data",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "viewport-width",
+        "width",
+        "x-client-data",
+        "x-moz",
+    }
+)
+# Whether these need a preflight depends on their values.
+_JUDGED_BY_VALUE: Final = frozenset({"content-type", "content-language", "range"})
+_OF_ANSWERS: Final = frozenset({"vary", "timing-allow-origin", "cross-origin-resource-policy"})
+_CORS: Final = "access-control-"
+
+
+class _Line(Struct, frozen=True):
+    name: str
+    value: str = ""
+
+
+class _Message(Struct, frozen=True):
+    headers: tuple[_Line, ...] = ()
+
+    def values(self, name: str) -> list[str]:
+        return [line.value for line in self.headers if line.name.lower() == name]
+
+    def first(self, name: str) -> str | None:
+        return next(iter(self.values(name)), None)
+
+
+class _Request(_Message, frozen=True):
+    method: str = "GET"
+    url: str = ""
+
+
+class _Response(_Message, frozen=True):
+    status: int = 0
+
+
+class _Entry(Struct, frozen=True):
+    request: _Request
+    response: _Response = field(default_factory=_Response)
+
+
+class _Log(Struct, frozen=True):
+    entries: tuple[_Entry, ...] = ()
+
+
+class _Recording(Struct, frozen=True):
+    log: _Log
+
+
+class Recorded(Struct, frozen=True):
+    """A recorded exchange.
+
+    Attributes:
+        exchange: What the page asked, without secrets.
+        answers: What came back.
+    """
+
+    exchange: Exchange
+    answers: Answers
+
+
+class Session(Struct, frozen=True):
+    """A recorded session.
+
+    Attributes:
+        recorded: Its exchanges, in order; a preflight is part of that of its request.
+        left_out: How many requests were left out: those of other schemes, those that no page can make, and those beyond
+            MOST_ENTRIES.
+    """
+
+    recorded: tuple[Recorded, ...]
+    left_out: int
+
+
+class InvalidRecordingError(ValueError):
+    """A text is not a recording that can be read; the message says why, a sentence for people."""
+
+
+def read_har(data: bytes) -> Session:
+    """Read a recording.
+
+    Args:
+        data: The file.
+
+    Raises:
+        InvalidRecordingError: It is too large, or not a recording.
+    """
+    if len(data) > LARGEST:
+        raise InvalidRecordingError(f"The recording has more than {LARGEST} bytes.")
+    try:
+        # What is not named above, such as bodies and cookies, is passed over and never becomes a value.
+        entries = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Recording).log.entries
+    except (ValueError, RecursionError):
+        # The parser's own message repeats nothing, but says little to people.
+        raise InvalidRecordingError("It is not a recording of a browser (HAR).") from None
+    return _session(entries[:MOST_ENTRIES], len(entries) - len(entries[:MOST_ENTRIES]))
+
+
+def _session(entries: Sequence[_Entry], left_out: int) -> Session:
+    preflights = [entry for entry in entries if _is_preflight(entry.request)]
+    recorded: list[Recorded] = []
+    for entry in entries:
+        if _is_preflight(entry.request):
+            continue
+        preflight = _taken(preflights, entry.request)
+        asked = None if preflight is None else preflight.request
+        try:
+            exchange = _exchange(entry.request, asked)
+            assert exchange.request is not None
+        except ValueError:
+            left_out += 1
+            continue
+        answered = None if preflight is None else _answer(preflight)
+        recorded.append(Recorded(exchange, Answers(_answer(entry), answered)))
+    # A preflight that failed may be all that was recorded.
+    for entry in preflights:
+        exchange_of = _unsent(entry.request)
+        if exchange_of is None:
+            left_out += 1
+        else:
+            recorded.append(Recorded(exchange_of, Answers(None, _answer(entry))))
+    return Session(tuple(recorded), left_out)
+
+
+def _is_preflight(request: _Request) -> bool:
+    return request.method == "OPTIONS" and request.first(_METHOD) is not None
+
+
+def _taken(preflights: list[_Entry], request: _Request) -> _Entry | None:
+    """Take the preflight of a request out of those that were recorded: the order of the two differs by browser."""
+    for index, entry in enumerate(preflights):
+        asked = entry.request
+        is_of_page = request.first("origin") in {None, asked.first("origin")}
+        if asked.url == request.url and asked.first(_METHOD) == request.method and is_of_page:
+            return preflights.pop(index)
+    return None
+
+
+def _exchange(request: _Request, preflight: _Request | None) -> Exchange:
+    """Make an exchange of a request.
+
+    Raises:
+        ValueError: It is of another scheme, or of no page.
+    """
+    url = _bare(request.url)
+    if own_origin(url) is None:
+        raise ValueError(url)
+    page, mode = _page(request, url), _mode(request, url)
+    is_with_credentials = request.first("cookie") is not None and page != own_origin(url)
+    return Exchange(
+        page=page,
+        url=url,
+        method=request.method,
+        headers=_set_by_page(request, preflight),
+        credentials="include" if is_with_credentials else "same-origin",
+        mode=mode,
+    )
+
+
+def _unsent(preflight: _Request) -> Exchange | None:
+    """Make the exchange of a preflight whose request was not sent."""
+    names = [name.strip() for line in preflight.values(_NAMES) for name in line.split(",")]
+    try:
+        exchange = Exchange(
+            page=origin_of(preflight.first("origin") or ""),
+            url=_bare(preflight.url),
+            method=preflight.first(_METHOD) or "GET",
+            headers=tuple((name, _unusual(name)) for name in names if name),
+        )
+        assert exchange.request is not None
+    except ValueError:
+        return None
+    return exchange
+
+
+def _unusual(name: str) -> str:
+    """A value with which a header needs a preflight."""
+    return "application/json" if name.lower() == "content-type" else "\x01"
+
+
+def _page(request: _Request, url: str) -> str:
+    origin = request.first("origin")
+    if origin is not None:
+        return NULL if origin == NULL else origin_of(origin)
+    referrer = request.first("referer")
+    if referrer is not None:
+        return origin_of(_bare(referrer))
+    if request.first("sec-fetch-site") in {"cross-site", "same-site"} and request.first("sec-fetch-mode") != "navigate":
+        return NULL  # nobody knows which
+    return own_origin(url) or NULL
+
+
+def _mode(request: _Request, url: str) -> Mode:
+    if url.startswith(("ws:", "wss:")) or (request.first("upgrade") or "").lower() == "websocket":
+        return "websocket"
+    named = request.first("sec-fetch-mode")
+    for mode in MODES:
+        if mode == named:
+            return mode
+    return "cors" if request.first("origin") is not None else "no-cors"
+
+
+def _set_by_page(request: _Request, preflight: _Request | None) -> Lines:
+    """The headers that the page set, with the values that matter."""
+    asked = None
+    if preflight is not None:
+        asked = {name.strip().lower() for line in preflight.values(_NAMES) for name in line.split(",")}
+    lines: list[tuple[str, str]] = []
+    for line in request.headers:
+        name = line.name.lower()
+        if not is_token(name) or is_forbidden_request_header(name, "") or (asked is None and name in _OF_BROWSERS):
+            continue
+        if name in _JUDGED_BY_VALUE:
+            lines.append((line.name, line.value))
+        elif asked is None or name in asked:
+            lines.append((line.name, _unusual(name) if name in _OF_BROWSERS else ""))
+    return tuple(lines)
+
+
+def _answer(entry: _Entry) -> Answer | None:
+    response = entry.response
+    if not 100 <= response.status <= 599:
+        return None
+    return Answer(response.status, tuple(_kept(response.headers)))
+
+
+def _kept(lines: Iterable[_Line]) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        name = line.name.lower()
+        if name.startswith(_CORS) or name in _OF_ANSWERS:
+            # Some browsers write the lines of one header as one value.
+            yield from ((line.name, value) for value in line.value.split("\n"))
+        elif name == "location":
+            yield line.name, _bare(line.value)
+
+
+def _bare(url: str) -> str:
+    """A URL without user, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,111 @@
+"""An explanation for people: the exchange line by line, what each engine makes of it, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from cors_service.decision import Query
+from cors_service.explain._engines import NAMES
+from cors_service.explain.explanation import Explanation, Mending, Outcome, Step, StepName
+from cors_service.grammar.mistakes import cut
+
+Paint = Callable[[str, Outcome], str]
+"""Gives a text the colour of an outcome."""
+
+_LABELS: Final[dict[StepName, str]] = {
+    "page": "page",
+    "preflight": "browser",
+    "preflight-answer": "service",
+    "request": "browser",
+    "answer": "service",
+    "no-decision": "service",
+    "guard": "guard",
+    "browser": "browser",
+    "engines": "browsers",
+    "cookies": "cookies",
+    "headers": "headers",
+    "kept": "kept",
+    "elsewhere": "besides",
+    "mending": "mending",
+}
+_WIDTH: Final = 10
+_LONGEST: Final = 160
+
+
+def in_text(explanation: Explanation, paint: Paint = lambda text, _: text) -> str:
+    """Write an explanation for a terminal.
+
+    Args:
+        explanation: What comes of an exchange.
+        paint: Gives a word its colour.
+    """
+    lines: list[str] = []
+    mending = [step for step in explanation.steps if step.step == "mending"]
+    for step in explanation.steps:
+        if step.step != "mending":
+            lines += _step(step)
+    lines += _engines(explanation, paint)
+    for step in mending:
+        lines += _step(step)
+    if explanation.mending is not None:
+        lines += _mending(explanation.mending)
+    return "\n".join(lines)
+
+
+def in_text_all(explanations: Sequence[Explanation], paint: Paint = lambda text, _: text) -> str:
+    """Write the explanations of a recorded session: a line for each, and in full what is blocked.
+
+    Args:
+        explanations: What comes of each exchange.
+        paint: Gives a word its colour.
+    """
+    lines = [f"{number:>4}  {_in_one_line(one, paint)}" for number, one in enumerate(explanations, 1)]
+    for number, one in enumerate(explanations, 1):
+        if not one.passes:
+            lines += ["", f"{number}.", in_text(one, paint)]
+    blocked = sum(not one.passes for one in explanations)
+    return "\n".join([*lines, "", f"{len(explanations)} requests, {blocked} of them blocked."])
+
+
+def _in_one_line(explanation: Explanation, paint: Paint) -> str:
+    exchange = explanation.exchange
+    outcomes = {seen.outcome for seen in explanation.engines.values()}
+    outcome: Outcome = next(iter(outcomes)) if len(outcomes) == 1 and explanation.passes else "blocked"
+    who = f"{exchange.page} asks {exchange.method} {cut(exchange.url, _LONGEST)}"
+    return f"{paint(outcome, outcome)}{' ' * (10 - len(outcome))}{who}"
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"{_LABELS[step.step]:<{_WIDTH}}{step.message}"
+    yield from (f"{'':<{_WIDTH}}> {line}" for line in step.sent)
+    yield from (f"{'':<{_WIDTH}}< {line}" for line in step.received)
+
+
+def _engines(explanation: Explanation, paint: Paint) -> Iterator[str]:
+    for engine, seen in explanation.engines.items():
+        message = f": {seen.message}" if seen.message else ""
+        yield f"{NAMES[engine]:<{_WIDTH}}{paint(seen.outcome, seen.outcome)}{message}"
+
+
+def _mending(mending: Mending) -> Iterator[str]:
+    yield ""
+    yield mending.patch.removesuffix("\n")
+    yield ""
+    if not mending.also_allows:
+        yield "It allows nothing else."
+        return
+    yield "It also allows:"
+    for one in mending.also_allows:
+        yield f"  {one.policy}: {one.sentence}"
+        if one.witness is not None:
+            yield f"    such as {_in_words(one.witness)}"
+
+
+def _in_words(query: Query) -> str:
+    who = f"a page of {', '.join(query.origins)}" if query.origins else "a request without Origin"
+    target = query.url if query.url is not None else f"a URL of policy {query.policy}"
+    if query.is_preflight:
+        names = f" with {', '.join(query.request_headers)}" if query.request_headers else ""
+        return f"{who} that asks whether it may send {query.request_methods[0]}{names} to {target}"
+    return f"{who} that sends {query.method} to {target}"

@@ -1,0 +1,181 @@
+"""Tests of recorded sessions: what is read of them, and what is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from cors_service.explain import explain_answers
+from cors_service.explain.har import InvalidRecordingError, read_har
+from cors_service.explain.written import in_json_all
+
+PAGE: Final = "https://app.example.com"
+URL: Final = "https://api.example.com/orders/7"
+
+
+def entry(
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    status: int = 200,
+    answer: dict[str, str] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A request of a recording, as browsers write it."""
+    return {
+        "startedDateTime": "2026-11-28T12:00:00.000Z",
+        "time": 1.5,
+        "request": {
+            "method": method,
+            "url": url,
+            "httpVersion": "h2",
+            "headers": [{"name": name, "value": value} for name, value in headers.items()],
+            "cookies": [],
+            **more,
+        },
+        "response": {
+            "status": status,
+            "headers": [{"name": name, "value": value} for name, value in (answer or {}).items()],
+            "content": {"text": "what a secret is told"},
+        },
+        "_resourceType": "fetch",
+    }
+
+
+def recording(*entries: dict[str, Any]) -> bytes:
+    """A recording."""
+    return json.dumps({"log": {"version": "1.2", "creator": {"name": "a browser"}, "entries": entries}}).encode()
+
+
+ASKED: Final = entry(
+    "OPTIONS",
+    URL,
+    {
+        "Origin": PAGE,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    },
+    204,
+    {
+        "access-control-allow-origin": PAGE,
+        "access-control-allow-methods": "PUT",
+        "access-control-allow-credentials": "true",
+    },
+)
+SENT: Final = entry(
+    "PUT",
+    f"{URL}?token=secret#secret",
+    {
+        ":authority": "api.example.com",
+        "User-Agent": "Mozilla/5.0",
+        "Authorization": "Bearer secret",
+        "Cookie": "session=secret",
+        "Content-Type": "application/json",
+        "Origin": PAGE,
+        "Referer": f"{PAGE}/?secret",
+        "Sec-Fetch-Mode": "cors",
+        "X-Ours": "secret",
+    },
+    200,
+    {"Set-Cookie": "session=secret", "Access-Control-Allow-Origin": PAGE, "Location": "/?secret"},
+    postData={"mimeType": "application/json", "text": '{"password": "secret"}'},
+)
+
+
+def test_nothing_secret() -> None:
+    """No cookie, token, body, query or header value of a recording is kept; only what CORS looks at."""
+    session = read_har(recording(SENT))
+    assert "secret" not in repr(session)
+    assert (
+        "secret" not in in_json_all([explain_answers(one.exchange, one.answers) for one in session.recorded]).decode()
+    )
+    (one,) = session.recorded
+    assert one.exchange.url == URL
+    assert one.exchange.page == PAGE
+    assert one.exchange.credentials == "include"
+    assert [name for name, _ in one.exchange.headers] == ["Authorization", "Content-Type", "X-Ours"]
+
+
+@pytest.mark.parametrize("entries", [(ASKED, SENT), (SENT, ASKED)])
+def test_preflight(entries: tuple[dict[str, Any], ...]) -> None:
+    """A preflight is part of its request, whichever is written first, and says which headers the page set."""
+    asked = {**ASKED, "request": {**ASKED["request"], "url": f"{URL}?token=secret"}}
+    sent = {**SENT, "request": {**SENT["request"], "url": f"{URL}?token=secret"}}
+    session = read_har(recording(*(asked if one is ASKED else sent for one in entries)))
+    (one,) = session.recorded
+    assert one.answers.preflight is not None
+    assert one.answers.preflight.status == 204
+    assert [name for name, _ in one.exchange.headers] == ["Authorization", "Content-Type"]
+    explanation = explain_answers(one.exchange, one.answers)
+    assert explanation.engines["chromium"].outcome == "blocked"
+    assert "Access-Control-Allow-Headers" in (explanation.engines["chromium"].message or "")
+
+
+def test_only_a_preflight() -> None:
+    """Of a request that was never sent, its preflight says what it would have been."""
+    (one,) = read_har(recording(ASKED)).recorded
+    assert (one.exchange.page, one.exchange.method) == (PAGE, "PUT")
+    assert [name for name, _ in one.exchange.headers] == ["authorization", "content-type"]
+    assert not explain_answers(one.exchange, one.answers).passes
+
+
+def test_modes() -> None:
+    """What a page embeds, opens or leads to is no request of fetch(), and its own files are of its own origin."""
+    session = read_har(
+        recording(
+            entry("GET", f"{PAGE}/", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}),
+            entry("GET", f"{PAGE}/app.js", {"Sec-Fetch-Mode": "no-cors", "Referer": f"{PAGE}/"}),
+            entry("GET", "https://cdn.example.net/a.png", {"Sec-Fetch-Mode": "no-cors", "Referer": f"{PAGE}/"}),
+            entry("GET", "wss://api.example.com/live", {"Origin": PAGE, "Upgrade": "websocket"}, 101),
+            entry("GET", "chrome-extension://abc/x.js", {}),
+            entry("GET", "data:text/plain,x", {}),
+        )
+    )
+    assert session.left_out == 2
+    found = [(one.exchange.mode, one.exchange.page) for one in session.recorded]
+    assert found == [("navigate", PAGE), ("no-cors", PAGE), ("no-cors", PAGE), ("websocket", PAGE)]
+    outcomes = [explain_answers(one.exchange, one.answers).engines["webkit"].outcome for one in session.recorded]
+    assert outcomes == ["opaque", "readable", "opaque", "readable"]
+
+
+def test_no_answer() -> None:
+    """A request without an answer is blocked."""
+    (one,) = read_har(recording(entry("GET", URL, {"Origin": PAGE}, 0))).recorded
+    assert one.answers.actual is None
+    assert not explain_answers(one.exchange, one.answers).passes
+
+
+def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a recording that is too long, the first requests are read and the rest counted; a larger one is refused."""
+    monkeypatch.setattr("cors_service.explain.har.MOST_ENTRIES", 3)
+    session = read_har(recording(*(SENT for _ in range(5))))
+    assert (len(session.recorded), session.left_out) == (3, 2)
+    monkeypatch.setattr("cors_service.explain.har.LARGEST", 10)
+    with pytest.raises(InvalidRecordingError, match="more than 10 bytes"):
+        read_har(recording())
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"log": 1}', b"\xff", b"[" * 100_000, b'{"log":{"entries":[1]}}'])
+def test_no_recording(data: bytes) -> None:
+    """What is no recording is refused, without repeating any of it."""
+    with pytest.raises(InvalidRecordingError, match="is not a recording"):
+        read_har(data)
+
+
+def test_any_origin() -> None:
+    """A request with an Origin that is none is left out."""
+    session = read_har(recording(entry("GET", URL, {"Origin": "what"}), entry("GET", URL, {"Origin": "null"})))
+    assert [one.exchange.page for one in session.recorded] == ["null"]
+    assert session.left_out == 1
+
+
+def test_json_of_all() -> None:
+    """In JSON, each exchange has what was asked beside its explanation."""
+    session = read_har(recording(ASKED, SENT))
+    written = msgspec.json.decode(in_json_all([explain_answers(one.exchange, one.answers) for one in session.recorded]))
+    assert [set(one) for one in written["exchanges"]] == [
+        {"exchange", "steps", "decisions", "engines", "mending"} for _ in session.recorded
+    ]

@@ -1,0 +1,353 @@
+"""Tests of mending: for what a policy blocks, a patch that lets it through, or the reason why none does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import pytest
+import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cors_service.explain import Documents, Exchange, Explanation, explain
+from cors_service.policy import Source
+from cors_service.testing import Neighbourhood
+from cors_service.testing.strategies import documents as any_document
+from tests.explain.patched import changed_lines, documents, mended, patched
+
+SHOP: Final = """\
+version = 1
+
+# Who sells.
+[policies.shop]
+match = ["api.example.com/shop/"]
+
+# Our own page.
+[[policies.shop.rules]]
+origins = [
+    "https://shop.example.com", # the live one
+    "https://staging.example.com",
+]
+methods = ["GET", "POST"] # no PUT
+credentials = true
+
+# What we shut out.
+[[policies.shop.rules]]
+origins = ["https://old.example.com", "https://*.evil.example"]
+refuse = true
+
+# Everybody else reads.
+[[policies.shop.rules]]
+origins = ["http://localhost:*"]
+
+[policies.catalogue]
+match = ["<tenant>.api.example.com/"]
+origins = ["https://<tenant>.app.example.com"]
+
+[policies.fonts]
+match = ["cdn.example.com/"]
+static = true
+origins = ["https://fonts.example.com"] # one answer for all
+
+[policies.status]
+match = ["status.example.com/"] # no secrets here
+# Everybody.
+origins = ["*"]
+max_age = 600 # ten minutes
+
+[policies.guarded]
+match = ["tools.example.com/"]
+origins = ["https://app.example.com"]
+
+[policies.guarded.guard]
+hosts = ["localhost:*"]
+"""
+API: Final = "https://api.example.com/shop/orders/7"
+SHOPS: Final = "https://shop.example.com"
+
+KINDS: Final[dict[str, tuple[Exchange, list[str]]]] = {
+    "origin not listed": (
+        Exchange("https://new.example.com", API),
+        ['-origins = ["http://localhost:*"]', '+origins = ["http://localhost:*", "https://new.example.com"]'],
+    ),
+    "origin not listed, with cookies": (
+        Exchange("https://new.example.com", API, credentials="include"),
+        ['+    "https://new.example.com",'],
+    ),
+    "method": (
+        Exchange(SHOPS, API, "PUT"),
+        ['-methods = ["GET", "POST"] # no PUT', '+methods = ["GET", "POST", "PUT"] # no PUT'],
+    ),
+    "method where none is listed": (
+        Exchange("http://localhost:3000", API, "DELETE"),
+        ['+methods = ["GET", "POST", "DELETE"]'],
+    ),
+    "header": (
+        Exchange(SHOPS, API, "POST", (("Content-Type", "application/json"), ("X-Trace", "1"))),
+        ['+request_headers = ["content-type", "x-trace"]'],
+    ),
+    "credentials": (
+        Exchange("http://localhost:3000", API, credentials="include"),
+        ["+credentials = true"],
+    ),
+    "method, header and credentials": (
+        Exchange("http://localhost:3000", API, "PUT", (("X-A", "1"),), "include"),
+        ['+methods = ["GET", "POST", "PUT"]', '+request_headers = ["x-a"]', "+credentials = true"],
+    ),
+    "no policy for the URL": (
+        Exchange(SHOPS, "https://api.example.com/orders/7", credentials="include"),
+        ['-match = ["api.example.com/shop/"]', '+match = ["api.example.com/shop/", "api.example.com/orders/"]'],
+    ),
+    "no policy for the host": (
+        Exchange(SHOPS, "https://other.example.com/a/b", "PUT"),
+        [
+            "+",
+            "+[policies.a]",
+            '+match = ["other.example.com/a/"]',
+            '+origins = ["https://shop.example.com"]',
+            '+methods = ["PUT"]',
+        ],
+    ),
+    "refuse rule": (
+        Exchange("https://old.example.com", API),
+        [
+            '-origins = ["https://old.example.com", "https://*.evil.example"]',
+            '+origins = ["https://*.evil.example"]',
+            '-origins = ["http://localhost:*"]',
+            '+origins = ["http://localhost:*", "https://old.example.com"]',
+        ],
+    ),
+    "refuse rule with a wildcard": (
+        Exchange("https://a.evil.example", API),
+        ["+[[policies.shop.rules]]", '+origins = ["https://a.evil.example"]', '+methods = ["GET"]', "+"],
+    ),
+    "a bound label": (
+        Exchange("https://b.app.example.com", "https://a.api.example.com/x"),
+        [
+            '-origins = ["https://<tenant>.app.example.com"]',
+            '+origins = ["https://<tenant>.app.example.com", "https://b.app.example.com"]',
+        ],
+    ),
+    "a static policy": (
+        Exchange("https://app.example.com", "https://cdn.example.com/a.woff2"),
+        [
+            "-static = true",
+            '-origins = ["https://fonts.example.com"] # one answer for all',
+            '+origins = ["https://fonts.example.com", "https://app.example.com"] # one answer for all',
+        ],
+    ),
+    "a method of a static policy": (
+        Exchange("https://fonts.example.com", "https://cdn.example.com/a.woff2", "PUT"),
+        ['+methods = ["GET", "POST", "PUT"]'],
+    ),
+    "cookies where everybody may read": (
+        Exchange("https://app.example.com", "https://status.example.com/", credentials="include"),
+        [
+            "+",
+            "+[[policies.status.rules]]",
+            '+origins = ["https://app.example.com"]',
+            "+credentials = true",
+            "+max_age = 600",
+            "+",
+            "+[[policies.status.rules]]",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind(kind: str, tmp_path: Path) -> None:
+    """For each kind of block, `patch` applies the smallest edit, comments stay, and the exchange then passes."""
+    exchange, expected = KINDS[kind]
+    explanation, after = mended(tmp_path, SHOP, exchange)
+    assert explanation.mending is not None
+    assert sorted(changed_lines(explanation.mending.patch)) == sorted(expected)
+    comments = [line.partition("#")[2] for line in SHOP.split("\n") if "#" in line]
+    assert sorted(comments) == sorted(line.partition("#")[2] for line in after.split("\n") if "#" in line)
+
+
+def test_what_else() -> None:
+    """What the edit would allow besides is said, each with a query that shows it: here, to pages of another origin."""
+    explanation = explain(Exchange(SHOPS, API, "PUT"), documents(SHOP))
+    assert explanation.mending is not None
+    others = {
+        origin for one in explanation.mending.also_allows for origin in (one.witness and one.witness.origins) or ()
+    }
+    assert others == {"https://staging.example.com"}
+    assert {one.what for one in explanation.mending.also_allows} == {"method"}
+
+
+def test_nothing_else() -> None:
+    """An edit for the page and its request alone allows nothing else."""
+    text = 'version = 1\n[policies.a]\norigins = ["https://a.example"]\nmethods = ["GET"]\n'
+    explanation = explain(Exchange("https://a.example", "https://b.example/", "PUT", policy="a"), documents(text))
+    assert explanation.mending is not None
+    assert explanation.mending.also_allows == ()
+
+
+def test_other_hosts_of_what_is_bound() -> None:
+    """A page that is listed where `match` binds a label may ask the hosts of all labels, and that is said."""
+    exchange, _ = KINDS["a bound label"]
+    explanation = explain(exchange, documents(SHOP))
+    assert explanation.mending is not None
+    assert {one.what for one in explanation.mending.also_allows} == {"origin"}
+    assert "every host that match finds" in explanation.steps[-1].message
+
+
+DANGERS: Final = {
+    "null-origin": Exchange("null", API),
+    "file-origin": Exchange("file://", API),
+    "insecure-origins": Exchange("http://shop.example.com", API, credentials="include"),
+}
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+def test_dangers(danger: str, tmp_path: Path) -> None:
+    """An edit that takes a dangerous flag says so, and gives it to the page alone."""
+    explanation, _ = mended(tmp_path, SHOP, DANGERS[danger])
+    assert explanation.mending is not None
+    assert f'dangerously_allow = ["{danger}"]' in explanation.steps[-1].message
+    assert f'+dangerously_allow = ["{danger}"]' in changed_lines(explanation.mending.patch)
+    assert "+[[policies.shop.rules]]" in changed_lines(explanation.mending.patch)
+
+
+def test_refused_on_purpose() -> None:
+    """Whoever lets in what a rule refuses is told to ask first."""
+    explanation = explain(Exchange("https://old.example.com", API), documents(SHOP))
+    assert "Rule 2 refuses the page on purpose: ask whoever wrote it first." in explanation.steps[-1].message
+
+
+NONE: Final[dict[str, tuple[Exchange, str]]] = {
+    "a method that no page may use": (Exchange(SHOPS, API, "TRACE"), "use another method than TRACE"),
+    "a method called *": (Exchange(SHOPS, API, "*"), "another method than *"),
+    "a method in lower case": (Exchange("https://p.example.com", API, "patch", policy="upper"), "send PATCH"),
+    "too many headers": (
+        Exchange(SHOPS, API, headers=tuple((f"x-{number}", "1") for number in range(65))),
+        "send fewer headers",
+    ),
+    "a header called *": (Exchange(SHOPS, API, headers=(("*", "1"),)), "another header than *"),
+    "an origin that can't be listed": (Exchange('https://a"b.example', API), "no policy can list an origin"),
+    "mixed content": (Exchange(SHOPS, "http://api.example.com/shop/"), "serve the URL by https"),
+    "a relative URL": (Exchange(SHOPS, "/shop/"), "absolute URL"),
+    "a URL with two readings": (Exchange(SHOPS, "https://api.example.com/shop/..%2f"), "in one way"),
+    "a policy that does not exist": (Exchange(SHOPS, API, policy="shops"), "The nearest is 'shop'"),
+    "a guard": (Exchange("https://app.example.com", "https://tools.example.com/"), "add it to hosts of the guard"),
+    "the mode same-origin": (Exchange(SHOPS, API, mode="same-origin"), 'Have it use "cors"'),
+    "the mode no-cors": (Exchange(SHOPS, API, "PUT", mode="no-cors"), 'use the mode "cors"'),
+}
+UPPER: Final = '\n[policies.upper]\norigins = ["https://p.example.com"]\nmethods = ["PATCH"]\n'
+
+
+@pytest.mark.parametrize("kind", NONE)
+def test_what_no_policy_mends(kind: str) -> None:
+    """Where no edit of a policy helps, the last step says what does."""
+    exchange, expected = NONE[kind]
+    explanation = explain(exchange, documents(SHOP + UPPER))
+    assert not explanation.passes
+    assert explanation.mending is None
+    assert expected in explanation.steps[-1].message
+
+
+FORMS: Final = {
+    "in one line": 'version = 1\npolicies = {a = {origins = ["https://a.example"]}} # all\n',
+    "dotted keys": 'version = 1\npolicies.a.origins = ["https://a.example"] # all\npolicies.a.max_age = 60\n',
+    "rules in a list": 'version = 1\n[policies.a]\nrules = [\n  {origins = ["https://a.example"]}, # one\n]\n',
+    "without a line end": 'version = 1\n[policies.a]\norigins = ["https://a.example"]',
+    "line ends of Windows": 'version = 1\r\n[policies.a]\r\norigins = ["https://a.example"] # one\r\n',
+    "commas first": 'version = 1\n[policies.a]\norigins = [\n  "https://a.example" # one\n  , "https://c.example"\n]\n',
+    "indented": 'version = 1\n[policies.a]\n  [[policies.a.rules]]\n    origins = ["https://a.example"]\n',
+    "quoted": "version = 1\n[policies.'a']\n'origins' = ['https://a.example']\n",
+    "out of order": (
+        'version = 1\n[policies.a]\norigins = ["@x"]\n[origin_sets]\nx = ["https://a.example"]\n'
+        '[policies.b]\norigins = ["*"]\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_toml(form: str, tmp_path: Path) -> None:
+    """A document is edited however it is written, and keeps its form."""
+    text = FORMS[form]
+    explanation, after = mended(tmp_path, text, Exchange("https://b.example", "https://s.example/", policy="a"))
+    assert explanation.mending is not None
+    assert len(changed_lines(explanation.mending.patch)) <= 2
+    assert after.count("#") == text.count("#")
+    assert after.count("\r\n") in {0, after.count("\n")}
+
+
+JSONS: Final = {
+    "compact": json.dumps({"version": 1, "policies": {"a": {"origins": ["https://a.example"]}}}),
+    "indented by 2": json.dumps({"version": 1, "policies": {"a": {"origins": ["https://a.example"]}}}, indent=2) + "\n",
+    "indented by tabs": json.dumps(
+        {"version": 1, "policies": {"a": {"rules": [{"origins": ["https://a.example"], "max_age": 60}]}}}, indent="\t"
+    ),
+    "by hand": '{ "version": 1,\n  "policies":\n  { "a": { "origins": [ "https://a.example" ], "max_age":60 } } }\n',
+}
+
+
+@pytest.mark.parametrize("form", JSONS)
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_forms_of_json(form: str, method: str, tmp_path: Path) -> None:
+    """A document in JSON is edited, too, and keeps its form."""
+    exchange = Exchange("https://b.example", "https://s.example/", method, policy="a")
+    _, after = mended(tmp_path, JSONS[form], exchange, "policies.json")
+    lines = {line.strip(" \t,") for line in after.split("\n")}
+    assert len({line.strip(" \t,") for line in JSONS[form].split("\n")} - lines) <= 1
+
+
+def test_only_what_is_meant() -> None:
+    """A policy that is split into rules in JSON keeps the lines of all others."""
+    text = json.dumps(
+        {"version": 1, "policies": {"a": {"origins": ["*"], "max_age": 60}, "b": {"origins": ["*"]}}}, indent=2
+    )
+    exchange = Exchange("https://b.example", "https://s.example/", credentials="include", policy="a")
+    explanation = explain(exchange, documents(text, "a.json"))
+    assert explanation.mending is not None
+    assert not any('"b"' in line for line in changed_lines(explanation.mending.patch))
+
+
+def test_several_documents() -> None:
+    """The patch is of the document that has the policy."""
+    one = Source("one.toml", "toml", 'version = 1\n[policies.a]\norigins = ["@x"]\n')
+    two = Source("two.toml", "toml", 'version = 1\n[origin_sets]\nx = ["https://a.example"]\n')
+    explanation = explain(Exchange("https://b.example", "https://s.example/", policy="a"), Documents([two, one]))
+    assert explanation.mending is not None
+    assert explanation.mending.patch.startswith("--- one.toml\n+++ one.toml\n")
+
+
+def blocked_and_mended(document: dict[str, Any], exchange: Exchange, form: str, directory: Path) -> Explanation | None:
+    """Explain an exchange; if it is blocked, see that the patch lets it through, if there is one."""
+    text = json.dumps(document, indent=1) if form == "json" else tomli_w.dumps(document)
+    name = f"policies.{form}"
+    explanation = explain(exchange, documents(text, name))
+    if explanation.passes:
+        assert explanation.mending is None
+        return None
+    if explanation.mending is not None:
+        after = patched(directory, text, explanation.mending.patch, name)
+        assert explain(exchange, documents(after, name)).passes
+    return explanation
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(any_document(), st.integers(0, 2**32), st.sampled_from(["toml", "json"]))
+def test_any_exchange(tmp_path: Path, document: dict[str, Any], seed: int, form: str) -> None:
+    """For whatever exchange is blocked there is a patch whose result lets it through, or a reason why none does."""
+    drawn = Neighbourhood(document, "a").draw_exchange(Random(seed)).request
+    exchange = Exchange(
+        drawn.origin,
+        drawn.url,
+        drawn.method,
+        drawn.headers,
+        "include" if drawn.credentials else "same-origin",
+        policy="a",
+    )
+    explanation = blocked_and_mended(document, exchange, form, tmp_path)
+    if explanation is not None and explanation.mending is None:
+        reason = explanation.steps[-1]
+        assert reason.step == "mending"
+        kinds = ("No policy mends it", "No rule mends it", "No edit lets it through without harm to other pages")
+        assert reason.message.startswith(kinds), reason.message
