@@ -423,7 +423,7 @@ def test_token_with_verbs(capsys: Captured) -> None:
     assert second.caller == Caller(name="b", verbs=frozenset({"read"}))
 
 
-@pytest.mark.parametrize("words", [["a b"], ['a"b'], [""], ["a", "--policies", "x y"], ["a", "--verb", "write"], []])
+@pytest.mark.parametrize("words", [["a b"], ['a"b'], [""], ["a", "--policies", "x y"], ["a", "--verb", "publish"], []])
 def test_token_refused(words: list[str], capsys: Captured) -> None:
     """Of a name or a verb that no document takes, it makes no token."""
     assert status_of("token", *words) == 1

@@ -10,8 +10,12 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-Verb = Literal["decide", "read"]
-"""What a caller may do: ask for decisions, or read policies and status."""
+Verb = Literal["decide", "read", "report", "propose", "approve", "write"]
+"""What a caller may do: ask for decisions; read policies and status.
+
+Where policies are administered, also: report what a replica has, propose changes, approve what others propose, and make
+changes.
+"""
 
 VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 
@@ -22,12 +26,18 @@ class Caller(Struct, frozen=True, kw_only=True):
     Attributes:
         name: Of its token, or the subject of its certificate.
         verbs: What it may do.
-        policies: Prefixes of the names of the policies that it may ask about; None for all policies.
+        policies: Prefixes of the names of the policies that it may ask about, or change; None for all policies.
+        needs_second: Whether somebody else has to approve its changes where they let through what was not.
     """
 
     name: str
     verbs: frozenset[str]
     policies: tuple[str, ...] | None = None
+    needs_second: bool = False
+
+    def may_touch(self, policy: str) -> bool:
+        """Whether a policy is one of those that are its own to ask about and to change."""
+        return self.policies is None or policy.startswith(self.policies)
 
 
 class Token(Struct, frozen=True):

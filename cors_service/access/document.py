@@ -22,6 +22,7 @@ MOST_ENTRIES: Final = 1000
 
 _LONGEST: Final = 1024 * 1024
 _NAME: Final = "^[A-Za-z0-9._-]{1,128}$"
+_SECOND: Final = "second_person"
 _STEPS: Final = {"type": "array", "minItems": 1}
 _VERBS: Final = {**_STEPS, "items": {"type": "string", "enum": list(VERBS)}}
 _POLICIES: Final = {**_STEPS, "maxItems": MOST_ENTRIES, "items": {"type": "string", "pattern": _NAME}}
@@ -34,7 +35,7 @@ def _entries(**properties: dict[str, Any]) -> dict[str, Any]:
         "maxItems": MOST_ENTRIES,
         "items": {
             "type": "object",
-            "properties": {**properties, "verbs": _VERBS, "policies": _POLICIES},
+            "properties": {**properties, "verbs": _VERBS, "policies": _POLICIES, _SECOND: {"type": "boolean"}},
             "required": [*properties, "verbs"],
             "additionalProperties": False,
         },
@@ -53,7 +54,7 @@ _SCHEMA: Final[dict[str, Any]] = {
     "additionalProperties": False,
 }
 _VALIDATOR: Final = jsonschema_rs.Draft202012Validator(_SCHEMA)
-_TYPES: Final = {"array": "a list", "object": "a table", "string": "a string"}
+_TYPES: Final = {"array": "a list", "boolean": "true or false", "object": "a table", "string": "a string"}
 # What a value that does not fit its pattern is, by its key.
 _MALFORMED: Final = {
     "name": ("name-malformed", "A name has letters, digits and ._- alone, 128 characters at most."),
@@ -131,7 +132,10 @@ def canonical_subject(subject: str) -> str:
 def _caller(entry: dict[str, Any], key: str) -> Caller:
     policies = entry.get("policies")
     return Caller(
-        name=entry[key], verbs=frozenset(entry["verbs"]), policies=None if policies is None else tuple(policies)
+        name=entry[key],
+        verbs=frozenset(entry["verbs"]),
+        policies=None if policies is None else tuple(policies),
+        needs_second=entry.get(_SECOND, False),
     )
 
 
@@ -163,7 +167,7 @@ def _misfits(document: dict[str, Any]) -> Iterator[AccessError]:
             case "maxItems":
                 yield AccessError("too-many", f"The list has more than {MOST_ENTRIES} items.", path=steps)
             case "enum":
-                hint = f"The verbs are {' and '.join(VERBS)}."
+                hint = f"The verbs are {', '.join(VERBS[:-1])} and {VERBS[-1]}."
                 yield AccessError("unknown-verb", "There is no such verb.", hint=hint, path=steps)
             case _:
                 code, message = _MALFORMED[next(str(step) for step in reversed(steps) if isinstance(step, str))]

@@ -20,13 +20,13 @@ from cors_service.reader.messages import WorkerStatus
 from cors_service.store import IPolicies, Status
 from cors_service.store.shadow import ShadowedPolicies, shadow_as_dict
 from cors_service.web._documents import Document, Documents
-from cors_service.web._tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.access import IAccess
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import RETRY_SECONDS, Endpoint, EndpointWithPolicies
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.turns import Turns
 from cors_service.web.workers import iso, write_worker
 from cors_service.wire import query_as_dict, write_json

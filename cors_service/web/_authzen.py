@@ -16,10 +16,10 @@ from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
-from cors_service.web._body import json_body
 from cors_service.web._decisions import AT_ONCE, FEW, SHORT, in_turn
 from cors_service.web._evaluations import completed, defaults_of, evaluations_of, read_evaluation, stop_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
+from cors_service.web.body import json_body
 from cors_service.web.endpoint import Endpoint, EndpointWithPolicies
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem

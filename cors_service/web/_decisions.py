@@ -15,14 +15,14 @@ from cors_service.limits import Limits
 from cors_service.observe.interfaces import Fact
 from cors_service.store import IPolicies
 from cors_service.web._advice import Advice
-from cors_service.web._body import json_body
 from cors_service.web._remembered import Remembered
-from cors_service.web._tags import tagged, unless_held
 from cors_service.web.answer import JSON, NO_STORE, Answer
+from cors_service.web.body import json_body
 from cors_service.web.endpoint import UNREADABLE, EndpointWithPolicies
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.tags import tagged, unless_held
 from cors_service.web.turns import Turns, seated
 from cors_service.wire import (
     parse_json,

@@ -6,7 +6,6 @@ policies, so nothing that was remembered for one is ever given to the other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from posixpath import join
 from typing import Any, Final
@@ -18,17 +17,12 @@ from cors_service.access.callers import Access, Caller, Verb
 from cors_service.web._metrics import METRICS
 from cors_service.web.access import IAccess
 from cors_service.web.answer import Answer
+from cors_service.web.callers import known_callers
 from cors_service.web.endpoint import Endpoint
 from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.warnings import Warnings
-
-TOKEN_HEADER: Final = b"x-cors-token"
-"""Where gateways put their token: `Authorization` may be that of the request that they received."""
-
-# https://www.rfc-editor.org/rfc/rfc6750#section-2.1
-_BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
 
 Endpoints = Mapping[bytes, Endpoint]
 """Each by its path, which is beneath `/v1` unless it begins with a slash; it is what the endpoint is called here."""
@@ -76,7 +70,7 @@ class Gate:
         access: Access = self._access.active
         if access is not self._made_for:
             self._within, self._made_for = {}, access
-        known = list(_callers(request, access))
+        known = list(known_callers(request, access))
         for caller in known:
             if verb in caller.verbs:
                 return self._endpoints(caller.policies)[name], caller
@@ -171,37 +165,3 @@ def guarded(gate: Gate) -> Endpoints:
         name: Guarded(endpoint.ids, gate, name, "read" if name in _READ else "decide", is_leaf=bool(endpoint.isLeaf))
         for name, endpoint in gate.endpoints.items()
     }
-
-
-def _callers(request: AnyRequest, access: Access) -> Iterator[Caller]:
-    """The known callers that a request shows to be from: one, as a rule."""
-    tokens = [*_only(request, TOKEN_HEADER), *map(_bearer, _only(request, b"authorization"))]
-    for token in filter(None, tokens):
-        caller = access.by_token(token)
-        if caller is not None:
-            yield caller
-    subject = _subject(request) if access.certificates else None
-    caller = None if subject is None else access.by_subject(subject)
-    if caller is not None:
-        yield caller
-
-
-def _only(request: AnyRequest, name: bytes) -> tuple[bytes, ...]:
-    """The value of a header that stands once."""
-    lines = request.requestHeaders.getRawHeaders(name) or ()
-    return tuple(lines) if len(lines) == 1 else ()
-
-
-def _bearer(authorization: bytes) -> bytes:
-    found = _BEARER.fullmatch(authorization)
-    return found[1] if found else b""
-
-
-def _subject(request: AnyRequest) -> str | None:
-    """The subject of the certificate that the connection of a request was made with; TLS has verified it."""
-    ask = getattr(getattr(request, "transport", None), "getPeerCertificate", None)
-    certificate = ask() if ask is not None else None
-    if certificate is None:
-        return None
-    subject: str = certificate.to_cryptography().subject.rfc4514_string()
-    return subject

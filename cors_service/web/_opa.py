@@ -16,10 +16,10 @@ from cors_service.limits import Limits
 from cors_service.stopped import without_grants
 from cors_service.store import IPolicies
 from cors_service.web._advice import Advice
-from cors_service.web._body import json_body
 from cors_service.web._decisions import SHORT, in_turn
 from cors_service.web._proxies import OriginalRequest, ProxyEndpoint, site_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
+from cors_service.web.body import json_body
 from cors_service.web.endpoint import EndpointWithPolicies
 from cors_service.web.ids import PeekedIds
 from cors_service.web.later import Later

@@ -163,5 +163,5 @@ def test_file(tmp_path: Path) -> None:
 
 
 def test_verbs() -> None:
-    """There are two verbs."""
-    assert VERBS == ("decide", "read")
+    """There are two verbs for the service, and four more for the admin process."""
+    assert VERBS == ("decide", "read", "report", "propose", "approve", "write")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cors_service.web import Limits
-from cors_service.web._body import MOST_PARTS
+from cors_service.web.body import MOST_PARTS
 from tests.web.traversal import caller
 
 GOOD = {"policy": "status", "origin": "https://status.example.com", "method": "GET"}

@@ -17,8 +17,13 @@ JSON is parsed in one go, and a value takes up to a third of a microsecond: this
 _PARTS: Final = b"[{,:"
 
 
-def json_body(request: AnyRequest, most: int) -> bytes:
+def json_body(request: AnyRequest, most: int, most_parts: int | None = MOST_PARTS) -> bytes:
     """The body of a request that says that it is JSON.
+
+    Args:
+        request: The request.
+        most: Bytes that it may have.
+        most_parts: How many of `[{,:` it may have; None where it is not parsed while others wait.
 
     Raises:
         Problem: It has more bytes than `most`, says that it is something else, or has more values than any batch.
@@ -34,7 +39,7 @@ def json_body(request: AnyRequest, most: int) -> bytes:
         detail = "The body must be JSON: send it with Content-Type: application/json."
         raise Problem(415, "not-json", detail, {"Accept": JSON})
     # What comes before each value and behind each name.
-    if len(body) > MOST_PARTS and sum(map(body.count, _PARTS)) > MOST_PARTS:
-        detail = f"The body has more than {MOST_PARTS} of the characters {' '.join(_PARTS.decode())}"
+    if most_parts is not None and len(body) > most_parts and sum(map(body.count, _PARTS)) > most_parts:
+        detail = f"The body has more than {most_parts} of the characters {' '.join(_PARTS.decode())}"
         raise Problem(413, "body-too-large", f"{detail}, which no batch of queries needs.")
     return body
