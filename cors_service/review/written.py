@@ -21,13 +21,21 @@ SCHEMA: Final[dict[str, Any]] = json.loads(
 
 def in_json(comparison: Comparison, old: PolicySet, new: PolicySet) -> bytes:
     """Write a comparison of two sets."""
-    revisions = revision(old), revision(new)
-    return write_json(
-        {
-            "differences": [_difference(one, *revisions) for one in comparison.differences],
-            "unknown": [{"policy": one.policy, "sentence": one.sentence} for one in comparison.unknown],
-        }
-    )
+    return write_json(as_dict(comparison, revision(old), revision(new)))
+
+
+def as_dict(comparison: Comparison, old: str, new: str) -> dict[str, object]:
+    """Give a comparison for `write_json`.
+
+    Args:
+        comparison: What was found.
+        old: The revision of the first set.
+        new: The revision of the second set.
+    """
+    return {
+        "differences": [_difference(one, old, new) for one in comparison.differences],
+        "unknown": [{"policy": one.policy, "sentence": one.sentence} for one in comparison.unknown],
+    }
 
 
 def _difference(one: Difference, old: str, new: str) -> dict[str, object]:

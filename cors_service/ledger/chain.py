@@ -1,0 +1,89 @@
+"""Whether a ledger is whole: its entries follow each other, and lead to the revisions that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from cors_service.ledger.entry import NO_ENTRY, Head, Key, Kind, Signed, Touched, hash_of
+from cors_service.policy.revision import revision_of
+
+Digests = Mapping[Key, str]
+"""The digest of each definition of a policy set."""
+
+
+class Broken(Struct, frozen=True):
+    """Something that does not fit.
+
+    Attributes:
+        seq: The number of the entry.
+        sentence: What does not fit, for people.
+    """
+
+    seq: int
+    sentence: str
+
+
+def verify(entries: Iterable[Signed], head: Head | None) -> Iterator[Broken]:
+    """Check the entries of a ledger, from the first to the last.
+
+    Args:
+        entries: All of them, in their order.
+        head: What the ledger gives as its newest change; None if it gives nothing.
+
+    Yields:
+        What does not fit.
+    """
+    hash_before, digests, seq = NO_ENTRY, dict[Key, str](), 0
+    newest: Head | None = None
+    for signed in entries:
+        entry = signed.entry
+        seq += 1
+        if entry.seq != seq:
+            yield Broken(seq, f"This entry says that it is number {entry.seq}.")
+        if hash_of(entry) != signed.hash:
+            yield Broken(seq, "The entry was changed: its content does not have its hash.")
+        if entry.previous != hash_before:
+            yield Broken(seq, f"The entry does not follow the one before: that was replaced, or entry {seq} was.")
+        for touched in entry.changes:
+            if digests.get(touched.key) != touched.before:
+                yield Broken(seq, f"The {touched.kind} {touched.name} was another than the entry says.")
+            put(digests, touched)
+        if revision_by(digests) != entry.revision:
+            yield Broken(seq, "The revision is not that of the definitions which the entries lead to.")
+        hash_before, newest = signed.hash, signed.head
+    if head != newest:
+        names = "nothing" if head is None else f"entry {head.seq}, {head.entry[:12]}"
+        yield Broken(seq, f"The head names {names}, which is not the newest entry.")
+
+
+def digests_of_entries(entries: Iterable[Signed]) -> dict[Key, str]:
+    """Give the digests that entries lead to, from the first on."""
+    digests: dict[Key, str] = {}
+    for signed in entries:
+        for touched in signed.entry.changes:
+            put(digests, touched)
+    return digests
+
+
+def put(digests: dict[Key, str], touched: Touched) -> None:
+    """Follow a change."""
+    if touched.after is None:
+        digests.pop(touched.key, None)
+    else:
+        digests[touched.key] = touched.after
+
+
+def revision_by(digests: Digests) -> str:
+    """Name a policy set by the digests of its definitions, none of which is without use."""
+    tables: dict[Kind, dict[str, str]] = {"policy": {}, "origin-set": {}, "header-set": {}}
+    for key, digest in digests.items():
+        tables[key.kind][key.name] = digest
+    return revision_of(tables["policy"], tables["origin-set"], tables["header-set"])
+
+
+def differences(before: Digests, after: Digests) -> tuple[Touched, ...]:
+    """Say what leads from one set to another, in the order of kinds and names."""
+    keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    return tuple(Touched(kind=key.kind, name=key.name, before=before.get(key), after=after.get(key)) for key in keys)

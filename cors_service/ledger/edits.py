@@ -1,0 +1,68 @@
+"""What somebody wants to change: definitions to write and to remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.ledger.entry import TABLES, Key
+from cors_service.policy import PolicySet
+from cors_service.policy.draft import Draft
+from cors_service.policy.revision import digest_of
+
+Body = Any
+"""A definition as a document has it, as JSON types: a table for a policy, a list for a set."""
+
+
+class Edit(Struct, frozen=True):
+    """One definition to write or to remove.
+
+    Attributes:
+        key: What is defined.
+        body: The definition; None to remove it.
+    """
+
+    key: Key
+    body: Body | None
+
+
+def digests_of(policy_set: PolicySet) -> dict[Key, str]:
+    """Give the digest of each definition of a policy set."""
+    return {
+        **{Key("policy", name): digest_of(policy) for name, policy in policy_set.policies.items()},
+        **{Key("origin-set", name): digest_of(origins) for name, origins in policy_set.origin_sets.items()},
+        **{Key("header-set", name): digest_of(names) for name, names in policy_set.header_sets.items()},
+    }
+
+
+def digest_of_body(key: Key, body: Body) -> str | None:
+    """Give the digest that a definition has in a policy set; None if it can't be read."""
+    draft = Draft(None, {"version": 1, TABLES[key.kind]: {key.name: body}})
+    if key.kind == "policy":
+        read = draft.policies.get(key.name)
+        return None if read is None or read.policy is None else digest_of(read.policy)
+    sets: Mapping[str, tuple[Any, ...]] = draft.origin_sets if key.kind == "origin-set" else draft.header_sets
+    return digest_of(sets[key.name]) if key.name in sets else None
+
+
+def check_bodies(edits: Iterable[Edit]) -> None:
+    """Check definitions by themselves, apart from what they use of others.
+
+    Raises:
+        InvalidPolicies: With every mistake.
+    """
+    bodies = {edit.key: edit.body for edit in edits if edit.body is not None}
+    mistakes = Draft(None, as_document(bodies)).mistakes
+    if mistakes:
+        raise InvalidPolicies(mistakes.errors, mistakes.more)
+
+
+def as_document(bodies: Mapping[Key, Body]) -> dict[str, Any]:
+    """Write definitions as one document."""
+    document: dict[str, Any] = {"version": 1, "policies": {}}
+    for key in sorted(bodies):
+        document.setdefault(TABLES[key.kind], {})[key.name] = bodies[key]
+    return document
