@@ -5,7 +5,7 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
-TYPED := cors_service twisted/plugins/cors_service_plugin.py docs/extensions tests benchmarks fuzz mutation release
+TYPED := cors_service $(wildcard twisted/plugins/*.py) docs/extensions tests benchmarks fuzz mutation release
 # ORDER=random shuffles the tests; SEED=1, or whatever the command shows that was run, gives the same order again.
 SEED := $(if $(filter random,$(ORDER)),$(shell date +%s))
 # Each module as a whole, the longest first.

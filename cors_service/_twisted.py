@@ -130,3 +130,9 @@ def endpoint_path(endpoint: Any) -> str | None:
     """The path of a UNIX endpoint, which Twisted lets be empty; None for other endpoints."""
     path = getattr(endpoint, "_address", None)
     return path if isinstance(path, str) else None
+
+
+def endpoint_interface(endpoint: Any) -> str | None:
+    """The address at which a TCP endpoint will listen, empty for all of them; None for other endpoints."""
+    interface = getattr(endpoint, "_interface", None)
+    return interface if isinstance(interface, str) else None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.application.service import IService
 from twisted.python import usage
 
-from cors_service.daemon.json_log import log_refused_start
+from cors_service.daemon.options import PluginOptions, number
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
 from cors_service.wire import LONGEST_TTL
@@ -29,27 +26,17 @@ def _field(option: str) -> str:
 
 def _number(name: str, kind: type[int | float], least: int, description: str, most: int = (1 << 31) - 1) -> list[Any]:
     """The parameter of an option that is a number; its default is that of the setting of this name."""
-
-    def read(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = -1
-        if not least <= value <= most:
-            what = "whole number" if kind is int else "number"
-            raise ValueError(f"--{name} must be a {what} from {least} to {most}, not {text!r}")
-        return value
-
-    return [name, None, getattr(_DEFAULTS, _field(name)), description, read]
+    return number(name, kind, getattr(_DEFAULTS, _field(name)), least, description, most)
 
 
-class Options(usage.Options):
+class Options(PluginOptions):
     """The options of the plugin.
 
     Attributes:
         prepared: What the service is made of, once the options are parsed.
     """
 
+    plugin = "cors"
     prepared: Prepared
     synopsis = "[options] --policies PATH | --store MODULE:NAME"
     longdesc = (
@@ -160,25 +147,6 @@ class Options(usage.Options):
         lists = {_field(name): tuple(self[name]) for name in ("operator-listen", "metrics-listen", "host")}
         flags = {_field(name): bool(self[name]) for name in ("line-by-line", "follow-links", "no-metrics")}
         return Settings(**(values | lists | flags | {"listen": listen}))
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.
-
-        Args:
-            options: The words; by default those of the process.
-
-        Raises:
-            UsageError: Something is wrong with them, and nobody runs this as a command.
-        """
-        try:
-            super().parseOptions(options)
-        except usage.UsageError as error:
-            if self.parent is None:
-                raise
-            log_refused_start(self["json-log"], [error])
-            command = f"{'twistd' if Path(sys.argv[0]).name == 'twistd' else 'twist'} cors"
-            sys.stderr.write(f"{command}: {error}\nHelp: {command} --help\n")
-            raise SystemExit(os.EX_USAGE if hasattr(os, "EX_USAGE") else 1) from None
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""

@@ -18,15 +18,15 @@ FLOORS = (
     {"algebra"},
     {"wire", "limits", "reader", "access", "suites"},
     {"explain"},
-    {"_twisted", "processes", "stopped"},
+    {"_twisted", "processes", "stopped", "ledger"},
     {"store", "observe"},
     {"web", "asking"},
     {"client", "review"},
-    {"protect", "testing", "doctor"},
+    {"protect", "testing", "doctor", "admin"},
     {"server"},
     {"workers"},
     {"daemon"},
-    {"tap", "cli"},
+    {"tap", "tap_admin", "cli"},
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PURE = (
@@ -42,6 +42,7 @@ PURE = (
     "limits",
     "suites",
     "stopped",
+    "ledger",
 )
 
 

@@ -45,6 +45,8 @@ from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
+from cors_service.ledger import IChangeStore
+from cors_service.ledger.directory import DirectoryStore
 from cors_service.observe.interfaces import IRequests, ITally
 from cors_service.observe.table import Table
 from cors_service.observe.tally import NoRequests, NoTally, Requests, Tally
@@ -165,6 +167,7 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     ClientTLS: (IPolicyForHTTPS, ClientTLS),
     Decider: (IDecider, lambda: Decider(POLICIES)),
     DecisionClient: (IDecider, lambda: DecisionClient("http://127.0.0.1:8080", reactor=Clock())),
+    DirectoryStore: (IChangeStore, lambda: DirectoryStore(Path("policies"))),
     FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
     ShadowedPolicies: (IPolicies, lambda: ShadowedPolicies(live(), live())),
     FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),
@@ -234,7 +237,16 @@ def test_every_provider_is_listed() -> None:
 def test_every_interface_has_a_provider() -> None:
     """Each interface of the package has a provider; those that others may provide have one in memory or null."""
     interfaces = {value for value in everything() if isinstance(value, InterfaceClass) and value is not Interface}
-    assert {IAccess, IDecider, IPolicies, IPolicyStore, IReloadingEndpoint, IRequests, ITally} == interfaces
+    assert {
+        IAccess,
+        IChangeStore,
+        IDecider,
+        IPolicies,
+        IPolicyStore,
+        IReloadingEndpoint,
+        IRequests,
+        ITally,
+    } == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}
 
 
@@ -259,10 +271,11 @@ def test_endpoint_plugin() -> None:
     assert verifyObject(IPlugin, parser)
 
 
-def test_plugin() -> None:
-    """The plugin that twist and twistd list is what they take for one, and is there once."""
-    [maker] = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == "cors"]
+@pytest.mark.parametrize(("name", "module"), [("cors", "cors_service.tap"), ("cors-admin", "cors_service.tap_admin")])
+def test_plugin(name: str, module: str) -> None:
+    """Each plugin that twist and twistd list is what they take for one, and is there once."""
+    [maker] = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == name]
     assert verifyObject(IServiceMaker, maker)
     assert verifyObject(IPlugin, maker)
     assert isinstance(maker, ServiceMaker)
-    assert maker.module == "cors_service.tap"
+    assert maker.module == module

@@ -24,10 +24,10 @@ FLOORS = (
     ("policy", "access"),
     ("decision", "algebra"),
     ("wire", "limits", "reader", "suites", "stopped", "explain"),
-    ("processes", "store", "observe"),
-    ("web", "asking", "client", "protect", "review", "doctor"),
+    ("processes", "ledger", "store", "observe"),
+    ("web", "asking", "client", "protect", "review", "doctor", "admin"),
     ("server",),
-    ("workers", "daemon", "tap", "cli"),
+    ("workers", "daemon", "tap", "tap_admin", "cli"),
     ("testing",),
     ("__main__",),
 )

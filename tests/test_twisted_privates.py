@@ -44,6 +44,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "TCP4ServerEndpoint._port": lambda: TCP4ServerEndpoint(None, 1)._port,
     "TCP6ServerEndpoint._port": lambda: TCP6ServerEndpoint(None, 1)._port,
     "SSL4ServerEndpoint._port": lambda: SSL4ServerEndpoint(None, 1, None)._port,
+    "TCP4ServerEndpoint._interface": lambda: TCP4ServerEndpoint(None, 1)._interface,
+    "TCP6ServerEndpoint._interface": lambda: TCP6ServerEndpoint(None, 1)._interface,
     "UNIXServerEndpoint._address": lambda: UNIXServerEndpoint(None, "a.sock")._address,
 }
 OF_NAMED_TUPLES = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}

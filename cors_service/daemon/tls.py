@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import Any, Final, cast
 
@@ -18,14 +18,23 @@ _LIBRARY: Final = "OpenSSL"
 
 def needs_tls(settings: Settings) -> bool:
     """Say whether TLS may be needed: by an endpoint that is not of a kind known to do without, or by an own store."""
-    endpoints = chain.from_iterable(settings.listeners.values())
-    return settings.store is not None or not all(map(_PLAIN.match, endpoints))
+    return settings.store is not None or any_secure(chain.from_iterable(settings.listeners.values()))
+
+
+def any_secure(endpoints: Iterable[str]) -> bool:
+    """Say whether one of these endpoints is not of a kind that is known to do without TLS."""
+    return not all(map(_PLAIN.match, endpoints))
+
+
+def imports_for(settings: Settings) -> AbstractContextManager[None]:
+    """Let Twisted be imported as where pyOpenSSL is not installed, unless TLS is needed or loaded already."""
+    return imports(with_tls=needs_tls(settings))
 
 
 @contextmanager
-def imports_for(settings: Settings) -> Iterator[None]:
-    """Let Twisted be imported as where pyOpenSSL is not installed, unless TLS is needed or loaded already."""
-    if needs_tls(settings) or _LIBRARY in sys.modules:
+def imports(*, with_tls: bool) -> Iterator[None]:
+    """Let Twisted be imported with TLS, or as where pyOpenSSL is not installed, unless it is loaded already."""
+    if with_tls or _LIBRARY in sys.modules:
         yield
         return
     # None stands for a module that can't be found: https://docs.python.org/3/reference/import.html#the-module-cache

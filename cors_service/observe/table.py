@@ -52,8 +52,6 @@ class Part:
             places: How many the table has.
         """
         self.first = first
-        # What the process that counts has written; others find it among the numbers.
-        self._written = self._end = 0
         self._numbers = numbers
         self._keys = keys
         self._size = _SIZES + which
@@ -66,13 +64,13 @@ class Part:
 
     def add(self, key: bytes) -> int | None:
         """Write a key; give its place, or None if there is none left."""
-        size, begin = self._written, self._end
+        size = len(self)
+        begin = self._numbers[self._ends + size - 1] if size else 0
         end = begin + len(key)
         if size >= self._most or end > len(self._keys):
             return None
         self._keys[begin:end] = key
         self._numbers[self._ends + size] = end
-        self._written, self._end = size + 1, end
         # Whoever reads sees the key by now.
         self._numbers[self._size] = size + 1
         return self.first + size
@@ -95,8 +93,7 @@ class Part:
 
     def clear(self) -> None:
         """Begin anew."""
-        size, first = self._written, _HEAD + self.first
-        self._written = self._end = 0
+        size, first = len(self), _HEAD + self.first
         self._numbers[self._size] = 0
         self._numbers[first : first + size] = memoryview(bytes(size * _NUMBER)).cast("Q")
 
@@ -156,15 +153,14 @@ class Table:
         """The rows of an epoch: the one that is counted now, or the one before."""
         return self._parts[1 + epoch % 2]
 
-    def begin_epoch(self) -> Part | None:
-        """Go on to the next epoch, if all of the one before this has been read; give its rows, or None."""
-        epoch: int = self._numbers[_EPOCH]
+    def begin_epoch(self) -> bool:
+        """Go on to the next epoch, if all of the one before this has been read; say whether that was done."""
+        epoch = self.epoch
         if self._numbers[_READ] < epoch:
-            return None
-        rows = self.rows(epoch + 1)
-        rows.clear()
+            return False
+        self.rows(epoch + 1).clear()
         self._numbers[_EPOCH] = epoch + 1
-        return rows
+        return True
 
     def has_read(self, epochs: int) -> None:
         """Say how many epochs were read to their ends."""

@@ -5,8 +5,8 @@ In another site, all of this is that site's business.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, cast
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Protocol, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -14,6 +14,7 @@ from twisted.web import http
 from twisted.web.server import Site
 
 from cors_service.limits import ServerLimits
+from cors_service.observe.interfaces import IRequests, ITally
 from cors_service.observe.tally import CLOSED
 from cors_service.server.channel import DecisionChannel, DecisionRequest
 from cors_service.server.connections import Connections, peer_name
@@ -21,9 +22,31 @@ from cors_service.server.drain import GRACE_SECONDS, Drain
 from cors_service.server.held import Held
 from cors_service.server.plain import PlainRequest
 from cors_service.server.quick import QuickChannel
-from cors_service.web import DecisionTree, OperatorTree
 from cors_service.web.turns import Turns
 from cors_service.web.warnings import Warnings
+
+
+class _Ready(Protocol):
+    draining: bool
+
+
+class ServedTree(Protocol):
+    """What the site needs of the tree that it serves.
+
+    Attributes:
+        ids: The names of its answers.
+        tally: Counts what happens to connections.
+        requests: Counts answers that no resource gives.
+    """
+
+    ids: Iterator[bytes]
+    tally: ITally
+    requests: IRequests
+
+    @property
+    def ready(self) -> _Ready:
+        """The resource at `/readyz`."""
+
 
 _WHY: Final = ("crowded", "peer", "held", "unread")
 
@@ -45,7 +68,7 @@ class DecisionSite(Site):
 
     def __init__(
         self,
-        tree: DecisionTree | OperatorTree,
+        tree: ServedTree,
         clock: IReactorTime,
         *,
         limits: ServerLimits | None = None,
@@ -55,7 +78,7 @@ class DecisionSite(Site):
         """Make a site.
 
         Args:
-            tree: Made by `decision_resource`, or split off from one.
+            tree: Made by `decision_resource`, split off from one, or that of the admin process.
             clock: The reactor.
             limits: What clients can't exceed.
             access_log: A file for a line on each request, `-` for the log of the process, None for none.
@@ -64,7 +87,11 @@ class DecisionSite(Site):
         self.limits = limits or ServerLimits()
         path = None if access_log in {None, "-"} else access_log
         super().__init__(
-            tree, timeout=self.limits.idle_timeout, reactor=clock, logPath=path, parsePOSTFormSubmission=False
+            cast(Any, tree),
+            timeout=self.limits.idle_timeout,
+            reactor=clock,
+            logPath=path,
+            parsePOSTFormSubmission=False,
         )
         self.displayTracebacks = False
         self.protocol = channel  # type: ignore[assignment, method-assign]

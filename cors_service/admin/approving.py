@@ -1,0 +1,137 @@
+"""`/admin/v1/proposals`: changes that wait for a second person, who approves or removes them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec import structs
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+
+from cors_service.access.callers import Caller
+from cors_service.admin.conditions import seconds_to_wait
+from cors_service.admin.desk import Desk
+from cors_service.admin.endpoint import AdminEndpoint, DetailedProblem, flag, parameters, request_id
+from cors_service.admin.making import Order, carry_out, since
+from cors_service.admin.proposals import Proposal
+from cors_service.ledger.kept import Kept
+from cors_service.web.answer import JSON, NO_STORE, Answer
+from cors_service.web.endpoint import NotFound
+from cors_service.web.later import Later
+from cors_service.web.problem import Problem
+from cors_service.web.request import AnyRequest
+from cors_service.wire import write_json
+
+
+class ProposalsEndpoint(AdminEndpoint):
+    """All proposals."""
+
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Answer:
+        """Give them, the oldest first."""
+        parameters(request)
+        found = [as_dict(one, self.desk.changes.kept) for one in self.desk.proposals.all() if _may_see(caller, one)]
+        return Answer(200, JSON, write_json({"proposals": found}), {"Cache-Control": NO_STORE})
+
+    def getChild(self, path: bytes, request: IRequest) -> Resource:
+        """One of them by its name, or what is done with it."""
+        name = path.decode("ascii", "replace")
+        if list(request.postpath) == [b"approve"]:
+            request.prepath.append(request.postpath.pop(0))
+            return ApproveEndpoint(self.desk, name)
+        return NotFound(self.ids) if request.postpath or not path else ProposalEndpoint(self.desk, name)
+
+
+class ProposalEndpoint(AdminEndpoint):
+    """One proposal."""
+
+    verbs: ClassVar = {"GET": ("read",), "DELETE": ("approve", "propose", "write")}
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        super().__init__(desk)
+        self._name = name
+
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Answer:
+        """Give it."""
+        parameters(request)
+        proposal = found(self.desk, self._name, caller)
+        return Answer(200, JSON, write_json(as_dict(proposal, self.desk.changes.kept)), {"Cache-Control": NO_STORE})
+
+    def answer_DELETE(self, request: AnyRequest, caller: Caller) -> Answer:
+        """Remove it: whoever made it may, and who could approve it."""
+        parameters(request)
+        proposal = found(self.desk, self._name, caller)
+        if proposal.author != caller.name and "approve" not in caller.verbs:
+            raise Problem(403, "forbidden", "Only who made a proposal, or may approve it, can remove it.")
+        self.desk.proposals.remove(proposal.id)
+        return Answer(204, "", b"", {"Cache-Control": NO_STORE}, is_measured=False)
+
+
+class ApproveEndpoint(AdminEndpoint):
+    """The approval of a proposal, which makes it a change."""
+
+    verbs: ClassVar = {"POST": ("approve",)}
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        super().__init__(desk)
+        self._name = name
+
+    def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
+        """Make the change, if what it changes is still as it was."""
+        given = parameters(request, "dry_run")
+        proposal = found(self.desk, self._name, caller)
+        if proposal.author == caller.name and self.desk.access is not None:
+            raise Problem(403, "own-proposal", "Somebody else has to approve this: it is your own.")
+        is_dry = flag(given, "dry_run")
+        order = Order(
+            caller=caller,
+            request_id=request_id(request),
+            reason=proposal.reason,
+            edits=lambda _: proposal.edits,
+            condition=lambda kept: self._check(kept, proposal),
+            place=lambda _: None,
+            is_dry=is_dry,
+            wait=seconds_to_wait(request),
+            approved=proposal,
+        )
+
+        async def approve() -> Answer:
+            answer = await carry_out(self.desk, order)
+            if not is_dry:
+                self.desk.proposals.remove(proposal.id)
+            return answer
+
+        return self.later(approve)
+
+    def _check(self, kept: Kept, proposal: Proposal) -> None:
+        if not is_outdated(proposal, kept):
+            return
+        members = {"current": None, **since(self.desk, kept, proposal.base)}
+        detail = "What it changes was changed since it was proposed: propose it anew."
+        raise DetailedProblem(412, "outdated", detail, members)
+
+
+def found(desk: Desk, name: str, caller: Caller) -> Proposal:
+    """Find a proposal.
+
+    Raises:
+        Problem: There is none, or the caller may not see it.
+    """
+    proposal = desk.proposals.get(name)
+    if proposal is None or not _may_see(caller, proposal):
+        raise Problem(404, "unknown-proposal", "There is no such proposal, or not any more.")
+    return proposal
+
+
+def is_outdated(proposal: Proposal, kept: Kept) -> bool:
+    """Whether something that a proposal changes is not what it was."""
+    return any(kept.digests.get(one.key) != one.before for one in proposal.changes)
+
+
+def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:
+    """Give a proposal as JSON types."""
+    edits = [{"kind": edit.key.kind, "name": edit.key.name, "document": edit.body} for edit in proposal.edits]
+    return {**structs.asdict(proposal), "edits": edits, "outdated": is_outdated(proposal, kept)}
+
+
+def _may_see(caller: Caller, proposal: Proposal) -> bool:
+    return all(caller.may_touch(one.name) for one in proposal.changes if one.kind == "policy")

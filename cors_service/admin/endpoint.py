@@ -1,0 +1,239 @@
+"""What every resource of the admin process is made of: who may ask, and that no page of another origin can."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from cors_service.access.callers import VERBS, Caller
+from cors_service.admin.desk import Desk
+from cors_service.ledger.directory import rfc3339
+from cors_service.web.answer import Answer
+from cors_service.web.callers import known_callers
+from cors_service.web.endpoint import Endpoint
+from cors_service.web.hosts import Hosts
+from cors_service.web.later import Later, Steps
+from cors_service.web.problem import Problem
+from cors_service.web.request import AnyRequest
+
+LOCAL: Final = Caller(name="local", verbs=frozenset(VERBS))
+"""Whoever can connect to a loopback address or a Unix socket, where nobody said who may do what."""
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_SAME_ORIGIN: Final = frozenset({b"same-origin", b"none"})
+_TARGET_OF_ORIGIN: Final = re.compile(rb"https?://(.+)")
+_REQUEST_ID: Final = re.compile(rb"[!-~](?:[ -~]{0,126}[!-~])?")
+_MOST_PARAMETERS: Final = 20
+
+
+class DetailedProblem(Problem):
+    """An error that has more members than the others (RFC 9457, 3.2)."""
+
+    def __init__(self, status: int, code: str, detail: str, members: Mapping[str, object], **others: Any) -> None:
+        super().__init__(status, code, detail, **others)
+        self.members = members
+
+    def as_dict(self) -> dict[str, object]:
+        """All members."""
+        return {**super().as_dict(), **self.members}
+
+
+class AdminEndpoint(Endpoint):
+    """A resource of the admin process.
+
+    Sub-classes define `answer_GET`, `answer_PUT` and so on, which take a request and its caller, and give an `Answer`
+    or a `Later`.
+
+    Attributes:
+        verbs: For each method the verbs of which a caller needs one.
+        is_audited: Whether the audit log has each request that may write, and not only those that are refused.
+    """
+
+    wants_transport = True
+    verbs: ClassVar[Mapping[str, tuple[str, ...]]] = {"GET": ("read",)}
+    is_audited: ClassVar[bool] = True
+
+    def __init__(self, desk: Desk) -> None:
+        """Make one.
+
+        Args:
+            desk: What it has in common with the others.
+        """
+        super().__init__(desk.ids)
+        self.desk = desk
+
+    @property
+    def hosts(self) -> Hosts | None:  # type: ignore[override]  # which is the same for all of them
+        """The names by which the process is asked; None for any."""
+        return self.desk.hosts
+
+    def later(self, make: Callable[[], Coroutine[Deferred[Any], Any, Answer]]) -> Later:
+        """Give an answer that something has to be waited for.
+
+        Args:
+            make: Makes it. What it has begun goes on if the client leaves.
+        """
+        return Later(self.desk.turns, _awaited(make))
+
+    def _method_for(self, method: str) -> Callable[[AnyRequest], Answer | Later]:
+        answer: Callable[..., Answer | Later] = super()._method_for(method)
+        return partial(self._answer_as_caller, method, answer)
+
+    def _answer_as_caller(
+        self, method: str, answer: Callable[..., Answer | Later], request: AnyRequest
+    ) -> Answer | Later:
+        if method in _SAFE:
+            return answer(request, self._caller(request, method))
+        caller = None
+        try:
+            _refuse_foreign_page(request)
+            caller = self._caller(request, method)
+            found = answer(request, caller)
+        except Problem as problem:
+            self._audit(request, caller, problem.status, problem.code)
+            raise
+        if isinstance(found, Later):
+            return Later(found.turns, self._audited(request, caller, found.steps))
+        self._audit(request, caller, found.status)
+        return found
+
+    def _audited(self, request: AnyRequest, caller: Caller, steps: Steps) -> Steps:
+        try:
+            found = yield from steps
+        except Problem as problem:
+            self._audit(request, caller, problem.status, problem.code)
+            raise
+        self._audit(request, caller, found.status)
+        return found
+
+    def _audit(self, request: AnyRequest, caller: Caller | None, status: int, code: str = "") -> None:
+        if not (self.is_audited or code):
+            return
+        self.desk.audit.write(
+            at=rfc3339(self.desk.clock.seconds()),
+            caller=None if caller is None else caller.name,
+            method=request.method.decode("ascii", "replace"),
+            path=request.path.decode("ascii", "backslashreplace"),
+            request_id=request_id(request),
+            status=status,
+            code=code or None,
+        )
+
+    def _caller(self, request: AnyRequest, method: str) -> Caller:
+        """The caller of a request.
+
+        Raises:
+            Problem: It is not known, or may not do this.
+        """
+        if self.desk.access is None:
+            return LOCAL
+        verbs = self.verbs["GET" if method == "HEAD" else method]
+        known = list(known_callers(request, self.desk.access.active))
+        for caller in known:
+            if not caller.verbs.isdisjoint(verbs):
+                return caller
+        if known:
+            raise Problem(403, "forbidden", f"This caller lacks the verb {' or '.join(verbs)}.")
+        detail = "The request has no known token and came with no known certificate."
+        raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
+
+
+def request_id(request: AnyRequest) -> str:
+    """The name that the client gave a request; a new one if it gave none."""
+    given = request.requestHeaders.getRawHeaders(b"x-request-id")
+    if given and _REQUEST_ID.fullmatch(given[0]):
+        return given[0].decode("ascii")
+    return os.urandom(12).hex()
+
+
+def parameters(request: AnyRequest, *known: str) -> dict[str, str]:
+    """Read the parameters of a query string.
+
+    Args:
+        request: The request.
+        known: Those that there are.
+
+    Raises:
+        Problem: One is not known, or stands there twice.
+    """
+    query = request.uri.partition(b"?")[2].decode("ascii", "replace")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise Problem(400, "parameter-malformed", "The query string can't be read.") from None
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Problem(400, "parameter-malformed", "A parameter is given more than once.")
+    unknown = sorted(found.keys() - set(known))
+    if unknown:
+        listed = f" The parameters are: {', '.join(known)}." if known else ""
+        raise Problem(400, "parameter-malformed", f"There is no parameter {unknown[0]!a}.{listed}")
+    return found
+
+
+def flag(found: Mapping[str, str], name: str) -> bool:
+    """Read a parameter that is 1 or 0.
+
+    Raises:
+        Problem: It is something else.
+    """
+    value = found.get(name, "0")
+    if value not in {"0", "1"}:
+        raise Problem(400, "parameter-malformed", f"The parameter {name} is 1 or 0.")
+    return value == "1"
+
+
+def number(found: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Read a parameter that is a whole number.
+
+    Raises:
+        Problem: It is something else, or too large.
+    """
+    text = found.get(name, str(default))
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+    if not 0 <= value <= most:
+        raise Problem(400, "parameter-malformed", f"The parameter {name} is a whole number from 0 to {most}.")
+    return value
+
+
+def _refuse_foreign_page(request: AnyRequest) -> None:
+    """Refuse what a page of another origin sends: it needs no CORS to send it, and no token where there is none.
+
+    Sec-Fetch-Site and Origin are set by browsers, not by pages (https://www.w3.org/TR/fetch-metadata/,
+    https://fetch.spec.whatwg.org/#forbidden-request-header). Other clients send neither.
+
+    Raises:
+        Problem: It came from such a page.
+    """
+    headers = request.requestHeaders
+    sites = headers.getRawHeaders(b"sec-fetch-site") or ()
+    hosts = headers.getRawHeaders(b"host") or ()
+    origins = headers.getRawHeaders(b"origin") or ()
+    found = [_TARGET_OF_ORIGIN.fullmatch(origin) for origin in origins]
+    is_own = all(one is not None and list(hosts) == [one[1]] for one in found)
+    if not is_own or len(sites) > 1 or not _SAME_ORIGIN.issuperset(sites):
+        raise Problem(403, "cross-site", "A page of another origin sent this request.")
+
+
+def _awaited(make: Callable[[], Coroutine[Deferred[Any], Any, Answer]]) -> Steps:
+    found: list[Answer | Failure] = []
+    done: Deferred[None] = Deferred()
+
+    def take(result: Answer | Failure) -> None:
+        found.append(result)
+        done.callback(None)
+
+    Deferred.fromCoroutine(make()).addBoth(take)
+    yield done
+    [result] = found
+    if isinstance(result, Failure):
+        result.raiseException()
+    assert isinstance(result, Answer)
+    return result

@@ -1,0 +1,317 @@
+"""What a change goes through: its conditions, the store's checks, the comparison, who may make it; and what is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct, structs
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+
+from cors_service.access.callers import Caller
+from cors_service.admin.desk import Desk
+from cors_service.admin.endpoint import DetailedProblem
+from cors_service.admin.proposals import Proposal, Proposals, TooManyProposals
+from cors_service.admin.reports import fleet
+from cors_service.algebra import Comparison, compare
+from cors_service.browser.browsers import FIREFOX_MAX_AGE_CAP
+from cors_service.browser.cache import DEFAULT_MAX_AGE
+from cors_service.decision import Decision
+from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
+from cors_service.ledger.directory import rfc3339
+from cors_service.ledger.edits import Edit, as_document
+from cors_service.ledger.entry import Signed
+from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable
+from cors_service.ledger.widening import narrows, witness_of
+from cors_service.policy import PolicySet, read_document, revision
+from cors_service.policy.change import Change
+from cors_service.review import written
+from cors_service.web.answer import JSON, NO_STORE, Answer
+from cors_service.web.problem import Problem
+from cors_service.wire import write_json
+
+LONGEST_WAIT: Final = 30
+"""Seconds for which an answer may wait for replicas."""
+MOST_TOLD: Final = 100
+"""Entries and differences that a problem repeats."""
+
+_EMPTY: Final = PolicySet.of((), {}, {})
+_RETRY: Final = {"Retry-After": "2"}
+
+
+class Order(Struct, kw_only=True):
+    """What a request asks for.
+
+    Attributes:
+        caller: Who asks.
+        request_id: Names the request.
+        reason: Why, in the caller's words.
+        edits: Gives what to write and to remove, for what is there; may raise `Problem`.
+        condition: Raises `Problem` if what is there is not what the caller knows.
+        place: Gives the JSON pointer of a place in the request for one in a document; None if it is not there.
+        is_dry: Whether only to say what would be.
+        wait: Seconds to wait for replicas.
+        created: Whether the answer to a change is a 201; it is asked before the change is made.
+        tag: Gives the ETag of what was changed.
+        approved: The proposal that it is; None if it is none.
+    """
+
+    caller: Caller
+    request_id: str
+    reason: str
+    edits: Callable[[Kept], Sequence[Edit]]
+    condition: Callable[[Kept], None]
+    place: Callable[[Path], str | None]
+    is_dry: bool = False
+    wait: int = 0
+    created: Callable[[Kept], bool] = lambda _: False
+    tag: Callable[[Kept], str | None] = lambda kept: f'"{kept.head.seq}"'
+    approved: Proposal | None = None
+
+
+class Made(Struct, kw_only=True):
+    """What came of an order.
+
+    Attributes:
+        before: What was there.
+        plan: The change.
+        comparison: What it lets through and keeps back.
+        signed: Its entry; None if it was not made.
+        proposal: What it became instead; None if nothing.
+        status: The status of the answer.
+    """
+
+    before: Kept
+    plan: Plan
+    comparison: Comparison
+    signed: Signed | None = None
+    proposal: Proposal | None = None
+    status: int = 200
+
+
+async def carry_out(desk: Desk, order: Order) -> Answer:
+    """Do what a request asks for, and answer it.
+
+    Raises:
+        Problem: It can't be done.
+    """
+    try:
+        made = await desk.changes.work(lambda kept: _make(desk, order, kept))
+    except InvalidPolicies as invalid:
+        raise _invalid(422, "invalid-policies", "The policies would have mistakes.", invalid, order.place) from None
+    except StoreIsWrong as error:
+        raise _invalid(409, "store-has-mistakes", str(error), error.invalid, lambda _: None) from None
+    except StoreUnavailable as error:
+        raise Problem(503, "store-unavailable", str(error), _RETRY) from None
+    except Outdated as error:
+        raise Problem(503, "store-unavailable", f"{error} Try again.", _RETRY) from None
+    except TooManyProposals:
+        raise Problem(503, "too-many-proposals", "Too many proposals wait: approve or remove some.") from None
+    except OSError as error:
+        raise Problem(503, "store-unavailable", f"The proposal can't be kept: {error.strerror}.", _RETRY) from None
+    if made.signed is not None and order.wait:
+        await _replicas(desk, order.wait)
+    return _answer(desk, order, made)
+
+
+def check_scope(caller: Caller, before: PolicySet, after: PolicySet, comparison: Comparison) -> None:
+    """Refuse a change that reaches further than the caller may.
+
+    A set belongs to the policies that use it; a `match` may take URLs away from another policy.
+
+    Raises:
+        Problem: It does.
+    """
+    if caller.policies is None:
+        return
+    change = Change.between(None, before, "", after)
+    reached = {*change.removed, *(policy.name for policy in change.policies)}
+    for one in comparison.differences:
+        answers = [answer for answer in (one.before, one.after) if isinstance(answer, Decision)]
+        reached |= {one.policy, *(answer.policy for answer in answers if answer.policy is not None)}
+    foreign = sorted(name for name in reached if not caller.may_touch(name))
+    if foreign:
+        detail = f"This changes what {foreign[0]} decides, which is not this caller's to change."
+        raise Problem(403, "forbidden", detail)
+
+
+def as_entry(signed: Signed) -> dict[str, Any]:
+    """Give an entry as JSON types, with its hash."""
+    return {**structs.asdict(signed.entry), "hash": signed.hash}
+
+
+def as_told(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
+    """Give what a change lets through and keeps back, for `write_json`.
+
+    Args:
+        comparison: What was found.
+        before: The revision before the change.
+        after: The revision behind it.
+    """
+    told = written.as_dict(comparison, before, after)
+    return {"wider": comparison.is_wider, "narrower": narrows(comparison), **told}
+
+
+def since(desk: Desk, kept: Kept, seq: int) -> dict[str, Any]:
+    """Say what has changed since a change of the ledger, as the members of a problem.
+
+    Args:
+        desk: What resources share.
+        kept: What is there.
+        seq: The number of the change.
+    """
+    members: dict[str, Any] = {"head": kept.head, "entries": [], "differences": [], "unknown": []}
+    if not 0 < seq < kept.head.seq:
+        return members
+    members["entries"] = [as_entry(one) for one in desk.changes.store.entries(seq, MOST_TOLD)]
+    try:
+        before = set_of(desk, seq)
+    except (LookupError, InvalidPolicies):
+        return members
+    told = as_told(compare(before, kept.policy_set), revision(before), kept.head.revision)
+    return {**members, "differences": told["differences"][:MOST_TOLD], "unknown": told["unknown"][:MOST_TOLD]}
+
+
+def set_of(desk: Desk, seq: int) -> PolicySet:
+    """Read the policies as they were behind a change.
+
+    Raises:
+        LookupError: The ledger does not have them.
+    """
+    bodies = desk.changes.store.bodies_at(seq)
+    return read_document(as_document(bodies)) if bodies else _EMPTY
+
+
+def _make(desk: Desk, order: Order, kept: Kept) -> Made:
+    store = desk.changes.store
+    order.condition(kept)
+    edits = order.edits(kept)
+    plan = store.plan(kept, edits)
+    comparison = compare(kept.policy_set, plan.policy_set)
+    check_scope(order.caller, kept.policy_set, plan.policy_set, comparison)
+    made = Made(before=kept, plan=plan, comparison=comparison)
+    if not plan.changes or order.is_dry:
+        return made
+    if order.created(kept):
+        made.status = 201
+    if _needs_second(order, comparison):
+        made.proposal, made.status = _propose(desk, order, made, edits), 202
+        return made
+    approved = order.approved
+    about = About(
+        author=order.caller.name if approved is None else approved.author,
+        approver=None if approved is None else order.caller.name,
+        reason=order.reason if approved is None else approved.reason,
+        request_id=order.request_id if approved is None else approved.request_id,
+        proposal=None if approved is None else approved.id,
+        wider=comparison.is_wider,
+        narrower=narrows(comparison),
+        witness=witness_of(comparison),
+    )
+    made.signed = store.commit(plan, about)
+    return made
+
+
+def _needs_second(order: Order, comparison: Comparison) -> bool:
+    """Whether somebody else has to approve a change."""
+    if order.approved is not None:
+        return False
+    return "write" not in order.caller.verbs or (order.caller.needs_second and comparison.is_wider)
+
+
+def _propose(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> Proposal:
+    told = as_told(made.comparison, made.before.head.revision, made.plan.revision)
+    proposal = Proposal(
+        id=Proposals.new_id(),
+        at=rfc3339(desk.clock.seconds()),
+        author=order.caller.name,
+        reason=order.reason,
+        request_id=order.request_id,
+        base=made.before.head.seq,
+        edits=tuple(edits),
+        changes=made.plan.changes,
+        **told,
+    )
+    desk.proposals.add(proposal)
+    return proposal
+
+
+async def _replicas(desk: Desk, seconds: int) -> None:
+    """Wait until all replicas that live have the newest change, but not for ever."""
+    end = desk.clock.seconds() + seconds
+    while desk.replicas.waiting and desk.clock.seconds() < end:
+        reported: Deferred[None] = desk.replicas.changed()
+        try:
+            await reported.addTimeout(end - desk.clock.seconds(), desk.clock)
+        except defer.TimeoutError:
+            return
+
+
+def _answer(desk: Desk, order: Order, made: Made) -> Answer:
+    told = as_told(made.comparison, made.before.head.revision, made.plan.revision)
+    body = {
+        "changed": made.signed is not None,
+        "dry_run": order.is_dry,
+        "changes": made.plan.changes,
+        "entry": None if made.signed is None else as_entry(made.signed),
+        "proposal": None if made.proposal is None else made.proposal.id,
+        **told,
+        "fleet": fleet(desk),
+        **_clock(desk, made),
+    }
+    headers = {"Cache-Control": NO_STORE}
+    tag = None if made.proposal is not None or order.is_dry else order.tag(desk.changes.kept)
+    if tag is not None:
+        headers["ETag"] = tag
+    if made.proposal is not None:
+        headers["Location"] = f"/admin/v1/proposals/{made.proposal.id}"
+    if order.wait:
+        headers["Preference-Applied"] = f"wait={order.wait}"
+    return Answer(made.status, JSON, write_json(body), headers)
+
+
+def _clock(desk: Desk, made: Made) -> dict[str, str | None]:
+    """Say until when what was let through lives on: with those who asked replicas, and in browsers."""
+    clock: dict[str, str | None] = dict.fromkeys(
+        ("enforced_everywhere_at", "decisions_cached_until", "preflights_cached_until")
+    )
+    replicas = desk.replicas
+    # Where no replica reports, nobody knows.
+    if made.signed is None or replicas.waiting or not replicas.confirmed:
+        return clock
+    now = desk.clock.seconds()
+    clock["enforced_everywhere_at"] = rfc3339(now)
+    if narrows(made.comparison):
+        clock["decisions_cached_until"] = rfc3339(now + desk.decision_ttl)
+        clock["preflights_cached_until"] = rfc3339(now + _preflight_seconds(made))
+    return clock
+
+
+def _preflight_seconds(made: Made) -> int:
+    """For how long a browser may remember what a change keeps back."""
+    policies = made.before.policy_set.policies
+    narrowed = [one for one in made.comparison.differences if one.direction == "narrower"]
+    names = {one.before.policy if isinstance(one.before, Decision) else one.policy for one in narrowed}
+    ages = [
+        DEFAULT_MAX_AGE if rule.max_age is None else rule.max_age
+        for name in names
+        if name in policies
+        for rule in policies[name].rules
+        if not rule.refuse
+    ]
+    return min(max(ages, default=DEFAULT_MAX_AGE), FIREFOX_MAX_AGE_CAP)
+
+
+def _invalid(
+    status: int, code: str, detail: str, invalid: InvalidPolicies, place: Callable[[Path], str | None]
+) -> DetailedProblem:
+    mistakes = [_mistake(one, place) for one in invalid.mistakes]
+    return DetailedProblem(status, code, detail, {"mistakes": mistakes, "more": invalid.more})
+
+
+def _mistake(mistake: PolicyError, place: Callable[[Path], str | None]) -> dict[str, object]:
+    pointer = place(mistake.path)
+    told = {**mistake.as_dict(), "pointer": pointer}
+    # The document that the client would have changed is not as it would have been.
+    return told if pointer is None else {**told, "file": None, "line": None}

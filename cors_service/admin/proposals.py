@@ -1,0 +1,118 @@
+"""Changes that wait for a second person: each in a file of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from cors_service.ledger.edits import Edit
+from cors_service.ledger.entry import Touched
+
+MOST_PROPOSALS: Final = 1000
+_ID: Final = re.compile("[0-9a-f]{16}")
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """A change that somebody wants.
+
+    Attributes:
+        id: Its name.
+        at: When it was proposed.
+        author: Who proposed it.
+        reason: Why.
+        request_id: Names the request that proposed it.
+        base: The number of the newest change at that time.
+        edits: What it writes and removes.
+        changes: What it would do.
+        wider: Whether it lets through what was not, or may.
+        narrower: Whether it keeps back what was let through.
+        differences: What it lets through and keeps back, with requests that show it, as JSON types.
+        unknown: What was too large to be compared.
+    """
+
+    id: str
+    at: str
+    author: str
+    reason: str
+    request_id: str
+    base: int
+    edits: tuple[Edit, ...]
+    changes: tuple[Touched, ...]
+    wider: bool
+    narrower: bool
+    differences: Sequence[Any]
+    unknown: Sequence[Any]
+
+
+class TooManyProposals(Exception):
+    """There are so many that somebody has to look at them first."""
+
+
+class Proposals:
+    """The files of proposals. Its methods block."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make one.
+
+        Args:
+            directory: Where the files are; it is made if there is none.
+        """
+        directory.mkdir(exist_ok=True)
+        self._directory = directory
+
+    @staticmethod
+    def new_id() -> str:
+        """Make a name for a proposal."""
+        return secrets.token_hex(8)
+
+    def add(self, proposal: Proposal) -> None:
+        """Keep a proposal.
+
+        Raises:
+            TooManyProposals: There are too many.
+            OSError: It can't be written.
+        """
+        if sum(1 for _ in self._directory.glob("*.json")) >= MOST_PROPOSALS:
+            raise TooManyProposals
+        new = self._directory / f".{proposal.id}.new"
+        with new.open("xb") as file:
+            file.write(msgspec.json.encode(proposal))
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self._path(proposal.id))
+
+    def get(self, name: str) -> Proposal | None:
+        """Give a proposal; None if there is none of this name."""
+        if not _ID.fullmatch(name):
+            return None
+        with suppress(FileNotFoundError, ValueError):
+            return msgspec.json.decode(self._path(name).read_bytes(), type=Proposal)
+        return None
+
+    def all(self) -> list[Proposal]:
+        """Give all proposals, the oldest first."""
+        return sorted(self._all(), key=lambda proposal: (proposal.at, proposal.id))
+
+    def remove(self, name: str) -> None:
+        """Forget a proposal."""
+        self._path(name).unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._directory.glob("*.json"))
+
+    def _all(self) -> Iterator[Proposal]:
+        for path in self._directory.glob("*.json"):
+            found = self.get(path.stem)
+            if found is not None:
+                yield found
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{name}.json"

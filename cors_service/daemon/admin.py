@@ -1,0 +1,236 @@
+"""The admin process: what is done before the reactor runs, and its service."""
+
+from __future__ import annotations
+
+import os
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TextIO
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+from twisted.python.usage import UsageError
+
+from cors_service._twisted import endpoint_interface, endpoint_path
+from cors_service.access import InvalidAccess
+from cors_service.admin.audit import Audit
+from cors_service.admin.changes import Changes
+from cors_service.admin.desk import Desk
+from cors_service.admin.proposals import Proposals
+from cors_service.admin.replicas import Replicas
+from cors_service.admin.tree import AdminTree
+from cors_service.daemon.access import LiveAccess
+from cors_service.daemon.admin_settings import AdminSettings
+from cors_service.daemon.json_log import log_as_json, log_refused_start
+from cors_service.daemon.names import Names
+from cors_service.daemon.notify import Notifier
+from cors_service.daemon.service import ReloadOnHangup
+from cors_service.daemon.start import Endpoint, make_endpoint
+from cors_service.grammar.mistakes import InvalidDocument, InvalidPolicies
+from cors_service.ledger.directory import DirectoryStore
+from cors_service.ledger.kept import StoreUnavailable
+from cors_service.server import DecisionServer, DecisionSite
+from cors_service.server.channel import DecisionChannel
+from cors_service.server.https import IReloadingEndpoint
+from cors_service.web.hosts import Hosts
+from cors_service.web.ids import decision_ids
+from cors_service.web.turns import Turns
+
+_REPLICAS: Final = "replicas.json"
+_PROPOSALS: Final = "proposals"
+_AUDIT: Final = "audit.jsonl"
+_PRIVATE: Final = 0o700
+
+
+class AdminPrepared(NamedTuple):
+    """Everything that the admin process is made of.
+
+    Attributes:
+        settings: The settings.
+        changes: Reads and changes the store, which was read once.
+        endpoints: Where to listen, each endpoint with its description.
+        access: Who may do what; None for everybody on this machine.
+        json_log: The open file for the log as JSON.
+    """
+
+    settings: AdminSettings
+    changes: Changes
+    endpoints: list[Endpoint]
+    access: LiveAccess | None
+    json_log: TextIO | None
+
+
+def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
+    """Do everything that can fail because of an operator's mistake.
+
+    Args:
+        settings: The settings.
+        reactor: The reactor, which does not run yet.
+
+    Raises:
+        UsageError: A setting can't work; the text is a sentence that names the option.
+        SystemExit: The policies or who may do what have mistakes, which are on standard error.
+    """
+    try:
+        Hosts(settings.host)
+    except ValueError as error:
+        raise UsageError(f"--host: {error}.") from None
+    endpoints = [(what, make_endpoint(what, reactor)) for what in settings.listen]
+    if settings.auth is None:
+        for what, endpoint in endpoints:
+            _check_local(what, endpoint)
+    _check_store(settings.store)
+    _check_data(settings)
+    try:
+        access = None if settings.auth is None else LiveAccess(Path(settings.auth), reactor)
+        changes = Changes(DirectoryStore(Path(settings.store)), reactor)
+    except (InvalidPolicies, InvalidAccess) as invalid:
+        _refuse(settings, invalid)
+    except StoreUnavailable as error:
+        raise UsageError(f"--store {settings.store!a}: {error}") from None
+    json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
+    if settings.access_log not in {None, "-"}:
+        _open_log("access-log", settings.access_log).close()
+    return AdminPrepared(settings, changes, endpoints, access, json_log)
+
+
+def make_service(prepared: AdminPrepared, reactor: Any) -> AdminService:
+    """Make the service of the admin process.
+
+    Args:
+        prepared: What `prepare` gave.
+        reactor: The reactor.
+    """
+    if prepared.json_log is not None:
+        log_as_json(prepared.json_log, reactor)
+    return AdminService(prepared, reactor, Notifier.of(os.environ))
+
+
+class AdminService(MultiService):
+    """Follows a store, changes it, and listens.
+
+    Attributes:
+        tree: The resource tree.
+        server: Listens for it.
+    """
+
+    _log: Final = Logger()
+
+    def __init__(self, prepared: AdminPrepared, reactor: Any, notifier: Notifier | None = None) -> None:
+        """Make a service.
+
+        Args:
+            prepared: What it is made of.
+            reactor: The reactor.
+            notifier: Tells the service manager what the process does; None for nobody to tell.
+        """
+        super().__init__()
+        settings, changes, self._endpoints, self._access, _ = prepared
+        self._reactor = reactor
+        self._changes = changes
+        self._notifier = Notifier() if notifier is None else notifier
+        data = Path(settings.data)
+        replicas = Replicas(data / _REPLICAS, reactor, lambda: changes.kept.head)
+        changes.when_head_changes(replicas.head_changed)
+        self.tree = AdminTree(
+            Desk(
+                ids=decision_ids(),
+                clock=reactor,
+                turns=Turns(reactor),
+                changes=changes,
+                replicas=replicas,
+                proposals=Proposals(data / _PROPOSALS),
+                audit=Audit(data / _AUDIT),
+                access=self._access,
+                body=settings.max_body,
+                decision_ttl=settings.decision_ttl,
+            )
+        )
+        site = DecisionSite(
+            self.tree,
+            reactor,
+            limits=settings.server_limits,
+            access_log=settings.access_log,
+            channel=DecisionChannel,
+        )
+        self.server = DecisionServer(site, self._endpoints, drain_timeout=settings.drain_timeout)
+        changes.setServiceParent(self)
+        replicas.setServiceParent(self)
+        if self._access is not None:
+            self._access.setServiceParent(self)
+        self.server.setServiceParent(self)
+        Names(self.tree, self.server, settings.host, warns=True).setServiceParent(self)
+        ReloadOnHangup(self.reload, reactor, self._notifier).setServiceParent(self)
+        self._notifier.setServiceParent(self)
+
+    def startService(self) -> None:
+        """Start."""
+        super().startService()
+        self._reactor.callWhenRunning(self._notifier.ready)
+
+    def reload(self) -> Deferred[None]:
+        """Read again what an operator may have changed: the store, who may do what, certificates."""
+        for _, endpoint in self._endpoints:
+            if IReloadingEndpoint.providedBy(endpoint):
+                endpoint.reload()
+        reloads = [self._changes.follow()]
+        if self._access is not None:
+            reloads.append(self._access.reload())
+        return gatherResults(reloads).addCallback(lambda _: None)
+
+
+def _check_local(description: str, endpoint: Any) -> None:
+    """Refuse an endpoint that other machines may connect to, where nobody says who may do what."""
+    interface = endpoint_interface(endpoint)
+    if interface is None and endpoint_path(endpoint):
+        return
+    if interface and _is_loopback(interface):
+        return
+    raise UsageError(
+        f"--listen {ascii(description)[1:-1]} may be reached by other machines: say who may do what with --auth FILE, "
+        "or listen on a loopback address or a Unix socket."
+    )
+
+
+def _is_loopback(interface: str) -> bool:
+    try:
+        return ip_address(interface).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_store(path: str) -> None:
+    scheme, colon, _ = path.partition("://")
+    if colon:
+        raise UsageError(f"--store: {scheme}:// is not a kind of store; name a directory of documents.")
+    if not Path(path).is_dir():
+        what = "is a file; name the directory that it is in" if Path(path).exists() else "does not exist; make it"
+        raise UsageError(f"--store: the directory {path!a} {what}.")
+
+
+def _check_data(settings: AdminSettings) -> None:
+    path = settings.data
+    if Path(path).resolve() == Path(settings.store).resolve():
+        raise UsageError("--data can't be the directory of the policies: name another, such as one beneath /var/lib.")
+    try:
+        Path(path).mkdir(mode=_PRIVATE, exist_ok=True)
+        (Path(path) / _PROPOSALS).mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--data: {path!a} can't be used: {error.strerror}.") from None
+
+
+def _refuse(settings: AdminSettings, invalid: InvalidDocument) -> Any:
+    log_refused_start(settings.json_log, invalid.mistakes)
+    sys.stderr.write(f"{invalid.report()}\n")
+    raise SystemExit(1) from None
+
+
+def _open_log(option: str, path: str | None) -> TextIO:
+    if path in {None, "-"}:
+        return sys.stdout
+    try:
+        return Path(path).open("a", encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--{option} can't be opened: {error}") from None

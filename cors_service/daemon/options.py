@@ -1,0 +1,65 @@
+"""What the options of all plugins have in common: numbers within bounds, and mistakes told in two lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from cors_service.daemon.json_log import log_refused_start
+
+
+def number(
+    name: str, kind: type[int | float], default: float | None, least: int, description: str, most: int = (1 << 31) - 1
+) -> list[Any]:
+    """Give the parameter of an option that is a number.
+
+    Args:
+        name: The option.
+        kind: Whether it is a whole number.
+        default: What it is if it is not given.
+        least: The least that it may be.
+        description: What it is for.
+        most: The most that it may be.
+    """
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = -1
+        if not least <= value <= most:
+            what = "whole number" if kind is int else "number"
+            raise ValueError(f"--{name} must be a {what} from {least} to {most}, not {text!r}")
+        return value
+
+    return [name, None, default, description, read]
+
+
+class PluginOptions(usage.Options):
+    """Options of a plugin of `twist` and `twistd`."""
+
+    plugin: ClassVar[str]
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.
+
+        Args:
+            options: The words; by default those of the process.
+
+        Raises:
+            UsageError: Something is wrong with them, and nobody runs this as a command.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            if self.parent is None:
+                raise
+            log_refused_start(self["json-log"], [error])
+            command = f"{'twistd' if Path(sys.argv[0]).name == 'twistd' else 'twist'} {self.plugin}"
+            sys.stderr.write(f"{command}: {error}\nHelp: {command} --help\n")
+            raise SystemExit(os.EX_USAGE if hasattr(os, "EX_USAGE") else 1) from None

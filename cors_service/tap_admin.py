@@ -1,0 +1,125 @@
+"""`twist cors-admin` and `twistd cors-admin`: the options, and the service that they ask for."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from cors_service.daemon.admin_settings import DEFAULT_LISTEN, AdminSettings
+from cors_service.daemon.options import PluginOptions, number
+from cors_service.daemon.tls import any_secure, imports
+from cors_service.wire import LONGEST_TTL
+
+if TYPE_CHECKING:
+    from cors_service.daemon.admin import AdminPrepared
+
+_DEFAULTS = AdminSettings(store="", data="")
+
+
+class Options(PluginOptions):
+    """The options of the plugin.
+
+    Attributes:
+        prepared: What the service is made of, once the options are parsed.
+    """
+
+    plugin = "cors-admin"
+    prepared: AdminPrepared
+    synopsis = "[options] --store DIR --data DIR"
+    longdesc = (
+        "Changes CORS policies over HTTP, and keeps a ledger of all changes. The store is the directory of documents "
+        "that `twist cors --policies DIR` serves; its ledger lies beside them. It listens on "
+        f"{DEFAULT_LISTEN} unless told otherwise. Ask it with: curl http://127.0.0.1:8081/admin/v1/status"
+    )
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["store", "s", None, "The directory of *.toml and *.json documents."],
+        ["data", "d", None, "A directory for what is its own: reports of replicas, proposals, the audit log."],
+        [
+            "auth",
+            None,
+            None,
+            "A TOML document that says who may do what, by token or certificate. Without it, only this machine.",
+        ],
+        number(
+            "decision-ttl",
+            int,
+            _DEFAULTS.decision_ttl,
+            0,
+            "The same as of the services: for how long a revoked grant lives on with their callers.",
+            LONGEST_TTL,
+        ),
+        number("max-body", int, _DEFAULTS.max_body, 1, "Bytes that the body of a request may have."),
+        number(
+            "drain-timeout",
+            float,
+            _DEFAULTS.drain_timeout,
+            0,
+            "Seconds that requests in flight have to end after SIGTERM.",
+        ),
+        ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
+        ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+        self["host"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """Listen on this endpoint, such as tcp:8081:interface=127.0.0.1 or unix:/run/cors-admin.sock; repeatable."""
+        self["listen"].append(description)
+
+    opt_l = opt_listen
+
+    def opt_host(self, name: str) -> None:
+        """Answer callers that ask by this name, such as cors-admin.internal; repeatable.
+
+        Loopback names are always answered, and no others if --listen is a loopback address or a Unix socket.
+        """
+        self["host"].append(name)
+
+    def settings(self) -> AdminSettings:
+        """The settings that the options make.
+
+        Raises:
+            UsageError: They name no store, or no place for data.
+        """
+        if self["store"] is None:
+            raise usage.UsageError("--store is missing: name the directory of the policies.")
+        if self["data"] is None:
+            raise usage.UsageError("--data is missing: name a directory for what the process keeps.")
+        values = {name.replace("-", "_"): value for name, value in self.items()}
+        lists = {"listen": tuple(self["listen"]) or _DEFAULTS.listen, "host": tuple(self["host"])}
+        return AdminSettings(**(values | lists))
+
+    def postOptions(self) -> None:
+        """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""
+        settings = self.settings()
+        # Imported late: the command line chooses the reactor, and whether there is TLS.
+        with imports(with_tls=any_secure(settings.listen)):
+            from twisted.internet import reactor
+
+            from cors_service._twisted import log_as_text
+            from cors_service.daemon import admin
+        if self.parent is not None:
+            log_as_text(self.parent, sys.argv)
+        self.prepared = admin.prepare(settings, reactor)
+
+
+def makeService(options: Options) -> IService:
+    """Make the service that the options ask for.
+
+    Args:
+        options: Parsed.
+
+    Returns:
+        A service that changes policies, and listens.
+    """
+    from twisted.internet import reactor
+
+    from cors_service.daemon.admin import make_service
+
+    return make_service(options.prepared, reactor)
