@@ -15,8 +15,10 @@ DEFAULT_MAX_AGE = 5
 """For how long an answer without a well-formed Access-Control-Max-Age is kept, in seconds."""
 
 _DELTA_SECONDS = re.compile(r"[0-9]+")  # RFC 9111, section 1.2.2
-_CHROMIUM_INTEGER = re.compile(r"[+-]?[0-9]+")  # base::StringToInt64
+_SIGNED = re.compile(r"[+-]?[0-9]+")  # base::StringToInt64, parseInteger<int64_t>
 _INT64_MAX = 2**63 - 1
+_ONE_ANSWER = (Behaviour.CHROMIUM, Behaviour.WEBKIT)
+"""The engines that keep one answer for a page's origin and a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class CacheEntry:
         max_age: For how many seconds the entry lives.
         method: The method allowed, ``*`` for any, or None.
         header_name: The lower-case header name allowed, ``*`` for any but ``authorization``, or None. With
-            neither a method nor a name it says that Chromium has kept an answer, whatever that lists.
+            neither a method nor a name it says that an engine has kept an answer, whatever that lists.
     """
 
     origin: str
@@ -59,13 +61,16 @@ def preflight_max_age(
         Seconds, from 0 to ``cap``; 5 if the value is missing, malformed or repeated.
     """
     values = values_of(headers, "access-control-max-age")
-    syntax = _CHROMIUM_INTEGER if behaviour is Behaviour.CHROMIUM else _DELTA_SECONDS
+    syntax = _SIGNED if behaviour in _ONE_ANSWER else _DELTA_SECONDS
+    missing = min(DEFAULT_MAX_AGE, cap)
+    # Firefox does not keep what it can't read.
+    malformed = 0 if behaviour is Behaviour.FIREFOX and any(values) else missing
     # Of a single-valued header, two lines are a failure: #extract-header-list-values, step 2.
     if len(values) != 1 or not syntax.fullmatch(values[0]):
-        return min(DEFAULT_MAX_AGE, cap)
+        return malformed
     digits = values[0].lstrip("+-").lstrip("0")
     if len(digits) > len(str(_INT64_MAX)) or int(digits or "0") > _INT64_MAX:
-        return min(DEFAULT_MAX_AGE, cap) if behaviour is Behaviour.CHROMIUM else cap
+        return malformed if behaviour in _ONE_ANSWER else cap
     return 0 if values[0].startswith("-") else min(int(digits or "0"), cap)
 
 
@@ -86,7 +91,7 @@ def preflight_cache_entries(
         behaviour: The browser to model.
 
     Returns:
-        An entry for each method and each header name listed, asked for or not; in Chromium, also one for the
+        An entry for each method and each header name listed, asked for or not; in engines, also one for the
         answer as such. None if the preflight fails.
     """
     if not preflight_check(request, status, headers, behaviour).allowed:
@@ -96,7 +101,7 @@ def preflight_cache_entries(
     max_age = preflight_max_age(headers, cap, behaviour)
     key = (request.origin, request.url, request.credentials, max_age)
     return (
-        *((CacheEntry(*key),) if behaviour is Behaviour.CHROMIUM else ()),
+        *((CacheEntry(*key),) if behaviour is not Behaviour.STANDARD else ()),
         *(CacheEntry(*key, method=method) for method in dict.fromkeys(methods)),
         *(CacheEntry(*key, header_name=name) for name in dict.fromkeys(map(byte_lowercase, names))),
     )
@@ -113,8 +118,9 @@ def preflight_cache_after(
     """List the entries of a cache after a preflight.
 
     In the standard a preflight that succeeds adds to what was there (#cors-preflight-fetch-0, steps 7.12 to
-    7.15), and one that fails clears it (https://fetch.spec.whatwg.org/#main-fetch, step 12). Chromium removes entries
-    that did not suffice before it sends the preflight (``PreflightCache::CheckIfRequestCanSkipPreflight``).
+    7.15), and one that fails clears it (https://fetch.spec.whatwg.org/#main-fetch, step 12); so it is in Firefox.
+    Chromium and WebKit remove entries that did not suffice before they send the preflight
+    (``PreflightCache::CheckIfRequestCanSkipPreflight``, ``CrossOriginPreflightResultCache::canSkipPreflight``).
 
     Args:
         request: The page's request, which the preflight asked for.
@@ -122,7 +128,7 @@ def preflight_cache_after(
         headers: The (name, value) lines of the answer.
         cached: What the cache held before; all of it is taken to be as old as this answer.
         cap: The longest time for which the browser keeps an answer, in seconds.
-        behaviour: The browser to model. In Chromium nothing is held for an opaque origin: which of them made
+        behaviour: The browser to model. In engines nothing is held for an opaque origin: which of them made
             a request is not known here, and they share nothing.
 
     Returns:
@@ -133,8 +139,10 @@ def preflight_cache_after(
     if not preflight_check(request, status, headers, behaviour).allowed:
         return others
     fresh = preflight_cache_entries(request, status, headers, cap, behaviour)
-    if behaviour is Behaviour.CHROMIUM:
-        return others if request.origin == "null" else others + fresh
+    if behaviour is not Behaviour.STANDARD and request.origin == "null":
+        return others
+    if behaviour in _ONE_ANSWER:
+        return others + fresh
     renewed = {(entry.credentials, entry.method, entry.header_name) for entry in fresh}
     kept = [entry for entry in cached if (entry.origin, entry.url) == key]
     return (
@@ -159,7 +167,7 @@ def satisfied_by_cache(
 
     Args:
         request: The later request.
-        entries: What the cache holds, in Chromium of the last preflight for the origin and URL alone; see
+        entries: What the cache holds, in Chromium and WebKit of the last preflight for origin and URL alone; see
             :func:`preflight_cache_after`.
         age: How many seconds ago the entries were stored.
         behaviour: The browser to model.
@@ -169,23 +177,40 @@ def satisfied_by_cache(
     """
     if not needs_preflight(request):
         return True
-    live = [
-        entry
-        for entry in entries
-        if age < entry.max_age
-        and (entry.origin, entry.url) == (request.origin, request.url)
-        and (entry.credentials or not request.credentials)
-    ]
-    wildcards = [entry for entry in live if behaviour is Behaviour.STANDARD or not entry.credentials]
+    live = [entry for entry in entries if age < entry.max_age and _serves(entry, request, behaviour)]
+    wildcards = _wildcards(live, request, behaviour)
     any_method = any(entry.method == "*" for entry in wildcards)
     method_matches = any_method or request.method in {entry.method for entry in live}
-    # Chromium takes the flag for settled by any answer that it has kept.
+    # Engines take the flag for settled by any answer that they have kept; Firefox's cache knows no HEAD.
     flagged = request.use_cors_preflight and (behaviour is Behaviour.STANDARD or not live)
-    if not method_matches and (flagged or not is_safelisted_method(request.method)):
+    needs_naming = flagged or (behaviour is Behaviour.FIREFOX and request.method == "HEAD")
+    if not method_matches and (needs_naming or not is_safelisted_method(request.method)):
         return False
     names = {entry.header_name for entry in live}
     any_name = any(entry.header_name == "*" for entry in wildcards)
     return all(
-        name in names or (any_name and name != NON_WILDCARD_NAME)
+        name in names or (any_name and (name != NON_WILDCARD_NAME or behaviour is Behaviour.WEBKIT))
         for name in unsafe_request_header_names(request.headers)
     )
+
+
+def _serves(entry: CacheEntry, request: Request, behaviour: Behaviour) -> bool:
+    """Say whether an entry was kept for requests such as this one."""
+    if (entry.origin, entry.url) != (request.origin, request.url):
+        return False
+    if behaviour is Behaviour.FIREFOX:
+        return entry.credentials == request.credentials
+    return entry.credentials or not request.credentials
+
+
+def _wildcards(entries: Collection[CacheEntry], request: Request, behaviour: Behaviour) -> list[CacheEntry]:
+    """List the entries of which a ``*`` stands for any name."""
+    match behaviour:
+        case Behaviour.STANDARD:
+            return list(entries)
+        case Behaviour.CHROMIUM:
+            return [entry for entry in entries if not entry.credentials]
+        case Behaviour.FIREFOX:
+            return []
+        case Behaviour.WEBKIT:
+            return [] if request.credentials else list(entries)

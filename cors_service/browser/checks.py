@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cors_service.browser.browsers import Behaviour
-from cors_service.browser.console import console_sentence
+from cors_service.browser.console import Failure, console_lines
 from cors_service.browser.headers import HeaderLines, ListSyntaxError, byte_lowercase, extract_list, get, values_of
 from cors_service.browser.request import Request, is_safelisted_method, unsafe_request_header_names
 from cors_service.browser.verdict import Step, Verdict
@@ -27,7 +27,8 @@ _URL = re.compile(
 
 def verdict(request: Request, step: Step, value: str = "", *, preflight: bool = False) -> Verdict:
     """Put a verdict together with its sentence."""
-    return Verdict(step, value, preflight, console_sentence(request, step, value, preflight=preflight))
+    failure = Failure(step, request.url, request.origin, value, preflight)
+    return Verdict(step, value, preflight, "\n".join(console_lines(Behaviour.CHROMIUM, failure)))
 
 
 def cors_check(request: Request, headers: HeaderLines, *, preflight: bool = False) -> Verdict:
@@ -83,7 +84,7 @@ def preflight_check(
 
     Returns:
         Allowed if the request may be sent, or else the step that failed. ``authorization-not-in-acah`` is
-        step 7.6, which the standard takes before any other name (step 7.7) and Chromium does not take.
+        step 7.6, which the standard takes before any other name (step 7.7) and no engine takes.
     """
     step, value = _preflight_check(request, status, headers, behaviour)
     return verdict(request, step, value, preflight=True)
@@ -96,27 +97,35 @@ def _preflight_check(
     behaviour: Behaviour,
 ) -> tuple[Step, str]:
     redirected = status in _REDIRECTS and bool(values_of(headers, "location"))
-    if redirected and behaviour is Behaviour.CHROMIUM:
-        return Step.PREFLIGHT_REDIRECT, str(status)
+    status_fails = not 200 <= status <= 299
+    failing = Step.PREFLIGHT_REDIRECT if redirected else Step.PREFLIGHT_STATUS
+    if (redirected and behaviour is Behaviour.CHROMIUM) or (status_fails and behaviour is Behaviour.WEBKIT):
+        return failing, str(status)
     step, value = _cors_check(request, headers)  # step 7
     if not step.allows:
         return step, value
-    if not 200 <= status <= 299:  # steps 7 and 8
-        return (Step.PREFLIGHT_REDIRECT if redirected else Step.PREFLIGHT_STATUS), str(status)
+    if status_fails:  # steps 7 and 8
+        return failing, str(status)
 
     try:
         methods = allowed_methods(request, headers, behaviour)
     except ListSyntaxError:  # step 7.3
         return Step.ACAM_MALFORMED, get(headers, "access-control-allow-methods") or ""
+    method_is_allowed = is_safelisted_method(request.method) or any(
+        method == request.method or (method == "*" and not request.credentials) for method in methods
+    )
+    if not method_is_allowed and behaviour is Behaviour.FIREFOX:
+        return Step.METHOD_NOT_IN_ACAM, request.method
     try:
         listed = extract_list(headers, "access-control-allow-headers") or ()  # step 7.2
     except ListSyntaxError:  # step 7.3
         return Step.ACAH_MALFORMED, get(headers, "access-control-allow-headers") or ""
-
-    any_method = "*" in methods and not request.credentials
-    if not (request.method in methods or is_safelisted_method(request.method) or any_method):  # step 7.5
+    if not method_is_allowed:  # step 7.5
         return Step.METHOD_NOT_IN_ACAM, request.method
+    return _headers_check(request, listed, behaviour)
 
+
+def _headers_check(request: Request, listed: tuple[str, ...], behaviour: Behaviour) -> tuple[Step, str]:
     names = {byte_lowercase(name) for name in listed}
     unsafe_names = unsafe_request_header_names(request.headers)
     if behaviour is Behaviour.STANDARD and NON_WILDCARD_NAME in set(unsafe_names) - names:  # step 7.6

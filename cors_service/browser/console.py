@@ -1,74 +1,104 @@
-"""The sentences of Chromium's console: ``cors_error_string.cc``, ``GetErrorStringForConsoleMessage``."""
+"""What a console prints when it blocks a page."""
 
 from __future__ import annotations
 
-from cors_service.browser.request import Request
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from cors_service.browser.browsers import Behaviour
+from cors_service.browser.headers import is_token
+from cors_service.browser.sentences import AFTER, ASKED, BEFORE, BY_XHR, REDIRECTED, SCHEMES, SENTENCES, Sentence
 from cors_service.browser.verdict import Step
 
-_VALID_VALUE = " Have the server send the header with a valid value."
-_IN_PREFLIGHT = " in preflight response."
-_NOT_LISTED = "Request header field {value} is not allowed by Access-Control-Allow-Headers" + _IN_PREFLIGHT
-
-_SENTENCES = {
-    Step.ACAO_MISSING: "No 'Access-Control-Allow-Origin' header is present on the requested resource.",
-    Step.ACAO_MULTIPLE: (
-        "The 'Access-Control-Allow-Origin' header contains multiple values '{value}',"
-        " but only one is allowed." + _VALID_VALUE
-    ),
-    Step.ACAO_INVALID: (
-        "The 'Access-Control-Allow-Origin' header contains the invalid value '{value}'." + _VALID_VALUE
-    ),
-    Step.ACAO_MISMATCH: (
-        "The 'Access-Control-Allow-Origin' header has a value '{value}'"
-        " that is not equal to the supplied origin." + _VALID_VALUE
-    ),
-    Step.ACAO_WILDCARD_WITH_CREDENTIALS: (
-        "The value of the 'Access-Control-Allow-Origin' header in the response must not be the wildcard '*'"
-        " when the request's credentials mode is 'include'."
-    ),
-    Step.ACAC_NOT_TRUE: (
-        "The value of the 'Access-Control-Allow-Credentials' header in the response is '{value}'"
-        " which must be 'true' when the request's credentials mode is 'include'."
-    ),
-    Step.PREFLIGHT_STATUS: "It does not have HTTP ok status.",
-    Step.PREFLIGHT_REDIRECT: "Redirect is not allowed for a preflight request.",
-    Step.ACAM_MALFORMED: "Cannot parse Access-Control-Allow-Methods response header field" + _IN_PREFLIGHT,
-    Step.ACAH_MALFORMED: "Cannot parse Access-Control-Allow-Headers response header field" + _IN_PREFLIGHT,
-    Step.METHOD_NOT_IN_ACAM: "Method {value} is not allowed by Access-Control-Allow-Methods" + _IN_PREFLIGHT,
-    Step.AUTHORIZATION_NOT_IN_ACAH: _NOT_LISTED,
-    Step.HEADER_NOT_IN_ACAH: _NOT_LISTED,
-}
-
-_AFTER_ACCESS_CONTROL = {
-    Step.ACAM_MALFORMED,
-    Step.ACAH_MALFORMED,
-    Step.METHOD_NOT_IN_ACAM,
-    Step.AUTHORIZATION_NOT_IN_ACAH,
-    Step.HEADER_NOT_IN_ACAH,
-}
+_APIS: Final = {Behaviour.WEBKIT: {"fetch": "Fetch API"}}
+"""What an engine calls the ways to ask, where it has a name of its own."""
 
 
-def console_sentence(request: Request, step: Step, value: str, *, preflight: bool) -> str:
-    """Write the sentence that Chromium prints when it blocks a ``fetch()``.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step at which an exchange failed, with the facts that consoles name.
+
+    Attributes:
+        step: The step.
+        url: The URL that was asked; of a redirected request, the last one.
+        origin: The serialised origin of the page.
+        value: What the step objects to, as in a :class:`~cors_service.browser.Verdict`.
+        preflight: Whether it was the preflight that failed.
+        status: The status of the answer that failed; None if there was no answer.
+        redirected_from: The first URL of a redirected request; None of others.
+        api: What the page asked with: ``fetch`` or ``XMLHttpRequest``.
+        repeated: Whether the header that the step objects to came more than once.
+    """
+
+    step: Step
+    url: str
+    origin: str
+    value: str = ""
+    preflight: bool = False
+    status: int | None = None
+    redirected_from: str | None = None
+    api: str = "fetch"
+    repeated: bool = False
+
+
+def console_lines(engine: Behaviour, failure: Failure) -> tuple[str, ...]:
+    """Write what an engine's console prints when it blocks a page.
 
     Args:
-        request: The page's request.
-        step: The step that decided.
-        value: What that step objects to.
-        preflight: Whether it was the answer to the preflight that failed.
+        engine: Chromium, Firefox or WebKit.
+        failure: What went wrong.
 
     Returns:
-        One sentence or two; empty if the step allows.
+        The lines, in order; none where the step allows, or where the engine prints nothing.
     """
-    if step.allows:
-        return ""
-    if step is Step.METHOD_FORBIDDEN:
-        return f"TypeError: Failed to execute 'fetch' on 'Window': '{value}' HTTP method is unsupported."
-    blocked = f"Access to fetch at '{request.url}' from origin '{request.origin}'"
-    blocked += " has been blocked by CORS policy: "
-    if preflight and step not in _AFTER_ACCESS_CONTROL:
-        blocked += "Response to preflight request doesn't pass access control check: "
-    return blocked + _SENTENCES[step].format(value=_printable(value))
+    sentence = _sentences(engine, repeated=failure.repeated).get(failure.step)
+    if sentence is None:
+        return ()
+    facts = _facts(engine, failure)
+    text = sentence.text.format_map(facts)
+    if sentence.alone:
+        return (text,)
+    before, after = BEFORE[engine].format_map(facts), AFTER[engine].format_map(facts)
+    if engine is Behaviour.CHROMIUM and failure.preflight and not sentence.preflight:
+        before += ASKED
+    return (before + text, after) if after else (before + text,)
+
+
+def _facts(engine: Behaviour, failure: Failure) -> dict[str, str]:
+    redirected = REDIRECTED.format(redirected_from=failure.redirected_from) if failure.redirected_from else ""
+    # Firefox puts the URL into quotes in one of its sentences.
+    quoted = engine is Behaviour.FIREFOX and failure.step is Step.ACAO_WILDCARD_WITH_CREDENTIALS
+    return {
+        "api": _APIS.get(engine, {}).get(failure.api, failure.api),
+        "by_xhr": BY_XHR if failure.api == "XMLHttpRequest" else "",
+        "error": failure.value,
+        "origin": failure.origin,
+        "redirected": redirected,
+        "schemes": SCHEMES,
+        "status": "(null)" if failure.status is None else str(failure.status),
+        "url": f"‘{failure.url}’" if quoted else failure.url,
+        "value": _printable(_value(engine, failure)),
+    }
+
+
+def _value(engine: Behaviour, failure: Failure) -> str:
+    """What an engine says a step objects to."""
+    if engine is Behaviour.FIREFOX and failure.step in {Step.ACAM_MALFORMED, Step.ACAH_MALFORMED}:
+        elements = [element.strip(" \t") for element in failure.value.split(",")]
+        return next((element for element in elements if element and not is_token(element)), failure.value)
+    return failure.value
+
+
+@cache
+def _sentences(engine: Behaviour, *, repeated: bool) -> dict[Step, Sentence]:
+    """The usual sentence of each step."""
+    found: dict[Step, Sentence] = {}
+    for sentence in SENTENCES:
+        if sentence.engine is engine and (repeated or not sentence.repeated):
+            for step in sentence.steps:
+                found.setdefault(step, sentence)
+    return found
 
 
 def _printable(text: str) -> str:

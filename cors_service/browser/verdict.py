@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urljoin
 
 _FETCH = "https://fetch.spec.whatwg.org/"
 
@@ -27,6 +28,15 @@ class Step(StrEnum):
     METHOD_NOT_IN_ACAM = "method-not-in-acam"
     AUTHORIZATION_NOT_IN_ACAH = "authorization-not-in-acah"
     HEADER_NOT_IN_ACAH = "header-not-in-acah"
+    # What no header of an answer decides, so that neither check gives it; consoles print it.
+    NETWORK_ERROR = "network-error"
+    URL_SCHEME = "url-scheme"
+    REDIRECT_SCHEME = "redirect-scheme"
+    REDIRECT_LIMIT = "redirect-limit"
+    REDIRECT_WITH_CREDENTIALS = "redirect-with-credentials"
+    MIXED_CONTENT = "mixed-content"
+    CONTENT_SECURITY_POLICY = "content-security-policy"
+    LOCAL_NETWORK = "local-network"
 
     @property
     def allows(self) -> bool:
@@ -35,8 +45,8 @@ class Step(StrEnum):
 
     @property
     def anchor(self) -> str:
-        """The URL of the section of the Fetch Standard."""
-        return _FETCH + _RULES[self][0]
+        """The URL of the section, mostly of the Fetch Standard."""
+        return urljoin(_FETCH, _RULES[self][0])
 
     @property
     def clause(self) -> str:
@@ -61,6 +71,20 @@ _RULES = {
     Step.METHOD_NOT_IN_ACAM: ("#cors-preflight-fetch-0", "CORS-preflight fetch, step 7.5"),
     Step.AUTHORIZATION_NOT_IN_ACAH: ("#cors-preflight-fetch-0", "CORS-preflight fetch, step 7.6"),
     Step.HEADER_NOT_IN_ACAH: ("#cors-preflight-fetch-0", "CORS-preflight fetch, step 7.7"),
+    Step.NETWORK_ERROR: ("#http-network-fetch", "HTTP-network fetch"),
+    Step.URL_SCHEME: ("#main-fetch", "Main fetch, step 12"),
+    Step.REDIRECT_SCHEME: ("#http-redirect-fetch", "HTTP-redirect fetch, step 6"),
+    Step.REDIRECT_LIMIT: ("#http-redirect-fetch", "HTTP-redirect fetch, step 7"),
+    Step.REDIRECT_WITH_CREDENTIALS: ("#http-redirect-fetch", "HTTP-redirect fetch, steps 9 and 10"),
+    Step.MIXED_CONTENT: (
+        "https://w3c.github.io/webappsec-mixed-content/#should-block-fetch",
+        "Mixed Content, should fetching request be blocked",
+    ),
+    Step.CONTENT_SECURITY_POLICY: (
+        "https://w3c.github.io/webappsec-csp/#should-block-request",
+        "Content Security Policy, should request be blocked",
+    ),
+    Step.LOCAL_NETWORK: ("https://wicg.github.io/local-network-access/", "Local Network Access"),
 }
 
 

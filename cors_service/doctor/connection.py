@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -11,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cors_service import __version__
+from cors_service.browser.headers import values_of
 from cors_service.doctor.exchanges import Answer, Question
 from cors_service.grammar.mistakes import shown
 
@@ -25,6 +27,14 @@ MOST_BODY: Final = 64 * 1024
 """Bytes of a body that are read before the connection is closed, so that an ordinary one ends in order."""
 _BODY_SECONDS: Final = 1.0
 _MOST_INTERIM: Final = 10
+
+_MOST_JUNK: Final = 8
+"""Bytes in which an answer must begin."""
+
+_BLANKS: Final = " \t"
+_LINE_END: Final = re.compile(r"[\r\n]+")
+_STATUS: Final = re.compile(r"[^ ]* +0*([0-9]{1,6})(.*)")
+_SINGLE: Final = ("content-length", "location")
 
 _Address = tuple[int, Any]
 
@@ -97,12 +107,14 @@ class Connector:
 
 def _resolve(host: str, port: int, until: float) -> list[_Address]:
     """Look up a name, which Python can't do within a time, in a thread that is left behind if it takes too long."""
+    # As browsers do, whatever the system says: https://www.w3.org/TR/secure-contexts/#localhost
+    name = "localhost" if host.endswith(".localhost") else host
     found: list[_Address] = []
     failures: list[OSError | UnicodeError] = []
 
     def look() -> None:
         try:
-            found.extend((info[0], info[4]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found.extend((info[0], info[4]) for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             failures.append(error)
 
@@ -138,7 +150,7 @@ def _read(connection: socket.socket, until: float) -> Answer:
     received = b""
     for _ in range(_MOST_INTERIM):
         head, received = _read_head(connection, received, until)
-        answer = _parse(head)
+        answer = parse_head(head)
         # https://www.rfc-editor.org/rfc/rfc9110#section-15.2
         if not 100 <= answer.status <= 199:
             _drain(connection, answer, len(received), until)
@@ -165,23 +177,38 @@ def _read_head(connection: socket.socket, received: bytes, until: float) -> tupl
         received += data
 
 
-def _parse(head: bytes) -> Answer:
-    first, *lines = head.decode("latin-1").replace("\r\n", "\n").split("\n")
-    version, _, rest = first.partition(" ")
-    status, _, phrase = rest.partition(" ")
-    if not version.startswith("HTTP/") or not (len(status) == 3 and status.isascii() and status.isdigit()):
-        raise UnreachableError(f"Its answer is not HTTP/1.1: it begins with {shown(first)}.")
+def parse_head(head: bytes) -> Answer:
+    """Read a head as Chromium does, which is more patient than the standard (`HttpUtil::AssembleRawHeaders`).
+
+    Raises:
+        UnreachableError: It is not the head of an answer.
+    """
+    text = head.decode("latin-1")
+    start = text[:_MOST_JUNK].lower().find("http")
+    if start < 0:
+        raise UnreachableError(f"Its answer is not HTTP/1.1: it begins with {shown(_LINE_END.split(text)[0])}.")
+    if "\0" in text:
+        raise UnreachableError("The head of its answer has a zero byte, which browsers refuse.")
+    first, *lines = _LINE_END.split(text[start:])
+    status = _STATUS.match(first)
     found: list[tuple[str, str]] = []
     for line in lines:
         if line[:1] in {" ", "\t"} and found:
             # A line that goes on (RFC 9112, section 5.2), which browsers join with a space.
             name, value = found.pop()
-            found.append((name, f"{value} {line.strip()}"))
+            found.append((name, f"{value} {line.strip(_BLANKS)}"))
             continue
         name, colon, value = line.partition(":")
         if colon:
-            found.append((name, value))
-    return Answer(int(status), phrase, tuple(found))
+            found.append((name.rstrip(_BLANKS), value))
+    # Without a status, it is 200.
+    answer = Answer(int(status[1]), status[2].strip(_BLANKS), tuple(found)) if status else Answer(200, "", tuple(found))
+    for name in _SINGLE:
+        if name == "content-length" and answer.get("transfer-encoding") is not None:
+            continue
+        if len(set(values_of(answer.lines, name))) > 1:
+            raise UnreachableError(f"Its answer has several lines of {name} that differ, which browsers refuse.")
+    return answer
 
 
 def _drain(connection: socket.socket, answer: Answer, received: int, until: float) -> None:

@@ -94,8 +94,8 @@ class Answer(Struct, frozen=True):
 
     @property
     def location(self) -> str | None:
-        """Where a redirect leads; None if it is none."""
-        return self.get("location") if self.status in _REDIRECTS else None
+        """Where a redirect leads, as written; None if it is none, which an empty one is not in Chromium either."""
+        return (self.get("location") or None) if self.status in _REDIRECTS else None
 
 
 class Exchange(Struct, frozen=True):

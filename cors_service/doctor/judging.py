@@ -116,8 +116,20 @@ def is_readable(exchanges: Sequence[Exchange]) -> bool | None:
             return False
     if not asked:
         return False
-    last = asked[-1]
-    return None if redirected(last.question.request, last) is not None else True
+    if asked[-1].answer is None or asked[-1].answer.location is None:
+        return True
+    return False if _astray(asked[-1], asked) else None
+
+
+def _astray(exchange: Exchange, asked: Sequence[Exchange]) -> str:
+    """Say why browsers do not follow a redirect; empty if they do, or there is none."""
+    if exchange.answer is None or exchange.answer.location is None or exchange.question.role.is_preflight_of_page:
+        return ""
+    following = redirected(exchange.question.request, exchange)
+    if following is None:
+        return "It redirects to what is not the URL of a site, or to one with a password."
+    before = [each.question.request for each in asked[: asked.index(exchange) + 1]]
+    return "It redirects in a circle." if following in before else ""
 
 
 def _says_nothing(exchange: Exchange) -> bool:
@@ -202,6 +214,8 @@ class _Judge:
             code = _preflight_code(verdict, answer) if is_preflight else self._actual_code(verdict, answer)
             if code is not None:
                 yield code, exchange, sentence
+        if astray := _astray(exchange, [each for each in self._exchanges if each.question.role.is_of_page]):
+            yield Code.UNREACHABLE, exchange, astray
         decision = self._decided.get(exchange)
         if decision is not None and passes(exchange) and answer.allowed_origin != decided_origin(decision):
             yield Code.ACAO_OTHER, exchange, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Final, TypeAlias
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from cors_service.browser import Request, cors_check, preflight_check, preflight_headers
 from cors_service.browser.headers import byte_lowercase
@@ -19,6 +19,7 @@ MOST: Final = 15
 """Requests in a visit."""
 
 _HOPS: Final = 3
+_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
 _MARK: Final = "cors-service-doctor"
 # https://fetch.spec.whatwg.org/#request-body-header-name
 _OF_BODIES: Final = frozenset({"content-encoding", "content-language", "content-location", "content-type"})
@@ -96,11 +97,13 @@ def _one_after_another(
 
 
 def _redirects(request: Request, actual: Exchange, *, sends: bool, follows: bool) -> Visit:
+    host, been = host_of(request.url), [request]
     for _ in range(_HOPS):
         following = redirected(request, actual)
-        if following is None or not (follows or host_of(following.url) == host_of(request.url)):
+        if following is None or following in been or not (follows or host_of(following.url) == host):
             return
         request = following
+        been.append(request)
         _, actual = yield from _as_page(request, Role.REDIRECTED_PREFLIGHT, Role.REDIRECTED, sends=sends)
 
 
@@ -133,7 +136,7 @@ def redirected(request: Request, exchange: Exchange) -> Request | None:
 
 def _following(url: str, location: str) -> str | None:
     try:
-        return read_url(urljoin(url, location.strip(" \t")))
+        return read_url(urljoin(url, quote(location.encode("latin-1"), safe=_ASCII)))
     except ValueError:
         return None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from zope.interface import Interface
 
 from cors_service.decision import BadQuery, Decision, Query
-from cors_service.observe.counted import Counted
 
-Fact = int | Counted | None
+Fact = Any
 """What counts a decision. Whoever remembers the decision keeps this with it, and does not look into it."""
 
 

@@ -52,6 +52,8 @@ class Part:
             places: How many the table has.
         """
         self.first = first
+        # What the process that counts has written; others find it among the numbers.
+        self._written = self._end = 0
         self._numbers = numbers
         self._keys = keys
         self._size = _SIZES + which
@@ -64,13 +66,13 @@ class Part:
 
     def add(self, key: bytes) -> int | None:
         """Write a key; give its place, or None if there is none left."""
-        size = len(self)
-        begin = self._numbers[self._ends + size - 1] if size else 0
+        size, begin = self._written, self._end
         end = begin + len(key)
         if size >= self._most or end > len(self._keys):
             return None
         self._keys[begin:end] = key
         self._numbers[self._ends + size] = end
+        self._written, self._end = size + 1, end
         # Whoever reads sees the key by now.
         self._numbers[self._size] = size + 1
         return self.first + size
@@ -93,7 +95,8 @@ class Part:
 
     def clear(self) -> None:
         """Begin anew."""
-        size, first = len(self), _HEAD + self.first
+        size, first = self._written, _HEAD + self.first
+        self._written = self._end = 0
         self._numbers[self._size] = 0
         self._numbers[first : first + size] = memoryview(bytes(size * _NUMBER)).cast("Q")
 
@@ -153,14 +156,15 @@ class Table:
         """The rows of an epoch: the one that is counted now, or the one before."""
         return self._parts[1 + epoch % 2]
 
-    def begin_epoch(self) -> bool:
-        """Go on to the next epoch, if all of the one before this has been read; say whether that was done."""
-        epoch = self.epoch
+    def begin_epoch(self) -> Part | None:
+        """Go on to the next epoch, if all of the one before this has been read; give its rows, or None."""
+        epoch: int = self._numbers[_EPOCH]
         if self._numbers[_READ] < epoch:
-            return False
-        self.rows(epoch + 1).clear()
+            return None
+        rows = self.rows(epoch + 1)
+        rows.clear()
         self._numbers[_EPOCH] = epoch + 1
-        return True
+        return rows
 
     def has_read(self, epochs: int) -> None:
         """Say how many epochs were read to their ends."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from typing import Final
 
-from msgspec import msgpack
+from msgspec import Struct, msgpack
 from zope.interface import implementer
 
 from cors_service.decision import BadQuery, Decision, Query
@@ -39,12 +39,15 @@ ALLOWED: Final = {True: "true", False: "false", None: "none"}
 
 # A prime, so that callers that ask in turns are all measured.
 _SAMPLED: Final = 61
+_LOOK: Final = 100
 _encode: Final = msgpack.Encoder().encode
 
 
 @implementer(ITally)
 class Tally:
     """Counts in a table, each time by an addition in place; decisions only by what metrics tell of them.
+
+    What counts a decision is its place.
 
     Attributes:
         counts: The counts of the table by their places.
@@ -77,13 +80,12 @@ class Tally:
 
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
-        # Here, a fact is a place.
-        self.counts[fact] += 1  # type: ignore[index]
+        self.counts[fact] += 1
 
     def batch(self, facts: Sequence[Fact], anew: int) -> None:
         """Count many decisions."""
         for place, count in Counter(facts).items():
-            self.counts[place] += count  # type: ignore[index]
+            self.counts[place] += count
         self.counts[self._anew] += anew
 
     def add(self, name: str, *labels: str) -> None:
@@ -132,35 +134,53 @@ class Tally:
         return place
 
 
+class Row(Struct, eq=False, gc=False):
+    """What counts decisions that agree in all that is told of them.
+
+    Attributes:
+        what: What is told.
+        place: Where they are counted, in the epoch.
+        epoch: The epoch that the place belongs to; None before there is one.
+    """
+
+    what: Counted
+    place: int = -1
+    epoch: object = None
+
+
 class RowTally(Tally):
     """Counts decisions by all that is told of them, for a log; where there are too many kinds, as `Tally` does."""
 
-    def __init__(self, table: Table, when_new: Callable[[Counted], object] = lambda _: None) -> None:
+    def __init__(self, table: Table, when_new: Callable[[Counted], object] | None = None) -> None:
         """Make one.
 
         Args:
             table: Where to count; nobody else counts there.
-            when_new: Is called with what is about to be counted and was not since other rows took the place of its row.
+            when_new: Is called with what is about to be counted and has no row in this epoch; also with what finds no
+                place for one.
         """
         super().__init__(table)
         self._when_new = when_new
-        self._rows: dict[Counted, int] = {}
+        self._part = table.rows(0)
+        # So many that find no place are not worth another look whether the next epoch can begin.
+        self._full_for = 0
+        # Those of the epoch. Another epoch is another object.
+        self._rows: dict[Counted, Row] = {}
+        self._epoch = object()
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""
-        return Counted.decided(query, decision)
+        return self._row(Counted.decided(query, decision))
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
         """Give what counts a query without a decision."""
-        return Counted.undecided(query, error.code, revision)
+        return self._row(Counted.undecided(query, error.code, revision))
 
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
-        # Here, a fact is what a row is about.
-        place = self._rows.get(fact)  # type: ignore[arg-type]
-        if place is None:
-            place = self._row(fact)  # type: ignore[arg-type]
-        self.counts[place] += 1
+        if fact.epoch is not self._epoch:
+            self._settle(fact)
+        self.counts[fact.place] += 1
 
     def batch(self, facts: Sequence[Fact], anew: int) -> None:
         """Count many decisions."""
@@ -168,18 +188,42 @@ class RowTally(Tally):
             self.again(fact)
         self.counts[self._anew] += anew
 
-    def _row(self, what: Counted) -> int:
-        """Find the place of decisions that have no row yet."""
-        self._when_new(what)
-        key = _encode(what)
-        place = self._table.rows(self._table.epoch).add(key)
-        if place is None and self._table.begin_epoch():
-            self._rows = {}
-            place = self._table.rows(self._table.epoch).add(key)
+    def _row(self, what: Counted) -> Row:
+        return self._rows.get(what) or Row(what)
+
+    def _settle(self, row: Row) -> None:
+        """Find the place of a row that has none in this epoch."""
+        what = row.what
+        known = self._rows.get(what)
+        if known is not None:
+            # Another of the same kind was remembered elsewhere.
+            row.place, row.epoch = known.place, known.epoch
+            return
+        if self._when_new is not None:
+            self._when_new(what)
+        place = None
+        if self._full_for:
+            self._full_for -= 1
+        else:
+            place = self._place(_encode(what))
+        row.epoch = self._epoch
         if place is None:
-            return self._decisions(what.kind, what.allowed, what.reason, what.policy)
-        self._rows[what] = place
-        return place
+            row.place = self._decisions(what.kind, what.allowed, what.reason, what.policy)
+        else:
+            row.place = place
+            self._rows[what] = row
+
+    def _place(self, key: bytes) -> int | None:
+        """Find a place in this epoch, or in the next if that can begin; None if there is none."""
+        place = self._part.add(key)
+        if place is not None:
+            return place
+        part = self._table.begin_epoch()
+        if part is None:
+            self._full_for = _LOOK
+            return None
+        self._part, self._rows, self._epoch = part, {}, object()
+        return part.add(key)
 
 
 @implementer(IRequests)
@@ -194,6 +238,7 @@ class Requests:
             endpoint: What the endpoint is called.
         """
         self._tally = tally
+        self._counts = tally.counts
         self._endpoint = endpoint
         self._places: dict[int, int] = {}
 
@@ -202,7 +247,7 @@ class Requests:
         place = self._places.get(status)
         if place is None:
             place = self._places[status] = self._tally.place(REQUESTS, self._endpoint, str(status))
-        self._tally.counts[place] += 1
+        self._counts[place] += 1
 
     def took(self, seconds: float) -> None:
         """Count how long a request took."""

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cors_service.browser import Behaviour, Request, Step, fetch_verdict
-from cors_service.browser.console import console_sentence
+from cors_service.browser import Behaviour, Failure, Request, Step, console_lines, fetch_verdict
 from cors_service.browser.request import actual_headers, needs_preflight, preflight_headers
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.decision.decision import REASONS
@@ -83,10 +82,7 @@ SENTENCES = [
 
 def test_the_table_has_the_sentences_of_chromium() -> None:
     """The table of sentences has, in this order, what Chromium prints for each step that a page can meet."""
-    request = Request("https://app.example.com", URL)
-    expected = [
-        console_sentence(request, step, value, preflight=preflight).partition(BLOCKED)[2]
-        for step, value, preflight in SENTENCES
-    ]
+    failures = [Failure(step, URL, "https://app.example.com", value, preflight) for step, value, preflight in SENTENCES]
+    expected = [console_lines(Behaviour.CHROMIUM, failure)[0].partition(BLOCKED)[2] for failure in failures]
     table = PAGE.partition('| after "blocked by CORS policy:" |')[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE) == expected

@@ -9,13 +9,28 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cors_service.doctor.connection import MOST_HEAD, USER_AGENT, Connector, UnreachableError
-from cors_service.doctor.exchanges import Answer, Question, Role
+from cors_service.doctor.connection import MOST_HEAD, USER_AGENT, Connector, UnreachableError, parse_head
+from cors_service.doctor.exchanges import Answer, Lines, Question, Role
 from tests.certificates import Authority, written
 from tests.doctor.listeners import Answering, listening, saying
 from tests.doctor.sites import PAGE, request
 
+PIECES = (
+    b"HTTP/1.1 200 OK",
+    b"http",
+    b"\r\n",
+    b"\n",
+    b" ",
+    b"\t",
+    b":",
+    b"\0",
+    b"Content-Length: ",
+    b"1",
+    b"Location: ",
+)
 LINES = (("Origin", PAGE), ("X-Shop", "7"))
 
 
@@ -50,6 +65,12 @@ def test_lines_as_they_came() -> None:
 def test_bare_line_feeds() -> None:
     """Lines may end as they do on old servers."""
     assert Answer(200, "OK", (("A", " 1"),)) == asked(saying(b"HTTP/1.0 200 OK\nA: 1\n\n{}\r\n\r\n"))
+
+
+def test_local_names() -> None:
+    """A name below localhost is this machine, as browsers have it, whether the system knows it or not."""
+    with listening(saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as port:
+        assert ask(port, host="shop.localhost").status == 204
 
 
 def test_interim_answers() -> None:
@@ -137,12 +158,31 @@ def test_slow_head() -> None:
         (b"", "It closes the connection without an answer."),
         (b"HTTP/1.1 200 OK\r\nA: 1", "It closes the connection in the middle of the head."),
         (b"SSH-2.0-OpenSSH\x1b[2J\r\n\r\n", r"Its answer is not HTTP/1.1: it begins with 'SSH-2.0-OpenSSH\x1b[2J'."),
-        (b"HTTP/1.1 2000 OK\r\n\r\n", "Its answer is not HTTP/1.1: it begins with 'HTTP/1.1 2000 OK'."),
+        (b"\r\n\r\n", "Its answer is not HTTP/1.1: it begins with ''."),
+        (b"HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", "The head of its answer has a zero byte, which browsers refuse."),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\ncontent-length: 2\r\n\r\n",
+            "Its answer has several lines of content-length that differ, which browsers refuse.",
+        ),
     ],
 )
 def test_no_answers(text: bytes, says: str) -> None:
     """What is not an answer is said in a sentence, which nothing of it can harm."""
     assert says == why(saying(text))
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=12).map(b"".join))
+def test_any_head(head: bytes) -> None:
+    """Any bytes are the head of an answer or are refused in a sentence, and what is kept of them was there."""
+    said = ""
+    lines: Lines = ()
+    try:
+        lines = parse_head(head).lines
+    except UnreachableError as error:
+        said = str(error)
+    assert said.isprintable()
+    assert all(name in head.decode("latin-1") for name, _ in lines)
+    assert not any(char in value for _, value in lines for char in "\r\n\0")
 
 
 def test_nobody_listens() -> None:

@@ -246,6 +246,21 @@ def test_redirect_to_another_host() -> None:
     assert diagnosed(GET, lambda _: answer(302, away)).readable is None
 
 
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("javascript:1", "It redirects to what is not the URL of a site, or to one with a password."),
+        ("https://a:b@api.example.net/", "It redirects to what is not the URL of a site, or to one with a password."),
+        ("?", "It redirects in a circle."),
+    ],
+)
+def test_redirect_to_nowhere(where: str, says: str) -> None:
+    """A redirect that browsers do not follow blocks the page."""
+    diagnosis = diagnosed(GET, lambda _: answer(302, {**granted(PAGE), "Location": where}))
+    assert [(Code.UNREACHABLE, says)] == [(each.code, each.sentence) for each in diagnosis.findings]
+    assert diagnosis.readable is False
+
+
 def test_policy() -> None:
     """What a policy allows is meant, and what the site says otherwise than the policy is a finding."""
     document = {"version": 1, "policies": {"orders": {"origins": [PAGE, "https://?.app.example.com"]}}}

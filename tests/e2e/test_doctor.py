@@ -12,11 +12,12 @@ import pytest
 
 from cors_service.doctor.asking import make_visit
 from cors_service.doctor.connection import Connector
-from cors_service.doctor.judging import Diagnosis, diagnose
+from cors_service.doctor.judging import Diagnosis, diagnose, is_readable
 from cors_service.doctor.target import read_target
 from cors_service.doctor.visit import MOST, visit
 from tests.e2e.browser.setting import attempt_in
-from tests.e2e.browser.webdriver import running_chromium
+from tests.e2e.browser.webdriver import Chromium, running_chromium
+from tests.e2e.doctor.odd_heads import HEADS, odd_site
 from tests.e2e.doctor.plants import DEFECTS, SOUND, Plant
 from tests.e2e.doctor.servers import Servers, running_servers
 from tests.e2e.requirements import need
@@ -69,9 +70,16 @@ def ask_as_nobody(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def read(
-    servers: Servers, diagnoses: Mapping[Plant, Diagnosis], tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[Plant, bool]:
+def browser(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Chromium, with the page open."""
+    program, driver = need("chromium", "chromedriver")
+    with running_chromium(program, driver, tmp_path_factory.mktemp("chromium")) as chromium:
+        chromium.open(f"{servers.page}/_page")
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def read(servers: Servers, diagnoses: Mapping[Plant, Diagnosis], browser: Chromium) -> Mapping[Plant, bool]:
     """Whether a page in Chromium reads what is planted, after the doctor has asked for the same."""
     requests = [
         {
@@ -82,10 +90,7 @@ def read(
         }
         for plant in diagnoses
     ]
-    browser, driver = need("chromium", "chromedriver")
-    with running_chromium(browser, driver, tmp_path_factory.mktemp("chromium")) as chromium:
-        chromium.open(f"{servers.page}/_page")
-        results = attempt_in(chromium, "page", requests)
+    results = attempt_in(browser, "page", requests)
     return {plant: result["read"] for plant, result in zip(diagnoses, results, strict=True)}
 
 
@@ -102,6 +107,19 @@ def test_finds_what_is_planted(plant: Plant, diagnoses: Mapping[Plant, Diagnosis
 def test_agrees_with_chromium(plant: Plant, diagnoses: Mapping[Plant, Diagnosis], read: Mapping[Plant, bool]) -> None:
     """The page reads the answer if the doctor says that it would, and not otherwise."""
     assert diagnoses[plant].readable == read[plant]
+
+
+def test_odd_heads(servers: Servers, browser: Chromium) -> None:
+    """However odd the head of an answer is, the doctor reads it as Chromium does."""
+    with odd_site(servers.page) as port:
+        urls = [f"http://127.0.0.1:{port}/{number}/x" for number in range(len(HEADS))]
+        pages = [read_target(url, servers.page) for url in urls]
+        visits = [make_visit(visit(page, "mark", follows=True), Connector(), lambda *_: None) for page in pages]
+        expected = dict(zip(HEADS, map(is_readable, visits), strict=True))
+        requests = [{"url": url, "method": "GET", "headers": [], "credentials": "same-origin"} for url in urls]
+        results = attempt_in(browser, "page", requests)
+    assert expected == {name: result["read"] for name, result in zip(HEADS, results, strict=True)}
+    assert set(expected.values()) == {True, False}
 
 
 @pytest.mark.parametrize("plant", DEFECTS, ids=name_of)
