@@ -15,7 +15,7 @@ FLOORS = (
     {"grammar", "browser"},
     {"policy"},
     {"decision"},
-    {"algebra"},
+    {"algebra", "insights"},
     {"wire", "limits", "reader", "access", "suites"},
     {"explain"},
     {"_twisted", "processes", "stopped", "ledger"},
@@ -41,6 +41,7 @@ PURE = (
     "access",
     "limits",
     "suites",
+    "insights",
     "stopped",
     "ledger",
 )

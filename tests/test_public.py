@@ -22,7 +22,7 @@ DOCUMENT = ROOT.parent / "docs" / "api-python.md"
 FLOORS = (
     ("_twisted", "grammar", "browser"),
     ("policy", "access"),
-    ("decision", "algebra"),
+    ("decision", "algebra", "insights"),
     ("wire", "limits", "reader", "suites", "stopped", "explain"),
     ("processes", "ledger", "store", "observe"),
     ("web", "asking", "client", "protect", "review", "doctor", "admin"),
@@ -43,6 +43,7 @@ PURE = (
     "limits",
     "reader",
     "suites",
+    "insights",
     "stopped",
     "explain",
     "asking",

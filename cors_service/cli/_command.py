@@ -14,12 +14,23 @@ from cors_service.cli._decide import add_decide
 from cors_service.cli._diff import add_diff
 from cors_service.cli._doctor import add_doctor
 from cors_service.cli._explain import add_explain
+from cors_service.cli._insights import add_insights
 from cors_service.cli._schema import add_schema
 from cors_service.cli._status import FAILED
 from cors_service.cli._test import add_test
 from cors_service.cli._token import add_token
 
-_COMMANDS = (add_check, add_schema, add_decide, add_explain, add_doctor, add_diff, add_test, add_token)
+_COMMANDS = (
+    add_check,
+    add_schema,
+    add_decide,
+    add_explain,
+    add_doctor,
+    add_diff,
+    add_test,
+    add_insights,
+    add_token,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

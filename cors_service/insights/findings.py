@@ -1,0 +1,169 @@
+"""What follows from the lines: everything that is shown, as one value."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct, field
+
+from cors_service.insights._timeline import Point
+from cors_service.insights.lines import instant_of, seconds_of
+from cors_service.insights.preflights import RuleCost, costs_of
+from cors_service.insights.refusals import Refused, most_refused
+from cors_service.insights.sums import Sums
+from cors_service.insights.unused import UNSEEN_DAYS, Unused, unused
+from cors_service.insights.wildcards import Wildcard, served_by_wildcards
+
+_LISTED: Final = 100
+
+
+class KindCount(Struct, frozen=True):
+    """Decisions of one kind.
+
+    Attributes:
+        kind: What the requests were.
+        allowed: Whether they were allowed; null where no page is involved.
+        count: How many there were.
+    """
+
+    kind: str
+    allowed: bool | None
+    count: int
+
+
+class Named(Struct, frozen=True):
+    """Decisions by a policy, or by the policies of a revision.
+
+    Attributes:
+        name: The name of the policy, or the revision; null for requests without a policy.
+        count: How many there were.
+        last: When the last one was.
+    """
+
+    name: str | None
+    count: int
+    last: str
+
+
+class Step(Struct, frozen=True):
+    """What happened in a step of time.
+
+    Attributes:
+        at: When it began.
+        allowed: Requests other than preflights that were not refused.
+        preflights: Preflights that were allowed.
+        refused: Requests of both kinds that were refused.
+        other: Decisions of which more is not known.
+    """
+
+    at: str
+    allowed: int
+    preflights: int
+    refused: int
+    other: int
+
+
+class Traffic(Struct, frozen=True):
+    """Traffic over time.
+
+    Attributes:
+        step: Seconds of a step.
+        steps: Those in which there was something, in order.
+    """
+
+    step: int
+    steps: list[Step]
+
+
+class Findings(Struct, frozen=True):
+    """What the lines of a roll-up log say.
+
+    Attributes:
+        begin: When the first interval began; null if there is no line.
+        end: When the last one ended.
+        seconds: Seconds between.
+        decisions: How many decisions there were.
+        other: How many of them were not told apart, since there were too many different ones.
+        masked: How many had an origin that was not written as it is.
+        unplaced: How many were made by another revision, so that it is not known which rule they belong to.
+        revision: The revision of the policies that this is about; null if they are not known.
+        instances: How many services decided.
+        kinds: Decisions by kind.
+        revisions: Decisions by revision, the most frequent first, 100 at most.
+        policies: Decisions by policy, the same.
+        traffic: Decisions over time.
+        refusals: What was refused most, 100 at most.
+        refusals_missing: By how much counts of refusals may be too small; 0 if they are exact.
+        preflights: What preflights cost, by rule, 100 at most; without policies, nothing.
+        wildcards: Which origins wildcards served; without policies, nothing.
+        unused: What nobody used; null without policies.
+    """
+
+    begin: str | None = field(name="from")
+    end: str | None = field(name="to")
+    seconds: int
+    decisions: int
+    other: int
+    masked: int
+    unplaced: int
+    revision: str | None
+    instances: int
+    kinds: list[KindCount]
+    revisions: list[Named]
+    policies: list[Named]
+    traffic: Traffic
+    refusals: list[Refused]
+    refusals_missing: int
+    preflights: list[RuleCost]
+    wildcards: list[Wildcard]
+    unused: Unused | None
+
+    def count_of(self, *kinds: str, allowed: bool | None = None) -> int:
+        """Count decisions.
+
+        Args:
+            kinds: Of these kinds.
+            allowed: Only those that were, or were not; None for all.
+        """
+        return sum(one.count for one in self.kinds if one.kind in kinds and (allowed is None or one.allowed is allowed))
+
+    @property
+    def preflight_share(self) -> float | None:
+        """How much of the requests across origins are preflights, from 0 to 1; None if there are none."""
+        total = self.count_of("preflight", "actual")
+        return self.count_of("preflight") / total if total else None
+
+
+def findings_of(sums: Sums, days: int = UNSEEN_DAYS) -> Findings:
+    """Say what follows from lines.
+
+    Args:
+        sums: What they say together.
+        days: Days for which an origin must not have been seen to be named.
+    """
+    active = sums.active
+    return Findings(
+        begin=sums.begin or None,
+        end=sums.end or None,
+        seconds=round(seconds_of(sums.end) - seconds_of(sums.begin)) if sums.begin else 0,
+        decisions=sums.kinds.total() + sums.other,
+        other=sums.other,
+        masked=sums.masked,
+        unplaced=sums.unplaced,
+        revision=None if active is None else active.revision,
+        instances=len(sums.instances),
+        kinds=[KindCount(*key, count) for key, count in sorted(sums.kinds.items(), key=str)],
+        revisions=[Named(*one) for one in islice(sums.revisions, _LISTED)],
+        policies=[Named(*one) for one in islice(sums.policies, _LISTED)],
+        traffic=Traffic(sums.timeline.step, list(map(_step, sums.timeline.points()))),
+        refusals=most_refused(sums),
+        refusals_missing=sums.refusals.missing,
+        preflights=costs_of(sums)[:_LISTED],
+        wildcards=served_by_wildcards(sums),
+        unused=None if active is None else unused(sums, active.policy_set, days),
+    )
+
+
+def _step(point: Point) -> Step:
+    return Step(instant_of(point.at), *point[1:])

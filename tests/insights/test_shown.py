@@ -1,0 +1,135 @@
+"""Tests of what is shown: tables, JSON and plots."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree as ET
+
+import jsonschema_rs
+import pytest
+
+from cors_service.insights.findings import Findings
+from cors_service.insights.plots import PLOTS
+from cors_service.insights.text import in_text
+from cors_service.insights.written import SCHEMA, in_json
+from tests.insights.logs import DAY, OTHERS, active, asked, decided, found, preflight, written
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = "https://\x1b[31m<script>&\"'\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 500
+
+
+def rich() -> Findings:
+    """Findings with something of everything, hostile texts among them."""
+    policies = active()
+    origins = ["https://app.example.com", *(f"https://x{number}.partner.example" for number in range(15))]
+    lines = [
+        decided(policies, query, at, count=1 + at % 11)
+        for at in range(0, 30 * DAY, DAY // 2)
+        for origin in origins
+        for query in (asked(origin), asked(origin, "PUT"), preflight(origin), asked(origin, "PATCH"))
+    ]
+    strangers = [
+        written(policy=HOSTILE, origin=HOSTILE + str(number), reason=HOSTILE, allowed=False, rule=None, method=HOSTILE)
+        for number in range(15)
+    ]
+    return found(*lines, *strangers, OTHERS, policies=policies)
+
+
+EMPTY = found()
+CASES = pytest.mark.parametrize(
+    "findings", [rich(), EMPTY, found(policies=active()), found(written())], ids=["rich", "empty", "no-lines", "plain"]
+)
+
+
+@CASES
+def test_text_fits_a_terminal(findings: Findings) -> None:
+    """No line is wider than 100 columns, nothing in it is a command for the terminal, and there are few lines."""
+    lines = in_text(findings).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    assert len(lines) < 200
+
+
+def test_text() -> None:
+    """What is found is said in words: what came, what was refused, what follows."""
+    policies = active()
+    text = in_text(
+        found(
+            decided(policies, asked("https://app.example.com"), count=300),
+            decided(policies, asked("https://app.example.com", "PUT"), count=300),
+            decided(policies, preflight("https://app.example.com"), count=100),
+            decided(policies, asked("https://typo.example.com"), count=20),
+            decided(policies, asked("https://a.partner.example"), count=2),
+            policies=policies,
+        )
+    )
+    assert text.startswith("722 decisions in 10 s, by 1 service and 1 revision of the policies\n")
+    assert "  13.9 % of the requests across origins are preflights.\n" in text
+    assert f"    {policies.advise(asked('https://typo.example.com')).reason.hint}\n" in text
+    assert "  policy app, rule 1: 100 preflights for 300 requests\n" in text
+    assert "  https://*.partner.example (policy app, rule 2): 2 decisions\n" in text
+    assert "That is all: a list would do." in text
+    assert "  origin sets: 1\n    @nobody\n" in text
+    assert "    app, rule 1: methods POST, DELETE\n" in text
+    assert "  The lines do not reach back 90 days" in text
+
+
+def test_text_without_policies() -> None:
+    """Without policies, it is said what they are good for."""
+    assert in_text(found(written())).endswith(
+        "With --policies PATH, it says what is never used, and what preflights cost."
+    )
+    assert in_text(EMPTY) == "There is no line about decisions."
+
+
+@CASES
+def test_json_is_as_its_schema_says(findings: Findings) -> None:
+    """What programs get has every part that the schema names, and no other type."""
+    value = json.loads(in_json(findings))
+    assert jsonschema_rs.validator_for(SCHEMA).is_valid(value)
+    assert {"from", "to", "refusals", "preflights", "wildcards", "unused"} <= set(value)
+
+
+@CASES
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_are_for_everybody(name: str, findings: Findings) -> None:
+    """A plot is well-formed, has a title and says in words what it shows, runs nothing, and is the same each time."""
+    drawn = PLOTS[name](findings)
+    root = ET.fromstring(drawn)
+    assert root.tag == f"{SVG}svg"
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-labelledby"] == "title desc"
+    title, about = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert title is not None
+    assert about is not None
+    assert title.text
+    assert about.text
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        "svg", "title", "desc", "rect", "text", "line", "polyline", "circle",
+    }  # fmt: skip
+    assert drawn == PLOTS[name](findings)
+
+
+def test_plots_stay_within_their_frame() -> None:
+    """No bar and no point lies outside of the drawing."""
+    for draw in PLOTS.values():
+        root = ET.fromstring(draw(rich()))
+        width, height = float(root.attrib["width"]), float(root.attrib["height"])
+        for line in root.iter(f"{SVG}polyline"):
+            points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+            assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
+        for bar in root.iter(f"{SVG}rect"):
+            assert float(bar.attrib.get("x", 0)) + float(bar.attrib["width"]) <= width
+            assert float(bar.attrib.get("y", 0)) + float(bar.attrib["height"]) <= height
+        for text in root.iter(f"{SVG}text"):
+            assert 0 <= float(text.attrib["y"]) <= height
+
+
+def test_traffic_falls_to_nothing_between_visits() -> None:
+    """Where nothing came for a while, the line of the plot is at the bottom."""
+    findings = found(written(0, count=8), written(3600, count=8))
+    root = ET.fromstring(PLOTS["traffic"](findings))
+    points = next(root.iter(f"{SVG}polyline")).attrib["points"].split()
+    heights = [float(point.split(",")[1]) for point in points]
+    assert len(heights) == 4
+    assert heights[0] == heights[3] < heights[1] == heights[2] == 290
