@@ -23,9 +23,7 @@ class Behaviour(Enum):
     * ``*`` in Access-Control-Allow-Headers lets ``Authorization`` pass a preflight
       (https://github.com/whatwg/fetch/issues/1919);
     * a missing Access-Control-Allow-Methods allows no method but GET, HEAD and POST, whatever the
-      use-CORS-preflight flag says;
-    * each opaque origin has answers of its own in the preflight cache; in the standard all of them are ``null``, and
-      share.
+      use-CORS-preflight flag says.
 
     Chromium:
 
@@ -34,6 +32,8 @@ class Behaviour(Enum):
     * the preflight cache has one answer for a page's origin and a URL, kept as a whole: the next one takes its
       place, where the standard adds to the methods and names that it has; and what is kept of an answer lets
       GET, HEAD and POST go without naming them, whatever the use-CORS-preflight flag says;
+    * each opaque origin has answers of its own there; in the standard and in Firefox all of them are ``null``, and
+      share;
     * the cached ``*`` does not cover ``Authorization``, and one that was cached with credentials stays a literal name.
 
     Firefox:
@@ -47,13 +47,14 @@ class Behaviour(Enum):
 
     * a preflight with a status other than 200 to 299, redirects among them, fails before its headers are looked at;
     * Access-Control-Max-Age is read as in Chromium;
-    * the preflight cache has one answer for a page's origin and a URL, as in Chromium; a ``*`` covers
-      ``Authorization`` there, too.
+    * the preflight cache has one answer for a page's origin and a URL, and each opaque origin its own, as in
+      Chromium; a ``*`` covers ``Authorization`` there, too.
 
     Not modelled: the client hints (``DPR``, ``Save-Data``, ...) which Chromium safelists in requests; that it
     keeps no answer for a URL of 1024 bytes or more; that Firefox forgets an answer when the host's address is looked
-    up anew; that the standard and Firefox forget what they have kept when the answer to a request itself fails the
-    CORS check (https://fetch.spec.whatwg.org/#main-fetch, step 12), and the others do not.
+    up anew, and what it got for more than 100 URLs; that Chromium and WebKit do not forget what they have kept when
+    the answer to a request itself fails the CORS check, as the standard and Firefox do
+    (https://fetch.spec.whatwg.org/#main-fetch, step 12), but by `sent_preflights`.
     """
 
     STANDARD = "standard"

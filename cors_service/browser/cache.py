@@ -128,8 +128,8 @@ def preflight_cache_after(
         headers: The (name, value) lines of the answer.
         cached: What the cache held before; all of it is taken to be as old as this answer.
         cap: The longest time for which the browser keeps an answer, in seconds.
-        behaviour: The browser to model. In engines nothing is held for an opaque origin: which of them made
-            a request is not known here, and they share nothing.
+        behaviour: The browser to model. In Chromium and WebKit nothing is held for an opaque origin: which of them
+            made a request is not known here, and they share nothing.
 
     Returns:
         The entries, those of other origins and URLs first.
@@ -139,10 +139,8 @@ def preflight_cache_after(
     if not preflight_check(request, status, headers, behaviour).allowed:
         return others
     fresh = preflight_cache_entries(request, status, headers, cap, behaviour)
-    if behaviour is not Behaviour.STANDARD and request.origin == "null":
-        return others
     if behaviour in _ONE_ANSWER:
-        return others + fresh
+        return others if request.origin == "null" else others + fresh
     renewed = {(entry.credentials, entry.method, entry.header_name) for entry in fresh}
     kept = [entry for entry in cached if (entry.origin, entry.url) == key]
     return (
