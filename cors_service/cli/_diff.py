@@ -15,7 +15,7 @@ from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy import PolicySet
 from cors_service.review.markdown import in_markdown
-from cors_service.review.sources import NotReadableError, address_of, read_source
+from cors_service.review.sources import NothingYetError, NotReadableError, address_of, read_source
 from cors_service.review.text import in_text
 from cors_service.review.written import in_json
 
@@ -51,7 +51,7 @@ def add_diff(commands: Commands) -> None:
 
 def _diff(options: argparse.Namespace) -> int:
     try:
-        sets = _read(options.old, options), _read(options.new, options)
+        sets = _read_old(options.old, options), _read(options.new, options)
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED
@@ -67,6 +67,15 @@ def _diff(options: argparse.Namespace) -> int:
         service = address_of(options.new) or address_of(options.old)
         print(write(comparison, options.old, options.new, service))
     return REFUSED if _FAILS[options.fail_on](comparison) else ALLOWED
+
+
+def _read_old(source: str, options: argparse.Namespace) -> PolicySet:
+    """Read what holds now: nothing, where a revision has no policies yet."""
+    try:
+        return _read(source, options)
+    except NothingYetError:
+        print(f"There is nothing at {source!r} yet, so all policies are new.", file=sys.stderr)
+        return PolicySet.of([], {}, {})
 
 
 def _read(source: str, options: argparse.Namespace) -> PolicySet:

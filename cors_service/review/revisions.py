@@ -19,6 +19,10 @@ from cors_service.reader.sources import Progress, is_document_name, unreadable, 
 _REGULAR: Final = ("100644", "100755")
 
 
+class AbsentError(OSError):
+    """A revision has no such path."""
+
+
 class _Entry(Struct, frozen=True):
     """A document in a revision.
 
@@ -44,12 +48,15 @@ def read_revision(revision: str, path: str, limits: ReaderLimits, progress: Prog
 
     Raises:
         InvalidPolicies: The policies have mistakes.
-        OSError: There is no such revision, no such path in it, or no git.
+        AbsentError: There is no such path in the revision.
+        OSError: There is no such revision, or no git.
     """
     shown = f"{revision}:{path}"
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", shown).strip()
+    found = _object(shown)
     if not found:
-        raise OSError("there is neither such a path nor such a revision of git")
+        if _object(f"{revision}^{{commit}}"):
+            raise AbsentError("the revision has no such path")
+        raise OSError("git knows no such revision")
     if _git("cat-file", "-t", found).strip() == "tree":
         entries = list(_documents(shown, found))
     else:
@@ -58,6 +65,11 @@ def read_revision(revision: str, path: str, limits: ReaderLimits, progress: Prog
         message = "There is no *.toml and no *.json file in the directory."
         raise InvalidPolicies([PolicyError("no-policies", message, file=shown)])
     return within_limits(limits, Path(shown), lambda: _read(entries, limits, progress))
+
+
+def _object(name: str) -> str:
+    """The name of an object of git in full; nothing if there is none."""
+    return _git("rev-parse", "--verify", "--quiet", "--end-of-options", name).strip()
 
 
 def _documents(shown: str, tree: str) -> Iterator[_Entry]:

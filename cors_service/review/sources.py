@@ -11,7 +11,7 @@ from cors_service.asking.address import parse_address
 from cors_service.policy import PolicySet
 from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.sources import Progress, read_together
-from cors_service.review.revisions import read_revision
+from cors_service.review.revisions import AbsentError, read_revision
 from cors_service.review.services import read_service
 
 _SERVICE: Final = re.compile(r"https?://|unix:")
@@ -19,6 +19,10 @@ _SERVICE: Final = re.compile(r"https?://|unix:")
 
 class NotReadableError(Exception):
     """A set can't be read, for another reason than mistakes in it."""
+
+
+class NothingYetError(NotReadableError):
+    """The revision of git is there, and has no such path."""
 
 
 def read_source(
@@ -35,6 +39,7 @@ def read_source(
 
     Raises:
         InvalidPolicies: The policies have mistakes.
+        NothingYetError: The revision has no such path.
         NotReadableError: There are none to be read.
     """
     try:
@@ -43,6 +48,8 @@ def read_source(
         revision, colon, path = text.partition(":")
         if colon and revision and not os.path.lexists(text):
             return read_revision(revision, path, limits, progress)
+    except AbsentError as error:
+        raise NothingYetError(f"{text!r} can't be read: {error}") from None
     except (OSError, ValueError) as error:
         raise NotReadableError(f"{text!r} can't be read: {error}") from None
     return read_together([Path(text)], limits, progress)

@@ -154,6 +154,20 @@ def test_workflow_of_a_wider_change(repository: Path) -> None:
     assert "https://b.example" in said
 
 
+def test_workflow_of_the_first_policies(repository: Path) -> None:
+    """The change that adds the policies to a repository widens it: nothing was let through before."""
+    git("switch", "--orphan", "empty")
+    git("commit", "--allow-empty", "-m", "nothing")
+    git("update-ref", "refs/remotes/origin/main", "empty")
+    git("switch", "change")
+    done = steps(wider="unseen")
+    assert statuses(done) == [0, 0, 0, 2], done
+    assert "There is nothing at 'origin/main:policies' yet, so all policies are new." in [*done.values()][-1].stderr
+    said = (repository.parent / "said").read_text()
+    assert "### \N{WARNING SIGN} Wider" in said
+    assert "https://a.example" in said
+
+
 def test_workflow_of_a_mistake(repository: Path) -> None:
     """A mistake fails, and no step says that nothing changes."""
     (repository / "policies" / "app.toml").write_text("version = 2")

@@ -84,9 +84,9 @@ def test_path_with_a_colon(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("HEAD:absent", "neither such a path nor such a revision"),
-        ("absent:policies", "neither such a path nor such a revision"),
-        ("--help:policies", "neither such a path nor such a revision"),
+        ("HEAD:absent", "the revision has no such path"),
+        ("absent:policies", "git knows no such revision"),
+        ("--help:policies", "git knows no such revision"),
         ("https://a.example/?x", "is not the address of a decision service"),
         ("http://127.0.0.1:1", "refused"),
         ("unix:/absent.sock", "No such file"),
