@@ -9,6 +9,7 @@ import sys
 from typing import Final
 
 from cors_service.asking.address import parse_address
+from cors_service.browser import ENGINES, Behaviour
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
@@ -53,6 +54,12 @@ def add_doctor(commands: Commands) -> None:
         default="same-origin",
         help="whether the page sends cookies, as fetch() names it; none are sent here, but the answers are judged so",
     )
+    parser.add_argument(
+        "--browser",
+        choices=[engine.value for engine in ENGINES],
+        default=Behaviour.CHROMIUM.value,
+        help="the page's browser, for the verdict and what its console prints; chromium by default",
+    )
     parser.add_argument("--send", action="store_true", help="send METHOD itself, too, without a body, and not only GET")
     parser.add_argument("--follow", action="store_true", help="follow redirects to other hosts, too")
     parser.add_argument("--policy", metavar="NAME", help="the policy to compare with; by default the URL finds it")
@@ -80,7 +87,7 @@ def _doctor(options: argparse.Namespace) -> int:
     except NoDecisionError as error:
         print(f"cors-service doctor: {error}", file=sys.stderr)
         return FAILED
-    diagnosis = diagnose(request, exchanges, decisions)
+    diagnosis = diagnose(request, exchanges, decisions, Behaviour(options.browser))
     print(in_json(diagnosis) if options.json else in_text(diagnosis))
     if not diagnosis.is_reached:
         return FAILED

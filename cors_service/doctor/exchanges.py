@@ -41,6 +41,11 @@ class Role(StrEnum):
         """Whether it is a preflight of the page."""
         return self in {Role.PREFLIGHT, Role.REDIRECTED_PREFLIGHT}
 
+    @property
+    def is_redirected(self) -> bool:
+        """Whether a redirect led to it."""
+        return self in {Role.REDIRECTED_PREFLIGHT, Role.REDIRECTED}
+
 
 class Question(Struct, frozen=True):
     """A request to send.

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from msgspec import Struct
 
-from cors_service.browser import Behaviour, Request, Step, Verdict, cors_check, preflight_check
-from cors_service.browser.headers import ListSyntaxError, byte_lowercase, extract_list, get_decode_split, values_of
+from cors_service.browser import Behaviour, Request, Step, Verdict, cors_check
+from cors_service.browser.headers import ListSyntaxError, extract_list, get_decode_split, values_of
 from cors_service.decision import Decision
 from cors_service.doctor.codes import Code
-from cors_service.doctor.exchanges import CREDENTIALS, Answer, Exchange, Role
-from cors_service.doctor.layers import SHOWN, at_fault
+from cors_service.doctor.evidence import decided_origin, evidence_of
+from cors_service.doctor.exchanges import Answer, Exchange, Role
+from cors_service.doctor.layers import at_fault
 from cors_service.doctor.mending import mend
 from cors_service.doctor.near_misses import near_misses
 from cors_service.doctor.sharing_caches import mixed_up, without_vary
-from cors_service.doctor.visit import passes, redirected
+from cors_service.doctor.verdicts import astray, is_readable, objections, of_page, printed, verdict_of
+from cors_service.doctor.visit import passes
 from cors_service.grammar.origin import read_origin
 
 _LISTS: Final = ("access-control-allow-methods", "access-control-allow-headers", "access-control-expose-headers")
@@ -36,7 +37,6 @@ _CODES: Final = {
 _ABOUT_ORIGIN: Final = frozenset({Code.ACAO_MISSING, Code.ACAO_OTHER, Code.ERROR_WITHOUT_HEADERS})
 _DELTA_SECONDS: Final = re.compile(r"[0-9]+")  # RFC 9111, section 1.2.2
 _REVEALING: Final = (*_LISTS, "access-control-max-age")
-_MOST_LINES: Final = 20
 _MOST_EXCHANGES: Final = 3
 
 
@@ -45,9 +45,8 @@ class Finding(Struct, frozen=True):
 
     Attributes:
         code: Which kind.
-        evidence: The lines that were sent, behind `> `, and that came, behind `< `; as they were, so that they must be
-            escaped for terminals.
-        sentence: What the browser prints about it; empty if it prints nothing.
+        evidence: See `evidence_of`.
+        sentence: What the browser prints about it, perhaps several lines; empty if it prints nothing.
         mend: What mends it.
     """
 
@@ -62,13 +61,15 @@ class Diagnosis(Struct, frozen=True):
 
     Attributes:
         request: The page's request.
+        engine: The page's browser.
         exchanges: What was asked and answered, in order.
         decisions: What policies say to each of the requests; empty if they were not asked.
         findings: What was found; `healthy` alone if nothing is wrong.
-        readable: Whether the page would read the answer in Chromium; None if a redirect leads to where nobody asked.
+        readable: Whether the page would read the answer; None if a redirect leads to where nobody asked.
     """
 
     request: Request
+    engine: Behaviour
     exchanges: tuple[Exchange, ...]
     decisions: tuple[Decision, ...]
     findings: tuple[Finding, ...]
@@ -80,69 +81,34 @@ class Diagnosis(Struct, frozen=True):
         return any(exchange.answer is not None for exchange in self.exchanges)
 
 
-def diagnose(request: Request, exchanges: Sequence[Exchange], decisions: Sequence[Decision] = ()) -> Diagnosis:
+def diagnose(
+    request: Request,
+    exchanges: Sequence[Exchange],
+    decisions: Sequence[Decision] = (),
+    engine: Behaviour = Behaviour.CHROMIUM,
+) -> Diagnosis:
     """Say what is wrong.
 
     Args:
         request: The page's request.
         exchanges: What came of a visit.
         decisions: What policies say to each of the requests. An origin that they allow is allowed on purpose.
+        engine: The page's browser.
     """
-    judge = _Judge(request, exchanges, decisions)
-    return Diagnosis(request, tuple(exchanges), tuple(decisions), tuple(judge.findings()), is_readable(exchanges))
-
-
-def decided_origin(decision: Decision) -> str | None:
-    """The origin that a decision allows."""
-    return dict(decision.headers).get("Access-Control-Allow-Origin")
-
-
-def verdict_of(exchange: Exchange) -> Verdict | None:
-    """What Chromium makes of an answer to the page; None if it is not one, or there was none."""
-    question, answer = exchange.question, exchange.answer
-    if answer is None or not question.role.is_of_page:
-        return None
-    if question.role.is_preflight_of_page:
-        return preflight_check(question.request, answer.status, answer.lines, Behaviour.CHROMIUM)
-    return cors_check(question.request, answer.lines)
-
-
-def is_readable(exchanges: Sequence[Exchange]) -> bool | None:
-    """Say whether a page would read the answer in Chromium; None if a redirect leads to where nobody asked."""
-    asked = [exchange for exchange in exchanges if exchange.question.role.is_of_page]
-    for exchange in asked:
-        verdict = verdict_of(exchange)
-        if not _says_nothing(exchange) and (verdict is None or not verdict.allowed):
-            return False
-    if not asked:
-        return False
-    if asked[-1].answer is None or asked[-1].answer.location is None:
-        return True
-    return False if _astray(asked[-1], asked) else None
-
-
-def _astray(exchange: Exchange, asked: Sequence[Exchange]) -> str:
-    """Say why browsers do not follow a redirect; empty if they do, or there is none."""
-    if exchange.answer is None or exchange.answer.location is None or exchange.question.role.is_preflight_of_page:
-        return ""
-    following = redirected(exchange.question.request, exchange)
-    if following is None:
-        return "It redirects to what is not the URL of a site, or to one with a password."
-    before = [each.question.request for each in asked[: asked.index(exchange) + 1]]
-    return "It redirects in a circle." if following in before else ""
-
-
-def _says_nothing(exchange: Exchange) -> bool:
-    """Whether it is the error of a GET in the place of another method, which may not exist."""
-    is_error = exchange.answer is not None and exchange.answer.status >= 400
-    return is_error and exchange.question.is_stand_in and exchange.allowed_origin is None
+    judge = _Judge(request, exchanges, decisions, engine)
+    readable = is_readable(exchanges, engine)
+    return Diagnosis(request, engine, tuple(exchanges), tuple(decisions), tuple(judge.findings()), readable)
 
 
 class _Judge:
     """Judges the exchanges of one visit."""
 
-    def __init__(self, request: Request, exchanges: Sequence[Exchange], decisions: Sequence[Decision]) -> None:
-        self._hows = {near.origin: near.how for near in near_misses(request.origin)}
+    def __init__(
+        self, page: Request, exchanges: Sequence[Exchange], decisions: Sequence[Decision], engine: Behaviour
+    ) -> None:
+        self._page = page
+        self._engine = engine
+        self._hows = {near.origin: near.how for near in near_misses(page.origin)}
         self._exchanges = exchanges
         self._decided = dict(zip(exchanges, decisions, strict=False))
         self._by_role = {exchange.question.role: exchange for exchange in exchanges}
@@ -162,60 +128,52 @@ class _Judge:
             if several:
                 yield self._finding(code, several)
         if not any(found.values()):
-            of_page = [exchange for exchange in self._exchanges if exchange.question.role.is_of_page]
-            yield Finding(Code.HEALTHY, tuple(line for each in of_page for line in self._evidence(each)), "", "")
+            yield Finding(Code.HEALTHY, self._evidence(of_page(self._exchanges)), "", "")
 
     def _finding(self, code: Code, several: Sequence[tuple[Exchange, str]]) -> Finding:
         exchanges = list(dict.fromkeys(exchange for exchange, _ in several))
-        evidence = [line for exchange in exchanges[:_MOST_EXCHANGES] for line in self._evidence(exchange)]
+        evidence = self._evidence(exchanges[:_MOST_EXCHANGES])
         if len(exchanges) > _MOST_EXCHANGES:
-            evidence.append(f"and {len(exchanges) - _MOST_EXCHANGES} more")
-        first = exchanges[0]
+            evidence += (f"and {len(exchanges) - _MOST_EXCHANGES} more",)
         answered = [exchange.answer for exchange in exchanges if exchange.answer is not None]
-        usual = None if first.question.role is Role.ACTUAL else self._usual
+        usual = None if exchanges[0].question.role is Role.ACTUAL else self._usual
         words = [at_fault(answered[0], usual), mend(code, answered[0], self._usual)] if answered else [mend(code)]
         if code is Code.NEAR_MISS_ALLOWED:
             words.insert(0, f"Allowed: {'; '.join(self._hows[each.question.origin or ''] for each in exchanges)}.")
         sentence = next((text for _, text in several if text), "")
-        return Finding(code, tuple(evidence), sentence, " ".join(filter(None, words)))
+        return Finding(code, evidence, sentence, " ".join(filter(None, words)))
 
-    def _evidence(self, exchange: Exchange) -> list[str]:
-        decision = self._decided.get(exchange)
-        if decision is None:
-            return evidence_of(exchange)
-        origin = decided_origin(decision) or "none"
-        said = f"{'allowed' if decision.allowed else 'refused'} [{decision.reason.code}]"
-        line = f"= policy {decision.policy}: {said}, Access-Control-Allow-Origin: {origin}"
-        return [*evidence_of(exchange), line]
+    def _evidence(self, exchanges: Sequence[Exchange]) -> tuple[str, ...]:
+        return tuple(line for each in exchanges for line in evidence_of(each, self._decided.get(each)))
 
     def _is_meant(self, exchange: Exchange) -> bool:
         decision = self._decided.get(exchange)
         return decision is not None and decision.allowed is True
 
     def _found(self) -> Iterator[tuple[Code, Exchange, str]]:
-        for exchange in self._exchanges:
-            if exchange.question.role.is_of_page:
-                yield from self._of_page(exchange)
+        for exchange in of_page(self._exchanges):
+            yield from self._asked_by_page(exchange)
         yield from self._error()
         yield from self._others()
         for exchange in without_vary(self._by_role):
             yield Code.VARY_MISSING, exchange, ""
         for exchange in mixed_up(self._by_role):
-            verdict = verdict_of(exchange)
-            yield Code.CACHE_MIXES_ORIGINS, exchange, "" if verdict is None else verdict.console
+            verdict = verdict_of(exchange, self._engine)
+            sentence = "" if verdict is None else printed(exchange, verdict, self._page, self._engine)
+            yield Code.CACHE_MIXES_ORIGINS, exchange, sentence
 
-    def _of_page(self, exchange: Exchange) -> Iterator[tuple[Code, Exchange, str]]:
+    def _asked_by_page(self, exchange: Exchange) -> Iterator[tuple[Code, Exchange, str]]:
         answer = exchange.answer
         if answer is None:
             yield Code.UNREACHABLE, exchange, exchange.failure
             return
         is_preflight = exchange.question.role.is_preflight_of_page
-        for verdict, sentence in _verdicts(exchange, answer):
+        for verdict, sentence in objections(exchange, self._page, self._engine):
             code = _preflight_code(verdict, answer) if is_preflight else self._actual_code(verdict, answer)
             if code is not None:
                 yield code, exchange, sentence
-        if astray := _astray(exchange, [each for each in self._exchanges if each.question.role.is_of_page]):
-            yield Code.UNREACHABLE, exchange, astray
+        if why := astray(exchange, of_page(self._exchanges)):
+            yield Code.UNREACHABLE, exchange, why
         decision = self._decided.get(exchange)
         if decision is not None and passes(exchange) and answer.allowed_origin != decided_origin(decision):
             yield Code.ACAO_OTHER, exchange, ""
@@ -239,7 +197,7 @@ class _Judge:
             return
         verdict = cors_check(error.question.request, error.answer.lines)
         if verdict.step is Step.ACAO_MISSING:
-            yield Code.ERROR_WITHOUT_HEADERS, error, verdict.console
+            yield Code.ERROR_WITHOUT_HEADERS, error, printed(error, verdict, self._page, self._engine)
 
     def _others(self) -> Iterator[tuple[Code, Exchange, str]]:
         """Judge what was answered to origins other than the page's."""
@@ -264,26 +222,6 @@ class _Judge:
                 yield Code.NULL_ALLOWED, exchange, ""
             elif role is Role.NEAR_MISS:
                 yield Code.NEAR_MISS_ALLOWED, exchange, ""
-
-
-def _verdicts(exchange: Exchange, answer: Answer) -> Iterator[tuple[Verdict, str]]:
-    """Judge an answer for the page, and once more for one with cookies if the answer speaks of them.
-
-    Yields:
-        What the standard says, and the sentence that a browser prints.
-    """
-    request = exchange.question.request
-    # `false` says what leaving the header out says.
-    offers = byte_lowercase(answer.get(CREDENTIALS) or "false") != "false"
-    for credentials in sorted({request.credentials, request.credentials or offers}):
-        page = replace(request, credentials=credentials)
-        if exchange.question.role.is_preflight_of_page:
-            verdict = preflight_check(page, answer.status, answer.lines)
-            chromium = preflight_check(page, answer.status, answer.lines, Behaviour.CHROMIUM)
-            yield verdict, chromium.console or verdict.console
-        else:
-            verdict = cors_check(page, answer.lines)
-            yield verdict, verdict.console
 
 
 def _preflight_code(verdict: Verdict, answer: Answer) -> Code | None:
@@ -331,19 +269,3 @@ def _is_malformed(answer: Answer, name: str) -> bool:
 
 def _reveals(answer: Answer) -> bool:
     return any(values_of(answer.lines, name) for name in _REVEALING)
-
-
-def evidence_of(exchange: Exchange) -> list[str]:
-    """The lines of an exchange that tell what happened."""
-    question, answer = exchange.question, exchange.answer
-    sent = [f"> {question.method} {question.url}"]
-    sent += [f"> {name}: {value}" for name, value in question.lines if byte_lowercase(name) != "accept"]
-    if answer is None:
-        return [*sent, f"! {exchange.failure}"]
-    shown = [f"< {name}:{value}" for name, value in answer.lines if _tells(byte_lowercase(name))]
-    more = [f"and {len(shown) - _MOST_LINES} more lines"] if len(shown) > _MOST_LINES else []
-    return [*sent, f"< {answer.status} {answer.phrase}".rstrip(), *shown[:_MOST_LINES], *more]
-
-
-def _tells(name: str) -> bool:
-    return name.startswith("access-control-") or name in SHOWN or name in {"vary", "location", "cache-control"}

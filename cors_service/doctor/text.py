@@ -6,12 +6,14 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from cors_service.browser import Behaviour
 from cors_service.doctor.codes import Code
 from cors_service.doctor.judging import Diagnosis, Finding
 from cors_service.grammar.mistakes import cut, plural
 
 _WIDTH: Final = 100
 _LONGEST: Final = 200
+BROWSERS: Final = {Behaviour.CHROMIUM: "Chromium", Behaviour.FIREFOX: "Firefox", Behaviour.WEBKIT: "WebKit"}
 _TITLES: Final = {
     Code.ACAO_MISSING: "the page is not allowed",
     Code.ACAO_REPEATED: "Access-Control-Allow-Origin is there twice",
@@ -50,8 +52,10 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield from (f"  {printable(line)}" for line in finding.evidence)
     if finding.sentence:
         what = "why" if finding.code is Code.UNREACHABLE else "browser"
-        # In one line, so that it can be looked up.
-        yield f"  {what:<8} {printable(finding.sentence, len(finding.sentence))}"
+        # Each in one line, so that it can be looked up.
+        for line in finding.sentence.split("\n"):
+            yield f"  {what:<8} {printable(line, len(line))}"
+            what = ""
     if finding.mend:
         yield from _wrapped(printable(finding.mend, len(finding.mend)))
 
@@ -74,13 +78,14 @@ def _summary(diagnosis: Diagnosis) -> str:
         return asked
     cookies = " with cookies" if request.credentials else ""
     who = f"A page of {request.origin} that uses {request.method}{cookies}"
+    browser = BROWSERS[diagnosis.engine]
     unsent = any(exchange.question.is_stand_in for exchange in diagnosis.exchanges)
     how = f", as far as a GET shows: {request.method} was not sent" if unsent else ""
     match diagnosis.readable:
         case None:
             return f"{asked} {who} is redirected to another host, or too often; that was not asked (see --follow)."
         case readable:
-            return f"{asked} {who} {'can' if readable else 'can NOT'} read the answer{how}."
+            return f"{asked} {who} {'can' if readable else 'can NOT'} read the answer in {browser}{how}."
 
 
 def printable(text: str, longest: int = _LONGEST) -> str:

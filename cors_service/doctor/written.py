@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from itertools import zip_longest
 
+from cors_service.browser import Behaviour
 from cors_service.browser.headers import byte_lowercase, get
 from cors_service.decision import Decision
 from cors_service.doctor.exchanges import Exchange
-from cors_service.doctor.judging import Diagnosis, verdict_of
+from cors_service.doctor.judging import Diagnosis
+from cors_service.doctor.verdicts import verdict_of
 
 
 def in_json(diagnosis: Diagnosis) -> str:
@@ -23,13 +25,14 @@ def in_json(diagnosis: Diagnosis) -> str:
         for finding in diagnosis.findings
     ]
     requests = [
-        _request(exchange, decision) for exchange, decision in zip_longest(diagnosis.exchanges, diagnosis.decisions)
+        _request(exchange, decision, diagnosis.engine)
+        for exchange, decision in zip_longest(diagnosis.exchanges, diagnosis.decisions)
     ]
     return json.dumps({"findings": findings, "requests": requests}, indent=1)
 
 
-def _request(exchange: Exchange, decision: Decision | None) -> dict[str, object]:
-    question, answer, verdict = exchange.question, exchange.answer, verdict_of(exchange)
+def _request(exchange: Exchange, decision: Decision | None, engine: Behaviour) -> dict[str, object]:
+    question, answer, verdict = exchange.question, exchange.answer, verdict_of(exchange, engine)
     return {
         "role": question.role,
         "method": question.method,

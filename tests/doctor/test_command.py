@@ -45,7 +45,7 @@ def test_healthy(capsys: Captured) -> None:
     assert err == ""
     assert out.startswith("healthy: nothing is wrong\n  > GET http://127.0.0.1:")
     assert f"\n  > Origin: {PAGE}\n  < 200 OK\n  < Access-Control-Allow-Origin: *\n\n6 requests to " in out
-    assert out.endswith(f"A page of {PAGE} that uses GET can read the answer.\n")
+    assert out.endswith(f"A page of {PAGE} that uses GET can read the answer in Chromium.\n")
 
 
 def test_not_sent(capsys: Captured) -> None:
@@ -54,7 +54,31 @@ def test_not_sent(capsys: Captured) -> None:
     out = capsys.readouterr().out
     assert out.startswith("method-missing: the method is not on the list\n  > OPTIONS http://127.0.0.1:")
     assert "\n  browser  Access to fetch at 'http://127.0.0.1:" in out
-    assert "can NOT read the answer, as far as a GET shows: PUT was not sent." in out
+    assert "can NOT read the answer in Chromium, as far as a GET shows: PUT was not sent." in out
+
+
+@pytest.mark.parametrize(
+    ("browser", "name", "says"),
+    [
+        ("firefox", "Firefox", ["Did not find method in CORS header ‘Access-Control-Allow-Methods’)."]),
+        (
+            "webkit",
+            "WebKit",
+            [
+                "Method PUT is not allowed by Access-Control-Allow-Methods.",
+                "due to access control checks.",
+            ],
+        ),
+    ],
+)
+def test_other_browsers(browser: str, name: str, says: list[str], capsys: Captured) -> None:
+    """It speaks for another browser, and prints what that one's console prints, line by line."""
+    assert examine(GOOD, "-X", "PUT", "--browser", browser) == 2
+    out = capsys.readouterr().out
+    begin = out.index("\n  browser  ")
+    lines = out[begin + 1 : out.index("\n  mend")].splitlines()
+    assert all(line.endswith(end) for line, end in zip(lines, says, strict=True))
+    assert f"can NOT read the answer in {name}, " in out
 
 
 def test_json(capsys: Captured) -> None:

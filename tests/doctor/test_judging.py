@@ -237,6 +237,8 @@ def test_redirect() -> None:
     diagnosis = diagnosed(GET, site)
     [finding] = [each for each in diagnosis.findings if each.code is Code.ACAO_OTHER]
     assert "> Origin: null" in finding.evidence
+    where = f"'http://api.example.net/x' (redirected from '{URL}') from origin '{PAGE}'"
+    assert finding.sentence.startswith(f"Access to fetch at {where} has been blocked by CORS policy: ")
     assert not diagnosis.readable
 
 
