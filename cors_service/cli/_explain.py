@@ -11,21 +11,24 @@ from msgspec import structs
 
 from cors_service.access.files import read_small_file
 from cors_service.asking.arguments import check_policy
+from cors_service.browser import recognise
 from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.decision import BadQuery
-from cors_service.explain import Documents, Exchange, Explanation, explain, explain_answers
+from cors_service.explain import Documents, Explanation, PageRequest, explain, explain_answers
 from cors_service.explain.exchange import CREDENTIALS, MODES, origin_of
 from cors_service.explain.explanation import Outcome
 from cors_service.explain.har import LARGEST, Recorded, read_har
+from cors_service.explain.messages import message_as_dict, message_in_text, unrecognised
 from cors_service.explain.text import in_text, in_text_all
 from cors_service.explain.written import in_json, in_json_all
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy import Source
 from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.sources import read_texts, within_limits
+from cors_service.wire import write_json
 
 _COLOURS: Final[dict[Outcome, str]] = {"readable": GOOD, "blocked": BAD}
 
@@ -37,6 +40,8 @@ def add_explain(commands: Commands) -> None:
         "explain",
         "say why a page is blocked, step by step, and what mends it; exit status 2 if it is blocked",
         "explain --policies policies.toml --page https://app.example.com --url https://api.example.com/orders/7 -X PUT",
+        'explain --message "$(cat sentence.txt)"',
+        "explain --har session.har",
     )
     parser.add_argument("--policies", type=Path, metavar="PATH", help="a document or a directory")
     add_links(parser)
@@ -66,11 +71,18 @@ def add_explain(commands: Commands) -> None:
         metavar="FILE",
         help="explain every request of a recorded session, as the developer tools export it",
     )
+    parser.add_argument(
+        "--message",
+        metavar="TEXT",
+        help="what a console printed: say which step it is about, and what to look at",
+    )
     parser.add_argument("--json", action="store_true", help="print the explanation for programs")
     parser.set_defaults(run=_explain)
 
 
 def _explain(options: argparse.Namespace) -> int:
+    if options.message is not None:
+        return _explain_message(options)
     needed = () if options.har else ("policies", "page", "url")
     missing = [f"--{name}" for name in needed if getattr(options, name) is None]
     if missing:
@@ -92,6 +104,17 @@ def _explain(options: argparse.Namespace) -> int:
         return FAILED
     print(in_json(explanation).decode("utf-8") if options.json else in_text(explanation, _painted))
     return ALLOWED if explanation.passes else REFUSED
+
+
+def _explain_message(options: argparse.Namespace) -> int:
+    """Say what a console meant, as people have copied it."""
+    recognised = recognise(options.message)
+    if recognised is None:
+        print(f"cors-service explain: {unrecognised()}", file=sys.stderr)
+        return FAILED
+    written = write_json(message_as_dict(recognised)).decode("utf-8") if options.json else message_in_text(recognised)
+    print(written)
+    return ALLOWED
 
 
 def _explain_session(options: argparse.Namespace, documents: Documents | None) -> int:
@@ -121,8 +144,8 @@ def _explanation(recorded: Recorded, documents: Documents | None, policy: str | 
     return explain(exchange, documents)
 
 
-def _exchange(options: argparse.Namespace) -> Exchange:
-    return Exchange(
+def _exchange(options: argparse.Namespace) -> PageRequest:
+    return PageRequest(
         page=origin_of(options.page),
         url=options.url,
         method=options.method,

@@ -11,19 +11,19 @@ Pure: nothing here imports Twisted, reads a clock, opens a file or logs.
 """
 
 from cors_service.explain.documents import Documents
-from cors_service.explain.exchange import Answer, Answers, Exchange
+from cors_service.explain.exchange import Answer, Answers, PageRequest
 from cors_service.explain.explaining import explain, explain_answers
-from cors_service.explain.explanation import Explanation, Mending, Seen, Step
+from cors_service.explain.explanation import ExchangeStep, Explanation, Mending, Seen
 
 __all__ = [
     "Answer",
     "Answers",
     "Documents",
-    "Exchange",
+    "ExchangeStep",
     "Explanation",
     "Mending",
+    "PageRequest",
     "Seen",
-    "Step",
     "explain",
     "explain_answers",
 ]

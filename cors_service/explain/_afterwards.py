@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from cors_service.browser.browsers import MAX_AGE_CAPS
 from cors_service.browser.cache import preflight_max_age
 from cors_service.browser.headers import values_of
 from cors_service.browser.sharing import exposed_headers
 from cors_service.explain._asking import Asked
-from cors_service.explain._engines import CAPS, ENGINES, NAMES
+from cors_service.explain._engines import BEHAVIOURS, NAMES
 from cors_service.explain.exchange import Answers
-from cors_service.explain.explanation import Step
+from cors_service.explain.explanation import ExchangeStep
 from cors_service.grammar.site import same_site, site_of
 
 _ALWAYS: Final = "Cache-Control, Content-Language, Content-Length, Content-Type, Expires, Last-Modified and Pragma"
 _PROBE: Final = "x-any"
 
 
-def steps(asked: Asked, answers: Answers) -> Iterator[Step]:
+def steps(asked: Asked, answers: Answers) -> Iterator[ExchangeStep]:
     """Say what is allowed after an exchange that passes."""
     if asked.exchange.credentials == "include" and not asked.request.same_origin:
-        yield Step("cookies", "note", _cookies(asked))
+        yield ExchangeStep("cookies", "note", _cookies(asked))
     if asked.request.same_origin:
         return
     if answers.actual is not None:
-        yield Step("headers", "note", _headers(asked, answers.actual.headers))
+        yield ExchangeStep("headers", "note", _headers(asked, answers.actual.headers))
     if answers.preflight is not None:
-        yield Step("kept", "note", _kept(answers.preflight.headers))
+        yield ExchangeStep("kept", "note", _kept(answers.preflight.headers))
 
 
 def _cookies(asked: Asked) -> str:
@@ -51,7 +52,7 @@ def _headers(asked: Asked, headers: tuple[tuple[str, str], ...]) -> str:
 
 
 def _kept(headers: tuple[tuple[str, str], ...]) -> str:
-    times = {engine: preflight_max_age(headers, CAPS[engine], behaviour) for engine, behaviour in ENGINES.items()}
-    kept = ", ".join(f"{NAMES[engine]} {seconds} s" for engine, seconds in times.items())
+    times = {NAMES[engine]: preflight_max_age(headers, MAX_AGE_CAPS[one], one) for engine, one in BEHAVIOURS.items()}
+    kept = ", ".join(f"{name} {seconds} s" for name, seconds in times.items())
     missing = "" if values_of(headers, "access-control-max-age") else ", as without max_age"
     return f"The answer to the preflight is kept: {kept}{missing}. For as long, a revoked grant lives on."

@@ -17,8 +17,8 @@ from cors_service.browser.request import (
     unsafe_request_header_names,
 )
 from cors_service.decision import Query
-from cors_service.explain.exchange import Exchange
-from cors_service.explain.explanation import Step
+from cors_service.explain.exchange import PageRequest
+from cors_service.explain.explanation import ExchangeStep
 from cors_service.grammar.mistakes import cut
 from cors_service.grammar.origin import is_insecure_origin
 from cors_service.grammar.site import same_site
@@ -36,7 +36,7 @@ class Asked:
         has_preflight: Whether the browser asks first.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: PageRequest) -> None:
         """Make it.
 
         Raises:
@@ -69,17 +69,30 @@ class Asked:
             return self.request.headers
         return actual_headers(self.request)
 
-    def steps(self) -> Iterator[Step]:
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it is mixed content, which browsers never send (Mixed Content, 4.4)."""
+        origin = self.request.url_origin
+        return (
+            self.exchange.mode != "navigate"
+            and self.request.origin.startswith("https://")
+            and origin is not None
+            and is_insecure_origin(origin)
+        )
+
+    def steps(self) -> Iterator[ExchangeStep]:
         """Say what the browser does before anybody answers."""
         request = self.request
         dropped = [name for name, value in self.exchange.headers if is_forbidden_request_header(name, value)]
         words = f"A page of {request.origin} asks {request.method} {cut(request.url, _LONGEST)}, {self._how()}."
         if dropped:
             words += f" Browsers drop {', '.join(dropped)}: pages can't set that."
-        yield Step("page", "note", words)
+        yield ExchangeStep("page", "note", words)
         if is_forbidden_method(request.method):
-            yield Step("browser", "stops", f"No page may use the method {request.method}: the browser sends nothing.")
-        elif self.exchange.mode == "cors":
+            yield ExchangeStep(
+                "browser", "stops", f"No page may use the method {request.method}: the browser sends nothing."
+            )
+        elif self.exchange.mode == "cors" and not self.is_mixed:
             yield self._preflight()
 
     def _how(self) -> str:
@@ -89,17 +102,19 @@ class Asked:
             cookies = "with cookies" if exchange.sends_credentials else "without cookies, since it is another origin"
         return cookies if exchange.mode == "cors" else f"{cookies}, in the mode {exchange.mode}"
 
-    def _preflight(self) -> Step:
+    def _preflight(self) -> ExchangeStep:
         if self.request.same_origin:
-            return Step("preflight", "note", "It is the page's own origin: CORS has no part in it.")
+            return ExchangeStep("preflight", "note", "It is the page's own origin: CORS has no part in it.")
         if not self.has_preflight:
-            return Step("preflight", "note", "It is a simple request: the browser sends it without asking first.")
+            return ExchangeStep(
+                "preflight", "note", "It is a simple request: the browser sends it without asking first."
+            )
         because = [] if is_safelisted_method(self.request.method) else [f"of the method {self.request.method}"]
         names = unsafe_request_header_names(self.request.headers)
         if names:
             because.append(f"of the {'header' if len(names) == 1 else 'headers'} {cut(', '.join(names), _LONGEST)}")
         message = f"The browser asks first, by a preflight, because {' and '.join(because)}."
-        return Step("preflight", "note", message, sent=self.preflight_lines())
+        return ExchangeStep("preflight", "note", message, sent=self.preflight_lines())
 
     def preflight_lines(self) -> tuple[str, ...]:
         """Write the preflight."""
@@ -124,7 +139,7 @@ def path_of(url: str) -> str:
     return (parts.path or "/") if parts.netloc else url
 
 
-def _circumstances(exchange: Exchange, request: Request) -> HeaderLines:
+def _circumstances(exchange: PageRequest, request: Request) -> HeaderLines:
     """What else browsers send that a guard looks at."""
     origin = request.url_origin
     if origin is None:

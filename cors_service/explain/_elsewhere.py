@@ -6,39 +6,30 @@ import ipaddress
 from collections.abc import Iterator
 
 from cors_service.explain._asking import Asked
-from cors_service.explain.explanation import Step
-from cors_service.grammar.origin import is_insecure_origin, is_loopback, read_origin
+from cors_service.explain.explanation import ExchangeStep
+from cors_service.grammar.origin import is_loopback, read_origin
 
 
-def is_mixed(asked: Asked) -> bool:
-    """Say whether it is mixed content, which browsers never send (Mixed Content, 4.4)."""
-    return asked.exchange.mode != "navigate" and _is_mixed(asked.request.origin, asked.request.url_origin)
-
-
-def _is_mixed(page: str, origin: str | None) -> bool:
-    return page.startswith("https://") and origin is not None and is_insecure_origin(origin)
-
-
-def steps(asked: Asked) -> Iterator[Step]:
+def steps(asked: Asked) -> Iterator[ExchangeStep]:
     """Say what else browsers look at."""
     origin = asked.request.url_origin
     if origin is None or asked.request.same_origin:
         return
-    if is_mixed(asked):
+    if asked.is_mixed:
         message = (
             "It is mixed content: a page of https may not ask http, and the browser sends nothing. No header helps: "
             "serve the URL by https."
         )
-        yield Step("elsewhere", "stops", message)
+        yield ExchangeStep("elsewhere", "stops", message)
     elif asked.request.origin.startswith("https://") and origin.startswith("http://"):
         message = "Browsers take this machine itself for secure, so that it is not mixed content; WebKit since 2025."
-        yield Step("elsewhere", "note", message)
+        yield ExchangeStep("elsewhere", "note", message)
     if _is_local(origin) and not _is_local(asked.request.origin):
         message = (
             "The URL is of a local network. If the page is not, Chromium asks the user for permission (Local Network "
             "Access): no header grants it."
         )
-        yield Step("elsewhere", "note", message)
+        yield ExchangeStep("elsewhere", "note", message)
 
 
 def _is_local(origin: str) -> bool:

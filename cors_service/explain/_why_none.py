@@ -8,7 +8,6 @@ from typing import Final
 from cors_service.browser.request import is_forbidden_method
 from cors_service.decision import BadQuery, Decision
 from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES, MAX_METHOD
-from cors_service.explain import _elsewhere
 from cors_service.explain._asking import Asked
 from cors_service.explain._plans import Wanted, unlistable
 from cors_service.explain.documents import Documents
@@ -30,7 +29,7 @@ def why_none(asked: Asked, decisions: Sequence[Decision], documents: Documents) 
         documents: The documents.
     """
     request, mode = asked.request, asked.exchange.mode
-    if _elsewhere.is_mixed(asked):
+    if asked.is_mixed:
         return "No policy mends mixed content: serve the URL by https."
     if is_forbidden_method(request.method):
         return f"No policy mends it: have the page use another method than {request.method}."

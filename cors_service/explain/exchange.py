@@ -22,7 +22,7 @@ CREDENTIALS: Final[tuple[Credentials, ...]] = get_args(Credentials)
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
-class Exchange(Struct, frozen=True):
+class PageRequest(Struct, frozen=True):
     """A request of a page.
 
     Attributes:

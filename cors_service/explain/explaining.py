@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from cors_service.browser import Step
 from cors_service.browser.headers import values_of
 from cors_service.browser.request import is_forbidden_method, is_safelisted_method, unsafe_request_header_names
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.explain import _afterwards, _elsewhere, _engines
 from cors_service.explain._asking import Asked, as_lines
 from cors_service.explain.documents import Documents
-from cors_service.explain.exchange import Answers, Exchange
-from cors_service.explain.explanation import Engine, Explanation, Seen, Step
+from cors_service.explain.exchange import Answers, PageRequest
+from cors_service.explain.explanation import Engine, ExchangeStep, Explanation, Outcome, Seen
 from cors_service.explain.mending import mend
 
-_BLOCKED: Final = Seen("blocked")
 _OF_ANSWERS: Final = frozenset({"preflight-answer", "request", "answer"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-def explain(exchange: Exchange, policies: ActivePolicies | Documents) -> Explanation:
+def explain(exchange: PageRequest, policies: ActivePolicies | Documents) -> Explanation:
     """Say what comes of an exchange by policies.
 
     Args:
@@ -41,7 +41,7 @@ def explain(exchange: Exchange, policies: ActivePolicies | Documents) -> Explana
         decisions = tuple(map(active.advise, asked.queries))
     except BadQuery as error:
         message = f"No policy decides, so the answer has no headers of CORS: {error.message} [{error.code}]"
-        steps.append(Step("no-decision", "stops", message))
+        steps.append(ExchangeStep("no-decision", "stops", message))
     engines, judged = _judged(asked, _engines.answers_of(decisions), decisions)
     if not decisions:
         judged = tuple(step for step in judged if step.step not in _OF_ANSWERS)
@@ -52,7 +52,7 @@ def explain(exchange: Exchange, policies: ActivePolicies | Documents) -> Explana
     return Explanation(exchange, (*explanation.steps, step), decisions, engines, mending)
 
 
-def explain_answers(exchange: Exchange, answers: Answers) -> Explanation:
+def explain_answers(exchange: PageRequest, answers: Answers) -> Explanation:
     """Say what browsers make of the answers of a live service.
 
     Args:
@@ -72,20 +72,21 @@ def explain_answers(exchange: Exchange, answers: Answers) -> Explanation:
 
 def _judged(
     asked: Asked, answers: Answers, decisions: tuple[Decision, ...]
-) -> tuple[dict[Engine, Seen], tuple[Step, ...]]:
+) -> tuple[dict[Engine, Seen], tuple[ExchangeStep, ...]]:
     """Let the engines judge; give what they make of it, and the steps from the first answer on."""
     elsewhere = [*_elsewhere.steps(asked)]
     if is_forbidden_method(asked.request.method):
-        return _engines.seen_by_all(_BLOCKED), ()
-    if _elsewhere.is_mixed(asked):
-        return _engines.seen_by_all(_BLOCKED), tuple(elsewhere)
+        return _engines.blocked_by_all(asked, Step.METHOD_FORBIDDEN, asked.request.method), ()
+    if asked.is_mixed:
+        # Nothing is sent, whatever would have been asked first.
+        return _engines.blocked_by_all(asked, Step.MIXED_CONTENT), tuple(elsewhere)
     guards = [*_guards(asked, decisions)]
     if asked.exchange.mode != "cors":
         outcome, message = _without_cors(asked, answers, is_stopped=any(step.outcome == "stops" for step in guards))
-        verdict = Step("browser", "stops" if outcome.outcome == "blocked" else "passes", message)
+        verdict = ExchangeStep("browser", "stops" if outcome == "blocked" else "passes", message)
         return _engines.seen_by_all(outcome), (*_request(asked, answers, decisions), *guards, verdict, *elsewhere)
     judged = _engines.verdicts(asked, answers)
-    steps: list[Step] = []
+    steps: list[ExchangeStep] = []
     if asked.has_preflight:
         steps += _preflight(answers, decisions, passes=not judged["chromium"].preflight)
     if not judged["chromium"].preflight:
@@ -94,41 +95,43 @@ def _judged(
     steps += _engines.steps(judged)
     if all(one.allowed for one in judged.values()):
         steps += _afterwards.steps(asked, answers)
-    return _engines.seen(judged), (*steps, *elsewhere)
+    return _engines.seen(asked, answers, judged), (*steps, *elsewhere)
 
 
-def _preflight(answers: Answers, decisions: tuple[Decision, ...], *, passes: bool) -> Iterator[Step]:
+def _preflight(answers: Answers, decisions: tuple[Decision, ...], *, passes: bool) -> Iterator[ExchangeStep]:
     answer = answers.preflight
     if answer is None:
         if answers.actual is None:
-            yield Step("preflight-answer", "stops", "No answer to the preflight is known.")
+            yield ExchangeStep("preflight-answer", "stops", "No answer to the preflight is known.")
         return
     received = as_lines(str(answer.status), answer.headers)
     words = _in_words(decisions[0]) if decisions else f"The preflight was answered with {answer.status}."
-    yield Step("preflight-answer", "passes" if passes else "stops", words, received=received)
+    yield ExchangeStep("preflight-answer", "passes" if passes else "stops", words, received=received)
 
 
-def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) -> Iterator[Step]:
-    yield Step("request", "note", "The browser sends the request.", sent=asked.request_lines())
+def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) -> Iterator[ExchangeStep]:
+    yield ExchangeStep("request", "note", "The browser sends the request.", sent=asked.request_lines())
     answer = answers.actual
     if answer is None:
         if not decisions:
-            yield Step("answer", "note", "No answer is known.")
+            yield ExchangeStep("answer", "note", "No answer is known.")
         return
     if decisions:
         decision = decisions[-1]
         received = as_lines("(the status of the application)", answer.headers)
-        yield Step("answer", "stops" if decision.allowed is False else "passes", _in_words(decision), received=received)
+        yield ExchangeStep(
+            "answer", "stops" if decision.allowed is False else "passes", _in_words(decision), received=received
+        )
         return
     received = as_lines(str(answer.status), answer.headers)
-    yield Step("answer", "note", f"The service answered with {answer.status}.", received=received)
+    yield ExchangeStep("answer", "note", f"The service answered with {answer.status}.", received=received)
     if answer.status in _REDIRECTS and values_of(answer.headers, "location"):
         message = (
             "The application redirects. The browser follows only if this answer lets the page read it, and the next "
             "one must, too; on the way to a third origin, the page's Origin becomes null. No policy changes that: "
             "have the page ask for the last URL at once."
         )
-        yield Step("elsewhere", "note", message)
+        yield ExchangeStep("elsewhere", "note", message)
 
 
 def _in_words(decision: Decision) -> str:
@@ -137,40 +140,42 @@ def _in_words(decision: Decision) -> str:
     return f"{verdict} [{decision.reason.code}]: {words}"
 
 
-def _guards(asked: Asked, decisions: tuple[Decision, ...]) -> Iterator[Step]:
+def _guards(asked: Asked, decisions: tuple[Decision, ...]) -> Iterator[ExchangeStep]:
     # That of the request; a preflight that a guard stops is refused anyway.
     guard = decisions[-1].guard if decisions else None
     if guard is None:
         if asked.exchange.mode == "websocket" and decisions:
             message = "The policy has no guard: any page of any site can open this WebSocket, and read."
-            yield Step("guard", "note", message)
+            yield ExchangeStep("guard", "note", message)
         return
     words = f"{guard.reason.message} {guard.reason.hint}".rstrip()
     if guard.passes:
-        yield Step("guard", "passes", f"The guard lets it through [{guard.reason.code}]: {words}")
+        yield ExchangeStep("guard", "passes", f"The guard lets it through [{guard.reason.code}]: {words}")
     elif guard.stops:
-        yield Step("guard", "stops", f"The guard refuses it with a 403 [{guard.reason.code}]: {words}")
+        yield ExchangeStep("guard", "stops", f"The guard refuses it with a 403 [{guard.reason.code}]: {words}")
     else:
-        yield Step("guard", "note", f"The guard would refuse it, and only reports [{guard.reason.code}]: {words}")
+        yield ExchangeStep(
+            "guard", "note", f"The guard would refuse it, and only reports [{guard.reason.code}]: {words}"
+        )
 
 
-def _without_cors(asked: Asked, answers: Answers, *, is_stopped: bool) -> tuple[Seen, str]:
+def _without_cors(asked: Asked, answers: Answers, *, is_stopped: bool) -> tuple[Outcome, str]:
     """Say what comes of a request of another mode than `cors`, and why."""
     request, mode = asked.request, asked.exchange.mode
     if is_stopped:
-        return _BLOCKED, "The service refuses to take it."
+        return "blocked", "The service refuses to take it."
     if mode == "websocket":
-        return Seen("readable"), "Browsers let every page open a WebSocket: CORS has no part in it."
+        return "readable", "Browsers let every page open a WebSocket: CORS has no part in it."
     if mode == "navigate":
-        return Seen("opaque"), "The browser shows the answer itself. The page that leads there can't read it."
+        return "opaque", "The browser shows the answer itself. The page that leads there can't read it."
     if mode == "same-origin":
         if request.same_origin:
-            return Seen("readable"), "The browser lets the page read the answer: it is of its own origin."
-        return _BLOCKED, "The page asks for its own origin only, by the mode same-origin, and this is another."
+            return "readable", "The browser lets the page read the answer: it is of its own origin."
+        return "blocked", "The page asks for its own origin only, by the mode same-origin, and this is another."
     if not is_safelisted_method(request.method):
-        return _BLOCKED, f"With the mode no-cors, pages may use GET, HEAD and POST, and not {request.method}."
+        return "blocked", f"With the mode no-cors, pages may use GET, HEAD and POST, and not {request.method}."
     outcome = _engines.embedded(asked, answers)
-    if outcome.outcome == "blocked":
+    if outcome == "blocked":
         return outcome, "The browser blocks it because of Cross-Origin-Resource-Policy (the key resource_policy)."
     dropped = unsafe_request_header_names(request.headers)
     lost = f" It drops {', '.join(dropped)}, which this mode can't send." if dropped else ""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from cors_service.algebra import Difference
 from cors_service.decision import Decision, Query
-from cors_service.explain.exchange import Exchange
+from cors_service.explain.exchange import PageRequest
 
 Engine = Literal["chromium", "firefox", "webkit"]
 Outcome = Literal["readable", "opaque", "blocked"]
@@ -31,7 +31,7 @@ StepName = Literal[
 """What a step is about; a closed set."""
 
 
-class Step(Struct, frozen=True, omit_defaults=False):
+class ExchangeStep(Struct, frozen=True, omit_defaults=False):
     """A step of an exchange.
 
     Attributes:
@@ -105,8 +105,8 @@ class Explanation(Struct, frozen=True):
         mending: The edit that mends it; None if nothing is blocked, or if no edit helps: then a step says why.
     """
 
-    exchange: Exchange
-    steps: tuple[Step, ...]
+    exchange: PageRequest
+    steps: tuple[ExchangeStep, ...]
     decisions: tuple[Decision, ...]
     engines: dict[Engine, Seen]
     mending: Mending | None = None

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from cors_service.browser.headers import is_token
 from cors_service.browser.request import is_forbidden_request_header
 from cors_service.decision.own_origin import own_origin
-from cors_service.explain.exchange import MODES, Answer, Answers, Exchange, Lines, Mode, origin_of
+from cors_service.explain.exchange import MODES, Answer, Answers, Lines, Mode, PageRequest, origin_of
 from cors_service.grammar.pattern import NULL
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -102,7 +102,7 @@ class Recorded(Struct, frozen=True):
         answers: What came back.
     """
 
-    exchange: Exchange
+    exchange: PageRequest
     answers: Answers
 
 
@@ -183,7 +183,7 @@ def _taken(preflights: list[_Entry], request: _Request) -> _Entry | None:
     return None
 
 
-def _exchange(request: _Request, preflight: _Request | None) -> Exchange:
+def _exchange(request: _Request, preflight: _Request | None) -> PageRequest:
     """Make an exchange of a request.
 
     Raises:
@@ -194,7 +194,7 @@ def _exchange(request: _Request, preflight: _Request | None) -> Exchange:
         raise ValueError(url)
     page, mode = _page(request, url), _mode(request, url)
     is_with_credentials = request.first("cookie") is not None and page != own_origin(url)
-    return Exchange(
+    return PageRequest(
         page=page,
         url=url,
         method=request.method,
@@ -204,11 +204,11 @@ def _exchange(request: _Request, preflight: _Request | None) -> Exchange:
     )
 
 
-def _unsent(preflight: _Request) -> Exchange | None:
+def _unsent(preflight: _Request) -> PageRequest | None:
     """Make the exchange of a preflight whose request was not sent."""
     names = [name.strip() for line in preflight.values(_NAMES) for name in line.split(",")]
     try:
-        exchange = Exchange(
+        exchange = PageRequest(
             page=origin_of(preflight.first("origin") or ""),
             url=_bare(preflight.url),
             method=preflight.first(_METHOD) or "GET",

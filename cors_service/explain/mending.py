@@ -21,7 +21,7 @@ from cors_service.explain._plans import Plan, Wanted, Written, own_rule, plans, 
 from cors_service.explain._toml import edit_toml
 from cors_service.explain._why_none import blocked, why_none
 from cors_service.explain.documents import Documents
-from cors_service.explain.explanation import Allowed, Explanation, Mending, Step
+from cors_service.explain.explanation import Allowed, ExchangeStep, Explanation, Mending
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.grammar.origin import read_origin
 from cors_service.grammar.pattern import NULL
@@ -67,7 +67,7 @@ class _Result(Struct, frozen=True):
         return self.harms, max(size_of(self.patch), sum(map(weight, self.plan.edits))), len(self.also)
 
 
-def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[Mending | None, Step]:
+def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[Mending | None, ExchangeStep]:
     """Look for the smallest edit that lets a blocked exchange through.
 
     Args:
@@ -80,13 +80,13 @@ def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[
     """
     why = why_none(asked, explanation.decisions, documents)
     if why:
-        return None, Step("mending", "note", why)
+        return None, ExchangeStep("mending", "note", why)
     search = _Search(asked)
     results = [*search.results(documents)]
     best = min(results, key=lambda one: one.rank, default=None)
     if best is None or best.harms:
-        return None, Step("mending", "note", search.why(best))
-    return Mending(best.patch, best.also), Step("mending", "passes", _in_words(best, documents.policy_set))
+        return None, ExchangeStep("mending", "note", search.why(best))
+    return Mending(best.patch, best.also), ExchangeStep("mending", "passes", _in_words(best, documents.policy_set))
 
 
 class _Search:
@@ -197,7 +197,7 @@ def passes(asked: Asked, documents: Documents) -> bool:
         return False
     answers = _engines.answers_of(decisions)
     if asked.exchange.mode != "cors":
-        return asked.exchange.mode != "no-cors" or _engines.embedded(asked, answers).outcome != "blocked"
+        return asked.exchange.mode != "no-cors" or _engines.embedded(asked, answers) != "blocked"
     return all(one.allowed for one in _engines.verdicts(asked, answers).values())
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from cors_service.decision import Query
 from cors_service.explain._engines import NAMES
-from cors_service.explain.explanation import Explanation, Mending, Outcome, Step, StepName
+from cors_service.explain.explanation import ExchangeStep, Explanation, Mending, Outcome, StepName
 from cors_service.grammar.mistakes import cut
 
 Paint = Callable[[str, Outcome], str]
@@ -76,7 +76,7 @@ def _in_one_line(explanation: Explanation, paint: Paint) -> str:
     return f"{paint(outcome, outcome)}{' ' * (10 - len(outcome))}{who}"
 
 
-def _step(step: Step) -> Iterator[str]:
+def _step(step: ExchangeStep) -> Iterator[str]:
     yield f"{_LABELS[step.step]:<{_WIDTH}}{step.message}"
     yield from (f"{'':<{_WIDTH}}> {line}" for line in step.sent)
     yield from (f"{'':<{_WIDTH}}< {line}" for line in step.received)
@@ -84,8 +84,9 @@ def _step(step: Step) -> Iterator[str]:
 
 def _engines(explanation: Explanation, paint: Paint) -> Iterator[str]:
     for engine, seen in explanation.engines.items():
-        message = f": {seen.message}" if seen.message else ""
-        yield f"{NAMES[engine]:<{_WIDTH}}{paint(seen.outcome, seen.outcome)}{message}"
+        first, *others = (seen.message or "").split("\n")
+        yield f"{NAMES[engine]:<{_WIDTH}}{paint(seen.outcome, seen.outcome)}{': ' if first else ''}{first}"
+        yield from (f"{'':<{_WIDTH}}{line}" for line in others)
 
 
 def _mending(mending: Mending) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from cors_service.explain import Documents, Exchange, Explanation, explain
+from cors_service.explain import Documents, Explanation, PageRequest, explain
 from cors_service.policy import Source
 
 
@@ -28,7 +28,7 @@ def patched(directory: Path, text: str, patch: str, name: str = "policies.toml")
     return file.read_bytes().decode("utf-8")
 
 
-def mended(directory: Path, text: str, exchange: Exchange, name: str = "policies.toml") -> tuple[Explanation, str]:
+def mended(directory: Path, text: str, exchange: PageRequest, name: str = "policies.toml") -> tuple[Explanation, str]:
     """Explain a blocked exchange, apply the patch, and see that it passes; give the explanation and the document."""
     explanation = explain(exchange, documents(text, name))
     assert not explanation.passes

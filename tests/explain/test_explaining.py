@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
-from cors_service.explain import Answer, Answers, Exchange, Explanation, explain, explain_answers
+from cors_service.explain import Answer, Answers, Explanation, PageRequest, explain, explain_answers
 from cors_service.explain.exchange import origin_of
 from cors_service.explain.explanation import StepName
 from cors_service.explain.text import in_text
@@ -46,7 +46,7 @@ JSON: Final = (("Content-Type", "application/json"),)
 ENGINES: Final = ("chromium", "firefox", "webkit")
 
 
-def explained(exchange: Exchange) -> Explanation:
+def explained(exchange: PageRequest) -> Explanation:
     """Explain an exchange by the shop's policies."""
     return explain(exchange, documents(SHOP))
 
@@ -63,7 +63,7 @@ def message(explanation: Explanation, name: str) -> str:
 
 def test_what_passes() -> None:
     """An exchange that passes is told from the page to what the page may do with the answer."""
-    explanation = explained(Exchange(PAGE, API, "PUT", JSON, "include"))
+    explanation = explained(PageRequest(PAGE, API, "PUT", JSON, "include"))
     assert steps(explanation) == [
         ("page", "note"),
         ("preflight", "note"),
@@ -83,7 +83,7 @@ def test_what_passes() -> None:
 
 def test_why_there_is_a_preflight() -> None:
     """What makes the browser ask first is named: the method and each header."""
-    explanation = explained(Exchange(PAGE, API, "PUT", (*JSON, ("X-A", "1"), ("Accept", "text/html"))))
+    explanation = explained(PageRequest(PAGE, API, "PUT", (*JSON, ("X-A", "1"), ("Accept", "text/html"))))
     assert "because of the method PUT and of the headers content-type, x-a." in message(explanation, "preflight")
     sent = explanation.steps[1].sent
     assert sent[0] == "OPTIONS /orders/7"
@@ -92,21 +92,21 @@ def test_why_there_is_a_preflight() -> None:
 
 def test_simple() -> None:
     """A simple request is sent without asking first."""
-    explanation = explained(Exchange(PAGE, API))
+    explanation = explained(PageRequest(PAGE, API))
     assert "preflight-answer" not in dict(steps(explanation))
     assert "without asking first" in message(explanation, "preflight")
 
 
 def test_own_origin() -> None:
     """A page of the service's own origin reads the answer, whatever the rules say."""
-    explanation = explained(Exchange("https://api.example.com", API, "DELETE"))
+    explanation = explained(PageRequest("https://api.example.com", API, "DELETE"))
     assert explanation.passes
     assert [decision.kind for decision in explanation.decisions] == ["same-origin"]
 
 
 def test_refused_preflight() -> None:
     """After a refused preflight no request is sent, and Chromium's sentence is there."""
-    explanation = explained(Exchange(PAGE, API, "DELETE"))
+    explanation = explained(PageRequest(PAGE, API, "DELETE"))
     assert dict(steps(explanation))["preflight-answer"] == "stops"
     assert "request" not in dict(steps(explanation))
     assert "method-not-allowed" in message(explanation, "preflight-answer")
@@ -116,47 +116,47 @@ def test_refused_preflight() -> None:
 
 def test_headers_that_pages_cannot_set() -> None:
     """Headers that browsers drop are named, and do not count."""
-    explanation = explained(Exchange(PAGE, API, headers=(("Cookie", "a=1"), ("Sec-X", "1"))))
+    explanation = explained(PageRequest(PAGE, API, headers=(("Cookie", "a=1"), ("Sec-X", "1"))))
     assert "Browsers drop Cookie, Sec-X" in message(explanation, "page")
     assert explanation.passes
 
 
 def test_cookies_by_site() -> None:
     """Which cookies go with it depends on whether page and service are of one site (SameSite), not on CORS."""
-    same = explained(Exchange(PAGE, API, credentials="include"))
+    same = explained(PageRequest(PAGE, API, credentials="include"))
     assert "SameSite=Lax and Strict too: both are of example.com" in message(same, "cookies")
     text = SHOP.replace('"https://shop.example.com"', '"https://shop.example.org"')
-    other = explain(Exchange("https://shop.example.org", API, credentials="include"), documents(text))
+    other = explain(PageRequest("https://shop.example.org", API, credentials="include"), documents(text))
     assert other.passes
     assert "only those with SameSite=None and Secure" in message(other, "cookies")
 
 
 def test_how_long_it_is_kept() -> None:
     """The answer to a preflight is kept for as long as each engine keeps one at most."""
-    assert "Chromium 7200 s, Firefox 86400 s, WebKit 600 s" in message(explained(Exchange(PAGE, API, "PUT")), "kept")
+    assert "Chromium 7200 s, Firefox 86400 s, WebKit 600 s" in message(explained(PageRequest(PAGE, API, "PUT")), "kept")
 
 
 def test_readable_headers() -> None:
     """The headers that the page can read are those that are always readable, and those that are exposed."""
-    assert message(explained(Exchange(PAGE, API)), "headers").endswith("and x-total.")
+    assert message(explained(PageRequest(PAGE, API)), "headers").endswith("and x-total.")
 
 
 @pytest.mark.parametrize(
     ("exchange", "outcome", "said"),
     [
-        (Exchange(PAGE, API, mode="no-cors"), "opaque", "asked so"),
-        (Exchange(PAGE, API, "POST", JSON, mode="no-cors"), "opaque", "drops content-type"),
-        (Exchange(PAGE, API, "PUT", mode="no-cors"), "blocked", "GET, HEAD and POST"),
-        (Exchange(PAGE, TOOLS, mode="no-cors"), "blocked", "403"),
-        (Exchange(PAGE, API, mode="same-origin"), "blocked", "this is another"),
-        (Exchange("https://api.example.com", API, mode="same-origin"), "readable", "its own origin"),
-        (Exchange(PAGE, API, mode="navigate"), "opaque", "can't read it"),
-        (Exchange("https://evil.example", TOOLS, mode="navigate"), "opaque", "navigation"),
-        (Exchange("https://evil.example", API.replace("https", "wss"), mode="websocket"), "readable", "no guard"),
-        (Exchange("https://evil.example", TOOLS.replace("https", "wss"), mode="websocket"), "blocked", "403"),
+        (PageRequest(PAGE, API, mode="no-cors"), "opaque", "asked so"),
+        (PageRequest(PAGE, API, "POST", JSON, mode="no-cors"), "opaque", "drops content-type"),
+        (PageRequest(PAGE, API, "PUT", mode="no-cors"), "blocked", "GET, HEAD and POST"),
+        (PageRequest(PAGE, TOOLS, mode="no-cors"), "blocked", "403"),
+        (PageRequest(PAGE, API, mode="same-origin"), "blocked", "this is another"),
+        (PageRequest("https://api.example.com", API, mode="same-origin"), "readable", "its own origin"),
+        (PageRequest(PAGE, API, mode="navigate"), "opaque", "can't read it"),
+        (PageRequest("https://evil.example", TOOLS, mode="navigate"), "opaque", "navigation"),
+        (PageRequest("https://evil.example", API.replace("https", "wss"), mode="websocket"), "readable", "no guard"),
+        (PageRequest("https://evil.example", TOOLS.replace("https", "wss"), mode="websocket"), "blocked", "403"),
     ],
 )
-def test_other_modes(exchange: Exchange, outcome: str, said: str) -> None:
+def test_other_modes(exchange: PageRequest, outcome: str, said: str) -> None:
     """Other modes than cors have outcomes of their own, and a guard stops what CORS does not."""
     explanation = explained(exchange)
     assert {seen.outcome for seen in explanation.engines.values()} == {outcome}
@@ -171,7 +171,7 @@ def test_embedding() -> None:
         "https://a.example.org": "blocked",
     }
     for page, outcome in asked.items():
-        exchange = Exchange(page, "https://b.example.com/", mode="no-cors", policy="a")
+        exchange = PageRequest(page, "https://b.example.com/", mode="no-cors", policy="a")
         assert explain(exchange, documents(text)).engines["firefox"].outcome == outcome
 
 
@@ -188,7 +188,7 @@ def test_embedding() -> None:
 )
 def test_elsewhere(page: str, url: str, outcome: str, said: str) -> None:
     """What no header of CORS decides is said: mixed content, and access to the local network."""
-    explanation = explain(Exchange(page, url, policy="shop"), documents(SHOP))
+    explanation = explain(PageRequest(page, url, policy="shop"), documents(SHOP))
     found = [(step.outcome, step.message) for step in explanation.steps if step.step == "elsewhere"]
     assert any(said in text and kind == outcome for kind, text in found) == bool(said)
     assert bool(found) == bool(said)
@@ -197,7 +197,7 @@ def test_elsewhere(page: str, url: str, outcome: str, said: str) -> None:
 def test_live_answers() -> None:
     """The headers of a live service are judged as those of a decision, without a policy."""
     allowed = (("Access-Control-Allow-Origin", PAGE), ("Access-Control-Allow-Headers", "*"))
-    exchange = Exchange(PAGE, API, headers=(("Authorization", "x"),))
+    exchange = PageRequest(PAGE, API, headers=(("Authorization", "x"),))
     explanation = explain_answers(exchange, Answers(Answer(200, allowed), Answer(204, allowed)))
     assert {name: seen.outcome for name, seen in explanation.engines.items()}["chromium"] == "readable"
     assert explanation.decisions == ()
@@ -207,7 +207,7 @@ def test_live_answers() -> None:
 def test_redirected_preflight() -> None:
     """A preflight that is redirected blocks, with the sentence for that."""
     answer = Answer(302, (("Location", "/login"), ("Access-Control-Allow-Origin", PAGE)))
-    explanation = explain_answers(Exchange(PAGE, API, "PUT"), Answers(None, answer))
+    explanation = explain_answers(PageRequest(PAGE, API, "PUT"), Answers(None, answer))
     assert {seen.outcome for seen in explanation.engines.values()} == {"blocked"}
     assert "Redirect is not allowed for a preflight request." in (explanation.engines["chromium"].message or "")
 
@@ -215,24 +215,24 @@ def test_redirected_preflight() -> None:
 def test_redirected_request() -> None:
     """An application's own redirect is named: no policy changes that."""
     answer = Answer(302, (("Location", "https://other.example/"), ("Access-Control-Allow-Origin", PAGE)))
-    explanation = explain_answers(Exchange(PAGE, API), Answers(answer))
+    explanation = explain_answers(PageRequest(PAGE, API), Answers(answer))
     assert "The application redirects." in message(explanation, "elsewhere")
 
 
 def test_no_answer() -> None:
     """Without an answer there is nothing that a page could read."""
-    explanation = explain_answers(Exchange(PAGE, API), Answers())
+    explanation = explain_answers(PageRequest(PAGE, API), Answers())
     assert not explanation.passes
 
 
 def test_json() -> None:
     """In JSON, an explanation has its four members, and the mending a patch and what else it allows."""
-    written = msgspec.json.decode(in_json(explained(Exchange(PAGE, API, "DELETE"))))
+    written = msgspec.json.decode(in_json(explained(PageRequest(PAGE, API, "DELETE"))))
     assert list(written) == ["steps", "decisions", "engines", "mending"]
     assert list(written["engines"]) == list(ENGINES)
     assert set(written["engines"]["chromium"]) == {"outcome", "message"}
     assert set(written["mending"]) == {"patch", "also_allows"}
-    assert as_dict(explained(Exchange(PAGE, API)))["mending"] is None
+    assert as_dict(explained(PageRequest(PAGE, API)))["mending"] is None
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_any_exchange(document: dict[str, object], random: object, mode: str) ->
     """Whatever a page asks, the explanation can be written, and its engines agree with its browser's step."""
     drawn = Neighbourhood(document, "a").draw_exchange(random).request  # type: ignore[arg-type]
     credentials = "include" if drawn.credentials else "omit"
-    exchange = Exchange(drawn.origin, drawn.url, drawn.method, drawn.headers, credentials, mode, "a")  # type: ignore[arg-type]
+    exchange = PageRequest(drawn.origin, drawn.url, drawn.method, drawn.headers, credentials, mode, "a")  # type: ignore[arg-type]
     explanation = explain(exchange, ActivePolicies(read_document(document)))
     assert {step.step for step in explanation.steps} <= set(get_args(StepName))
     assert in_text(explanation)

@@ -12,7 +12,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cors_service.explain import Documents, Exchange, Explanation, explain
+from cors_service.explain import Documents, Explanation, PageRequest, explain
 from cors_service.policy import Source
 from cors_service.testing import Neighbourhood
 from cors_service.testing.strategies import documents as any_document
@@ -68,41 +68,41 @@ hosts = ["localhost:*"]
 API: Final = "https://api.example.com/shop/orders/7"
 SHOPS: Final = "https://shop.example.com"
 
-KINDS: Final[dict[str, tuple[Exchange, list[str]]]] = {
+KINDS: Final[dict[str, tuple[PageRequest, list[str]]]] = {
     "origin not listed": (
-        Exchange("https://new.example.com", API),
+        PageRequest("https://new.example.com", API),
         ['-origins = ["http://localhost:*"]', '+origins = ["http://localhost:*", "https://new.example.com"]'],
     ),
     "origin not listed, with cookies": (
-        Exchange("https://new.example.com", API, credentials="include"),
+        PageRequest("https://new.example.com", API, credentials="include"),
         ['+    "https://new.example.com",'],
     ),
     "method": (
-        Exchange(SHOPS, API, "PUT"),
+        PageRequest(SHOPS, API, "PUT"),
         ['-methods = ["GET", "POST"] # no PUT', '+methods = ["GET", "POST", "PUT"] # no PUT'],
     ),
     "method where none is listed": (
-        Exchange("http://localhost:3000", API, "DELETE"),
+        PageRequest("http://localhost:3000", API, "DELETE"),
         ['+methods = ["GET", "POST", "DELETE"]'],
     ),
     "header": (
-        Exchange(SHOPS, API, "POST", (("Content-Type", "application/json"), ("X-Trace", "1"))),
+        PageRequest(SHOPS, API, "POST", (("Content-Type", "application/json"), ("X-Trace", "1"))),
         ['+request_headers = ["content-type", "x-trace"]'],
     ),
     "credentials": (
-        Exchange("http://localhost:3000", API, credentials="include"),
+        PageRequest("http://localhost:3000", API, credentials="include"),
         ["+credentials = true"],
     ),
     "method, header and credentials": (
-        Exchange("http://localhost:3000", API, "PUT", (("X-A", "1"),), "include"),
+        PageRequest("http://localhost:3000", API, "PUT", (("X-A", "1"),), "include"),
         ['+methods = ["GET", "POST", "PUT"]', '+request_headers = ["x-a"]', "+credentials = true"],
     ),
     "no policy for the URL": (
-        Exchange(SHOPS, "https://api.example.com/orders/7", credentials="include"),
+        PageRequest(SHOPS, "https://api.example.com/orders/7", credentials="include"),
         ['-match = ["api.example.com/shop/"]', '+match = ["api.example.com/shop/", "api.example.com/orders/"]'],
     ),
     "no policy for the host": (
-        Exchange(SHOPS, "https://other.example.com/a/b", "PUT"),
+        PageRequest(SHOPS, "https://other.example.com/a/b", "PUT"),
         [
             "+",
             "+[policies.a]",
@@ -112,7 +112,7 @@ KINDS: Final[dict[str, tuple[Exchange, list[str]]]] = {
         ],
     ),
     "refuse rule": (
-        Exchange("https://old.example.com", API),
+        PageRequest("https://old.example.com", API),
         [
             '-origins = ["https://old.example.com", "https://*.evil.example"]',
             '+origins = ["https://*.evil.example"]',
@@ -121,18 +121,18 @@ KINDS: Final[dict[str, tuple[Exchange, list[str]]]] = {
         ],
     ),
     "refuse rule with a wildcard": (
-        Exchange("https://a.evil.example", API),
+        PageRequest("https://a.evil.example", API),
         ["+[[policies.shop.rules]]", '+origins = ["https://a.evil.example"]', '+methods = ["GET"]', "+"],
     ),
     "a bound label": (
-        Exchange("https://b.app.example.com", "https://a.api.example.com/x"),
+        PageRequest("https://b.app.example.com", "https://a.api.example.com/x"),
         [
             '-origins = ["https://<tenant>.app.example.com"]',
             '+origins = ["https://<tenant>.app.example.com", "https://b.app.example.com"]',
         ],
     ),
     "a static policy": (
-        Exchange("https://app.example.com", "https://cdn.example.com/a.woff2"),
+        PageRequest("https://app.example.com", "https://cdn.example.com/a.woff2"),
         [
             "-static = true",
             '-origins = ["https://fonts.example.com"] # one answer for all',
@@ -140,11 +140,11 @@ KINDS: Final[dict[str, tuple[Exchange, list[str]]]] = {
         ],
     ),
     "a method of a static policy": (
-        Exchange("https://fonts.example.com", "https://cdn.example.com/a.woff2", "PUT"),
+        PageRequest("https://fonts.example.com", "https://cdn.example.com/a.woff2", "PUT"),
         ['+methods = ["GET", "POST", "PUT"]'],
     ),
     "cookies where everybody may read": (
-        Exchange("https://app.example.com", "https://status.example.com/", credentials="include"),
+        PageRequest("https://app.example.com", "https://status.example.com/", credentials="include"),
         [
             "+",
             "+[[policies.status.rules]]",
@@ -171,7 +171,7 @@ def test_each_kind(kind: str, tmp_path: Path) -> None:
 
 def test_what_else() -> None:
     """What the edit would allow besides is said, each with a query that shows it: here, to pages of another origin."""
-    explanation = explain(Exchange(SHOPS, API, "PUT"), documents(SHOP))
+    explanation = explain(PageRequest(SHOPS, API, "PUT"), documents(SHOP))
     assert explanation.mending is not None
     others = {
         origin for one in explanation.mending.also_allows for origin in (one.witness and one.witness.origins) or ()
@@ -183,7 +183,7 @@ def test_what_else() -> None:
 def test_nothing_else() -> None:
     """An edit for the page and its request alone allows nothing else."""
     text = 'version = 1\n[policies.a]\norigins = ["https://a.example"]\nmethods = ["GET"]\n'
-    explanation = explain(Exchange("https://a.example", "https://b.example/", "PUT", policy="a"), documents(text))
+    explanation = explain(PageRequest("https://a.example", "https://b.example/", "PUT", policy="a"), documents(text))
     assert explanation.mending is not None
     assert explanation.mending.also_allows == ()
 
@@ -198,9 +198,9 @@ def test_other_hosts_of_what_is_bound() -> None:
 
 
 DANGERS: Final = {
-    "null-origin": Exchange("null", API),
-    "file-origin": Exchange("file://", API),
-    "insecure-origins": Exchange("http://shop.example.com", API, credentials="include"),
+    "null-origin": PageRequest("null", API),
+    "file-origin": PageRequest("file://", API),
+    "insecure-origins": PageRequest("http://shop.example.com", API, credentials="include"),
 }
 
 
@@ -216,27 +216,27 @@ def test_dangers(danger: str, tmp_path: Path) -> None:
 
 def test_refused_on_purpose() -> None:
     """Whoever lets in what a rule refuses is told to ask first."""
-    explanation = explain(Exchange("https://old.example.com", API), documents(SHOP))
+    explanation = explain(PageRequest("https://old.example.com", API), documents(SHOP))
     assert "Rule 2 refuses the page on purpose: ask whoever wrote it first." in explanation.steps[-1].message
 
 
-NONE: Final[dict[str, tuple[Exchange, str]]] = {
-    "a method that no page may use": (Exchange(SHOPS, API, "TRACE"), "use another method than TRACE"),
-    "a method called *": (Exchange(SHOPS, API, "*"), "another method than *"),
-    "a method in lower case": (Exchange("https://p.example.com", API, "patch", policy="upper"), "send PATCH"),
+NONE: Final[dict[str, tuple[PageRequest, str]]] = {
+    "a method that no page may use": (PageRequest(SHOPS, API, "TRACE"), "use another method than TRACE"),
+    "a method called *": (PageRequest(SHOPS, API, "*"), "another method than *"),
+    "a method in lower case": (PageRequest("https://p.example.com", API, "patch", policy="upper"), "send PATCH"),
     "too many headers": (
-        Exchange(SHOPS, API, headers=tuple((f"x-{number}", "1") for number in range(65))),
+        PageRequest(SHOPS, API, headers=tuple((f"x-{number}", "1") for number in range(65))),
         "send fewer headers",
     ),
-    "a header called *": (Exchange(SHOPS, API, headers=(("*", "1"),)), "another header than *"),
-    "an origin that can't be listed": (Exchange('https://a"b.example', API), "no policy can list an origin"),
-    "mixed content": (Exchange(SHOPS, "http://api.example.com/shop/"), "serve the URL by https"),
-    "a relative URL": (Exchange(SHOPS, "/shop/"), "absolute URL"),
-    "a URL with two readings": (Exchange(SHOPS, "https://api.example.com/shop/..%2f"), "in one way"),
-    "a policy that does not exist": (Exchange(SHOPS, API, policy="shops"), "The nearest is 'shop'"),
-    "a guard": (Exchange("https://app.example.com", "https://tools.example.com/"), "add it to hosts of the guard"),
-    "the mode same-origin": (Exchange(SHOPS, API, mode="same-origin"), 'Have it use "cors"'),
-    "the mode no-cors": (Exchange(SHOPS, API, "PUT", mode="no-cors"), 'use the mode "cors"'),
+    "a header called *": (PageRequest(SHOPS, API, headers=(("*", "1"),)), "another header than *"),
+    "an origin that can't be listed": (PageRequest('https://a"b.example', API), "no policy can list an origin"),
+    "mixed content": (PageRequest(SHOPS, "http://api.example.com/shop/"), "serve the URL by https"),
+    "a relative URL": (PageRequest(SHOPS, "/shop/"), "absolute URL"),
+    "a URL with two readings": (PageRequest(SHOPS, "https://api.example.com/shop/..%2f"), "in one way"),
+    "a policy that does not exist": (PageRequest(SHOPS, API, policy="shops"), "The nearest is 'shop'"),
+    "a guard": (PageRequest("https://app.example.com", "https://tools.example.com/"), "add it to hosts of the guard"),
+    "the mode same-origin": (PageRequest(SHOPS, API, mode="same-origin"), 'Have it use "cors"'),
+    "the mode no-cors": (PageRequest(SHOPS, API, "PUT", mode="no-cors"), 'use the mode "cors"'),
 }
 UPPER: Final = '\n[policies.upper]\norigins = ["https://p.example.com"]\nmethods = ["PATCH"]\n'
 
@@ -271,7 +271,7 @@ FORMS: Final = {
 def test_forms_of_toml(form: str, tmp_path: Path) -> None:
     """A document is edited however it is written, and keeps its form."""
     text = FORMS[form]
-    explanation, after = mended(tmp_path, text, Exchange("https://b.example", "https://s.example/", policy="a"))
+    explanation, after = mended(tmp_path, text, PageRequest("https://b.example", "https://s.example/", policy="a"))
     assert explanation.mending is not None
     assert len(changed_lines(explanation.mending.patch)) <= 2
     assert after.count("#") == text.count("#")
@@ -292,7 +292,7 @@ JSONS: Final = {
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_forms_of_json(form: str, method: str, tmp_path: Path) -> None:
     """A document in JSON is edited, too, and keeps its form."""
-    exchange = Exchange("https://b.example", "https://s.example/", method, policy="a")
+    exchange = PageRequest("https://b.example", "https://s.example/", method, policy="a")
     _, after = mended(tmp_path, JSONS[form], exchange, "policies.json")
     lines = {line.strip(" \t,") for line in after.split("\n")}
     assert len({line.strip(" \t,") for line in JSONS[form].split("\n")} - lines) <= 1
@@ -303,7 +303,7 @@ def test_only_what_is_meant() -> None:
     text = json.dumps(
         {"version": 1, "policies": {"a": {"origins": ["*"], "max_age": 60}, "b": {"origins": ["*"]}}}, indent=2
     )
-    exchange = Exchange("https://b.example", "https://s.example/", credentials="include", policy="a")
+    exchange = PageRequest("https://b.example", "https://s.example/", credentials="include", policy="a")
     explanation = explain(exchange, documents(text, "a.json"))
     assert explanation.mending is not None
     assert not any('"b"' in line for line in changed_lines(explanation.mending.patch))
@@ -313,12 +313,14 @@ def test_several_documents() -> None:
     """The patch is of the document that has the policy."""
     one = Source("one.toml", "toml", 'version = 1\n[policies.a]\norigins = ["@x"]\n')
     two = Source("two.toml", "toml", 'version = 1\n[origin_sets]\nx = ["https://a.example"]\n')
-    explanation = explain(Exchange("https://b.example", "https://s.example/", policy="a"), Documents([two, one]))
+    explanation = explain(PageRequest("https://b.example", "https://s.example/", policy="a"), Documents([two, one]))
     assert explanation.mending is not None
     assert explanation.mending.patch.startswith("--- one.toml\n+++ one.toml\n")
 
 
-def blocked_and_mended(document: dict[str, Any], exchange: Exchange, form: str, directory: Path) -> Explanation | None:
+def blocked_and_mended(
+    document: dict[str, Any], exchange: PageRequest, form: str, directory: Path
+) -> Explanation | None:
     """Explain an exchange; if it is blocked, see that the patch lets it through, if there is one."""
     text = json.dumps(document, indent=1) if form == "json" else tomli_w.dumps(document)
     name = f"policies.{form}"
@@ -337,7 +339,7 @@ def blocked_and_mended(document: dict[str, Any], exchange: Exchange, form: str, 
 def test_any_exchange(tmp_path: Path, document: dict[str, Any], seed: int, form: str) -> None:
     """For whatever exchange is blocked there is a patch whose result lets it through, or a reason why none does."""
     drawn = Neighbourhood(document, "a").draw_exchange(Random(seed)).request
-    exchange = Exchange(
+    exchange = PageRequest(
         drawn.origin,
         drawn.url,
         drawn.method,

@@ -1,0 +1,70 @@
+"""Tests of pasted sentences: what they mean, and what to look at."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cors_service.browser import ENGINES, Behaviour, Failure, Step, console_lines, recognise
+from cors_service.cli import main
+from cors_service.explain.messages import message_as_dict, message_in_text
+
+URL = "https://api.example.com/orders/7"
+PAGE = "https://app.example.com"
+PRINTED = [
+    (engine, step)
+    for engine in ENGINES
+    for step in Step
+    if console_lines(engine, Failure(step, URL, PAGE, "x", status=403))
+]
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(("engine", "step"), PRINTED)
+def test_each_sentence(engine: Behaviour, step: Step) -> None:
+    """For each sentence of each engine, it is said what it means and what to look at."""
+    recognised = recognise("\n".join(console_lines(engine, Failure(step, URL, PAGE, "x", status=403))))
+    assert recognised is not None
+    assert step in recognised.steps
+    text = message_in_text(recognised)
+    assert f"step      {step} " in text
+    assert "means     " in text
+    assert "look at   " in text
+    written = message_as_dict(recognised)
+    assert written["engine"] == engine.value
+    assert str(step) in [one["step"] for one in written["steps"]]
+
+
+def test_printed(capsys: Captured) -> None:
+    """The command says which engine printed it, about which step, and how to ask why."""
+    sentence = "\n".join(console_lines(Behaviour.CHROMIUM, Failure(Step.ACAO_MISSING, URL, PAGE, preflight=True)))
+    assert main(["explain", "--message", sentence]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"printed   by Chromium, about the preflight\npage      {PAGE}\nurl       {URL}\n")
+    assert f"cors-service explain --policies PATH --page {PAGE} --url {URL}" in out
+    assert err == ""
+
+
+def test_json(capsys: Captured) -> None:
+    """For programs the same is JSON."""
+    lines = console_lines(Behaviour.FIREFOX, Failure(Step.METHOD_NOT_IN_ACAM, URL, PAGE, "PUT", preflight=True))
+    assert main(["explain", "--json", "--message", "\n".join(lines)]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert (written["engine"], written["url"], written["preflight"]) == ("firefox", URL, True)
+    assert written["steps"][0]["step"] == "method-not-in-acam"
+
+
+def test_says_nothing(capsys: Captured) -> None:
+    """A sentence that only says that something failed leads to the line that says why."""
+    assert main(["explain", "--message", "TypeError: Failed to fetch"]) == 0
+    assert "Look for another line of the console" in capsys.readouterr().out
+
+
+def test_unknown(capsys: Captured) -> None:
+    """What no browser prints for CORS is not guessed at."""
+    assert main(["explain", "--message", "Uncaught SyntaxError: Unexpected token"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "No browser that is known prints this for CORS." in err
