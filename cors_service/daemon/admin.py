@@ -18,8 +18,11 @@ from cors_service.access import InvalidAccess
 from cors_service.admin.audit import Audit
 from cors_service.admin.changes import Changes
 from cors_service.admin.desk import Desk
+from cors_service.admin.insights import FILE as DECISIONS
+from cors_service.admin.insights import KeptDecisions, mount_insights
 from cors_service.admin.proposals import Proposals
 from cors_service.admin.replicas import Replicas
+from cors_service.admin.roll_ups import CannotKeep
 from cors_service.admin.tree import AdminTree
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.admin_settings import AdminSettings
@@ -50,6 +53,7 @@ class AdminPrepared(NamedTuple):
     Attributes:
         settings: The settings.
         changes: Reads and changes the store, which was read once.
+        decisions: Keeps what replicas report of their decisions.
         endpoints: Where to listen, each endpoint with its description.
         access: Who may do what; None for everybody on this machine.
         json_log: The open file for the log as JSON.
@@ -57,6 +61,7 @@ class AdminPrepared(NamedTuple):
 
     settings: AdminSettings
     changes: Changes
+    decisions: KeptDecisions
     endpoints: list[Endpoint]
     access: LiveAccess | None
     json_log: TextIO | None
@@ -90,10 +95,14 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
         _refuse(settings, invalid)
     except StoreUnavailable as error:
         raise UsageError(f"--store {settings.store!a}: {error}") from None
+    try:
+        decisions = KeptDecisions(Path(settings.data) / DECISIONS, reactor)
+    except CannotKeep as error:
+        raise UsageError(f"--data: {error}.") from None
     json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
     if settings.access_log not in {None, "-"}:
         _open_log("access-log", settings.access_log).close()
-    return AdminPrepared(settings, changes, endpoints, access, json_log)
+    return AdminPrepared(settings, changes, decisions, endpoints, access, json_log)
 
 
 def make_service(prepared: AdminPrepared, reactor: Any) -> AdminService:
@@ -127,7 +136,7 @@ class AdminService(MultiService):
             notifier: Tells the service manager what the process does; None for nobody to tell.
         """
         super().__init__()
-        settings, changes, self._endpoints, self._access, _ = prepared
+        settings, changes, decisions, self._endpoints, self._access, _ = prepared
         self._reactor = reactor
         self._changes = changes
         self._notifier = Notifier() if notifier is None else notifier
@@ -148,6 +157,7 @@ class AdminService(MultiService):
                 decision_ttl=settings.decision_ttl,
             )
         )
+        mount_insights(self.tree, decisions)
         site = DecisionSite(
             self.tree,
             reactor,
@@ -158,6 +168,7 @@ class AdminService(MultiService):
         self.server = DecisionServer(site, self._endpoints, drain_timeout=settings.drain_timeout)
         changes.setServiceParent(self)
         replicas.setServiceParent(self)
+        decisions.setServiceParent(self)
         if self._access is not None:
             self._access.setServiceParent(self)
         self.server.setServiceParent(self)

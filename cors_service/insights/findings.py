@@ -14,6 +14,7 @@ from cors_service.insights.refusals import Refused, most_refused
 from cors_service.insights.sums import Sums
 from cors_service.insights.unused import UNSEEN_DAYS, Unused, unused
 from cors_service.insights.wildcards import Wildcard, served_by_wildcards
+from cors_service.policy import PolicySet
 
 _LISTED: Final = 100
 
@@ -135,14 +136,17 @@ class Findings(Struct, frozen=True):
         return self.count_of("preflight") / total if total else None
 
 
-def findings_of(sums: Sums, days: int = UNSEEN_DAYS) -> Findings:
+def findings_of(sums: Sums, days: int = UNSEEN_DAYS, policy_set: PolicySet | None = None) -> Findings:
     """Say what follows from lines.
 
     Args:
         sums: What they say together.
         days: Days for which an origin must not have been seen to be named.
+        policy_set: The policies of which is said what nobody uses; by default all that the sums are about.
     """
     active = sums.active
+    if policy_set is None and active is not None:
+        policy_set = active.policy_set
     return Findings(
         begin=sums.begin or None,
         end=sums.end or None,
@@ -161,7 +165,7 @@ def findings_of(sums: Sums, days: int = UNSEEN_DAYS) -> Findings:
         refusals_missing=sums.refusals.missing,
         preflights=costs_of(sums)[:_LISTED],
         wildcards=served_by_wildcards(sums),
-        unused=None if active is None else unused(sums, active.policy_set, days),
+        unused=None if policy_set is None else unused(sums, policy_set, days),
     )
 
 

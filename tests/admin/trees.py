@@ -14,6 +14,7 @@ from cors_service.access.tokens import token_entry
 from cors_service.admin.audit import Audit
 from cors_service.admin.changes import Changes
 from cors_service.admin.desk import Desk
+from cors_service.admin.insights import FILE, KeptDecisions, mount_insights
 from cors_service.admin.proposals import Proposals
 from cors_service.admin.replicas import Replicas
 from cors_service.admin.tree import AdminTree
@@ -72,6 +73,7 @@ class Office:
         clock: Its reactor.
         desk: What its resources share.
         tree: Its resource tree.
+        decisions: Keeps what replicas report of their decisions.
     """
 
     def __init__(self, directory: Path, access: Access | None = None) -> None:
@@ -98,6 +100,8 @@ class Office:
             access=None if access is None else FixedAccess(access),
         )
         self.tree = AdminTree(self.desk)
+        self.decisions = KeptDecisions(self.data / FILE, self.clock, in_thread=execute)
+        mount_insights(self.tree, self.decisions)
 
     def caller(self, token: str | None = None) -> AdminCaller:
         """A caller, with a token or without."""
