@@ -11,6 +11,7 @@ from typing import Final
 from cors_service.asking.address import parse_address
 from cors_service.browser import ENGINES, Behaviour
 from cors_service.cli._arguments import Commands, add_command
+from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.doctor.asking import make_visit
@@ -88,7 +89,11 @@ def _doctor(options: argparse.Namespace) -> int:
         print(f"cors-service doctor: {error}", file=sys.stderr)
         return FAILED
     diagnosis = diagnose(request, exchanges, decisions, Behaviour(options.browser))
-    print(in_json(diagnosis) if options.json else in_text(diagnosis))
+    print(in_json(diagnosis) if options.json else in_text(diagnosis, _painted))
     if not diagnosis.is_reached:
         return FAILED
     return ALLOWED if [finding.code for finding in diagnosis.findings] == [Code.HEALTHY] else REFUSED
+
+
+def _painted(text: str, is_good: bool) -> str:
+    return painted(text, GOOD if is_good else BAD, sys.stdout)

@@ -8,12 +8,19 @@ from typing import Final
 
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED
+from cors_service.doctor.written import SCHEMA as DOCTOR_SCHEMA
 from cors_service.insights.written import SCHEMA as INSIGHTS_SCHEMA
 from cors_service.policy.schema import SCHEMA
 from cors_service.review.written import SCHEMA as DIFF_SCHEMA
 from cors_service.suites.structure import SCHEMA as SUITE_SCHEMA
 
-_SCHEMAS: Final = {"policies": SCHEMA, "suite": SUITE_SCHEMA, "diff": DIFF_SCHEMA, "insights": INSIGHTS_SCHEMA}
+_SCHEMAS: Final = {
+    "policies": SCHEMA,
+    "suite": SUITE_SCHEMA,
+    "diff": DIFF_SCHEMA,
+    "doctor": DOCTOR_SCHEMA,
+    "insights": INSIGHTS_SCHEMA,
+}
 
 
 def add_schema(commands: Commands) -> None:
@@ -31,7 +38,7 @@ def add_schema(commands: Commands) -> None:
         choices=[*_SCHEMAS],
         default="policies",
         metavar="NAME",
-        help="policies (the default); suite, of tests; diff or insights, of what these commands print with --json",
+        help="policies (the default); suite, of tests; diff, doctor or insights, of what these print with --json",
     )
     parser.set_defaults(run=_schema)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from cors_service.browser.headers import values_of
 from cors_service.doctor.exchanges import Answer
+from cors_service.grammar.mistakes import cut
 
 
 class Layer(StrEnum):
@@ -56,13 +57,13 @@ def cache_line(answer: Answer) -> str | None:
     """The line that shows that a cache gave an answer, which it had kept; None if there is none."""
     for name in _CACHES:
         if (value := answer.get(name)) is not None and _HIT.search(value):
-            return f"{name}: {value}"
+            return f"{name}: {cut(value)}"
     age = answer.get("age")
     if age is not None and age.isascii() and age.isdigit() and age.strip("0"):
-        return f"age: {age}"
+        return f"age: {cut(age)}"
     # Varnish names two transactions where the answer is that of an earlier one.
     varnish = answer.get("x-varnish")
-    return f"x-varnish: {varnish}" if varnish is not None and " " in varnish else None
+    return f"x-varnish: {cut(varnish)}" if varnish is not None and " " in varnish else None
 
 
 def at_fault(answer: Answer, usual: Answer | None) -> str:
@@ -82,7 +83,7 @@ def _sentences(answer: Answer, usual: Answer | None) -> Iterator[str]:
     if line := cache_line(answer):
         yield f"A cache gave this answer ({line})."
     if asks := answer.get("www-authenticate") or answer.get("proxy-authenticate"):
-        yield f"Something in front asks who it is ({asks}) before CORS is looked at."
+        yield f"Something in front asks who it is ({cut(asks)}) before CORS is looked at."
     layers = layers_of(answer)
     missing = [] if usual is None else [layer for layer in layers_of(usual) if layer not in layers]
     if layers and missing:
@@ -91,4 +92,4 @@ def _sentences(answer: Answer, usual: Answer | None) -> Iterator[str]:
         behind = f", behind {layers[0]}" if len(layers) > 1 else ""
         yield f"It comes from {layers[-1]}{behind}."
     if via := answer.get("via"):
-        yield f"It came through a proxy (via: {via})."
+        yield f"It came through a proxy (via: {cut(via)})."

@@ -103,7 +103,7 @@ _IN: Final = {
         Layer.FLASK: 'Flask: `response.vary.add("Origin")` in after_request.',
     },
     Code.PREFLIGHT_STATUS: {
-        Layer.NGINX: "nginx: `if ($request_method = OPTIONS) { return 204; }`, with the headers repeated in it.",
+        Layer.NGINX: "nginx: `if ($request_method = OPTIONS) { return 204; }`; an add_header in it hides all others.",
         Layer.APACHE: "httpd: `RewriteCond %{REQUEST_METHOD} =OPTIONS` and `RewriteRule ^ - [R=204,L]`.",
         Layer.EXPRESS: "Express: `app.use(cors(...))` answers OPTIONS; it must come before the routes.",
         Layer.FLASK: "Flask: a route with its own OPTIONS, or before_request, must answer it with a 2xx.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from cors_service.browser import Behaviour
 from cors_service.doctor.codes import Code
@@ -12,7 +12,11 @@ from cors_service.doctor.judging import Diagnosis, Finding
 from cors_service.grammar.mistakes import cut, plural
 
 _WIDTH: Final = 100
-_LONGEST: Final = 200
+_LONGEST_LINE: Final = 200
+_LONGEST_TEXT: Final = 2000
+
+Paint: TypeAlias = Callable[[str, bool], str]
+
 BROWSERS: Final = {Behaviour.CHROMIUM: "Chromium", Behaviour.FIREFOX: "Firefox", Behaviour.WEBKIT: "WebKit"}
 _TITLES: Final = {
     Code.ACAO_MISSING: "the page is not allowed",
@@ -42,22 +46,28 @@ _TITLES: Final = {
 }
 
 
-def in_text(diagnosis: Diagnosis) -> str:
-    """Write what was found."""
-    return "\n\n".join(["\n".join(_finding(finding)) for finding in diagnosis.findings] + [_summary(diagnosis)])
+def in_text(diagnosis: Diagnosis, paint: Paint = lambda text, _: text) -> str:
+    """Write what was found.
+
+    Args:
+        diagnosis: What came of the visit.
+        paint: Gives a text the colour of what is good or bad.
+    """
+    findings = ["\n".join(_finding(finding, paint)) for finding in diagnosis.findings]
+    return "\n\n".join([*findings, _summary(diagnosis)])
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield f"{finding.code}: {_TITLES[finding.code]}"
+def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
+    yield f"{paint(finding.code, finding.code is Code.HEALTHY)}: {_TITLES[finding.code]}"
     yield from (f"  {printable(line)}" for line in finding.evidence)
     if finding.sentence:
         what = "why" if finding.code is Code.UNREACHABLE else "browser"
         # Each in one line, so that it can be looked up.
         for line in finding.sentence.split("\n"):
-            yield f"  {what:<8} {printable(line, len(line))}"
+            yield f"  {what:<8} {printable(line, _LONGEST_TEXT)}"
             what = ""
     if finding.mend:
-        yield from _wrapped(printable(finding.mend, len(finding.mend)))
+        yield from _wrapped(printable(finding.mend, _LONGEST_TEXT))
 
 
 def _wrapped(text: str) -> list[str]:
@@ -88,6 +98,6 @@ def _summary(diagnosis: Diagnosis) -> str:
             return f"{asked} {who} {'can' if readable else 'can NOT'} read the answer in {browser}{how}."
 
 
-def printable(text: str, longest: int = _LONGEST) -> str:
+def printable(text: str, longest: int = _LONGEST_LINE) -> str:
     """Write a text so that a terminal only shows it."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in cut(text, max(longest, 4)))
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in cut(text, longest))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from itertools import zip_longest
+from typing import Any, Final
 
 from cors_service.browser import Behaviour
 from cors_service.browser.headers import byte_lowercase, get
@@ -11,6 +13,11 @@ from cors_service.decision import Decision
 from cors_service.doctor.exchanges import Exchange
 from cors_service.doctor.judging import Diagnosis
 from cors_service.doctor.verdicts import verdict_of
+
+SCHEMA: Final[dict[str, Any]] = json.loads(
+    files("cors_service.doctor").joinpath("schema.json").read_text(encoding="utf-8")
+)
+"""The JSON Schema (2020-12) of what `in_json` writes."""
 
 
 def in_json(diagnosis: Diagnosis) -> str:

@@ -7,11 +7,14 @@ import socket
 import sys
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from twisted.internet.threads import deferToThread
 
 from cors_service.cli import main
 from cors_service.doctor.codes import Code
+from cors_service.doctor.exchanges import Role
+from cors_service.doctor.written import SCHEMA
 from tests.answering import real
 from tests.doctor.listeners import Answering, listening, saying
 from tests.doctor.sites import PAGE, URL
@@ -89,6 +92,7 @@ def test_json(capsys: Captured) -> None:
     [finding] = out["findings"]
     assert list(finding) == ["code", "evidence", "sentence", "mend"]
     assert finding["code"] == Code.ACAO_MISSING
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(out)
     first = out["requests"][0]
     assert (first["role"], first["method"], first["status"], first["answer"]) == (
         "actual",
@@ -150,6 +154,21 @@ def test_no_service(capsys: Captured) -> None:
     )
 
 
+def test_schema() -> None:
+    """The schema of what it prints for programs has every code and every role."""
+    finding = SCHEMA["properties"]["findings"]["items"]["properties"]
+    assert [code.value for code in Code] == finding["code"]["enum"]
+    assert [role.value for role in Role] == SCHEMA["$defs"]["request"]["properties"]["role"]["enum"]
+
+
+def test_large_answers(capsys: Captured) -> None:
+    """What a site sends can't fill a terminal."""
+    long = b"x, " * 50_000
+    head = b"HTTP/1.1 401 No\r\nVia: %b\r\nWWW-Authenticate: %b\r\nAccess-Control-Allow-Origin: %b\r\n\r\n"
+    assert examine(saying(head % (long, long[:50_000], long[:50_000]))) == 2
+    assert len(capsys.readouterr().out) < 10_000
+
+
 def test_page() -> None:
     """The page about the doctor has every code, in order, and the number of requests."""
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
@@ -169,6 +188,7 @@ async def test_policy(capsys: Captured) -> None:
         out = json.loads(capsys.readouterr().out)
         assert await deferToThread(examine, allowing, *options[:1], "nonsense", *options[2:]) == 1
         assert "does not decide: There is no policy 'nonsense'" in capsys.readouterr().err
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(out)
     [finding] = out["findings"]
     assert finding["code"] == Code.ACAO_OTHER
     assert finding["evidence"][-1] == (

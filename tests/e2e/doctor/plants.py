@@ -57,6 +57,7 @@ DEFECTS: Final = (
     _plant("nginx", "preflight-authenticated", headers=JSON),
     _plant("nginx", "error-without-headers"),
     _plant("apache", "acao-repeated"),
+    _plant("apache", "proxied-repeated", "acao-repeated", method="PUT"),
     _plant("apache", "acao-not-serialised"),
     _plant("apache", "error-without-headers"),
     _plant("apache", "preflight-authenticated", method="PUT"),
@@ -101,5 +102,9 @@ _PAGES: Final = tuple(
 SOUND: Final = (
     *_PAGES,
     _plant("nginx", "any-origin", "healthy"),
+    _plant("nginx", "mended-repeated", "healthy"),
+    _plant("nginx", "mended-authentication", "healthy", method="PUT"),
+    _plant("apache", "mended-repeated", "healthy", method="PUT"),
+    _plant("apache", "mended-authentication", "healthy", method="PUT"),
     _plant("express", "any-origin", "healthy", method="PUT"),
 )
