@@ -77,20 +77,22 @@ bench: $(VENV)/bench
 	$(BIN)/python benchmarks/http.py $(BENCH)
 	$(BIN)/python benchmarks/report.py $(BENCH)
 
-# The environment of CI: nothing is fetched but what the lock names, each file by its hash.
+# The environment of CI: nothing is fetched but what the locks name, each file by its hash. pip would take a minute.
 locked:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r .ci/requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --require-hashes -r .ci/installer.lock
+	$(BIN)/python -m uv pip install --python $(BIN)/python --quiet --require-hashes -r .ci/requirements.lock
+	$(BIN)/python -m uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
 	touch $(addprefix $(VENV)/,serve test e2e release)
 
 # Pins what CI and the image install, by version and hash, for every Python alike; UPGRADE=--upgrade takes newer versions.
 # The image gets the versions that CI has tested.
-LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m uv pip compile setup.cfg --quiet --universal --python-version 3.11 \
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes $(UPGRADE)
 lock: $(VENV)/lock
-	$(LOCK) --output-file .ci/requirements.lock $(addprefix --extra=,build e2e lint test tls)
-	$(LOCK) --output-file etc/requirements.lock $(addprefix --extra=,build regex tls) --constraint .ci/requirements.lock
+	echo "uv >= 0.9" | $(LOCK) - --output-file .ci/installer.lock
+	$(LOCK) setup.cfg --output-file .ci/requirements.lock $(addprefix --extra=,build e2e lint test tls)
+	$(LOCK) setup.cfg --output-file etc/requirements.lock $(addprefix --extra=,build regex tls) --constraint .ci/requirements.lock
 
 # What the image contains, as CycloneDX has it, out of an environment that is made as the image's is.
 sbom: $(VENV)/test

@@ -12,9 +12,11 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 CI, IMAGE = ROOT / ".ci" / "requirements.lock", ROOT / "etc" / "requirements.lock"
+INSTALLER = ROOT / ".ci" / "installer.lock"
 EXTRAS = {CI: ("build", "e2e", "lint", "test", "tls"), IMAGE: ("build", "regex", "tls")}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
+ALL = pytest.mark.parametrize("lock", [CI, IMAGE, INSTALLER], ids=["CI", "image", "installer"])
 BOTH = pytest.mark.parametrize("lock", [CI, IMAGE], ids=["CI", "image"])
 
 
@@ -68,7 +70,7 @@ def test_has_all(lock: Path, python: str) -> None:
             assert pinned in requirement.specifier, f"{requirement} is locked as {pinned}: make lock"
 
 
-@BOTH
+@ALL
 def test_hashes(lock: Path) -> None:
     """Each package is pinned to one version, and each of its files to a hash of 256 bits."""
     for pin, hashes in locked(lock):
@@ -77,7 +79,7 @@ def test_hashes(lock: Path) -> None:
         assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes)
 
 
-@BOTH
+@ALL
 def test_names_no_host(lock: Path) -> None:
     """A lock says what is installed, and leaves it to the machine where that is fetched."""
     text = lock.read_text(encoding="utf-8")
