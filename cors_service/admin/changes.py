@@ -91,6 +91,14 @@ class Changes(Service):
         """
         return self._one.run(lambda: self._in_thread(ask, self.kept))
 
+    def aside(self, call: Callable[[], _Result]) -> Deferred[_Result]:
+        """Do something that takes long and does not use the store, in another thread.
+
+        Args:
+            call: Does it.
+        """
+        return self._in_thread(call)
+
     def work(self, work: Callable[[Kept], _Result]) -> Deferred[_Result]:
         """Do something with the store, when nobody else does.
 

@@ -15,6 +15,7 @@ from cors_service.admin.bulk import ChangesEndpoint, RollbackEndpoint
 from cors_service.admin.definitions import SEGMENTS, DefinitionsEndpoint
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint
+from cors_service.admin.explaining import ExplainEndpoint
 from cors_service.admin.history import LedgerEndpoint
 from cors_service.admin.reports import FleetEndpoint, ReportsEndpoint, fleet
 from cors_service.web.answer import JSON, NO_STORE, Answer
@@ -59,6 +60,7 @@ class AdminTree(NotFound):
         self.mount(b"status", StatusEndpoint(desk))
         self.mount(b"fleet", FleetEndpoint(desk))
         self.mount(b"reports", self.reports)
+        self.mount(b"explain", ExplainEndpoint(desk))
 
     def mount(self, name: bytes, resource: Resource) -> None:
         """Put a resource beneath `/admin/v1`.
