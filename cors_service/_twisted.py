@@ -12,6 +12,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.tcp import Connection
 from twisted.logger import textFileLogObserver
+from twisted.web.client import HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource, _IEncodingResource
 from twisted.web.server import Request
@@ -92,6 +93,17 @@ class OpenChannel(HTTPChannel):
             self.transport.write(data)
             self.handed += len(data)
         return not data
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    noisy = False
+
+
+class QuietPool(HTTPConnectionPool):
+    """A pool that does not log each connection twice."""
+
+    # The class of what makes connections; there is no public way to another one.
+    _factory = _QuietFactory
 
 
 def render_encoded(request: Request, resource: IResource) -> None:

@@ -11,6 +11,7 @@ from twisted.python import usage
 from cors_service.daemon.options import PluginOptions, number
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
+from cors_service.observe.words import FORMS
 from cors_service.wire import LONGEST_TTL
 
 if TYPE_CHECKING:
@@ -24,9 +25,16 @@ def _field(option: str) -> str:
     return option.replace("-", "_")
 
 
-def _number(name: str, kind: type[int | float], least: int, description: str, most: int = (1 << 31) - 1) -> list[Any]:
+def _number(name: str, kind: type[int | float], least: float, description: str, most: int = (1 << 31) - 1) -> list[Any]:
     """The parameter of an option that is a number; its default is that of the setting of this name."""
     return number(name, kind, getattr(_DEFAULTS, _field(name)), least, description, most)
+
+
+def _form(text: str) -> str:
+    """Read the form of origins."""
+    if text not in FORMS:
+        raise ValueError(f"--log-origins must be {', '.join(FORMS[:-1])} or {FORMS[-1]}, not {text!r}")
+    return text
 
 
 class Options(PluginOptions):
@@ -92,6 +100,15 @@ class Options(PluginOptions):
         _number("reader-timeout", float, 1, "Seconds that reading the policies may take without a sign of progress."),
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
+        ["decision-log", None, None, "A file for lines on what is decided, - for standard output. Off by default."],
+        _number("log-interval", float, 0.1, "Seconds of decisions that a line of it sums up."),
+        ["log-origins", None, _DEFAULTS.log_origins, "How it writes origins: full, site or hashed.", _form],
+        _number("log-sample", float, 0, "The share of decisions that get a line of their own in it.", 1),
+        ["report-to", None, None, "The URL of a collector that gets the lines of the decision log."],
+        ["report-token", None, None, "A file with the token to show to the collector."],
+        ["report-spool", None, None, "A file that keeps lines until the collector has taken them."],
+        _number("report-spool-size", int, 1, "MiB of lines that it keeps; then the oldest are dropped."),
+        ["instance", None, None, "The name of this service in its lines and reports; the name of the host by default."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
@@ -142,6 +159,11 @@ class Options(PluginOptions):
             raise usage.UsageError("--max-snapshot-age needs --snapshot.")
         if self["metrics-listen"] and self["no-metrics"]:
             raise usage.UsageError("--metrics-listen and --no-metrics exclude each other: leave out one of them.")
+        if self["report-to"] is not None and self["report-spool"] is None:
+            raise usage.UsageError("--report-to needs --report-spool: name a file that keeps what is not sent yet.")
+        for option in ("report-token", "report-spool"):
+            if self[option] is not None and self["report-to"] is None:
+                raise usage.UsageError(f"--{option} needs --report-to.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         lists = {_field(name): tuple(self[name]) for name in ("operator-listen", "metrics-listen", "host")}

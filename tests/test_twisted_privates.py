@@ -15,7 +15,7 @@ import pytest
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
-from twisted.web import http, resource
+from twisted.web import client, http, resource
 from twisted.web.server import Request
 
 import cors_service
@@ -41,6 +41,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "Connection._tempDataLen": lambda: unconnected()._tempDataLen,
     "twisted.web.resource._IEncodingResource": lambda: resource._IEncodingResource,
     "Request._encoder": lambda: Request._encoder,
+    "twisted.web.client._HTTP11ClientFactory": lambda: client._HTTP11ClientFactory(ignore, ""),
+    "HTTPConnectionPool._factory": lambda: client.HTTPConnectionPool._factory,
     "TCP4ServerEndpoint._port": lambda: TCP4ServerEndpoint(None, 1)._port,
     "TCP6ServerEndpoint._port": lambda: TCP6ServerEndpoint(None, 1)._port,
     "SSL4ServerEndpoint._port": lambda: SSL4ServerEndpoint(None, 1, None)._port,

@@ -10,6 +10,7 @@ from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED
 from cors_service.doctor.written import SCHEMA as DOCTOR_SCHEMA
 from cors_service.insights.written import SCHEMA as INSIGHTS_SCHEMA
+from cors_service.observe.lines import SCHEMA as LOG_SCHEMA
 from cors_service.policy.schema import SCHEMA
 from cors_service.review.written import SCHEMA as DIFF_SCHEMA
 from cors_service.suites.structure import SCHEMA as SUITE_SCHEMA
@@ -20,6 +21,7 @@ _SCHEMAS: Final = {
     "diff": DIFF_SCHEMA,
     "doctor": DOCTOR_SCHEMA,
     "insights": INSIGHTS_SCHEMA,
+    "log": LOG_SCHEMA,
 }
 
 
@@ -38,7 +40,8 @@ def add_schema(commands: Commands) -> None:
         choices=[*_SCHEMAS],
         default="policies",
         metavar="NAME",
-        help="policies (the default); suite, of tests; diff, doctor or insights, of what these print with --json",
+        help="policies (the default); suite, of tests; diff, doctor or insights, of what these print with --json; "
+        "log, of a line of the decision log",
     )
     parser.set_defaults(run=_schema)
 

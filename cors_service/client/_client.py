@@ -22,6 +22,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
+from cors_service._twisted import QuietPool
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
 from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
@@ -266,7 +267,7 @@ class _SocketEndpoint:
 
 
 def _pool(reactor: Any) -> HTTPConnectionPool:
-    pool = HTTPConnectionPool(reactor, persistent=True)
+    pool = QuietPool(reactor, persistent=True)
     pool.maxPersistentPerHost = CONNECTIONS
     pool.cachedConnectionTimeout = _KEPT_SECONDS
     # That is done here, within the timeout.

@@ -14,7 +14,7 @@ from cors_service.daemon.json_log import log_refused_start
 
 
 def number(
-    name: str, kind: type[int | float], default: float | None, least: int, description: str, most: int = (1 << 31) - 1
+    name: str, kind: type[int | float], default: float | None, least: float, description: str, most: int = (1 << 31) - 1
 ) -> list[Any]:
     """Give the parameter of an option that is a number.
 

@@ -6,13 +6,15 @@ import gc
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, gatherResults
 
 from cors_service.daemon.access import LiveAccess
+from cors_service.daemon.decision_log import LoggedService, make_log, make_replica, make_tally
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
@@ -21,9 +23,10 @@ from cors_service.daemon.start import Endpoint, Endpoints, Prepared, make_shadow
 from cors_service.observe.exposition import Exposition
 from cors_service.observe.interfaces import ITally
 from cors_service.observe.process import Process
+from cors_service.observe.sights import Sights, read_sights
 from cors_service.observe.table import Table
-from cors_service.observe.tally import RELOAD_DURATIONS, RELOADS, SHADOW, NoTally, Tally
-from cors_service.observe.totals import Totals
+from cors_service.observe.tally import RELOAD_DURATIONS, RELOADS, SHADOW, NoTally
+from cors_service.observe.totals import Interval, Totals
 from cors_service.policy.change import Change
 from cors_service.processes import nameless_file
 from cors_service.reader.snapshot import Snapshot
@@ -52,22 +55,35 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
     if json_log is not None:
         log_as_json(json_log, reactor)
     notifier = Notifier.of(os.environ)
-    totals = None if settings.no_metrics else Totals(reactor.seconds())
+    counts = settings.has_decision_log or not settings.no_metrics
+    totals = Totals(reactor.seconds()) if counts else None
     if initial is None:
         every_endpoint = [*chain.from_iterable(endpoints.values())]
         return supervise(settings, every_endpoint, reactor, notifier, snapshot, totals)
     if totals is None:
         return DecisionService(settings, store, initial, endpoints, reactor, access=access, notifier=notifier)
-    table = Table()
+    table, sights = Table(), Sights(reactor.seconds)
     totals.open(table)
+    tally = make_tally(settings, table, sights)
     service = DecisionService(
-        settings, store, initial, endpoints, reactor, access=access, notifier=notifier, tally=Tally(table)
+        settings, store, initial, endpoints, reactor, access=access, notifier=notifier, tally=tally
     )
-    service.tree.metrics.measure = Exposition(totals, reactor.seconds, lambda: [service.process()]).steps
+
+    def take() -> Interval:
+        if service.log is not None:
+            service.log.note(sights.take())
+        return totals.take(reactor.seconds())
+
+    service.make_log = partial(make_log, settings, take, lambda: make_replica(settings, [service.process()]), reactor)
+    service.tree.status.log = service.log_told
+    if not settings.no_metrics:
+        exposition = Exposition(totals, reactor.seconds, lambda: [service.process()])
+        exposition.further.append(service.log_families)
+        service.tree.metrics.measure = exposition.steps
     return service
 
 
-class DecisionService(MultiService):
+class DecisionService(LoggedService):
     """Keeps policies active, listens, and reloads on SIGHUP, in this process.
 
     Attributes:
@@ -199,7 +215,7 @@ class DecisionService(MultiService):
         for _, endpoint in self._endpoints:
             if IReloadingEndpoint.providedBy(endpoint):
                 endpoint.reload()
-        reloads = [self.policies.reload()]
+        reloads = [self.policies.reload(), self.reopen_log()]
         if self.shadow is not None:
             reloads.append(self.shadow.reload())
         if self._access is not None:
@@ -227,8 +243,17 @@ def supervise(
     """
     # Imported late: one process has none.
     from cors_service.workers.supervisor import Supervisor
+    from cors_service.workers.worker import TELLS_SECONDS
 
-    services = MultiService()
+    services = LoggedService()
+
+    def sighted(data: bytes) -> None:
+        if services.log is not None:
+            services.log.note(read_sights(data))
+
+    def reload() -> Deferred[None]:
+        return gatherResults([supervisor.reload(), services.reopen_log()]).addCallback(lambda _: None)
+
     supervisor = Supervisor(
         reactor,
         settings.workers,
@@ -241,9 +266,23 @@ def supervise(
         when_serving=notifier.ready,
         kept_file=None if settings.auth is None else nameless_file("cors-service-access"),
         totals=totals,
+        when_sighted=sighted,
+        log=services.log_told,
     )
+    if totals is not None:
+        services.make_log = partial(
+            make_log,
+            settings,
+            lambda: totals.take(reactor.seconds()),
+            lambda: make_replica(settings, supervisor.processes()),
+            reactor,
+            when_rolled=supervisor.tell_all_soon,
+            patience=2 * TELLS_SECONDS,
+        )
+    if supervisor.exposition is not None:
+        supervisor.exposition.further.append(services.log_families)
     supervisor.setServiceParent(services)
-    ReloadOnHangup(supervisor.reload, reactor, notifier).setServiceParent(services)
+    ReloadOnHangup(reload, reactor, notifier).setServiceParent(services)
     notifier.setServiceParent(services)
     return services
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from cors_service.access import InvalidAccess
 from cors_service.daemon.access import KeptText
+from cors_service.daemon.decision_log import make_tally
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
 from cors_service.daemon.start import make_access, path_of, read_initial
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.observe.sights import Sights, write_sights
 from cors_service.observe.table import Table
-from cors_service.observe.tally import NoTally, Tally
+from cors_service.observe.tally import NoTally
 from cors_service.reader.messages import Begun
 from cors_service.reader.sources import shown_path
 from cors_service.workers.channel import Channel
@@ -53,6 +55,7 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         access = make_access(settings, reactor, None if given["kept"] is None else KeptText(given["kept"]))
     except (InvalidPolicies, InvalidAccess) as invalid:
         sys.exit(invalid.report())
+    sights = Sights(reactor.seconds)
     service = DecisionService(
         settings,
         store,
@@ -62,7 +65,7 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         access=access,
         site_class=WorkerSite,
         warns=given["number"] == 1,
-        tally=NoTally() if given["counts"] is None else Tally(Table(given["counts"])),
+        tally=NoTally() if given["counts"] is None else make_tally(settings, Table(given["counts"]), sights),
     )
     worker = Worker(
         reactor,
@@ -75,13 +78,16 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         reload=service.reload,
         site=service.site,
         acceptors=lambda: [port for server in service.servers for port in server.ports if isinstance(port, Acceptor)],
+        sights=lambda: write_sights(taken) if (taken := sights.take()) else None,
     )
-    if given["counts"] is not None:
+    if not settings.no_metrics:
         service.tree.metrics.measure = worker.measure
     service.tree.status.worker, service.tree.status.workers = worker.number, worker.workers
+    service.tree.status.log = lambda: worker.log
     worker.setServiceParent(service)
     channel.send(Begun())
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
+    worker.tell_sights()

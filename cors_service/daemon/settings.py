@@ -8,6 +8,7 @@ from typing import Final, Self
 from msgspec import Struct, convert, to_builtins
 
 from cors_service.limits import Limits, ServerLimits
+from cors_service.observe.words import INTERVAL_SECONDS, Form
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
@@ -47,6 +48,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         follow_links: Whether links in the directory of the policies may lead out of it.
         access_log: The path of the file for a line on each request, `-` for the log, None for none.
         json_log: The path of the file for the log as JSON, `-` for standard output, None for none.
+        decision_log: The path of the decision log, `-` for standard output, None for none.
+        log_interval: Seconds that a line of it is about.
+        log_origins: How it writes origins: `full`, `site` or `hashed`.
+        log_sample: The share of decisions that are lines of their own in it.
+        report_to: The URL that takes its lines; None for none.
+        report_token: The path of the file with the token that is shown there; None for none.
+        report_spool: The path of the file where lines wait to be sent.
+        report_spool_size: MiB of lines that wait there.
+        instance: The name of the service among its like; None for that of the host.
         line_by_line: Whether to read all requests as Twisted does.
         no_metrics: Whether to count nothing.
     """
@@ -78,6 +88,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     follow_links: bool = False
     access_log: str | None = None
     json_log: str | None = None
+    decision_log: str | None = None
+    log_interval: float = INTERVAL_SECONDS
+    log_origins: Form = "full"
+    log_sample: float = 0.0
+    report_to: str | None = None
+    report_token: str | None = None
+    report_spool: str | None = None
+    report_spool_size: int = 64
+    instance: str | None = None
     line_by_line: bool = False
     no_metrics: bool = False
 
@@ -89,6 +108,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             "operator-listen": self.operator_listen,
             "metrics-listen": self.metrics_listen,
         }
+
+    @property
+    def has_decision_log(self) -> bool:
+        """Whether there are lines on what is decided."""
+        return self.decision_log is not None or self.report_to is not None
 
     @property
     def limits(self) -> Limits:

@@ -17,6 +17,7 @@ from cors_service.access import InvalidAccess
 from cors_service.access.document import read_access_file
 from cors_service.daemon.access import KeptText, LiveAccess
 from cors_service.daemon.backlog import warn_if_capped, with_backlog
+from cors_service.daemon.decision_log import check_log
 from cors_service.daemon.json_log import log_refused_start
 from cors_service.daemon.open_files import with_files
 from cors_service.daemon.own_store import find_store, read_store
@@ -103,6 +104,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         _check_workers(settings, reactor)
     if settings.snapshot is not None:
         _check_snapshot(settings.snapshot)
+    check_log(settings)
     settings = with_files(settings)
     warn_if_capped(chain.from_iterable(settings.listeners.values()))
     store = make_store(settings, reactor)

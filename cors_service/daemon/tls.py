@@ -17,8 +17,9 @@ _LIBRARY: Final = "OpenSSL"
 
 
 def needs_tls(settings: Settings) -> bool:
-    """Say whether TLS may be needed: by an endpoint that is not of a kind known to do without, or by an own store."""
-    return settings.store is not None or any_secure(chain.from_iterable(settings.listeners.values()))
+    """Say whether TLS may be needed: by reports, an own store, or an endpoint not of a kind known to do without."""
+    reports = (settings.report_to or "").startswith("https:")
+    return settings.store is not None or reports or any_secure(chain.from_iterable(settings.listeners.values()))
 
 
 def any_secure(endpoints: Iterable[str]) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from cors_service.decision import BadQuery, Decision, Query
+from cors_service.observe.sights import Sights
 
 Fact = Any
 """What counts a decision. Whoever remembers the decision keeps this with it, and does not look into it."""
@@ -25,6 +26,8 @@ class IRequests(Interface):
 
 class ITally(Interface):
     """Counts what a process decides and answers."""
+
+    sights: Sights = Attribute("Keeps single decisions that a log tells of; whoever answers gives them a name.")
 
     def fact(query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from cors_service.decision import BadQuery, Decision, Query
 from cors_service.observe.counted import UNDECIDED, Counted, Series
 from cors_service.observe.interfaces import Fact, IRequests, ITally
+from cors_service.observe.sights import Sights
 from cors_service.observe.table import Table
 
 MOST_POLICIES: Final = 1000
@@ -51,7 +52,10 @@ class Tally:
 
     Attributes:
         counts: The counts of the table by their places.
+        sights: Keeps nothing here.
     """
+
+    sights = Sights(float)
 
     def __init__(self, table: Table) -> None:
         """Make one.
@@ -257,6 +261,8 @@ class Requests:
 @implementer(ITally)
 class NoTally:
     """Counts nothing."""
+
+    sights = Sights(float)
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give nothing."""

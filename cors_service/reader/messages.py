@@ -166,9 +166,15 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, tag=12, array_like=True):
 
 
 class Workers(Struct, frozen=True, tag=13, array_like=True):
-    """To a worker: how all of them are."""
+    """To a worker: how all of them are.
+
+    Attributes:
+        workers: How they are.
+        log: What there is to say of the decision log, as JSON; None for nothing.
+    """
 
     workers: tuple[WorkerStatus, ...]
+    log: bytes | None = None
 
 
 class Reload(Struct, frozen=True, tag=15, array_like=True):
@@ -207,6 +213,16 @@ class Measured(Struct, frozen=True, tag=21, array_like=True):
     text: bytes
 
 
+class Sighted(Struct, frozen=True, tag=22, array_like=True):
+    """From a worker: single decisions for the decision log.
+
+    Attributes:
+        sights: See `write_sights`.
+    """
+
+    sights: bytes
+
+
 class Drain(Struct, frozen=True, tag=14, array_like=True):
     """To a worker: end, after it has answered what it was asked.
 
@@ -235,6 +251,7 @@ Message = (
     | Working
     | Measure
     | Measured
+    | Sighted
 )
 PARTS_OF_ANSWERS: Final = (Begin, Piece, Part, End)
 ENDS_OF_ANSWERS: Final = (End, Refused, Failed)

@@ -65,6 +65,8 @@ class DecisionSite(Site):
     """
 
     requestFactory = DecisionRequest
+    # That it starts and stops is told with where it listens.
+    noisy = False
 
     def __init__(
         self,

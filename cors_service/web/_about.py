@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Final
 
+import msgspec
 from msgspec import structs
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
@@ -105,6 +106,7 @@ class StatusEndpoint(Endpoint):
         worker: The number of this process where several serve; None elsewhere.
         workers: Gives the status of each of them.
         connections: Gives what there is to say of the connections of this process; None where that is not known.
+        log: Gives what there is to say of the decision log, as JSON; None for nothing.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class StatusEndpoint(Endpoint):
         self.worker: int | None = None
         self.workers: Callable[[], list[WorkerStatus]] = list
         self.connections: Callable[[], dict[str, object]] | None = None
+        self.log: Callable[[], bytes | None] = lambda: None
         self._policies = policies
         self._clock = clock
 
@@ -135,6 +138,8 @@ class StatusEndpoint(Endpoint):
         }
         if self.connections is not None:
             fields["connections"] = self.connections()
+        if (log := self.log()) is not None:
+            fields["log"] = msgspec.Raw(log)
         if isinstance(self._policies, ShadowedPolicies):
             fields["shadow"] = shadow_as_dict(self._policies, query_as_dict)
         if self.worker is not None:

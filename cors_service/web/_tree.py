@@ -99,6 +99,8 @@ class DecisionTree(Paths):
         self.put(WELL_KNOWN, configuration)
         warnings = Warnings(clock)
         self.turns = turns = Turns(clock)
+        # Before the answer is complete, others are, and get their names.
+        turns.when_stepped = tally.sights.leave
         self.metrics = MetricsEndpoint(ids, turns)
         peeked = PeekedIds(ids)
 

@@ -19,6 +19,7 @@ from twisted.web.server import NOT_DONE_YET
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.limits import Limits
 from cors_service.observe.interfaces import Fact, IRequests, ITally
+from cors_service.observe.sights import Sights
 from cors_service.observe.tally import NoRequests, NoTally, samples
 from cors_service.store import IPolicies
 from cors_service.web.answer import Answer
@@ -62,12 +63,14 @@ class Endpoint(Resource):
         ids: The names of its answers.
         tally: Counts what it decides.
         requests: Counts its answers, before they are written.
+        sights: Keeps single decisions of the answer that is being made.
     """
 
     wants_transport = False
     hosts: Hosts | None = None
     tally: ITally = NoTally()
     requests: IRequests = NoRequests()
+    sights: Sights = NoTally.sights
 
     _log: Final = Logger()
     _samples: Final = samples()
@@ -85,6 +88,7 @@ class Endpoint(Resource):
         """
         self.tally = tally
         self.requests = tally.requests(name)
+        self.sights = tally.sights
 
     def render(self, request: IRequest) -> int:
         """Answer a request of a Twisted site.
@@ -128,7 +132,10 @@ class Endpoint(Resource):
 
     def own_headers(self, request: AnyRequest) -> list[tuple[bytes, bytes]]:
         """The names and values of the headers that only the answer to this request has."""
-        headers = [(b"Cors-Decision-Id", next(self.ids))]
+        name = next(self.ids)
+        if self.sights.fresh:
+            self.sights.name(name, request.requestHeaders.getRawHeaders(b"traceparent"))
+        headers = [(b"Cors-Decision-Id", name)]
         asked = request.requestHeaders.getRawHeaders(b"x-request-id")
         if asked and _REQUEST_ID.fullmatch(asked[0]):
             headers.append((b"X-Request-ID", asked[0]))

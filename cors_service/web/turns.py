@@ -24,6 +24,7 @@ class Turns:
 
     Attributes:
         clock: The reactor.
+        when_stepped: Is called behind each step.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -33,6 +34,7 @@ class Turns:
             clock: The reactor.
         """
         self.clock = clock
+        self.when_stepped: Callable[[], object] = lambda: None
         self._cooperator = Cooperator(self._until_the_slice_is_over, lambda work: clock.callLater(0, work))
 
     def take(self, steps: Iterator[Any]) -> CooperativeTask[Iterator[Any]]:
@@ -45,7 +47,12 @@ class Turns:
 
     def _until_the_slice_is_over(self) -> Callable[[], bool]:
         end = self.clock.seconds() + SLICE_SECONDS
-        return lambda: self.clock.seconds() >= end
+
+        def is_over() -> bool:
+            self.when_stepped()
+            return self.clock.seconds() >= end
+
+        return is_over
 
 
 def seated(seats: DeferredSemaphore) -> Waits:

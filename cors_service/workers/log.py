@@ -27,6 +27,9 @@ class WorkerLog:
 
     def __call__(self, event: LogEvent) -> None:
         """Hand an event over: its text, its values if they are plain, its failure."""
+        if event.get("log_namespace") == "twisted.internet.base" and event.get("log_level") is LogLevel.info:
+            # That its reactor ends is told by the supervisor, which sees how.
+            return
         text = formatEvent(event)
         plain: LogEvent = {
             "log_time": event["log_time"],

@@ -39,6 +39,7 @@ from cors_service.reader.messages import (
     Refused,
     Reload,
     Reloaded,
+    Sighted,
     Workers,
     WorkerStatus,
     decoded,
@@ -85,6 +86,8 @@ class Supervisor(Service):
         when_serving: Callable[[], object] = lambda: None,
         kept_file: int | None = None,
         totals: Totals | None = None,
+        when_sighted: Callable[[bytes], object] = lambda _: None,
+        log: Callable[[], bytes | None] = lambda: None,
     ) -> None:
         """Make a supervisor.
 
@@ -100,6 +103,8 @@ class Supervisor(Service):
             when_serving: Is called once, when the first worker serves.
             kept_file: The descriptor of a file that all workers get; None for none.
             totals: Sums up what the workers count; None if they count nothing.
+            when_sighted: Takes single decisions of a worker.
+            log: Gives what there is to say of the decision log, as JSON; None for nothing.
         """
         self._listener = Listener(endpoints, SharedFactory())
         self._reactor = reactor
@@ -109,8 +114,10 @@ class Supervisor(Service):
         self._when_serving = when_serving
         self._kept_file = kept_file
         self._totals = totals
+        self._when_sighted = when_sighted
+        self._log_told = log
         self.exposition = (
-            None if totals is None else Exposition(totals, reactor.seconds, self._processes, self._replaced)
+            None if totals is None else Exposition(totals, reactor.seconds, self.processes, self._replaced)
         )
         self._has_served = False
         self._reloads = Reloads()
@@ -188,7 +195,12 @@ class Supervisor(Service):
         """What is known of all workers."""
         return [slot.status() for slot in self._slots]
 
-    def _processes(self) -> list[Process]:
+    def tell_all_soon(self) -> None:
+        """Tell the workers how all of them are, and the log."""
+        if self._telling is None and self._ended is None:
+            self._telling = self._reactor.callLater(0, self._tell_all)
+
+    def processes(self) -> list[Process]:
         """How the workers are that serve."""
         return [Process.of(one, one.connections) for one in self.status() if one.state == "serving"]
 
@@ -267,10 +279,12 @@ class Supervisor(Service):
                 worker.has_begun = True
             case WorkerStatus():
                 worker.status = message
-                self._tell_all_soon()
+                self.tell_all_soon()
                 if not self._has_served:
                     self._has_served = True
                     self._when_serving()
+            case Sighted():
+                self._when_sighted(message.sights)
             case Reloaded():
                 self._reloads.has_reloaded(worker)
             case Measure() if self.exposition is not None:
@@ -334,7 +348,7 @@ class Supervisor(Service):
             self._give_up()
             return
         slot.pending = self._reactor.callLater(slot.delay, self._start, slot)
-        self._tell_all_soon()
+        self.tell_all_soon()
 
     def _give_up(self) -> None:
         why = "no worker can be started; the log says why"
@@ -362,13 +376,9 @@ class Supervisor(Service):
             self._log.error("{worker} did not end in time, and is killed", worker=worker.name)
             worker.kill()
 
-    def _tell_all_soon(self) -> None:
-        if self._telling is None and self._ended is None:
-            self._telling = self._reactor.callLater(0, self._tell_all)
-
     def _tell_all(self) -> None:
         self._telling = None
-        status = Workers(tuple(self.status()))
+        status = Workers(tuple(self.status()), self._log_told())
         for worker in self._workers():
             if worker.is_serving:
                 worker.tell(status)

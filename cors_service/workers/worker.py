@@ -33,6 +33,7 @@ from cors_service.reader.messages import (
     Refused,
     Reload,
     Reloaded,
+    Sighted,
     Workers,
     WorkerStatus,
     parts_of,
@@ -55,6 +56,7 @@ class Worker(Service):
 
     Attributes:
         number: Of the worker, from 1.
+        log: What there is to say of the decision log, as JSON; None for nothing.
     """
 
     _log: Final = Logger()
@@ -72,6 +74,7 @@ class Worker(Service):
         reload: Callable[[], Deferred[None]],
         site: DecisionSite,
         acceptors: Callable[[], list[Acceptor]],
+        sights: Callable[[], bytes | None] = lambda: None,
     ) -> None:
         """Make one.
 
@@ -86,9 +89,11 @@ class Worker(Service):
             reload: Reads everything again; the Deferred fires when that is done.
             site: What is served.
             acceptors: Gives what accepts connections.
+            sights: Gives the single decisions since it was called last, to be told; None for none.
         """
         self._reactor = reactor
         self.number = number
+        self.log: bytes | None = None
         self._channel = channel
         self._store = store
         self._loads = loads
@@ -96,6 +101,7 @@ class Worker(Service):
         self._reload = reload
         self._site = site
         self._acceptors = acceptors
+        self._sights = sights
         self._telling = LoopingCall(self._tell)
         self._told: WorkerStatus | None = None
         self._all = [WorkerStatus(number=each, pid=None, state="starting") for each in range(1, count + 1)]
@@ -134,6 +140,11 @@ class Worker(Service):
         yield measured.addCallback(written.append)
         return written[0]
 
+    def tell_sights(self) -> None:
+        """Tell what was seen since."""
+        if (sights := self._sights()) is not None:
+            self._channel.send(Sighted(sights))
+
     def fileno(self) -> int:
         """The descriptor of what the supervisor says."""
         return self._channel.hears
@@ -163,6 +174,7 @@ class Worker(Service):
         self._telling.start(TELLS_SECONDS)
 
     def _tell(self) -> None:
+        self.tell_sights()
         if self._is_ending:
             return
         self._loads.tell(self.number, len(self._site.channels))
@@ -195,7 +207,7 @@ class Worker(Service):
         if isinstance(message, Answer | Changed):
             self._store.take(message)
         elif isinstance(message, Workers):
-            self._all = list(message.workers)
+            self._all, self.log = list(message.workers), message.log
         elif isinstance(message, Reload):
             self._reload().addBoth(lambda _: self._channel.send(Reloaded()))
         elif isinstance(message, Drain):

@@ -38,6 +38,12 @@ def test_own_store() -> None:
     assert needs_tls(Settings(store="shop.policies:store"))
 
 
+@pytest.mark.parametrize(("url", "expected"), [("https://admin.internal", True), ("http://127.0.0.1:8081", False)])
+def test_reports(url: str, expected: bool) -> None:
+    """Reports may go over TLS."""
+    assert needs_tls(Settings(policies="policies.toml", report_to=url)) == expected
+
+
 def test_what_is_loaded_stays() -> None:
     """Where pyOpenSSL is loaded already, as in these tests, it is left alone."""
     import OpenSSL

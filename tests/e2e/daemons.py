@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -167,16 +167,17 @@ class Answer(NamedTuple):
     json: Any
 
 
-def ask(place: int | Path, target: str) -> Answer:
+def ask(place: int | Path, target: str, headers: Mapping[str, str] = {}) -> Answer:
     """Ask a service.
 
     Args:
         place: Its port on this machine, or the path of its socket.
         target: What to GET.
+        headers: Further headers.
     """
     connection = _Connection(place)
     try:
-        connection.request("GET", target)
+        connection.request("GET", target, headers=dict(headers))
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, json.loads(response.read()))

@@ -1,0 +1,233 @@
+"""The decision log of a service, as its settings want it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.usage import UsageError
+
+import cors_service
+from cors_service.asking.token import authorization
+from cors_service.daemon.settings import Settings
+from cors_service.observe.file import STANDARD_OUTPUT, LogFile
+from cors_service.observe.interfaces import ITally
+from cors_service.observe.log import DecisionLog
+from cors_service.observe.masking import Masking
+from cors_service.observe.process import Process
+from cors_service.observe.reports import Replica, Reports, report_url
+from cors_service.observe.rolling import Roller
+from cors_service.observe.sights import Sights
+from cors_service.observe.spool import CannotSpool, Spool
+from cors_service.observe.table import Table
+from cors_service.observe.totals import Interval
+from cors_service.observe.watching import SampledTally, WatchedTally
+from cors_service.server.server import CannotServe
+from cors_service.web.workers import iso
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+LINGER_SECONDS: Final = 3.0
+"""Seconds that the last reports may take when the service ends; what is not sent by then waits in the spool."""
+
+_MIB: Final = 1 << 20
+_log: Final = Logger()
+
+
+def check_log(settings: Settings) -> None:
+    """See that the decision log can work, before the service starts.
+
+    Raises:
+        UsageError: It can't; the text is a sentence that names the option.
+    """
+    for option, path in (("decision-log", settings.decision_log), ("report-spool", settings.report_spool)):
+        if path is not None and path != STANDARD_OUTPUT:
+            _check_place(option, path)
+    if settings.report_to is None:
+        return
+    try:
+        report_url(settings.report_to)
+    except ValueError as error:
+        raise UsageError(f"--report-to {settings.report_to!a} is not the URL of a collector: {error}.") from None
+    _report_headers(settings)
+    try:
+        import treq  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise UsageError('--report-to needs treq: pip install "cors-service[client]"') from None
+
+
+def instance_of(settings: Settings) -> str:
+    """The name of this service, among its like."""
+    return settings.instance or socket.gethostname()
+
+
+def make_tally(settings: Settings, table: Table, sights: Sights) -> ITally:
+    """Make what counts in a process that decides.
+
+    Args:
+        settings: The settings.
+        table: Where to count.
+        sights: Keeps single decisions for the log.
+    """
+    if settings.has_decision_log:
+        return SampledTally(table, sights, settings.log_sample)
+    return WatchedTally(table, sights)
+
+
+def make_log(
+    settings: Settings,
+    take: Callable[[], Interval],
+    replica: Callable[[], Replica],
+    reactor: Any,
+    *,
+    when_rolled: Callable[[], object] = lambda: None,
+    patience: float = 0.0,
+) -> DecisionLog:
+    """Make the decision log of a service; without options, it only tells what is refused for the first time.
+
+    Args:
+        settings: The settings.
+        take: Gives what was decided since it was called last.
+        replica: Says how this service is.
+        reactor: The reactor, which may run already: a spool can't be handed on to a process that goes on as a daemon.
+        when_rolled: Is called behind each interval.
+        patience: Seconds until other processes have told of the single decisions of an interval.
+
+    Raises:
+        CannotServe: The file or the spool can't be had.
+    """
+    masking = Masking(settings.log_origins, reactor.seconds, lambda what: _log.warn("{what}", what=what))
+    spool = reports = None
+    if settings.report_to is not None:
+        spool = _make_spool(settings)
+        url, headers = report_url(settings.report_to), _report_headers(settings)
+        reports = Reports(url, spool, replica, reactor, headers=headers)
+    return DecisionLog(
+        take,
+        Roller(instance_of(settings), masking, settings.log_sample),
+        reactor,
+        file=_make_file(settings),
+        spool=spool,
+        reports=reports,
+        interval=settings.log_interval,
+        patience=patience,
+        when_rolled=when_rolled,
+    )
+
+
+def make_replica(settings: Settings, processes: Iterable[Process]) -> Replica:
+    """Say how this service is.
+
+    Args:
+        settings: The settings.
+        processes: How those are that decide. If they differ, the service is as the one that is behind most.
+    """
+    ready = [process for process in processes if process.loaded_at is not None]
+    last = min(ready, key=lambda process: process.loaded_at or 0.0, default=None)
+    return Replica(
+        instance=instance_of(settings),
+        version=cors_service.__version__,
+        revision=None if last is None else last.revision,
+        seq=None,
+        loaded_at=None if last is None else iso(last.loaded_at),
+        workers=len(ready),
+    )
+
+
+class LoggedService(MultiService):
+    """Services with a decision log, which has the last word: it stops when everything was answered.
+
+    Attributes:
+        make_log: Makes the log when the service starts; None for no log.
+        log: The log; None before that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.make_log: Callable[[], DecisionLog] | None = None
+        self.log: DecisionLog | None = None
+
+    def startService(self) -> None:
+        """Start the log and the services."""
+        if self.make_log is not None:
+            self.log = self.make_log()
+            self.log.start()
+        super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop the services, and then the log."""
+        stopping: Deferred[Any] = super().stopService()
+        return stopping.addCallback(self._finish)
+
+    def reopen_log(self) -> Deferred[None]:
+        """Open the file of the log anew, after it was renamed."""
+        return succeed(None) if self.log is None else self.log.reopen()
+
+    def log_told(self) -> bytes | None:
+        """What there is to say of the log, as JSON; None for nothing."""
+        said = None if self.log is None else self.log.as_dict()
+        return msgspec.json.encode(said) if said else None
+
+    def log_families(self) -> Iterable[Metric]:
+        """The metrics of the log."""
+        from cors_service.observe.log_metrics import log_families
+
+        return () if self.log is None else log_families(self.log.accounts())
+
+    def _finish(self, _: object) -> Deferred[None] | None:
+        return None if self.log is None else Deferred.fromCoroutine(self.log.finish(LINGER_SECONDS))
+
+
+def _make_file(settings: Settings) -> LogFile | None:
+    if settings.decision_log is None:
+        return None
+    file = LogFile(settings.decision_log)
+    try:
+        file.reopen()
+    except OSError as error:
+        raise CannotServe.because(f"--decision-log can't be opened: {error}") from None
+    return file
+
+
+def _make_spool(settings: Settings) -> Spool:
+    assert settings.report_spool is not None, "whoever reports has a spool"
+    try:
+        spool = Spool(Path(settings.report_spool), settings.report_spool_size * _MIB)
+    except CannotSpool as error:
+        raise CannotServe.because(f"--report-spool: {error}") from None
+    if spool.damaged is not None:
+        _log.error(
+            "The spool of reports was damaged, and is now {path}; reports that were in it are not sent",
+            path=str(spool.damaged),
+        )
+    return spool
+
+
+def _report_headers(settings: Settings) -> dict[str, str]:
+    """The headers of reports.
+
+    Raises:
+        UsageError: There is no token in the file that should have one.
+    """
+    if settings.report_token is None:
+        return {}
+    try:
+        return authorization(Path(settings.report_token).read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it does not hold a token"
+        raise UsageError(f"--report-token {settings.report_token!a} can't be used: {why}.") from None
+
+
+def _check_place(option: str, path: str) -> None:
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"--{option}: the directory {str(Path(path).absolute().parent)!a} does not exist.")
+    if Path(path).is_dir() or (Path(path).exists() and not os.access(path, os.W_OK)):
+        raise UsageError(f"--{option} {path!a} can't be written.")

@@ -1,0 +1,236 @@
+"""The decision log: every few seconds, what was decided becomes lines, which go to a file and to a collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, cast
+
+from msgspec import UNSET, Struct, structs
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from cors_service.observe.file import LogFile
+from cors_service.observe.lines import Seen, written_time
+from cors_service.observe.pending import Account
+from cors_service.observe.reports import Reports
+from cors_service.observe.rolling import Roll, Roller
+from cors_service.observe.sights import Sight
+from cors_service.observe.spool import Spool
+from cors_service.observe.totals import Interval
+from cors_service.observe.words import INTERVAL_SECONDS
+
+MOST_NAMED: Final = 10
+"""Refusals of a minute that are told in the log of the service, each with a line."""
+
+_MINUTE: Final = 60.0
+_MOST_SIGHTS: Final = 10_000
+
+
+class _Done(Struct, frozen=True):
+    """What came of an interval.
+
+    Attributes:
+        roll: Its lines.
+        faults: By what could not take them, why; None if it could.
+    """
+
+    roll: Roll
+    faults: dict[str, str | None]
+
+
+class DecisionLog:
+    """Has what was decided written, in a thread, one interval after the other. While a disk is slow, intervals grow."""
+
+    _log: Final = Logger()
+
+    def __init__(
+        self,
+        take: Callable[[], Interval],
+        roller: Roller,
+        reactor: Any,
+        *,
+        file: LogFile | None = None,
+        spool: Spool | None = None,
+        reports: Reports | None = None,
+        interval: float = INTERVAL_SECONDS,
+        patience: float = 0.0,
+        when_rolled: Callable[[], object] = lambda: None,
+        in_thread: Callable[..., Deferred[Any]] = deferToThread,
+    ) -> None:
+        """Make one.
+
+        Args:
+            take: Gives what was decided since it was called last.
+            roller: Writes the lines.
+            reactor: The reactor.
+            file: Where lines go; None for no file.
+            spool: Where lines wait for a collector; None for none.
+            reports: Sends what the spool has.
+            interval: Seconds of decisions that a line sums up.
+            patience: Seconds until other processes have told of the single decisions of an interval.
+            when_rolled: Is called behind each interval.
+            in_thread: Runs a function where it may block; gives a Deferred of the result.
+        """
+        self._take = take
+        self._roller = roller
+        self._reactor = cast(IReactorTime, reactor)
+        self._file = file
+        self._spool = spool
+        self._reports = reports
+        self._interval = interval
+        self._patience = patience
+        self._when_rolled = when_rolled
+        self._in_thread = in_thread
+        self._one = DeferredLock()
+        self._looping = LoopingCall(self._begin)
+        self._looping.clock = reactor
+        self._sights: list[Sight] = []
+        self._faults: dict[str, str | None] = {}
+        # Of the refusals of this minute: when it began, and how many there were.
+        self._minute = float("-inf")
+        self._named = self._unnamed = 0
+
+    def note(self, sights: Iterable[Sight]) -> None:
+        """Take single decisions, for the lines of this interval."""
+        self._sights += sights
+        del self._sights[_MOST_SIGHTS:]
+
+    def start(self) -> None:
+        """Begin."""
+        self._looping.start(self._interval, now=False)
+        if self._reports is not None:
+            self._reports.startService()
+
+    async def finish(self, seconds: float) -> None:
+        """Write what was decided last, and send what can be sent in some seconds; then stop.
+
+        Args:
+            seconds: For sending; what is not sent then waits in the spool.
+        """
+        if self._looping.running:
+            self._looping.stop()
+        # Processes that have ended have nothing more to tell.
+        self._patience = 0.0
+        await self._one.run(self.roll)
+        if self._reports is not None:
+            await self._reports.flush(seconds)
+        if self._spool is not None:
+            await self._in_thread(self._spool.close)
+        if self._file is not None:
+            await self._in_thread(self._file.close)
+
+    def reopen(self) -> Deferred[None]:
+        """Open the file anew, after it was renamed."""
+        return self._one.run(self._in_thread, self._reopen).addCallback(self._told)
+
+    def roll(self) -> Deferred[None]:
+        """Write what was decided since that was done last."""
+        return Deferred.fromCoroutine(self._roll())
+
+    def accounts(self) -> dict[str, Account]:
+        """What became of the lines, by where they go."""
+        accounts = {}
+        if self._file is not None:
+            accounts["file"] = self._file.account
+        if self._spool is not None:
+            accounts["reports"] = self._spool.account
+        return accounts
+
+    def as_dict(self) -> dict[str, object]:
+        """The accounts as JSON types, and what is wrong."""
+        said: dict[str, object] = {}
+        for name, account in self.accounts().items():
+            said[name] = {**structs.asdict(account), "problem": self._faults.get(name)}
+        if self._reports is not None:
+            sending = self._reports.sending
+            since = sending.failing_since
+            said["sending"] = {
+                "to": sending.to,
+                "failing_since": None if since is None else written_time(since),
+                "problem": sending.why,
+            }
+        return said
+
+    def _begin(self) -> None:
+        # While an interval is written, nothing is taken: the next has it, too.
+        if not self._one.locked:
+            self._one.run(self.roll)
+
+    async def _roll(self) -> None:
+        interval = self._take()
+        if self._patience:
+            await deferLater(self._reactor, self._patience)
+        sights, self._sights = self._sights, []
+        try:
+            done: _Done = await self._in_thread(self._write, interval, sights)
+        except Exception:  # noqa: BLE001 - the next interval is written all the same
+            self._log.failure("The decision log can't be written")
+            return
+        self._told(done.faults)
+        self._name(done.roll.refused)
+        if self._reports is not None:
+            # How the replica is may have changed, too.
+            self._reports.wake()
+        self._when_rolled()
+
+    def _write(self, interval: Interval, sights: Sequence[Sight]) -> _Done:
+        """Write the lines of an interval, in a thread."""
+        roll = self._roller.roll(interval, sights)
+        faults: dict[str, str | None] = {}
+        for name, keep in self._keepers():
+            faults[name] = None
+            try:
+                keep(roll.lines)
+            except OSError as error:
+                faults[name] = error.strerror or str(error)
+        return _Done(roll, faults)
+
+    def _keepers(self) -> Iterable[tuple[str, Callable[[Sequence[bytes]], None]]]:
+        if self._file is not None:
+            yield "file", self._file.write
+        if self._spool is not None:
+            yield "reports", self._spool.put
+
+    def _reopen(self) -> dict[str, str | None]:
+        """Open the file anew, in a thread."""
+        if self._file is None:
+            return {}
+        try:
+            self._file.reopen()
+        except OSError as error:
+            return {"file": error.strerror or str(error)}
+        return {}
+
+    def _told(self, faults: dict[str, str | None]) -> None:
+        """Say what is wrong, when it begins, and when it is over."""
+        for name, why in faults.items():
+            before = self._faults.get(name)
+            self._faults[name] = why
+            what = {"file": "The decision log", "reports": "The spool of reports"}[name]
+            if why is not None and before is None:
+                self._log.error("{what} can't be written: {why}. Lines wait in memory.", what=what, why=why)
+            elif why is None and before is not None:
+                # As loud as the beginning: whoever was woken by that must see the end.
+                self._log.error("{what} is written again", what=what)
+
+    def _name(self, refused: Sequence[Seen]) -> None:
+        """Say in the log of the service what is refused for the first time; not more than an operator can read."""
+        now = self._reactor.seconds()
+        if now - self._minute >= _MINUTE:
+            if self._unnamed:
+                self._log.info("{count} more were refused for the first time", count=self._unnamed)
+            self._minute, self._named, self._unnamed = now, 0, 0
+        for one in refused:
+            if self._named >= MOST_NAMED:
+                self._unnamed += 1
+                continue
+            self._named += 1
+            self._log.info(
+                "Policy {policy} refuses {origin} for the first time ({reason})",
+                policy=one.policy,
+                origin="an origin" if one.origin is UNSET else one.origin,
+                reason=one.reason,
+            )

@@ -1,0 +1,12 @@
+"""What an operator chooses for the decision log, with the defaults. It imports nothing, as the options do."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Form = Literal["full", "site", "hashed"]
+"""How origins are written."""
+FORMS: Final[tuple[Form, ...]] = ("full", "site", "hashed")
+
+INTERVAL_SECONDS: Final = 10.0
+"""Seconds of decisions that a line sums up."""

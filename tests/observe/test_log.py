@@ -1,0 +1,202 @@
+"""The decision log: intervals become lines, in a file and in a spool, and new refusals are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent
+
+from cors_service.observe.counted import Counted
+from cors_service.observe.file import LogFile
+from cors_service.observe.log import MOST_NAMED, DecisionLog
+from cors_service.observe.masking import Masking
+from cors_service.observe.pending import Account
+from cors_service.observe.rolling import Roller
+from cors_service.observe.sights import Sight
+from cors_service.observe.spool import Spool
+from cors_service.observe.totals import Interval
+from cors_service.observe.words import INTERVAL_SECONDS
+from tests.observe.intervals import ALLOWED, BEGIN, REFUSED, interval
+from tests.observing import observed_by
+
+
+class Decided:
+    """What was decided, to be taken."""
+
+    def __init__(self) -> None:
+        self.whats: list[Counted] = []
+        self.taken = 0
+
+    def take(self) -> Interval:
+        """Take it."""
+        whats, self.whats = self.whats, []
+        self.taken += 1
+        return interval(*whats)
+
+
+@pytest.fixture
+def decided() -> Decided:
+    """What was decided."""
+    return Decided()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock."""
+    return Clock()
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What is in the log of the service."""
+    events: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_namespace", "").startswith("cors_service.observe"):
+            events.append(formatEvent(event))
+
+    with observed_by(observe):
+        yield events
+
+
+def decision_log(decided: Decided, clock: Clock, **options: Any) -> DecisionLog:
+    """Make a log, of which everything is done at once."""
+    roller = Roller("eu-1", Masking("full", lambda: BEGIN, print))
+    return DecisionLog(decided.take, roller, clock, **{"in_thread": execute, **options})
+
+
+def of_type(kind: str, path: Path) -> list[dict[str, Any]]:
+    """The lines of one type in a file."""
+    return [line for line in map(json.loads, path.read_bytes().splitlines()) if line["type"] == kind]
+
+
+async def test_both(tmp_path: Path, clock: Clock, decided: Decided) -> None:
+    """Each interval is written to the file and to the spool, the last one at the end; both accounts close."""
+    path = tmp_path / "decisions.log"
+    spool = Spool(tmp_path / "spool", 1 << 30)
+    log = decision_log(decided, clock, file=LogFile(str(path)), spool=spool)
+    log.start()
+    decided.whats = [ALLOWED, REFUSED]
+    clock.advance(INTERVAL_SECONDS)
+    assert len(of_type("decisions", path)) == 2
+    decided.whats = [ALLOWED]
+    await log.finish(0)
+    assert len(of_type("decisions", path)) == 3
+    assert len(of_type("seen", path)) == 2
+    assert log.accounts() == {"file": Account(emitted=5, delivered=5), "reports": Account(emitted=5, queued=5)}
+    assert log.as_dict() == {
+        "file": {"emitted": 5, "delivered": 5, "dropped": 0, "queued": 0, "problem": None},
+        "reports": {"emitted": 5, "delivered": 0, "dropped": 0, "queued": 5, "problem": None},
+    }
+
+
+async def test_sights(tmp_path: Path, clock: Clock, decided: Decided) -> None:
+    """What was noted of single decisions is in the lines of the interval."""
+    path = tmp_path / "decisions.log"
+    log = decision_log(decided, clock, file=LogFile(str(path)))
+    decided.whats = [ALLOWED]
+    log.note([Sight(ALLOWED, BEGIN, "ab" * 12, None), Sight(ALLOWED, BEGIN, "cd" * 12, None, is_sample=True)])
+    await log.finish(0)
+    assert [line["id"] for kind in ("seen", "sample") for line in of_type(kind, path)] == ["ab" * 12, "cd" * 12]
+
+
+def test_a_slow_disk(clock: Clock, decided: Decided) -> None:
+    """While an interval is being written, nothing more is taken: what is decided meanwhile is in the next."""
+    writing: list[Deferred[Any]] = []
+
+    def later(function: Any, *arguments: Any) -> Deferred[Any]:
+        writing.append(Deferred())
+        return writing[-1].addCallback(lambda _: function(*arguments))
+
+    log = decision_log(decided, clock, in_thread=later)
+    log.start()
+    clock.advance(INTERVAL_SECONDS)
+    clock.advance(INTERVAL_SECONDS)
+    assert (decided.taken, len(writing)) == (1, 1)
+    writing[0].callback(None)
+    clock.advance(INTERVAL_SECONDS)
+    assert (decided.taken, len(writing)) == (2, 2)
+    log._looping.stop()
+    writing[1].callback(None)
+
+
+async def test_a_file_that_can_not_be_written(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
+    """What can't be written waits, and the log of the service has the beginning and the end of it."""
+    path = tmp_path / "logs" / "decisions.log"
+    log = decision_log(decided, clock, file=LogFile(str(path)))
+    for _ in range(2):
+        decided.whats = [ALLOWED]
+        await log.roll()
+    assert log.accounts()["file"] == Account(emitted=3, queued=3)
+    assert log.as_dict()["file"] == {
+        "emitted": 3,
+        "delivered": 0,
+        "dropped": 0,
+        "queued": 3,
+        "problem": "No such file or directory",
+    }
+    path.parent.mkdir()
+    await log.finish(0)
+    assert log.accounts()["file"] == Account(emitted=3, delivered=3)
+    assert told == [
+        "The decision log can't be written: No such file or directory. Lines wait in memory.",
+        "The decision log is written again",
+    ]
+
+
+async def test_reopened(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
+    """When it is told to, the file is opened by its name; a fault is told."""
+    path = tmp_path / "logs" / "decisions.log"
+    path.parent.mkdir()
+    log = decision_log(decided, clock, file=LogFile(str(path)))
+    await log.roll()
+    path.rename(tmp_path / "moved")
+    await log.reopen()
+    assert path.exists()
+    path.unlink()
+    path.parent.rmdir()
+    await log.reopen()
+    assert told == ["The decision log can't be written: No such file or directory. Lines wait in memory."]
+    path.parent.mkdir()
+    await log.finish(0)
+    await decision_log(decided, clock).reopen()
+
+
+async def test_new_refusals(clock: Clock, decided: Decided, told: list[str]) -> None:
+    """What is refused for the first time has a line in the log of the service; not more than a few in a minute."""
+    log = decision_log(decided, clock)
+    decided.whats = [ALLOWED, REFUSED]
+    await log.roll()
+    await log.roll()
+    assert told == ["Policy shop refuses https://evil.example for the first time (origin-not-allowed)"]
+    decided.whats = [structs.replace(REFUSED, origin=f"https://{number}.example") for number in range(20)]
+    await log.roll()
+    assert len(told) == MOST_NAMED
+    clock.advance(60)
+    decided.whats = [structs.replace(REFUSED, origin="secret")]
+    await log.finish(0)
+    assert told[MOST_NAMED:] == [
+        "11 more were refused for the first time",
+        "Policy shop refuses an origin for the first time (origin-not-allowed)",
+    ]
+
+
+async def test_a_fault(clock: Clock, decided: Decided, nothing_left_behind: list[LogEvent]) -> None:
+    """A fault of ours is logged, and the next interval is written all the same."""
+    log = decision_log(decided, clock)
+    decided.whats = [ALLOWED]
+    log._roller = None  # type: ignore[assignment]
+    await log.roll()
+    [failure] = nothing_left_behind
+    assert failure["log_failure"].check(AttributeError)
+    nothing_left_behind.clear()
+    log._roller = Roller("eu-1", Masking("full", lambda: BEGIN, print))
+    decided.whats = [REFUSED]
+    await log.finish(0)
