@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import jsonschema_rs
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from cors_service.insights.lines import LONGEST, Decisions, NotALine, Others, Passed, Sample, read_line, seconds_of
-from tests.insights.logs import BEGIN, line, written
+from cors_service.observe import lines as written_lines
+from tests.insights.logs import BEGIN, OTHERS, line, written
 
 
 def test_every_member_is_read() -> None:
@@ -91,3 +94,39 @@ def test_what_is_not_a_line(text: bytes, code: str) -> None:
         read_line(text)
     assert caught.value.code == code
     assert caught.value.message
+
+
+@pytest.mark.parametrize("origin", ["https://app.example.com", None, UNSET])
+def test_lines_are_those_that_a_service_writes(origin: str | UnsetType | None) -> None:
+    """What the decision log writes is read, with the same meaning."""
+    decided: dict[str, Any] = {
+        "instance": "here",
+        "revision": None,
+        "policy": "app",
+        "rule": 2,
+        "origin": origin,
+        "kind": "preflight",
+        "method": "PUT",
+        "allowed": True,
+        "reason": "allowed",
+    }
+    at = written_lines.written_time(BEGIN + 0.25)
+    line = written_lines.Decisions(**decided, begin=at, end=at, count=3, first=at, last=at)
+    read = read_line(written_lines.write_line(line))
+    assert isinstance(read, Decisions)
+    for name in (*decided, "begin", "end", "count", "last"):
+        assert getattr(read, name) == getattr(line, name)
+    assert seconds_of(read.begin) == BEGIN + 0.25
+    others = read_line(written_lines.write_line(written_lines.Other(instance="here", begin=at, end=at, count=2)))
+    assert isinstance(others, Others)
+    single: dict[str, Any] = {**decided, "at": at, "id": None, "trace": None}
+    assert isinstance(read_line(written_lines.write_line(written_lines.Seen(**single))), Passed)
+    sampled = written_lines.Sample(**single, fraction=0.1)
+    assert isinstance(read_line(written_lines.write_line(sampled)), Sample)
+
+
+def test_lines_of_tests_are_such_as_a_service_writes() -> None:
+    """What these tests take for lines fits the schema of the decision log."""
+    validator = jsonschema_rs.validator_for(written_lines.SCHEMA)
+    for text in (written(), written(origin="0123456789abcdef", origins="hashed"), OTHERS):
+        validator.validate(json.loads(text))
