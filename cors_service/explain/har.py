@@ -192,7 +192,9 @@ def _exchange(request: _Request, preflight: _Request | None) -> PageRequest:
     url = _bare(request.url)
     if own_origin(url) is None:
         raise ValueError(url)
-    page, mode = _page(request, url), _mode(request, url)
+    # Of a request that was never sent, some browsers record only what they meant to send.
+    page = _page(request if preflight is None or request.first("origin") else preflight, url)
+    mode = "cors" if preflight is not None else _mode(request, url)
     is_with_credentials = request.first("cookie") is not None and page != own_origin(url)
     return PageRequest(
         page=page,

@@ -114,6 +114,15 @@ def test_preflight(entries: tuple[dict[str, Any], ...]) -> None:
     assert "Access-Control-Allow-Headers" in (explanation.engines["chromium"].message or "")
 
 
+def test_provisional_headers() -> None:
+    """Of a request that was blocked by its preflight, Chromium records no Origin; the preflight has it."""
+    asked = {**ASKED, "request": {**ASKED["request"], "method": "OPTIONS"}}
+    blocked = entry("PUT", URL, {"Referer": f"{PAGE}/", "X-Ours": "1"}, 0)
+    (one,) = read_har(recording(blocked, asked)).recorded
+    assert (one.exchange.page, one.exchange.mode) == (PAGE, "cors")
+    assert one.answers.actual is None
+
+
 def test_only_a_preflight() -> None:
     """Of a request that was never sent, its preflight says what it would have been."""
     (one,) = read_har(recording(ASKED)).recorded
