@@ -129,7 +129,7 @@ def test_confined(objects: Objects) -> None:
     assert "memory" in container["resources"]["limits"]
     network = objects["NetworkPolicy"]["spec"]
     assert (sorted(network["policyTypes"]), network["egress"]) == (["Egress", "Ingress"], [])
-    assert [port["port"] for rule in network["ingress"] for port in rule["ports"]] == ["http"]
+    assert [port["port"] for rule in network["ingress"] for port in rule["ports"]] == ["http", "metrics"]
 
 
 def parse_arguments(arguments: list[str], policies: str) -> dict[str, str]:
@@ -150,7 +150,13 @@ def test_starts(objects: Objects, tmp_path: Path) -> None:
     given = [*words[words.index("cors") + 1 :], *arguments]
     settings = parse(*(places.get(word, word) for word in given)).prepared.settings
     assert settings.listen == ("tcp:8080",)
-    assert container["ports"] == [{"name": "http", "containerPort": 8080}]
+    assert container["ports"] == [
+        {"name": "http", "containerPort": 8080},
+        {"name": "metrics", "containerPort": 9090},
+    ]
+    assert settings.metrics_listen == ("tcp:9090",)
+    annotations = objects["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": "9090"}
     assert settings.host == tuple(
         f"cors-service{rest}" for rest in ("", ".here", ".here.svc", ".here.svc.cluster.local")
     )
@@ -212,12 +218,14 @@ def test_rendered_with_other_values(version: str) -> None:
             "authSecret=tokens",
             "options={--decision-ttl=30,--workers=2}",
             "networkPolicy.enabled=false",
+            "metrics.enabled=false",
         )
     )
     valid(others, version)
     assert others.keys() == {"Deployment", "Service", "ServiceAccount"}
     [container] = pod(others)["containers"]
     assert container["image"].endswith(f"@{digest}")
+    assert [port["name"] for port in container["ports"]] == ["http"]
     assert container["args"][-3:] == ["--auth=/etc/cors-service-auth/auth.toml", "--decision-ttl=30", "--workers=2"]
     volumes = {volume["name"]: volume for volume in pod(others)["volumes"]}
     assert volumes["policies"]["configMap"]["name"] == "theirs"

@@ -43,3 +43,11 @@ class OperatorTree(Paths):
         """Answer requests by these names alone; None for any."""
         for endpoint in self._endpoints.values():
             endpoint.hosts = hosts
+
+
+class MetricsTree(OperatorTree):
+    """The root of a tree for the metrics alone. Whoever collects them asks each instance by its address."""
+
+    def restrict_to(self, hosts: Hosts | None) -> None:
+        """Answer requests by these names and by addresses; None for any name."""
+        super().restrict_to(hosts and hosts.with_addresses())

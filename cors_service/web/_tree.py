@@ -37,7 +37,7 @@ from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._guard import Gate, guarded
 from cors_service.web._metrics import METRICS, MetricsEndpoint
 from cors_service.web._opa import ApisixEndpoint, DataDecisionEndpoint
-from cors_service.web._operators import OperatorTree
+from cors_service.web._operators import MetricsTree, OperatorTree
 from cors_service.web._paths import Paths
 from cors_service.web._proxies import (
     AuthRequestEndpoint,
@@ -145,17 +145,18 @@ class DecisionTree(Paths):
 
     def split_off_operators(self) -> OperatorTree:
         """Move what operators read into a tree of its own; here, nothing of it is there any more."""
-        return self._split_off([path for path in _FOR_OPERATORS if path in self._asked_by_name])
+        paths = [path for path in _FOR_OPERATORS if path in self._asked_by_name]
+        return OperatorTree(self.ids, self.ready, self._moved(paths), self.tally)
 
-    def split_off_metrics(self) -> OperatorTree:
+    def split_off_metrics(self) -> MetricsTree:
         """Move the metrics into a tree of their own."""
-        return self._split_off([METRICS])
+        return MetricsTree(self.ids, self.ready, self._moved([METRICS]), self.tally)
 
-    def _split_off(self, paths: Sequence[bytes]) -> OperatorTree:
+    def _moved(self, paths: Sequence[bytes]) -> dict[bytes, Endpoint]:
         moved = {path: self._asked_by_name.pop(path) for path in paths}
         for path in moved:
             self.drop(path)
-        return OperatorTree(self.ids, self.ready, moved, self.tally)
+        return moved
 
 
 def decision_resource(

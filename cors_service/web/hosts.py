@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, ip_address
 from typing import Final
 
 # A name or an address, perhaps with a port (RFC 3986, 3.2.2 and 3.2.3).
@@ -25,17 +25,23 @@ class Hosts:
         known: Some of the Hosts that are answered; the others have to be looked into.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), *, addresses: bool = False) -> None:
         """Make one.
 
         Args:
             names: Names or addresses, as in URLs, each with a port or for any port.
+            addresses: Whether any address is answered, too: no page has a name that is one.
 
         Raises:
             ValueError: One of them is not a name.
         """
         self._names = frozenset(_normal(name) for name in names)
+        self._addresses = addresses
         self.known: set[bytes] = set()
+
+    def with_addresses(self) -> Hosts:
+        """Give these names, and any address."""
+        return Hosts(self._names, addresses=True)
 
     def answer(self, host: bytes) -> bool:
         """Whether a Host is one of these names, or empty, which that of a browser never is."""
@@ -54,7 +60,9 @@ class Hosts:
         if found is None:
             return False
         name, port = found[1].removesuffix("."), found[2]
-        return _is_loopback(name) or name in self._names or (port is not None and f"{name}:{port}" in self._names)
+        if _is_loopback(name) or name in self._names or (port is not None and f"{name}:{port}" in self._names):
+            return True
+        return self._addresses and _is_address(name)
 
 
 def _normal(text: str) -> str:
@@ -63,6 +71,14 @@ def _normal(text: str) -> str:
         raise ValueError(f"{text!a} is not a name or an address, such as cors.internal or cors.internal:8080")
     name = found[1].removesuffix(".")
     return name if found[2] is None else f"{name}:{found[2]}"
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(name: str) -> bool:

@@ -170,6 +170,11 @@ def test_metrics_can_have_their_own_listener(start: Start) -> None:
     assert [ask(port, "/metrics").status for port in (main, operators)] == [404, 404]
     assert [ask(port, "/livez").status for port in (main, operators, metrics)] == [200, 200, 200]
     assert ask(metrics, "/v1/status").status == 404
+    # Prometheus asks an instance by its address; a page whose name leads to it does not.
+    for host, status in (("192.0.2.7:9090", 200), ("rebound.example", 421)):
+        with Connection(metrics) as connection:
+            connection.send(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("ascii"))
+            assert connection.receive().status == status
     found = read(metrics)
     assert found["cors_decisions_total"] == {("true", "actual", "prices", "allowed"): 1}
     assert found["process_resident_memory_bytes"][()] > 2**24

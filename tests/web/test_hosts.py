@@ -152,6 +152,28 @@ def test_what_gateways_and_probes_ask(path: str, status: int) -> None:
     assert Caller(restricted()).ask("GET", path, lines=lines).status == status
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("10.0.0.7:9090", True),
+        ("[fd00::1]:9090", True),
+        ("[fd00::1]", True),
+        ("cors.test", True),
+        ("localhost", True),
+        ("evil.example", False),
+        ("10.0.0.7.evil.example", False),
+        ("10.0.0", False),
+        ("1", False),
+        ("[::g]", False),
+    ],
+)
+def test_addresses(host: str, expected: bool) -> None:
+    """Where addresses are answered, too, any is, since no page has a name that is one; and no further name is."""
+    names = Hosts(["cors.test"])
+    assert names.with_addresses().answer(host.encode("ascii")) is expected
+    assert names.answer(host.encode("ascii")) is (host in {"cors.test", "localhost"})
+
+
 def test_a_tree_of_operators() -> None:
     """What operators read is in a tree of its own, and no longer in the first, which decides as before."""
     made = tree()
