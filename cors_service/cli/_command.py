@@ -15,6 +15,8 @@ from cors_service.cli._diff import add_diff
 from cors_service.cli._doctor import add_doctor
 from cors_service.cli._explain import add_explain
 from cors_service.cli._insights import add_insights
+from cors_service.cli._ledger import add_ledger
+from cors_service.cli._push import add_pull, add_push
 from cors_service.cli._schema import add_schema
 from cors_service.cli._status import FAILED
 from cors_service.cli._test import add_test
@@ -29,6 +31,9 @@ _COMMANDS = (
     add_diff,
     add_test,
     add_insights,
+    add_push,
+    add_pull,
+    add_ledger,
     add_token,
 )
 

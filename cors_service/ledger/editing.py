@@ -57,7 +57,14 @@ def edited(source: Source, edits: Iterable[Edit]) -> str | None:
 
 def new_document(edits: Iterable[Edit]) -> str:
     """Write a document of its own for definitions, in TOML."""
-    return _by_section("version = 1\n", list(edits))
+    sets: dict[str, dict[str, Any]] = {}
+    policies: list[str] = []
+    for edit in edits:
+        if edit.key.kind == "policy":
+            policies.append(_written(edit.key, edit.body))
+        else:
+            sets.setdefault(TABLES[edit.key.kind], {})[edit.key.name] = edit.body
+    return "\n".join(["version = 1\n", *(_section_text((table,), sets[table]) for table in sorted(sets)), *policies])
 
 
 def read_structure(source: Source) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""`cors-service ledger`: which changes were made, and whether the ledger of them is whole."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cors_service.cli._admin import AdminClient, NotAdministeredError
+from cors_service.cli._arguments import Commands, add_command
+from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.grammar.mistakes import plural
+from cors_service.ledger.chain import verify
+from cors_service.ledger.entry import Entry, Head, Signed, Touched
+
+_ADDRESS: Final = re.compile(r"https?://|unix:")
+_PAGE: Final = 500
+_MOST_NAMED: Final = 3
+
+
+def add_ledger(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "ledger",
+        "list the changes of policies, or verify that nobody tampered with the ledger of them",
+        "ledger list policies",
+        "ledger verify http://127.0.0.1:8081",
+    )
+    parser.add_argument("action", choices=["list", "verify"], metavar="list|verify", help="what to do")
+    parser.add_argument("where", metavar="WHERE", help="the directory of the policies, or the address of cors-admin")
+    parser.add_argument("--json", action="store_true", help="print entries for programs, an object a line")
+    parser.set_defaults(run=_ledger)
+
+
+def _ledger(options: argparse.Namespace) -> int:
+    try:
+        head, entries = _read(options.where)
+        return _verify(head, entries) if options.action == "verify" else _list(entries, in_json=options.json)
+    except NotAdministeredError as error:
+        print(f"cors-service ledger: {error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"cors-service ledger: {options.where} has no ledger that can be read: {why}", file=sys.stderr)
+    return FAILED
+
+
+def _read(where: str) -> tuple[Head | None, Iterator[Signed]]:
+    if _ADDRESS.match(where):
+        client = AdminClient(where)
+        first, _ = client.get("ledger?limit=1")
+        return msgspec.convert(first["head"], Head), _asked(client)
+    # Imported late: it needs Unix.
+    from cors_service.ledger.files import LedgerFiles
+
+    files = LedgerFiles(Path(where))
+    head = files.head()
+    if head is None:
+        raise OSError("cors-admin has not made one there")
+    return head, files.entries(0, head.seq + 1)
+
+
+def _asked(client: AdminClient) -> Iterator[Signed]:
+    seq = 0
+    while True:
+        page, _ = client.get(f"ledger?after={seq}&limit={_PAGE}")
+        for told in page["entries"]:
+            fields = {name: value for name, value in told.items() if name != "hash"}
+            yield Signed(msgspec.json.decode(msgspec.json.encode(fields), type=Entry), told["hash"])
+            seq = told["seq"]
+        if len(page["entries"]) < _PAGE:
+            return
+
+
+def _verify(head: Head | None, entries: Iterator[Signed]) -> int:
+    broken = list(verify(entries, head))
+    for one in broken:
+        print(f"{one.seq}: {one.sentence}")
+    if broken:
+        return REFUSED
+    assert head is not None
+    count = f"{head.seq} {plural(head.seq, 'entry', 'entries')}"
+    print(f"{count}, nothing was tampered with. The newest: {head.entry}, {head.revision}")
+    return ALLOWED
+
+
+def _list(entries: Iterator[Signed], *, in_json: bool) -> int:
+    for signed in entries:
+        if in_json:
+            print(msgspec.json.encode({**msgspec.structs.asdict(signed.entry), "hash": signed.hash}).decode("utf-8"))
+        else:
+            print("\n".join(_lines(signed.entry)))
+    return ALLOWED
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    who = entry.author or "somebody"
+    by = f", approved by {entry.approver}" if entry.approver else ""
+    directions = [name for name, holds in (("wider", entry.wider), ("narrower", entry.narrower)) if holds]
+    effect = f" ({' and '.join(directions)})" if directions else ""
+    yield f"{entry.seq}  {entry.at}  {_shown(who)}{by}: {_shown(entry.reason) or 'no reason given'}{effect}"
+    yield f"   {_named(entry.changes)}"
+
+
+def _named(changes: tuple[Touched, ...]) -> str:
+    some = [f"{_sign(one)}{one.kind} {one.name}" for one in changes[:_MOST_NAMED]]
+    rest = len(changes) - len(some)
+    return ", ".join(some) + (f" and {rest} more" if rest else "") if some else "nothing"
+
+
+def _sign(one: Touched) -> str:
+    return "+" if one.before is None else "-" if one.after is None else "~"
+
+
+def _shown(text: str) -> str:
+    """A text that can't forge a line."""
+    return "".join(character if character.isprintable() else " " for character in text)
