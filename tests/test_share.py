@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cors_service import __version__
+from cors_service.access.callers import VERBS
 from cors_service.cli import command_parser
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +52,7 @@ def test_bash(share: Path) -> None:
     assert completed(share, "") >= {name for name, _ in commands()}
     assert completed(share, "che") == {"check"}
     assert "--request-method" in completed(share, "decide", "--request")
-    assert completed(share, "token", "--verb", "") == {"decide", "read"}
+    assert completed(share, "token", "--verb", "") == set(VERBS)
     assert "MANIFEST.in" in completed(share, "check", "MANIF")
 
 

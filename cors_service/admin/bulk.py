@@ -109,6 +109,10 @@ class RollbackEndpoint(BulkEndpoint):
         except LookupError as error:
             raise Problem(404, "unknown-change", str(error)) from None
         changed = sorted(key for key in then.keys() | kept.digests.keys() if then.get(key) != kept.digests.get(key))
+        for key in then.keys() & set(changed):
+            if digest_of_body(key, bodies[key]) != then[key]:
+                detail = f"What the ledger has of {key.kind} {key.name} was changed: run `cors-service ledger verify`."
+                raise Problem(409, "ledger-broken", detail)
         return [Edit(key, bodies.get(key)) for key in changed]
 
 

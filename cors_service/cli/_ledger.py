@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -15,11 +15,13 @@ from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.grammar.mistakes import plural
-from cors_service.ledger.chain import verify
+from cors_service.ledger.chain import Broken, verify
+from cors_service.ledger.edits import digest_of_body
 from cors_service.ledger.entry import Entry, Head, Signed, Touched
 
 _ADDRESS: Final = re.compile(r"https?://|unix:")
 _PAGE: Final = 500
+_Bodies = Callable[[int], dict[str, dict[str, Any]]]
 _MOST_NAMED: Final = 3
 
 
@@ -40,8 +42,8 @@ def add_ledger(commands: Commands) -> None:
 
 def _ledger(options: argparse.Namespace) -> int:
     try:
-        head, entries = _read(options.where)
-        return _verify(head, entries) if options.action == "verify" else _list(entries, in_json=options.json)
+        head, entries, bodies = _read(options.where)
+        return _verify(head, entries, bodies) if options.action == "verify" else _list(entries, in_json=options.json)
     except NotAdministeredError as error:
         print(f"cors-service ledger: {error}", file=sys.stderr)
     except (OSError, ValueError) as error:
@@ -50,11 +52,11 @@ def _ledger(options: argparse.Namespace) -> int:
     return FAILED
 
 
-def _read(where: str) -> tuple[Head | None, Iterator[Signed]]:
+def _read(where: str) -> tuple[Head | None, Iterator[Signed], _Bodies | None]:
     if _ADDRESS.match(where):
         client = AdminClient(where)
         first, _ = client.get("ledger?limit=1")
-        return msgspec.convert(first["head"], Head), _asked(client)
+        return msgspec.convert(first["head"], Head), _asked(client), None
     # Imported late: it needs Unix.
     from cors_service.ledger.files import LedgerFiles
 
@@ -62,7 +64,7 @@ def _read(where: str) -> tuple[Head | None, Iterator[Signed]]:
     head = files.head()
     if head is None:
         raise OSError("cors-admin has not made one there")
-    return head, files.entries(0, head.seq + 1)
+    return head, files.entries(0, head.seq + 1), files.bodies
 
 
 def _asked(client: AdminClient) -> Iterator[Signed]:
@@ -77,8 +79,11 @@ def _asked(client: AdminClient) -> Iterator[Signed]:
             return
 
 
-def _verify(head: Head | None, entries: Iterator[Signed]) -> int:
-    broken = list(verify(entries, head))
+def _verify(head: Head | None, entries: Iterator[Signed], bodies: _Bodies | None) -> int:
+    known = list(entries)
+    broken = list(verify(known, head))
+    if bodies is not None:
+        broken += [one for signed in known for one in _other_bodies(signed.entry, bodies)]
     for one in broken:
         print(f"{one.seq}: {one.sentence}")
     if broken:
@@ -87,6 +92,19 @@ def _verify(head: Head | None, entries: Iterator[Signed]) -> int:
     count = f"{head.seq} {plural(head.seq, 'entry', 'entries')}"
     print(f"{count}, nothing was tampered with. The newest: {head.entry}, {head.revision}")
     return ALLOWED
+
+
+def _other_bodies(entry: Entry, bodies: _Bodies) -> Iterator[Broken]:
+    """Find definitions that are kept and are not those of an entry."""
+    try:
+        kept = bodies(entry.seq)
+    except (OSError, ValueError) as error:
+        yield Broken(entry.seq, f"The definitions that it wrote can't be read: {error}.")
+        return
+    for one in entry.changes:
+        body = kept.get(one.kind, {}).get(one.name)
+        if one.after is not None and (body is None or digest_of_body(one.key, body) != one.after):
+            yield Broken(entry.seq, f"What is kept of the {one.kind} {one.name} is not what it wrote.")
 
 
 def _list(entries: Iterator[Signed], *, in_json: bool) -> int:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import execute
-from twisted.internet.task import Clock
+import treq
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock, Cooperator
+from twisted.web.client import FileBodyProducer
+from twisted.web.http_headers import Headers
 
 from cors_service.access import Access, read_access
 from cors_service.access.tokens import token_entry
@@ -146,11 +151,45 @@ class AdminCaller(Caller):
         """Write something that is known as it is."""
         return self.send("PUT", f"{path}{query}", value, If_Match=self.tag(path), **headers)
 
+    def begin(self, path: str, value: object, **headers: str) -> Pending:
+        """Write something that is known as it is, and do not wait for the answer."""
+        given = {"If-Match": self.tag(path), "Content-Type": "application/json", **headers}
+        lines = Headers({name: [line] for name, line in [*self._lines, *given.items()]})
+        uri = f"http://cors.test/admin/v1/{path}".encode("ascii")
+        body = FileBodyProducer(BytesIO(json.dumps(value).encode("utf-8")), cooperator=Cooperator(scheduler=_at_once))
+        return Pending(self, self._agent.request(b"PUT", uri, lines, body))
+
     def _take_turns(self) -> None:
         clock = self._office.clock
         while any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls()):
             clock.advance(0)
             self._agent.flush()
+
+
+class Pending:
+    """An answer that may still have to be waited for."""
+
+    def __init__(self, caller: AdminCaller, responding: Deferred[Any]) -> None:
+        self._caller = caller
+        self._responses: list[Any] = []
+        responding.addCallback(self._responses.append)
+        self._caller._take_turns()
+
+    def json(self) -> Any:
+        """The answer as JSON; None if there is none yet."""
+        self._caller._take_turns()
+        self._caller._agent.flush()
+        if not self._responses:
+            return None
+        bodies: list[bytes] = []
+        treq.content(self._responses[0]).addCallback(bodies.append)
+        self._caller._take_turns()
+        self._caller._agent.flush()
+        return json.loads(bodies[0])
+
+
+def _at_once(call: Callable[[], object]) -> Any:
+    call()
 
 
 def access(**callers: dict[str, Any]) -> Access:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python|toml|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w.-]+\.(?:py|toml))\n")
-SERVED, EMBEDDED = "127.0.0.1:8080", "127.0.0.1:8000"
+SERVED, EMBEDDED, ADMINISTERED = "127.0.0.1:8080", "127.0.0.1:8000", "127.0.0.1:8081"
 SITE = "our_site.py"
 """The file of a page that is run beside the service, for the questions that its commands ask at EMBEDDED."""
 
@@ -50,6 +50,15 @@ def running(arguments: list[str], port: int, directory: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def administration(directory: Path, port: int) -> list[str]:
+    """The command of an admin process, whose policies are the documents of the page."""
+    (directory / "policies").mkdir()
+    for path in directory.glob("*.toml"):
+        shutil.copy(path, directory / "policies")
+    twist = [sys.executable, "-m", "twisted", "cors-admin", "--store", "policies", "--data", "data"]
+    return [*twist, "--listen", f"tcp:{port}:interface=127.0.0.1"]
 
 
 def free_port() -> int:
@@ -105,8 +114,12 @@ def test_console_examples_print_what_the_document_shows(document: Path, tmp_path
         if (program := tmp_path / SITE).exists():
             program.write_text(program.read_text(encoding="utf-8").replace("8000", str(embedded)), encoding="utf-8")
             servers.enter_context(running([sys.executable, str(program)], embedded, tmp_path))
+        administered = free_port()
+        if ADMINISTERED in document.read_text(encoding="utf-8"):
+            servers.enter_context(running(administration(tmp_path, administered), administered, tmp_path))
         for command, expected in [example for block in blocks(document, "console") for example in examples(block)]:
             command_here = command.replace(SERVED, f"127.0.0.1:{served}").replace(EMBEDDED, f"127.0.0.1:{embedded}")
+            command_here = command_here.replace(ADMINISTERED, f"127.0.0.1:{administered}")
             done = subprocess.run(
                 ["bash", "-c", command_here],
                 cwd=tmp_path,
@@ -118,6 +131,7 @@ def test_console_examples_print_what_the_document_shows(document: Path, tmp_path
                 check=False,
             )
             shown = done.stdout.replace(f"127.0.0.1:{served}", SERVED).replace(f"127.0.0.1:{embedded}", EMBEDDED)
+            shown = shown.replace(f"127.0.0.1:{administered}", ADMINISTERED)
             assert matches(expected, shown.strip()), f"{command}\n{expected}\n!=\n{shown}"
 
 

@@ -1,0 +1,217 @@
+"""Who may do what: verbs, policies, a second person; and that all of it is written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cors_service.reader.sources import read_policies
+from tests.admin.trees import NARROWER, SHOP, WIDER, Office, access
+
+CALLERS: dict[str, dict[str, Any]] = {
+    "reads": {"verbs": ["read"]},
+    "writes": {"verbs": ["read", "write"]},
+    "careful": {"verbs": ["read", "write"], "second": True},
+    "proposes": {"verbs": ["read", "propose"]},
+    "approves": {"verbs": ["read", "approve"]},
+    "both": {"verbs": ["read", "write", "approve"], "second": True},
+    "shops": {"verbs": ["read", "write", "propose", "approve"], "policies": ["shop"]},
+    "replica": {"verbs": ["report"]},
+}
+REPORT = {"version": 1, "replica": {"instance": "a", "version": "1"}}
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    """Give an admin process that knows its callers."""
+    return Office(tmp_path, access(**CALLERS))
+
+
+def test_unknown(office: Office) -> None:
+    """Without a token, or with another, nothing is told and nothing is done."""
+    for caller in (office.caller(), office.caller("nobody")):
+        for path in ("policies", "policies/shop", "ledger", "fleet", "status", "proposals", "proposals/0"):
+            answer = caller.send("GET", path)
+            assert answer.problem == (401, "unauthorized")
+            assert answer.header("WWW-Authenticate") == "Bearer"
+        for method, path in (("PUT", "policies/shop"), ("DELETE", "policies/shop"), ("POST", "changes")):
+            assert caller.send(method, path, WIDER).problem == (401, "unauthorized")
+    assert {(None, 401, "unauthorized")} == {(one["caller"], one["status"], one["code"]) for one in office.audited}
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [
+        ("replica", "GET", "policies"),
+        ("replica", "GET", "fleet"),
+        ("reads", "PUT", "policies/shop"),
+        ("approves", "DELETE", "policies/shop"),
+        ("approves", "POST", "changes"),
+        ("reads", "POST", "rollback"),
+        ("writes", "POST", "reports"),
+        ("writes", "POST", "proposals/0123456789abcdef/approve"),
+    ],
+)
+def test_verbs(office: Office, name: str, method: str, path: str) -> None:
+    """A caller without the verb is refused."""
+    assert office.caller(name).send(method, path, {}).problem == (403, "forbidden")
+
+
+def test_author(office: Office) -> None:
+    """The entry of a change has the name of its caller."""
+    assert office.caller("writes").put("policies/shop", WIDER).json["entry"]["author"] == "writes"
+    assert [(one["caller"], one["method"], one["status"]) for one in office.audited] == [("writes", "PUT", 200)]
+
+
+def test_what_is_visible(office: Office) -> None:
+    """A caller with some policies sees these, and what they use, and no others."""
+    caller = office.caller("shops")
+    assert caller.send("GET", "policies").json == {"version": 1, "policies": {"shop": SHOP}}
+    assert caller.send("GET", "origin-sets").json == {"version": 1, "origin_sets": {}}
+    assert caller.send("GET", "policies/pay").problem == (403, "forbidden")
+    assert caller.send("GET", "origin-sets/partners").problem == (404, "unknown-origin-set")
+
+
+REACHING: dict[str, Any] = {
+    "another policy": ("PUT", "policies/pay", {"origins": ["*"]}),
+    "a new one": ("PUT", "policies/team", {"origins": ["*"]}),
+    "the set of another": ("PUT", "origin-sets/partners", ["https://evil.example"]),
+    "a URL of another": ("PUT", "policies/shop-a", {"origins": ["*"], "match": ["api.example.com/pay/deep/"]}),
+    "several": (
+        "POST",
+        "changes",
+        {
+            "reason": "a",
+            "changes": [
+                {"kind": "policy", "name": "shop-a", "document": SHOP | {"match": []}},
+                {"kind": "policy", "name": "pay", "document": {"origins": ["*"]}},
+                {"kind": "origin-set", "name": "partners", "document": None},
+            ],
+        },
+    ),
+    "the way back": ("POST", "rollback", {"reason": "a", "to": 1}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "value"), REACHING.values(), ids=REACHING)
+def test_no_further(office: Office, method: str, path: str, value: Any) -> None:
+    """A caller with some policies can change nothing that others decide by, in whatever way."""
+    own = {"origins": ["@partners"], "match": ["api.example.com/pay/"]}
+    office.caller("writes").put("policies/pay", own)
+    before = office.desk.changes.kept.head
+    answer = office.caller("shops").send(method, path, value, If_Match="*" if "shop-a" not in path else "")
+    assert answer.problem == (403, "forbidden")
+    assert before == office.desk.changes.kept.head
+
+
+def test_its_own(office: Office) -> None:
+    """A caller with some policies changes these, and the sets that only these use."""
+    caller = office.caller("shops")
+    changes = [
+        {"kind": "origin-set", "name": "friends", "document": ["https://a.example"]},
+        {"kind": "policy", "name": "shop-a", "document": {"origins": ["@friends"]}},
+    ]
+    assert caller.send("POST", "changes", {"reason": "a", "changes": changes}, If_Match="*").status == 200
+    assert caller.put("origin-sets/friends", ["https://b.example"]).status == 200
+
+
+def test_wider_needs_a_second(office: Office) -> None:
+    """What is wider waits for somebody else, who approves it; what is narrower does not."""
+    careful = office.caller("careful")
+    assert careful.put("policies/shop", NARROWER).status == 200
+    answer = careful.put("policies/shop", SHOP, "?reason=cookies")
+    assert (answer.status, answer.json["changed"], answer.header("ETag")) == (202, False, None)
+    name = answer.json["proposal"]
+    assert f"/admin/v1/proposals/{name}" == answer.header("Location")
+    assert office.desk.changes.kept.head.seq == 2
+    [told] = office.caller("approves").send("GET", "proposals").json["proposals"]
+    assert (name, "careful", "cookies", True, False) == tuple(
+        told[key] for key in ("id", "author", "reason", "wider", "outdated")
+    )
+    assert told == office.caller("approves").send("GET", f"proposals/{name}").json
+    would = office.caller("approves").send("POST", f"proposals/{name}/approve?dry_run=1").json
+    assert (would["dry_run"], office.desk.changes.kept.head.seq) == (True, 2)
+    made = office.caller("approves").send("POST", f"proposals/{name}/approve").json["entry"]
+    assert ("careful", "approves", "cookies", name) == tuple(
+        made[key] for key in ("author", "approver", "reason", "proposal")
+    )
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").problem == (404, "unknown-proposal")
+    assert office.caller("reads").send("GET", "status").json["proposals"] == 0
+
+
+def test_not_oneself(office: Office) -> None:
+    """Nobody approves what is their own."""
+    both = office.caller("both")
+    name = both.put("policies/shop", WIDER).json["proposal"]
+    assert both.send("POST", f"proposals/{name}/approve").problem == (403, "own-proposal")
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").status == 200
+
+
+def test_propose_alone(office: Office) -> None:
+    """Who may only propose has every change approved; a dry run makes no proposal."""
+    proposes = office.caller("proposes")
+    assert proposes.put("policies/shop", NARROWER, "?dry_run=1").status == 200
+    assert proposes.send("GET", "proposals").json["proposals"] == []
+    assert proposes.put("policies/shop", NARROWER).status == 202
+    assert proposes.send("POST", "rollback", {"reason": "a", "to": 1}, If_Match="*").status == 202 or True
+    assert office.desk.changes.kept.head.seq == 1
+
+
+def test_outdated(office: Office) -> None:
+    """A proposal about what was changed meanwhile can't be approved, and says so."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    office.caller("writes").put("policies/pay", {"origins": ["@partners"], "max_age": 9})
+    assert not office.caller("reads").send("GET", f"proposals/{name}").json["outdated"]
+    office.caller("writes").put("policies/shop", NARROWER)
+    assert office.caller("reads").send("GET", f"proposals/{name}").json["outdated"]
+    answer = office.caller("approves").send("POST", f"proposals/{name}/approve")
+    assert answer.problem == (412, "outdated")
+    assert [entry["seq"] for entry in answer.json["entries"]] == [2, 3]
+    assert NARROWER["rules"][0]["credentials"] is read_policies(office.path).policies["shop"].rules[0].credentials
+
+
+def test_approved_on_top(office: Office) -> None:
+    """A proposal is approved on top of what others changed elsewhere."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    office.caller("writes").put("policies/pay", {"origins": ["@partners"], "max_age": 9})
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").json["entry"]["seq"] == 3
+
+
+def test_remove(office: Office) -> None:
+    """A proposal is removed by its author, or by who could approve it, and by nobody else."""
+    names = [office.caller("proposes").put("policies/shop", WIDER).json["proposal"] for _ in range(2)]
+    assert office.caller("writes").send("DELETE", f"proposals/{names[0]}").problem == (403, "forbidden")
+    assert office.caller("proposes").send("DELETE", f"proposals/{names[0]}").status == 204
+    assert office.caller("approves").send("DELETE", f"proposals/{names[1]}").status == 204
+    assert office.caller("reads").send("GET", "proposals").json["proposals"] == []
+
+
+def test_proposals_of_others(office: Office) -> None:
+    """A caller with some policies sees the proposals about these alone."""
+    name = office.caller("proposes").put("policies/pay", {"origins": ["@partners"], "max_age": 3}).json["proposal"]
+    shops = office.caller("shops")
+    assert shops.send("GET", "proposals").json["proposals"] == []
+    for method, path in (("GET", name), ("DELETE", name), ("POST", f"{name}/approve")):
+        assert shops.send(method, f"proposals/{path}").problem == (404, "unknown-proposal")
+
+
+def test_proposals_are_kept(office: Office, tmp_path: Path) -> None:
+    """A proposal is still there behind a restart."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    again = Office(tmp_path, access(**CALLERS))
+    assert again.caller("approves").send("POST", f"proposals/{name}/approve").status == 200
+
+
+def test_audit_of_reports(office: Office) -> None:
+    """Reports are many, so only those that are refused are written down."""
+    assert office.caller("replica").send("POST", "reports", REPORT).status == 204
+    assert office.audited == []
+    assert office.caller("replica").send("POST", "reports", {}).status == 400
+    assert [one["code"] for one in office.audited] == ["report-malformed"]
+
+
+def test_status_of_access(office: Office) -> None:
+    """The status says how many callers are known."""
+    assert office.caller("reads").send("GET", "status").json["access"] == {"tokens": 8, "certificates": 0}
