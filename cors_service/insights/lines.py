@@ -18,6 +18,8 @@ _INSTANT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-
 Instant = Annotated[str, Meta(pattern=_INSTANT)]
 """A time in UTC as RFC 3339 has it. Such texts are in order as their times are."""
 Count = Annotated[int, Meta(ge=0)]
+Form = Literal["full", "site", "hashed"]
+"""How origins are written: as they were, the site alone, or hashed."""
 
 
 class Decisions(Struct, tag_field="type", tag="decisions", gc=False, frozen=True):
@@ -28,7 +30,7 @@ class Decisions(Struct, tag_field="type", tag="decisions", gc=False, frozen=True
         end: When it ended.
         policy: The policy that decided; None if none was found.
         rule: The number of the rule that decided, from 1; None if none did.
-        origin: The origin of the page, in the form that `origins` says; None if there was none. Unset if it could
+        origin: The origin of the page, in the form that `origins` names; None if there was none. Unset if it could
             not be written in that form.
         kind: What the requests were, as a decision has it.
         method: Their method; of preflights, the method that they ask about; empty for what is not a method.
@@ -38,7 +40,7 @@ class Decisions(Struct, tag_field="type", tag="decisions", gc=False, frozen=True
         revision: The revision of the policies that decided; None if none did.
         instance: The service that decided.
         last: When the last one was decided.
-        origins: Whether origins are as they were, the site alone, or hashed.
+        origins: The form of the origin.
         version: Of the format.
     """
 
@@ -55,7 +57,7 @@ class Decisions(Struct, tag_field="type", tag="decisions", gc=False, frozen=True
     revision: Text | None = None
     instance: Text = ""
     last: Instant | None = None
-    origins: Literal["full", "site", "hashed"] = "full"
+    origins: Form = "full"
     version: int = VERSION
 
     @property

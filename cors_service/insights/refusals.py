@@ -9,6 +9,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
+from cors_service.insights.lines import Form
 from cors_service.insights.sums import Sums
 
 _SHOWN: Final = 100
@@ -24,6 +25,7 @@ class Refused(Struct, frozen=True):
     Attributes:
         policy: The name of the policy; null if none was found.
         origin: The origin as the log has it; null if there was none.
+        origins: Its form: `full`, `site` or `hashed`.
         reason: The code of the reason.
         method: The method, if that is what the reason is about; null otherwise.
         count: How many there were.
@@ -34,6 +36,7 @@ class Refused(Struct, frozen=True):
 
     policy: str | None
     origin: str | None
+    origins: Form
     reason: str
     method: str | None
     count: int
@@ -48,16 +51,18 @@ def most_refused(sums: Sums) -> list[Refused]:
 
 
 def _refused(sums: Sums) -> Iterator[Refused]:
-    for (policy, origin, reason, method), count, last in sums.refusals:
+    for (policy, origin, origins, reason, method), count, last in sums.refusals:
         now, hint = None, ""
-        if sums.active is not None and policy is not None and origin is not None and reason in _ASKED_AGAIN:
+        if reason in _ASKED_AGAIN and origins == "full":
             now, hint = _asked_again(sums.active, policy, origin, method)
-        yield Refused(policy, origin, reason, method or None, count, last, now, hint)
+        yield Refused(policy, origin, origins, reason, method or None, count, last, now, hint)
 
 
 def _asked_again(
-    active: ActivePolicies, policy: str, origin: str, method: str
+    active: ActivePolicies | None, policy: str | None, origin: str | None, method: str
 ) -> tuple[Literal["allowed", "refused"] | None, str]:
+    if active is None or policy is None or origin is None:
+        return None, ""
     try:
         decision = active.advise(Query(method or "GET", policy=policy, origins=(origin,)))
     except BadQuery:

@@ -13,7 +13,7 @@ from cors_service.decision.covering import RulePatterns
 from cors_service.insights._frequent import FrequentKeys
 from cors_service.insights._moments import Moments
 from cors_service.insights._timeline import Timeline
-from cors_service.insights.lines import Decisions, Line, Others, seconds_of
+from cors_service.insights.lines import Decisions, Form, Line, Others, seconds_of
 
 _REFUSALS: Final = 20_000
 _SERVED: Final = 50_000
@@ -27,8 +27,8 @@ _MOMENTS: Final = 2000
 _REMEMBERED: Final = 100_000
 """Answers of the policies that are remembered while lines are added."""
 
-Refusal = tuple[str | None, str | None, str, str]
-"""The policy, the origin, the code of the reason, and the method if that is what the reason is about."""
+Refusal = tuple[str | None, str | None, Form, str, str]
+"""The policy, the origin and its form, the code of the reason, and the method if that is what the reason is about."""
 Served = tuple[str, int, str, str]
 """The policy, the number of the rule, the pattern and the origin."""
 
@@ -97,7 +97,7 @@ class Sums:
         self._moments = 0
         self.kinds: Counter[tuple[str, bool | None]] = Counter()
         self.instances: set[str] = set()
-        self.revisions: FrequentKeys[str] = FrequentKeys(_REVISIONS)
+        self.revisions: FrequentKeys[str | None] = FrequentKeys(_REVISIONS)
         self.policies: FrequentKeys[str | None] = FrequentKeys(_POLICIES)
         self.asked: set[str] = set()
         self.refusals: FrequentKeys[Refusal] = FrequentKeys(_REFUSALS)
@@ -133,7 +133,7 @@ class Sums:
         count, allowed = line.count, line.allowed
         self.kinds[line.kind, allowed] += count
         self.policies.add(line.policy, count, line.seen)
-        self.revisions.add(line.revision or "", count, line.seen)
+        self.revisions.add(line.revision, count, line.seen)
         if len(self.instances) < _INSTANCES:
             self.instances.add(line.instance)
         if line.is_masked:
@@ -143,7 +143,7 @@ class Sums:
         if allowed is False:
             method = line.method if line.reason in _ABOUT_METHOD else ""
             origin = None if line.origin is UNSET else line.origin
-            self.refusals.add((line.policy, origin, line.reason, method), count, line.seen)
+            self.refusals.add((line.policy, origin, line.origins, line.reason, method), count, line.seen)
         if line.policy is None:
             return
         if self.active is not None and line.policy in self.active.policy_set.policies:

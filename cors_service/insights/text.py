@@ -11,7 +11,6 @@ from cors_service.insights.findings import Findings
 from cors_service.insights.preflights import Choice, RuleCost, is_long
 from cors_service.insights.refusals import Refused
 from cors_service.insights.unused import UnaskedGrant, Unused
-from cors_service.insights.wildcards import Wildcard
 from cors_service.policy.notes import LONG_MAX_AGE
 
 _SHOWN: Final = 10
@@ -29,7 +28,7 @@ def in_text(findings: Findings) -> str:
     if findings.unused is None:
         parts.append(["With --policies PATH, it says what is never used, and what preflights cost."])
     else:
-        parts += [_preflights(findings), _wildcards(findings.wildcards), _unused(findings, findings.unused)]
+        parts += [_preflights(findings), _wildcards(findings), _unused(findings, findings.unused)]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -134,12 +133,13 @@ def _choice(cost: RuleCost, choice: Choice) -> Sequence[str]:
     )
 
 
-def _wildcards(wildcards: list[Wildcard]) -> Iterator[str]:
-    if not wildcards:
+def _wildcards(findings: Findings) -> Iterator[str]:
+    if not findings.wildcards:
         yield "No wildcard served anybody."
         return
+    reaches_back = findings.unused is not None and findings.unused.complete
     yield "Whom wildcards served"
-    for one in wildcards[:_SHOWN]:
+    for one in findings.wildcards[:_SHOWN]:
         where = f"policy {cut(one.policy, 30)}, rule {one.rule}"
         yield f"  {cut(plain(one.pattern), 50)} ({where}): {number(one.count)} {plural(one.count, 'decision')}"
         for origin in one.origins[:_ORIGINS]:
@@ -147,9 +147,9 @@ def _wildcards(wildcards: list[Wildcard]) -> Iterator[str]:
         if one.origins_count > _ORIGINS:
             more = "at least " if not one.complete else ""
             yield f"    {'':>12}  and {more}{number(one.origins_count - _ORIGINS)} more"
-        elif one.complete and one.pattern != "*":
+        elif one.complete and one.pattern != "*" and reaches_back:
             yield f"    {'':>12}  That is all: a list would do."
-    yield from _more(len(wildcards))
+    yield from _more(len(findings.wildcards))
 
 
 def _unused(findings: Findings, found: Unused) -> Iterator[str]:

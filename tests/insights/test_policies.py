@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cors_service.insights.unused import UnaskedGrant, UnseenOrigin, Unused
-from tests.insights.logs import DAY, active, asked, decided, found, preflight, written
+from tests.insights.logs import DAY, REFUSED, active, asked, decided, found, preflight, written
 
 APP = "https://app.example.com"
 
@@ -40,6 +40,14 @@ def test_refusals_without_policies() -> None:
     """Without policies, and for origins that are not written as they were, nothing is said of today."""
     [one] = found(written(allowed=False, reason="origin-not-allowed", rule=None)).refusals
     assert (one.now, one.hint) == (None, "")
+
+
+def test_masked_origins_are_not_asked_about() -> None:
+    """A masked origin looks like an origin, or like none, and no policy can be asked about it."""
+    policies = active()
+    site = written(origin="https://example.com", origins="site", **REFUSED)
+    refused = found(site, written(origin="https://example.com", **REFUSED), policies=policies).refusals
+    assert {(one.origins, one.now) for one in refused} == {("site", None), ("full", "refused")}
 
 
 def test_policies_and_rules_never_used() -> None:
