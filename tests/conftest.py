@@ -35,6 +35,7 @@ LONGEST: Final = (
     "e2e/gateways/test_guard.py",
     "test_pairs.py",
     "e2e/python/test_integrations.py",
+    "docs/test_examples.py",
     "e2e/test_systemd.py",
     "e2e/test_daemon.py",
     "e2e/test_install.py",
@@ -46,7 +47,6 @@ LONGEST: Final = (
     "e2e/load/test_sigterm.py",
     "server/test_backpressure.py",
     "e2e/load/test_many_connections.py",
-    "docs/test_examples.py",
     "test_naive.py",
 )
 """The modules that take longest begin first, so that no core is idle in the end."""

@@ -89,6 +89,7 @@ def _replace(before: dict[str, object], after: dict[str, object]) -> None:
                 setattr(module, key, after[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "old", "new"), FAULTS)
 def test_each_is_found(module: str, old: str, new: str) -> None:
     """A fault is found by the edits by hand, or by the first edits of matches."""

@@ -96,6 +96,7 @@ def matches(expected: str, actual: str) -> bool:
     return re.fullmatch(".*?".join(map(re.escape, expected.split("..."))), actual, re.DOTALL) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document", [path for path in DOCUMENTS if blocks(path, "console")], ids=lambda path: path.name
 )
@@ -149,6 +150,7 @@ def test_policy_examples_load(document: Path, tmp_path: Path) -> None:
             read_policies(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if blocks(path, "python")], ids=lambda path: path.name)
 def test_python_examples_run(document: Path, tmp_path: Path) -> None:
     """Each Python example that is no file runs from its top to its asserts."""
@@ -161,6 +163,7 @@ def test_python_examples_run(document: Path, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document",
     [path for path in DOCUMENTS if "\n# test_" in path.read_text(encoding="utf-8")],

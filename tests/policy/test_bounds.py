@@ -111,6 +111,7 @@ def test_many_mistakes_of_many_documents() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_too_many_mistakes() -> None:
     """A document with a great many mistakes is not read to its end, and says so first."""
     [first, *others] = mistakes_of(json_text(f'{{"version": 1, "policies": {{"a": {{"origins": {[1] * 100_001}}}}}}}'))
@@ -225,6 +226,7 @@ def test_alternatives() -> None:
     assert read_document({"version": 1, "policies": {"a": {"origins": many[:100]}}})
 
 
+@pytest.mark.slow
 def test_sets() -> None:
     """An origin set is counted wherever it is used, however short the documents are that do so."""
     origins = [f"https://a{number}.example" for number in range(2000)]
