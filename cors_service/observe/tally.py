@@ -71,7 +71,9 @@ class Tally:
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""
-        return self._decisions(decision.kind, decision.allowed, decision.reason.code, decision.policy)
+        key = (decision.kind, decision.allowed, decision.reason.code, decision.policy)
+        place = self._places.get(key)
+        return self._decisions(*key) if place is None else place
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
         """Give what counts a query without a decision."""
@@ -79,8 +81,9 @@ class Tally:
 
     def anew(self, fact: Fact) -> None:
         """Count a decision that was made."""
-        self.counts[self._anew] += 1
-        self.again(fact)
+        counts = self.counts
+        counts[self._anew] += 1
+        counts[fact] += 1
 
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
@@ -128,13 +131,10 @@ class Tally:
 
     def _decisions(self, kind: str, allowed: bool | None, reason: str, policy: str | None) -> int:
         """Find the place of the decisions that metrics don't tell apart."""
-        key = (kind, allowed, reason, policy)
-        place = self._places.get(key)
-        if place is None:
-            named = self.policy(policy)
-            place = self.place(DECISIONS, named, kind, ALLOWED[allowed], reason)
-            if named != OTHERS:
-                self._places[key] = place
+        named = self.policy(policy)
+        place = self.place(DECISIONS, named, kind, ALLOWED[allowed], reason)
+        if named != OTHERS:
+            self._places[kind, allowed, reason, policy] = place
         return place
 
 
@@ -180,6 +180,10 @@ class RowTally(Tally):
         """Give what counts a query without a decision."""
         return self._row(Counted.undecided(query, error.code, revision))
 
+    def anew(self, fact: Fact) -> None:
+        """Count a decision that was made."""
+        self.batch((fact,), 1)
+
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
         if fact.epoch is not self._epoch:
@@ -188,9 +192,12 @@ class RowTally(Tally):
 
     def batch(self, facts: Sequence[Fact], anew: int) -> None:
         """Count many decisions."""
+        counts = self.counts
         for fact in facts:
-            self.again(fact)
-        self.counts[self._anew] += anew
+            if fact.epoch is not self._epoch:
+                self._settle(fact)
+            counts[fact.place] += 1
+        counts[self._anew] += anew
 
     def _row(self, what: Counted) -> Row:
         return self._rows.get(what) or Row(what)
