@@ -10,6 +10,7 @@ from cors_service.doctor.exchanges import Exchange
 from cors_service.doctor.layers import SHOWN
 
 _MOST_LINES: Final = 20
+_ALWAYS: Final = frozenset({"Accept", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"})
 _MORE_THAN_LAYERS: Final = frozenset({"vary", "location", "cache-control"})
 
 
@@ -20,7 +21,7 @@ def evidence_of(exchange: Exchange, decision: Decision | None) -> list[str]:
     """
     question, answer = exchange.question, exchange.answer
     sent = [f"> {question.method} {question.url}"]
-    sent += [f"> {name}: {value}" for name, value in question.lines if byte_lowercase(name) != "accept"]
+    sent += [f"> {name}: {value}" for name, value in question.lines if name not in _ALWAYS]
     said = [] if decision is None else [_said(decision)]
     if answer is None:
         return [*sent, f"! {exchange.failure}", *said]

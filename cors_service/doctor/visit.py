@@ -14,6 +14,8 @@ from cors_service.decision.own_origin import own_origin
 from cors_service.doctor.exchanges import Exchange, Question, Role
 from cors_service.doctor.near_misses import near_misses, stranger
 from cors_service.doctor.target import host_of, read_url
+from cors_service.grammar.origin import is_insecure_origin
+from cors_service.grammar.site import same_site
 
 MOST: Final = 15
 """Requests in a visit."""
@@ -142,21 +144,33 @@ def _following(url: str, location: str) -> str | None:
 
 
 def _preflight(role: Role, request: Request) -> Question:
-    return Question(role, request, "OPTIONS", request.url, preflight_headers(request))
+    lines = (*preflight_headers(request), *_metadata(request.origin, request.url))
+    return Question(role, request, "OPTIONS", request.url, lines)
 
 
 def _get(role: Role, request: Request, url: str, origin: str | None = "") -> Question:
     """A GET; of the page, if no origin is named."""
     origin = request.origin if origin == "" else origin
     page = replace(request, url=url, origin=origin or request.origin)
-    return Question(role, page, "GET", url, _lines(request, origin))
+    return Question(role, page, "GET", url, _lines(page, origin))
 
 
 def _lines(request: Request, origin: str | None) -> tuple[tuple[str, str], ...]:
     """The headers that the page sets, but no credentials, and the origin."""
     own = [line for line in request.headers if byte_lowercase(line[0]) != "authorization"]
     accept = [] if any(byte_lowercase(name) == "accept" for name, _ in own) else [("Accept", "*/*")]
-    return (*accept, *own, *([] if origin is None else [("Origin", origin)]))
+    asks = () if origin is None else (("Origin", origin), *_metadata(origin, request.url))
+    return (*accept, *own, *asks)
+
+
+def _metadata(origin: str, url: str) -> tuple[tuple[str, str], ...]:
+    """What browsers say of a request besides: https://w3c.github.io/webappsec-fetch-metadata/."""
+    there = own_origin(url) or "null"
+    # They say it to nobody else.
+    if is_insecure_origin(there):
+        return ()
+    site = "same-site" if same_site(origin, there) else "cross-site"
+    return (("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty"))
 
 
 def _nowhere(url: str, mark: str) -> str:

@@ -214,7 +214,13 @@ def test_layer_at_fault() -> None:
     assert finding.code == Code.ERROR_WITHOUT_HEADERS
     assert finding.mend.startswith("nginx answered this by itself: what shows Express in other answers is missing.")
     [finding] = diagnosed(PUT, refusing_preflights(401, ("WWW-Authenticate", "Bearer"))).findings
-    assert finding.mend.startswith("Something in front asks who it is (Bearer) before CORS is looked at.")
+    assert finding.mend.startswith("Something asks who it is (Bearer) before CORS is looked at.")
+
+
+def test_unknown_server() -> None:
+    """A server that is not known is named as it names itself."""
+    [finding] = diagnosed(GET, saying({"Server": "cloudflare"})).findings
+    assert finding.mend.startswith("It comes from cloudflare.")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,17 @@ def test_preflight() -> None:
     assert get(asked.lines, "access-control-request-headers") == "authorization,content-type"
 
 
+def test_metadata() -> None:
+    """What comes of a page says so as browsers do, and what comes of nobody's page does not."""
+    site = listing("https://www.example.net")
+    for each in visited(request(origin="https://www.example.net"), site):
+        lines = each.question.lines
+        expected = {None: None, "https://www.example.net": "same-site"}.get(each.question.origin, "cross-site")
+        if each.question.role is not Role.NEAR_MISS:
+            assert get(lines, "sec-fetch-site") == expected
+            assert get(lines, "sec-fetch-mode") == (expected and "cors")
+
+
 def test_send() -> None:
     """A method other than GET is sent once, if somebody says so."""
     methods = [each.question.method for each in visited(PUT, listing(PAGE), sends=True)]
