@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 
-from cors_service.browser import Behaviour
+from cors_service.browser import Behaviour, Request
 from cors_service.doctor.asking import make_visit
-from cors_service.doctor.connection import Connector
+from cors_service.doctor.connection import Connector, UnreachableError
+from cors_service.doctor.exchanges import Exchange
 from cors_service.doctor.judging import Diagnosis, diagnose
 from cors_service.doctor.target import read_target
 from cors_service.doctor.verdicts import is_readable
@@ -23,13 +27,20 @@ from cors_service.doctor.visit import MOST, visit
 from tests.e2e.browser.firefox import Firefox, running_firefox
 from tests.e2e.browser.webdriver import Browser, Chromium, running_chromium
 from tests.e2e.browser.webkit import running_webkit
-from tests.e2e.doctor.odd_heads import HEADS, odd_site
+from tests.e2e.doctor.odd_heads import HEADS, odd_answer
 from tests.e2e.doctor.plants import DEFECTS, SOUND, Plant
+from tests.e2e.doctor.random_answers import drawn
 from tests.e2e.doctor.servers import Servers, running_servers
+from tests.e2e.doctor.site import serving
 from tests.e2e.requirements import need
 
 PLANTS = (*DEFECTS, *SOUND)
 ATTEMPT = "const done = arguments[1]; attemptAll(arguments[0]).then((results) => done(JSON.stringify(results)))"
+ATTEMPTS = 100
+"""At a time."""
+IS_SOAK = os.environ.get("CORS_SOAK") == "1"
+ANSWERS = 7000 if IS_SOAK else 200
+SEED = 20261128
 COMMAND = str(Path(sys.executable).with_name("cors-service"))
 
 
@@ -181,15 +192,69 @@ def test_agrees_with_others(
 
 def test_odd_heads(servers: Servers, chromium: Chromium) -> None:
     """However odd the head of an answer is, the doctor reads it as Chromium does."""
-    with odd_site(servers.page) as port:
+    with serving(lambda _, number, __, port: odd_answer(servers.page, number, port)) as port:
         urls = [f"http://127.0.0.1:{port}/{number}/x" for number in range(len(HEADS))]
         pages = [read_target(url, servers.page) for url in urls]
-        visits = [make_visit(visit(page, "mark", follows=True), Connector(), lambda *_: None) for page in pages]
-        expected = dict(zip(HEADS, map(is_readable, visits), strict=True))
+        expected = dict(zip(HEADS, (is_readable(visited(page)) for page in pages), strict=True))
         requests = [{"url": url, "method": "GET", "headers": [], "credentials": "same-origin"} for url in urls]
         results = attempted(chromium, requests)
     assert expected == {name: result["read"] for name, result in zip(HEADS, results, strict=True)}
     assert set(expected.values()) == {True, False}
+
+
+def test_random_answers(servers: Servers, chromium: Chromium) -> None:
+    """Whatever is answered, the doctor's verdict is Chromium's."""
+    seed = SEED if not IS_SOAK else secrets.randbits(32)
+    random = Random(seed)
+    all_drawn = [drawn(random, servers.page) for _ in range(ANSWERS)]
+
+    def answer(method: str, number: int, name: str, port: int) -> bytes:
+        one = all_drawn[number]
+        text = one.second if name == "second" else one.preflight if method == "OPTIONS" else one.first
+        return text.replace(b"{number}", b"%d" % number).replace(b"{port}", b"%d" % port)
+
+    with serving(answer) as port:
+        requests = [
+            {
+                "url": f"http://127.0.0.1:{port}/{number}/first",
+                "method": one.method,
+                "headers": one.headers,
+                "credentials": one.credentials,
+            }
+            for number, one in enumerate(all_drawn)
+        ]
+        expected = [is_readable(visited(page_of(request, servers.page))) for request in requests]
+        results = [
+            result["read"]
+            for first in range(0, ANSWERS, ATTEMPTS)
+            for result in attempted(chromium, requests[first : first + ATTEMPTS])
+        ]
+    wrong = [one for one, said, read in zip(all_drawn, expected, results, strict=True) if said != read]
+    assert (seed, []) == (seed, wrong)
+    assert min(results.count(True), results.count(False)) > ANSWERS // 20
+
+
+def page_of(request: Mapping[str, Any], origin: str) -> Request:
+    """The request of a page, as the doctor is asked about it."""
+    headers = [f"{name}: {value}" for name, value in request["headers"]]
+    credentials = request["credentials"] == "include"
+    return read_target(request["url"], origin, request["method"], headers, credentials=credentials)
+
+
+def visited(page: Request) -> list[Exchange]:
+    """Ask what the page's browser would ask, and no more."""
+    plan = visit(page, "mark", sends=True, follows=True)
+    connector = Connector()
+    done: list[Exchange] = []
+    question = next(plan)
+    while question.role.is_of_page:
+        try:
+            exchange = Exchange(question, connector.ask(question))
+        except UnreachableError as error:
+            exchange = Exchange(question, None, str(error))
+        done.append(exchange)
+        question = plan.send(exchange)
+    return done
 
 
 @pytest.mark.parametrize("plant", DEFECTS, ids=name_of)

@@ -1,12 +1,7 @@
-"""A site whose answers are odd, each in its own way, and which browsers read more patiently than the standard."""
+"""Answers that are odd, each in its own way, and which browsers read more patiently than the standard."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Thread
 from typing import Final
 
 OK: Final = "HTTP/1.1 200 OK"
@@ -66,50 +61,14 @@ HEADS: Final = {
 """The lines of answers, by what is odd about them. The path `/N/...` gets the Nth of them."""
 
 
-@contextmanager
-def odd_site(page: str) -> Iterator[int]:
-    """Give odd answers until the block ends.
+def odd_answer(page: str, number: int, port: int) -> bytes:
+    """Write one of them.
 
     Args:
         page: The origin of the page.
-
-    Yields:
-        The port.
+        number: Which one.
+        port: That of the site.
     """
-    with _Server(("127.0.0.1", 0), _Answering) as server:
-        server.page = page
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class _Server(ThreadingTCPServer):
-    # Browsers keep connections open without a request.
-    daemon_threads = True
-    block_on_close = False
-    page = ""
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self.server_address[1])
-
-
-class _Answering(StreamRequestHandler):
-    server: _Server
-
-    def handle(self) -> None:
-        """Give one answer."""
-        match = re.match(rb"[A-Z]+ /(\d+)/", self.rfile.readline())
-        if match is None:
-            return
-        while self.rfile.readline().strip():
-            pass
-        lines = list(HEADS.values())[int(match[1])]
-        port = self.server.port
-        text = "\r\n".join(lines).format(page=self.server.page, host=f"127.0.0.1:{port}", port=port)
-        self.wfile.write(f"{text}\r\n\r\n{'0' if CHUNKED in lines else ''}\r\n\r\n".encode("latin-1"))
+    lines = list(HEADS.values())[number]
+    text = "\r\n".join(lines).format(page=page, host=f"127.0.0.1:{port}", port=port)
+    return f"{text}\r\n\r\n{'0' if CHUNKED in lines else ''}\r\n\r\n".encode("latin-1")
