@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
 from cors_service.insights.lines import Decisions, Line, NotALine, Others, instant_of, read_line, seconds_of
+from cors_service.insights.timeline import Point
 
 KEPT_DAYS: Final = 90
 MINUTE: Final = 60
@@ -82,24 +83,6 @@ class Taken(Struct, frozen=True):
     is_new: bool
     unread: int = 0
     why: str = ""
-
-
-class Minute(NamedTuple):
-    """What happened in some time.
-
-    Attributes:
-        at: When it began, in seconds since 1970.
-        allowed: Requests other than preflights that were not refused.
-        preflights: Preflights that were allowed.
-        refused: Requests of both kinds that were refused.
-        other: Decisions of which more is not known.
-    """
-
-    at: int
-    allowed: int
-    preflights: int
-    refused: int
-    other: int
 
 
 class RollUps:
@@ -185,7 +168,7 @@ class RollUps:
         self._kinds = {kind: number for kind, number in self._kinds.items() if number not in numbers}
         self._refused = sum(kind[6] is False for kind in self._kinds)
 
-    def traffic(self, begin: int, end: int, step: int) -> Iterator[Minute]:
+    def traffic(self, begin: int, end: int, step: int) -> Iterator[Point]:
         """Give what happened, step by step; steps in which nothing did are left out.
 
         Args:
@@ -198,7 +181,7 @@ class RollUps:
             "FROM traffic WHERE minute >= :begin AND minute < :end GROUP BY at ORDER BY at",
             {"step": step, "begin": begin, "end": end},
         )
-        return map(Minute._make, rows)
+        return map(Point._make, rows)
 
     def lines(self, begin: int, end: int, wanted: Wanted = _everything) -> Iterator[Line]:
         """Give a line for each kind of decision, as if all were of one interval; preflights hour by hour.
@@ -219,7 +202,7 @@ class RollUps:
         for first, last, count, seen, *kind in rows:
             yield _line(instant_of(first), instant_of(last + HOUR), count, seen, kind)
 
-    def hours(self, begin: int, end: int, wanted: Wanted = _everything) -> Iterator[Minute]:
+    def hours(self, begin: int, end: int, wanted: Wanted = _everything) -> Iterator[Point]:
         """Give what happened hour by hour; hours in which nothing did are left out.
 
         Args:
@@ -235,7 +218,7 @@ class RollUps:
             "WHERE wanted(policy)) ON number = decisions.kind WHERE hour >= ? AND hour < ? GROUP BY hour ORDER BY hour",
             (begin, end),
         )
-        return map(Minute._make, rows)
+        return map(Point._make, rows)
 
     def instances(self, begin: int) -> list[str]:
         """Name the replicas of which there are batches since some time, in seconds since 1970."""

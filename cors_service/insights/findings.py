@@ -7,11 +7,11 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from cors_service.insights._timeline import Point
 from cors_service.insights.lines import instant_of, seconds_of
 from cors_service.insights.preflights import RuleCost, costs_of
 from cors_service.insights.refusals import Refused, most_refused
 from cors_service.insights.sums import Sums
+from cors_service.insights.timeline import Point
 from cors_service.insights.unused import UNSEEN_DAYS, Unused, unused
 from cors_service.insights.wildcards import Wildcard, served_by_wildcards
 from cors_service.policy import PolicySet

@@ -12,14 +12,16 @@ from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.decision.covering import RulePatterns
 from cors_service.insights._frequent import FrequentKeys
 from cors_service.insights._moments import Moments
-from cors_service.insights._timeline import Timeline
 from cors_service.insights.lines import Decisions, Form, Line, Others, seconds_of
+from cors_service.insights.timeline import Timeline
 
 _REFUSALS: Final = 20_000
 _SERVED: Final = 50_000
 _POLICIES: Final = 20_000
 _REVISIONS: Final = 100
 _INSTANCES: Final = 1000
+_KINDS: Final = 50
+"""Kinds of decisions; a service knows a handful."""
 _METHODS: Final = 20
 """Methods of a rule that are counted one by one."""
 _MOMENTS: Final = 2000
@@ -131,7 +133,8 @@ class Sums:
 
     def _add(self, line: Decisions) -> None:
         count, allowed = line.count, line.allowed
-        self.kinds[line.kind, allowed] += count
+        kind = (line.kind, allowed)
+        self.kinds[kind if kind in self.kinds or len(self.kinds) < _KINDS else ("", None)] += count
         self.policies.add(line.policy, count, line.seen)
         self.revisions.add(line.revision, count, line.seen)
         if len(self.instances) < _INSTANCES:

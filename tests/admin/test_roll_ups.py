@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from cors_service.admin import roll_ups
-from cors_service.admin.roll_ups import DAY, HOUR, CannotKeep, Minute, RollUps
+from cors_service.admin.roll_ups import DAY, HOUR, CannotKeep, RollUps
 from cors_service.insights.findings import findings_of
 from cors_service.insights.lines import Decisions, read_line
 from cors_service.insights.sums import Sums
+from cors_service.insights.timeline import Point
 from tests.insights.logs import BEGIN, REFUSED, active, asked, decided, preflight, written
 
 NOW = BEGIN + DAY
@@ -104,10 +105,10 @@ def test_traffic(kept: RollUps) -> None:
     )
     begin = int(BEGIN)
     assert list(kept.traffic(begin, begin + HOUR, 60)) == [
-        Minute(begin, 2, 1, 0, 7),
-        Minute(begin + 120, 0, 0, 5, 0),
+        Point(begin, 2, 1, 0, 7),
+        Point(begin + 120, 0, 0, 5, 0),
     ]
-    assert list(kept.traffic(begin, begin + HOUR, HOUR)) == [Minute(begin, 2, 1, 5, 7)]
+    assert list(kept.traffic(begin, begin + HOUR, HOUR)) == [Point(begin, 2, 1, 5, 7)]
     assert list(kept.traffic(begin + 60, begin + 120, 60)) == []
 
 

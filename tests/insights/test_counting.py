@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.insights._frequent import FrequentKeys
-from cors_service.insights._timeline import STEPS, Timeline
+from cors_service.insights.timeline import STEPS, Timeline
 
 COUNTS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=200)
 

@@ -108,7 +108,9 @@ def test_memory_is_bounded(with_policies: bool, monkeypatch: pytest.MonkeyPatch)
         stranger = {"origin": f"https://{number}.example.org", "allowed": False, "reason": "origin-not-allowed"}
         sums.add(line(number * 1000, rule=None, revision=revision, instance=str(number), **stranger))
         sums.add(line(rule=2, origin=f"https://x{number}.partner.example", revision=revision, method=f"M{number}"))
+        sums.add(line(policy=f"policy-{number}", rule=number, revision=revision, kind=f"kind-{number}"))
         sums.add(line(policy=f"policy-{number}", rule=number, revision=revision))
+    assert len(sums.kinds) <= 51
     assert len(sums.refusals) < 40
     assert len(sums.served) < 40
     assert len(sums.policies) < 40
@@ -117,7 +119,7 @@ def test_memory_is_bounded(with_policies: bool, monkeypatch: pytest.MonkeyPatch)
     assert len(sums.rules) <= 20
     assert len(sums._places) <= 20
     assert all(len(rule.requests) <= 21 for rule in sums.rules.values())
-    assert findings_of(sums).decisions == 1500
+    assert findings_of(sums).decisions == 2000
 
 
 def test_traffic() -> None:
