@@ -55,8 +55,8 @@ class Caller:
 
 @pytest.mark.parametrize(("kind", "remembered", "new"), [(Tally, 0.04, 0.04), (RowTally, 0.04, 0.15)])
 def test_counting_is_cheap(kind: type[Tally], remembered: float, new: float) -> None:
-    """Counting for metrics takes at most a twenty-fifth of what an answer takes without it, besides what the system does
-    for it; a new row takes more, but there is an end to rows in each interval.
+    """Counting for metrics takes at most a twenty-fifth of what an answer takes without it, besides the system's part;
+    a new row takes more, but there is an end to rows in each interval.
     """
     plain, counting = Caller(NoTally()), Caller(kind(Table()))
     assert counting.remembered() <= (1 + remembered) * plain.remembered()
