@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from cors_service.decision import Decision, Query
@@ -59,5 +60,16 @@ class SampledTally(RowTally):
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
         super().again(fact)
+        if self._fraction:
+            self._sample(fact)
+
+    def batch(self, facts: Sequence[Fact], anew: int) -> None:
+        """Count many decisions, or one that was made."""
+        super().batch(facts, anew)
+        if self._fraction:
+            for fact in facts:
+                self._sample(fact)
+
+    def _sample(self, fact: Fact) -> None:
         if random.random() < self._fraction:  # noqa: S311 - nobody gains by foreseeing it
             self.sights.sample(fact.what)

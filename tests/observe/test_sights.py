@@ -84,7 +84,7 @@ def test_watched(table: Table, sights: Sights) -> None:
 
 
 def test_sampled(table: Table, sights: Sights) -> None:
-    """Each kind of decision is noted when it is new, and so many of all as the fraction says."""
+    """Each kind of decision is noted when it is new, and so many of all as the fraction says, in batches as well."""
     tally = SampledTally(table, sights, 1.0)
     kinds = [ALLOWED, REFUSED, structs.replace(REFUSED, method="PUT")]
     for what in kinds:
@@ -93,6 +93,9 @@ def test_sampled(table: Table, sights: Sights) -> None:
     found = sights.take()
     assert [sight.what for sight in found if not sight.is_sample] == kinds
     assert [sight.what for sight in found if sight.is_sample] == [what for what in kinds for _ in range(3)]
+    tally.anew(Row(ALLOWED))
+    tally.batch([Row(ALLOWED), Row(REFUSED)], 0)
+    assert [sight.what for sight in sights.take()] == [ALLOWED, ALLOWED, REFUSED]
     never = SampledTally(table, sights, 0.0)
     never.again(Row(ALLOWED))
     assert [sight.is_sample for sight in sights.take()] == [False]
