@@ -45,8 +45,8 @@ from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
-from cors_service.ledger import IChangeStore
 from cors_service.ledger.directory import DirectoryStore
+from cors_service.ledger.interfaces import IChangeStore
 from cors_service.observe.interfaces import IRequests, ITally
 from cors_service.observe.table import Table
 from cors_service.observe.tally import NoRequests, NoTally, Requests, Tally

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.ledger import IChangeStore
+from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import Kept, StoreUnavailable
 
 FOLLOW_SECONDS: Final = 1.0

@@ -1,10 +1,8 @@
 """The ledger: every change of policies, in a gapless chain that shows when somebody tampered with it.
 
 * `entry` has the values, `edits` what somebody wants to change; `chain` checks whether a ledger is whole. All are pure.
-* `IChangeStore` is a store of policies with a ledger; `directory` has one: documents, with the ledger beside them.
+* `interfaces` says what a store of policies with a ledger is; `directory` has one: documents, with the ledger beside.
 * `editing` writes a change into a document and keeps its comments; `files` makes a change in one step.
 
 Nothing here imports Twisted.
 """
-
-from cors_service.ledger._interfaces import IChangeStore as IChangeStore

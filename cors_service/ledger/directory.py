@@ -16,12 +16,12 @@ from zope.interface import implementer
 
 from cors_service.algebra import Comparison, compare
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.ledger._interfaces import IChangeStore
 from cors_service.ledger.chain import differences, put, revision_by
 from cors_service.ledger.editing import NotEditable, edited, new_document, read_structure
 from cors_service.ledger.edits import Body, Edit, as_document, check_bodies, digests_of
 from cors_service.ledger.entry import NO_ENTRY, TABLES, Entry, Head, Key, Signed
 from cors_service.ledger.files import LedgerFiles, Texts, hash_of_text
+from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable
 from cors_service.ledger.widening import narrows, witness_of
 from cors_service.policy import PolicySet, Source, read_document, revision

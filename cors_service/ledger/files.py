@@ -23,34 +23,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from cors_service.ledger.entry import Head, Signed, canonical
-
-DIRECTORY: Final = ".ledger"
-"""Beside the documents; what reads these looks at no name that begins with a dot."""
+from cors_service.reader.pending import DOCUMENTS, LEDGER, PENDING, PLAN, Planned, PlannedDocument
 
 Texts = Mapping[str, tuple[bytes | None, str | None]]
 """The new text of each document by its name, or None to remove it; and the hash of the text that is there."""
 
-_PLAN: Final = "plan.json"
-_DOCUMENTS: Final = "documents"
 _HEAD: Final = "head.json"
 _ENTRIES: Final = "entries"
 _BODIES: Final = "bodies"
 _DIGITS: Final = 16
-
-
-class Document(Struct, frozen=True):
-    """What a change does to a document.
-
-    Attributes:
-        before: The hash of its text; None if there was no such document.
-        is_gone: Whether it is removed.
-    """
-
-    before: str | None
-    is_gone: bool = False
 
 
 class LedgerFiles:
@@ -63,9 +46,9 @@ class LedgerFiles:
             documents: The directory.
         """
         self._documents = documents
-        self._path = documents / DIRECTORY
+        self._path = documents / LEDGER
         self._staged = self._path / "staged"
-        self._pending = self._path / "pending"
+        self._pending = documents / PENDING
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -139,17 +122,17 @@ class LedgerFiles:
         Raises:
             OSError: It can't be written.
         """
-        (self._staged / _DOCUMENTS).mkdir(parents=True)
-        plan = {}
+        (self._staged / DOCUMENTS).mkdir(parents=True)
+        plan: dict[str, PlannedDocument] = {}
         for name, (text, before) in documents.items():
-            plan[name] = Document(before, is_gone=text is None)
+            plan[name] = PlannedDocument(before, is_gone=text is None)
             if text is not None:
-                self._write(self._staged / _DOCUMENTS / name, text, like=self._documents / name)
-        self._write(self._staged / _PLAN, canonical({"seq": signed.entry.seq, "documents": plan}))
+                self._write(self._staged / DOCUMENTS / name, text, like=self._documents / name)
+        self._write(self._staged / PLAN, canonical(Planned(signed.entry.seq, plan)))
         self._write(self._staged / _ENTRIES, canonical(signed))
         self._write(self._staged / _BODIES, canonical(bodies))
         self._write(self._staged / _HEAD, canonical(signed.head))
-        for directory in (self._staged / _DOCUMENTS, self._staged):
+        for directory in (self._staged / DOCUMENTS, self._staged):
             _sync(directory)
 
     def commit(self) -> None:
@@ -170,7 +153,7 @@ class LedgerFiles:
     def _finish(self) -> None:
         """Put what is pending into place; whatever was done before is not done again."""
         try:
-            plan = msgspec.json.decode((self._pending / _PLAN).read_bytes(), type=_Plan)
+            plan = msgspec.json.decode((self._pending / PLAN).read_bytes(), type=Planned)
         except FileNotFoundError:
             shutil.rmtree(self._pending, ignore_errors=True)
             return
@@ -183,12 +166,12 @@ class LedgerFiles:
         _move(self._pending / _HEAD, self._path / _HEAD)
         _sync(self._path)
         # Only now is it forgotten what was to be done.
-        (self._pending / _PLAN).unlink()
+        (self._pending / PLAN).unlink()
         shutil.rmtree(self._pending)
 
-    def _put(self, name: str, document: Document) -> None:
+    def _put(self, name: str, document: PlannedDocument) -> None:
         """Put a document into its place, unless somebody has written another there meanwhile."""
-        new, place = self._pending / _DOCUMENTS / name, self._documents / name
+        new, place = self._pending / DOCUMENTS / name, self._documents / name
         if not document.is_gone and not new.exists():
             return
         if hash_of_file(place) != document.before:
@@ -208,11 +191,6 @@ class LedgerFiles:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-
-
-class _Plan(Struct):
-    seq: int
-    documents: dict[str, Document]
 
 
 def hash_of_file(path: Path) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
+from cors_service.reader.pending import pending
 from cors_service.reader.sources import State, States, state_of, states_of
 
 POLL_SECONDS: Final = 0.5
@@ -118,7 +119,8 @@ class Looks:
         return {**dict.fromkeys(self._seen), **dict.fromkeys(self._changed), **states_of(self._path, self._limits)}
 
     def _find(self, names: Collection[str]) -> dict[str, State | None]:
-        return {name: state_of(self._path, name) for name in {*names, *self._changed}}
+        # What was written as one change is found as one.
+        return {name: state_of(self._path, name) for name in {*names, *self._changed, *pending(self._path)}}
 
 
 def _put(states: States, name: str, state: State | None) -> None:

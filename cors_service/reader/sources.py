@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,6 +15,7 @@ from cors_service.policy import PolicySet, Source
 from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits, TooLongError, in_time, limit_memory
+from cors_service.reader.pending import pending, waiting_document
 
 _SUFFIXES: Final = (".toml", ".json")
 SUITE_SUFFIX: Final = ".test.toml"
@@ -140,7 +142,7 @@ def read_text(path: Path, name: str, limits: ReaderLimits = DEFAULT_LIMITS) -> t
     document = f"{path}/{name}" if name else str(path)
     shown = shown_path(document)
     try:
-        data, state = _read(document, str(path) if name else None, limits)
+        data, state = _read_waiting(path, name, limits) or _read(document, str(path) if name else None, limits)
     except OSError as error:
         return unreadable(shown, error), _state_of(Path(document).stat)
     try:
@@ -165,6 +167,8 @@ def look_at(path: Path, limits: ReaderLimits = DEFAULT_LIMITS) -> States:
     with os.scandir(path) as entries:
         documents = (entry for entry in entries if is_document_name(entry.name) and not _is_directory(entry))
         found = {entry.name: _state_of(entry.stat) for entry in islice(documents, limits.documents + 1)}
+    for name, planned in pending(path).items():
+        _overlay(found, path, name, is_gone=planned.is_gone)
     if len(found) > limits.documents:
         raise OSError(f"it holds more than {limits.documents} documents")
     # One that is too large is a mistake by itself, and not read.
@@ -186,6 +190,11 @@ def state_of(path: Path, name: str) -> State | None:
     document = path / name
     if name and (not is_document_name(name) or document.is_dir()):
         return None
+    planned = pending(path).get(name) if name else None
+    if planned is not None:
+        states = {name: _state_of(document.stat)} if document.exists() else {}
+        _overlay(states, path, name, is_gone=planned.is_gone)
+        return states.get(name)
     state = _state_of(document.stat)
     # A link that leads nowhere is a document that can't be read.
     return state if state or not name or document.is_symlink() else None
@@ -249,6 +258,24 @@ def _is_new(document: Path, seen: set[str]) -> bool:
     is_new = real not in seen
     seen.add(real)
     return is_new
+
+
+def _overlay(states: States, path: Path, name: str, *, is_gone: bool) -> None:
+    """Take a document of a change that is made for what it will be, as long as it waits."""
+    state = _state_of(Path(waiting_document(path, name)).stat)
+    if is_gone:
+        states.pop(name, None)
+    elif state:
+        states[name] = state
+
+
+def _read_waiting(path: Path, name: str, limits: ReaderLimits) -> tuple[bytes, State] | None:
+    """Read a document that waits to be put into its place; None if it does not."""
+    if not (name and name in pending(path)):
+        return None
+    with suppress(FileNotFoundError):
+        return _read(waiting_document(path, name), str(path), limits)
+    return None
 
 
 def _read(document: str, directory: str | None, limits: ReaderLimits) -> tuple[bytes, State]:

@@ -241,6 +241,8 @@ def test_killed_anywhere(path: Path, tmp_path: Path) -> None:
     seqs = [one["seq"] for one in found]
     assert sorted(seqs) == seqs
     assert {1, 2} == set(seqs)
+    # Whoever reads the documents before that finds all of the change, or nothing of it.
+    assert [found[0]["read"] if seq == 1 else last["read"] for seq in seqs] == [one["read"] for one in found]
     for one in found:
         assert (found[0] if one["seq"] == 1 else last)["documents"] == one["documents"]
         assert (one["is_whole"], one["broken"], one["left"]) == (True, [], [".ledger"])
