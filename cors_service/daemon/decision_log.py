@@ -24,10 +24,10 @@ from cors_service.observe.masking import Masking
 from cors_service.observe.process import Process
 from cors_service.observe.reports import Replica, Reports, report_url
 from cors_service.observe.rolling import Roller
-from cors_service.observe.sights import Sights
+from cors_service.observe.sights import Sight, Sights
 from cors_service.observe.spool import CannotSpool, Spool
 from cors_service.observe.table import Table
-from cors_service.observe.totals import Interval
+from cors_service.observe.totals import Totals
 from cors_service.observe.watching import SampledTally, WatchedTally
 from cors_service.server.server import CannotServe
 from cors_service.web.workers import iso
@@ -84,10 +84,11 @@ def make_tally(settings: Settings, table: Table, sights: Sights) -> ITally:
 
 def make_log(
     settings: Settings,
-    take: Callable[[], Interval],
+    totals: Totals,
     replica: Callable[[], Replica],
     reactor: Any,
     *,
+    sights: Callable[[], Iterable[Sight]] = tuple,
     when_rolled: Callable[[], object] = lambda: None,
     patience: float = 0.0,
 ) -> DecisionLog:
@@ -95,9 +96,10 @@ def make_log(
 
     Args:
         settings: The settings.
-        take: Gives what was decided since it was called last.
+        totals: Sums up what was decided.
         replica: Says how this service is.
         reactor: The reactor, which may run already: a spool can't be handed on to a process that goes on as a daemon.
+        sights: Gives single decisions, where this process decides.
         when_rolled: Is called behind each interval.
         patience: Seconds until other processes have told of the single decisions of an interval.
 
@@ -111,7 +113,7 @@ def make_log(
         url, headers = report_url(settings.report_to), _report_headers(settings)
         reports = Reports(url, spool, replica, reactor, headers=headers)
     return DecisionLog(
-        take,
+        lambda: totals.take(reactor.seconds()),
         Roller(instance_of(settings), masking, settings.log_sample),
         reactor,
         file=_make_file(settings),
@@ -119,6 +121,8 @@ def make_log(
         reports=reports,
         interval=settings.log_interval,
         patience=patience,
+        sights=sights,
+        look=lambda: totals.look(reactor.seconds()),
         when_rolled=when_rolled,
     )
 

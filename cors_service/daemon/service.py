@@ -26,7 +26,7 @@ from cors_service.observe.process import Process
 from cors_service.observe.sights import Sights, read_sights
 from cors_service.observe.table import Table
 from cors_service.observe.tally import RELOAD_DURATIONS, RELOADS, SHADOW, NoTally
-from cors_service.observe.totals import Interval, Totals
+from cors_service.observe.totals import Totals
 from cors_service.policy.change import Change
 from cors_service.processes import nameless_file
 from cors_service.reader.snapshot import Snapshot
@@ -69,12 +69,14 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
         settings, store, initial, endpoints, reactor, access=access, notifier=notifier, tally=tally
     )
 
-    def take() -> Interval:
-        if service.log is not None:
-            service.log.note(sights.take())
-        return totals.take(reactor.seconds())
-
-    service.make_log = partial(make_log, settings, take, lambda: make_replica(settings, [service.process()]), reactor)
+    service.make_log = partial(
+        make_log,
+        settings,
+        totals,
+        lambda: make_replica(settings, [service.process()]),
+        reactor,
+        sights=sights.take,
+    )
     service.tree.status.log = service.log_told
     if not settings.no_metrics:
         exposition = Exposition(totals, reactor.seconds, lambda: [service.process()])
@@ -273,7 +275,7 @@ def supervise(
         services.make_log = partial(
             make_log,
             settings,
-            lambda: totals.take(reactor.seconds()),
+            totals,
             lambda: make_replica(settings, supervisor.processes()),
             reactor,
             when_rolled=supervisor.tell_all_soon,

@@ -25,6 +25,7 @@ from cors_service.observe.words import INTERVAL_SECONDS
 MOST_NAMED: Final = 10
 """Refusals of a minute that are told in the log of the service, each with a line."""
 
+_LOOK_SECONDS: Final = 1.0
 _MINUTE: Final = 60.0
 _MOST_SIGHTS: Final = 10_000
 
@@ -57,6 +58,8 @@ class DecisionLog:
         reports: Reports | None = None,
         interval: float = INTERVAL_SECONDS,
         patience: float = 0.0,
+        sights: Callable[[], Iterable[Sight]] = tuple,
+        look: Callable[[], object] = lambda: None,
         when_rolled: Callable[[], object] = lambda: None,
         in_thread: Callable[..., Deferred[Any]] = deferToThread,
     ) -> None:
@@ -71,6 +74,8 @@ class DecisionLog:
             reports: Sends what the spool has.
             interval: Seconds of decisions that a line sums up.
             patience: Seconds until other processes have told of the single decisions of an interval.
+            sights: Gives the single decisions of this process; others `note` theirs.
+            look: Is called each second: so it is known to a second when something was decided.
             when_rolled: Is called behind each interval.
             in_thread: Runs a function where it may block; gives a Deferred of the result.
         """
@@ -82,11 +87,13 @@ class DecisionLog:
         self._reports = reports
         self._interval = interval
         self._patience = patience
+        self._own = sights
         self._when_rolled = when_rolled
         self._in_thread = in_thread
         self._one = DeferredLock()
         self._looping = LoopingCall(self._begin)
-        self._looping.clock = reactor
+        self._looking = LoopingCall(look)
+        self._looping.clock = self._looking.clock = reactor
         self._sights: list[Sight] = []
         self._faults: dict[str, str | None] = {}
         # Of the refusals of this minute: when it began, and how many there were.
@@ -101,6 +108,7 @@ class DecisionLog:
     def start(self) -> None:
         """Begin."""
         self._looping.start(self._interval, now=False)
+        self._looking.start(_LOOK_SECONDS, now=False)
         if self._reports is not None:
             self._reports.startService()
 
@@ -110,8 +118,9 @@ class DecisionLog:
         Args:
             seconds: For sending; what is not sent then waits in the spool.
         """
-        if self._looping.running:
-            self._looping.stop()
+        for looping in (self._looping, self._looking):
+            if looping.running:
+                looping.stop()
         # Processes that have ended have nothing more to tell.
         self._patience = 0.0
         await self._one.run(self.roll)
@@ -163,6 +172,7 @@ class DecisionLog:
         interval = self._take()
         if self._patience:
             await deferLater(self._reactor, self._patience)
+        self.note(self._own())
         sights, self._sights = self._sights, []
         try:
             done: _Done = await self._in_thread(self._write, interval, sights)
