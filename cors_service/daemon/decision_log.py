@@ -28,7 +28,7 @@ from cors_service.observe.sights import Sight, Sights
 from cors_service.observe.spool import CannotSpool, Spool
 from cors_service.observe.table import Table
 from cors_service.observe.totals import Totals
-from cors_service.observe.watching import SampledTally, WatchedTally
+from cors_service.observe.watching import LoggedTally, SampledTally, WatchedTally
 from cors_service.server.server import CannotServe
 from cors_service.web.workers import iso
 
@@ -77,9 +77,9 @@ def make_tally(settings: Settings, table: Table, sights: Sights) -> ITally:
         table: Where to count.
         sights: Keeps single decisions for the log.
     """
-    if settings.has_decision_log:
-        return SampledTally(table, sights, settings.log_sample)
-    return WatchedTally(table, sights)
+    if not settings.has_decision_log:
+        return WatchedTally(table, sights)
+    return SampledTally(table, sights, settings.log_sample) if settings.log_sample else LoggedTally(table, sights)
 
 
 def make_log(

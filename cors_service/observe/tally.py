@@ -182,7 +182,11 @@ class RowTally(Tally):
 
     def anew(self, fact: Fact) -> None:
         """Count a decision that was made."""
-        self.batch((fact,), 1)
+        if fact.epoch is not self._epoch:
+            self._settle(fact)
+        counts = self.counts
+        counts[self._anew] += 1
+        counts[fact.place] += 1
 
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""

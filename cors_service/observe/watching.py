@@ -42,8 +42,22 @@ class WatchedTally(Tally):
         return super().fact(query, decision)
 
 
-class SampledTally(RowTally):
-    """Counts as `RowTally` does, and notes what is new and a sample."""
+class LoggedTally(RowTally):
+    """Counts as `RowTally` does, and notes what is new."""
+
+    def __init__(self, table: Table, sights: Sights) -> None:
+        """Make one.
+
+        Args:
+            table: Where to count; nobody else counts there.
+            sights: Keeps what is new.
+        """
+        super().__init__(table, sights.note)
+        self.sights = sights
+
+
+class SampledTally(LoggedTally):
+    """Counts as `LoggedTally` does, and notes a sample."""
 
     def __init__(self, table: Table, sights: Sights, fraction: float) -> None:
         """Make one.
@@ -53,22 +67,24 @@ class SampledTally(RowTally):
             sights: Keeps what is new, and the sample.
             fraction: The share of decisions that are in it.
         """
-        super().__init__(table, sights.note)
-        self.sights = sights
+        super().__init__(table, sights)
         self._fraction = fraction
+
+    def anew(self, fact: Fact) -> None:
+        """Count a decision that was made."""
+        super().anew(fact)
+        self._sample(fact)
 
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
         super().again(fact)
-        if self._fraction:
-            self._sample(fact)
+        self._sample(fact)
 
     def batch(self, facts: Sequence[Fact], anew: int) -> None:
-        """Count many decisions, or one that was made."""
+        """Count many decisions."""
         super().batch(facts, anew)
-        if self._fraction:
-            for fact in facts:
-                self._sample(fact)
+        for fact in facts:
+            self._sample(fact)
 
     def _sample(self, fact: Fact) -> None:
         if random.random() < self._fraction:  # noqa: S311 - nobody gains by foreseeing it
