@@ -21,17 +21,14 @@ class Layer(StrEnum):
     FLASK = "Flask"
 
 
+CACHES: Final = ("age", "x-cache", "x-cache-status", "x-proxy-cache", "cf-cache-status", "cache-status", "x-varnish")
+"""Headers that only caches write, by their lower-case names."""
+
 SHOWN: Final = (
     "server",
     "via",
     "x-powered-by",
-    "age",
-    "x-cache",
-    "x-cache-status",
-    "x-proxy-cache",
-    "cf-cache-status",
-    "cache-status",
-    "x-varnish",
+    *CACHES,
     "www-authenticate",
     "proxy-authenticate",
 )
@@ -44,7 +41,6 @@ _SIGNS: Final = (
     (Layer.FLASK, "server", re.compile(r"\s*werkzeug\b", re.IGNORECASE)),
     (Layer.EXPRESS, "x-powered-by", re.compile(r"\s*express\b", re.IGNORECASE)),
 )
-_CACHES: Final = ("x-cache", "x-cache-status", "x-proxy-cache", "cf-cache-status", "cache-status")
 _HIT: Final = re.compile(r"\bhit\b", re.IGNORECASE)
 
 
@@ -55,7 +51,7 @@ def layers_of(answer: Answer) -> tuple[Layer, ...]:
 
 def cache_line(answer: Answer) -> str | None:
     """The line that shows that a cache gave an answer, which it had kept; None if there is none."""
-    for name in _CACHES:
+    for name in CACHES:
         if (value := answer.get(name)) is not None and _HIT.search(value):
             return f"{name}: {cut(value)}"
     age = answer.get("age")

@@ -8,6 +8,7 @@ from cors_service.decision import ActivePolicies, Query
 from cors_service.doctor.codes import Code
 from cors_service.doctor.exchanges import Answer, Question, Role
 from cors_service.doctor.judging import diagnose
+from cors_service.doctor.near_misses import stranger
 from cors_service.policy import read_document
 from tests.doctor.sites import (
     PAGE,
@@ -23,6 +24,7 @@ from tests.doctor.sites import (
     visited,
 )
 
+STRANGER = stranger(PAGE)
 GET = request()
 PUT = request("PUT")
 SHOP = request("GET", ("X-Shop", "7"))
@@ -97,6 +99,11 @@ def revealing(site: Site) -> Site:
     return lambda question: site(question) if question.origin == PAGE else refusal
 
 
+def lacking_on_refusals(more: dict[str, str]) -> Site:
+    """A site whose answers for others lack Vary."""
+    return lambda question: answer(200, more) if question.origin in {None, STRANGER} else listing(PAGE)(question)
+
+
 NO_VARY = without("Vary", listing(PAGE))
 DEFECTS = {
     "nothing at all": (GET, saying({}), {Code.ACAO_MISSING}, False),
@@ -121,6 +128,15 @@ DEFECTS = {
     "True": (GET, listing(PAGE, more={"Access-Control-Allow-Credentials": "True"}), {Code.ACAC_NOT_TRUE}, True),
     "no cookies": (COOKIES, listing(PAGE), {Code.ACAC_NOT_TRUE}, False),
     "no Vary": (GET, NO_VARY, {Code.VARY_MISSING}, True),
+    "a kept refusal without Vary": (GET, lacking_on_refusals({"Cache-Control": "public"}), {Code.VARY_MISSING}, True),
+    "a refusal behind a cache": (GET, lacking_on_refusals({"X-Cache": "MISS"}), {Code.VARY_MISSING}, True),
+    "a refusal that nobody keeps": (GET, lacking_on_refusals({}), {Code.HEALTHY}, True),
+    "a kept answer for all": (
+        GET,
+        lacking_on_refusals({"Cache-Control": "max-age=60", "Access-Control-Allow-Origin": "*"}),
+        {Code.HEALTHY},
+        True,
+    ),
     "a cache without Vary": (GET, cached(NO_VARY), {Code.VARY_MISSING, Code.CACHE_MIXES_ORIGINS}, True),
     "a cache that is deaf to Vary": (GET, cached(listing(PAGE)), {Code.CACHE_MIXES_ORIGINS}, True),
     "405": (PUT, refusing_preflights(405), {Code.PREFLIGHT_STATUS}, False),
