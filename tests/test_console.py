@@ -30,11 +30,24 @@ VALUES: Final = {
     Step.URL_SCHEME: "ftp",
     Step.CONTENT_SECURITY_POLICY: "connect-src 'self'",
 }
+LEADING: Final = {
+    Step.REDIRECT_SCHEME: "data:text/plain,x",
+    Step.REDIRECT_WITH_CREDENTIALS: "https://user:secret@b.example/",
+}
+
+
+def failure(step: Step) -> Failure:
+    """A failure at a step, with the facts that belong to it."""
+    value, leads_to = VALUES.get(step, ""), LEADING.get(step)
+    preflight = step is Step.NETWORK_ERROR
+    return Failure(step, URL, PAGE, value, preflight=preflight, status=403, leads_to=leads_to)
+
+
 PRINTED: Final = {
-    (engine, step): console_lines(engine, Failure(step, URL, PAGE, VALUES.get(step, ""), status=403))
+    (engine, step): console_lines(engine, failure(step))
     for engine in ENGINES
     for step in Step
-    if console_lines(engine, Failure(step, URL, PAGE))
+    if console_lines(engine, failure(step))
 }
 """What each engine prints at each step."""
 
@@ -82,8 +95,8 @@ def test_facts(engine: Behaviour, step: Step) -> None:
 
 def test_preflight_and_redirect() -> None:
     """Chromium says whether it was the preflight, and where a redirected request began."""
-    failure = Failure(Step.ACAO_MISSING, URL, PAGE, "", preflight=True, redirected_from="https://a.example/1")
-    assert recognise("\n".join(console_lines(Behaviour.CHROMIUM, failure))) == Recognised(
+    blocked = Failure(Step.ACAO_MISSING, URL, PAGE, "", preflight=True, redirected_from="https://a.example/1")
+    assert recognise("\n".join(console_lines(Behaviour.CHROMIUM, blocked))) == Recognised(
         Behaviour.CHROMIUM,
         (Step.ACAO_MISSING,),
         preflight=True,
@@ -96,8 +109,8 @@ def test_preflight_and_redirect() -> None:
 
 def test_xhr() -> None:
     """What Chromium adds for an XMLHttpRequest is written, and recognised."""
-    failure = Failure(Step.ACAC_NOT_TRUE, URL, PAGE, "", api="XMLHttpRequest")
-    (line,) = console_lines(Behaviour.CHROMIUM, failure)
+    blocked = Failure(Step.ACAC_NOT_TRUE, URL, PAGE, "", api="XMLHttpRequest")
+    (line,) = console_lines(Behaviour.CHROMIUM, blocked)
     assert line.endswith("is controlled by the withCredentials attribute.")
     assert recognise(line) == Recognised(
         Behaviour.CHROMIUM,
@@ -126,6 +139,7 @@ def test_repeated_header() -> None:
         ("Unhandled Promise Rejection: TypeError: Load failed", Behaviour.WEBKIT, ()),
         ("GET https://api.example.com/ net::ERR_FAILED 200 (OK)", Behaviour.CHROMIUM, ()),
         ("GET https://api.example.com/ net::ERR_NAME_NOT_RESOLVED", Behaviour.CHROMIUM, (Step.NETWORK_ERROR,)),
+        ("Fetch API cannot load https://a.example/ due to access control checks.", Behaviour.WEBKIT, ()),
         ("...has been blocked by CORS policy", Behaviour.CHROMIUM, ()),
         (
             "Reason: CORS header ‘Access-Control-Allow-Origin’",

@@ -38,6 +38,8 @@ class Behaviour(Enum):
 
     Firefox:
 
+    * what was preflighted before a redirect is preflighted after it, needed or not; that preflight names the origin of
+      the page, where the request itself is from ``null``;
     * the methods are looked at before the list of headers is read;
     * a malformed or repeated Access-Control-Max-Age is 0 s instead of 5 s;
     * ``*`` stays a literal name in the preflight cache, and HEAD needs to be listed there; what was kept for requests
@@ -46,6 +48,8 @@ class Behaviour(Enum):
     WebKit:
 
     * a preflight with a status other than 200 to 299, redirects among them, fails before its headers are looked at;
+    * what was preflighted before a redirect is preflighted after it, needed or not; where that leads to another origin
+      it asks for ``Authorization``, which the request itself does not have any more;
     * Access-Control-Max-Age is read as in Chromium;
     * the preflight cache has one answer for a page's origin and a URL, and each opaque origin its own, as in
       Chromium; a ``*`` covers ``Authorization`` there, too.

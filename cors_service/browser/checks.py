@@ -16,6 +16,9 @@ NON_WILDCARD_NAME = "authorization"
 https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
 """
 
+_KNOWN = {"authorization", "cache-control", "content-language", "content-type", "pragma", "range"}
+"""Header names that WebKit looks at before others, and writes in its own way: some of ``HTTPHeaderNames.in``."""
+
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 # Roughly what a URL parser takes: a scheme, and a host if the scheme is special.
@@ -96,6 +99,7 @@ def _preflight_check(
     headers: HeaderLines,
     behaviour: Behaviour,
 ) -> tuple[Step, str]:
+    request = request.asked_as or request
     redirected = status in _REDIRECTS and bool(values_of(headers, "location"))
     status_fails = not 200 <= status <= 299
     failing = Step.PREFLIGHT_REDIRECT if redirected else Step.PREFLIGHT_STATUS
@@ -131,10 +135,17 @@ def _headers_check(request: Request, listed: tuple[str, ...], behaviour: Behavio
     if behaviour is Behaviour.STANDARD and NON_WILDCARD_NAME in set(unsafe_names) - names:  # step 7.6
         return Step.AUTHORIZATION_NOT_IN_ACAH, NON_WILDCARD_NAME
     any_name = "*" in names and not request.credentials
-    for name in unsafe_names:  # step 7.7
-        if not (name in names or any_name):
-            return Step.HEADER_NOT_IN_ACAH, name
-    return Step.ALLOWED, ""
+    missing = [] if any_name else [name for name in unsafe_names if name not in names]  # step 7.7
+    if not missing:
+        return Step.ALLOWED, ""
+    return Step.HEADER_NOT_IN_ACAH, _as_set(request, missing) if behaviour is Behaviour.WEBKIT else missing[0]
+
+
+def _as_set(request: Request, missing: list[str]) -> str:
+    """Name the header that WebKit finds first: it writes names as the page does, those that it knows in its own way."""
+    lines = [name for name, _ in request.headers if byte_lowercase(name) in missing]
+    known = [name.title() for name in lines if byte_lowercase(name) in _KNOWN]
+    return (known or lines)[0]
 
 
 def allowed_methods(request: Request, headers: HeaderLines, behaviour: Behaviour) -> tuple[str, ...]:

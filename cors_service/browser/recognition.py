@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from cors_service.browser.browsers import ENGINES, Behaviour
-from cors_service.browser.sentences import AFTER, ASKED, BEFORE, REDIRECTED, SENTENCES, Sentence
+from cors_service.browser.sentences import AFTER, ASKED, BEFORE, REDIRECTED, REDIRECTING, SENTENCES, Sentence
 from cors_service.browser.verdict import Step
 
 MAX_TEXT: Final = 4_096
@@ -35,18 +35,23 @@ _LEFT_OPEN: Final = {
     "error": r"(?P<value>ERR_[A-Z_.]{1,64})",
     "origin": r"(?P<origin>\S{1,512}?)",
     "by_xhr": r"(?: The credentials mode of requests initiated by the XMLHttpRequest .{0,64}attribute\.?)?",
+    "host": r"\S{1,256}?",
+    "leads_to": r"\S{1,2048}?",
     "redirected": r"(?: \(redirected from \S{1,2048}?\))?",
     "redirected_from": r"(?P<redirected_from>\S{1,2048}?)",
     "schemes": r".{0,256}?isolated-app",
+    "sent_origin": r"(?P<origin>\S{1,512}?)",
     "status": r"(?P<status>[0-9]{3}|\(null\))",
     "url": r"'?(?P<url>\S{1,2048}?)'?",
     "value": r"(?P<value>.{0,256}?)",
+    "with_credentials": r"\S{1,2048}?",
 }
 
 _SURROUNDINGS: Final = (
     *(Sentence(engine, text) for engine in ENGINES for text in (BEFORE[engine], AFTER[engine]) if text),
     Sentence(Behaviour.CHROMIUM, ASKED, preflight=True),
     Sentence(Behaviour.CHROMIUM, REDIRECTED.strip()),
+    Sentence(Behaviour.WEBKIT, REDIRECTING),
     Sentence(Behaviour.CHROMIUM, "TypeError: Failed to fetch"),
     Sentence(Behaviour.FIREFOX, "NetworkError when attempting to fetch resource."),
     Sentence(Behaviour.WEBKIT, "TypeError: Load failed"),
@@ -106,7 +111,10 @@ def recognise(text: str) -> Recognised | None:
     found_all = list(_search(pasted))
     if not found_all:
         return None
-    around = {found.sentence.engine for found in found_all if not found.sentence.steps}
+    vague = [found for found in found_all if not found.sentence.steps]
+    # What begins like a sentence may be another one that does not say why.
+    found_all = [found for found in found_all if not any(other.whole and found.lies_in(other) for other in vague)]
+    around = {found.sentence.engine for found in vague}
     found_all.sort(key=lambda found: found.rank(around))
     best = found_all[0]
     own = [found for found in found_all if found.sentence.engine is best.sentence.engine]
@@ -141,6 +149,7 @@ class _Found:
     Attributes:
         sentence: The sentence.
         start: Where it begins.
+        end: Where it ends.
         length: How many of its own characters are there.
         whole: Whether all of it is there.
         facts: What it leaves open.
@@ -148,9 +157,14 @@ class _Found:
 
     sentence: Sentence
     start: int
+    end: int
     length: int
     whole: bool
     facts: Mapping[str, str]
+
+    def lies_in(self, other: _Found) -> bool:
+        """Whether it is a part of another one, and not all of it is there."""
+        return not self.whole and other.start <= self.start and self.end <= other.end
 
     def rank(self, around: Collection[Behaviour] = ()) -> tuple[bool, bool, bool, int, int]:
         """What says why comes first, then what is whole, then what was printed first, or what is longest.
@@ -186,7 +200,7 @@ def _part(sentence: Sentence, words: tuple[str, ...], pasted: str, *, from_end: 
         # What stands where the sentence is cut off may be cut off, too.
         ends = {match.start(), len(pasted) - 1, len(pasted)} if not whole else set()
         facts = {name: fact for name, fact in match.groupdict().items() if ends.isdisjoint(match.span(name))}
-        best = _Found(sentence, match.start(), length, whole, facts)
+        best = _Found(sentence, match.start(), match.end(), length, whole, facts)
     return best
 
 

@@ -64,6 +64,8 @@ class Request:
         headers: The (name, value) lines that the page sets.
         credentials: Whether the credentials mode is "include".
         use_cors_preflight: The use-CORS-preflight flag, e.g. of an upload with progress listeners.
+        asked_as: The request that the preflight asks about, where that is another one; see
+            :func:`~cors_service.browser.redirects.redirected`.
 
     Raises:
         ValueError: If no page can make this request: a method or name that is not a token; a value or origin
@@ -77,6 +79,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     credentials: bool = False
     use_cors_preflight: bool = False
+    asked_as: Request | None = None
 
     def __post_init__(self) -> None:
         """Normalise the method and the headers, or refuse them."""
@@ -212,6 +215,7 @@ def preflight_headers(request: Request) -> tuple[tuple[str, str], ...]:
     Returns:
         The (name, value) lines of the ``OPTIONS`` request that matter to CORS, ``Origin`` among them.
     """
+    request = request.asked_as or request
     lines = [("Accept", "*/*"), ("Access-Control-Request-Method", request.method)]
     if names := unsafe_request_header_names(request.headers):
         lines.append(("Access-Control-Request-Headers", ",".join(names)))

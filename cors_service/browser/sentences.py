@@ -31,6 +31,8 @@ class Sentence:
         steps: The steps that it may stand for, the usual one first; none if it does not say why.
         preflight: Whether the text itself says that the answer to a preflight failed.
         repeated: Whether it is printed only if the header came more than once.
+        separated: Whether it is printed only if there is a comma in its value.
+        only_for: The value that it is printed for alone; empty for any.
         alone: Whether nothing surrounds it; see :data:`BEFORE` and :data:`AFTER`.
     """
 
@@ -39,6 +41,8 @@ class Sentence:
     steps: tuple[Step, ...] = ()
     preflight: bool = False
     repeated: bool = False
+    separated: bool = False
+    only_for: str = ""
     alone: bool = False
 
 
@@ -61,6 +65,9 @@ BY_XHR: Final = (
     " The credentials mode of requests initiated by the XMLHttpRequest is controlled by the withCredentials attribute."
 )
 """What Chromium puts in if the page asked with an XMLHttpRequest."""
+
+REDIRECTING: Final = "Cross-origin redirection to {leads_to} denied by Cross-Origin Resource Sharing policy: "
+"""What WebKit puts before the sentence if it is a redirect that failed."""
 
 AFTER: Final = {_CHROMIUM: "", _FIREFOX: "", _WEBKIT: "{api} cannot load {url} due to access control checks."}
 """What comes after a sentence, on a line of its own."""
@@ -237,10 +244,15 @@ SENTENCES: Final = (
     Sentence(_FIREFOX, "Window.fetch: Invalid request method {value}.", (Step.METHOD_FORBIDDEN,), alone=True),
     Sentence(
         _WEBKIT,
-        "Origin {origin} is not allowed by Access-Control-Allow-Origin. Status code: {status}",
-        (Step.ACAO_MISSING, Step.ACAO_MISMATCH, Step.ACAO_INVALID),
+        "Access-Control-Allow-Origin cannot contain more than one origin.",
+        (Step.ACAO_MULTIPLE,),
+        separated=True,
     ),
-    Sentence(_WEBKIT, "Access-Control-Allow-Origin cannot contain more than one origin.", (Step.ACAO_MULTIPLE,)),
+    Sentence(
+        _WEBKIT,
+        "Origin {sent_origin} is not allowed by Access-Control-Allow-Origin. Status code: {status}",
+        (Step.ACAO_MISSING, Step.ACAO_MISMATCH, Step.ACAO_INVALID, Step.ACAO_MULTIPLE),
+    ),
     Sentence(
         _WEBKIT,
         "Cannot use wildcard in Access-Control-Allow-Origin when credentials flag is true.",
@@ -281,5 +293,28 @@ SENTENCES: Final = (
         (Step.HEADER_NOT_IN_ACAH, Step.AUTHORIZATION_NOT_IN_ACAH),
         preflight=True,
     ),
+    Sentence(_WEBKIT, "redirection URL {with_credentials} has credentials", (Step.REDIRECT_WITH_CREDENTIALS,)),
+    Sentence(
+        _WEBKIT,
+        "not allowed to follow a cross-origin CORS redirection with non CORS scheme",
+        (Step.REDIRECT_SCHEME,),
+    ),
+    Sentence(
+        _WEBKIT,
+        "Connection terminated unexpectedly",
+        (Step.NETWORK_ERROR,),
+        preflight=True,
+        only_for="ERR_EMPTY_RESPONSE",
+    ),
+    Sentence(_WEBKIT, "Could not connect to {host}: Connection refused", (Step.NETWORK_ERROR,), preflight=True),
+    Sentence(_WEBKIT, "Cross origin requests are only supported for HTTP.", (Step.URL_SCHEME,)),
+    Sentence(
+        _WEBKIT,
+        "Refused to connect to {url} because it does not appear in the connect-src directive of the"
+        " Content Security Policy.",
+        (Step.CONTENT_SECURITY_POLICY,),
+        alone=True,
+    ),
+    Sentence(_WEBKIT, "TypeError: Method is forbidden.", (Step.METHOD_FORBIDDEN,), alone=True),
 )
 """Each engine's sentences; of several for one step and engine, the first one is the usual one."""
