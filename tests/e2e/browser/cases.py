@@ -273,7 +273,9 @@ def _redirects(table: Table) -> None:
         table.add("redirect", "tiers", table.app, redirects=[(code, table.api, "tiers")], method=method)
         table.add("redirect", "sandbox", table.app, redirects=[(code, other, "sandbox")], method=method)
     token = (("Authorization", "Bearer secret"),)
-    for origin, second in product((table.api, other), ("tiers", "sandbox", "any-header-token", "public")):
+    for origin, second in product(
+        (table.api, other), ("tiers", "sandbox", "sandbox-token", "any-header-token", "public")
+    ):
         table.add("redirect", "tiers", table.app, redirects=[(307, origin, second)], headers=token)
     for page in (table.app, table.stranger):
         table.add("redirect", "public", page, redirects=[(302, page, "exact")])  # back to its own origin: as `null`

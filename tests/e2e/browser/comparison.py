@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cors_service.browser import Step
-
 from .cases import Case
 from .prediction import Prediction, Sent
 from .setting import Entry, Outcome
@@ -53,10 +51,9 @@ def _mismatches(case: Case, prediction: Prediction, outcome: Outcome) -> Iterato
     else:
         for entry, sent in zip(outcome.received, prediction.sent, strict=True):
             yield from _differences(case, entry, sent)
-    # Its sentence for redirected requests names both URLs; a forbidden method throws before anything is sent.
-    expected = "" if case.redirected or verdict.step is Step.METHOD_FORBIDDEN else verdict.console
-    if expected and not any(message.endswith(f" - {expected}") for message in outcome.console):
-        yield f"the console says {outcome.console}, not {expected!r}"
+    for line in prediction.printed:
+        if line not in outcome.console:
+            yield f"the console says {outcome.console}, not {line!r}"
 
 
 def _differences(case: Case, entry: Entry, sent: Sent) -> Iterator[str]:
@@ -95,17 +92,20 @@ def report(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def write_table(rows: Iterable[Row], heading: str) -> Path:
+def write_table(rows: Iterable[Row], heading: str, engine: str) -> Path:
     """Write the run as a Markdown table.
 
     Args:
         rows: What was tried.
         heading: Lines to begin with.
+        engine: The name of the browser.
 
     Returns:
-        The file: that of the environment variable E2E_BROWSER_TABLE, or ``build/e2e-browser.md``.
+        The file: ``ENGINE.md`` in the directory of the environment variable E2E_BROWSER_TABLES, or
+        ``build/e2e-ENGINE.md``.
     """
-    path = Path(os.environ.get("E2E_BROWSER_TABLE") or _REPOSITORY / "build" / "e2e-browser.md")
+    directory = os.environ.get("E2E_BROWSER_TABLES")
+    path = Path(directory) / f"{engine}.md" if directory else _REPOSITORY / "build" / f"e2e-{engine}.md"
     lines = [
         heading,
         "",

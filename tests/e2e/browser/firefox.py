@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
+
+from cors_service.browser import Behaviour
 
 from .processes import DEADLINE, running
 
@@ -27,13 +29,22 @@ _PREFERENCES: Final = {
 
 
 class Firefox:
-    """A running browser."""
+    """A running browser.
+
+    Attributes:
+        engine: What drives it.
+        version: Of the browser.
+    """
+
+    engine = Behaviour.FIREFOX
 
     def __init__(self, driver: ClientConnection) -> None:
         self._driver = driver
         self._count = 0
+        self._printed: list[str] = []
         self.version: str = self._command("session.new", capabilities={})["capabilities"]["browserVersion"]
         self._context = self._command("browsingContext.getTree")["contexts"][0]["context"]
+        self._command("session.subscribe", events=["log.entryAdded"])
 
     def open(self, url: str) -> None:
         """Load a page."""
@@ -42,16 +53,29 @@ class Firefox:
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page, with its arguments; the last one takes the result."""
         listed = ", ".join(json.dumps(argument) for argument in arguments)
-        body = f"new Promise(done => (function () {{ {script} }})({listed}, done))"
+        body = f"new Promise(done => (function () {{ {script} }})({listed}, done)).then(JSON.stringify)"
         target = {"context": self._context}
-        return self._command("script.evaluate", expression=body, target=target, awaitPromise=True)["result"]
+        answer = self._command("script.evaluate", expression=body, target=target, awaitPromise=True)
+        return json.loads(answer["result"].get("value", "null"))
+
+    def console(self) -> list[str]:
+        """Take what was printed to the console since the last call."""
+        self._command("session.status")
+        printed, self._printed = self._printed, []
+        return printed
+
+    def is_about(self, message: str, urls: Sequence[str]) -> bool:
+        """Say whether a message that was printed is about one of these URLs."""
+        return any(url in message for url in urls)
 
     def _command(self, method: str, **parameters: object) -> Any:
         self._count += 1
         self._driver.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
         while True:
             answer = json.loads(self._driver.recv(DEADLINE))
-            if answer.get("id") == self._count:
+            if answer.get("method") == "log.entryAdded":
+                self._printed.append(answer["params"]["text"] or "")
+            elif answer.get("id") == self._count:
                 assert answer["type"] == "success", f"{method}: {answer}"
                 return answer["result"]
 

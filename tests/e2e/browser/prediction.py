@@ -9,8 +9,18 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from cors_service.browser import Behaviour, Request, Step, Verdict, fetch_verdict, preflight_headers
-from cors_service.browser.headers import HeaderLines
+from cors_service.browser import (
+    Behaviour,
+    Failure,
+    Request,
+    Step,
+    Verdict,
+    console_lines,
+    fetch_verdict,
+    preflight_headers,
+)
+from cors_service.browser.headers import HeaderLines, values_of
+from cors_service.browser.redirects import redirected
 from cors_service.browser.request import actual_headers, needs_preflight
 from cors_service.browser.sharing import exposed_headers
 
@@ -49,6 +59,7 @@ class Prediction:
     Attributes:
         sent: The requests that reach the application, in order.
         verdict: What the browser decides in the end.
+        printed: What the console prints.
         names: The names of the headers that the script can read.
         granted: Whether the page gets to read the answer, as the decisions alone say.
         reasons: The reason codes of the decisions.
@@ -56,6 +67,7 @@ class Prediction:
 
     sent: tuple[Sent, ...]
     verdict: Verdict
+    printed: tuple[str, ...]
     names: frozenset[str]
     granted: bool
     reasons: tuple[str, ...]
@@ -84,8 +96,8 @@ class Service:
         return decision
 
 
-def predict(case: Case, service: Service) -> Prediction:
-    """Predict what comes of a case."""
+def predict(case: Case, service: Service, engine: Behaviour) -> Prediction:
+    """Predict what comes of a case in a browser."""
     sent: list[Sent] = []
     about: list[Decision] = []
     request = request_of(case)
@@ -94,7 +106,7 @@ def predict(case: Case, service: Service) -> Prediction:
         asked = _sent(request, service, preflight=True) if needs_preflight(request) else None
         lines = answer_lines(actual.decision, status)
         answer = None if asked is None else (asked.decision["status"], asked.decision["headers"])
-        verdict = fetch_verdict(request, lines, answer, behaviour=Behaviour.CHROMIUM)
+        verdict = fetch_verdict(request, lines, answer, behaviour=engine)
         names = exposed_headers(request, lines) if verdict.allowed else frozenset()
         if verdict.step is Step.METHOD_FORBIDDEN:
             about.append(actual.decision)
@@ -104,31 +116,59 @@ def predict(case: Case, service: Service) -> Prediction:
         about += [step.decision for step in steps]
         if not verdict.allowed or hop == len(case.urls) - 1:
             break
-        request = redirected(request, case.urls[: hop + 2], case.page, status)
+        following = case.urls[hop + 1]
+        request = redirected(request, status, following, origin_of(following), engine)
     granted = all(_grants(decision, request.credentials) for decision in about)
-    return Prediction(tuple(sent), verdict, names, granted, tuple(decision["reason"]["code"] for decision in about))
+    reasons = tuple(decision["reason"]["code"] for decision in about)
+    printed = _printed(case, request, verdict, answer[0] if answer and verdict.preflight else status, engine)
+    return Prediction(tuple(sent), verdict, printed, names, granted, reasons)
 
 
-def predict_from(received: Sequence[Mapping[str, Any]], case: Case, prediction: Prediction) -> Prediction:
+def _printed(
+    case: Case, request: Request, verdict: Verdict, status: int, engine: Behaviour, *, repeated: bool = False
+) -> tuple[str, ...]:
+    """What the console prints about a verdict.
+
+    A method that pages may not use throws before anything is sent. Firefox prints nothing about workers, and WebKit
+    nothing at all where it is driven.
+    """
+    silent = engine is Behaviour.WEBKIT or (engine is Behaviour.FIREFOX and case.context == "worker")
+    if silent or verdict.step is Step.METHOD_FORBIDDEN:
+        return ()
+    first = case.urls[0] if request.url != case.urls[0] else None
+    failure = Failure(
+        verdict.step, request.url, case.origin, verdict.value, verdict.preflight, status, first, repeated=repeated
+    )
+    return console_lines(engine, failure)
+
+
+def predict_from(
+    received: Sequence[Mapping[str, Any]], case: Case, prediction: Prediction, engine: Behaviour
+) -> Prediction:
     """Predict anew, by the headers that the application did send, were they decided or not.
 
     Args:
         received: What the application logged.
         case: A case without redirects.
         prediction: By the decisions.
+        engine: The browser's.
     """
     request = request_of(case)
     lines: HeaderLines = ()
     answer = None
     for entry in received:
+        status = entry["status"]
         if entry["decision"]["kind"] == "preflight":
-            answer = entry["status"], entry["sent"]
+            answer = status, entry["sent"]
         else:
             lines = [*entry["sent"], *((name, "") for name in SERVER_HEADERS)]
-    verdict = fetch_verdict(request, lines, answer, behaviour=Behaviour.CHROMIUM)
+    verdict = fetch_verdict(request, lines, answer, behaviour=engine)
     names = exposed_headers(request, lines) if verdict.allowed else frozenset()
     sent = prediction.sent[:1] if verdict.preflight else prediction.sent
-    return replace(prediction, sent=sent, verdict=verdict, names=names, granted=verdict.allowed)
+    failed = answer[1] if answer and verdict.preflight else lines
+    repeated = len(values_of(failed, "access-control-allow-origin")) > 1
+    printed = _printed(case, request, verdict, status, engine, repeated=repeated)
+    return replace(prediction, sent=sent, verdict=verdict, printed=printed, names=names, granted=verdict.allowed)
 
 
 def request_of(case: Case) -> Request:
@@ -141,28 +181,6 @@ def answer_lines(decision: Decision, status: int) -> HeaderLines:
     """All headers of an answer: those decided, the application's own, and, without values, the server's."""
     server = [(name, "") for name in SERVER_HEADERS if status != 204 or name != "Content-Length"]
     return [*decision["headers"], *own_headers(), *server]
-
-
-def redirected(request: Request, urls: tuple[str, ...], page: str, status: int) -> Request:
-    """Follow a redirect: https://fetch.spec.whatwg.org/#http-redirect-fetch.
-
-    Args:
-        request: The request that was answered so.
-        urls: The URLs so far, and the next one.
-        page: The origin of the page.
-        status: The status of the answer.
-    """
-    method, headers = request.method, request.headers
-    if (status in {301, 302} and method == "POST") or (status == 303 and method not in {"GET", "HEAD"}):  # step 12
-        body_headers = {"content-encoding", "content-language", "content-location", "content-type"}
-        method = "GET"
-        headers = tuple(line for line in headers if line[0].lower() not in body_headers)
-    origin, following = origin_of(urls[-2]), origin_of(urls[-1])
-    if origin != following:  # step 13
-        headers = tuple(line for line in headers if line[0].lower() != "authorization")
-    # https://fetch.spec.whatwg.org/#concept-request-tainted-origin
-    serialised = "null" if origin not in (following, page) else request.origin
-    return replace(request, url=urls[-1], url_origin=following, method=method, headers=headers, origin=serialised)
 
 
 def origin_of(url: str) -> str:

@@ -15,9 +15,9 @@ from string import Template
 from typing import Any
 
 from .cases import LOGGED_IN, Case
+from .engines import Browser
 from .prediction import Service
 from .processes import running, running_service
-from .webdriver import Chromium
 
 _POLICIES = Path(__file__).with_name("policies.toml")
 _ROOT = str(Path(__file__).parents[3])
@@ -81,7 +81,7 @@ class Outcome:
     Attributes:
         result: What the script saw; see harness.js.
         received: What reached the application.
-        console: What the browser printed about it.
+        console: What the browser printed about it; in WebKit, which names no URL, about all that its page made.
     """
 
     result: dict[str, Any]
@@ -89,33 +89,33 @@ class Outcome:
     console: list[str]
 
 
-def attempt(chromium: Chromium, application: Application, cases: Sequence[Case]) -> Iterator[Outcome]:
-    """Let the browser try cases, one page after another.
+def attempt(browser: Browser, application: Application, cases: Sequence[Case]) -> Iterator[Outcome]:
+    """Let a browser try cases, one page after another.
 
     Args:
-        chromium: The browser.
+        browser: The browser.
         application: What it asks.
         cases: In any order, but a page is loaded again wherever it is not that of the case before.
 
     Yields:
         An outcome for each case, in order.
     """
-    chromium.open(f"http://{LOGGED_IN}:{application.ports[0]}/_login")
+    browser.open(f"http://{LOGGED_IN}:{application.ports[0]}/_login")
     application.take_log()
-    chromium.console()
+    browser.console()
     for (page, context), group in groupby(cases, key=lambda case: (case.page, case.context)):
-        chromium.open(f"{page}/_page")
+        browser.open(f"{page}/_page")
         tried = list(group)
-        results = attempt_in(chromium, context, [_request(case) for case in tried])
-        log, console = application.take_log(), chromium.console()
+        results = attempt_in(browser, context, [_request(case) for case in tried])
+        log, console = application.take_log(), browser.console()
         for case, result in zip(tried, results, strict=True):
             own = [entry for entry in log if entry["url"] in case.urls]
-            yield Outcome(result, own, [message for message in console if f"'{case.urls[0]}'" in message])
+            yield Outcome(result, own, [message for message in console if browser.is_about(message, case.urls)])
 
 
-def attempt_in(chromium: Chromium, context: str, requests: Sequence[Entry]) -> list[Entry]:
+def attempt_in(browser: Browser, context: str, requests: Sequence[Entry]) -> list[Entry]:
     """Let the open page make requests in a context of its own, such as a frame; see harness.js."""
-    results: list[Entry] = chromium.run(_ATTEMPT, context, requests)
+    results: list[Entry] = browser.run(_ATTEMPT, context, requests)
     return results
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
 
+from cors_service.browser import ENGINES, Behaviour
+
 from .cases import Case, all_cases
 from .comparison import Row, report
-from .prediction import Service, predict, predict_from
-from .setting import Application, attempt
-from .webdriver import Chromium
+from .everywhere import Stage, in_each_engine, on_stage
+from .prediction import predict, predict_from
+from .setting import attempt
 
 READ_THOUGH_REFUSED = "the decisions say blocked, the browser read"
 BLOCKED_THOUGH_ALLOWED = "the decisions say read, the browser blocked"
@@ -31,6 +34,10 @@ EFFECTS = {
 """What each mistake must lead to, at least; a dropped Vary shows in caches alone: test_shared_cache.py."""
 
 
+Tried = Mapping[Behaviour, Future[dict[str, list[Row]]]]
+"""In each engine, what came of some cases with each mistake."""
+
+
 def some_cases(ports: Sequence[int], run: str) -> list[Case]:
     """A part of all cases that every mistake shows in."""
     cases = all_cases(ports, run)
@@ -39,27 +46,42 @@ def some_cases(ports: Sequence[int], run: str) -> list[Case]:
     return sorted(telling, key=lambda case: (case.page, case.context))
 
 
-def try_with(fault: str, chromium: Chromium, application: Application, service: Service) -> list[Row]:
+def try_with(fault: str, stage: Stage) -> list[Row]:
     """Try these cases while the application makes a mistake."""
-    cases = some_cases(application.ports, fault)
-    predictions = [predict(case, service) for case in cases]
-    application.change(fault=fault)
-    outcomes = attempt(chromium, application, cases)
+    engine = stage.browser.engine
+    cases = some_cases(stage.application.ports, fault)
+    predictions = [predict(case, stage.service, engine) for case in cases]
+    stage.application.change(fault=fault)
+    outcomes = attempt(stage.browser, stage.application, cases)
     return [Row(*row) for row in zip(cases, predictions, outcomes, strict=True)]
 
 
+def try_each(stage: Stage) -> dict[str, list[Row]]:
+    """Try these cases with each mistake, and without."""
+    return {fault: try_with(fault, stage) for fault in ("none", *EFFECTS)}
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
+    """Each mistake in every engine."""
+    with in_each_engine(on_stage(try_each), tmp_path_factory) as found:
+        yield found
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=[engine.value for engine in ENGINES])
 @pytest.mark.parametrize("fault", EFFECTS)
-def test_mistakes_are_found_out(fault: str, chromium: Chromium, application: Application, service: Service) -> None:
+def test_mistakes_are_found_out(fault: str, engine: Behaviour, tried: Tried) -> None:
     """The comparison reports what the mistake leads to; about the headers sent, model and browser still agree."""
-    rows = try_with(fault, chromium, application, service)
+    rows = tried[engine].result()[fault]
     for effect in EFFECTS[fault]:
         assert effect in report(rows)
     by_what_was_sent = [
-        replace(row, prediction=predict_from(row.outcome.received, row.case, row.prediction)) for row in rows
+        replace(row, prediction=predict_from(row.outcome.received, row.case, row.prediction, engine)) for row in rows
     ]
     assert report(by_what_was_sent) == ""
 
 
-def test_nothing_is_found_without_a_mistake(chromium: Chromium, application: Application, service: Service) -> None:
+@pytest.mark.parametrize("engine", ENGINES, ids=[engine.value for engine in ENGINES])
+def test_nothing_is_found_without_a_mistake(engine: Behaviour, tried: Tried) -> None:
     """The same cases agree where the application sends what was decided."""
-    assert report(try_with("none", chromium, application, service)) == ""
+    assert report(tried[engine].result()["none"]) == ""

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from cors_service.browser import Behaviour
 from cors_service.decision.decision import PASSES
 from tests.e2e.gateways import nginx
 from tests.e2e.gateways.gateway import running as running_gateway
 from tests.e2e.gateways.guarding import ON
-from tests.e2e.requirements import need
 
-from .firefox import Firefox, running_firefox
+from .engines import Browser, running_engine
 from .guard_rows import LISTED, PLAIN, ROWS, SITE, Row, Sent
 from .guard_table import PLACE, TABLE
 from .processes import running_service
 from .recording import Recorded, Recorder, recording
-from .webdriver import Browser, running_chromium
-from .webkit import running_webkit
 
 POLICIES: Final = f"""
 version = 1
@@ -70,22 +68,11 @@ def engine(request: pytest.FixtureRequest) -> str:
 def asked(engine: str, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Asked:
     """What one browser sent for all rows."""
     directory = tmp_path_factory.mktemp(engine)
-    with _running(engine, directory) as browser:
+    with running_engine(Behaviour(engine), directory) as browser:
         return _asked(browser, ENGINES[engine], recorder)
 
 
-def _running(engine: str, directory: Path) -> AbstractContextManager[Browser | Firefox]:
-    if engine == "chromium":
-        browser, driver = need("chromium", "chromedriver")
-        return running_chromium(browser, driver, directory)
-    if engine == "firefox":
-        (browser,) = need("firefox-esr")
-        return running_firefox(browser, directory)
-    driver, screen = need("WebKitWebDriver", "Xvfb")
-    return running_webkit(driver, screen, directory)
-
-
-def _asked(browser: Browser | Firefox, rows: tuple[Row, ...], recorder: Recorder) -> Asked:
+def _asked(browser: Browser, rows: tuple[Row, ...], recorder: Recorder) -> Asked:
     recorder.requests.clear()
     found = {}
     for row in rows:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from typing import Final
 
 import pytest
 
+from cors_service.browser import Behaviour
 from cors_service.decision import ActivePolicies, Query
 from cors_service.policy import read_document
-from tests.e2e.requirements import need
 
-from .firefox import Firefox, running_firefox
+from .engines import running_engine
 from .guard_rows import FOREIGN, LINK, POST_FORM
 from .recording import Recorder, recording
-from .webdriver import Browser, running_chromium
-from .webkit import running_webkit
 
 POLICIES: Final = read_document(
     {
@@ -45,27 +42,13 @@ def recorder() -> Iterator[Recorder]:
         yield running
 
 
-def _running(
-    engine: str, directories: pytest.TempPathFactory
-) -> AbstractContextManager[Browser] | AbstractContextManager[Firefox]:
-    directory = directories.mktemp(engine)
-    if engine == "chromium":
-        browser, driver = need("chromium", "chromedriver")
-        return running_chromium(browser, driver, directory)
-    if engine == "firefox":
-        (browser,) = need("firefox-esr")
-        return running_firefox(browser, directory)
-    driver, screen = need("WebKitWebDriver", "Xvfb")
-    return running_webkit(driver, screen, directory)
-
-
 @pytest.mark.parametrize("engine", FOUND)
 def test_a_worker_that_passes_requests_on(
     engine: str, recorder: Recorder, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """In Chromium and Firefox it hides where a navigation comes from, unless it leaves that to the browser."""
     found: dict[str, list[str]] = {worker: [] for worker in FOUND[engine]}
-    with _running(engine, tmp_path_factory) as browser:
+    with running_engine(Behaviour(engine), tmp_path_factory.mktemp(engine)) as browser:
         for number, (worker, codes) in enumerate(found.items()):
             site = f"http://site{number}.guard.localhost:{recorder.port}"
             browser.open(f"{site}/page")

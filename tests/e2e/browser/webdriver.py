@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+
+from cors_service.browser import Behaviour
 
 from .processes import DEADLINE, running
 
@@ -29,6 +32,8 @@ _SWITCHES = [
 ]
 _ATTEMPTS = 3
 """How often the driver is started, if it does not find a port."""
+_PLACE = re.compile(r"\A\S+ (?:-|[\d:]+) ")
+"""The URL before a message, and the line and column or none."""
 _FEATURES_OFF = "IsolateSandboxedIframes"  # the driver misses what those print to the console
 
 
@@ -64,9 +69,16 @@ class Browser:
 class Chromium(Browser):
     """A running Chromium."""
 
+    engine = Behaviour.CHROMIUM
+
     def console(self) -> list[str]:
-        """Take what was printed to the console since the last call."""
-        return [entry["message"] for entry in self._command("POST", "se/log", {"type": "browser"})]
+        """Take what was printed to the console since the last call, without where it was printed."""
+        entries = self._command("POST", "se/log", {"type": "browser"})
+        return [_PLACE.sub("", entry["message"]) for entry in entries]
+
+    def is_about(self, message: str, urls: Sequence[str]) -> bool:
+        """Say whether a message that was printed is about one of these URLs."""
+        return any(f"'{url}'" in message for url in urls)
 
 
 def command(driver: HTTPConnection, method: str, path: str, parameters: object = None) -> Any:

@@ -1,0 +1,138 @@
+"""A site that answers each request as its URL says, so that any step of an exchange can be made to fail.
+
+It listens on one port, by whatever name it is called: the pages of one name are foreign to those of another. `/page` is
+a blank page, which takes its `Content-Security-Policy` from the query; with `driven` in that, it does what it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from typing import Any, Final
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+_PAGE: Final = b'<!doctype html><link rel="icon" href="data:,"><title>A page</title><body><script>%b</script></body>'
+# Does what the site tells it, as long as it is shown; see `driven.py`.
+_DRIVEN: Final = b"""
+(async () => {
+  for (;;) {
+    const { script, parameters } = await (await fetch("/order")).json();
+    const result = await new Promise(done => new Function(script)(...parameters, done));
+    await fetch("/result", { method: "POST", body: JSON.stringify(result ?? null) });
+  }
+})();
+"""
+
+Lines = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a site answers.
+
+    Attributes:
+        lines: The (name, value) lines of its header.
+        status: Its status; 0 if the connection is closed without an answer.
+    """
+
+    lines: Lines = ()
+    status: int = 200
+
+
+class AnsweringSite(ThreadingHTTPServer):
+    """The running site.
+
+    Attributes:
+        port: Where it listens.
+        orders: What a page that is driven shall do next.
+        results: What came of it.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.port: int = self.server_address[1]
+        self.orders: Queue[dict[str, Any]] = Queue()
+        self.results: Queue[Any] = Queue()
+
+    def origin(self, name: str) -> str:
+        """The origin of the site by a name."""
+        return f"http://{name}:{self.port}"
+
+    def url(self, origin: str, path: str, actual: Answer, preflight: Answer | None = None) -> str:
+        """The URL that is answered so.
+
+        Args:
+            origin: The origin to call the site by.
+            path: Its path; the answer does not depend on it.
+            actual: The answer to a request.
+            preflight: The answer to its preflight.
+        """
+        answers = {"actual": actual, **({} if preflight is None else {"preflight": preflight})}
+        query = {kind: json.dumps([answer.status, answer.lines]) for kind, answer in answers.items()}
+        return f"{origin}{path}?{urlencode(query)}"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Answers requests of any method."""
+
+    server: AnsweringSite
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Serve a page, drive it, or answer as the URL says."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        url = urlsplit(self.path)
+        parameters = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
+        match url.path:
+            case "/page":
+                lines = [("Content-Type", "text/html"), ("Content-Security-Policy", parameters.get("policy", ""))]
+                self._answer(200, _PAGE % (_DRIVEN if "driven" in parameters else b""), lines)
+            case "/order":
+                self._answer(200, json.dumps(self.server.orders.get()).encode(), [])
+            case "/result":
+                self.server.results.put(json.loads(body))
+                self._answer(204, b"", [])
+            case _:
+                self._answer_as_told(parameters)
+
+    def _answer_as_told(self, parameters: dict[str, str]) -> None:
+        is_preflight = self.command == "OPTIONS" and "Access-Control-Request-Method" in self.headers
+        status, lines = json.loads(parameters["preflight" if is_preflight else "actual"])
+        if status:
+            self._answer(status, b"", lines)
+        else:
+            self.close_connection = True
+
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_OPTIONS = do_GET
+
+    def _answer(self, status: int, body: bytes, lines: Iterable[tuple[str, str]]) -> None:
+        self.send_response(status)
+        for name, value in lines:
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def answering() -> Iterator[AnsweringSite]:
+    """Run the site until the block ends."""
+    with AnsweringSite() as site:
+        thread = threading.Thread(target=site.serve_forever)
+        thread.start()
+        try:
+            yield site
+        finally:
+            site.shutdown()
+            thread.join()
