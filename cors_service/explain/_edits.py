@@ -80,7 +80,9 @@ Edit = Put | Add | Take | Insert | Split
 
 def weight(edit: Edit) -> int:
     """How much an edit is: the lines that it takes as people write them."""
-    return len(edit.rule) + 1 if isinstance(edit, Insert | Split) else 1
+    if isinstance(edit, Insert | Split):
+        return len(edit.rule) + 1
+    return len(edit.value) + 1 if isinstance(edit, Put) and isinstance(edit.value, dict) else 1
 
 
 class NotEditedError(Exception):

@@ -21,9 +21,3 @@ def patch_of(name: str, before: str, after: str) -> str:
     # `splitlines` would also part lines where TOML and JSON do not.
     lines = unified_diff(_LINE.findall(before), _LINE.findall(after), name, name)
     return "".join(line if line.endswith("\n") else line + _UNENDED for line in lines)
-
-
-def size_of(patch: str) -> int:
-    """Count the lines that a patch changes: one that is replaced counts once."""
-    lines = patch.split("\n")[2:]
-    return max(sum(1 for line in lines if line[:1] == sign) for sign in "+-")

@@ -11,17 +11,19 @@ from msgspec import Struct, structs
 from cors_service.browser.request import is_forbidden_request_header, unsafe_request_header_names
 from cors_service.decision import Decision
 from cors_service.explain._asking import Asked
-from cors_service.explain._edits import Add, Edit, Insert, Put, Split, Take
+from cors_service.explain._edits import Add, Edit, Insert, Put, Split, Take, weight
 from cors_service.grammar.match import parse_match
 from cors_service.grammar.mistakes import Path, PolicyError
 from cors_service.grammar.origin import FILE, is_insecure_origin
 from cors_service.grammar.path import fold_path
-from cors_service.grammar.pattern import NULL
+from cors_service.grammar.pattern import NULL, SET
 from cors_service.policy import PolicySet
 from cors_service.policy.model import DEFAULT_METHODS, Policy, Rule
 
 _MOST_RULES: Final = 20
 """Rules that an origin is tried in."""
+_MANY: Final = 50
+"""What counts as many grants."""
 _ANY: Final = "*"
 _AUTHORIZATION: Final = "authorization"
 _SIMPLE: Final = ("GET", "POST")
@@ -81,11 +83,23 @@ class Plan(Struct, frozen=True):
         edits: The edits.
         dangers: What the rules that it makes or changes accept.
         overrules: The number of the rule that refused the page on purpose.
+        width: Roughly, how much the rule grants beyond what is wanted.
     """
 
     edits: tuple[Edit, ...]
     dangers: tuple[str, ...] = ()
     overrules: int | None = None
+    width: int = 0
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The smaller, the better: few changes, and little that is granted besides."""
+        return self.weight, self.width
+
+    @property
+    def weight(self) -> int:
+        """How much it changes."""
+        return sum(map(weight, self.edits))
 
 
 class Written(NamedTuple):
@@ -147,7 +161,14 @@ def _listings(wanted: Wanted, written: Written) -> Iterator[Plan]:
     for index in granting[:_MOST_RULES]:
         listed = Add((*written.rule_path(index), "origins"), wanted.origin)
         edits = (*_unstatic(wanted, written), listed, *_grants(wanted, written, index))
-        yield Plan(edits, wanted.dangers)
+        yield Plan(edits, wanted.dangers, width=_width(written.policy.rules[index], wanted))
+
+
+def _width(rule: Rule, wanted: Wanted) -> int:
+    """Estimate how much a rule grants beyond what is wanted."""
+    listed = (rule.methods, rule.request_headers, rule.expose_headers)
+    names = sum(_MANY if name[-1:] == _ANY or name[:1] == SET else 1 for names in listed for name in names)
+    return names + rule.timing + _MANY * (rule.credentials and not wanted.credentials)
 
 
 def _unstatic(wanted: Wanted, written: Written) -> Iterator[Edit]:

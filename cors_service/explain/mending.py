@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -14,11 +11,9 @@ from cors_service.algebra import Comparison, Difference, compare
 from cors_service.decision import BadQuery, Decision, Query
 from cors_service.explain import _engines
 from cors_service.explain._asking import Asked
-from cors_service.explain._edits import Edit, NotEditedError, Take, edited, weight
-from cors_service.explain._json import edit_json
-from cors_service.explain._patch import patch_of, size_of
+from cors_service.explain._edits import NotEditedError, Take
+from cors_service.explain._patch import patch_of
 from cors_service.explain._plans import Plan, Wanted, Written, own_rule, plans, plans_for_url
-from cors_service.explain._toml import edit_toml
 from cors_service.explain._why_none import blocked, why_none
 from cors_service.explain.documents import Documents
 from cors_service.explain.explanation import Allowed, ExchangeStep, Explanation, Mending
@@ -28,11 +23,10 @@ from cors_service.grammar.pattern import NULL
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy
 
-_LONGEST_DOCUMENT: Final = 1024 * 1024
-"""Characters of a document that is edited; nobody writes a longer one by hand."""
-_BARE_LINE_END: Final = re.compile(r"(?<!\r)\n")
 _ITSELF: Final = frozenset({"policy"})
 """What a new policy for the exchange alone differs in."""
+_MOST_COMPARED: Final = 3
+"""Plans of the same weight that are compared exactly, the narrowest by estimate first: a comparison takes longest."""
 _DEEPEST: Final = 2
 """How often what an edit leaves blocked is mended further."""
 _ABOUT_DANGERS: Final = {
@@ -48,23 +42,20 @@ class _Result(Struct, frozen=True):
 
     Attributes:
         plan: The plan.
-        patch: It as a patch.
         also: What else it would allow.
         narrower: What it would take away, in sentences.
         harms: Whether it takes something from other pages.
     """
 
     plan: Plan
-    patch: str
     also: tuple[Allowed, ...]
     narrower: tuple[str, ...]
     harms: bool
 
     @property
-    def rank(self) -> tuple[bool, int, int]:
-        """The smaller, the better: no harm, few changes, and little that is allowed besides."""
-        # A document in one line has few lines, whatever changes.
-        return self.harms, max(size_of(self.patch), sum(map(weight, self.plan.edits))), len(self.also)
+    def rank(self) -> tuple[int, int]:
+        """The smaller, the better: few changes, and little that is allowed besides."""
+        return self.plan.weight, len(self.also)
 
 
 def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[Mending | None, ExchangeStep]:
@@ -82,11 +73,12 @@ def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[
     if why:
         return None, ExchangeStep("mending", "note", why)
     search = _Search(asked)
-    results = [*search.results(documents)]
-    best = min(results, key=lambda one: one.rank, default=None)
-    if best is None or best.harms:
-        return None, ExchangeStep("mending", "note", search.why(best))
-    return Mending(best.patch, best.also), ExchangeStep("mending", "passes", _in_words(best, documents.policy_set))
+    for result in sorted(search.results(documents), key=lambda one: one.rank):
+        patch = search.patch(result, documents)
+        if patch is not None:
+            message = _in_words(result, documents.policy_set)
+            return Mending(patch, result.also), ExchangeStep("mending", "passes", message)
+    return None, ExchangeStep("mending", "note", search.why)
 
 
 class _Search:
@@ -96,22 +88,45 @@ class _Search:
         self._asked = asked
         self._wanted = Wanted.of(asked)
         self._failures: list[str] = []
+        self._harm = ""
 
-    def why(self, best: _Result | None) -> str:
-        """Say why nothing was found."""
-        if best is not None:
-            return f"No edit lets it through without harm to other pages: {best.narrower[0]}"
-        first = self._failures[0] if self._failures else "it can't be listed"
+    @property
+    def why(self) -> str:
+        """Why nothing was found."""
+        if self._harm:
+            return f"No edit lets it through without harm to other pages: {self._harm}"
+        first = self._failures[0] if self._failures else "none of its rules can let it in."
         return f"No edit of the document was found that lets it through: {first}"
 
-    def results(self, documents: Documents) -> Iterator[_Result]:
-        """Give all plans that let the exchange through, and what comes of them."""
-        for plan, index, text, after in self._tried(documents, Plan(()), documents, _DEEPEST):
-            yield self._result(plan, index, text, documents, after)
+    def results(self, documents: Documents) -> list[_Result]:
+        """Give the smallest plans that let the exchange through without harm, and what comes of them."""
+        found: list[_Result] = []
+        for plan, after in self._tried(documents, Plan(()), documents, _DEEPEST):
+            is_enough = len(found) == _MOST_COMPARED or (found and plan.weight > found[0].plan.weight)
+            if is_enough and plan.overrules is None:
+                break
+            result = self._result(plan, documents, after)
+            if result.harms:
+                self._harm = self._harm or result.narrower[0]
+            else:
+                found.append(result)
+        return found
+
+    def patch(self, result: _Result, documents: Documents) -> str | None:
+        """Write a plan as a patch, once it was tried with the texts; None if they can't be edited so."""
+        try:
+            index, after = documents.rewritten(result.plan.edits)
+        except (InvalidPolicies, NotEditedError) as error:
+            self._note(error)
+            return None
+        if not passes(self._asked, after):
+            return None
+        source = documents.sources[index]
+        return patch_of(source.name or f"policies.{source.format}", source.text, after.sources[index].text)
 
     def _tried(
         self, before: Documents, done: Plan, documents: Documents, depth: int
-    ) -> Iterator[tuple[Plan, int, str, Documents]]:
+    ) -> Iterator[tuple[Plan, Documents]]:
         """Try plans on documents that some edits have changed already.
 
         Args:
@@ -119,22 +134,24 @@ class _Search:
             done: The edits that were made.
             documents: What these have made of them.
             depth: How often a plan that is not enough is gone on with.
+
+        Yields:
+            Each that lets the exchange through, with what it makes of the documents.
         """
-        for plan in self._plans(documents):
+        for plan in sorted(self._plans(documents), key=lambda one: one.rank):
             whole = Plan((*done.edits, *plan.edits), plan.dangers or done.dangers, plan.overrules or done.overrules)
             try:
-                index, text = _applied(before, whole.edits)
-                after = before.replaced(index, text)
+                after = before.edited(whole.edits)
             except InvalidPolicies as invalid:
-                self._failures.append(str(invalid.exceptions[0]))
-                continue
-            except NotEditedError as error:
-                self._failures.append(f"{error}.")
+                self._note(invalid)
                 continue
             if passes(self._asked, after):
-                yield whole, index, text, after
+                yield whole, after
             elif depth > 1 and plan.overrules is not None:
                 yield from self._tried(before, whole, after, depth - 1)
+
+    def _note(self, error: InvalidPolicies | NotEditedError) -> None:
+        self._failures.append(str(error.exceptions[0]) if isinstance(error, InvalidPolicies) else f"{error}.")
 
     def _plans(self, documents: Documents) -> Iterator[Plan]:
         try:
@@ -145,17 +162,16 @@ class _Search:
         decision = blocked(decisions, self._asked)
         if decision is None:
             return
-        written = _written(decision.policy, documents)
+        policy = documents.policy_set.policies[decision.policy]
+        written = Written(policy, documents.body(policy.name), documents.policy_set)
         yield from plans(self._wanted, decision, written)
 
-    def _result(self, plan: Plan, index: int, text: str, before: Documents, after: Documents) -> _Result:
-        source = before.sources[index]
-        patch = patch_of(source.name or f"policies.{source.format}", source.text, text)
+    def _result(self, plan: Plan, before: Documents, after: Documents) -> _Result:
         changes = compare(before.policy_set, after.policy_set)
         narrower = [one for one in changes.differences if one.direction == "narrower" and _takes_away(one)]
         others = [one for one in narrower if self._asked.request.origin not in one.witness.origins]
         sentences = tuple(one.sentence for one in (*others, *narrower))
-        return _Result(plan, patch, self._also(before, after, changes), sentences, bool(others))
+        return _Result(plan, self._also(before, after, changes), sentences, bool(others))
 
     def _also(self, before: Documents, after: Documents, changes: Comparison) -> tuple[Allowed, ...]:
         """Say what is allowed beyond the exchange."""
@@ -221,42 +237,6 @@ def _takes_away(difference: Difference) -> bool:
 def _key(query: Query) -> tuple[object, ...]:
     """What makes a query the same as another; what a comparison leaves open is not part of it."""
     return query.method, query.origins, query.request_methods, query.request_headers, query.url
-
-
-def _written(name: str, documents: Documents) -> Written:
-    source = documents.sources[documents.index_of(name)]
-    body = _structure(source.format, source.text)["policies"][name]
-    return Written(documents.policy_set.policies[name], body, documents.policy_set)
-
-
-def _structure(form: str, text: str) -> dict[str, Any]:
-    structure: dict[str, Any] = json.loads(text) if form == "json" else tomllib.loads(text)
-    return structure
-
-
-def _applied(documents: Documents, edits: Sequence[Edit]) -> tuple[int, str]:
-    """Make edits of the document that they are about.
-
-    Raises:
-        NotEditedError: It is too long, or written in a way that is not edited here.
-    """
-    index = documents.index_of(str(edits[0].path[1]))
-    source = documents.sources[index]
-    if len(source.text) > _LONGEST_DOCUMENT:
-        raise NotEditedError("the document is too long to be edited here")
-    before = _structure(source.format, source.text)
-    wanted = edited(before if "policies" in before else {**before, "policies": {}}, edits)
-    text = edit_json(source.text, wanted) if source.format == "json" else edit_toml(source.text, edits)
-    if "\r\n" in source.text and source.text.count("\r\n") == source.text.count("\n"):
-        text = _BARE_LINE_END.sub("\r\n", text)
-    # Whatever the editor does, nothing else is proposed than what was meant.
-    try:
-        is_right = _structure(source.format, text) == wanted
-    except ValueError:
-        is_right = False
-    if not is_right:
-        raise NotEditedError("the document is written in a way that is not edited here")
-    return index, text
 
 
 def _in_words(best: _Result, policy_set: PolicySet) -> str:
