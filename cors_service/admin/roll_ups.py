@@ -184,7 +184,7 @@ class RollUps:
         return map(Point._make, rows)
 
     def lines(self, begin: int, end: int, wanted: Wanted = _everything) -> Iterator[Line]:
-        """Give a line for each kind of decision, as if all were of one interval; preflights hour by hour.
+        """Give a line for each kind of decision, as if all were of one interval; allowed preflights hour by hour.
 
         Args:
             begin: Seconds since 1970, a whole hour.
@@ -196,7 +196,7 @@ class RollUps:
             "SELECT min(hour), max(hour), sum(count), max(last), kind.* FROM decisions "
             "JOIN kind ON kind.number = decisions.kind WHERE hour >= ? AND hour < ? "
             "AND decisions.kind IN (SELECT number FROM kind WHERE wanted(policy)) "
-            "GROUP BY decisions.kind, CASE WHEN kind.kind = 'preflight' THEN hour END",
+            "GROUP BY decisions.kind, CASE WHEN kind.kind = 'preflight' AND allowed THEN hour END",
             (begin, end),
         )
         for first, last, count, seen, *kind in rows:
