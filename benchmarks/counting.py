@@ -1,7 +1,8 @@
-"""What counting costs: one service that counts beside one that does not, asked in turn."""
+"""What counting costs: services that count, and that have a decision log, beside one that does neither, in turn."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,8 +17,13 @@ from benchmarks.processes import Server, running, service
 from benchmarks.questions import BATCH, MIX, NEVER_REPEATED
 from benchmarks.targets import Target
 
-SIDES: Final[dict[str, tuple[str, ...]]] = {"with": (), "without": ("--no-metrics",)}
-"""The options of a service that counts, and of one that does not."""
+WITHOUT: Final = "not counted"
+SIDES: Final[dict[str, tuple[str, ...]]] = {
+    "counted": (),
+    "logged": ("--decision-log", os.devnull),
+    WITHOUT: ("--no-metrics",),
+}
+"""The options of a service that counts, of one that has a decision log as well, and of one that does neither."""
 MOST: Final = 3
 """Percent that counting may cost."""
 # A percent is small beside what else a machine does: there are more rounds than of other parts.
@@ -69,18 +75,24 @@ def measure(plan: Plan, directory: Path) -> Part:
             }
             for number in range(plan.rounds * _TIMES if not plan.quick else 1)
         ]
-    costs = {name: percent([turn[name] for turn in rounds]) for name in ASKED}
+    costs = {
+        f"{side}, {name}": percent([turn[name] for turn in rounds], side)
+        for name in ASKED
+        for side in SIDES
+        if side != WITHOUT
+    }
     rows = [
         [
             name,
             *(f"{median(turn[name][side].microseconds for turn in rounds) / (asked.batch or 1):.2f}" for side in SIDES),
-            f"{costs[name]:.1f} %",
+            *(f"{costs[f'{side}, {name}']:.1f} %" for side in SIDES if side != WITHOUT),
         ]
         for name, asked in ASKED.items()
     ]
-    text = "\n".join(table(["µs of CPU for a decision", "counted", "not counted", "cost of counting"], rows))
+    text = "\n".join(table(["µs of CPU for a decision", *SIDES, "cost of counting", "and of the log"], rows))
     targets = [
-        Target(f"what counting costs a decision that is {name}", MOST, "%", costs[name], note="by CPU time")
+        Target(f"what {what} costs a decision that is {name}", MOST, "%", costs[f"{side}, {name}"], note="by CPU time")
+        for side, what in (("counted", "counting"), ("logged", "the decision log"))
         for name, asked in ASKED.items()
         if asked.wanted
     ]
@@ -93,6 +105,6 @@ def in_turn(servers: dict[str, Server], number: int) -> list[tuple[str, Server]]
     return sides[::-1] if number % 2 else sides
 
 
-def percent(rounds: Sequence[dict[str, Load]]) -> float:
-    """By how many percent a request costs more processor time where it is counted: the median of the rounds."""
-    return 100 * (median(turn["with"].microseconds / turn["without"].microseconds for turn in rounds) - 1)
+def percent(rounds: Sequence[dict[str, Load]], side: str) -> float:
+    """By how many percent a request costs more processor time on a side than uncounted: the median of the rounds."""
+    return 100 * (median(turn[side].microseconds / turn[WITHOUT].microseconds for turn in rounds) - 1)

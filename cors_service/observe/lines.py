@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -125,6 +126,8 @@ def write_line(line: Line) -> bytes:
     return msgspec.json.encode(line)
 
 
+# Thousands of lines of an interval have the same few times.
+@lru_cache(maxsize=256)
 def written_time(seconds: float) -> str:
     """Write a time, in seconds since 1970, as RFC 3339 does, in UTC with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

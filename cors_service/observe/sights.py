@@ -56,6 +56,7 @@ class Sights:
 
     Attributes:
         fresh: Those of the answer that is being made, and whether each is of the sample.
+        has_room: Whether there is room for something new until then. There may be no end of it, so look here first.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -65,17 +66,23 @@ class Sights:
             clock: Gives the seconds since 1970.
         """
         self.fresh: list[tuple[Counted, bool]] = []
+        self.has_room = True
         self._clock = clock
         self._kept: list[Sight] = []
-        self._counts = {False: 0, True: 0}
+        self._new = self._samples = 0
 
     def note(self, what: Counted) -> None:
         """Note a decision that is new."""
-        self._note(what, MOST_NEW, is_sample=False)
+        if self.has_room:
+            self._new += 1
+            self.has_room = self._new < MOST_NEW
+            self.fresh.append((what, False))
 
     def sample(self, what: Counted) -> None:
         """Note a decision of the sample."""
-        self._note(what, MOST_SAMPLES, is_sample=True)
+        if self._samples < MOST_SAMPLES:
+            self._samples += 1
+            self.fresh.append((what, True))
 
     def name(self, name: bytes, traceparents: Sequence[bytes] | None) -> None:
         """Give those of the answer that is being made its name.
@@ -95,13 +102,9 @@ class Sights:
         """Give those that were kept since that was done last."""
         self.leave()
         kept, self._kept = self._kept, []
-        self._counts = {False: 0, True: 0}
+        self._new = self._samples = 0
+        self.has_room = True
         return kept
-
-    def _note(self, what: Counted, most: int, *, is_sample: bool) -> None:
-        if self._counts[is_sample] < most:
-            self._counts[is_sample] += 1
-            self.fresh.append((what, is_sample))
 
     def _keep(self, name: str | None, trace: str | None) -> None:
         now = self._clock()

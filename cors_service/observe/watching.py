@@ -32,7 +32,7 @@ class WatchedTally(Tally):
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""
-        if decision.allowed is False:
+        if decision.allowed is False and self.sights.has_room:
             known = hash((decision.policy, query.origins, decision.reason.code))
             if known not in self._known:
                 if len(self._known) >= _KNOWN:

@@ -18,7 +18,7 @@ from cors_service.observe.sights import (
 )
 from cors_service.observe.table import Table
 from cors_service.observe.tally import Row
-from cors_service.observe.watching import SampledTally, WatchedTally
+from cors_service.observe.watching import LoggedTally, SampledTally, WatchedTally
 from cors_service.policy import read_document
 from tests.observe.intervals import ALLOWED, BEGIN, REFUSED
 
@@ -96,7 +96,7 @@ def test_sampled(table: Table, sights: Sights) -> None:
     tally.anew(Row(ALLOWED))
     tally.batch([Row(ALLOWED), Row(REFUSED)], 0)
     assert [sight.what for sight in sights.take()] == [ALLOWED, ALLOWED, REFUSED]
-    never = SampledTally(table, sights, 0.0)
+    never = LoggedTally(table, sights)
     never.again(Row(ALLOWED))
     assert [sight.is_sample for sight in sights.take()] == [False]
 
