@@ -1,4 +1,4 @@
-"""The page about blocked pages says what the service decides and what Chromium prints."""
+"""The page about blocked pages says what the service decides and what browsers print."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cors_service.browser import Behaviour, Failure, Request, Step, console_lines, fetch_verdict
+from cors_service.browser import Behaviour, Request, fetch_verdict, recognise
 from cors_service.browser.request import actual_headers, needs_preflight, preflight_headers
+from cors_service.browser.sentences import SENTENCES, Sentence
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.decision.decision import REASONS
 from cors_service.policy import read_document
@@ -66,23 +67,27 @@ def test_chromium_prints_what_the_page_says(code: str) -> None:
     assert sentence == verdict.console
 
 
-SENTENCES = [
-    (Step.ACAO_MISSING, "", True),
-    (Step.ACAO_MISSING, "", False),
-    (Step.ACAC_NOT_TRUE, "", False),
-    (Step.ACAO_WILDCARD_WITH_CREDENTIALS, "*", False),
-    (Step.ACAO_MULTIPLE, "https://app.example.com, https://app.example.com", False),
-    (Step.ACAO_MISMATCH, "https://other.example.com", False),
-    (Step.PREFLIGHT_STATUS, "403", True),
-    (Step.PREFLIGHT_REDIRECT, "302", True),
-    (Step.METHOD_NOT_IN_ACAM, "PUT", True),
-    (Step.HEADER_NOT_IN_ACAH, "content-type", True),
-]
+def _expression(sentence: Sentence) -> str:
+    """An expression for a sentence, whatever stands in it."""
+    beginning = r"\(Reason: " if sentence.engine is Behaviour.FIREFOX and not sentence.alone else ""
+    literals = re.split(r"\{[a-z_]+\}", sentence.text)
+    return beginning + ".*".join(map(re.escape, literals))
 
 
-def test_the_table_has_the_sentences_of_chromium() -> None:
-    """The table of sentences has, in this order, what Chromium prints for each step that a page can meet."""
-    failures = [Failure(step, URL, "https://app.example.com", value, preflight) for step, value, preflight in SENTENCES]
-    expected = [console_lines(Behaviour.CHROMIUM, failure)[0].partition(BLOCKED)[2] for failure in failures]
-    table = PAGE.partition('| after "blocked by CORS policy:" |')[2].partition("\n\n")[0]
-    assert re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE) == expected
+HEADINGS = re.findall(r"^#### `(.+)`$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_headings_are_sentences(heading: str) -> None:
+    """Each heading of a sentence is one that an engine prints, and is recognised."""
+    found = recognise(heading)
+    assert found is not None
+    printed = [sentence for sentence in SENTENCES if re.fullmatch(_expression(sentence), heading)]
+    assert {found.engine} == {sentence.engine for sentence in printed}
+    assert set(found.steps) <= {step for sentence in printed for step in sentence.steps}
+
+
+@pytest.mark.parametrize("sentence", [sentence for sentence in SENTENCES if not sentence.text.startswith("net::")])
+def test_each_sentence_has_a_heading(sentence: Sentence) -> None:
+    """Each sentence of an engine is a heading, but for the end of another one."""
+    assert any(re.fullmatch(_expression(sentence), heading) for heading in HEADINGS)

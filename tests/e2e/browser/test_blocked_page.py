@@ -48,8 +48,8 @@ def test_each_reason(chromium: Chromium, application: Application) -> None:
 
 
 def test_allowed_and_blocked_all_the_same(chromium: Chromium, application: Application) -> None:
-    """What Chromium prints where the request is allowed is in the table of sentences."""
-    rows = re.findall(r"^\| `(.+?)` \|", PAGE.partition("## What the console says")[2], re.MULTILINE)
+    """What Chromium prints where the request is allowed is a heading of the page."""
+    headings = set(re.findall(r"^#### `(.+)`$", PAGE, re.MULTILINE))
     table = Table(application.ports, "allowed")
     table.add("no credentials", "exact", table.app, credentials="include")
     table.add("anybody", "public", table.app, credentials="include")
@@ -59,4 +59,4 @@ def test_allowed_and_blocked_all_the_same(chromium: Chromium, application: Appli
     application.change(fault="repeated_origin")
     found |= printed(chromium, application, table)
     assert {reason for reason, _ in found.values()} == {"allowed"}
-    assert [sentence for _, sentences in found.values() for sentence in sentences] == [rows[2], rows[3], rows[4]]
+    assert {sentence for _, sentences in found.values() for sentence in sentences} <= headings
