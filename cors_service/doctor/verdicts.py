@@ -9,7 +9,7 @@ from typing import Final
 from cors_service.browser import Behaviour, Failure, Request, Verdict, console_lines, cors_check, preflight_check
 from cors_service.browser.headers import byte_lowercase, values_of
 from cors_service.doctor.exchanges import CREDENTIALS, Answer, Exchange
-from cors_service.doctor.visit import redirected
+from cors_service.doctor.visit import after_redirect
 
 _HEADERS: Final = {
     "acao": "access-control-allow-origin",
@@ -56,7 +56,7 @@ def astray(exchange: Exchange, asked: Sequence[Exchange]) -> str:
     """
     if exchange.answer is None or exchange.answer.location is None or exchange.question.role.is_preflight_of_page:
         return ""
-    following = redirected(exchange.question.request, exchange)
+    following = after_redirect(exchange.question.request, exchange)
     if following is None:
         return "It redirects to what is not the URL of a site, or to one with a password."
     before = [each.question.request for each in asked[: asked.index(exchange) + 1]]

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
-from cors_service.browser import Request, cors_check, preflight_check, preflight_headers
+from cors_service.browser import Behaviour, Request, cors_check, preflight_check, preflight_headers
 from cors_service.browser.headers import byte_lowercase
+from cors_service.browser.redirects import redirected
 from cors_service.browser.request import needs_preflight
 from cors_service.decision.own_origin import own_origin
 from cors_service.doctor.exchanges import Exchange, Question, Role
@@ -23,8 +24,6 @@ MOST: Final = 15
 _HOPS: Final = 3
 _ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
 _MARK: Final = "cors-service-doctor"
-# https://fetch.spec.whatwg.org/#request-body-header-name
-_OF_BODIES: Final = frozenset({"content-encoding", "content-language", "content-location", "content-type"})
 
 Visit: TypeAlias = Generator[Question, Exchange, None]
 
@@ -101,7 +100,7 @@ def _one_after_another(
 def _redirects(request: Request, actual: Exchange, *, sends: bool, follows: bool) -> Visit:
     host, been = host_of(request.url), [request]
     for _ in range(_HOPS):
-        following = redirected(request, actual)
+        following = after_redirect(request, actual)
         if following is None or following in been or not (follows or host_of(following.url) == host):
             return
         request = following
@@ -109,8 +108,8 @@ def _redirects(request: Request, actual: Exchange, *, sends: bool, follows: bool
         _, actual = yield from _as_page(request, Role.REDIRECTED_PREFLIGHT, Role.REDIRECTED, sends=sends)
 
 
-def redirected(request: Request, exchange: Exchange) -> Request | None:
-    """Follow a redirect: https://fetch.spec.whatwg.org/#http-redirect-fetch.
+def after_redirect(request: Request, exchange: Exchange) -> Request | None:
+    """Follow a redirect, as Chromium does.
 
     Args:
         request: The page's request.
@@ -121,19 +120,10 @@ def redirected(request: Request, exchange: Exchange) -> Request | None:
     """
     answer = exchange.answer
     url = None if answer is None or answer.location is None else _following(request.url, answer.location)
-    if answer is None or url is None:
+    there = None if url is None else own_origin(url)
+    if answer is None or url is None or there is None:
         return None
-    method, headers = request.method, request.headers
-    post = answer.status in {301, 302} and method == "POST"
-    if post or (answer.status == 303 and method not in {"GET", "HEAD"}):  # step 12
-        method = "GET"
-        headers = tuple(line for line in headers if byte_lowercase(line[0]) not in _OF_BODIES)
-    here, there = own_origin(request.url), own_origin(url)
-    if here != there:  # step 13
-        headers = tuple(line for line in headers if byte_lowercase(line[0]) != "authorization")
-    # https://fetch.spec.whatwg.org/#concept-request-tainted-origin
-    origin = request.origin if here == there else "null"
-    return replace(request, url=url, url_origin=there, method=method, headers=headers, origin=origin)
+    return redirected(request, answer.status, url, there, Behaviour.CHROMIUM)
 
 
 def _following(url: str, location: str) -> str | None:
