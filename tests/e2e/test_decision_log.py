@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -326,6 +327,43 @@ def test_the_end(start: Start, collector: Collected, tmp_path: Path) -> None:
     wait_for(lambda: decided(collector.lines()) >= asked.count + 2, "what the second left")
     third.stop()
     assert decided(collector.lines()) == asked.count + 3
+
+
+def test_admin(start: Start, policies: Path, tmp_path: Path) -> None:
+    """An admin process takes the reports of whom it knows, and tells of as many decisions as were made."""
+    token = subprocess.run(
+        [Path(sys.executable).with_name("cors-service"), "token", "eu-1", "--verb", "report", "--verb", "read"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (auth := tmp_path / "auth.toml").write_text(token.stdout)
+    (kept := tmp_path / "token").write_text(token.stderr.split()[7])
+    for name in ("store", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "store" / policies.name).write_text(POLICIES)
+    places = ["--store", "store", "--data", "data", "--auth", str(auth), "--listen", ANY_PORT]
+    admin = Service([*TWIST[:-1], "cors-admin", *places], tmp_path)
+    try:
+        url = f"http://127.0.0.1:{admin.port}"
+        options = ["--report-to", url, "--report-spool", "spool", "--report-token", str(kept), "--instance", "eu-1"]
+        asked, service = Asked(), start(*options)
+        asked.ask(service)
+
+        def told(path: str) -> Any:
+            answer = ask(admin.port, path, {"Authorization": f"Bearer {kept.read_text()}"})
+            assert answer.status == 200
+            return answer.json
+
+        def counted() -> int:
+            return sum(step["allowed"] + step["refused"] + step["other"] for step in told("/admin/v1/traffic")["steps"])
+
+        wait_for(lambda: counted() == asked.count + 1, "all decisions")
+        [replica] = told("/admin/v1/fleet")["replicas"]
+        assert (replica["instance"], replica["workers"]) == ("eu-1", 1)
+        assert replica["revision"] == ask(service.port, "/v1/status").json["revision"]
+    finally:
+        admin.kill()
 
 
 def test_one_service_a_spool(start: Start, collector: Collected, tmp_path: Path, policies: Path) -> None:
