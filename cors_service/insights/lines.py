@@ -12,12 +12,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 LONGEST: Final = 64 * 1024
 """Bytes of a line at most; no text in it is longer than a few hundred."""
 VERSION: Final = 1
+_YEAR_3000: Final = 32_503_680_000
+"""In seconds since 1970. What is later, or earlier than 1970, is no time of a decision."""
 
 Text = Annotated[str, Meta(max_length=4096)]
 _INSTANT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|\+00:00)$"
 Instant = Annotated[str, Meta(pattern=_INSTANT)]
 """A time in UTC as RFC 3339 has it. Such texts are in order as their times are."""
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Number = Annotated[int, Meta(ge=1, le=10**9)]
 Form = Literal["full", "site", "hashed"]
 """How origins are written: as they were, the site alone, or hashed."""
 
@@ -51,7 +54,7 @@ class Decisions(Struct, tag_field="type", tag="decisions", gc=False, frozen=True
     count: Count
     allowed: bool | None
     policy: Text | None = None
-    rule: int | None = None
+    rule: Number | None = None
     origin: Text | UnsetType | None = UNSET
     method: Text = ""
     revision: Text | None = None
@@ -135,8 +138,8 @@ def read_line(text: bytes) -> Line:
     if isinstance(line, Decisions | Others):
         if line.version != VERSION:
             raise _unknown(line.version)
-        if not (seconds_of(line.begin) and seconds_of(line.end)):
-            raise NotALine("not-of-the-log", "no calendar has one of its times")
+        if not (0 < seconds_of(line.begin) < _YEAR_3000 and 0 < seconds_of(line.end) < _YEAR_3000):
+            raise NotALine("not-of-the-log", "one of its times is none of ours")
     read: Line = line
     return read
 

@@ -46,7 +46,11 @@ def refusals(findings: Findings) -> str:
     """Draw what was refused most, as bars."""
     shown = findings.refusals[:_SHOWN]
     bars = [
-        (f"{plain(one.origin or '(no origin)')} · {one.reason}", one.count, f"policy {one.policy or '(none found)'}")
+        (
+            f"{plain(one.origin or '(no origin)')}, {plain(one.reason)}",
+            one.count,
+            f"policy {plain(one.policy or '(none found)')}",
+        )
         for one in shown
     ]
     about = "; ".join(f"{label}: {number(count)}" for label, count, _ in bars) or "Nothing was refused."
@@ -77,7 +81,7 @@ def _bars_of(cost: RuleCost) -> Iterator[tuple[str, int, str]]:
         for count, browsers in counts.items():
             who = "" if len(browsers) == len(choice.browsers) else f" ({', '.join(browsers)})"
             now = ", now" if choice is cost.choices[0] else ""
-            yield f"{cost.policy}, rule {cost.rule}: {max_age}{now}{who}", count, ""
+            yield f"{plain(cost.policy)}, rule {cost.rule}: {max_age}{now}{who}", count, ""
 
 
 def _over_time(times: Sequence[int], step: int, lines: Sequence[tuple[str, str, str, Sequence[int]]]) -> Iterator[str]:
@@ -131,7 +135,7 @@ def _bars(title: str, about: str, bars: Sequence[tuple[str, int, str]], colour: 
     for place, (label, count, detail) in enumerate(bars):
         y = _TOP + place * (_BAR * 2 + 8)
         width = count / most * (_WIDTH - 160)
-        shown = cut(f"{label}{' · ' if detail else ''}{detail}", 110)
+        shown = cut(f"{label}{', ' if detail else ''}{detail}", 110)
         parts.append(_text(20, y + 10, shown))
         parts.append(f'<rect x="20" y="{y + 15}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>')
         parts.append(_text(26 + width, y + 29, number(count)))
