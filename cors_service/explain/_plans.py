@@ -84,22 +84,24 @@ class Plan(Struct, frozen=True):
         dangers: What the rules that it makes or changes accept.
         overrules: The number of the rule that refused the page on purpose.
         width: Roughly, how much the rule grants beyond what is wanted.
+        is_shared: Whether it has a rule accept a danger that is for other pages, too.
     """
 
     edits: tuple[Edit, ...]
     dangers: tuple[str, ...] = ()
     overrules: int | None = None
     width: int = 0
+    is_shared: bool = False
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """The smaller, the better: few changes, and little that is granted besides."""
-        return self.weight, self.width
+    def rank(self) -> tuple[tuple[bool, int], int]:
+        """The smaller, the better: small ones first, and of these what grants little besides."""
+        return self.size, self.width
 
     @property
-    def weight(self) -> int:
-        """How much it changes."""
-        return sum(map(weight, self.edits))
+    def size(self) -> tuple[bool, int]:
+        """How much it changes; a danger for others counts more than anything."""
+        return self.is_shared, sum(map(weight, self.edits))
 
 
 class Written(NamedTuple):
@@ -152,7 +154,8 @@ def plans(wanted: Wanted, decision: Decision, written: Written) -> Iterator[Plan
         yield Plan(edits, wanted.dangers)
     yield _own_rule(wanted, written, index, rule)
     if edits and wanted.dangers:
-        yield Plan((*edits, *_flags(wanted, written, index)), wanted.dangers)
+        is_shared = written.rule_body(index)["origins"] != [wanted.origin]
+        yield Plan((*edits, *_flags(wanted, written, index)), wanted.dangers, is_shared=is_shared)
 
 
 def _listings(wanted: Wanted, written: Written) -> Iterator[Plan]:

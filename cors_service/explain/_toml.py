@@ -75,10 +75,11 @@ def _take(place: Any, last: str | int) -> None:
     if isinstance(place, AoT) and isinstance(last, int):
         # What stands behind the rule is about the next one.
         tail = _taken_tail(place[last].value)
-        if last:
-            _put_back(place[last - 1].value, [entry for entry in tail if isinstance(entry[1], Comment)])
-        elif len(place) > 1:
-            place[1].trivia.indent = "".join(item.as_string() for _, item in tail if isinstance(item, Comment))
+        has_comments = any(isinstance(item, Comment) for _, item in tail)
+        if last and has_comments:
+            _put_back(place[last - 1].value, tail)
+        elif has_comments and len(place) > 1:
+            place[1].trivia.indent = "".join(item.as_string() for _, item in tail)
     del place[last]
 
 
@@ -109,8 +110,9 @@ def _above(policy: Any, key: str) -> list[_Entry]:
 
 
 def _split(policy: Any, edit: Split) -> None:
-    if not isinstance(policy, Table):
-        raise NotEditedError("the policy is written in one line")
+    if isinstance(policy, InlineTable):
+        _split_line(policy, edit)
+        return
     tail = _taken_tail(_last(policy).value)
     old = tomlkit.table()
     for key in [*policy]:
@@ -128,6 +130,17 @@ def _split(policy: Any, edit: Split) -> None:
     policy.append("rules", rules)
     rules[0].trivia.indent = "\n"
     _put_back(rules[-1].value, tail)
+
+
+def _split_line(policy: InlineTable, edit: Split) -> None:
+    """Split a policy that is written in one line."""
+    old = {key: policy[key].unwrap() for key in [*policy] if key in RULE_KEYS}
+    for key in old:
+        policy.remove(key)
+    rules = tomlkit.array()
+    for rule in (edit.rule, old) if edit.is_first else (old, edit.rule):
+        rules.append(_inline(rule))
+    policy.append("rules", rules)
 
 
 def _last(table: Table) -> Table:

@@ -53,9 +53,9 @@ class _Result(Struct, frozen=True):
     harms: bool
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """The smaller, the better: few changes, and little that is allowed besides."""
-        return self.plan.weight, len(self.also)
+    def rank(self) -> tuple[tuple[bool, int], int]:
+        """The smaller, the better: small plans first, and of these what allows little besides."""
+        return self.plan.size, len(self.also)
 
 
 def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[Mending | None, ExchangeStep]:
@@ -88,21 +88,22 @@ class _Search:
         self._asked = asked
         self._wanted = Wanted.of(asked)
         self._failures: list[str] = []
+        self._unedited = ""
         self._harm = ""
 
     @property
     def why(self) -> str:
         """Why nothing was found."""
-        if self._harm:
+        if self._harm and not self._unedited:
             return f"No edit lets it through without harm to other pages: {self._harm}"
-        first = self._failures[0] if self._failures else "none of its rules can let it in."
-        return f"No edit of the document was found that lets it through: {first}"
+        reason = self._unedited or (self._failures[0] if self._failures else "none of its rules can let it in.")
+        return f"No edit of the document was found that lets it through: {reason}"
 
     def results(self, documents: Documents) -> list[_Result]:
         """Give the smallest plans that let the exchange through without harm, and what comes of them."""
         found: list[_Result] = []
         for plan, after in self._tried(documents, Plan(()), documents, _DEEPEST):
-            is_enough = len(found) == _MOST_COMPARED or (found and plan.weight > found[0].plan.weight)
+            is_enough = len(found) == _MOST_COMPARED or (found and plan.size > found[0].plan.size)
             if is_enough and plan.overrules is None:
                 break
             result = self._result(plan, documents, after)
@@ -116,8 +117,8 @@ class _Search:
         """Write a plan as a patch, once it was tried with the texts; None if they can't be edited so."""
         try:
             index, after = documents.rewritten(result.plan.edits)
-        except (InvalidPolicies, NotEditedError) as error:
-            self._note(error)
+        except NotEditedError as error:
+            self._unedited = f"{error}."
             return None
         if not passes(self._asked, after):
             return None
@@ -139,19 +140,21 @@ class _Search:
             Each that lets the exchange through, with what it makes of the documents.
         """
         for plan in sorted(self._plans(documents), key=lambda one: one.rank):
-            whole = Plan((*done.edits, *plan.edits), plan.dangers or done.dangers, plan.overrules or done.overrules)
+            whole = structs.replace(
+                plan,
+                edits=(*done.edits, *plan.edits),
+                dangers=plan.dangers or done.dangers,
+                overrules=plan.overrules or done.overrules,
+            )
             try:
                 after = before.edited(whole.edits)
             except InvalidPolicies as invalid:
-                self._note(invalid)
+                self._failures.append(str(invalid.exceptions[0]))
                 continue
             if passes(self._asked, after):
                 yield whole, after
             elif depth > 1 and plan.overrules is not None:
                 yield from self._tried(before, whole, after, depth - 1)
-
-    def _note(self, error: InvalidPolicies | NotEditedError) -> None:
-        self._failures.append(str(error.exceptions[0]) if isinstance(error, InvalidPolicies) else f"{error}.")
 
     def _plans(self, documents: Documents) -> Iterator[Plan]:
         try:

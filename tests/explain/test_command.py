@@ -105,7 +105,9 @@ def test_mistakes(arguments: list[str], said: str, capsys: Captured) -> None:
 def test_recording(capsys: Captured) -> None:
     """Every request of a recording is explained: by its own answers, or by the policies that its URL finds."""
     assert main(["explain", "--har", "session.har"]) == 2
-    assert "requests, " in capsys.readouterr().out.splitlines()[-1]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "   1  blocked   https://app.example.com asks PUT https://api.example.com/orders/7"
+    assert lines[-1] == "2 requests, 2 of them blocked."
     assert main(["explain", "--har", "session.har", "--policies", "shop.toml", "--json"]) == 2
     written = json.loads(capsys.readouterr().out)
     assert all(one["mending"] for one in written["exchanges"])

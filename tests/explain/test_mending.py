@@ -278,6 +278,162 @@ def test_forms_of_toml(form: str, tmp_path: Path) -> None:
     assert after.count("\r\n") in {0, after.count("\n")}
 
 
+RULES: Final = """\
+version = 1
+
+[policies.a]
+match = ["a.example/"]
+
+# Shut out,
+# for good.
+[[policies.a.rules]]
+origins = ["https://old.example"]
+refuse = true
+
+# Ours.
+[[policies.a.rules]]
+origins = ["https://x.example"]
+credentials = true
+
+# Shut out, too.
+[[policies.a.rules]]
+origins = ["https://bad.example"]
+refuse = true
+
+# Over the network.
+[[policies.a.rules]]
+origins = ["http://*.y.example"]
+
+# All.
+[[policies.a.rules]]
+origins = ["*"]
+"""
+GUARDED: Final = """\
+version = 1
+
+[policies.a]
+origins = ["*"] # all
+
+[policies.a.guard]
+hosts = ["s.example"]
+
+[policies.b]
+origins = ["*"]
+"""
+ALONE: Final = 'version = 1\n[policies.a]\norigins = ["https://p.example"] # shut out\nrefuse = true\n'
+LINES: Final = (
+    'version = 1\n[policies.a]\nrules = [\n  {origins = ["https://*.y.example"]}, # one\n  {origins = ["*"]},\n]\n'
+)
+ONE: Final = '{origins = ["*"], max_age = 60}'
+LINE: Final = f"version = 1\npolicies = {{a = {ONE}}} # one line\n"
+AFTER_LINE: Final = (
+    'policies = {a = { rules = [{origins = ["https://p.example"], credentials = true, max_age = 60}, '
+    + ONE
+    + "]}} # one line"
+)
+PLACES: Final[dict[str, tuple[str, PageRequest, list[str]]]] = {
+    "the first rule is removed": (
+        RULES,
+        PageRequest("https://old.example", API, policy="a"),
+        ["-[[policies.a.rules]]", '-origins = ["https://old.example"]', "-refuse = true"],
+    ),
+    "a later rule is removed": (
+        RULES,
+        PageRequest("https://bad.example", API, policy="a"),
+        ["-[[policies.a.rules]]", '-origins = ["https://bad.example"]', "-refuse = true"],
+    ),
+    "a rule refuses no longer": (
+        RULES,
+        PageRequest("https://bad.example", API, "PUT", policy="a"),
+        ["-refuse = true", '+methods = ["PUT"]'],
+    ),
+    "the only rule refuses no longer": (
+        ALONE,
+        PageRequest("https://p.example", API, "PUT", policy="a"),
+        ["-refuse = true", '+methods = ["PUT"]'],
+    ),
+    "a rule is put between others": (
+        RULES,
+        PageRequest("http://z.y.example", API, credentials="include", policy="a"),
+        [
+            "+[[policies.a.rules]]",
+            '+origins = ["http://z.y.example"]',
+            "+credentials = true",
+            '+dangerously_allow = ["insecure-origins"]',
+            "+",
+        ],
+    ),
+    "a rule is put before the last": (
+        RULES,
+        PageRequest("https://p.example", API, credentials="include", policy="a"),
+        ["+[[policies.a.rules]]", '+origins = ["https://p.example"]', "+credentials = true", "+"],
+    ),
+    "a policy with a guard gets rules": (
+        GUARDED,
+        PageRequest("https://p.example", "https://s.example/", credentials="include", policy="a"),
+        [
+            '-origins = ["*"] # all',
+            "+[[policies.a.rules]]",
+            '+origins = ["https://p.example"]',
+            "+credentials = true",
+            "+",
+            "+[[policies.a.rules]]",
+            '+origins = ["*"] # all',
+            "+",
+        ],
+    ),
+    "a rule in a list": (
+        LINES,
+        PageRequest("https://p.example", API, credentials="include", policy="a"),
+        ['+  {origins = ["https://p.example"], credentials = true},'],
+    ),
+    "a policy in one line": (
+        LINE,
+        PageRequest("https://p.example", API, credentials="include", policy="a"),
+        [f"-{line}" for line in LINE.splitlines()[1:]]
+        + [
+            f"+{AFTER_LINE}",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_places(place: str, tmp_path: Path) -> None:
+    """Rules come and go in their order, comments stay above what they are about, and nothing else moves."""
+    text, exchange, expected = PLACES[place]
+    explanation, after = mended(tmp_path, text, exchange)
+    assert explanation.mending is not None
+    assert sorted(changed_lines(explanation.mending.patch)) == sorted(expected)
+    assert [line for line in after.split("\n") if line[:1] == "#"] == [
+        line for line in text.split("\n") if line[:1] == "#"
+    ]
+
+
+def test_comments_lead_to_their_rules(tmp_path: Path) -> None:
+    """A rule that is put before another one stands above its comment, not between the two."""
+    text = RULES.replace("https://old.example", "https://*.old.example")
+    exchange = PageRequest("https://p.old.example", API, policy="a")
+    _, after = mended(tmp_path, text, exchange)
+    assert after.index("https://p.old.example") < after.index("# Shut out,\n# for good.\n[[policies.a.rules]]")
+
+
+def test_what_harms_others() -> None:
+    """An edit that takes something from other pages is not proposed, and it is said what it would take."""
+    text = 'version = 1\n[policies.a]\norigins = ["*"]\ntiming = true\n'
+    explanation = explain(PageRequest("https://p.example", API, credentials="include", policy="a"), documents(text))
+    assert explanation.mending is None
+    assert "without harm to other pages: Every page may no longer measure" in explanation.steps[-1].message
+
+
+def test_too_long() -> None:
+    """A document that nobody writes by hand is not edited."""
+    text = f'version = 1\n[policies.a]\norigins = ["https://a.example"]\n{"# filler" * 120}\n' + "# filler\n" * 120_000
+    explanation = explain(PageRequest("https://p.example", API, policy="a"), documents(text))
+    assert explanation.mending is None
+    assert "too long to be edited" in explanation.steps[-1].message
+
+
 JSONS: Final = {
     "compact": json.dumps({"version": 1, "policies": {"a": {"origins": ["https://a.example"]}}}),
     "indented by 2": json.dumps({"version": 1, "policies": {"a": {"origins": ["https://a.example"]}}}, indent=2) + "\n",
