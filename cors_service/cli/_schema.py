@@ -9,6 +9,7 @@ from typing import Final
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED
 from cors_service.doctor.written import SCHEMA as DOCTOR_SCHEMA
+from cors_service.explain.written import SCHEMA as EXPLAIN_SCHEMA
 from cors_service.insights.written import SCHEMA as INSIGHTS_SCHEMA
 from cors_service.observe.lines import SCHEMA as LOG_SCHEMA
 from cors_service.policy.schema import SCHEMA
@@ -20,6 +21,7 @@ _SCHEMAS: Final = {
     "suite": SUITE_SCHEMA,
     "diff": DIFF_SCHEMA,
     "doctor": DOCTOR_SCHEMA,
+    "explain": EXPLAIN_SCHEMA,
     "insights": INSIGHTS_SCHEMA,
     "log": LOG_SCHEMA,
 }
@@ -40,8 +42,8 @@ def add_schema(commands: Commands) -> None:
         choices=[*_SCHEMAS],
         default="policies",
         metavar="NAME",
-        help="policies (the default); suite, of tests; diff, doctor or insights, of what these print with --json; "
-        "log, of a line of the decision log",
+        help="policies (the default); suite, of tests; diff, doctor, explain or insights, of what these print with "
+        "--json; log, of a line of the decision log",
     )
     parser.set_defaults(run=_schema)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cors_service.browser import Recognised, Step
 from cors_service.explain._engines import BEHAVIOURS, NAMES
+from cors_service.explain.text import printable
 from cors_service.grammar.mistakes import cut
 
 _NAMES: Final = {behaviour: NAMES[engine] for engine, behaviour in BEHAVIOURS.items()}
@@ -136,7 +137,7 @@ def _lines(recognised: Recognised) -> Iterator[str]:
     yield f"printed   by {_NAMES[recognised.engine]}{where}"
     for name, fact in (("page", recognised.origin), ("url", recognised.url), ("names", recognised.value)):
         if fact:
-            yield f"{name:<10}{cut(fact, _LONGEST)}"
+            yield f"{name:<10}{printable(cut(fact, _LONGEST))}"
     if not recognised.steps:
         yield from _meaning(*_NO_REASON)
     for step in recognised.steps:
@@ -145,7 +146,7 @@ def _lines(recognised: Recognised) -> Iterator[str]:
     if recognised.origin and recognised.url and Step.ACAO_MISSING in recognised.steps:
         method = " -X METHOD -H 'HEADER: VALUE'" if recognised.preflight is not False else ""
         asked = shlex.join(["--page", recognised.origin, "--url", recognised.url])
-        yield f"ask why   cors-service explain --policies PATH {asked}{method}"
+        yield f"ask why   cors-service explain --policies PATH {printable(asked)}{method}"
 
 
 def _meaning(means: str, look_at: str) -> Iterator[str]:

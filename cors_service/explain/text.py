@@ -72,19 +72,24 @@ def _in_one_line(explanation: Explanation, paint: Paint) -> str:
     exchange = explanation.exchange
     outcomes = {seen.outcome for seen in explanation.engines.values()}
     outcome: Outcome = next(iter(outcomes)) if len(outcomes) == 1 and explanation.passes else "blocked"
-    who = f"{exchange.page} asks {exchange.method} {cut(exchange.url, _LONGEST)}"
+    who = printable(f"{exchange.page} asks {exchange.method} {cut(exchange.url, _LONGEST)}")
     return f"{paint(outcome, outcome)}{' ' * (10 - len(outcome))}{who}"
 
 
+def printable(text: str) -> str:
+    """Make a text one that does nothing to a terminal: what a site sent may hold anything."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in text)
+
+
 def _step(step: ExchangeStep) -> Iterator[str]:
-    yield f"{_LABELS[step.step]:<{_WIDTH}}{step.message}"
-    yield from (f"{'':<{_WIDTH}}> {line}" for line in step.sent)
-    yield from (f"{'':<{_WIDTH}}< {line}" for line in step.received)
+    yield f"{_LABELS[step.step]:<{_WIDTH}}{printable(step.message)}"
+    yield from (f"{'':<{_WIDTH}}> {printable(line)}" for line in step.sent)
+    yield from (f"{'':<{_WIDTH}}< {printable(line)}" for line in step.received)
 
 
 def _engines(explanation: Explanation, paint: Paint) -> Iterator[str]:
     for engine, seen in explanation.engines.items():
-        first, *others = (seen.message or "").split("\n")
+        first, *others = map(printable, (seen.message or "").split("\n"))
         yield f"{NAMES[engine]:<{_WIDTH}}{paint(seen.outcome, seen.outcome)}{': ' if first else ''}{first}"
         yield from (f"{'':<{_WIDTH}}{line}" for line in others)
 

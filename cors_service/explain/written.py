@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from importlib.resources import files
+from typing import Any, Final
 
 import msgspec
 
 from cors_service.explain.explanation import Allowed, Explanation
 from cors_service.wire import query_as_dict, write_json
+
+SCHEMA: Final[dict[str, Any]] = json.loads(
+    files("cors_service.explain").joinpath("schema.json").read_text(encoding="utf-8")
+)
+"""The JSON Schema (2020-12) of what `in_json` and `in_json_all` write, and of what a message means."""
 
 
 def in_json(explanation: Explanation) -> bytes:

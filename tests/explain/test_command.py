@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Final
 
+import jsonschema_rs
 import pytest
 
 from cors_service.cli import main
+from cors_service.explain.written import SCHEMA
 from tests.explain.patched import patched
-from tests.explain.test_har import ASKED, SENT, recording
+from tests.explain.test_har import ASKED, SENT, entry, recording
 
 POLICIES: Final = """\
 version = 1
@@ -61,6 +63,34 @@ def test_json(capsys: Captured) -> None:
     assert list(written) == ["steps", "decisions", "engines", "mending"]
     assert written["decisions"][0]["policy"] == "shop"
     assert "+credentials = true" in written["mending"]["patch"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--policies", "shop.toml", *ASK],
+        ["--policies", "shop.toml", *ASK, "-X", "PUT", "-H", "X-A: 1"],
+        ["--policies", "shop.toml", *ASK, "--policy", "shop", "--mode", "websocket"],
+        ["--policies", "shop.toml", "--page", "null", "--url", "https://other.example/"],
+        ["--har", "session.har"],
+        ["--har", "session.har", "--policies", "shop.toml"],
+        ["--message", "Access to fetch at 'https://a.example/' from origin 'null' has been blocked by CORS policy: "],
+    ],
+)
+def test_schema(arguments: list[str], capsys: Captured) -> None:
+    """What is printed for programs is as the schema has it."""
+    main(["explain", "--json", *arguments])
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(json.loads(capsys.readouterr().out))
+
+
+def test_nothing_reaches_the_terminal(capsys: Captured) -> None:
+    """What a site sent can't act on the terminal of whoever reads its recording."""
+    answer = {"Access-Control-Allow-Origin": "https://app.example.com \x1b[2J\x9b31m"}
+    Path("odd.har").write_bytes(recording(entry("GET", "https://api.example.com/", {"Origin": "null"}, 200, answer)))
+    assert main(["explain", "--har", "odd.har"]) == 2
+    out = capsys.readouterr().out
+    assert "\\u001B[2J\\u009B31m" in out
+    assert out.replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize(
