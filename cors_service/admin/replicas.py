@@ -25,6 +25,7 @@ FORGOTTEN_SECONDS: Final = 7 * 86400.0
 MOST_REPLICAS: Final = 10_000
 SAVE_SECONDS: Final = 5.0
 
+_Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 _Text = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
@@ -43,9 +44,9 @@ class Replica(Struct, frozen=True, kw_only=True):
     instance: _Text
     version: _Text
     revision: _Text | None = None
-    seq: Annotated[int, Meta(ge=0)] | None = None
+    seq: _Count | None = None
     loaded_at: str | float | None = None
-    workers: Annotated[int, Meta(ge=0)] | None = None
+    workers: _Count | None = None
 
 
 class Reported(Struct, frozen=True, kw_only=True):
