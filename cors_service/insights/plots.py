@@ -11,6 +11,7 @@ from cors_service.insights._tables import duration, number, plain
 from cors_service.insights.findings import Findings
 from cors_service.insights.lines import instant_of, seconds_of
 from cors_service.insights.preflights import RuleCost
+from cors_service.insights.timeline import Timeline
 
 # Colours that all eyes tell apart (Okabe and Ito); each line has a pattern of its own, too.
 _BLUE: Final = "#0072b2"
@@ -23,12 +24,15 @@ _TOP: Final = 56
 _BAR: Final = 18
 _SHOWN: Final = 10
 _TICKS: Final = 4
+_DRAWN: Final = 200
+"""Steps of time that are drawn."""
 
 
 def traffic(findings: Findings) -> str:
     """Draw requests over time: those that were allowed, preflights, those that were refused."""
-    steps, step = findings.traffic.steps, findings.traffic.step
-    title = f"Requests in {duration(step)}"
+    timeline = _drawn(findings)
+    steps, step = timeline.points(), timeline.step
+    title = f"Requests per {duration(step)}"
     lines = (
         ("allowed", _BLUE, "", [one.allowed for one in steps]),
         ("preflights", _GREEN, "8 3", [one.preflights for one in steps]),
@@ -36,9 +40,9 @@ def traffic(findings: Findings) -> str:
     )
     if not steps:
         return _svg(title, "There were none.", 120, _text(_LEFT, 80, "There were none."))
-    times = [int(seconds_of(one.at)) for one in steps]
+    times = [one.at for one in steps]
     totals = ", ".join(f"{number(sum(counts))} {name}" for name, _, _, counts in lines)
-    about = f"From {steps[0].at} to {instant_of(times[-1] + step)}: {totals}."
+    about = f"From {instant_of(times[0])} to {instant_of(times[-1] + step)}: {totals}."
     return _svg(title, about, 340, *_over_time(times, step, lines))
 
 
@@ -70,6 +74,16 @@ PLOTS: Final[dict[str, Callable[[Findings], str]]] = {
     "preflights": preflights,
 }
 """What draws each plot, by the name of its file."""
+
+
+def _drawn(findings: Findings) -> Timeline:
+    """The steps of traffic, in so few that each can be seen."""
+    timeline = Timeline(_DRAWN)
+    for one in findings.traffic.steps:
+        at = seconds_of(one.at)
+        for what, count in (("allowed", one.allowed), ("preflights", one.preflights), ("refused", one.refused)):
+            timeline.add(at, what, count)
+    return timeline
 
 
 def _bars_of(cost: RuleCost) -> Iterator[tuple[str, int, str]]:

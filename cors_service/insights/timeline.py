@@ -29,14 +29,20 @@ class Point(NamedTuple):
 
 
 class Timeline:
-    """Counts by time. The step grows with the time from the first to the last, so that there are 1,000 at most.
+    """Counts by time. The step grows with the time from the first to the last, so that there are not too many.
 
     Attributes:
         step: Seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        """Begin with nothing.
+
+        Args:
+            most: How many steps there may be.
+        """
         self.step = STEPS[0]
+        self._most = most
         self._counts: dict[int, list[int]] = {}
         self._first = self._last = 0
 
@@ -68,7 +74,7 @@ class Timeline:
         return self._counts[at // self.step]
 
     def _coarsen(self) -> None:
-        while self._last - self._first >= _MOST:
+        while self._last - self._first >= self._most:
             place = bisect_left(STEPS, self.step) + 1
             step = STEPS[place] if place < len(STEPS) else self.step * 2
             merged: dict[int, list[int]] = {}
