@@ -16,6 +16,7 @@ from cors_service.explain import Documents, Explanation, PageRequest, explain
 from cors_service.policy import Source
 from cors_service.testing import Neighbourhood
 from cors_service.testing.strategies import documents as any_document
+from tests.examples import examples
 from tests.explain.patched import changed_lines, documents, mended, patched
 
 SHOP: Final = """\
@@ -490,7 +491,7 @@ def blocked_and_mended(
     return explanation
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_document(), st.integers(0, 2**32), st.sampled_from(["toml", "json"]))
 def test_any_exchange(tmp_path: Path, document: dict[str, Any], seed: int, form: str) -> None:
     """For whatever exchange is blocked there is a patch whose result lets it through, or a reason why none does."""
