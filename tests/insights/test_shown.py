@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import jsonschema_rs
@@ -35,13 +36,20 @@ def rich() -> Findings:
     return found(*lines, *strangers, OTHERS, policies=policies)
 
 
-EMPTY = found()
-CASES = pytest.mark.parametrize(
-    "findings", [rich(), EMPTY, found(policies=active()), found(written())], ids=["rich", "empty", "no-lines", "plain"]
-)
+MADE: dict[str, Callable[[], Findings]] = {
+    "rich": rich,
+    "empty": found,
+    "no lines": lambda: found(policies=active()),
+    "no policies": lambda: found(written()),
+}
 
 
-@CASES
+@pytest.fixture(scope="module", params=MADE)
+def findings(request: pytest.FixtureRequest) -> Findings:
+    """Findings of each kind."""
+    return MADE[request.param]()
+
+
 def test_text_fits_a_terminal(findings: Findings) -> None:
     """No line is wider than 100 columns, nothing in it is a command for the terminal, and there are few lines."""
     lines = in_text(findings).splitlines()
@@ -81,10 +89,9 @@ def test_text_without_policies() -> None:
     assert in_text(found(written())).endswith(
         "With --policies PATH, it says what is never used, and what preflights cost."
     )
-    assert in_text(EMPTY) == "There is no line about decisions."
+    assert in_text(found()) == "There is no line about decisions."
 
 
-@CASES
 def test_json_is_as_its_schema_says(findings: Findings) -> None:
     """What programs get has every part that the schema names, and no other type."""
     value = json.loads(in_json(findings))
@@ -92,7 +99,6 @@ def test_json_is_as_its_schema_says(findings: Findings) -> None:
     assert {"from", "to", "refusals", "preflights", "wildcards", "unused"} <= set(value)
 
 
-@CASES
 @pytest.mark.parametrize("name", PLOTS)
 def test_plots_are_for_everybody(name: str, findings: Findings) -> None:
     """A plot is well-formed, has a title and says in words what it shows, runs nothing, and is the same each time."""
@@ -112,10 +118,10 @@ def test_plots_are_for_everybody(name: str, findings: Findings) -> None:
     assert drawn == PLOTS[name](findings)
 
 
-def test_plots_stay_within_their_frame() -> None:
+def test_plots_stay_within_their_frame(findings: Findings) -> None:
     """No bar and no point lies outside of the drawing."""
     for draw in PLOTS.values():
-        root = ET.fromstring(draw(rich()))
+        root = ET.fromstring(draw(findings))
         width, height = float(root.attrib["width"]), float(root.attrib["height"])
         for line in root.iter(f"{SVG}polyline"):
             points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
