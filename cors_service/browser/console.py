@@ -45,6 +45,7 @@ class Failure:
         repeated: Whether the header that the step objects to came more than once.
         sent_origin: The Origin that the request carried, if that is not the page's: ``null`` after some redirects.
         leads_to: The URL to which the answer that failed leads, if it is a redirect.
+        page: The URL of the page; None stands for that of its origin.
     """
 
     step: Step
@@ -58,6 +59,7 @@ class Failure:
     repeated: bool = False
     sent_origin: str | None = None
     leads_to: str | None = None
+    page: str | None = None
 
 
 def console_lines(engine: Behaviour, failure: Failure) -> tuple[str, ...]:
@@ -122,6 +124,7 @@ def _facts(engine: Behaviour, failure: Failure) -> dict[str, str]:
         "host": urlsplit(failure.url).hostname or "",
         "leads_to": _CREDENTIALS.sub("//", leads_to),
         "origin": failure.origin,
+        "page": failure.page or f"{failure.origin}/",
         "redirected": redirected,
         "schemes": SCHEMES,
         "sent_origin": failure.sent_origin or failure.origin,

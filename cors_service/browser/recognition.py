@@ -37,6 +37,7 @@ _LEFT_OPEN: Final = {
     "by_xhr": r"(?: The credentials mode of requests initiated by the XMLHttpRequest .{0,64}attribute\.?)?",
     "host": r"\S{1,256}?",
     "leads_to": r"\S{1,2048}?",
+    "page": r"(?P<origin>[a-z]{1,16}://[^/\s']{1,256})\S{0,2048}?",
     "redirected": r"(?: \(redirected from \S{1,2048}?\))?",
     "redirected_from": r"(?P<redirected_from>\S{1,2048}?)",
     "schemes": r".{0,256}?isolated-app",

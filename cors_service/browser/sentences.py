@@ -168,6 +168,18 @@ SENTENCES: Final = (
     ),
     Sentence(
         _CHROMIUM,
+        "Mixed Content: The page at '{page}' was loaded over HTTPS, but requested an insecure resource '{url}'."
+        " This request has been blocked; the content must be served over HTTPS.",
+        (Step.MIXED_CONTENT,),
+        alone=True,
+    ),
+    Sentence(
+        _CHROMIUM,
+        "Permission was denied for this request to access the `{value}` address space.",
+        (Step.LOCAL_NETWORK,),
+    ),
+    Sentence(
+        _CHROMIUM,
         "Failed to execute 'fetch' on 'Window': '{value}' HTTP method is unsupported.",
         (Step.METHOD_FORBIDDEN,),
         alone=True,
@@ -241,6 +253,7 @@ SENTENCES: Final = (
         (Step.CONTENT_SECURITY_POLICY,),
         alone=True,
     ),
+    Sentence(_FIREFOX, "Blocked loading mixed active content “{url}”", (Step.MIXED_CONTENT,), alone=True),
     Sentence(_FIREFOX, "Window.fetch: Invalid request method {value}.", (Step.METHOD_FORBIDDEN,), alone=True),
     Sentence(
         _WEBKIT,
@@ -313,6 +326,13 @@ SENTENCES: Final = (
         "Refused to connect to {url} because it does not appear in the connect-src directive of the"
         " Content Security Policy.",
         (Step.CONTENT_SECURITY_POLICY,),
+        alone=True,
+    ),
+    Sentence(
+        _WEBKIT,
+        "[blocked] The page at {page} requested insecure content from {url}."
+        " This content was blocked and must be served over HTTPS.",
+        (Step.MIXED_CONTENT,),
         alone=True,
     ),
     Sentence(_WEBKIT, "TypeError: Method is forbidden.", (Step.METHOD_FORBIDDEN,), alone=True),

@@ -74,7 +74,7 @@ def _expression(sentence: Sentence) -> str:
     return beginning + ".*".join(map(re.escape, literals))
 
 
-HEADINGS = re.findall(r"^#### `(.+)`$", PAGE, re.MULTILINE)
+HEADINGS = re.findall(r"^#### `+([^`].+?)`+$", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("heading", HEADINGS)

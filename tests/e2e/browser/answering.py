@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
+from ssl import SSLContext
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -55,15 +56,25 @@ class AnsweringSite(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None, beside: AnsweringSite | None = None) -> None:
+        """Bind it.
+
+        Args:
+            tls: With which certificate it serves, if it does.
+            beside: The site whose pages do what those of this one are told, too.
+        """
         super().__init__(("127.0.0.1", 0), _Answers)
         self.port: int = self.server_address[1]
-        self.orders: Queue[dict[str, Any]] = Queue()
-        self.results: Queue[Any] = Queue()
+        self.orders: Queue[dict[str, Any]] = Queue() if beside is None else beside.orders
+        self.results: Queue[Any] = Queue() if beside is None else beside.results
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
 
     def origin(self, name: str) -> str:
         """The origin of the site by a name."""
-        return f"http://{name}:{self.port}"
+        return f"{self._scheme}://{name}:{self.port}"
 
     def url(self, origin: str, path: str, actual: Answer, preflight: Answer | None = None) -> str:
         """The URL that is answered so.
@@ -126,9 +137,14 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering() -> Iterator[AnsweringSite]:
-    """Run the site until the block ends."""
-    with AnsweringSite() as site:
+def answering(tls: SSLContext | None = None, beside: AnsweringSite | None = None) -> Iterator[AnsweringSite]:
+    """Run the site until the block ends.
+
+    Args:
+        tls: With which certificate it serves, if it does.
+        beside: The site whose pages do what those of this one are told, too.
+    """
+    with AnsweringSite(tls, beside) as site:
         thread = threading.Thread(target=site.serve_forever)
         thread.start()
         try:

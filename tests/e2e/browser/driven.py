@@ -54,7 +54,7 @@ class DrivenWebKit:
             log.seek(self._taken)
             printed = log.read()
         self._taken += len(printed)
-        return [_PLACE.sub("", line) for line in printed.decode(errors="replace").splitlines()]
+        return [_PLACE.sub("", line) for line in printed.decode(errors="replace").splitlines() if line]
 
     def is_about(self, message: str, urls: Sequence[str]) -> bool:
         """Say whether a message may be about one of these URLs: most name none."""
@@ -63,7 +63,7 @@ class DrivenWebKit:
 
 @contextmanager
 def running_driven_webkit(xvfb: str, site: AnsweringSite, page: str, directory: Path) -> Iterator[DrivenWebKit]:
-    """Run the browser with an empty profile until the block ends.
+    """Run the browser with an empty profile until the block ends; it takes the certificate of any server.
 
     Args:
         xvfb: The path of the X server.
@@ -71,8 +71,9 @@ def running_driven_webkit(xvfb: str, site: AnsweringSite, page: str, directory: 
         page: The URL of the first one, which is driven.
         directory: Where profile and logs may lie; empty.
     """
+    options = ["--enable-write-console-messages-to-stdout=true", "--ignore-tls-errors"]
     # Standard output is a file here, which the browser would fill by the block.
-    arguments = ["stdbuf", "-oL", small_browser(), "--enable-write-console-messages-to-stdout=true", page]
+    arguments = ["stdbuf", "-oL", small_browser(), *options, page]
     with (
         running_screen(xvfb, directory) as environment,
         running(arguments, directory / "webkit.log", environment) as browser,

@@ -38,11 +38,12 @@ class Firefox:
 
     engine = Behaviour.FIREFOX
 
-    def __init__(self, driver: ClientConnection) -> None:
+    def __init__(self, driver: ClientConnection, *, any_certificate: bool = False) -> None:
         self._driver = driver
         self._count = 0
         self._printed: list[str] = []
-        self.version: str = self._command("session.new", capabilities={})["capabilities"]["browserVersion"]
+        wanted = {"alwaysMatch": {"acceptInsecureCerts": any_certificate}}
+        self.version: str = self._command("session.new", capabilities=wanted)["capabilities"]["browserVersion"]
         self._context = self._command("browsingContext.getTree")["contexts"][0]["context"]
         self._command("session.subscribe", events=["log.entryAdded"])
 
@@ -81,12 +82,13 @@ class Firefox:
 
 
 @contextmanager
-def running_firefox(firefox: str, directory: Path) -> Iterator[Firefox]:
+def running_firefox(firefox: str, directory: Path, *, any_certificate: bool = False) -> Iterator[Firefox]:
     """Run a headless browser with an empty profile until the block ends.
 
     Args:
         firefox: The path of the browser.
         directory: Where profile and log may lie; empty.
+        any_certificate: Whether it takes the certificate of any server.
     """
     (profile := directory / "profile").mkdir()
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in _PREFERENCES.items()]
@@ -96,4 +98,4 @@ def running_firefox(firefox: str, directory: Path) -> Iterator[Firefox]:
         address = browser.said(r"WebDriver BiDi listening on (ws://\S+)")[1]
         # One that shows an Origin is refused.
         with connect(f"{address}/session", origin=None, max_size=None, proxy=None) as driver:
-            yield Firefox(driver)
+            yield Firefox(driver, any_certificate=any_certificate)

@@ -113,7 +113,13 @@ def _start_driver(chromedriver: str, directory: Path, environment: dict[str, str
 
 @contextmanager
 def running_chromium(
-    chromium: str, chromedriver: str, directory: Path, *, files: bool = False, extension: Path | None = None
+    chromium: str,
+    chromedriver: str,
+    directory: Path,
+    *,
+    files: bool = False,
+    extension: Path | None = None,
+    further: Sequence[str] = (),
 ) -> Iterator[Chromium]:
     """Run a headless browser with an empty profile until the block ends.
 
@@ -123,8 +129,9 @@ def running_chromium(
         directory: Where profile and log may lie; empty.
         files: Whether files have an origin, as they do in applications that are made of Chromium.
         extension: The directory of an extension to load.
+        further: Switches for it.
     """
-    switches = [*_SWITCHES, *(["--allow-file-access-from-files"] if files else [])]
+    switches = [*_SWITCHES, *further, *(["--allow-file-access-from-files"] if files else [])]
     if extension is None:
         switches += ["--disable-extensions", f"--disable-features={_FEATURES_OFF}"]
     else:
