@@ -83,7 +83,9 @@ class Fleet:
         self._asked: dict[int, list[dict[str, Any]]] = {}
         stack.callback(self._done.set)
         self.healthy = self._start("healthy", POLICIES, "--workers", "2", "--shadow", str(self._write("wider", WIDER)))
-        self.troubled = self._start("troubled", POLICIES, "--max-connections", "8")
+        # Nobody takes its lines.
+        reports = ("--report-to", f"http://127.0.0.1:{free_port()}", "--report-spool", "spool", "--log-interval", "0.5")
+        self.troubled = self._start("troubled", POLICIES, "--max-connections", "8", *reports)
         self.other = self._start("other", WIDER)
         self._port = free_port()
         stack.callback(Process(self._command(prometheus), directory).kill)
@@ -325,7 +327,11 @@ def test_what_is_recorded(fleet: Fleet) -> None:
 
 def test_nothing_fires_without_a_reason(fleet: Fleet) -> None:
     """As long as nothing is done to them, only what is wrong from the beginning fires."""
-    fired = {("CorsServiceDown", "cors-service"), ("CorsReplicasDiffer", "trouble")}
+    fired = {
+        ("CorsServiceDown", "cors-service"),
+        ("CorsReplicasDiffer", "trouble"),
+        ("CorsLogLinesWait", "trouble"),
+    }
     wait_for(lambda: fired <= fleet.fired, "what is wrong from the beginning")
     assert fleet.fired == fired
 
@@ -388,6 +394,7 @@ ALERTS: dict[str, tuple[str, Callable[[Fleet], object]]] = {
     "CorsNobodyAsks": ("quiet", ask_no_more),
     "CorsServiceDown": ("cors-service", nothing),
     "CorsReplicasDiffer": ("trouble", nothing),
+    "CorsLogLinesWait": ("trouble", nothing),
     "CorsRefusalsJump": ("trouble", ask_from_a_new_origin),
     "CorsUndecided": ("trouble", ask_from_a_new_origin),
     "CorsPoliciesStale": ("trouble", spoil),
