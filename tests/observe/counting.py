@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.observe.interfaces import Fact
@@ -13,6 +16,7 @@ from cors_service.observe.table import Table
 from cors_service.observe.tally import Tally
 from cors_service.policy import read_document
 
+ROOT = Path(__file__).parents[2]
 POLICIES = ActivePolicies(
     read_document(
         {
@@ -57,13 +61,29 @@ def shared(rows: int) -> Iterator[tuple[Table, Table]]:
             table.close()
 
 
-def die_after(count: Callable[[], object]) -> None:
-    """Do something in a process of its own, which is then killed by SIGKILL."""
-    process = os.fork()
-    if not process:
-        try:
-            count()
-        finally:
-            os.kill(os.getpid(), signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+# Counts a number of decisions and something else, and is then killed.
+_COUNTS = """
+import os, signal, sys
+from cors_service.observe.table import Table
+from cors_service.observe.tally import RowTally
+from tests.observe.counting import ALLOWED, fact_of
+tally = RowTally(Table(int(sys.argv[1])))
+for _ in range(int(sys.argv[2])):
+    tally.anew(fact_of(tally, ALLOWED))
+tally.add("closed", "crowded")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@contextmanager
+def counted_and_killed(times: int) -> Iterator[Table]:
+    """Have another process count ALLOWED so many times, and then be killed by SIGKILL; give its table."""
+    descriptor = Table.make()
+    table = Table(descriptor)
+    try:
+        words = [sys.executable, "-c", _COUNTS, str(descriptor), str(times)]
+        done = subprocess.run(words, pass_fds=[descriptor], cwd=ROOT, timeout=60, check=False)
+        assert done.returncode == -signal.SIGKILL
+        yield table
+    finally:
+        os.close(descriptor)

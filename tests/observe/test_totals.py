@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cors_service.decision import Query
 from cors_service.observe.counted import LONGEST_METHOD, LONGEST_ORIGIN, Counted, Series
-from cors_service.observe.table import MOST_ROWS, Table
+from cors_service.observe.table import Table
 from cors_service.observe.tally import ANEW, MOST_POLICIES, OTHERS, RowTally, Tally
 from cors_service.observe.totals import Totals
 from tests.observe.counting import (
@@ -20,9 +20,8 @@ from tests.observe.counting import (
     PREFLIGHT,
     REFUSED,
     UNKNOWN,
-    die_after,
+    counted_and_killed,
     fact_of,
-    shared,
     stranger,
 )
 
@@ -59,18 +58,10 @@ def test_each_decision_is_counted_once(kind: type[Tally]) -> None:
 
 def test_counts_survive_their_process() -> None:
     """What a process has counted is there when it was killed, and stays when its table is closed."""
-    with shared(MOST_ROWS) as (writer, reader):
+    with counted_and_killed(1000) as table:
         totals = Totals(0)
-        totals.open(reader)
-        tally = RowTally(writer)
-
-        def count() -> None:
-            for _ in range(1000):
-                tally.anew(fact_of(tally, ALLOWED))
-            tally.add("closed", "crowded")
-
-        die_after(count)
-        totals.close(reader, 5)
+        totals.open(table)
+        totals.close(table, 5)
         assert totals.decisions() == {labels(ALLOWED): 1000}
         assert totals.series() == {Series(ANEW): 1000, Series("closed", ("crowded",)): 1}
         assert [row.count for row in totals.take(6).rows.values()] == [1000]
