@@ -160,6 +160,15 @@ def test_parts(text: str, engine: Behaviour, steps: tuple[Step, ...]) -> None:
     assert (found.engine, found.steps) == (engine, steps)
 
 
+@pytest.mark.parametrize("what", ["image", "script", "CSS stylesheet", "font", "link element resource"])
+def test_elements(what: str) -> None:
+    """Chromium says the same of what a page loads without asking by a script."""
+    (line,) = console_lines(Behaviour.CHROMIUM, Failure(Step.ACAO_MISSING, URL, PAGE, api=what))
+    found = recognise(line)
+    assert found is not None
+    assert (found.steps, found.url, found.api) == ((Step.ACAO_MISSING,), URL, what)
+
+
 def test_first_of_several() -> None:
     """Of several sentences, the first one that says why counts."""
     first, second = PRINTED[Behaviour.FIREFOX, Step.ACAC_NOT_TRUE], PRINTED[Behaviour.FIREFOX, Step.NETWORK_ERROR]
@@ -168,7 +177,7 @@ def test_first_of_several() -> None:
     assert found.steps == (Step.ACAC_NOT_TRUE,)
 
 
-@pytest.mark.parametrize("text", ["", "Hello, world!", "Uncaught ReferenceError: fech is not defined", "Access to"])
+@pytest.mark.parametrize("text", ["", "Hello, world!", "Failed to execute child process", "Access to"])
 def test_anything_else(text: str) -> None:
     """What no engine prints about a request that it blocks is not recognised."""
     assert recognise(text) is None

@@ -41,7 +41,8 @@ class Failure:
         preflight: Whether it was the preflight that failed.
         status: The status of the answer that failed; None if there was no answer.
         redirected_from: The first URL of a redirected request; None of others.
-        api: What the page asked with: ``fetch`` or ``XMLHttpRequest``.
+        api: What the page asked with: ``fetch`` or ``XMLHttpRequest``; what is loaded otherwise is in Chromium a
+            ``script``, an ``image``, a ``font`` and the like.
         repeated: Whether the header that the step objects to came more than once.
         sent_origin: The Origin that the request carried, if that is not the page's: ``null`` after some redirects.
         leads_to: The URL to which the answer that failed leads, if it is a redirect.
@@ -129,6 +130,7 @@ def _facts(engine: Behaviour, failure: Failure) -> dict[str, str]:
         "schemes": SCHEMES,
         "sent_origin": failure.sent_origin or failure.origin,
         "status": "(null)" if failure.status is None else str(failure.status),
+        "what": failure.api,
         "url": f"‘{failure.url}’" if quoted else failure.url,
         "value": _printable(_value(engine, failure)),
         "with_credentials": leads_to,

@@ -23,8 +23,8 @@ MAX_TEXT: Final = 4_096
 
 _ENOUGH: Final = 14
 """How many characters of a sentence's beginning must be there if the rest is cut off."""
-_ENOUGH_AT_END: Final = 18
-"""The same for its end: ends are more alike."""
+_ENOUGH_ELSE: Final = 18
+"""The same for its end, and for what nothing surrounds: these are more like other texts."""
 
 _SAME: Final = str.maketrans(dict.fromkeys('‘’‚‛“”„«»`´"', "'") | dict.fromkeys("\u200b\ufeff\\"))
 """Quotes of all kinds, and what copying adds."""
@@ -32,6 +32,7 @@ _SAME: Final = str.maketrans(dict.fromkeys('‘’‚‛“”„«»`´"', "'")
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 _LEFT_OPEN: Final = {
     "api": r"(?P<api>Fetch API|[A-Za-z]{1,32})",
+    "what": r"(?P<api>[A-Za-z]{1,32}(?: [A-Za-z]{1,32}){0,2})",
     "error": r"(?P<value>ERR_[A-Z_.]{1,64})",
     "origin": r"(?P<origin>\S{1,512}?)",
     "by_xhr": r"(?: The credentials mode of requests initiated by the XMLHttpRequest .{0,64}attribute\.?)?",
@@ -188,7 +189,7 @@ def _search(pasted: str) -> Iterator[_Found]:
 def _part(sentence: Sentence, words: tuple[str, ...], pasted: str, *, from_end: bool) -> _Found | None:
     """Find as many words as there are of a sentence, from its beginning or from its end."""
     best = None
-    enough = _ENOUGH_AT_END if from_end else _ENOUGH
+    enough = _ENOUGH_ELSE if from_end or sentence.alone else _ENOUGH
     for count in range(1, len(words) + 1):
         part = words[-count:] if from_end else words[:count]
         length = sum(len(_PLACEHOLDER.sub("", word)) for word in part)

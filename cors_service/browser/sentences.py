@@ -47,7 +47,7 @@ class Sentence:
 
 
 BEFORE: Final = {
-    _CHROMIUM: "Access to {api} at '{url}'{redirected} from origin '{origin}' has been blocked by CORS policy: ",
+    _CHROMIUM: "Access to {what} at '{url}'{redirected} from origin '{origin}' has been blocked by CORS policy: ",
     _FIREFOX: (
         "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at {url}. (Reason: "
     ),
