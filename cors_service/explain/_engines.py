@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+from urllib.parse import urljoin
 
 from cors_service.browser import Behaviour, Failure, Step, Verdict, console_lines, cors_check, fetch_verdict
 from cors_service.browser.headers import values_of
@@ -18,6 +19,7 @@ NAMES: Final[Mapping[Engine, str]] = {"chromium": "Chromium", "firefox": "Firefo
 BEHAVIOURS: Final[Mapping[Engine, Behaviour]] = {engine: Behaviour(engine) for engine in NAMES}
 _NOTHING: Final = Answer(0)
 _USUAL: Final = 200
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ALLOW_ORIGIN: Final = "access-control-allow-origin"
 
 Verdicts = Mapping[Engine, Verdict]
@@ -77,8 +79,15 @@ def _printed(engine: Engine, asked: Asked, answers: Answers, verdict: Verdict) -
         preflight=verdict.preflight,
         status=None if answer is None else answer.status,
         repeated=answer is not None and len(values_of(answer.headers, _ALLOW_ORIGIN)) > 1,
+        leads_to=None if answer is None or verdict.preflight else leads_to(asked.request.url, answer),
     )
     return "\n".join(console_lines(BEHAVIOURS[engine], failure)) or None
+
+
+def leads_to(url: str, answer: Answer) -> str | None:
+    """Give the URL to which an answer leads; None if it is no redirect."""
+    locations = values_of(answer.headers, "location")
+    return urljoin(url, locations[0]) if answer.status in _REDIRECTS and locations else None
 
 
 def steps(judged: Verdicts) -> Iterator[ExchangeStep]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from cors_service.browser import Step
-from cors_service.browser.headers import values_of
 from cors_service.browser.request import is_forbidden_method, is_safelisted_method, unsafe_request_header_names
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.explain import _afterwards, _elsewhere, _engines
@@ -17,7 +16,6 @@ from cors_service.explain.explanation import Engine, ExchangeStep, Explanation, 
 from cors_service.explain.mending import mend
 
 _OF_ANSWERS: Final = frozenset({"preflight-answer", "request", "answer"})
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def explain(exchange: PageRequest, policies: ActivePolicies | Documents) -> Explanation:
@@ -125,7 +123,7 @@ def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) ->
         return
     received = as_lines(str(answer.status), answer.headers)
     yield ExchangeStep("answer", "note", f"The service answered with {answer.status}.", received=received)
-    if answer.status in _REDIRECTS and values_of(answer.headers, "location"):
+    if _engines.leads_to(asked.request.url, answer) is not None:
         message = (
             "The application redirects. The browser follows only if this answer lets the page read it, and the next "
             "one must, too; on the way to a third origin, the page's Origin becomes null. No policy changes that: "

@@ -9,22 +9,30 @@ from contextlib import AbstractContextManager
 from functools import cache, partial
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from typing import Final
 
 import pytest
 
 from cors_service.browser import ENGINES, Behaviour, Step, recognise
 from cors_service.browser.sentences import SENTENCES
+from cors_service.explain import Answer as ServiceAnswer
+from cors_service.explain import Answers, PageRequest, explain_answers
+from cors_service.explain.exchange import Credentials
+from cors_service.explain.written import as_dict
 from tests.certificates import Authority, written
 from tests.e2e.requirements import need
 
-from .answering import AnsweringSite, answering
+from .answering import Answer, AnsweringSite, answering
 from .driven import running_driven_webkit
 from .engines import Browser
 from .everywhere import in_each_engine
-from .failing_cases import cases_of
+from .failing_cases import XHR, cases_of
 from .firefox import running_firefox
 from .trial import Trial, Tried
 from .webdriver import running_chromium
+
+_OF_ANSWERS: Final = {None, Step.METHOD_FORBIDDEN}
+"""Steps at which a request fails because of what is asked and answered."""
 
 
 def try_all(
@@ -101,6 +109,29 @@ def test_recognised(engine: Behaviour, name: str, tried: Mapping[Behaviour, Futu
     assert recognised.engine is engine
     assert found.failure.step in recognised.steps
     assert recognised.url in {found.failure.url, None}
+
+
+@each_case
+def test_explained(engine: Behaviour, name: str, tried: Mapping[Behaviour, Future[dict[str, Tried]]]) -> None:
+    """An explanation of a request and its answers has what the console prints of it."""
+    case = cases_of(engine)[name]
+    if case.through or case.policy or case.script is XHR or case.step not in _OF_ANSWERS:
+        pytest.skip("what is asked and answered does not say it")
+    found = tried[engine].result()[name]
+    page = found.failure.origin
+    credentials: Credentials = "include" if case.credentials else "omit"
+    exchange = PageRequest(page, found.failure.url, case.method, case.headers, credentials)
+    actual, preflight = (_answered(answer, page) for answer in (case.actual, case.preflight))
+    seen = as_dict(explain_answers(exchange, Answers(actual, preflight)))["engines"][engine.value]
+    assert seen["outcome"] == "blocked"
+    assert tuple((seen["message"] or "").split("\n")) == found.expected
+
+
+def _answered(answer: Answer | None, page: str) -> ServiceAnswer | None:
+    if answer is None:
+        return None
+    lines = tuple((name, value.replace("{page}", page)) for name, value in answer.lines)
+    return ServiceAnswer(answer.status, lines)
 
 
 def test_each_row_is_printed(tried: Mapping[Behaviour, Future[dict[str, Tried]]]) -> None:
