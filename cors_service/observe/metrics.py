@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -65,18 +65,11 @@ def families(totals: Totals, processes: Sequence[Process], restarts: int) -> Ite
 
 def _decisions(decisions: Counter[tuple[str, str, str, str]], anew: int) -> Iterator[Metric]:
     unnamed = sum(count for (policy, *_), count in decisions.items() if policy == OTHERS)
-    found: dict[_Labels, int] = {
-        (OTHER if policy == OTHERS else policy, *rest): count for (policy, *rest), count in decisions.items()
-    }
-    # A policy may be called that.
-    for (policy, *rest), count in decisions.items():
-        if policy == OTHER and (OTHERS, *rest) in decisions:
-            found[OTHER, *rest] = count + decisions[OTHERS, rest[0], rest[1], rest[2]]
     yield from _counters(
         "cors_decisions",
         "Decisions given, made or remembered, and queries without one (kind undecided).",
         ("policy", "kind", "allowed", "reason"),
-        found,
+        _named(decisions),
     )
     unnamed_help = 'Decisions of policies beyond the first 1,000, counted as policy "other".'
     yield CounterMetricFamily("cors_decisions_unnamed", unnamed_help, unnamed)
@@ -117,7 +110,7 @@ def _policies(processes: Sequence[Process], series: Counter[Series]) -> Iterator
         "cors_shadow_differences",
         "Decisions that the shadow would make differently.",
         ("policy", "direction"),
-        {(OTHER if policy == OTHERS else policy, way): n for (policy, way), n in _labelled(series, SHADOW).items()},
+        _named(_labelled(series, SHADOW)),
     )
 
 
@@ -128,6 +121,14 @@ def _connections(processes: Sequence[Process], series: Counter[Series]) -> Itera
     yield _gauge("cors_connections", "Open connections.", sum(known))
     closed = dict.fromkeys([(why,) for why in WHY_CLOSED], 0) | _labelled(series, CLOSED)
     yield from _counters("cors_connections_closed", "Connections closed to make room for others.", ("why",), closed)
+
+
+def _named(counts: Mapping[Any, int]) -> dict[_Labels, int]:
+    """Call the policies OTHER that are not counted by their names; one may really be called that."""
+    found: Counter[_Labels] = Counter()
+    for (policy, *rest), count in counts.items():
+        found[OTHER if policy == OTHERS else policy, *rest] += count
+    return found
 
 
 def _labelled(series: Counter[Series], name: str) -> dict[_Labels, int]:
