@@ -18,6 +18,9 @@ from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import Kept, StoreUnavailable
 
 FOLLOW_SECONDS: Final = 1.0
+"""The least time between two looks at what others change."""
+_SHARE: Final = 20
+"""How many times as long as a look takes the next one waits: many documents take long to look at."""
 
 _Result = TypeVar("_Result")
 
@@ -81,7 +84,8 @@ class Changes(Service):
 
     def follow(self) -> Deferred[None]:
         """Read the store again."""
-        return self.work(lambda _: None).addErrback(self._failed)
+        begun = self._clock.seconds()
+        return self.work(lambda _: None).addErrback(self._failed).addCallback(self._pace, begun)
 
     def ask(self, ask: Callable[[Kept], _Result]) -> Deferred[_Result]:
         """Ask the store for something that it has read, when nobody else uses it.
@@ -128,6 +132,9 @@ class Changes(Service):
             for call in self._head_changed:
                 call()
         return result
+
+    def _pace(self, _: None, begun: float) -> None:
+        self._following.interval = max(FOLLOW_SECONDS, _SHARE * (self._clock.seconds() - begun))
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(StoreUnavailable, InvalidPolicies) is None:

@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from pytest_twisted import blockon
@@ -47,7 +47,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def url_of(service: AdminService) -> str:
     """The address of a service."""
     [port] = service.server.ports
-    return f"http://127.0.0.1:{port.getHost().port}"
+    address: Any = port.getHost()
+    return f"http://127.0.0.1:{address.port}"
 
 
 async def status_of(*words: str) -> int:
