@@ -7,15 +7,16 @@ a blank page, which takes its `Content-Security-Policy` from the query; with `dr
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from queue import Queue
 from ssl import SSLContext
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from .serving import Answering, served
 
 _PAGE: Final = b'<!doctype html><link rel="icon" href="data:,"><title>A page</title><body><script>%b</script></body>'
 # Does what the site tells it, as long as it is shown; see `driven.py`.
@@ -90,11 +91,10 @@ class AnsweringSite(ThreadingHTTPServer):
         return f"{origin}{path}?{urlencode(query)}"
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(Answering):
     """Answers requests of any method."""
 
     server: AnsweringSite
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Serve a page, drive it, or answer as the URL says."""
@@ -104,12 +104,12 @@ class _Answers(BaseHTTPRequestHandler):
         match url.path:
             case "/page":
                 lines = [("Content-Type", "text/html"), ("Content-Security-Policy", parameters.get("policy", ""))]
-                self._answer(200, _PAGE % (_DRIVEN if "driven" in parameters else b""), lines)
+                self.answer(200, _PAGE % (_DRIVEN if "driven" in parameters else b""), lines)
             case "/order":
-                self._answer(200, json.dumps(self.server.orders.get()).encode(), [])
+                self.answer(200, json.dumps(self.server.orders.get()).encode(), [])
             case "/result":
                 self.server.results.put(json.loads(body))
-                self._answer(204, b"", [])
+                self.answer(204, b"", [])
             case _:
                 self._answer_as_told(parameters)
 
@@ -117,23 +117,11 @@ class _Answers(BaseHTTPRequestHandler):
         is_preflight = self.command == "OPTIONS" and "Access-Control-Request-Method" in self.headers
         status, lines = json.loads(parameters["preflight" if is_preflight else "actual"])
         if status:
-            self._answer(status, b"", lines)
+            self.answer(status, b"", lines)
         else:
             self.close_connection = True
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_OPTIONS = do_GET
-
-    def _answer(self, status: int, body: bytes, lines: Iterable[tuple[str, str]]) -> None:
-        self.send_response(status)
-        for name, value in lines:
-            self.send_header(name, value)
-        if status != 204:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @contextmanager
@@ -144,11 +132,6 @@ def answering(tls: SSLContext | None = None, beside: AnsweringSite | None = None
         tls: With which certificate it serves, if it does.
         beside: The site whose pages do what those of this one are told, too.
     """
-    with AnsweringSite(tls, beside) as site:
-        thread = threading.Thread(target=site.serve_forever)
-        thread.start()
-        try:
-            yield site
-        finally:
-            site.shutdown()
-            thread.join()
+    site = AnsweringSite(tls, beside)
+    with served(site):
+        yield site

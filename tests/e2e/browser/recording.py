@@ -8,15 +8,15 @@ worker, which answers all requests of its site or, with a query, leaves navigati
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from .processes import wait_for
+from .serving import Answering, served
 
 _PAGE: Final = b'<!doctype html><link rel="icon" href="data:,"><title>A page</title><body></body>'
 _WORKER: Final = """
@@ -70,11 +70,10 @@ class Recorder(ThreadingHTTPServer):
         )
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(Answering):
     """Answers requests of any method."""
 
     server: Recorder
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Serve a page, or keep what came."""
@@ -82,14 +81,16 @@ class _Answers(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/page":
-            self._answer(200, _PAGE, {"Content-Type": "text/html", "Referrer-Policy": parameters.get("referrer", "")})
+            self.answer(
+                200, _PAGE, [("Content-Type", "text/html"), ("Referrer-Policy", parameters.get("referrer", ""))]
+            )
         elif url.path == "/worker":
-            self._answer(200, _WORKER.encode(), {"Content-Type": "text/javascript"})
+            self.answer(200, _WORKER.encode(), [("Content-Type", "text/javascript")])
         elif url.path == "/to":
-            self._answer(307, b"", {"Location": parameters["url"]})
+            self.answer(307, b"", [("Location", parameters["url"])])
         else:
             self.server.requests.append(Recorded(self.command, self.path, tuple(self.headers.items())))
-            self._answer(self._status(), b"", {"Content-Type": "text/plain"})
+            self.answer(self._status(), b"", [("Content-Type", "text/plain")])
 
     def _status(self) -> int:
         """Let pages stay where they are, and persons arrive."""
@@ -99,27 +100,10 @@ class _Answers(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_PUT = do_OPTIONS = do_GET
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status != 204:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @contextmanager
 def recording() -> Iterator[Recorder]:
     """Run the site until the block ends."""
-    with Recorder() as recorder:
-        thread = threading.Thread(target=recorder.serve_forever)
-        thread.start()
-        try:
-            yield recorder
-        finally:
-            recorder.shutdown()
-            thread.join()
+    recorder = Recorder()
+    with served(recorder):
+        yield recorder
