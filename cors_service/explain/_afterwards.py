@@ -47,7 +47,7 @@ def _headers(asked: Asked, headers: tuple[tuple[str, str], ...]) -> str:
     if _PROBE in exposed_headers(asked.request, [*headers, (_PROBE, "1")]):
         return "The page can read every header of the answer but Set-Cookie."
     listed = ", ".join(values_of(headers, "access-control-expose-headers"))
-    more = f", and {listed}" if listed else ", and no other: expose_headers lists more"
+    more = f", and {listed}" if listed else ", and no other unless expose_headers lists it"
     return f"Of the answer's headers the page can read {_ALWAYS}{more}."
 
 

@@ -59,14 +59,14 @@ _CORS: Final = "access-control-"
 
 class _Line(Struct, frozen=True):
     name: str
-    value: str = ""
+    value: str | None = ""
 
 
 class _Message(Struct, frozen=True):
     headers: tuple[_Line, ...] = ()
 
     def values(self, name: str) -> list[str]:
-        return [line.value for line in self.headers if line.name.lower() == name]
+        return [line.value or "" for line in self.headers if line.name.lower() == name]
 
     def first(self, name: str) -> str | None:
         return next(iter(self.values(name)), None)
@@ -78,7 +78,7 @@ class _Request(_Message, frozen=True):
 
 
 class _Response(_Message, frozen=True):
-    status: int = 0
+    status: int | float | str | None = 0
 
 
 class _Entry(Struct, frozen=True):
@@ -260,7 +260,7 @@ def _set_by_page(request: _Request, preflight: _Request | None) -> Lines:
         if not is_token(name) or is_forbidden_request_header(name, "") or (asked is None and name in _OF_BROWSERS):
             continue
         if name in _JUDGED_BY_VALUE:
-            lines.append((line.name, line.value))
+            lines.append((line.name, line.value or ""))
         elif asked is None or name in asked:
             lines.append((line.name, _unusual(name) if name in _OF_BROWSERS else ""))
     return tuple(lines)
@@ -268,7 +268,8 @@ def _set_by_page(request: _Request, preflight: _Request | None) -> Lines:
 
 def _answer(entry: _Entry) -> Answer | None:
     response = entry.response
-    if not 100 <= response.status <= 599:
+    # Of what was blocked, recordings have 0, -1, nothing or an empty text.
+    if not isinstance(response.status, int) or not 100 <= response.status <= 599:
         return None
     return Answer(response.status, tuple(_kept(response.headers)))
 
@@ -278,9 +279,9 @@ def _kept(lines: Iterable[_Line]) -> Iterable[tuple[str, str]]:
         name = line.name.lower()
         if name.startswith(_CORS) or name in _OF_ANSWERS:
             # Some browsers write the lines of one header as one value.
-            yield from ((line.name, value) for value in line.value.split("\n"))
+            yield from ((line.name, value) for value in (line.value or "").split("\n"))
         elif name == "location":
-            yield line.name, _bare(line.value)
+            yield line.name, _bare(line.value or "")
 
 
 def _bare(url: str) -> str:

@@ -187,7 +187,9 @@ class _Search:
             if one.direction == "wider"
             and (least is not None or (_key(one.witness) not in own and one.what not in _ITSELF))
         ]
-        return (*also, *(Allowed(one.policy, "unknown", one.sentence, None) for one in beyond.unknown))
+        also += [Allowed(one.policy, "unknown", one.sentence, None) for one in beyond.unknown]
+        # What several queries show is said once.
+        return tuple({(one.policy, one.what, one.sentence): one for one in also}.values())
 
     def _least(self, documents: Documents) -> PolicySet | None:
         """Make the set that lets the exchange through and nothing else; None if rules can't say that."""

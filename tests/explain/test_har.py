@@ -150,9 +150,10 @@ def test_modes() -> None:
     assert outcomes == ["opaque", "readable", "opaque", "readable"]
 
 
-def test_no_answer() -> None:
+@pytest.mark.parametrize("status", [0, -1, None, "", 0.0])
+def test_no_answer(status: Any) -> None:
     """A request without an answer is blocked."""
-    (one,) = read_har(recording(entry("GET", URL, {"Origin": PAGE}, 0))).recorded
+    (one,) = read_har(recording(entry("GET", URL, {"Origin": PAGE}, status))).recorded
     assert one.answers.actual is None
     assert not explain_answers(one.exchange, one.answers).passes
 

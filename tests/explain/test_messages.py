@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cors_service.browser import ENGINES, Behaviour, Failure, Step, console_lines, recognise
+from cors_service.browser import ENGINES, Behaviour, Failure, Recognised, Step, console_lines, recognise
 from cors_service.cli import main
 from cors_service.explain.messages import message_as_dict, message_in_text
 
@@ -35,6 +35,12 @@ def test_each_sentence(engine: Behaviour, step: Step) -> None:
     written = message_as_dict(recognised)
     assert written["engine"] == engine.value
     assert str(step) in [one["step"] for one in written["steps"]]
+
+
+@pytest.mark.parametrize("step", [step for step in Step if not step.allows])
+def test_each_step(step: Step) -> None:
+    """Each step at which a browser may block has a meaning."""
+    assert "means     " in message_in_text(Recognised(Behaviour.CHROMIUM, (step,)))
 
 
 def test_printed(capsys: Captured) -> None:
