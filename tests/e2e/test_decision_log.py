@@ -280,6 +280,8 @@ def test_reports(start: Start, collector: Collected, tmp_path: Path) -> None:
     assert (replica["instance"], replica["revision"], replica["workers"]) == ("eu-1", revision, 1)
     service.said("Reports to .* fail: ")
     service.said("Reports to .* are taken again")
+    # Neither the site nor the client of the collector tells of its factories.
+    assert not [line for line in service.out if "factory" in line]
 
 
 def test_killed(start: Start, collector: Collected, tmp_path: Path) -> None:

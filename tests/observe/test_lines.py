@@ -13,6 +13,7 @@ import pytest
 from msgspec import structs
 
 import cors_service
+from cors_service.cli import main
 from cors_service.decision.decision import Kind
 from cors_service.observe.counted import UNDECIDED
 from cors_service.observe.lines import SCHEMA, Decisions, Line, Other, Sample, Seen
@@ -93,6 +94,13 @@ def test_the_schema_refuses(change: dict[str, object]) -> None:
 def test_words_of_the_api() -> None:
     """The kinds of decisions are those of the API, and one more for what has no decision."""
     assert {*SCHEMA["$defs"]["decided"]["properties"]["kind"]["enum"]} == {*get_args(Kind), UNDECIDED}
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`cors-service schema log` prints the schema, which is one."""
+    assert main(["schema", "log"]) == 0
+    assert json.loads(capsys.readouterr().out) == SCHEMA
+    assert jsonschema_rs.meta.is_valid(SCHEMA)
 
 
 PAGE = (Path(cors_service.__file__).parents[1] / "docs" / "decision-log.md").read_text(encoding="utf-8")
