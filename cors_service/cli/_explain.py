@@ -141,7 +141,7 @@ def _explanation(recorded: Recorded, documents: Documents | None, policy: str | 
     except BadQuery:
         # It is none of the services that the policies are about.
         return explain_answers(exchange, recorded.answers)
-    return explain(exchange, documents)
+    return explain(exchange, documents, recorded.answers)
 
 
 def _exchange(options: argparse.Namespace) -> PageRequest:

@@ -6,24 +6,27 @@ from collections.abc import Iterator
 from typing import Final
 
 from cors_service.browser import Step
+from cors_service.browser.headers import byte_lowercase
 from cors_service.browser.request import is_forbidden_method, is_safelisted_method, unsafe_request_header_names
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.explain import _afterwards, _elsewhere, _engines
 from cors_service.explain._asking import Asked, as_lines
 from cors_service.explain.documents import Documents
-from cors_service.explain.exchange import Answers, PageRequest
+from cors_service.explain.exchange import Answer, Answers, PageRequest
 from cors_service.explain.explanation import Engine, ExchangeStep, Explanation, Outcome, Seen
 from cors_service.explain.mending import mend
 
+_CORS: Final = "access-control-"
 _OF_ANSWERS: Final = frozenset({"preflight-answer", "request", "answer"})
 
 
-def explain(exchange: PageRequest, policies: ActivePolicies | Documents) -> Explanation:
+def explain(exchange: PageRequest, policies: ActivePolicies | Documents, answers: Answers | None = None) -> Explanation:
     """Say what comes of an exchange by policies.
 
     Args:
         exchange: What a page asks.
         policies: What the service decides by. With the documents, there is also the edit that mends what is blocked.
+        answers: What a live service answered, if that is known: a step says where it differs from what is decided.
 
     Returns:
         Each step, the decisions, what each engine makes of them, and the edit.
@@ -43,7 +46,9 @@ def explain(exchange: PageRequest, policies: ActivePolicies | Documents) -> Expl
     engines, judged = _judged(asked, _engines.answers_of(decisions), decisions)
     if not decisions:
         judged = tuple(step for step in judged if step.step not in _OF_ANSWERS)
-    explanation = Explanation(exchange, (*steps, *judged), decisions, engines)
+    decided = _engines.answers_of(decisions)
+    others = () if answers is None or not decisions else tuple(_others(answers, decided))
+    explanation = Explanation(exchange, (*steps, *judged, *others), decisions, engines)
     if not isinstance(policies, Documents) or explanation.passes:
         return explanation
     mending, step = mend(asked, explanation, policies)
@@ -130,6 +135,23 @@ def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) ->
             "have the page ask for the last URL at once."
         )
         yield ExchangeStep("elsewhere", "note", message)
+
+
+def _others(answers: Answers, decided: Answers) -> Iterator[ExchangeStep]:
+    """Say where a live service answered otherwise than is decided."""
+    pairs = (("preflight", answers.preflight, decided.preflight), ("request", answers.actual, decided.actual))
+    for what, answer, own in pairs:
+        if answer is not None and own is not None and _of_cors(answer) != _of_cors(own):
+            message = (
+                f"The {what} was answered with other headers than the policies decide: something else writes them, or "
+                "the service decides by other policies."
+            )
+            yield ExchangeStep("elsewhere", "note", message, received=as_lines(str(answer.status), answer.headers))
+
+
+def _of_cors(answer: Answer) -> list[tuple[str, str]]:
+    lines = ((byte_lowercase(name), value) for name, value in answer.headers)
+    return sorted(line for line in lines if line[0].startswith(_CORS))
 
 
 def _in_words(decision: Decision) -> str:

@@ -204,6 +204,18 @@ def test_live_answers() -> None:
     assert explanation.mending is None
 
 
+def test_answered_otherwise() -> None:
+    """Where a live service answered otherwise than the policies decide, that is said, with the answer."""
+    decided = explained(PageRequest(PAGE, API)).decisions[-1].headers
+    twice = Answers(Answer(200, (*decided, ("access-control-allow-origin", "*"), ("X-Other", "1"))))
+    explanation = explain(PageRequest(PAGE, API), documents(SHOP), twice)
+    (step,) = [step for step in explanation.steps if step.step == "elsewhere"]
+    assert step.message.startswith("The request was answered with other headers than the policies decide")
+    assert "access-control-allow-origin: *" in step.received
+    same = Answers(Answer(200, (*((name.lower(), value) for name, value in decided), ("X-Other", "1"))))
+    assert not any(step.step == "elsewhere" for step in explain(PageRequest(PAGE, API), documents(SHOP), same).steps)
+
+
 def test_redirected_preflight() -> None:
     """A preflight that is redirected blocks, with the sentence for that."""
     answer = Answer(302, (("Location", "/login"), ("Access-Control-Allow-Origin", PAGE)))
