@@ -43,15 +43,19 @@ class Counted(Struct, frozen=True, cache_hash=True, array_like=True, gc=False):
     @classmethod
     def decided(cls, query: Query, decision: Decision) -> Self:
         """Say what a decision is counted with."""
-        origins = query.origins
+        kind, origins = decision.kind, query.origins
+        origin = origins[0] if len(origins) == 1 else None
+        method = query.request_methods[0] if kind == "preflight" else query.method
+        if (origin is not None and len(origin) > LONGEST_ORIGIN) or len(method) > LONGEST_METHOD:
+            origin, method = origin and origin[:LONGEST_ORIGIN], method[:LONGEST_METHOD]
         return cls(
-            decision.kind,
+            kind,
             decision.allowed,
             decision.reason.code,
             decision.policy,
             decision.rule,
-            origins[0][:LONGEST_ORIGIN] if len(origins) == 1 else None,
-            (query.request_methods[0] if decision.kind == "preflight" else query.method)[:LONGEST_METHOD],
+            origin,
+            method,
             decision.revision,
         )
 

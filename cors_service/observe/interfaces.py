@@ -41,8 +41,11 @@ class ITally(Interface):
             revision: Of the policies that are active.
         """
 
+    def made(query: Query, decision: Decision) -> Fact:
+        """Count a decision that was made, before it is given; give what counts it `again`."""
+
     def anew(fact: Fact) -> None:
-        """Count a decision that was made, before it is given."""
+        """Count what was made otherwise, before it is given."""
 
     def again(fact: Fact) -> None:
         """Count a decision that was remembered, before it is given."""

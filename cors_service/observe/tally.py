@@ -79,8 +79,16 @@ class Tally:
         """Give what counts a query without a decision."""
         return self._decisions(UNDECIDED, None, error.code, None)
 
+    def made(self, query: Query, decision: Decision) -> Fact:
+        """Count a decision that was made; give what counts it again."""
+        fact = self.fact(query, decision)
+        counts = self.counts
+        counts[self._anew] += 1
+        counts[fact] += 1
+        return fact
+
     def anew(self, fact: Fact) -> None:
-        """Count a decision that was made."""
+        """Count what was made otherwise."""
         counts = self.counts
         counts[self._anew] += 1
         counts[fact] += 1
@@ -131,10 +139,13 @@ class Tally:
 
     def _decisions(self, kind: str, allowed: bool | None, reason: str, policy: str | None) -> int:
         """Find the place of the decisions that metrics don't tell apart."""
-        named = self.policy(policy)
-        place = self.place(DECISIONS, named, kind, ALLOWED[allowed], reason)
-        if named != OTHERS:
-            self._places[kind, allowed, reason, policy] = place
+        key = (kind, allowed, reason, policy)
+        place = self._places.get(key)
+        if place is None:
+            named = self.policy(policy)
+            place = self.place(DECISIONS, named, kind, ALLOWED[allowed], reason)
+            if named != OTHERS:
+                self._places[key] = place
         return place
 
 
@@ -174,14 +185,22 @@ class RowTally(Tally):
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""
-        return self._row(Counted.decided(query, decision))
+        what = Counted.decided(query, decision)
+        return self._rows.get(what) or Row(what)
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
         """Give what counts a query without a decision."""
-        return self._row(Counted.undecided(query, error.code, revision))
+        what = Counted.undecided(query, error.code, revision)
+        return self._rows.get(what) or Row(what)
+
+    def made(self, query: Query, decision: Decision) -> Fact:
+        """Count a decision that was made; give what counts it again."""
+        fact = self.fact(query, decision)
+        self.anew(fact)
+        return fact
 
     def anew(self, fact: Fact) -> None:
-        """Count a decision that was made."""
+        """Count what was made otherwise."""
         if fact.epoch is not self._epoch:
             self._settle(fact)
         counts = self.counts
@@ -202,9 +221,6 @@ class RowTally(Tally):
                 self._settle(fact)
             counts[fact.place] += 1
         counts[self._anew] += anew
-
-    def _row(self, what: Counted) -> Row:
-        return self._rows.get(what) or Row(what)
 
     def _settle(self, row: Row) -> None:
         """Find the place of a row that has none in this epoch."""
@@ -281,6 +297,10 @@ class NoTally:
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
         """Give nothing."""
+        return None
+
+    def made(self, query: Query, decision: Decision) -> Fact:
+        """Count nothing."""
         return None
 
     def anew(self, fact: Fact) -> None:

@@ -33,13 +33,19 @@ class WatchedTally(Tally):
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""
         if decision.allowed is False and self.sights.has_room:
-            known = hash((decision.policy, query.origins, decision.reason.code))
-            if known not in self._known:
-                if len(self._known) >= _KNOWN:
-                    self._known.clear()
-                self._known.add(known)
-                self.sights.note(Counted.decided(query, decision))
-        return super().fact(query, decision)
+            self._watch(query, decision)
+        # As in `Tally`, written out: every new decision passes here.
+        key = (decision.kind, decision.allowed, decision.reason.code, decision.policy)
+        place = self._places.get(key)
+        return self._decisions(*key) if place is None else place
+
+    def _watch(self, query: Query, decision: Decision) -> None:
+        known = hash((decision.policy, query.origins, decision.reason.code))
+        if known not in self._known:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known.add(known)
+            self.sights.note(Counted.decided(query, decision))
 
 
 class LoggedTally(RowTally):

@@ -52,7 +52,7 @@ class EvaluationEndpoint(EndpointWithPolicies):
 
     def _evaluate_alone(self, active: ActivePolicies, fields: dict[str, Any]) -> Answer:
         try:
-            body, _ = self._evaluate(active, active.advise, fields)
+            body, _ = self._evaluate(active, _advise, fields)
         except BadQuery as error:
             if error.code in _REFUSED:
                 raise
@@ -60,7 +60,7 @@ class EvaluationEndpoint(EndpointWithPolicies):
         return Answer(200, JSON, body, {"Cache-Control": NO_STORE})
 
     def _evaluate(
-        self, active: ActivePolicies, decide: Callable[[Query], Decision], fields: object
+        self, active: ActivePolicies, decide: Callable[[ActivePolicies, Query], Decision], fields: object
     ) -> tuple[bytes, bool]:
         """Write a decision as AuthZEN has it, and give it."""
         decision, _ = self._made(active, fields, read_evaluation, decide)
@@ -119,7 +119,7 @@ class EvaluationsEndpoint(EvaluationEndpoint):
         for item in items:
             yield None
             try:
-                answer, permitted = self._evaluate(active, active.decide, completed(item, defaults))
+                answer, permitted = self._evaluate(active, _decide, completed(item, defaults))
             except BadQuery as error:
                 answer, permitted = _denied(error), False
             answers.append(answer)
@@ -153,6 +153,14 @@ class ConfigurationEndpoint(Endpoint):
             "access_evaluations_endpoint": f"{base}{EVALUATIONS.decode('ascii')}",
         }
         return Answer(200, JSON, write_json(metadata), {"Cache-Control": NO_STORE})
+
+
+def _decide(active: ActivePolicies, query: Query) -> Decision:
+    return active.decide(query)
+
+
+def _advise(active: ActivePolicies, query: Query) -> Decision:
+    return active.advise(query)
 
 
 def _object(body: bytes) -> dict[str, Any]:

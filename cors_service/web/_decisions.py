@@ -85,14 +85,14 @@ class DecisionEndpoint(EndpointWithPolicies):
             self.tally.again(answer.fact)
         else:
             ttl = self._limits.ttl
-            decision, fact = self._made(active, form, read_form, partial(self._advice.decide, active))
+            decision, fact = self._made(active, form, read_form, self._advice.decide)
             answer = tagged(write_decision(decision, ttl), f"max-age={ttl}" if ttl else NO_STORE)
             answer.fact = fact
             remembered.offer(form, answer)
         return unless_held(request, answer)
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision, fact = self._made(active, body, read_query_text, partial(self._advice.decide, active))
+        decision, fact = self._made(active, body, read_query_text, self._advice.decide)
         return Answer(200, JSON, write_decision(decision, self._limits.ttl), {"Cache-Control": NO_STORE}, fact=fact)
 
 

@@ -47,7 +47,7 @@ class DataDecisionEndpoint(EndpointWithPolicies):
         return in_turn(self._turns, decide) if len(body) > SHORT else decide()
 
     def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision, _ = self._made(active, _input(body), read_query, partial(self._advice.decide, active))
+        decision, _ = self._made(active, _input(body), read_query, self._advice.decide)
         return _result(write_decision(decision, self._limits.ttl), self.ids)
 
 

@@ -173,8 +173,7 @@ class ProxyEndpoint(EndpointWithPolicies):
             return self._undecided(active, query, original, error)
         if decision.guard is not None:
             self._reported.note(decision)
-        fact = self.tally.fact(query, decision)
-        self.tally.anew(fact)
+        fact = self.tally.made(query, decision)
         answer = self._decided(active, decision, original)
         answer.fact = fact
         return answer

@@ -229,7 +229,11 @@ class EndpointWithPolicies(Endpoint):
         return active
 
     def _made(
-        self, active: ActivePolicies, form: _Form, read: Callable[[_Form], Query], decide: Callable[[Query], Decision]
+        self,
+        active: ActivePolicies,
+        form: _Form,
+        read: Callable[[_Form], Query],
+        decide: Callable[[ActivePolicies, Query], Decision],
     ) -> tuple[Decision, Fact]:
         """Read a query, decide about it, and count that; give the decision with what counts it.
 
@@ -239,15 +243,13 @@ class EndpointWithPolicies(Endpoint):
         query = UNREADABLE
         try:
             query = read(form)
-            decision = decide(query)
+            decision = decide(active, query)
         except BadQuery as error:
             # What is not even JSON is not a query.
             if error.code != "body-malformed":
                 self.tally.anew(self.tally.undecided(query, error, active.revision))
             raise
-        fact = self.tally.fact(query, decision)
-        self.tally.anew(fact)
-        return decision, fact
+        return decision, self.tally.made(query, decision)
 
 
 class NotFound(Endpoint):
