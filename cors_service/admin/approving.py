@@ -26,11 +26,18 @@ from cors_service.wire import write_json
 class ProposalsEndpoint(AdminEndpoint):
     """All proposals."""
 
-    def answer_GET(self, request: AnyRequest, caller: Caller) -> Answer:
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
         """Give them, the oldest first."""
         parameters(request)
-        found = [as_dict(one, self.desk.changes.kept) for one in self.desk.proposals.all() if _may_see(caller, one)]
-        return Answer(200, JSON, write_json({"proposals": found}), {"Cache-Control": NO_STORE})
+
+        def read(kept: Kept) -> bytes:
+            proposals = [as_dict(one, kept) for one in self.desk.proposals.all() if _may_see(caller, one)]
+            return write_json({"proposals": proposals})
+
+        async def answer() -> Answer:
+            return Answer(200, JSON, await self.desk.changes.ask(read), {"Cache-Control": NO_STORE})
+
+        return self.later(answer)
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """One of them by its name, or what is done with it."""

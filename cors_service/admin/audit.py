@@ -9,6 +9,10 @@ from twisted.logger import Logger
 
 from cors_service.wire import write_json
 
+MOST_UNKNOWN: Final = 60
+"""Lines a minute about requests of unknown callers: anybody can send as many as they like."""
+_MINUTE: Final = 60.0
+
 
 class Audit:
     """Writes the lines."""
@@ -22,6 +26,24 @@ class Audit:
             path: The file; it is made with the first line.
         """
         self._path = path
+        self._minute = 0.0
+        self._unknown = 0
+
+    def write_unknown(self, now: float, **fields: object) -> None:
+        """Write a line about a request of an unknown caller; beyond some a minute, only how many there were.
+
+        Args:
+            now: The time, in seconds since 1970.
+            fields: What it says, as JSON types.
+        """
+        if now >= self._minute + _MINUTE:
+            left_out = self._unknown - MOST_UNKNOWN
+            if left_out > 0:
+                self.write(at=fields["at"], code="left-out", count=left_out)
+            self._minute, self._unknown = now, 0
+        self._unknown += 1
+        if self._unknown <= MOST_UNKNOWN:
+            self.write(**fields)
 
     def write(self, **fields: object) -> None:
         """Write a line; what can't be written goes to the log of the process instead.

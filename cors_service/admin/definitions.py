@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from twisted.web.iweb import IRequest
@@ -49,17 +49,17 @@ class DefinitionsEndpoint(AdminEndpoint):
         parameters(request)
 
         async def read() -> Answer:
-            def bodies(kept: Kept) -> bytes:
-                keys = [key for key in visible(kept, caller) if self._kind in {"policy", key.kind}]
-                return write_json(document(desk, keys, self._kind))
-
-            desk = self.desk
-            seq = desk.changes.kept.head.seq
-            body = await desk.changes.ask(bodies)
-            answer = Answer(200, JSON, body, {"ETag": f'"{seq}"', "Cache-Control": _CACHED})
-            return unless_held(request, answer)
+            return unless_held(request, await self.desk.changes.ask(self._read_for(caller)))
 
         return self.later(read)
+
+    def _read_for(self, caller: Caller) -> Callable[[Kept], Answer]:
+        def read(kept: Kept) -> Answer:
+            keys = [key for key in visible(kept, caller) if self._kind in {"policy", key.kind}]
+            body = write_json(document(self.desk, keys, self._kind))
+            return Answer(200, JSON, body, {"ETag": f'"{kept.head.seq}"', "Cache-Control": _CACHED})
+
+        return read
 
     def getChild(self, path: bytes, request: IRequest) -> Resource:
         """One of them by its name."""
@@ -155,7 +155,7 @@ def document(desk: Desk, keys: Sequence[Key], kind: Kind) -> dict[str, Any]:
     """Write definitions as one document, as their authors wrote them."""
     written: dict[str, Any] = {"version": 1, TABLES[kind]: {}}
     bodies = desk.changes.store.bodies(keys)
-    for key in sorted(keys):
+    for key in sorted(bodies):
         written.setdefault(TABLES[key.kind], {})[key.name] = bodies[key]
     return written
 

@@ -27,6 +27,7 @@ LOCAL: Final = Caller(name="local", verbs=frozenset(VERBS))
 """Whoever can connect to a loopback address or a Unix socket, where nobody said who may do what."""
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
+_REFUSALS: Final = frozenset({401, 403})
 _SAME_ORIGIN: Final = frozenset({b"same-origin", b"none"})
 _TARGET_OF_ORIGIN: Final = re.compile(rb"https?://(.+)")
 _REQUEST_ID: Final = re.compile(rb"[!-~](?:[ -~]{0,126}[!-~])?")
@@ -43,6 +44,18 @@ class DetailedProblem(Problem):
     def as_dict(self) -> dict[str, object]:
         """All members."""
         return {**super().as_dict(), **self.members}
+
+
+class LacksVerb(Problem):
+    """A known caller asks for something that it has no verb for.
+
+    Attributes:
+        caller: The caller.
+    """
+
+    def __init__(self, caller: Caller, detail: str) -> None:
+        super().__init__(403, "forbidden", detail)
+        self.caller = caller
 
 
 class AdminEndpoint(Endpoint):
@@ -89,42 +102,55 @@ class AdminEndpoint(Endpoint):
     def _answer_as_caller(
         self, method: str, answer: Callable[..., Answer | Later], request: AnyRequest
     ) -> Answer | Later:
-        if method in _SAFE:
-            return answer(request, self._caller(request, method))
+        changes = method not in _SAFE
         caller = None
         try:
-            _refuse_foreign_page(request)
+            if changes:
+                _refuse_foreign_page(request)
             caller = self._caller(request, method)
             found = answer(request, caller)
         except Problem as problem:
-            self._audit(request, caller, problem.status, problem.code)
+            self._audit_problem(request, caller, problem, changes=changes)
             raise
         if isinstance(found, Later):
-            return Later(found.turns, self._audited(request, caller, found.steps))
-        self._audit(request, caller, found.status)
+            return Later(found.turns, self._audited(request, caller, found.steps, changes=changes))
+        if changes:
+            self._audit(request, caller, found.status)
         return found
 
-    def _audited(self, request: AnyRequest, caller: Caller, steps: Steps) -> Steps:
+    def _audited(self, request: AnyRequest, caller: Caller, steps: Steps, *, changes: bool) -> Steps:
         try:
             found = yield from steps
         except Problem as problem:
-            self._audit(request, caller, problem.status, problem.code)
+            self._audit_problem(request, caller, problem, changes=changes)
             raise
-        self._audit(request, caller, found.status)
+        if changes:
+            self._audit(request, caller, found.status)
         return found
+
+    def _audit_problem(self, request: AnyRequest, caller: Caller | None, problem: Problem, *, changes: bool) -> None:
+        """Write down that something was refused; of requests that only read, what the caller may not."""
+        if changes or problem.status in _REFUSALS:
+            known = problem.caller if isinstance(problem, LacksVerb) else caller
+            self._audit(request, known, problem.status, problem.code)
 
     def _audit(self, request: AnyRequest, caller: Caller | None, status: int, code: str = "") -> None:
         if not (self.is_audited or code):
             return
-        self.desk.audit.write(
-            at=rfc3339(self.desk.clock.seconds()),
-            caller=None if caller is None else caller.name,
-            method=request.method.decode("ascii", "replace"),
-            path=request.path.decode("ascii", "backslashreplace"),
-            request_id=request_id(request),
-            status=status,
-            code=code or None,
-        )
+        now = self.desk.clock.seconds()
+        line = {
+            "at": rfc3339(now),
+            "caller": None if caller is None else caller.name,
+            "method": request.method.decode("ascii", "replace"),
+            "path": request.path.decode("ascii", "backslashreplace"),
+            "request_id": request_id(request),
+            "status": status,
+            "code": code or None,
+        }
+        if caller is None:
+            self.desk.audit.write_unknown(now, **line)
+        else:
+            self.desk.audit.write(**line)
 
     def _caller(self, request: AnyRequest, method: str) -> Caller:
         """The caller of a request.
@@ -140,7 +166,7 @@ class AdminEndpoint(Endpoint):
             if not caller.verbs.isdisjoint(verbs):
                 return caller
         if known:
-            raise Problem(403, "forbidden", f"This caller lacks the verb {' or '.join(verbs)}.")
+            raise LacksVerb(known[0], f"This caller lacks the verb {' or '.join(verbs)}.")
         detail = "The request has no known token and came with no known certificate."
         raise Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
 

@@ -12,7 +12,13 @@ from twisted.internet.defer import Deferred
 from cors_service.access.callers import Caller
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import DetailedProblem
-from cors_service.admin.proposals import Proposal, Proposals, TooManyProposals
+from cors_service.admin.proposals import (
+    LARGEST_PROPOSAL,
+    Proposal,
+    Proposals,
+    ProposalTooLarge,
+    TooManyProposals,
+)
 from cors_service.admin.reports import fleet
 from cors_service.algebra import Comparison, compare
 from cors_service.browser.browsers import FIREFOX_MAX_AGE_CAP
@@ -106,6 +112,9 @@ async def carry_out(desk: Desk, order: Order) -> Answer:
         raise Problem(503, "store-unavailable", str(error), _RETRY) from None
     except Outdated as error:
         raise Problem(503, "store-unavailable", f"{error} Try again.", _RETRY) from None
+    except ProposalTooLarge:
+        detail = f"A proposal has {LARGEST_PROPOSAL} bytes at most, with what it lets through: propose it in parts."
+        raise Problem(413, "body-too-large", detail) from None
     except TooManyProposals:
         raise Problem(503, "too-many-proposals", "Too many proposals wait: approve or remove some.") from None
     except OSError as error:

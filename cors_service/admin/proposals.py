@@ -17,6 +17,8 @@ from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import Touched
 
 MOST_PROPOSALS: Final = 1000
+LARGEST_PROPOSAL: Final = 1024 * 1024
+"""Bytes of a proposal, with what it would let through."""
 _ID: Final = re.compile("[0-9a-f]{16}")
 
 
@@ -52,6 +54,10 @@ class Proposal(Struct, frozen=True, kw_only=True):
     unknown: Sequence[Any]
 
 
+class ProposalTooLarge(Exception):
+    """It is more than a second person would read."""
+
+
 class TooManyProposals(Exception):
     """There are so many that somebody has to look at them first."""
 
@@ -78,13 +84,17 @@ class Proposals:
 
         Raises:
             TooManyProposals: There are too many.
+            ProposalTooLarge: It is too large.
             OSError: It can't be written.
         """
         if sum(1 for _ in self._directory.glob("*.json")) >= MOST_PROPOSALS:
             raise TooManyProposals
+        written = msgspec.json.encode(proposal)
+        if len(written) > LARGEST_PROPOSAL:
+            raise ProposalTooLarge
         new = self._directory / f".{proposal.id}.new"
         with new.open("xb") as file:
-            file.write(msgspec.json.encode(proposal))
+            file.write(written)
             file.flush()
             os.fsync(file.fileno())
         new.rename(self._path(proposal.id))

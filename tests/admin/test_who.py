@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cors_service.admin.audit import MOST_UNKNOWN
 from cors_service.reader.sources import read_policies
 from tests.admin.trees import NARROWER, SHOP, WIDER, Office, access
 
@@ -215,3 +216,32 @@ def test_audit_of_reports(office: Office) -> None:
 def test_status_of_access(office: Office) -> None:
     """The status says how many callers are known."""
     assert office.caller("reads").send("GET", "status").json["access"] == {"tokens": 8, "certificates": 0}
+
+
+def test_audit_of_reading(office: Office) -> None:
+    """That somebody reads is not written down; that somebody tried who may not is."""
+    office.caller("reads").send("GET", "policies")
+    office.caller("replica").send("GET", "policies")
+    office.caller("shops").send("GET", "policies/pay")
+    office.caller().send("GET", "policies")
+    told = [(one["caller"], one["status"]) for one in office.audited]
+    assert told == [("replica", 403), ("shops", 403), (None, 401)]
+
+
+def test_audit_of_strangers(office: Office) -> None:
+    """Whoever sends very many requests without a token does not fill the disk: of some, only the number is kept."""
+    for _ in range(MOST_UNKNOWN + 7):
+        office.caller().send("GET", "status")
+    assert len(office.audited) == MOST_UNKNOWN
+    office.clock.advance(60)
+    office.caller().send("GET", "status")
+    assert [one.get("count") for one in office.audited[MOST_UNKNOWN:]] == [7, None]
+
+
+def test_large_proposal(office: Office) -> None:
+    """A proposal that nobody would read is refused."""
+    origins = [f"https://{number}.example.com" for number in range(100)]
+    names = [{"kind": "policy", "name": f"p{number}", "document": {"origins": origins}} for number in range(400)]
+    body = {"reason": "a", "changes": names}
+    assert office.caller("proposes").send("POST", "changes", body, If_Match="*").problem == (413, "body-too-large")
+    assert len(office.desk.proposals) == 0

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from cors_service.ledger.chain import verify
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.policy import revision
 from cors_service.reader.sources import read_policies
+from tests.certificates import Authority, written
 from tests.e2e.daemons import ANY_PORT, TWIST, Answer, Process, Service, allows, ask, wait_for
 
 ADMIN = (*TWIST[:-1], "cors-admin", "--store", "policies", "--data", "data")
@@ -192,6 +194,33 @@ def test_with_auth(directory: Path) -> None:
         assert send(admin.port, "GET", path, X_Cors_Token="secret-2").status == 200
         assert send(admin.port, "PUT", path, SHOP, If_Match="*", Authorization="Bearer secret-2").status == 403
         assert send(admin.port, "PUT", path, SHOP, If_Match="*", Authorization="Bearer secret-1").status == 200
+        assert admin.stop() == STOPPED
+    finally:
+        admin.kill()
+
+
+def test_certificate(directory: Path) -> None:
+    """A caller is known by the certificate of its connection, and the ledger has its subject."""
+    authority = Authority("the authority")
+    (directory / "ca.crt").write_bytes(authority.certificate)
+    for name in ("service", "security"):
+        written(directory, authority.sign(name), name)
+    auth = '[[certificates]]\nsubject = "CN=security"\nverbs = ["write"]\n'
+    (directory / "auth.toml").write_text(auth, encoding="utf-8")
+    listen = "https:0:interface=127.0.0.1:key=service.key:cert=service.crt:clientCA=ca.crt"
+    admin = Service([*ADMIN, "--auth", "auth.toml", "--listen", listen], directory)
+    try:
+        context = ssl.create_default_context(cafile=str(directory / "ca.crt"))
+        context.load_cert_chain(directory / "security.crt", directory / "security.key")
+        connection = http.client.HTTPSConnection("127.0.0.1", admin.port, timeout=30, context=context)
+        lines = {"Content-Type": "application/json", "If-Match": "*"}
+        connection.request("PUT", "/admin/v1/policies/shop", json.dumps(SHOP | {"max_age": 5}), lines)
+        with connection.getresponse() as response:
+            assert json.load(response)["entry"]["author"] == "CN=security"
+        connection.request("GET", "/admin/v1/policies/shop")
+        with connection.getresponse() as response:
+            assert (response.status, json.load(response)["code"]) == (403, "forbidden")
+        connection.close()
         assert admin.stop() == STOPPED
     finally:
         admin.kill()
