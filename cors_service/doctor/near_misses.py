@@ -57,7 +57,6 @@ def near_misses(origin: str) -> tuple[NearMiss, ...]:
         found[f"http://{read.host}{port}"] = _SCHEME
     other = _OTHER_PORT if read.port != _OTHER_PORT else _OTHER_PORT + 1
     found[f"{read.scheme}://{read.host}:{other}"] = _PORT
-    found.pop(origin, None)
     return tuple(NearMiss(*pair) for pair in sorted(found.items(), key=lambda pair: _ORDER.index(pair[1])))
 
 

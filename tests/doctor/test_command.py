@@ -51,6 +51,22 @@ def test_healthy(capsys: Captured) -> None:
     assert out.endswith(f"A page of {PAGE} that uses GET can read the answer in Chromium.\n")
 
 
+def test_fifteen_requests(capsys: Captured) -> None:
+    """A site gets fifteen requests at most, however much there is to ask."""
+    heads: list[bytes] = []
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        allowed = f"Access-Control-Allow-Origin: {PAGE}\r\nAccess-Control-Allow-Methods: PUT\r\n".encode()
+        is_page = f"\r\nOrigin: {PAGE}\r\n".encode() in head
+        connection.sendall(b"HTTP/1.1 204 OK\r\nVary: Origin\r\n%b\r\n" % (allowed if is_page else b""))
+
+    assert examine(answer, "-X", "PUT") == 0
+    assert len(heads) == 15
+    assert {head.split(b" ")[0] for head in heads} == {b"GET", b"OPTIONS"}
+    assert "\n15 requests to " in capsys.readouterr().out
+
+
 def test_not_sent(capsys: Captured) -> None:
     """It says that a method was not sent, and what it judged by instead."""
     assert examine(GOOD, "-X", "PUT") == 2

@@ -57,14 +57,14 @@ def why(answering: Answering, seconds: float = 30) -> str:
 
 def test_lines_as_they_came() -> None:
     """Repeated lines stay apart, in their order, and each byte is kept, also those that end lines elsewhere."""
-    head = b"HTTP/1.1 200 Fine\r\nA:1\r\nb: 2 \r\nA: \x85\x1b[2J\x0b\xff\r\nno colon\r\nc: x\r\n\ty\r\n\r\n{}"
+    head = b"HTTP/1.1 200 Fine\r\nA \t:1\r\nb: 2 \r\nA: \x85\x1b[2J\x0b\xff\r\nno colon\r\nc: x\r\n\ty\r\n\r\n{}"
     expected = (("A", "1"), ("b", " 2 "), ("A", " \x85\x1b[2J\x0b\xff"), ("c", " x y"))
     assert Answer(200, "Fine", expected) == asked(saying(head))
 
 
 def test_bare_line_feeds() -> None:
     """Lines may end as they do on old servers."""
-    assert Answer(200, "OK", (("A", " 1"),)) == asked(saying(b"HTTP/1.0 200 OK\nA: 1\n\n{}\r\n\r\n"))
+    assert Answer(200, "OK", (("A", " 1"),)) == asked(saying(b"HTTP/1.0 200 OK\nA: 1\n\nB: 2\r\n\r\n"))
 
 
 def test_local_names() -> None:

@@ -9,6 +9,7 @@ from cors_service.doctor.codes import Code
 from cors_service.doctor.exchanges import Answer, Question, Role
 from cors_service.doctor.judging import diagnose
 from cors_service.doctor.near_misses import stranger
+from cors_service.doctor.verdicts import of_page
 from cors_service.policy import read_document
 from tests.doctor.sites import (
     PAGE,
@@ -88,9 +89,24 @@ def only_success(site: Site) -> Site:
     return respond
 
 
-def only_preflights(site: Site) -> Site:
-    """A site that answers preflights, and gives nothing to what follows."""
-    return lambda question: site(question) if question.method == "OPTIONS" else answer()
+def only_preflights(site: Site, status: int = 200) -> Site:
+    """A site that answers preflights, and gives no headers to what follows."""
+    return lambda question: site(question) if question.method == "OPTIONS" else answer(status)
+
+
+def for_all_without_origin(question: Question) -> Answer:
+    """A site that says `*` where no page asks."""
+    return answer(200, {ACAO: question.origin or "*"})
+
+
+def for_all_and_null(question: Question) -> Answer:
+    """A site that says `*`, but for null."""
+    return answer(200, {ACAO: "null" if question.origin == "null" else "*", "Vary": "Origin"})
+
+
+def strict(site: Site) -> Site:
+    """A site that does not find what has a parameter that it does not know."""
+    return lambda question: answer(404) if "?" in question.url else site(question)
 
 
 def revealing(site: Site) -> Site:
@@ -126,11 +142,13 @@ DEFECTS = {
     "any scheme": (GET, judging(lambda origin: origin.endswith("://app.example.com")), {Code.NEAR_MISS_ALLOWED}, True),
     "null": (GET, listing(PAGE, "null"), {Code.NULL_ALLOWED}, True),
     "True": (GET, listing(PAGE, more={"Access-Control-Allow-Credentials": "True"}), {Code.ACAC_NOT_TRUE}, True),
+    "one": (GET, listing(PAGE, more={"Access-Control-Allow-Credentials": "1"}), {Code.ACAC_NOT_TRUE}, True),
     "no cookies": (COOKIES, listing(PAGE), {Code.ACAC_NOT_TRUE}, False),
     "no Vary": (GET, NO_VARY, {Code.VARY_MISSING}, True),
     "a kept refusal without Vary": (GET, lacking_on_refusals({"Cache-Control": "public"}), {Code.VARY_MISSING}, True),
     "a refusal behind a cache": (GET, lacking_on_refusals({"X-Cache": "MISS"}), {Code.VARY_MISSING}, True),
     "a refusal that nobody keeps": (GET, lacking_on_refusals({}), {Code.HEALTHY}, True),
+    "kept for all, without Vary": (GET, cached(without("Vary", for_all_without_origin)), {Code.VARY_MISSING}, True),
     "a kept answer for all": (
         GET,
         lacking_on_refusals({"Cache-Control": "max-age=60", "Access-Control-Allow-Origin": "*"}),
@@ -157,8 +175,15 @@ DEFECTS = {
     "a token by *": (TOKEN, listing(PAGE, more={ACAH: "*"}), {Code.AUTHORIZATION_BY_WILDCARD}, True),
     "no token": (TOKEN, listing(PAGE, more={ACAH: "x"}), {Code.HEADER_MISSING}, False),
     "ten minutes": (PUT, listing(PAGE, more={"Access-Control-Max-Age": "10m"}), {Code.MAX_AGE_MALFORMED}, True),
+    "two ages": (
+        PUT,
+        saying(granted(PAGE), ("Access-Control-Max-Age", "1"), ("Access-Control-Max-Age", "1")),
+        {Code.MAX_AGE_MALFORMED},
+        True,
+    ),
     "a negative age": (PUT, listing(PAGE, more={"Access-Control-Max-Age": "-1"}), {Code.MAX_AGE_MALFORMED}, True),
     "errors without": (GET, only_success(listing(PAGE)), {Code.ERROR_WITHOUT_HEADERS}, True),
+    "no GET": (PUT, only_preflights(listing(PAGE), 405), {Code.ERROR_WITHOUT_HEADERS}, True),
     "nothing but an error": (GET, lambda _: answer(401), {Code.ERROR_WITHOUT_HEADERS}, False),
     "names for strangers": (
         PUT,
@@ -167,6 +192,8 @@ DEFECTS = {
         True,
     ),
     "nobody": (GET, lambda _: None, {Code.UNREACHABLE}, False),
+    "no unknown parameters": (GET, strict(listing(PAGE)), {Code.HEALTHY}, True),
+    "everything for all, and null": (GET, for_all_and_null, {Code.HEALTHY}, True),
     "everything for all": (GET, saying({ACAO: "*"}), {Code.HEALTHY}, True),
     "one origin for all": (GET, saying({ACAO: PAGE}), {Code.HEALTHY}, True),
     "whoever asks, without cookies": (GET, judging(lambda _: True), {Code.HEALTHY}, True),
@@ -248,6 +275,12 @@ def test_cache_at_fault(line: tuple[str, str]) -> None:
     assert finding.mend.startswith(f"A cache gave this answer ({line[0].lower()}: {line[1]}).")
 
 
+def test_fresh_answers() -> None:
+    """An answer of the age 0 does not come from a cache, nor one that Varnish has just fetched."""
+    [finding] = diagnosed(GET, saying({"Age": "0", "X-Varnish": "7", "X-Cache": "MISS"})).findings
+    assert not finding.mend.startswith("A cache")
+
+
 def test_redirect() -> None:
     """Each answer on the way must allow the page; behind another origin it asks as `null`."""
 
@@ -283,6 +316,8 @@ def test_redirect_to_nowhere(where: str, says: str) -> None:
     diagnosis = diagnosed(GET, lambda _: answer(302, {**granted(PAGE), "Location": where}))
     assert [(Code.UNREACHABLE, says)] == [(each.code, each.sentence) for each in diagnosis.findings]
     assert diagnosis.readable is False
+    # Nobody is sent round in a circle.
+    assert len(of_page(diagnosis.exchanges)) == 1
 
 
 def test_policy() -> None:
@@ -301,6 +336,7 @@ def test_policy() -> None:
     assert codes(listing(PAGE, "https://doctor.app.example.com")) == {Code.HEALTHY}
     assert codes(listing(PAGE, "https://doctorapp.example.com")) == {Code.NEAR_MISS_ALLOWED}
     assert codes(saying({ACAO: "*"})) == {Code.ACAO_OTHER}
+    assert codes(saying({ACAO: f"{PAGE}/"})) == {Code.ACAO_NOT_SERIALISED}
 
 
 def test_bounded_evidence() -> None:

@@ -71,6 +71,19 @@ def test_metadata() -> None:
             assert get(lines, "sec-fetch-mode") == (expected and "cors")
 
 
+def test_metadata_over_cleartext() -> None:
+    """Nobody is told over a connection that others read."""
+    page = Request("http://app.example.com", "http://api.example.net/", "http://api.example.net")
+    assert {get(each.question.lines, "sec-fetch-mode") for each in visited(page, listing(PAGE))} == {None}
+
+
+def test_fresh_url() -> None:
+    """What no cache has seen is the URL with one more parameter."""
+    page = Request(PAGE, f"{URL}?a=b", "https://api.example.net")
+    urls = [each.question.url for each in visited(page, listing(PAGE)) if each.question.role is Role.FRESH_AGAIN]
+    assert urls == [f"{URL}?a=b&cors-service-doctor=mark"]
+
+
 def test_send() -> None:
     """A method other than GET is sent once, if somebody says so."""
     methods = [each.question.method for each in visited(PUT, listing(PAGE), sends=True)]
