@@ -128,8 +128,10 @@ class DecisionLog:
             await self._reports.flush(seconds)
         if self._spool is not None:
             await self._in_thread(self._spool.close)
+            self._mourn(self._spool.unsaved)
         if self._file is not None:
             await self._in_thread(self._file.close)
+            self._mourn(self._file.account.queued)
 
     def reopen(self) -> Deferred[None]:
         """Open the file anew, after it was renamed."""
@@ -197,6 +199,10 @@ class DecisionLog:
             except OSError as error:
                 faults[name] = error.strerror or str(error)
         return _Done(roll, faults)
+
+    def _mourn(self, lines: int) -> None:
+        if lines:
+            self._log.error("{lines} lines of the decision log are lost: they could not be written", lines=lines)
 
     def _keepers(self) -> Iterable[tuple[str, Callable[[Sequence[bytes]], None]]]:
         if self._file is not None:

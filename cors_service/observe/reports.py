@@ -33,9 +33,12 @@ REPORT_SECONDS: Final = 10.0
 """Seconds between two reports of a replica, also if there are no lines: who reported within 30 is alive."""
 
 _TIMEOUT_SECONDS: Final = 30.0
-# A batch that a collector does not understand is not understood later either. Everything else may be mended: a token,
-# a proxy, a disk.
-_HOPELESS: Final = frozenset({400, 413, 415, 422})
+MOST_REFUSALS: Final = 5
+"""So often a collector must call a batch malformed before that is dropped: it may be the collector that is wrong."""
+
+# A batch that a collector does not understand keeps those behind it waiting. Everything else may be mended: a token, a
+# proxy, a disk.
+_MALFORMED: Final = frozenset({400, 413, 415, 422})
 _LONGEST_ANSWER: Final = 64 * 1024
 
 
@@ -78,13 +81,13 @@ class _Failed(Exception):
 
     Attributes:
         wait: Seconds for which the collector has asked.
-        is_hopeless: Whether it will not take it later either.
+        is_malformed: Whether the collector calls it malformed.
     """
 
-    def __init__(self, why: str, *, wait: float = 0.0, is_hopeless: bool = False) -> None:
+    def __init__(self, why: str, *, wait: float = 0.0, is_malformed: bool = False) -> None:
         super().__init__(why)
         self.wait = wait
-        self.is_hopeless = is_hopeless
+        self.is_malformed = is_malformed
 
 
 class Reports(Service):
@@ -139,6 +142,8 @@ class Reports(Service):
         self._http = HTTPClient(agent)
         self._told: Replica | None = None
         self._told_at = float("-inf")
+        # The batch that was called malformed last, and how often.
+        self._refused = (0, 0)
         self._running: Deferred[None] | None = None
         # The wait for something to send, or for the time to try again, which nothing shortens.
         self._waiting: Deferred[None] | None = None
@@ -217,7 +222,7 @@ class Reports(Service):
             await self._post(batch, replica)
         except _Failed as failed:
             self._complain(str(failed))
-            if batch is None or not failed.is_hopeless:
+            if batch is None or not failed.is_malformed or not self._is_refused(batch):
                 raise
             self._log.error("{lines} lines of the decision log are dropped: {why}", lines=batch.lines, why=str(failed))
             outcome = "dropped"
@@ -227,6 +232,12 @@ class Reports(Service):
             self._take_back()
         if batch is not None:
             await self._in_thread(self._spool.settle, batch, outcome)
+
+    def _is_refused(self, batch: Batch) -> bool:
+        """Take note that a batch was called malformed; say whether that is for good."""
+        number, times = self._refused
+        self._refused = batch.number, times + 1 if number == batch.number else 1
+        return self._refused[1] >= MOST_REFUSALS
 
     async def _post(self, batch: Batch | None, replica: Replica) -> None:
         """Hand a report over.
@@ -252,7 +263,7 @@ class Reports(Service):
                 raise cause from None
             raise _Failed(str(cause) or type(cause).__name__) from None
         if not 200 <= status < 300:
-            raise _Failed(f"it answers {_in_words(status)}", wait=wait, is_hopeless=status in _HOPELESS)
+            raise _Failed(f"it answers {_in_words(status)}", wait=wait, is_malformed=status in _MALFORMED)
 
     async def _ask(self, body: bytes) -> tuple[int, float]:
         """Give the status of the answer, and for how long the collector wants to be left alone."""

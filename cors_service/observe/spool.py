@@ -151,6 +151,11 @@ class Spool:
             self._count(outcome, batch.lines)
             self._save()
 
+    @property
+    def unsaved(self) -> int:
+        """How many lines wait in memory, since the file can't be written."""
+        return len(self._pending.lines)
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

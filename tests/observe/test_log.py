@@ -169,6 +169,17 @@ async def test_reopened(tmp_path: Path, clock: Clock, decided: Decided, told: li
     await decision_log(decided, clock).reopen()
 
 
+async def test_what_is_lost_at_the_end(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
+    """What can't be written before the service ends is told of."""
+    log = decision_log(decided, clock, file=LogFile(str(tmp_path / "absent" / "decisions.log")))
+    decided.whats = [ALLOWED]
+    await log.finish(0)
+    assert told == [
+        "The decision log can't be written: No such file or directory. Lines wait in memory.",
+        "2 lines of the decision log are lost: they could not be written",
+    ]
+
+
 async def test_new_refusals(clock: Clock, decided: Decided, told: list[str]) -> None:
     """What is refused for the first time has a line in the log of the service; not more than a few in a minute."""
     log = decision_log(decided, clock)

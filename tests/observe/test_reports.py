@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, formatEvent
 
 from cors_service.observe.pending import Account
-from cors_service.observe.reports import PATH, Replica, Reports, report_url
+from cors_service.observe.reports import MOST_REFUSALS, PATH, Replica, Reports, report_url
 from cors_service.observe.retry import Retry
 from cors_service.observe.spool import Spool
 from tests.answering import Talker, free_port, impostor, silent
@@ -135,12 +135,13 @@ async def test_a_collector_that_refuses(spool: Spool, log: list[str], status: in
 
 
 async def test_a_batch_that_is_not_understood(spool: Spool, log: list[str]) -> None:
-    """A batch that a collector calls malformed is dropped, and counted; those behind it are sent."""
+    """A batch that a collector calls malformed time and again is dropped, and counted; those behind it are sent."""
     spool.put(LINES)
     async with collecting() as collector:
         collector.status = 400
         async with sending(spool, collector.port) as reports:
             await settled(spool)
+            assert collector.asked >= MOST_REFUSALS
             collector.status = 204
             spool.put(LINES[:2])
             reports.wake()
