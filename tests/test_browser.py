@@ -456,6 +456,71 @@ PREFLIGHTS: list[tuple[str, Request, int, Lines, Step]] = [
 ]
 
 
+DIFFERENCES: list[tuple[str, Request, int, Lines, dict[Behaviour, Step]]] = [
+    (
+        "a refusal",
+        page("PUT"),
+        403,
+        (),
+        {
+            Behaviour.STANDARD: Step.ACAO_MISSING,
+            Behaviour.CHROMIUM: Step.ACAO_MISSING,
+            Behaviour.FIREFOX: Step.ACAO_MISSING,
+            Behaviour.WEBKIT: Step.PREFLIGHT_STATUS,
+        },
+    ),
+    (
+        "a redirect without headers",
+        page("PUT"),
+        302,
+        (("Location", "/x"),),
+        {
+            Behaviour.STANDARD: Step.ACAO_MISSING,
+            Behaviour.CHROMIUM: Step.PREFLIGHT_REDIRECT,
+            Behaviour.FIREFOX: Step.ACAO_MISSING,
+            Behaviour.WEBKIT: Step.PREFLIGHT_REDIRECT,
+        },
+    ),
+    (
+        "a method that is not listed before a list that can't be read",
+        page("PUT", X_A),
+        204,
+        (ACAO, *acah("x-a;")),
+        {
+            Behaviour.STANDARD: Step.ACAH_MALFORMED,
+            Behaviour.CHROMIUM: Step.ACAH_MALFORMED,
+            Behaviour.FIREFOX: Step.METHOD_NOT_IN_ACAM,
+            Behaviour.WEBKIT: Step.ACAH_MALFORMED,
+        },
+    ),
+    (
+        "a token by a star",
+        page("GET", AUTH),
+        204,
+        (ACAO, *acah("*")),
+        {
+            Behaviour.STANDARD: Step.AUTHORIZATION_NOT_IN_ACAH,
+            Behaviour.CHROMIUM: GRANTED,
+            Behaviour.FIREFOX: GRANTED,
+            Behaviour.WEBKIT: GRANTED,
+        },
+    ),
+    (
+        "flagged, no methods",
+        page("PUT", use_cors_preflight=True),
+        204,
+        (ACAO,),
+        {
+            Behaviour.STANDARD: GRANTED,
+            Behaviour.CHROMIUM: Step.METHOD_NOT_IN_ACAM,
+            Behaviour.FIREFOX: Step.METHOD_NOT_IN_ACAM,
+            Behaviour.WEBKIT: Step.METHOD_NOT_IN_ACAM,
+        },
+    ),
+]
+"""Where engines differ from the standard or from one another, for the same answer to a preflight."""
+
+
 class TestPreflightCheck:
     """The check of a preflight's answer: https://fetch.spec.whatwg.org/#cors-preflight-fetch-0."""
 
@@ -468,6 +533,24 @@ class TestPreflightCheck:
         """The answer passes the CORS check, is OK, parses, and lists the method and every unsafe header."""
         verdict = preflight_check(request_, status, headers)
         assert (step, step is Step.ALLOWED) == (verdict.step, verdict.allowed)
+
+    @pytest.mark.parametrize(
+        ("request_", "status", "headers", "steps"),
+        [case[1:] for case in DIFFERENCES],
+        ids=[case[0] for case in DIFFERENCES],
+    )
+    def test_engines(self, request_: Request, status: int, headers: Lines, steps: dict[Behaviour, Step]) -> None:
+        """Each engine decides by a step of its own."""
+        assert steps == {
+            behaviour: preflight_check(request_, status, headers, behaviour).step for behaviour in Behaviour
+        }
+
+    def test_webkit_names_headers_as_they_are_set(self) -> None:
+        """WebKit names the first header that is missing as the page writes it, those of HTTP before others."""
+        several = page("GET", ("X-Z", ""), ("X-a", ""), ("content-TYPE", "a/b"))
+        assert preflight_check(several, 204, (ACAO,), Behaviour.WEBKIT).value == "Content-Type"
+        assert preflight_check(several, 204, (ACAO, *acah("content-type")), Behaviour.WEBKIT).value == "X-Z"
+        assert preflight_check(several, 204, (ACAO, *acah("content-type")), Behaviour.FIREFOX).value == "x-a"
 
     @pytest.mark.parametrize(
         ("request_", "status", "headers", "step"),

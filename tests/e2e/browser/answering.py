@@ -7,7 +7,7 @@ a blank page, which takes its `Content-Security-Policy` from the query; with `dr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
@@ -121,7 +121,11 @@ class _Answers(Answering):
         else:
             self.close_connection = True
 
-    do_HEAD = do_POST = do_PUT = do_PATCH = do_OPTIONS = do_GET
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Answer any other method, too, whatever its case."""
+        if name.startswith("do_"):
+            return self.do_GET
+        raise AttributeError(name)
 
 
 @contextmanager
