@@ -81,14 +81,12 @@ class Plan(Struct, frozen=True):
 
     Attributes:
         edits: The edits.
-        dangers: What the rules that it makes or changes accept.
         overrules: The number of the rule that refused the page on purpose.
         width: Roughly, how much the rule grants beyond what is wanted.
-        is_shared: Whether it has a rule accept a danger that is for other pages, too.
+        is_shared: Whether a rule that is for other pages, too, accepts what is dangerous then.
     """
 
     edits: tuple[Edit, ...]
-    dangers: tuple[str, ...] = ()
     overrules: int | None = None
     width: int = 0
     is_shared: bool = False
@@ -150,12 +148,14 @@ def plans(wanted: Wanted, decision: Decision, written: Written) -> Iterator[Plan
         yield from _pardons(wanted, written, index)
         return
     edits = (*_unstatic(wanted, written), *_grants(wanted, written, index))
+    has_others = written.rule_body(index)["origins"] != [wanted.origin]
     if edits:
-        yield Plan(edits, wanted.dangers)
+        # With cookies, what the rule accepts becomes dangerous.
+        is_shared = has_others and wanted.credentials and not rule.credentials and bool(rule.dangerously_allow)
+        yield Plan(edits, is_shared=is_shared)
     yield _own_rule(wanted, written, index, rule)
     if edits and wanted.dangers:
-        is_shared = written.rule_body(index)["origins"] != [wanted.origin]
-        yield Plan((*edits, *_flags(wanted, written, index)), wanted.dangers, is_shared=is_shared)
+        yield Plan((*edits, *_flags(wanted, written, index)), is_shared=has_others)
 
 
 def _listings(wanted: Wanted, written: Written) -> Iterator[Plan]:
@@ -164,7 +164,7 @@ def _listings(wanted: Wanted, written: Written) -> Iterator[Plan]:
     for index in granting[:_MOST_RULES]:
         listed = Add((*written.rule_path(index), "origins"), wanted.origin)
         edits = (*_unstatic(wanted, written), listed, *_grants(wanted, written, index))
-        yield Plan(edits, wanted.dangers, width=_width(written.policy.rules[index], wanted))
+        yield Plan(edits, width=_width(written.policy.rules[index], wanted))
 
 
 def _width(rule: Rule, wanted: Wanted) -> int:
@@ -215,7 +215,7 @@ def _own_rule(wanted: Wanted, written: Written, index: int, covering: Rule | Non
         edit: Edit = Insert((*written.path, "rules", index), rule)
     else:
         edit = Split(written.path, rule, index == 0)
-    return Plan((*statics, edit), wanted.dangers)
+    return Plan((*statics, edit))
 
 
 def _pardons(wanted: Wanted, written: Written, index: int) -> Iterator[Plan]:
@@ -227,7 +227,7 @@ def _pardons(wanted: Wanted, written: Written, index: int) -> Iterator[Plan]:
             yield Plan((Take(path),), overrules=index + 1)
         granted = _written_rule(wanted, None, written.policy_set)
         puts = tuple(Put((*path, key), value) for key, value in granted.items() if key != "origins")
-        yield Plan((Take((*path, "refuse")), *puts), wanted.dangers, overrules=index + 1)
+        yield Plan((Take((*path, "refuse")), *puts), overrules=index + 1)
     elif wanted.origin in listed:
         yield Plan((Take((*path, "origins", listed.index(wanted.origin))),), overrules=index + 1)
     else:
@@ -287,7 +287,7 @@ def plans_for_url(asked: Asked, policy_set: PolicySet) -> Iterator[Plan]:
     wanted = Wanted.of(asked)
     rule = _written_rule(wanted, None, policy_set)
     name = _new_name(match, policy_set.policies)
-    yield Plan((Put(("policies", name), {"match": [match], **rule}),), wanted.dangers)
+    yield Plan((Put(("policies", name), {"match": [match], **rule}),))
 
 
 def match_for(url: str) -> str | None:

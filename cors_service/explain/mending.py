@@ -42,12 +42,14 @@ class _Result(Struct, frozen=True):
 
     Attributes:
         plan: The plan.
+        dangers: What the rule that lets the page in accepts for that.
         also: What else it would allow.
         narrower: What it would take away, in sentences.
         harms: Whether it takes something from other pages.
     """
 
     plan: Plan
+    dangers: tuple[str, ...]
     also: tuple[Allowed, ...]
     narrower: tuple[str, ...]
     harms: bool
@@ -73,7 +75,7 @@ def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[
     if why:
         return None, ExchangeStep("mending", "note", why)
     search = _Search(asked)
-    for result in sorted(search.results(documents), key=lambda one: one.rank):
+    for result in search.results(documents):
         patch = search.patch(result, documents)
         if patch is not None:
             message = _in_words(result, documents.policy_set)
@@ -99,19 +101,20 @@ class _Search:
         reason = self._unedited or (self._failures[0] if self._failures else "none of its rules can let it in.")
         return f"No edit of the document was found that lets it through: {reason}"
 
-    def results(self, documents: Documents) -> list[_Result]:
-        """Give the smallest plans that let the exchange through without harm, and what comes of them."""
+    def results(self, documents: Documents) -> Iterator[_Result]:
+        """Give plans that let the exchange through without harm, and what comes of them, the smallest first."""
         found: list[_Result] = []
         for plan, after in self._tried(documents, Plan(()), documents, _DEEPEST):
             is_enough = len(found) == _MOST_COMPARED or (found and plan.size > found[0].plan.size)
             if is_enough and plan.overrules is None:
-                break
+                yield from sorted(found, key=lambda one: one.rank)
+                found = []
             result = self._result(plan, documents, after)
             if result.harms:
                 self._harm = self._harm or result.narrower[0]
             else:
                 found.append(result)
-        return found
+        yield from sorted(found, key=lambda one: one.rank)
 
     def patch(self, result: _Result, documents: Documents) -> str | None:
         """Write a plan as a patch, once it was tried with the texts; None if they can't be edited so."""
@@ -143,7 +146,6 @@ class _Search:
             whole = structs.replace(
                 plan,
                 edits=(*done.edits, *plan.edits),
-                dangers=plan.dangers or done.dangers,
                 overrules=plan.overrules or done.overrules,
             )
             try:
@@ -174,7 +176,15 @@ class _Search:
         narrower = [one for one in changes.differences if one.direction == "narrower" and _takes_away(one)]
         others = [one for one in narrower if self._asked.request.origin not in one.witness.origins]
         sentences = tuple(one.sentence for one in (*others, *narrower))
-        return _Result(plan, self._also(before, after, changes), sentences, bool(others))
+        return _Result(plan, self._dangers(after), self._also(before, after, changes), sentences, bool(others))
+
+    def _dangers(self, documents: Documents) -> tuple[str, ...]:
+        """Say what the rule that lets the page in has to accept."""
+        decision = documents.active.decide(self._asked.queries[-1])
+        if decision.rule is None:
+            return ()
+        rule = documents.policy_set.policies[decision.policy].rules[decision.rule - 1]
+        return self._wanted._replace(credentials=rule.credentials).dangers
 
     def _also(self, before: Documents, after: Documents, changes: Comparison) -> tuple[Allowed, ...]:
         """Say what is allowed beyond the exchange."""
@@ -248,8 +258,10 @@ def _in_words(best: _Result, policy_set: PolicySet) -> str:
     parts = ["The patch lets it through."]
     parts += (
         f'It takes a dangerous flag, dangerously_allow = ["{danger}"]: {_ABOUT_DANGERS[danger]}'
-        for danger in best.plan.dangers
+        for danger in best.dangers
     )
+    if best.plan.is_shared:
+        parts.append("A rule that is for other pages, too, then accepts what is dangerous: see dangerously_allow.")
     policy = policy_set.policies.get(str(best.plan.edits[0].path[1]))
     if policy is not None and any(match.binds for match in policy.match):
         parts.append("It then lets the page ask every host that match finds, whatever it binds.")

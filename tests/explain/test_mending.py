@@ -215,6 +215,36 @@ def test_dangers(danger: str, tmp_path: Path) -> None:
     assert "+[[policies.shop.rules]]" in changed_lines(explanation.mending.patch)
 
 
+FLAGGED: Final = """\
+version = 1
+
+[policies.a]
+origins = ["https://*.github.io", "http://b.example"]
+dangerously_allow = ["public-suffix-subdomains", "insecure-origins"]
+
+[policies.b]
+origins = ["http://b.example"]
+credentials = true
+dangerously_allow = ["insecure-origins"]
+"""
+
+
+def test_dangers_that_are_accepted_already() -> None:
+    """Cookies are not added to a rule that accepts what is dangerous with them; a rule of its own lets the page in."""
+    exchange = PageRequest("https://p.github.io", API, credentials="include", policy="a")
+    explanation = explain(exchange, documents(FLAGGED))
+    assert explanation.mending is not None
+    assert '+origins = ["https://p.github.io"]' in changed_lines(explanation.mending.patch)
+    assert explanation.mending.also_allows == ()
+
+
+def test_dangers_of_the_rule() -> None:
+    """A page without TLS that is listed beside others with cookies has a danger, whether or not it sends any."""
+    explanation = explain(PageRequest("http://p.example", API, policy="b"), documents(FLAGGED))
+    assert explanation.mending is not None
+    assert 'dangerously_allow = ["insecure-origins"]' in explanation.steps[-1].message
+
+
 def test_refused_on_purpose() -> None:
     """Whoever lets in what a rule refuses is told to ask first."""
     explanation = explain(PageRequest("https://old.example.com", API), documents(SHOP))
