@@ -265,6 +265,8 @@ PANELS: dict[str, Callable[[Results], bool]] = {
     "Connections closed for others": lambda found: (
         values(found, "why") == {("crowded",): 0, ("peer",): 0, ("held",): 0, ("unread",): 0}
     ),
+    # Of the service that has a log.
+    "Lines of the decision log": lambda found: set(values(found, "log")) == {("reports",)},
     "Workers replaced": lambda found: [count for _, count in found] == [0],
     "Processors": lambda found: found[0][1] > 0,
     "Memory": lambda found: found[0][1] > 2**24,
@@ -292,7 +294,8 @@ def test_every_panel_is_looked_at() -> None:
 @pytest.mark.parametrize(("title", "expression"), TARGETS, ids=[title for title, _ in TARGETS])
 def test_dashboard(fleet: Fleet, title: str, expression: str) -> None:
     """Each query of the dashboard gives what the panel says."""
-    here = expression.replace("$job", "cors-service").replace("$__rate_interval", "3s")
+    job = "trouble" if title == "Lines of the decision log" else "cors-service"
+    here = expression.replace("$job", job).replace("$__rate_interval", "3s")
     shown: list[Results] = []
 
     def is_right() -> bool:
