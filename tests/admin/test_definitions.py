@@ -9,6 +9,7 @@ import pytest
 
 from cors_service.policy import revision
 from cors_service.reader.sources import read_policies
+from cors_service.web.hosts import Hosts
 from tests.admin.trees import NARROWER, SHOP, TEXTS, WIDER, Office
 
 
@@ -271,3 +272,51 @@ def test_while_somebody_writes(office: Office) -> None:
     assert answer.header("Retry-After") == "2"
     office.desk.changes.follow()
     assert caller.put("policies/shop", WIDER).json["entry"]["seq"] == 3
+
+
+def test_gone(office: Office) -> None:
+    """While the directory can't be read, it says so, is not ready, and changes nothing; then it goes on."""
+    caller = office.caller()
+    assert caller.ask("GET", "/readyz").status == 200
+    assert caller.ask("GET", "/livez").status == 200
+    tag = caller.tag("policies/shop")
+    away = office.path.rename(office.path.with_name("away"))
+    office.desk.changes.follow()
+    assert caller.ask("GET", "/readyz").problem == (503, "store-unavailable")
+    status = caller.send("GET", "status").json
+    assert (status["stale"], "No such file" in status["problem"]) == (True, True)
+    for answer in (
+        caller.send("PUT", "policies/shop", WIDER, If_Match=tag),
+        caller.send("POST", "changes", {"reason": "a", "document": {"version": 1}}, If_Match="*"),
+    ):
+        assert answer.problem == (503, "store-unavailable")
+    away.rename(office.path)
+    office.desk.changes.follow()
+    assert caller.ask("GET", "/readyz").status == 200
+    assert caller.send("PUT", "policies/shop", WIDER, If_Match=tag).status == 200
+
+
+def test_link(office: Office) -> None:
+    """A document that is a link is named, and left as it is."""
+    (office.path / "shop.toml").rename(office.path / ".shop")
+    (office.path / "shop.toml").symlink_to(".shop")
+    office.desk.changes.follow()
+    office.desk.changes.follow()
+    answer = office.caller().put("policies/shop", WIDER)
+    assert answer.problem == (503, "store-unavailable")
+    assert "shop.toml is a link" in answer.json["detail"]
+
+
+def test_draining(office: Office) -> None:
+    """A process that is about to stop is not ready."""
+    office.tree.ready.draining = True
+    assert office.caller().ask("GET", "/readyz").problem == (503, "draining")
+
+
+def test_hosts(office: Office) -> None:
+    """A page that has its own name resolved to this machine gets nothing."""
+    office.tree.restrict_to(Hosts())
+    caller = office.caller()
+    assert caller.send("GET", "policies", Host="evil.example").problem == (421, "misdirected")
+    assert caller.send("GET", "policies", Host="127.0.0.1:8081").status == 200
+    assert caller.ask("GET", "/livez", lines=[("Host", "evil.example")]).status == 200

@@ -247,3 +247,13 @@ def test_killed_anywhere(path: Path, tmp_path: Path) -> None:
         assert (found[0] if one["seq"] == 1 else last)["documents"] == one["documents"]
         assert (one["is_whole"], one["broken"], one["left"]) == (True, [], [".ledger"])
         assert one["ledger"] == ["bodies", "entries", "head.json", "lock"]
+
+
+def test_full_disk(path: Path) -> None:
+    """A change that can't be written changes nothing, and can be made when there is room again."""
+    program = [sys.executable, "-m", "tests.ledger.full_disk", str(path)]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["said"] == "The store can't be used: File too large."
+    assert found["left"] == TEXTS
+    assert found["seqs"] == [1, 1, 2]
