@@ -125,6 +125,27 @@ _IN: Final = {
         Layer.EXPRESS: "Express: set the headers before next(), so that the error handler keeps them.",
         Layer.FLASK: "Flask: set them in after_request, which errors pass, too.",
     },
+    Code.NEAR_MISS_ALLOWED: {
+        Layer.NGINX: 'nginx: `"~^https://app\\.example\\.com$" $http_origin;` in the map, or a plain string.',
+        Layer.APACHE: 'httpd: `SetEnvIf Origin "^https://app\\.example\\.com$" ALLOWED=$0`.',
+        Layer.EXPRESS: "Express: strings in `origin: [...]`, or expressions with ^ and $; not includes().",
+        Layer.FLASK: "Flask: Flask-CORS matches an expression at the beginning only, so write $ at its end.",
+    },
+    Code.METHOD_MISSING: {
+        Layer.NGINX: 'nginx: `add_header Access-Control-Allow-Methods "GET, PUT" always;`.',
+        Layer.APACHE: 'httpd: `Header always set Access-Control-Allow-Methods "GET, PUT"`.',
+        Layer.EXPRESS: 'Express: `cors({ methods: ["GET", "PUT"] })`.',
+        Layer.FLASK: 'Flask: `CORS(app, methods=["GET", "PUT"])`.',
+    },
+    Code.HEADER_MISSING: {
+        Layer.NGINX: 'nginx: `add_header Access-Control-Allow-Headers "Content-Type" always;`.',
+        Layer.APACHE: 'httpd: `Header always set Access-Control-Allow-Headers "Content-Type"`.',
+        Layer.EXPRESS: 'Express: `cors({ allowedHeaders: ["Content-Type"] })`.',
+        Layer.FLASK: 'Flask: `CORS(app, allow_headers=["Content-Type"])`.',
+    },
+    Code.CACHE_MIXES_ORIGINS: {
+        Layer.NGINX: "nginx: no `proxy_ignore_headers Vary`, or $http_origin in proxy_cache_key.",
+    },
     Code.ORIGIN_REFLECTED: {
         Layer.NGINX: "nginx: not $http_origin itself, but a map of it.",
         Layer.APACHE: "httpd: not %{HTTP_ORIGIN}e, but what SetEnvIf Origin sets for an expression with ^ and $.",
