@@ -111,27 +111,30 @@ def recognise(text: str) -> Recognised | None:
     """
     pasted = " ".join(text[:MAX_TEXT].translate(_SAME).split())
     found_all = list(_search(pasted))
-    if not found_all:
-        return None
     vague = [found for found in found_all if not found.sentence.steps]
     # What begins like a sentence may be another one that does not say why.
     found_all = [found for found in found_all if not any(other.whole and found.lies_in(other) for other in vague)]
+    if not found_all:
+        return None
     around = {found.sentence.engine for found in vague}
-    found_all.sort(key=lambda found: found.rank(around))
-    best = found_all[0]
-    own = [found for found in found_all if found.sentence.engine is best.sentence.engine]
+    first, *others = sorted(found_all, key=lambda found: found.rank(around))
+    own = [first, *(found for found in others if found.sentence.engine is first.sentence.engine)]
     # A sentence that is cut off early may be the beginning of several.
-    alike = [found for found in own if found.rank(around) == best.rank(around)]
+    alike = [found for found in own if found.rank(around) == first.rank(around)]
     steps = tuple(dict.fromkeys(step for found in alike for step in found.sentence.steps))
+    facts = _facts(own)
+    if facts.get("value") == "ERR_FAILED":  # what Chromium says of all that it blocks
+        steps = ()
+    return Recognised(first.sentence.engine, steps, _preflight(own, steps), **facts)
+
+
+def _facts(own: list[_Found]) -> dict[str, Any]:
+    """The facts that sentences name, those of the first ones first."""
     facts: dict[str, Any] = {}
     for found in own:
         facts = {**found.facts, **facts}
-    if facts.get("value") == "ERR_FAILED":  # what Chromium says of all that it blocks
-        steps = ()
-    status = facts.pop("status", None)
-    if status is not None and status.isdigit():
-        facts["status"] = int(status)
-    return Recognised(best.sentence.engine, steps, _preflight(own, steps), **facts)
+    status = facts.pop("status", "")
+    return {**facts, "status": int(status)} if status.isdigit() else facts
 
 
 def _preflight(own: list[_Found], steps: tuple[Step, ...]) -> bool | None:
