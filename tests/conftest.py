@@ -44,6 +44,7 @@ LONGEST: Final = (
     "server/test_channels_agree.py",
     "e2e/load/test_reload_under_load.py",
     "e2e/test_access.py",
+    "e2e/test_decision_log.py",
     "e2e/load/test_sigterm.py",
     "server/test_backpressure.py",
     "e2e/load/test_many_connections.py",
