@@ -37,10 +37,12 @@ def add_doctor(commands: Commands) -> None:
         "doctor https://api.example.com/orders/7 --from https://app.example.com -X PUT -H 'X-Shop: 7' --json",
     )
     parser.add_argument(
-        "url", metavar="URL", help=f"what the page asks for; it gets at most {MOST} requests, GET and OPTIONS"
+        "url", metavar="URL", help=f"what the page asks for; the doctor sends at most {MOST} requests, GET and OPTIONS"
     )
     parser.add_argument("--from", dest="origin", required=True, metavar="ORIGIN", help="the page's origin, or null")
-    parser.add_argument("-X", "--method", default="GET", metavar="METHOD", help="the method that the page uses; GET")
+    parser.add_argument(
+        "-X", "--method", default="GET", metavar="METHOD", help="the method that the page uses; GET by default"
+    )
     parser.add_argument(
         "-H",
         "--header",
@@ -53,19 +55,19 @@ def add_doctor(commands: Commands) -> None:
         "--credentials",
         choices=["same-origin", "include", "omit"],
         default="same-origin",
-        help="whether the page sends cookies, as fetch() names it; none are sent here, but the answers are judged so",
+        help="whether the page sends cookies, as for fetch(); none are sent, but the answers are judged accordingly",
     )
     parser.add_argument(
         "--browser",
         choices=[engine.value for engine in ENGINES],
         default=Behaviour.CHROMIUM.value,
-        help="the page's browser, for the verdict and what its console prints; chromium by default",
+        help="the page's browser, which decides and prints; chromium by default",
     )
-    parser.add_argument("--send", action="store_true", help="send METHOD itself, too, without a body, and not only GET")
+    parser.add_argument("--send", action="store_true", help="send METHOD itself, once and without a body, not a GET")
     parser.add_argument("--follow", action="store_true", help="follow redirects to other hosts, too")
     parser.add_argument("--policy", metavar="NAME", help="the policy to compare with; by default the URL finds it")
     parser.add_argument("--service", metavar="URL", help="the decision service to compare with")
-    parser.add_argument("--json", action="store_true", help="print what was asked and found for programs")
+    parser.add_argument("--json", action="store_true", help="print requests and findings for programs")
     parser.set_defaults(run=_doctor)
 
 

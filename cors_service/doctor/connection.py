@@ -72,9 +72,9 @@ class Connector:
                 connection.sendall(_head_of(question))
                 return _read(connection, until)
         except ssl.SSLCertVerificationError as error:
-            raise UnreachableError(f"The certificate of {host} is not good: {error.verify_message}.") from None
+            raise UnreachableError(f"The certificate of {host} is not valid: {error.verify_message}.") from None
         except ssl.SSLError as error:
-            raise UnreachableError(f"There is no TLS with {host}: {error.reason or 'it failed'}.") from None
+            raise UnreachableError(f"TLS with {host} fails: {error.reason or 'no reason given'}.") from None
         except TimeoutError:
             raise UnreachableError(f"{parts.netloc} did not answer within {self._seconds:g} seconds.") from None
         except OSError as error:
@@ -155,7 +155,7 @@ def _read(connection: socket.socket, until: float) -> Answer:
         if not 100 <= answer.status <= 199:
             _drain(connection, answer, len(received), until)
             return answer
-    raise UnreachableError("It sends interim answers without an end.")
+    raise UnreachableError("It sends interim answers without end.")
 
 
 def _read_head(connection: socket.socket, received: bytes, until: float) -> tuple[bytes, bytes]:

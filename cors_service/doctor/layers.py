@@ -79,16 +79,16 @@ def _sentences(answer: Answer, usual: Answer | None) -> Iterator[str]:
     if line := cache_line(answer):
         yield f"A cache gave this answer ({line})."
     if asks := answer.get("www-authenticate") or answer.get("proxy-authenticate"):
-        before = " before CORS is looked at" if answer.allowed_origin is None else ""
-        yield f"Something asks who it is ({cut(asks)}){before}."
+        before = ", before CORS" if answer.allowed_origin is None else ""
+        yield f"Something asks for a login ({cut(asks)}){before}."
     layers = layers_of(answer)
     missing = [] if usual is None else [layer for layer in layers_of(usual) if layer not in layers]
     if layers and missing:
         yield f"{layers[-1]} answered this by itself: what shows {missing[-1]} in other answers is missing."
     if layers:
         behind = f", behind {layers[0]}" if len(layers) > 1 else ""
-        yield f"It comes from {layers[-1]}{behind}."
+        yield f"The answer comes from {layers[-1]}{behind}."
     elif server := answer.get("server"):
-        yield f"It comes from {cut(server)}."
+        yield f"The answer comes from {cut(server)}."
     if via := answer.get("via"):
-        yield f"It came through a proxy (via: {cut(via)})."
+        yield f"The answer came through a proxy (via: {cut(via)})."

@@ -41,28 +41,30 @@ _MENDS: Final = {
         "Browsers know only the value `true`, in lower case, once: Access-Control-Allow-Credentials: true."
     ),
     Code.VARY_MISSING: (
-        "The answer depends on the Origin and does not say so: add Vary: Origin to every answer, also to those"
-        " without an Origin and to refusals."
+        "The answer depends on the Origin and does not say so: add Vary: Origin to every answer, including"
+        " refusals and answers to requests without an Origin."
     ),
     Code.CACHE_MIXES_ORIGINS: (
         "A cache gives one origin what was made for another: send Vary: Origin from behind it, have it heed Vary, or"
         " add the Origin to its key; then purge it."
     ),
-    Code.PREFLIGHT_STATUS: "Answer OPTIONS with 204, or another status of success, before anything looks at the route.",
+    Code.PREFLIGHT_STATUS: (
+        "Answer OPTIONS with 204, or another status from 200 to 299, before anything looks at the route."
+    ),
     Code.PREFLIGHT_REDIRECT: (
         "Browsers follow no redirect of a preflight: have the page use the URL that it leads to, and redirect no"
         " OPTIONS."
     ),
     Code.PREFLIGHT_AUTHENTICATED: (
-        "A preflight has no credentials, by the standard: let OPTIONS pass without them, and answer CORS before"
-        " authentication."
+        "A preflight has no credentials, by the standard: let OPTIONS pass without them, and answer preflights"
+        " before authentication."
     ),
     Code.METHOD_MISSING: (
-        "Add the method to Access-Control-Allow-Methods, in upper case. `*` is a name like others where cookies are"
-        " sent."
+        "Add the method to Access-Control-Allow-Methods, in upper case. Where cookies are sent, `*` is an ordinary"
+        " name."
     ),
     Code.HEADER_MISSING: (
-        "Add the header to Access-Control-Allow-Headers. `*` is a name like others where cookies are sent."
+        "Add the header to Access-Control-Allow-Headers. Where cookies are sent, `*` is an ordinary name."
     ),
     Code.LIST_MALFORMED: "Write names with commas between them, without quotes, brackets or semicolons.",
     Code.AUTHORIZATION_BY_WILDCARD: (

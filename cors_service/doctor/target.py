@@ -41,9 +41,9 @@ def read_target(
         raise ValueError(f"{shown(method)} is not a method that a page can use.")
     request = Request(origin, where, own_origin(where), method, tuple(map(_line, headers)), credentials)
     if origin.startswith("https:") and is_insecure_origin(own_origin(where) or ""):
-        raise ValueError(f"{shown(where)} is mixed content to a page with TLS: its browser asks for https: only.")
+        raise ValueError(f"{shown(where)} is mixed content for a page over https: its browser sends no request.")
     if request.same_origin:
-        raise ValueError(f"{shown(where)} has the origin of the page itself: its browser asks for no CORS headers.")
+        raise ValueError(f"{shown(where)} has the page's own origin: browsers need no CORS headers for it.")
     return request
 
 

@@ -22,7 +22,7 @@ _TITLES: Final = {
     Code.ACAO_MISSING: "the page is not allowed",
     Code.ACAO_REPEATED: "Access-Control-Allow-Origin is there twice",
     Code.ACAO_LIST: "Access-Control-Allow-Origin has several origins",
-    Code.ACAO_OTHER: "Access-Control-Allow-Origin is another than it should be",
+    Code.ACAO_OTHER: "Access-Control-Allow-Origin is not what it should be",
     Code.ACAO_NOT_SERIALISED: "Access-Control-Allow-Origin is not what any browser sends",
     Code.ANY_ORIGIN_WITH_CREDENTIALS: "`*` together with cookies",
     Code.ORIGIN_REFLECTED: "every origin is allowed, with cookies",
@@ -31,7 +31,7 @@ _TITLES: Final = {
     Code.ACAC_NOT_TRUE: "Access-Control-Allow-Credentials is not `true`",
     Code.VARY_MISSING: "Vary: Origin is missing",
     Code.CACHE_MIXES_ORIGINS: "a cache mixes up what is meant for several origins",
-    Code.PREFLIGHT_STATUS: "the preflight has no status of success",
+    Code.PREFLIGHT_STATUS: "the preflight's status is not 200 to 299",
     Code.PREFLIGHT_REDIRECT: "the preflight is redirected",
     Code.PREFLIGHT_AUTHENTICATED: "the preflight is asked for a login",
     Code.METHOD_MISSING: "the method is not on the list",
@@ -93,7 +93,7 @@ def _summary(diagnosis: Diagnosis) -> str:
     how = f", as far as a GET shows: {request.method} was not sent" if unsent else ""
     match diagnosis.readable:
         case None:
-            return f"{asked} {who} is redirected to another host, or too often; that was not asked (see --follow)."
+            return f"{asked} {who} is redirected to another host, or too often; that was not followed (see --follow)."
         case readable:
             return f"{asked} {who} {'can' if readable else 'can NOT'} read the answer in {browser}{how}."
 

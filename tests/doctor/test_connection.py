@@ -208,7 +208,7 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     with listening(saying(b"HTTP/1.1 200 OK\r\n\r\n"), context) as port:
-        with pytest.raises(UnreachableError, match=r"The certificate of 127\.0\.0\.1 is not good: .+\."):
+        with pytest.raises(UnreachableError, match=r"The certificate of 127\.0\.0\.1 is not valid: .+\."):
             ask(port, scheme="https")
         (tmp_path / "ours.crt").write_bytes(authority.certificate)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.crt"))

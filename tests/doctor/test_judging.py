@@ -257,13 +257,13 @@ def test_layer_at_fault() -> None:
     assert finding.code == Code.ERROR_WITHOUT_HEADERS
     assert finding.mend.startswith("nginx answered this by itself: what shows Express in other answers is missing.")
     [finding] = diagnosed(PUT, refusing_preflights(401, ("WWW-Authenticate", "Bearer"))).findings
-    assert finding.mend.startswith("Something asks who it is (Bearer) before CORS is looked at.")
+    assert finding.mend.startswith("Something asks for a login (Bearer), before CORS.")
 
 
 def test_unknown_server() -> None:
     """A server that is not known is named as it names itself."""
     [finding] = diagnosed(GET, saying({"Server": "cloudflare"})).findings
-    assert finding.mend.startswith("It comes from cloudflare.")
+    assert finding.mend.startswith("The answer comes from cloudflare.")
 
 
 @pytest.mark.parametrize(

@@ -192,8 +192,8 @@ def test_urls(text: str, expected: str | None) -> None:
         ((URL, PAGE, "GET", ["Cookie: a=b"]), "is not a header that a page can set"),
         ((URL, PAGE, "GET", ["no colon"]), "is not a header: write 'name: value'"),
         ((URL, PAGE, "GET", ["x: a\r\ny: b"]), "is not a header: write 'name: value'"),
-        (("http://api.example.net/", PAGE), "is mixed content to a page with TLS"),
-        ((URL, "https://api.example.net"), "has the origin of the page itself"),
+        (("http://api.example.net/", PAGE), "is mixed content for a page over https"),
+        ((URL, "https://api.example.net"), "has the page's own origin"),
     ],
 )
 def test_wrong_targets(arguments: tuple[str, ...], says: str) -> None:
