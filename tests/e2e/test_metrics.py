@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,15 +150,35 @@ def kill_a_worker(service: Service) -> None:
     wait_for(is_replaced, "another worker")
 
 
-def test_promtool_finds_nothing(start: Start) -> None:
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bytes]:
+    """Give the metrics of a service that has everything that is measured, and was asked."""
+    directory = tmp_path_factory.mktemp("metrics")
+    (directory / "policies.toml").write_text(POLICIES.read_text())
+    options = ["--policies", "policies.toml", "--shadow", "policies.toml", "--decision-log", "log", "--workers", "2"]
+    service = Service([*TWIST, *options, "--listen", ANY_PORT], directory)
+    try:
+        with Connection(service.port) as connection:
+            for sent, _, _ in requests():
+                connection.send(sent)
+                connection.receive()
+        yield text_of(service.port)
+    finally:
+        service.kill()
+
+
+def test_every_metric_has_a_line(text: bytes) -> None:
+    """The page about metrics lists those that there are, and no others."""
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    tables = page.partition("\n## The metrics\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| ([^|]+) \|", tables, re.MULTILINE)
+    told = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(told) == sorted(re.findall(r"^# TYPE (\w+) ", text.decode("utf-8"), re.MULTILINE))
+
+
+def test_promtool_finds_nothing(text: bytes) -> None:
     """Names, help and types follow the conventions of Prometheus, as promtool knows them."""
     [promtool] = need("promtool")
-    service = start("--workers", "2")
-    with Connection(service.port) as connection:
-        for sent, _, _ in requests():
-            connection.send(sent)
-            connection.receive()
-    text = text_of(service.port)
     checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
 
