@@ -74,7 +74,7 @@ def add_explain(commands: Commands) -> None:
     parser.add_argument(
         "--message",
         metavar="TEXT",
-        help="what a console printed: say which step it is about, and what to look at",
+        help="say what a sentence from a console means, and what to look at",
     )
     parser.add_argument("--json", action="store_true", help="print the explanation for programs")
     parser.set_defaults(run=_explain)
@@ -127,7 +127,7 @@ def _explain_session(options: argparse.Namespace, documents: Documents | None) -
             progress(count, len(session.recorded))
     print(in_json_all(explanations).decode("utf-8") if options.json else in_text_all(explanations, _painted))
     if session.left_out:
-        print(f"{session.left_out} requests are left out: no pages made them by HTTP.", file=sys.stderr)
+        print(f"{session.left_out} requests are left out: no page made them over HTTP.", file=sys.stderr)
     return ALLOWED if all(one.passes for one in explanations) else REFUSED
 
 
@@ -179,7 +179,7 @@ def _header(line: str) -> tuple[str, str]:
     """
     name, colon, value = line.partition(":")
     if not colon:
-        raise argparse.ArgumentTypeError(f"'{line}' is not a header line, such as 'X-Trace: 1'")
+        raise argparse.ArgumentTypeError(f"'{line}' is not a header line such as 'X-Trace: 1'")
     return name.strip(), value.strip()
 
 

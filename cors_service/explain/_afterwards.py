@@ -35,11 +35,11 @@ def _cookies(asked: Asked) -> str:
     page, origin = asked.request.origin, asked.request.url_origin or ""
     if same_site(page, origin):
         _, domain = site_of(page) or ("", "")
-        return f"All cookies of the service go with it, those with SameSite=Lax and Strict too: both are of {domain}."
+        return f"All cookies of the service go with it, even SameSite=Lax and Strict: both are on the site {domain}."
     return (
-        "Of the service's cookies, only those with SameSite=None and Secure go with it, since the page is of another "
-        "site. Without SameSite, Chromium takes a cookie for Lax. WebKit blocks cookies of other sites, and Firefox "
-        "keeps them apart for each site that embeds them, whatever the headers of CORS say."
+        "Of the service's cookies, only those with SameSite=None and Secure go with it, since the page is on another "
+        "site. Chromium treats a cookie without SameSite as Lax. WebKit blocks cookies of other sites, and Firefox "
+        "keeps them apart for each site that embeds them, whatever the CORS headers say."
     )
 
 
@@ -48,11 +48,11 @@ def _headers(asked: Asked, headers: tuple[tuple[str, str], ...]) -> str:
         return "The page can read every header of the answer but Set-Cookie."
     listed = ", ".join(values_of(headers, "access-control-expose-headers"))
     more = f", and {listed}" if listed else ", and no other unless expose_headers lists it"
-    return f"Of the answer's headers the page can read {_ALWAYS}{more}."
+    return f"The page can read these headers of the answer: {_ALWAYS}{more}."
 
 
 def _kept(headers: tuple[tuple[str, str], ...]) -> str:
     times = {NAMES[engine]: preflight_max_age(headers, MAX_AGE_CAPS[one], one) for engine, one in BEHAVIOURS.items()}
     kept = ", ".join(f"{name} {seconds} s" for name, seconds in times.items())
     missing = "" if values_of(headers, "access-control-max-age") else ", as without max_age"
-    return f"The answer to the preflight is kept: {kept}{missing}. For as long, a revoked grant lives on."
+    return f"The answer to the preflight is kept: {kept}{missing}. A revoked grant lives on for that long."

@@ -84,9 +84,10 @@ class Asked:
         """Say what the browser does before anybody answers."""
         request = self.request
         dropped = [name for name, value in self.exchange.headers if is_forbidden_request_header(name, value)]
-        words = f"A page of {request.origin} asks {request.method} {cut(request.url, _LONGEST)}, {self._how()}."
+        what = f"{request.method} to {cut(request.url, _LONGEST)}, {self._how()}"
+        words = f"A page of {request.origin} wants to send {what}."
         if dropped:
-            words += f" Browsers drop {', '.join(dropped)}: pages can't set that."
+            words += f" Browsers drop {', '.join(dropped)}, which pages can't set."
         yield ExchangeStep("page", "note", words)
         if is_forbidden_method(request.method):
             yield ExchangeStep(
@@ -99,12 +100,12 @@ class Asked:
         exchange = self.exchange
         cookies = {"omit": "without cookies", "include": "with cookies"}.get(exchange.credentials)
         if cookies is None:
-            cookies = "with cookies" if exchange.sends_credentials else "without cookies, since it is another origin"
+            cookies = "with cookies" if exchange.sends_credentials else "without cookies, since the origins differ"
         return cookies if exchange.mode == "cors" else f"{cookies}, in the mode {exchange.mode}"
 
     def _preflight(self) -> ExchangeStep:
         if self.request.same_origin:
-            return ExchangeStep("preflight", "note", "It is the page's own origin: CORS has no part in it.")
+            return ExchangeStep("preflight", "note", "The URL has the page's own origin: CORS plays no part.")
         if not self.has_preflight:
             return ExchangeStep(
                 "preflight", "note", "It is a simple request: the browser sends it without asking first."

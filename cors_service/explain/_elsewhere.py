@@ -17,16 +17,16 @@ def steps(asked: Asked) -> Iterator[ExchangeStep]:
         return
     if asked.is_mixed:
         message = (
-            "It is mixed content: a page of https may not ask http, and the browser sends nothing. No header helps: "
-            "serve the URL by https."
+            "This is mixed content: a page loaded over https may not make requests over http, so the browser sends "
+            "nothing. No header helps: serve the URL over https."
         )
         yield ExchangeStep("elsewhere", "stops", message)
     elif asked.request.origin.startswith("https://") and origin.startswith("http://"):
-        message = "Browsers take this machine itself for secure, so that it is not mixed content; WebKit since 2025."
+        message = "Browsers treat this machine itself as secure (WebKit since 2025), so this is not mixed content."
         yield ExchangeStep("elsewhere", "note", message)
     if _is_local(origin) and not _is_local(asked.request.origin):
         message = (
-            "The URL is of a local network. If the page is not, Chromium asks the user for permission (Local Network "
+            "The URL is on a local network. If the page is not, Chromium asks the user for permission (Local Network "
             "Access): no header grants it."
         )
         yield ExchangeStep("elsewhere", "note", message)

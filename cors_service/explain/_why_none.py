@@ -30,7 +30,7 @@ def why_none(asked: Asked, decisions: Sequence[Decision], documents: Documents) 
     """
     request, mode = asked.request, asked.exchange.mode
     if asked.is_mixed:
-        return "No policy mends mixed content: serve the URL by https."
+        return "No policy mends mixed content: serve the URL over https."
     if is_forbidden_method(request.method):
         return f"No policy mends it: have the page use another method than {request.method}."
     if mode == "same-origin":
@@ -56,7 +56,7 @@ def _of_the_url(asked: Asked, documents: Documents) -> str:
         helps = {
             "unknown-policy": "Name one that exists, or none, so that the URL finds it.",
             "url-ambiguous": "Have the page write the path in one way that every server reads alike.",
-        }.get(error.code, "Have the page ask for an absolute URL of http or https.")
+        }.get(error.code, "Have the page request an absolute URL of http or https.")
         return f"No edit of a policy mends it: {error.message} {helps}"
     return ""
 
@@ -69,7 +69,7 @@ def _of_the_page(decision: Decision, asked: Asked, documents: Documents) -> str:
     if code == "origin-malformed":
         helps = "have the page send an Origin as browsers do."
     elif code == "origin-needs-url":
-        helps = "have the page ask for a URL with a host that can be read."
+        helps = "have the page request a URL with a host that can be read."
     elif not (origin in {NULL, FILE} or is_exact(origin)):
         helps = f"no policy can list an origin such as {cut(origin)}."
     elif method == "*" or len(method) > MAX_METHOD:

@@ -41,7 +41,7 @@ def explain(exchange: PageRequest, policies: ActivePolicies | Documents, answers
     try:
         decisions = tuple(map(active.advise, asked.queries))
     except BadQuery as error:
-        message = f"No policy decides, so the answer has no headers of CORS: {error.message} [{error.code}]"
+        message = f"No policy decides, so the answer has no CORS headers: {error.message} [{error.code}]"
         steps.append(ExchangeStep("no-decision", "stops", message))
     engines, judged = _judged(asked, _engines.answers_of(decisions), decisions)
     if not decisions:
@@ -130,9 +130,9 @@ def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) ->
     yield ExchangeStep("answer", "note", f"The service answered with {answer.status}.", received=received)
     if _engines.leads_to(asked.request.url, answer) is not None:
         message = (
-            "The application redirects. The browser follows only if this answer lets the page read it, and the next "
-            "one must, too; on the way to a third origin, the page's Origin becomes null. No policy changes that: "
-            "have the page ask for the last URL at once."
+            "The application redirects. The browser follows only if the page may read this answer, and then the next "
+            "one; on the way to a third origin, the page's Origin becomes null. No policy changes that: have the "
+            "page request the last URL directly."
         )
         yield ExchangeStep("elsewhere", "note", message)
 
@@ -185,18 +185,18 @@ def _without_cors(asked: Asked, answers: Answers, *, is_stopped: bool) -> tuple[
     if is_stopped:
         return "blocked", "The service refuses to take it."
     if mode == "websocket":
-        return "readable", "Browsers let every page open a WebSocket: CORS has no part in it."
+        return "readable", "Browsers let every page open a WebSocket: CORS plays no part."
     if mode == "navigate":
         return "opaque", "The browser shows the answer itself. The page that leads there can't read it."
     if mode == "same-origin":
         if request.same_origin:
             return "readable", "The browser lets the page read the answer: it is of its own origin."
-        return "blocked", "The page asks for its own origin only, by the mode same-origin, and this is another."
+        return "blocked", "By the mode same-origin, the page asks only its own origin, and this is another one."
     if not is_safelisted_method(request.method):
-        return "blocked", f"With the mode no-cors, pages may use GET, HEAD and POST, and not {request.method}."
+        return "blocked", f"With the mode no-cors, pages may use only GET, HEAD and POST, not {request.method}."
     outcome = _engines.embedded(asked, answers)
     if outcome == "blocked":
         return outcome, "The browser blocks it because of Cross-Origin-Resource-Policy (the key resource_policy)."
     dropped = unsafe_request_header_names(request.headers)
     lost = f" It drops {', '.join(dropped)}, which this mode can't send." if dropped else ""
-    return outcome, f"The page can use the answer, and not read it: it asked so, by the mode no-cors.{lost}"
+    return outcome, f"The page can use the answer but not read it: that is what the mode no-cors asks for.{lost}"

@@ -30,10 +30,10 @@ _MOST_COMPARED: Final = 3
 _DEEPEST: Final = 2
 """How often what an edit leaves blocked is mended further."""
 _ABOUT_DANGERS: Final = {
-    "null-origin": "`null` is the origin of every sandboxed frame, whoever made it. Better give the page an origin of "
-    "its own.",
-    "file-origin": "`file://` is the origin of every file that a user opens. Better serve the page by HTTP.",
-    "insecure-origins": "anybody on the network can act as the user of a page without TLS. Better serve it by https.",
+    "null-origin": "`null` is the origin of every sandboxed frame, whoever made it. Give the page an origin of its "
+    "own instead.",
+    "file-origin": "`file://` is the origin of every file that a user opens. Serve the page over HTTP instead.",
+    "insecure-origins": "without TLS, anybody on the network can act as the page's user. Serve it over https instead.",
 }
 
 
@@ -98,7 +98,7 @@ class _Search:
         """Why nothing was found."""
         if self._harm and not self._unedited:
             return f"No edit lets it through without harm to other pages: {self._harm}"
-        reason = self._unedited or (self._failures[0] if self._failures else "none of its rules can let it in.")
+        reason = self._unedited or (self._failures[0] if self._failures else "none of its rules can let the page in.")
         return f"No edit of the document was found that lets it through: {reason}"
 
     def results(self, documents: Documents) -> Iterator[_Result]:
@@ -257,7 +257,7 @@ def _key(query: Query) -> tuple[object, ...]:
 def _in_words(best: _Result, policy_set: PolicySet) -> str:
     parts = ["The patch lets it through."]
     parts += (
-        f'It takes a dangerous flag, dangerously_allow = ["{danger}"]: {_ABOUT_DANGERS[danger]}'
+        f'It needs a dangerous flag, dangerously_allow = ["{danger}"]: {_ABOUT_DANGERS[danger]}'
         for danger in best.dangers
     )
     if best.plan.is_shared:
@@ -268,7 +268,7 @@ def _in_words(best: _Result, policy_set: PolicySet) -> str:
     if best.plan.overrules is not None:
         parts.append(f"Rule {best.plan.overrules} refuses the page on purpose: ask whoever wrote it first.")
     if any(isinstance(edit, Take) and edit.path[-1] == "static" for edit in best.plan.edits):
-        parts.append("Answers then depend on Origin, which a shared cache must look at.")
+        parts.append("Answers then depend on the Origin, which shared caches must take into account.")
     if best.narrower:
         parts.append(f"It also takes something away: {best.narrower[0]}")
     return " ".join(parts)

@@ -26,7 +26,7 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     Step.ACAO_MISSING: ("The answer has no Access-Control-Allow-Origin.", f"{_REFUSED}."),
     Step.ACAO_MULTIPLE: (
         "Two parties set Access-Control-Allow-Origin.",
-        "Remove what the application sets, or a proxy: only the decision's headers may be there.",
+        "Remove the one that the application or a proxy sets: only the decision's headers may be there.",
     ),
     Step.ACAO_INVALID: (
         "Access-Control-Allow-Origin has a value that is not an origin.",
@@ -34,7 +34,7 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     ),
     Step.ACAO_MISMATCH: (
         "The answer names another origin.",
-        "A cache gave this page what was meant for another: it must mind Vary: Origin. Or the policy is static.",
+        "A cache gave this page what was meant for another: it must respect Vary: Origin. Or the policy is static.",
     ),
     Step.ACAO_WILDCARD_WITH_CREDENTIALS: (
         "The page sends cookies, and the answer is for everybody (*).",
@@ -42,7 +42,7 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     ),
     Step.ACAC_NOT_TRUE: (
         "The page sends cookies, and the answer does not allow that.",
-        "Add credentials = true to the rule of the page; or have the page send no cookies.",
+        "Add credentials = true to the page's rule; or have the page send no cookies.",
     ),
     Step.PREFLIGHT_STATUS: (
         "The preflight was not answered with a status of 200 to 299.",
@@ -50,7 +50,7 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     ),
     Step.PREFLIGHT_REDIRECT: (
         "The preflight was redirected.",
-        "Have the page ask for the last URL at once: by https, and with the slash at the end that the server wants.",
+        "Have the page request the last URL directly: over https, and with the slash at the end that the server wants.",
     ),
     Step.ACAM_MALFORMED: (
         "Access-Control-Allow-Methods is not a list of methods.",
@@ -62,7 +62,7 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     ),
     Step.METHOD_NOT_IN_ACAM: (
         "The answer to the preflight does not list the method.",
-        f"A refusal of the service has no list at all, so {_SOMETHING_ELSE}. Browsers upper-case put, and not patch.",
+        f"A refusal of the service has no list at all, so {_SOMETHING_ELSE}. Browsers upper-case put, but not patch.",
     ),
     Step.AUTHORIZATION_NOT_IN_ACAH: (
         "The answer to the preflight does not list Authorization.",
@@ -74,9 +74,9 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     ),
     Step.NETWORK_ERROR: (
         "No answer came.",
-        "Look at the network: the name, the certificate, the port, and whether the server runs. CORS comes later.",
+        "Look at the network: the name, the certificate, the port, and whether the server runs. CORS comes after that.",
     ),
-    Step.URL_SCHEME: ("The URL has a scheme that CORS does not know.", "Have the page ask for https."),
+    Step.URL_SCHEME: ("The URL has a scheme that CORS does not know.", "Have the page use https."),
     Step.REDIRECT_SCHEME: (
         "It was redirected to a scheme that CORS does not know.",
         "Correct the redirect of the application: no policy changes it.",
@@ -86,14 +86,17 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
         "It was redirected to a URL with a user or a password.",
         "Correct the redirect of the application: no policy changes it.",
     ),
-    Step.MIXED_CONTENT: ("A page of https asks http.", "Serve the URL by https: no header helps."),
+    Step.MIXED_CONTENT: (
+        "A page loaded over https makes a request over http.",
+        "Serve the URL over https: no header helps.",
+    ),
     Step.CONTENT_SECURITY_POLICY: (
         "The page's own Content-Security-Policy forbids it.",
-        "Add the URL's origin to connect-src of the page: CORS has no part in it.",
+        "Add the URL's origin to the page's connect-src: CORS plays no part.",
     ),
     Step.LOCAL_NETWORK: (
-        "The page asks a local network, or this machine, without the user's permission.",
-        "Have the user allow it, and serve the page by https: no header of CORS grants it.",
+        "The page calls a local network, or this machine, without the user's permission.",
+        "Have the user allow it, and serve the page over https: no CORS header grants it.",
     ),
 }
 _NO_REASON: Final = (
@@ -127,7 +130,7 @@ def message_as_dict(recognised: Recognised) -> dict[str, Any]:
 def unrecognised() -> str:
     """Say that a text is none of the sentences."""
     return (
-        "No browser that is known prints this for CORS. Copy the whole line of the console, and look for one that has "
+        "None of the known browsers prints this about CORS. Copy the whole line from the console, or look for one with "
         "CORS, Access-Control or Cross-Origin in it."
     )
 

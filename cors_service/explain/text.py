@@ -72,7 +72,7 @@ def _in_one_line(explanation: Explanation, paint: Paint) -> str:
     exchange = explanation.exchange
     outcomes = {seen.outcome for seen in explanation.engines.values()}
     outcome: Outcome = next(iter(outcomes)) if len(outcomes) == 1 and explanation.passes else "blocked"
-    who = printable(f"{exchange.page} asks {exchange.method} {cut(exchange.url, _LONGEST)}")
+    who = printable(f"{exchange.page} sends {exchange.method} to {cut(exchange.url, _LONGEST)}")
     return f"{paint(outcome, outcome)}{' ' * (10 - len(outcome))}{who}"
 
 

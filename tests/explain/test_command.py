@@ -98,7 +98,7 @@ def test_nothing_reaches_the_terminal(capsys: Captured) -> None:
     [
         ([], "the following arguments are required: --policies, --page, --url"),
         (["--policies", "shop.toml"], "the following arguments are required: --page, --url"),
-        (["--policies", "shop.toml", *ASK, "-H", "X-A"], "'X-A' is not a header line, such as 'X-Trace: 1'"),
+        (["--policies", "shop.toml", *ASK, "-H", "X-A"], "'X-A' is not a header line such as 'X-Trace: 1'"),
         (["--policies", "shop.toml", *ASK, "--credentials", "yes"], "invalid choice: 'yes'"),
     ],
 )
@@ -136,7 +136,7 @@ def test_recording(capsys: Captured) -> None:
     """Every request of a recording is explained: by its own answers, or by the policies that its URL finds."""
     assert main(["explain", "--har", "session.har"]) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "   1  blocked   https://app.example.com asks PUT https://api.example.com/orders/7"
+    assert lines[0] == "   1  blocked   https://app.example.com sends PUT to https://api.example.com/orders/7"
     assert lines[-1] == "2 requests, 2 of them blocked."
     assert main(["explain", "--har", "session.har", "--policies", "shop.toml", "--json"]) == 2
     written = json.loads(capsys.readouterr().out)

@@ -124,7 +124,7 @@ def test_headers_that_pages_cannot_set() -> None:
 def test_cookies_by_site() -> None:
     """Which cookies go with it depends on whether page and service are of one site (SameSite), not on CORS."""
     same = explained(PageRequest(PAGE, API, credentials="include"))
-    assert "SameSite=Lax and Strict too: both are of example.com" in message(same, "cookies")
+    assert "SameSite=Lax and Strict: both are on the site example.com" in message(same, "cookies")
     text = SHOP.replace('"https://shop.example.com"', '"https://shop.example.org"')
     other = explain(PageRequest("https://shop.example.org", API, credentials="include"), documents(text))
     assert other.passes
@@ -144,7 +144,7 @@ def test_readable_headers() -> None:
 @pytest.mark.parametrize(
     ("exchange", "outcome", "said"),
     [
-        (PageRequest(PAGE, API, mode="no-cors"), "opaque", "asked so"),
+        (PageRequest(PAGE, API, mode="no-cors"), "opaque", "but not read it"),
         (PageRequest(PAGE, API, "POST", JSON, mode="no-cors"), "opaque", "drops content-type"),
         (PageRequest(PAGE, API, "PUT", mode="no-cors"), "blocked", "GET, HEAD and POST"),
         (PageRequest(PAGE, TOOLS, mode="no-cors"), "blocked", "403"),

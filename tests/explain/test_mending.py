@@ -207,7 +207,7 @@ DANGERS: Final = {
 
 @pytest.mark.parametrize("danger", DANGERS)
 def test_dangers(danger: str, tmp_path: Path) -> None:
-    """An edit that takes a dangerous flag says so, and gives it to the page alone."""
+    """An edit that needs a dangerous flag says so, and gives it to the page alone."""
     explanation, _ = mended(tmp_path, SHOP, DANGERS[danger])
     assert explanation.mending is not None
     assert f'dangerously_allow = ["{danger}"]' in explanation.steps[-1].message
@@ -261,7 +261,7 @@ NONE: Final[dict[str, tuple[PageRequest, str]]] = {
     ),
     "a header called *": (PageRequest(SHOPS, API, headers=(("*", "1"),)), "another header than *"),
     "an origin that can't be listed": (PageRequest('https://a"b.example', API), "no policy can list an origin"),
-    "mixed content": (PageRequest(SHOPS, "http://api.example.com/shop/"), "serve the URL by https"),
+    "mixed content": (PageRequest(SHOPS, "http://api.example.com/shop/"), "serve the URL over https"),
     "a relative URL": (PageRequest(SHOPS, "/shop/"), "absolute URL"),
     "a URL with two readings": (PageRequest(SHOPS, "https://api.example.com/shop/..%2f"), "in one way"),
     "a policy that does not exist": (PageRequest(SHOPS, API, policy="shops"), "The nearest is 'shop'"),

@@ -73,4 +73,4 @@ def test_unknown(capsys: Captured) -> None:
     assert main(["explain", "--message", "Uncaught SyntaxError: Unexpected token"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "No browser that is known prints this for CORS." in err
+    assert "None of the known browsers prints this about CORS." in err
