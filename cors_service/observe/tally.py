@@ -195,9 +195,15 @@ class RowTally(Tally):
 
     def made(self, query: Query, decision: Decision) -> Fact:
         """Count a decision that was made; give what counts it again."""
-        fact = self.fact(query, decision)
-        self.anew(fact)
-        return fact
+        what = Counted.decided(query, decision)
+        row = self._rows.get(what)
+        if row is None:
+            row = Row(what)
+            self._put(row)
+        counts = self.counts
+        counts[self._anew] += 1
+        counts[row.place] += 1
+        return row
 
     def anew(self, fact: Fact) -> None:
         """Count what was made otherwise."""
@@ -224,12 +230,16 @@ class RowTally(Tally):
 
     def _settle(self, row: Row) -> None:
         """Find the place of a row that has none in this epoch."""
-        what = row.what
-        known = self._rows.get(what)
-        if known is not None:
+        known = self._rows.get(row.what)
+        if known is None:
+            self._put(row)
+        else:
             # Another of the same kind was remembered elsewhere.
             row.place, row.epoch = known.place, known.epoch
-            return
+
+    def _put(self, row: Row) -> None:
+        """Find the place of a row of a kind that has none in this epoch."""
+        what = row.what
         if self._when_new is not None:
             self._when_new(what)
         place = None

@@ -76,8 +76,14 @@ class SampledTally(LoggedTally):
         super().__init__(table, sights)
         self._fraction = fraction
 
+    def made(self, query: Query, decision: Decision) -> Fact:
+        """Count a decision that was made; give what counts it again."""
+        fact = super().made(query, decision)
+        self._sample(fact)
+        return fact
+
     def anew(self, fact: Fact) -> None:
-        """Count a decision that was made."""
+        """Count what was made otherwise."""
         super().anew(fact)
         self._sample(fact)
 
