@@ -33,7 +33,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 _LEFT_OPEN: Final = {
     "api": r"(?P<api>Fetch API|[A-Za-z]{1,32})",
     "what": r"(?P<api>[A-Za-z]{1,32}(?: [A-Za-z]{1,32}){0,2})",
-    "error": r"(?P<value>ERR_[A-Z_.]{1,64})",
+    "error": r"(?P<value>ERR_(?!TOO_MANY_)[A-Z_.]{1,64})",
     "origin": r"(?P<origin>\S{1,512}?)",
     "by_xhr": r"(?: The credentials mode of requests initiated by the XMLHttpRequest .{0,64}attribute\.?)?",
     "host": r"\S{1,256}?",

@@ -151,6 +151,7 @@ SENTENCES: Final = (
         "Cross origin requests are only supported for protocol schemes: {schemes}.",
         (Step.REDIRECT_SCHEME,),
     ),
+    Sentence(_CHROMIUM, "Failed to load resource: net::ERR_TOO_MANY_REDIRECTS", (Step.REDIRECT_LIMIT,), alone=True),
     Sentence(_CHROMIUM, "Failed to load resource: net::{error}", (Step.NETWORK_ERROR,), alone=True),
     Sentence(_CHROMIUM, "net::{error}", (Step.NETWORK_ERROR,), alone=True),
     Sentence(
@@ -243,7 +244,7 @@ SENTENCES: Final = (
     Sentence(
         _FIREFOX,
         "CORS request did not succeed). Status code: {status}.",
-        (Step.NETWORK_ERROR, Step.REDIRECT_WITH_CREDENTIALS),
+        (Step.NETWORK_ERROR, Step.REDIRECT_WITH_CREDENTIALS, Step.REDIRECT_LIMIT),
     ),
     Sentence(_FIREFOX, "CORS request not http).", (Step.URL_SCHEME, Step.REDIRECT_SCHEME)),
     Sentence(
@@ -312,6 +313,7 @@ SENTENCES: Final = (
         "not allowed to follow a cross-origin CORS redirection with non CORS scheme",
         (Step.REDIRECT_SCHEME,),
     ),
+    Sentence(_WEBKIT, "Load cannot follow more than 20 redirections", (Step.REDIRECT_LIMIT,)),
     Sentence(
         _WEBKIT,
         "Connection terminated unexpectedly",

@@ -2,6 +2,7 @@
 
 It listens on one port, by whatever name it is called: the pages of one name are foreign to those of another. `/page` is
 a blank page, which takes its `Content-Security-Policy` from the query; with `driven` in that, it does what it is told.
+`/circle` leads to itself.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class _Answers(Answering):
             case "/page":
                 lines = [("Content-Type", "text/html"), ("Content-Security-Policy", parameters.get("policy", ""))]
                 self.answer(200, _PAGE % (_DRIVEN if "driven" in parameters else b""), lines)
+            case "/circle":
+                self.answer(302, b"", [("Location", "/circle"), ("Access-Control-Allow-Origin", "*")])
             case "/order":
                 self.answer(200, json.dumps(self.server.orders.get()).encode(), [])
             case "/result":

@@ -122,6 +122,7 @@ CASES: Final = {
         Answer((ALLOWED, ("Location", "http://user:secret@api.corp.localhost/")), 302),
         step=Step.REDIRECT_WITH_CREDENTIALS,
     ),
+    "redirects in a circle": Case(url="http://api.corp.localhost:{port}/circle", step=Step.REDIRECT_LIMIT),
     "no answer": Case(NO_ANSWER, step=Step.NETWORK_ERROR, value="ERR_EMPTY_RESPONSE"),
     "no answer to a preflight": Case(
         preflight=NO_ANSWER, method="PUT", step=Step.NETWORK_ERROR, value="ERR_EMPTY_RESPONSE"

@@ -104,7 +104,7 @@ class Trial:
     def _urls(self, name: str, case: Case) -> tuple[str, str | None]:
         """The URL of a case, and that which redirects to it."""
         if case.url:
-            return case.url.format(closed=self._closed), None
+            return case.url.format(closed=self._closed, port=self._site.port), None
         preflight = None if case.preflight is None else self._written(case.preflight)
         url = self._site.url(
             self._site.origin("api.corp.localhost"), f"/of/{name}", self._written(case.actual), preflight
