@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
@@ -122,7 +122,7 @@ def make_log(
         interval=settings.log_interval,
         patience=patience,
         sights=sights,
-        look=lambda: totals.look(reactor.seconds()),
+        look=(lambda: totals.look(reactor.seconds())) if settings.has_decision_log else None,
         when_rolled=when_rolled,
     )
 
@@ -171,9 +171,10 @@ class LoggedService(MultiService):
         stopping: Deferred[Any] = super().stopService()
         return stopping.addCallback(self._finish)
 
-    def reopen_log(self) -> Deferred[None]:
-        """Open the file of the log anew, after it was renamed."""
-        return succeed(None) if self.log is None else self.log.reopen()
+    def reopen_log(self) -> None:
+        """Open the file of the log anew, after it was renamed; nobody waits for a disk that takes long."""
+        if self.log is not None:
+            self.log.reopen()
 
     def log_told(self) -> bytes | None:
         """What there is to say of the log, as JSON; None for nothing."""

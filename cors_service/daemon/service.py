@@ -217,7 +217,8 @@ class DecisionService(LoggedService):
         for _, endpoint in self._endpoints:
             if IReloadingEndpoint.providedBy(endpoint):
                 endpoint.reload()
-        reloads = [self.policies.reload(), self.reopen_log()]
+        self.reopen_log()
+        reloads = [self.policies.reload()]
         if self.shadow is not None:
             reloads.append(self.shadow.reload())
         if self._access is not None:
@@ -254,7 +255,8 @@ def supervise(
             services.log.note(read_sights(data))
 
     def reload() -> Deferred[None]:
-        return gatherResults([supervisor.reload(), services.reopen_log()]).addCallback(lambda _: None)
+        services.reopen_log()
+        return supervisor.reload()
 
     supervisor = Supervisor(
         reactor,

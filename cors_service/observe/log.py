@@ -59,7 +59,7 @@ class DecisionLog:
         interval: float = INTERVAL_SECONDS,
         patience: float = 0.0,
         sights: Callable[[], Iterable[Sight]] = tuple,
-        look: Callable[[], object] = lambda: None,
+        look: Callable[[], object] | None = None,
         when_rolled: Callable[[], object] = lambda: None,
         in_thread: Callable[..., Deferred[Any]] = deferToThread,
     ) -> None:
@@ -75,7 +75,7 @@ class DecisionLog:
             interval: Seconds of decisions that a line sums up.
             patience: Seconds until other processes have told of the single decisions of an interval.
             sights: Gives the single decisions of this process; others `note` theirs.
-            look: Is called each second: so it is known to a second when something was decided.
+            look: Is called each second: so it is known to a second when something was decided. None for no need.
             when_rolled: Is called behind each interval.
             in_thread: Runs a function where it may block; gives a Deferred of the result.
         """
@@ -92,8 +92,8 @@ class DecisionLog:
         self._in_thread = in_thread
         self._one = DeferredLock()
         self._looping = LoopingCall(self._begin)
-        self._looking = LoopingCall(look)
-        self._looping.clock = self._looking.clock = reactor
+        self._looking = None if look is None else LoopingCall(look)
+        self._looping.clock = reactor
         self._sights: list[Sight] = []
         self._faults: dict[str, str | None] = {}
         # Of the refusals of this minute: when it began, and how many there were.
@@ -108,7 +108,9 @@ class DecisionLog:
     def start(self) -> None:
         """Begin."""
         self._looping.start(self._interval, now=False)
-        self._looking.start(_LOOK_SECONDS, now=False)
+        if self._looking is not None:
+            self._looking.clock = self._reactor
+            self._looking.start(_LOOK_SECONDS, now=False)
         if self._reports is not None:
             self._reports.startService()
 
@@ -119,7 +121,7 @@ class DecisionLog:
             seconds: For sending; what is not sent then waits in the spool.
         """
         for looping in (self._looping, self._looking):
-            if looping.running:
+            if looping is not None and looping.running:
                 looping.stop()
         # Processes that have ended have nothing more to tell.
         self._patience = 0.0

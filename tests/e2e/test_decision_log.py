@@ -259,6 +259,13 @@ def test_reports(start: Start, collector: Collected, tmp_path: Path) -> None:
     """However a collector fails, all that was decided gets there, each line once, and the account always closes."""
     asked = Asked()
     service = start(*reporting(collector, tmp_path))
+    collector.mood("slow")
+    asked.ask(service)
+    collector.suffers("slow")
+    asked.ask(service)
+    wait_for(lambda: account(service, "reports")["queued"], "lines that wait")
+    collector.kill()
+    collector.start()
     for mood in ("broken", "half", "lossy"):
         collector.mood(mood)
         asked.ask(service)

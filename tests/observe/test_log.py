@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from msgspec import structs
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent
+from twisted.logger import LogEvent
 
 from cors_service.observe.counted import Counted
 from cors_service.observe.file import LogFile
@@ -24,7 +23,6 @@ from cors_service.observe.spool import Spool
 from cors_service.observe.totals import Interval
 from cors_service.observe.words import INTERVAL_SECONDS
 from tests.observe.intervals import ALLOWED, BEGIN, REFUSED, interval
-from tests.observing import observed_by
 
 
 class Decided:
@@ -51,19 +49,6 @@ def decided() -> Decided:
 def clock() -> Clock:
     """A clock."""
     return Clock()
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    """What is in the log of the service."""
-    events: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        if event.get("log_namespace", "").startswith("cors_service.observe"):
-            events.append(formatEvent(event))
-
-    with observed_by(observe):
-        yield events
 
 
 def decision_log(decided: Decided, clock: Clock, **options: Any) -> DecisionLog:

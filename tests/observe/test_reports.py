@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
-from twisted.logger import LogEvent, formatEvent
 
 from cors_service.observe.pending import Account
 from cors_service.observe.reports import MOST_REFUSALS, PATH, Replica, Reports, report_url
@@ -19,7 +18,6 @@ from cors_service.observe.retry import Retry
 from cors_service.observe.spool import Spool
 from tests.answering import Talker, free_port, impostor, silent
 from tests.observe.collectors import collecting
-from tests.observing import observed_by
 
 SOON = 0.01
 LINES = [b'{"number":%d}' % number for number in range(5)]
@@ -33,19 +31,6 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     made = Spool(tmp_path / "spool", 1 << 30)
     yield made
     made.close()
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """What is logged of reports."""
-    events: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        if event.get("log_namespace", "").startswith("cors_service.observe"):
-            events.append(formatEvent(event))
-
-    with observed_by(observe):
-        yield events
 
 
 @asynccontextmanager
@@ -115,7 +100,7 @@ async def test_nothing_to_tell(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 401, 404, 302, 429])
-async def test_a_collector_that_refuses(spool: Spool, log: list[str], status: int) -> None:
+async def test_a_collector_that_refuses(spool: Spool, told: list[str], status: int) -> None:
     """What is not taken is sent again until it is; the log has the beginning and the end of it."""
     spool.put(LINES)
     async with collecting() as collector:
@@ -129,12 +114,12 @@ async def test_a_collector_that_refuses(spool: Spool, log: list[str], status: in
             assert reports.sending.failing_since is None
     assert collector.lines == WRITTEN
     assert spool.account == Account(emitted=5, delivered=5)
-    fails, again = log
+    fails, again = told
     assert f"fail: it answers {status} " in fails
     assert again.endswith(" are taken again")
 
 
-async def test_a_batch_that_is_not_understood(spool: Spool, log: list[str]) -> None:
+async def test_a_batch_that_is_not_understood(spool: Spool, told: list[str]) -> None:
     """A batch that a collector calls malformed time and again is dropped, and counted; those behind it are sent."""
     spool.put(LINES)
     async with collecting() as collector:
@@ -148,7 +133,7 @@ async def test_a_batch_that_is_not_understood(spool: Spool, log: list[str]) -> N
             await settled(spool)
     assert collector.lines == WRITTEN[:2]
     assert spool.account == Account(emitted=7, delivered=2, dropped=5)
-    assert "5 lines of the decision log are dropped: it answers 400 Bad Request" in log
+    assert "5 lines of the decision log are dropped: it answers 400 Bad Request" in told
 
 
 async def test_nobody_is_there(spool: Spool) -> None:
