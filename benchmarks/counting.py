@@ -1,4 +1,4 @@
-"""What counting costs: services that count, and that have a decision log, beside one that does neither, in turn."""
+"""What seeing costs: services that count, have a decision log or a shadow, beside one that does none of it, in turn."""
 
 from __future__ import annotations
 
@@ -14,97 +14,94 @@ from benchmarks.figures import Part, table
 from benchmarks.load import Load, send
 from benchmarks.plan import Plan
 from benchmarks.processes import Server, running, service
-from benchmarks.questions import BATCH, MIX, NEVER_REPEATED
+from benchmarks.questions import MIX, NEVER_REPEATED
 from benchmarks.targets import Target
 
-WITHOUT: Final = "not counted"
-SIDES: Final[dict[str, tuple[str, ...]]] = {
-    "counted": (),
-    "logged": ("--decision-log", os.devnull),
-    WITHOUT: ("--no-metrics",),
+ASKED: Final = {
+    "remembered": [questions.single(question) for question in MIX],
+    "new": [questions.single(question) for question in NEVER_REPEATED],
 }
-"""The options of a service that counts, of one that has a decision log as well, and of one that does neither."""
-MOST: Final = 3
-"""Percent that counting may cost."""
-# A percent is small beside what else a machine does: there are more rounds than of other parts.
-_TIMES: Final = 4
+"""Requests of one decision, by what is special about it."""
 
 
-class Asked(NamedTuple):
-    """What is asked.
+class Side(NamedTuple):
+    """A service that does something besides deciding.
 
     Attributes:
-        requests: What is sent, in turn, or the queries of the batches that are.
-        batch: How many queries each of them has, or 0.
-        wanted: Whether its cost has a limit.
+        options: Its options.
+        most: The percent that this may cost a decision, by the names of ASKED.
     """
 
-    requests: Sequence[bytes]
-    batch: int = 0
-    wanted: bool = False
-
-    def measure(self, server: Server, seconds: int) -> Load:
-        """Load a server for so many seconds."""
-        return send(server, self.requests, seconds, batch=self.batch)
+    options: Sequence[str]
+    most: dict[str, float]
 
 
-ASKED: Final = {
-    "remembered": Asked([questions.single(question) for question in MIX], wanted=True),
-    "new": Asked([questions.single(question) for question in NEVER_REPEATED], wanted=True),
-    f"remembered, batches of {BATCH}": Asked([question.query() for question in MIX], BATCH),
-    f"new, batches of {BATCH}": Asked([question.query() for question in NEVER_REPEATED], BATCH),
-}
-"""Decisions, by what is special about them."""
+WITHOUT: Final = "none of it"
+# A percent is small beside what else a machine does: there are more rounds than of other parts, and they are short.
+_TIMES: Final = 6
+
+
+def sides(directory: Path) -> dict[str, Side]:
+    """Who is measured, by what it does.
+
+    Args:
+        directory: For the policies of the shadow.
+    """
+    document = questions.document()
+    # The policy that is asked about differs, or there would be nothing to compare.
+    document["policies"]["catalogue"]["rules"][0]["origins"].append("https://another.example")
+    shadow = questions.write(document, directory / "shadow.json")
+    return {
+        "counting": Side((), {"remembered": 3, "new": 3}),
+        "the decision log": Side(("--decision-log", os.devnull), {"remembered": 3, "new": 3}),
+        "a shadow": Side(("--no-metrics", "--shadow", str(shadow)), {"remembered": 1, "new": 5}),
+    }
 
 
 def measure(plan: Plan, directory: Path) -> Part:
-    """Measure both services in turn, round after round."""
+    """Measure all services in turn, round after round."""
     policies = questions.write(questions.document(), directory / "policies.json")
+    found = sides(directory)
+    options = {WITHOUT: ("--no-metrics",), **{name: side.options for name, side in found.items()}}
     with ExitStack() as stack:
         servers = {
-            side: stack.enter_context(running(service(policies, *options), directory / f"{side}.log"))
-            for side, options in SIDES.items()
+            name: stack.enter_context(running(service(policies, *given), directory / f"{number}.log"))
+            for number, (name, given) in enumerate(options.items())
         }
         for server in servers.values():
-            for asked in ASKED.values():
-                asked.measure(server, plan.warming)
+            for requests in ASKED.values():
+                send(server, requests, plan.warming)
         rounds = [
             {
-                name: {side: asked.measure(server, plan.seconds) for side, server in in_turn(servers, number)}
-                for name, asked in ASKED.items()
+                kind: {name: send(server, requests, plan.short) for name, server in in_turn(servers, number)}
+                for kind, requests in ASKED.items()
             }
             for number in range(plan.rounds * _TIMES if not plan.quick else 1)
         ]
-    costs = {
-        f"{side}, {name}": percent([turn[name] for turn in rounds], side)
-        for name in ASKED
-        for side in SIDES
-        if side != WITHOUT
-    }
+    costs = {f"{name}, {kind}": percent([turn[kind] for turn in rounds], name) for kind in ASKED for name in found}
     rows = [
         [
-            name,
-            *(f"{median(turn[name][side].microseconds for turn in rounds) / (asked.batch or 1):.2f}" for side in SIDES),
-            *(f"{costs[f'{side}, {name}']:.1f} %" for side in SIDES if side != WITHOUT),
+            kind,
+            f"{median(turn[kind][WITHOUT].microseconds for turn in rounds):.2f}",
+            *(f"{costs[f'{name}, {kind}']:.1f} %" for name in found),
         ]
-        for name, asked in ASKED.items()
+        for kind in ASKED
     ]
-    text = "\n".join(table(["µs of CPU for a decision", *SIDES, "cost of counting", "and of the log"], rows))
+    text = "\n".join(table(["a decision", f"µs of CPU with {WITHOUT}", *(f"cost of {name}" for name in found)], rows))
     targets = [
-        Target(f"what {what} costs a decision that is {name}", MOST, "%", costs[f"{side}, {name}"], note="by CPU time")
-        for side, what in (("counted", "counting"), ("logged", "the decision log"))
-        for name, asked in ASKED.items()
-        if asked.wanted
+        Target(f"what {name} costs a decision that is {kind}", most, "%", costs[f"{name}, {kind}"], note="by CPU time")
+        for name, side in found.items()
+        for kind, most in side.most.items()
     ]
     return Part("counting", text, targets, {"costs": costs}, plan.quick)
 
 
 def in_turn(servers: dict[str, Server], number: int) -> list[tuple[str, Server]]:
-    """Each side comes first in every other round: what warms a machine up falls on both."""
-    sides = list(servers.items())
-    return sides[::-1] if number % 2 else sides
+    """Each service comes first in every other round: what warms a machine up falls on all."""
+    both = list(servers.items())
+    return both[::-1] if number % 2 else both
 
 
-def percent(rounds: Sequence[dict[str, Load]], side: str) -> float:
-    """By how many percent a request costs more processor time on a side than uncounted: the median of the rounds."""
-    return 100 * (median(turn[side].microseconds / turn[WITHOUT].microseconds for turn in rounds) - 1)
+def percent(rounds: Sequence[dict[str, Load]], name: str) -> float:
+    """By how many percent more processor time a service takes for a request: the median of the rounds."""
+    return 100 * (median(turn[name].microseconds / turn[WITHOUT].microseconds for turn in rounds) - 1)
