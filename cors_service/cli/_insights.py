@@ -47,10 +47,10 @@ def add_insights(commands: Commands) -> None:
         "insights --policies /etc/cors-service --svg plots decisions.log.*.gz decisions.log",
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a decision log, also one that gzip has packed; - for standard input"
+        "files", nargs="+", metavar="FILE", help="a decision log, packed by gzip or not; - for standard input"
     )
     what = "a document or directory, REV:PATH of git, or the address of a running service"
-    parser.add_argument("--policies", metavar="PATH", help=f"the policies of today, to say what nobody uses: {what}")
+    parser.add_argument("--policies", metavar="PATH", help=f"today's policies, to say what nobody uses: {what}")
     add_links(parser)
     parser.add_argument(
         "--days",
@@ -60,7 +60,7 @@ def add_insights(commands: Commands) -> None:
         help=f"after how many days an origin counts as not used; {UNSEEN_DAYS} by default",
     )
     parser.add_argument("--json", action="store_true", help="print everything for programs")
-    parser.add_argument("--svg", type=Path, metavar="DIR", help="draw traffic, refusals and preflights there, too")
+    parser.add_argument("--svg", type=Path, metavar="DIR", help="draw traffic, refusals and preflights there, as SVG")
     parser.set_defaults(run=_insights)
 
 

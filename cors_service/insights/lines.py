@@ -139,7 +139,7 @@ def read_line(text: bytes) -> Line:
         if line.version != VERSION:
             raise _unknown(line.version)
         if not (0 < seconds_of(line.begin) < _YEAR_3000 and 0 < seconds_of(line.end) < _YEAR_3000):
-            raise NotALine("not-of-the-log", "one of its times is none of ours")
+            raise NotALine("not-of-the-log", "one of its times is out of range")
     read: Line = line
     return read
 
@@ -153,7 +153,7 @@ def _of_another_version(text: bytes) -> NotALine | None:
 
 
 def _unknown(version: int) -> NotALine:
-    return NotALine("version-unknown", f"its version is {version}, and this program knows {VERSION}")
+    return NotALine("version-unknown", f"its version is {version}, and this program reads version {VERSION}")
 
 
 class _Versioned(Struct):

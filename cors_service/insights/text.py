@@ -16,17 +16,17 @@ from cors_service.policy.notes import LONG_MAX_AGE
 _SHOWN: Final = 10
 _ORIGINS: Final = 3
 _FEW: Final = 5
-"""Origins that one would rather list than let a wildcard cover."""
+"""So few origins are better listed than covered by a wildcard."""
 _COUNT: Final = Column("count", 15, right=True)
 
 
 def in_text(findings: Findings) -> str:
     """Write findings for people: what came, what was refused, and what follows for the policies."""
     if findings.begin is None:
-        return "There is no line about decisions."
+        return "The log has no lines about decisions."
     parts: list[Iterable[str]] = [_head(findings), _traffic(findings), _policies(findings), _refusals(findings)]
     if findings.unused is None:
-        parts.append(["With --policies PATH, it says what is never used, and what preflights cost."])
+        parts.append(["With --policies PATH, you also see what is never used, and what preflights cost."])
     else:
         parts += [_preflights(findings), _wildcards(findings), _unused(findings, findings.unused)]
     return "\n\n".join("\n".join(part) for part in parts)
@@ -42,11 +42,11 @@ def _head(findings: Findings) -> Iterator[str]:
     yield f"  from {findings.begin} to {findings.end}"
     if findings.other:
         what = share(findings.other, findings.decisions)
-        yield f"  {number(findings.other)} ({what}) were too many to be told apart: little is known of them."
+        yield f"  {number(findings.other)} ({what}) were of too many kinds to be told apart: little is known of them."
     if findings.masked:
         yield f"  {number(findings.masked)} have a masked origin: which pattern covers it is not known."
     if findings.unplaced:
-        yield f"  {number(findings.unplaced)} are of other revisions: which rule they belong to is not known."
+        yield f"  {number(findings.unplaced)} were made by other revisions: which rule they belong to is not known."
 
 
 def _traffic(findings: Findings) -> Iterator[str]:
@@ -85,9 +85,9 @@ def _refusals(findings: Findings) -> Iterator[str]:
             yield f"    {cut(plain(one.hint), WIDTH - 4)}"
     yield from _more(len(findings.refusals))
     if findings.refusals_missing:
-        yield f"  There were so many that counts may be too small, by {number(findings.refusals_missing)} at most."
+        yield f"  There were so many that counts may be too small, by at most {number(findings.refusals_missing)}."
     if any(one.reason.startswith("header") for one in shown):
-        yield "  The log does not hold the names of headers: the page's console names the one that is refused."
+        yield "  The log does not hold the names of headers: the page's console names the refused one."
 
 
 def _refused(one: Refused) -> Sequence[str]:
@@ -99,7 +99,7 @@ def _preflights(findings: Findings) -> Iterator[str]:
     if not findings.preflights:
         yield "No preflight was allowed."
         return
-    yield "Preflights now, and how many there would be at least with a longer max_age, if all used one browser"
+    yield "Preflights now, and at least how many there would be with a longer max_age, if everybody used one browser"
     for cost in findings.preflights[:_FEW]:
         yield (
             f"  policy {cut(cost.policy, 30)}, rule {cost.rule}: {number(cost.preflights)} "
@@ -117,7 +117,7 @@ _COST_COLUMNS: Final = (
     Column("Chromium", 14, right=True),
     Column("Firefox", 14, right=True),
     Column("WebKit", 14, right=True),
-    Column("a grant taken back lives on for", 36),
+    Column("a revoked grant lives on for", 36),
 )
 
 
@@ -138,7 +138,7 @@ def _wildcards(findings: Findings) -> Iterator[str]:
         yield "No wildcard served anybody."
         return
     reaches_back = findings.unused is not None and findings.unused.complete
-    yield "Whom wildcards served"
+    yield "Origins that wildcards served"
     for one in findings.wildcards[:_SHOWN]:
         where = f"policy {cut(one.policy, 30)}, rule {one.rule}"
         yield f"  {cut(plain(one.pattern), 50)} ({where}): {number(one.count)} {plural(one.count, 'decision')}"
@@ -170,7 +170,7 @@ def _unused(findings: Findings, found: Unused) -> Iterator[str]:
     yield from _list("grants that nobody asked for", list(map(_grant, found.grants)), found.grants_count)
     if found.headers_unknown:
         rules = f"{number(found.headers_unknown)} {plural(found.headers_unknown, 'rule')}"
-        yield f"  Lines hold no header names: of {rules}, it is not known which headers nobody asks about."
+        yield f"  Lines hold no header names: for {rules}, it is not known which headers nobody asks for."
 
 
 def _grant(one: UnaskedGrant) -> str:

@@ -139,4 +139,4 @@ def test_an_empty_log(capsys: Captured) -> None:
     """A log without lines is not an error."""
     Path("empty.log").write_text("")
     assert main(["insights", "empty.log"]) == 0
-    assert capsys.readouterr().out == "There is no line about decisions.\n"
+    assert capsys.readouterr().out == "The log has no lines about decisions.\n"

@@ -87,9 +87,9 @@ def test_text() -> None:
 def test_text_without_policies() -> None:
     """Without policies, it is said what they are good for."""
     assert in_text(found(written())).endswith(
-        "With --policies PATH, it says what is never used, and what preflights cost."
+        "With --policies PATH, you also see what is never used, and what preflights cost."
     )
-    assert in_text(found()) == "There is no line about decisions."
+    assert in_text(found()) == "The log has no lines about decisions."
 
 
 def test_json_is_as_its_schema_says(findings: Findings) -> None:
