@@ -65,7 +65,7 @@ def preflights(findings: Findings) -> str:
     """Draw how many preflights there were, and would be with a longer max_age, for the most expensive rules."""
     bars = [bar for cost in findings.preflights[:_SHOWN] for bar in _bars_of(cost)]
     about = "; ".join(f"{label}: {number(count)}" for label, count, _ in bars) or "No preflight was allowed."
-    return _bars("Preflights now, and at least how many with a longer max_age", about, bars, _GREEN)
+    return _bars("Preflights now, and the least number with a longer max_age", about, bars, _GREEN)
 
 
 PLOTS: Final[dict[str, Callable[[Findings], str]]] = {

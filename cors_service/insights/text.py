@@ -99,7 +99,7 @@ def _preflights(findings: Findings) -> Iterator[str]:
     if not findings.preflights:
         yield "No preflight was allowed."
         return
-    yield "Preflights now, and at least how many there would be with a longer max_age, if everybody used one browser"
+    yield "Preflights now, and the least number with a longer max_age, if everybody used one browser"
     for cost in findings.preflights[:_FEW]:
         yield (
             f"  policy {cut(cost.policy, 30)}, rule {cost.rule}: {number(cost.preflights)} "
