@@ -20,7 +20,21 @@ import treq
 from treq.testing import StubTreq
 from twisted.internet.testing import StringTransport
 
-from benchmarks import cores, figures, foreign, growth, hops, hostile, load, open_loop, plots, questions, report
+from benchmarks import (
+    cores,
+    counting,
+    figures,
+    foreign,
+    growth,
+    hops,
+    hostile,
+    load,
+    opa,
+    open_loop,
+    plots,
+    questions,
+    report,
+)
 from benchmarks.figures import Part
 from benchmarks.foreign import Case, Foreign
 from benchmarks.load import NUMBER, Load
@@ -28,7 +42,18 @@ from benchmarks.open_loop import Latencies
 from benchmarks.questions import MIX, NEVER_REPEATED, PREFLIGHTS, Question
 from benchmarks.servers import bare, plain_twisted, starlette_api, starlette_cors
 from benchmarks.targets import Target, furthest, number
-from benchmarks.throughput import BARE, BATCHED, BATCHED_NEW, FORWARD, MIDDLEWARE, SINGLE, SINGLE_NEW, STARLETTE
+from benchmarks.throughput import (
+    AS_OPA,
+    BARE,
+    BATCHED,
+    BATCHED_NEW,
+    FORWARD,
+    MIDDLEWARE,
+    OPA,
+    SINGLE,
+    SINGLE_NEW,
+    STARLETTE,
+)
 from benchmarks.throughput import STARLETTE_PREPARED as PREPARED
 from benchmarks.throughput import targets as throughput_targets
 
@@ -81,14 +106,34 @@ def test_throughput_is_judged_by_the_ratios_of_the_rounds() -> None:
     """What slows a round down for everybody changes no ratio, and batches count their queries."""
     relative = {
         SINGLE: 200, SINGLE_NEW: 100, STARLETTE: 100, PREPARED: 160, BARE: 400,
-        FORWARD: 90, MIDDLEWARE: 100, BATCHED: 30, BATCHED_NEW: 11,
+        OPA: 40, AS_OPA: 80, FORWARD: 90, MIDDLEWARE: 100, BATCHED: 30, BATCHED_NEW: 11,
     }  # fmt: skip
     loads = {name: [_load(rate * speed) for speed in (1, 0.1, 7)] for name, rate in relative.items()}
     found = throughput_targets(loads, {BATCHED: 300_000.0, BATCHED_NEW: 1.0})
-    assert [target.figure for target in found] == [2.0, 0.5, 0.9, 300_000.0, 15.0]
-    assert [target.reached for target in found] == [True, False, False, True, True]
+    assert [target.figure for target in found] == [2.0, 0.5, 5.0, 0.9, 300_000.0, 15.0]
+    assert [target.reached for target in found] == [True, False, True, False, True, True]
     assert found[0].note == "2 by CPU time; 1.25 with prepared answers"
+    assert found[2].note == "5 by CPU time; 2 asked by the same bytes"
     assert "11 if" in found[-1].note
+
+
+def test_opa_decides_the_same() -> None:
+    """A decision of OPA's counts as ours if it says the same to a machine, and as another if anything differs."""
+    for answer in ANSWERS.values():
+        told = {name: answer[name] for name in ("kind", "allowed", "status", "headers", "policy")}
+        theirs = {**told, "reason": {"code": answer["reason"]["code"]}}
+        assert opa.same(answer, theirs)
+        assert not opa.same(answer, {**theirs, "allowed": not answer["allowed"]})
+        assert not opa.same(answer, {**theirs, "headers": answer["headers"][1:]})
+
+
+def test_what_seeing_costs() -> None:
+    """A cost is the median of the rounds' ratios, whatever slows a round down for everybody."""
+    rounds = [
+        {counting.WITHOUT: _load(100 * speed), "counting": _load(slower * speed)}
+        for speed, slower in ((1, 98), (0.1, 50), (7, 99))
+    ]
+    assert counting.percent(rounds, "counting") == pytest.approx(100 * (100 / 98 - 1))
 
 
 def test_two_workers_are_worth_what_they_give_for_what_they_take() -> None:
