@@ -16,7 +16,9 @@ def new_token() -> str:
     return secrets.token_urlsafe(_BYTES)
 
 
-def token_entry(name: str, token: str, verbs: Sequence[str], policies: Sequence[str] = ()) -> str:
+def token_entry(
+    name: str, token: str, verbs: Sequence[str], policies: Sequence[str] = (), *, needs_second: bool = False
+) -> str:
     """Write the entry of a token in TOML.
 
     Args:
@@ -24,12 +26,15 @@ def token_entry(name: str, token: str, verbs: Sequence[str], policies: Sequence[
         token: The token; the entry has its hash.
         verbs: What it is good for.
         policies: Prefixes of the names of the policies that it may ask about; all policies by default.
+        needs_second: Whether somebody else has to approve changes that let through what was not.
     """
     lines = ["[[tokens]]", f"name = {_quoted(name)}"]
     lines.append(f'sha256 = "{hashlib.sha256(token.encode("ascii")).hexdigest()}"')
     lines.append(f"verbs = [{_listed(verbs)}]")
     if policies:
         lines.append(f"policies = [{_listed(policies)}]")
+    if needs_second:
+        lines.append("second_person = true")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
+from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -32,6 +33,9 @@ _SAME_ORIGIN: Final = frozenset({b"same-origin", b"none"})
 _TARGET_OF_ORIGIN: Final = re.compile(rb"https?://(.+)")
 _REQUEST_ID: Final = re.compile(rb"[!-~](?:[ -~]{0,126}[!-~])?")
 _MOST_PARAMETERS: Final = 20
+_NAME_HEADER: Final = b"X-Request-ID"
+# The names of requests without one, as long as there are these requests.
+_NAMES: Final[WeakKeyDictionary[AnyRequest, str]] = WeakKeyDictionary()
 
 
 class DetailedProblem(Problem):
@@ -94,6 +98,13 @@ class AdminEndpoint(Endpoint):
             make: Makes it. What it has begun goes on if the client leaves.
         """
         return Later(self.desk.turns, _awaited(make))
+
+    def own_headers(self, request: AnyRequest) -> list[tuple[bytes, bytes]]:
+        """The headers that only this answer has; the name of the request is among them, whoever gave it."""
+        headers = super().own_headers(request)
+        if all(name != _NAME_HEADER for name, _ in headers):
+            headers.append((_NAME_HEADER, request_id(request).encode("ascii")))
+        return headers
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer | Later]:
         answer: Callable[..., Answer | Later] = super()._method_for(method)
@@ -172,11 +183,11 @@ class AdminEndpoint(Endpoint):
 
 
 def request_id(request: AnyRequest) -> str:
-    """The name that the client gave a request; a new one if it gave none."""
+    """The name of a request: the one that the client gave it, or else a new one, which the answer has."""
     given = request.requestHeaders.getRawHeaders(b"x-request-id")
     if given and _REQUEST_ID.fullmatch(given[0]):
         return given[0].decode("ascii")
-    return os.urandom(12).hex()
+    return _NAMES.setdefault(request, os.urandom(12).hex())
 
 
 def parameters(request: AnyRequest, *known: str) -> dict[str, str]:

@@ -27,12 +27,16 @@ def add_token(commands: Commands) -> None:
     parser.add_argument(
         "--policies", action="append", default=[], metavar="PREFIX", help="only these policies, by prefix; repeatable"
     )
+    parser.add_argument(
+        "--second-person", action="store_true", help="somebody else approves its changes that are wider (cors-admin)"
+    )
     parser.set_defaults(run=_token)
 
 
 def _token(options: argparse.Namespace) -> int:
     token = new_token()
-    entry = token_entry(options.name, token, options.verb or ["decide"], options.policies)
+    verbs = options.verb or ["decide"]
+    entry = token_entry(options.name, token, verbs, options.policies, needs_second=options.second_person)
     try:
         read_access(entry)
     except InvalidAccess as invalid:

@@ -38,6 +38,14 @@ def test_meaning() -> None:
     assert Access((Token(DIGEST, ci),), {"CN=gateway,O=Example": gateway}) == access
 
 
+def test_second_person() -> None:
+    """A caller may need a second person, which is true or false and nothing else."""
+    second = f"{TOKEN}second_person = true\n"
+    assert [read_access(text).tokens[0].caller.needs_second for text in (TOKEN, second)] == [False, True]
+    [mistake] = mistakes_of(second.replace("true", '"yes"'))
+    assert (mistake.code, mistake.message) == ("wrong-type", "This is not true or false.")
+
+
 def test_find() -> None:
     """A caller is found by its token or by its subject, and nobody by anything else."""
     access = read_access(TOKEN + other(1) + CERTIFICATE)

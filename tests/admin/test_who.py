@@ -66,6 +66,15 @@ def test_author(office: Office) -> None:
     assert [(one["caller"], one["method"], one["status"]) for one in office.audited] == [("writes", "PUT", 200)]
 
 
+def test_name_of_a_request(office: Office) -> None:
+    """A request has one name, in its answer, in the ledger and in the audit log, whoever gave it."""
+    for headers in ({}, {"X_Request_ID": "mine 7"}):
+        answer = office.caller("writes").put("policies/shop", WIDER if headers else NARROWER, **headers)
+        name = answer.header("X-Request-ID")
+        assert name == answer.json["entry"]["request_id"] == office.audited[-1]["request_id"]
+        assert name == headers.get("X_Request_ID", name)
+
+
 def test_what_is_visible(office: Office) -> None:
     """A caller with some policies sees these, and what they use, and no others."""
     caller = office.caller("shops")

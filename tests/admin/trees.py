@@ -196,6 +196,6 @@ def access(**callers: dict[str, Any]) -> Access:
     """Who may do what: tokens that are called as their callers are."""
     entries = []
     for name, told in callers.items():
-        entry = token_entry(name, name, told["verbs"], told.get("policies", ()))
-        entries.append(f"{entry}\nsecond_person = {str(told.get('second', False)).lower()}\n")
+        policies, second = told.get("policies", ()), told.get("second", False)
+        entries.append(token_entry(name, name, told["verbs"], policies, needs_second=second))
     return read_access("\n".join(entries))
