@@ -74,6 +74,11 @@ class GuardVerdict(Struct, frozen=True, gc=False, rename={"passes": "pass"}):
         """Whether the request must not reach the service."""
         return not self.passes and self.mode != "report"
 
+    @property
+    def would_stop(self) -> bool:
+        """Whether it does not, but only since the guard reports."""
+        return not self.passes and self.mode == "report"
+
 
 class Decision(Struct, frozen=True, gc=False):
     """The answer to a query.

@@ -34,7 +34,7 @@ class Reported:
     def note(self, decision: Decision) -> None:
         """Count a request, if its guard would have stopped it."""
         guard = decision.guard
-        if guard is None or guard.passes or guard.stops:
+        if guard is None or not guard.would_stop:
             return
         kind = decision.policy, guard.reason.code
         with self._lock:

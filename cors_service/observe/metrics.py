@@ -25,12 +25,13 @@ from cors_service.observe.tally import (
     OTHERS,
     RELOAD_DURATIONS,
     RELOADS,
+    REPORTED,
     REQUEST_DURATIONS,
     REQUESTS,
     SHADOW,
     SUM,
 )
-from cors_service.observe.totals import Totals
+from cors_service.observe.totals import Labels, Totals
 
 OTHER: Final = "other"
 """The label of the policies that are not counted by their names."""
@@ -53,8 +54,10 @@ def families(totals: Totals, processes: Sequence[Process], restarts: int) -> Ite
         processes: Those that serve.
         restarts: How often one took the place of another.
     """
-    decisions, series = totals.decisions(), totals.series()
-    yield from _decisions(decisions, series[Series(ANEW)])
+    decisions = totals.decisions()
+    series = totals.series()
+    yield from _decisions(totals, decisions, series)
+    yield from _beside(totals, series)
     yield from _requests(series)
     yield from _policies(processes, series)
     yield from _connections(processes, series)
@@ -63,18 +66,37 @@ def families(totals: Totals, processes: Sequence[Process], restarts: int) -> Ite
     yield InfoMetricFamily("cors_build", "The version of the service.", {"version": cors_service.__version__})
 
 
-def _decisions(decisions: Counter[tuple[str, str, str, str]], anew: int) -> Iterator[Metric]:
+def _decisions(totals: Totals, decisions: Counter[Labels], series: Counter[Series]) -> Iterator[Metric]:
     unnamed = sum(count for (policy, *_), count in decisions.items() if policy == OTHERS)
     yield from _counters(
         "cors_decisions",
         "Decisions given, made or remembered, and queries without one (kind undecided).",
         ("policy", "kind", "allowed", "reason"),
-        _named(decisions),
+        _named(decisions, totals),
     )
     unnamed_help = 'Decisions of policies beyond the first 1,000, counted as policy "other".'
     yield CounterMetricFamily("cors_decisions_unnamed", unnamed_help, unnamed)
-    remembered: dict[_Labels, int] = {("true",): decisions.total() - anew, ("false",): anew}
-    yield from _counters("cors_remembered", "Decisions by whether they were remembered.", ("hit",), remembered)
+    hits: dict[_Labels, int] = {
+        ("true",): totals.remembered(decisions, series),
+        ("false",): series[Series(ANEW)],
+    }
+    yield from _counters("cors_remembered", "Decisions by whether they were remembered.", ("hit",), hits)
+
+
+def _beside(totals: Totals, series: Counter[Series]) -> Iterator[Metric]:
+    """Give what would be decided if something else were in force."""
+    yield from _counters(
+        "cors_guard_reported",
+        "Requests that guards in report mode would have stopped.",
+        ("policy", "reason"),
+        _named(_labelled(series, REPORTED), totals),
+    )
+    yield from _counters(
+        "cors_shadow_differences",
+        "Decisions that the shadow would make differently.",
+        ("policy", "direction"),
+        _named(_labelled(series, SHADOW), totals),
+    )
 
 
 def _requests(series: Counter[Series]) -> Iterator[Metric]:
@@ -106,12 +128,6 @@ def _policies(processes: Sequence[Process], series: Counter[Series]) -> Iterator
     yield from _counters("cors_reloads", "Reloads of policies, each in each worker.", ("result",), reloads)
     durations = _labelled(series, RELOAD_DURATIONS) or {(SUM,): 0}
     yield from _histogram("cors_reload_duration_seconds", "Seconds that a reload takes, compiled.", (), durations)
-    yield from _counters(
-        "cors_shadow_differences",
-        "Decisions that the shadow would make differently.",
-        ("policy", "direction"),
-        _named(_labelled(series, SHADOW)),
-    )
 
 
 def _connections(processes: Sequence[Process], series: Counter[Series]) -> Iterator[Metric]:
@@ -123,11 +139,12 @@ def _connections(processes: Sequence[Process], series: Counter[Series]) -> Itera
     yield from _counters("cors_connections_closed", "Connections closed to make room for others.", ("why",), closed)
 
 
-def _named(counts: Mapping[Any, int]) -> dict[_Labels, int]:
-    """Call the policies OTHER that are not counted by their names; one may really be called that."""
+def _named(counts: Mapping[Any, int], totals: Totals) -> dict[_Labels, int]:
+    """Call the policies OTHER that are not told by their names; one may really be called that."""
     found: Counter[_Labels] = Counter()
     for (policy, *rest), count in counts.items():
-        found[OTHER if policy == OTHERS else policy, *rest] += count
+        name = totals.named(policy)
+        found[OTHER if name == OTHERS else name, *rest] += count
     return found
 
 

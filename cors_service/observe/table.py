@@ -17,8 +17,9 @@ from typing import Final
 
 from cors_service.processes import nameless_file
 
-MOST_SERIES: Final = 32_768
-"""More than can come together: 1,001 policies with 24 reasons each, two directions of a shadow, and 2,000 others."""
+MOST_SERIES: Final = 65_536
+"""More than can come together: 1,001 policies, each with 24 kinds of decisions, 17 reasons of a guard and two
+directions of a shadow, and 2,000 others."""
 MOST_ROWS: Final = 10_000
 """Rows in an epoch."""
 
@@ -27,7 +28,7 @@ _NUMBER: Final = 8
 _HEAD: Final = 64
 _EPOCH, _READ, _SIZES = 0, 1, 2
 # Bytes for the keys of all series, and for each row.
-_SERIES_KEYS: Final = 8 << 20
+_SERIES_KEYS: Final = 16 << 20
 _ROW_KEY: Final = 208
 
 

@@ -30,6 +30,7 @@ RELOADS: Final = "reloads"
 RELOAD_DURATIONS: Final = "reload_durations"
 CLOSED: Final = "closed"
 SHADOW: Final = "shadow"
+REPORTED: Final = "reported"
 
 BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0)
 """The upper bounds of durations that are counted together, in seconds."""

@@ -11,7 +11,7 @@ from msgspec import Struct, msgpack
 
 from cors_service.observe.counted import Counted, Series
 from cors_service.observe.table import MOST_ROWS, Table
-from cors_service.observe.tally import ALLOWED, DECISIONS, MOST_POLICIES, OTHERS
+from cors_service.observe.tally import ALLOWED, ANEW, DECISIONS, MOST_POLICIES, OTHERS
 
 _read_row: Final = msgpack.Decoder(Counted).decode
 _read_series: Final = msgpack.Decoder(Series).decode
@@ -68,6 +68,7 @@ class Totals:
         self._ended: Counter[Series] = Counter()
         self._policies: set[str] = set()
         self._rows: dict[Counted, Row] = {}
+        self._remembered = 0
         # Decisions that found no place among the rows of the interval.
         self._beyond = 0
         # Decisions without a row in their tables, until the interval began.
@@ -128,12 +129,22 @@ class Totals:
         for one, count in self.series().items():
             if one.name == DECISIONS:
                 policy, kind, allowed, reason = one.labels
-                found[self._named(policy), kind, allowed, reason] += count
+                found[self.named(policy), kind, allowed, reason] += count
         return found
+
+    def remembered(self, decisions: Counter[Labels], series: Counter[Series]) -> int:
+        """Give the number of decisions that were remembered; it never falls.
+
+        Args:
+            decisions: What `decisions` gave.
+            series: What `series` gave after that: what was made between the two must not seem to be remembered.
+        """
+        self._remembered = max(self._remembered, decisions.total() - series[Series(ANEW)])
+        return self._remembered
 
     def _read(self, table: Table, now: float) -> None:
         for what, count in self._tables[table].rows():
-            self._decisions[self._named(what.policy or ""), what.kind, ALLOWED[what.allowed], what.reason] += count
+            self._decisions[self.named(what.policy or ""), what.kind, ALLOWED[what.allowed], what.reason] += count
             row = self._rows.get(what)
             if row is None:
                 if len(self._rows) >= MOST_ROWS:
@@ -146,7 +157,7 @@ class Totals:
     def _without_row(self) -> int:
         return sum(count for one, count in self.series().items() if one.name == DECISIONS)
 
-    def _named(self, policy: str) -> str:
+    def named(self, policy: str) -> str:
         """Give the name by which a policy is told: the processes have each their own first MOST_POLICIES."""
         if policy in self._policies or policy in {"", OTHERS}:
             return policy

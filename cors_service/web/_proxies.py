@@ -25,6 +25,7 @@ from cors_service.grammar.mistakes import shown
 from cors_service.grammar.path import encode_bytes
 from cors_service.limits import Limits
 from cors_service.observe.interfaces import ITally
+from cors_service.observe.tally import REPORTED
 from cors_service.stopped import detail_of, error_body, speaks_rpc, without_grants
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
@@ -171,8 +172,10 @@ class ProxyEndpoint(EndpointWithPolicies):
             if error.code == "forbidden":
                 raise
             return self._undecided(active, query, original, error)
-        if decision.guard is not None:
+        guard = decision.guard
+        if guard is not None and guard.would_stop:
             self._reported.note(decision)
+            self.tally.add(REPORTED, self.tally.policy(decision.policy), guard.reason.code)
         fact = self.tally.made(query, decision)
         answer = self._decided(active, decision, original)
         answer.fact = fact

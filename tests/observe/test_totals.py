@@ -180,3 +180,20 @@ def test_rows_and_metrics_agree(steps: list[Step]) -> None:
                 rows.update({what: row.count for what, row in interval.rows.items()})
     assert totals.decisions() == expected
     assert rows.total() + others == expected.total()
+
+
+def test_remembered_never_falls() -> None:
+    """What is made while the tables are read does not make the number of remembered decisions fall, nor too high."""
+    table, totals = Table(), Totals(0)
+    totals.open(table)
+    tally = Tally(table)
+    fact = fact_of(tally, ALLOWED)
+    tally.anew(fact)
+    for _ in range(3):
+        tally.again(fact)
+    assert totals.remembered(totals.decisions(), totals.series()) == 3
+    decisions = totals.decisions()
+    tally.anew(fact)
+    assert totals.remembered(decisions, totals.series()) == 3
+    tally.again(fact)
+    assert totals.remembered(totals.decisions(), totals.series()) == 4

@@ -9,6 +9,7 @@ import pytest
 from twisted.logger import LogEvent
 
 from cors_service.web import DecisionTree
+from tests.exposed import samples
 from tests.observing import observed_by
 from tests.web.description import check, response_of
 from tests.web.test_proxies import PROXIES, asked, cors_headers, page
@@ -222,6 +223,8 @@ def test_report() -> None:
     status = by.get("/v1/status")
     assert status.json["reported"] == {"kinds": kinds, "others": 0}
     check(status, response_of("GET /v1/status", 200))
+    counted = samples(by.get("/metrics").body)["cors_guard_reported_total"]
+    assert counted == {("tools", "origin-not-allowed"): 5, ("tools", "cross-site"): 5}
     said = [event["what"] for event in events if "what" in event]
     assert [line.partition(":")[0] for line in said] == [
         "The guard of the policy tools would stop requests (origin-not-allowed)",
