@@ -7,13 +7,14 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from cors_service.algebra import Comparison, Difference, compare
-from cors_service.decision import BadQuery, Decision, Query
-from cors_service.explain import _engines
+from cors_service.algebra import Difference, compare
+from cors_service.decision import BadQuery, Decision
 from cors_service.explain._asking import Asked
+from cors_service.explain._beyond import beyond
 from cors_service.explain._edits import NotEditedError, Take
+from cors_service.explain._passing import passes
 from cors_service.explain._patch import patch_of
-from cors_service.explain._plans import Plan, Wanted, Written, own_rule, plans, plans_for_url
+from cors_service.explain._plans import Plan, Wanted, Written, plans, plans_for_url
 from cors_service.explain._why_none import blocked, why_none
 from cors_service.explain.documents import Documents
 from cors_service.explain.explanation import Allowed, ExchangeStep, Explanation, Mending
@@ -21,10 +22,7 @@ from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.grammar.origin import read_origin
 from cors_service.grammar.pattern import NULL
 from cors_service.policy import PolicySet
-from cors_service.policy.model import Policy
 
-_ITSELF: Final = frozenset({"policy"})
-"""What a new policy for the exchange alone differs in."""
 _MOST_COMPARED: Final = 3
 """Plans of the same weight that are compared exactly, the narrowest by estimate first: a comparison takes longest."""
 _DEEPEST: Final = 2
@@ -176,7 +174,7 @@ class _Search:
         narrower = [one for one in changes.differences if one.direction == "narrower" and _takes_away(one)]
         others = [one for one in narrower if self._asked.request.origin not in one.witness.origins]
         sentences = tuple(one.sentence for one in (*others, *narrower))
-        return _Result(plan, self._dangers(after), self._also(before, after, changes), sentences, bool(others))
+        return _Result(plan, self._dangers(after), beyond(self._asked, before, after, changes), sentences, bool(others))
 
     def _dangers(self, documents: Documents) -> tuple[str, ...]:
         """Say what the rule that lets the page in has to accept."""
@@ -185,56 +183,6 @@ class _Search:
             return ()
         rule = documents.policy_set.policies[decision.policy].rules[decision.rule - 1]
         return self._wanted._replace(credentials=rule.credentials).dangers
-
-    def _also(self, before: Documents, after: Documents, changes: Comparison) -> tuple[Allowed, ...]:
-        """Say what is allowed beyond the exchange."""
-        least = self._least(before)
-        beyond = changes if least is None else compare(least, after.policy_set)
-        own = {_key(query) for query in self._asked.queries}
-        also = [
-            Allowed.of(one)
-            for one in beyond.differences
-            if one.direction == "wider"
-            and (least is not None or (_key(one.witness) not in own and one.what not in _ITSELF))
-        ]
-        also += [Allowed(one.policy, "unknown", one.sentence, None) for one in beyond.unknown]
-        # What several queries show is said once.
-        return tuple({(one.policy, one.what, one.sentence): one for one in also}.values())
-
-    def _least(self, documents: Documents) -> PolicySet | None:
-        """Make the set that lets the exchange through and nothing else; None if rules can't say that."""
-        try:
-            decision = blocked(tuple(map(documents.active.decide, self._asked.queries)), self._asked)
-        except BadQuery:
-            return None
-        assert decision is not None
-        policy = documents.policy_set.policies[decision.policy]
-        if any(match.binds for match in policy.match):
-            return None  # an origin of its own would also have the other hosts
-        index = len(policy.rules) if decision.rule is None else decision.rule - 1
-        covering = policy.rules[index] if decision.rule is not None else None
-        own = own_rule(self._wanted, covering, documents.policy_set)
-        rules = (*policy.rules[:index], own, *policy.rules[index:])
-        return _with_policy(documents.policy_set, structs.replace(policy, rules=rules, static=False))
-
-
-def passes(asked: Asked, documents: Documents) -> bool:
-    """Say whether documents let an exchange through: every engine, and every guard."""
-    try:
-        decisions = tuple(map(documents.active.decide, asked.queries))
-    except BadQuery:
-        return False
-    if decisions[-1].guard is not None and decisions[-1].guard.stops:
-        return False
-    answers = _engines.answers_of(decisions)
-    if asked.exchange.mode != "cors":
-        return asked.exchange.mode != "no-cors" or _engines.embedded(asked, answers) != "blocked"
-    return all(one.allowed for one in _engines.verdicts(asked, answers).values())
-
-
-def _with_policy(policy_set: PolicySet, policy: Policy) -> PolicySet:
-    policies = {**policy_set.policies, policy.name: policy}
-    return PolicySet.of(policies.values(), policy_set.origin_sets, policy_set.header_sets)
 
 
 def _takes_away(difference: Difference) -> bool:
@@ -247,11 +195,6 @@ def _takes_away(difference: Difference) -> bool:
         return False
     kinds = {answer.kind for answer in (before, after) if isinstance(answer, Decision)}
     return kinds != {"same-origin"}
-
-
-def _key(query: Query) -> tuple[object, ...]:
-    """What makes a query the same as another; what a comparison leaves open is not part of it."""
-    return query.method, query.origins, query.request_methods, query.request_headers, query.url
 
 
 def _in_words(best: _Result, policy_set: PolicySet) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -12,7 +13,10 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cors_service.browser import Request
+from cors_service.browser.request import unsafe_request_header_names
 from cors_service.explain import Documents, Explanation, PageRequest, explain
+from cors_service.explain.exchange import Credentials
 from cors_service.policy import Source
 from cors_service.testing import Neighbourhood
 from cors_service.testing.strategies import documents as any_document
@@ -172,13 +176,34 @@ def test_each_kind(kind: str, tmp_path: Path) -> None:
 
 def test_what_else() -> None:
     """What the edit would allow besides is said, each with a query that shows it: here, to pages of another origin."""
-    explanation = explain(PageRequest(SHOPS, API, "PUT"), documents(SHOP))
+    explanation = explain(PageRequest(SHOPS, API, "PUT", credentials="include"), documents(SHOP))
     assert explanation.mending is not None
     others = {
         origin for one in explanation.mending.also_allows for origin in (one.witness and one.witness.origins) or ()
     }
     assert others == {"https://staging.example.com"}
     assert {one.what for one in explanation.mending.also_allows} == {"method"}
+
+
+def test_what_else_the_page_may_do() -> None:
+    """A rule grants methods, headers and cookies, not exchanges: what else the page itself may then do is said."""
+    text = """version = 1
+[policies.a]
+origins = ["https://a.example"]
+methods = ["GET", "PUT"]
+request_headers = ["x-a", "x-b-*"]
+"""
+    exchange = PageRequest("https://a.example", API, credentials="include", policy="a")
+    explanation = explain(exchange, documents(text))
+    assert explanation.mending is not None
+    assert [(one.what, one.sentence) for one in explanation.mending.also_allows] == [
+        ("method", "Pages of 'https://a.example' may use the method PUT with cookies, too."),
+        ("request-header", "Pages of 'https://a.example' may send the headers x-a, x-b-any with cookies, too."),
+    ]
+    assert [one.witness and one.witness.request_methods for one in explanation.mending.also_allows] == [
+        ("PUT",),
+        ("GET",),
+    ]
 
 
 def test_nothing_else() -> None:
@@ -194,7 +219,7 @@ def test_other_hosts_of_what_is_bound() -> None:
     exchange, _ = KINDS["a bound label"]
     explanation = explain(exchange, documents(SHOP))
     assert explanation.mending is not None
-    assert {one.what for one in explanation.mending.also_allows} == {"origin"}
+    assert {one.what for one in explanation.mending.also_allows} == {"method", "origin"}
     assert "every host that match finds" in explanation.steps[-1].message
 
 
@@ -235,7 +260,9 @@ def test_dangers_that_are_accepted_already() -> None:
     explanation = explain(exchange, documents(FLAGGED))
     assert explanation.mending is not None
     assert '+origins = ["https://p.github.io"]' in changed_lines(explanation.mending.patch)
-    assert explanation.mending.also_allows == ()
+    assert [one.sentence for one in explanation.mending.also_allows] == [
+        "Pages of 'https://p.github.io' may use the method POST with cookies, too."
+    ]
 
 
 def test_dangers_of_the_rule() -> None:
@@ -521,7 +548,7 @@ def blocked_and_mended(
     return explanation
 
 
-@settings(examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_document(), st.integers(0, 2**32), st.sampled_from(["toml", "json"]))
 def test_any_exchange(tmp_path: Path, document: dict[str, Any], seed: int, form: str) -> None:
     """For whatever exchange is blocked there is a patch whose result lets it through, or a reason why none does."""
@@ -540,3 +567,37 @@ def test_any_exchange(tmp_path: Path, document: dict[str, Any], seed: int, form:
         assert reason.step == "mending"
         kinds = ("No policy mends it", "No rule mends it", "No edit lets it through without harm to other pages")
         assert reason.message.startswith(kinds), reason.message
+
+
+def as_asked(drawn: Request, page: str | None = None) -> PageRequest:
+    """The request of a page of the policy, or the same of another page."""
+    credentials: Credentials = "include" if drawn.credentials else "same-origin"
+    return PageRequest(page or drawn.origin, drawn.url, drawn.method, drawn.headers, credentials, policy="a")
+
+
+def is_within(other: Request, asked: Request) -> bool:
+    """Whether a request is no more than another one: of the same page, with no other method, header or cookie."""
+    names = [set(unsafe_request_header_names(one.headers)) for one in (other, asked)]
+    methods = {asked.method, "HEAD"} if asked.method == "GET" else {asked.method}
+    is_less = names[0] <= names[1] and (asked.credentials or not other.credentials)
+    return other.origin == asked.origin and other.method in methods and is_less
+
+
+@settings(examples(100))
+@given(any_document(), st.randoms(use_true_random=False))
+def test_what_else_is_all(document: dict[str, Any], random: Random) -> None:
+    """If a request that is more than what was asked passes by the edit and not without it, something else is named."""
+    near = Neighbourhood(document, "a")
+    asked = as_asked(near.draw_exchange(random).request)
+    before = documents(json.dumps(document, indent=1), "a.json")
+    mending = explain(asked, before).mending
+    if mending is None or mending.also_allows:
+        return
+    with TemporaryDirectory() as directory:
+        text = patched(Path(directory), json.dumps(document, indent=1), mending.patch, "a.json")
+    after = documents(text, "a.json")
+    for _ in range(30):
+        drawn = near.draw_exchange(random).request
+        other = as_asked(drawn, random.choice((None, asked.page)))
+        if explain(other, after.active).passes and not explain(other, before.active).passes:
+            assert is_within(other.request, asked.request), other
