@@ -15,6 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -31,6 +32,9 @@ PATH: Final = "/admin/v1/reports"
 
 REPORT_SECONDS: Final = 10.0
 """Seconds between two reports of a replica, also if there are no lines: who reported within 30 is alive."""
+
+LOOK_SECONDS: Final = 0.5
+"""Seconds between two looks whether the replica has other policies, which is told at once: somebody may wait for it."""
 
 _TIMEOUT_SECONDS: Final = 30.0
 MOST_REFUSALS: Final = 5
@@ -145,6 +149,8 @@ class Reports(Service):
         # The batch that was called malformed last, and how often.
         self._refused = (0, 0)
         self._running: Deferred[None] | None = None
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = self._reactor
         # The wait for something to send, or for the time to try again, which nothing shortens.
         self._waiting: Deferred[None] | None = None
         self._is_retrying = False
@@ -152,12 +158,15 @@ class Reports(Service):
     def startService(self) -> None:
         """Begin to send."""
         super().startService()
+        self._looking.start(LOOK_SECONDS, now=False)
         self._running = Deferred.fromCoroutine(self._run())
         self._running.addErrback(self._ended)
 
     def stopService(self) -> Deferred[None]:
         """Send no more. What was not taken stays in the spool."""
         super().stopService()
+        if self._looking.running:
+            self._looking.stop()
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
@@ -170,6 +179,10 @@ class Reports(Service):
         if waiting is not None and not self._is_retrying:
             self._waiting = None
             waiting.callback(None)
+
+    def _look(self) -> None:
+        if self._told is not None and self._replica() != self._told:
+            self.wake()
 
     async def flush(self, seconds: float) -> None:
         """Stop, but first send what there is if that works and takes no longer than some seconds."""
