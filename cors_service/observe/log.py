@@ -27,7 +27,7 @@ MOST_NAMED: Final = 10
 
 _LOOK_SECONDS: Final = 1.0
 _MINUTE: Final = 60.0
-_MOST_SIGHTS: Final = 10_000
+_MOST_SIGHTS: Final = 50_000
 
 
 class _Done(Struct, frozen=True):
@@ -92,8 +92,9 @@ class DecisionLog:
         self._in_thread = in_thread
         self._one = DeferredLock()
         self._looping = LoopingCall(self._begin)
-        self._looking = None if look is None else LoopingCall(look)
-        self._looping.clock = reactor
+        self._look_up = look
+        self._looking = LoopingCall(self._look)
+        self._looping.clock = self._looking.clock = reactor
         self._sights: list[Sight] = []
         self._faults: dict[str, str | None] = {}
         # Of the refusals of this minute: when it began, and how many there were.
@@ -108,8 +109,7 @@ class DecisionLog:
     def start(self) -> None:
         """Begin."""
         self._looping.start(self._interval, now=False)
-        if self._looking is not None:
-            self._looking.clock = self._reactor
+        if self._look_up is not None:
             self._looking.start(_LOOK_SECONDS, now=False)
         if self._reports is not None:
             self._reports.startService()
@@ -121,7 +121,7 @@ class DecisionLog:
             seconds: For sending; what is not sent then waits in the spool.
         """
         for looping in (self._looping, self._looking):
-            if looping is not None and looping.running:
+            if looping.running:
                 looping.stop()
         # Processes that have ended have nothing more to tell.
         self._patience = 0.0
@@ -166,6 +166,12 @@ class DecisionLog:
                 "problem": sending.why,
             }
         return said
+
+    def _look(self) -> None:
+        assert self._look_up is not None, "it is what is called each second"
+        self._look_up()
+        # There is room for few of them where they are.
+        self.note(self._own())
 
     def _begin(self) -> None:
         # While an interval is written, nothing is taken: the next has it, too.

@@ -82,6 +82,18 @@ async def test_both(tmp_path: Path, clock: Clock, decided: Decided) -> None:
     }
 
 
+async def test_looks(clock: Clock, decided: Decided) -> None:
+    """Counts are looked at each second until the end, so that it is known to a second when something was decided."""
+    looked: list[float] = []
+    log = decision_log(decided, clock, look=lambda: looked.append(clock.seconds()))
+    log.start()
+    for _ in range(3):
+        clock.advance(1)
+    await log.finish(0)
+    clock.advance(10)
+    assert looked == [1, 2, 3]
+
+
 async def test_sights(tmp_path: Path, clock: Clock, decided: Decided) -> None:
     """What was noted of single decisions is in the lines of the interval."""
     path = tmp_path / "decisions.log"
