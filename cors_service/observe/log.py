@@ -198,7 +198,11 @@ class DecisionLog:
 
     def _write(self, interval: Interval, sights: Sequence[Sight]) -> _Done:
         """Write the lines of an interval, in a thread."""
-        roll = self._roller.roll(interval, sights)
+        try:
+            roll = self._roller.roll(interval, sights)
+        except Exception:  # noqa: BLE001 - whatever it is, no decision is lost
+            self._log.failure("The lines of the decision log can't be made; decisions are only counted")
+            roll = self._roller.only_counted(interval)
         faults: dict[str, str | None] = {}
         for name, keep in self._keepers():
             faults[name] = None

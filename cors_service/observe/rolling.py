@@ -80,6 +80,13 @@ class Roller:
             lines.append(Other(instance=self._instance, begin=begin, end=end, count=interval.others))
         return Roll([*map(write_line, lines)], [line for line in seen if line.allowed is False])
 
+    def only_counted(self, interval: Interval) -> Roll:
+        """Write that there were decisions that can't be told apart."""
+        count = interval.others + sum(row.count for row in interval.rows.values())
+        begin, end = written_time(interval.begin), written_time(interval.end)
+        line = Other(instance=self._instance, begin=begin, end=end, count=count)
+        return Roll([write_line(line)] if count else [], [])
+
     def _said(self, what: Counted) -> dict[str, Any]:
         """The fields that all lines about decisions have."""
         return {

@@ -196,15 +196,25 @@ async def test_new_refusals(clock: Clock, decided: Decided, told: list[str]) -> 
     ]
 
 
-async def test_a_fault(clock: Clock, decided: Decided, nothing_left_behind: list[LogEvent]) -> None:
-    """A fault of ours is logged, and the next interval is written all the same."""
-    log = decision_log(decided, clock)
-    decided.whats = [ALLOWED]
-    log._roller = None  # type: ignore[assignment]
-    await log.roll()
+async def test_a_fault(
+    tmp_path: Path,
+    clock: Clock,
+    decided: Decided,
+    nothing_left_behind: list[LogEvent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If a fault of ours keeps lines from being made, it is logged, and the decisions are counted all the same."""
+    path = tmp_path / "decisions.log"
+    log = decision_log(decided, clock, file=LogFile(str(path)))
+    decided.whats = [ALLOWED, REFUSED]
+    with monkeypatch.context() as broken:
+        broken.setattr(Roller, "_said", lambda *_: 1 / 0)
+        await log.roll()
     [failure] = nothing_left_behind
-    assert failure["log_failure"].check(AttributeError)
+    assert failure["log_failure"].check(ZeroDivisionError)
     nothing_left_behind.clear()
-    log._roller = Roller("eu-1", Masking("full", lambda: BEGIN, print))
+    [line] = of_type("other", path)
+    assert line["count"] == 2
     decided.whats = [REFUSED]
     await log.finish(0)
+    assert len(of_type("decisions", path)) == 1
