@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
@@ -30,8 +29,8 @@ from cors_service.daemon.json_log import log_as_json, log_refused_start
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
-from cors_service.daemon.start import Endpoint, make_endpoint
-from cors_service.grammar.mistakes import InvalidDocument, InvalidPolicies
+from cors_service.daemon.start import Endpoint, make_endpoint, open_log, refuse
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.server import DecisionServer, DecisionSite
@@ -92,16 +91,17 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
         access = None if settings.auth is None else LiveAccess(Path(settings.auth), reactor)
         changes = Changes(DirectoryStore(Path(settings.store)), reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
-        _refuse(settings, invalid)
+        log_refused_start(settings.json_log, invalid.mistakes)
+        refuse(invalid)
     except StoreUnavailable as error:
         raise UsageError(f"--store {settings.store!a}: {error}") from None
     try:
         decisions = KeptDecisions(Path(settings.data) / DECISIONS, reactor)
     except CannotKeep as error:
         raise UsageError(f"--data: {error}.") from None
-    json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
+    json_log = None if settings.json_log is None else open_log("json-log", settings.json_log)
     if settings.access_log not in {None, "-"}:
-        _open_log("access-log", settings.access_log).close()
+        open_log("access-log", settings.access_log).close()
     return AdminPrepared(settings, changes, decisions, endpoints, access, json_log)
 
 
@@ -230,18 +230,3 @@ def _check_data(settings: AdminSettings) -> None:
         (Path(path) / _PROPOSALS).mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"--data: {path!a} can't be used: {error.strerror}.") from None
-
-
-def _refuse(settings: AdminSettings, invalid: InvalidDocument) -> Any:
-    log_refused_start(settings.json_log, invalid.mistakes)
-    sys.stderr.write(f"{invalid.report()}\n")
-    raise SystemExit(1) from None
-
-
-def _open_log(option: str, path: str | None) -> TextIO:
-    if path in {None, "-"}:
-        return sys.stdout
-    try:
-        return Path(path).open("a", encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--{option} can't be opened: {error}") from None

@@ -23,7 +23,7 @@ from cors_service.daemon.open_files import with_files
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
-from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.grammar.mistakes import InvalidDocument, InvalidPolicies
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
@@ -80,7 +80,7 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
         if settings.auth is not None:
             read_access_file(Path(settings.auth))
     except (InvalidPolicies, InvalidAccess) as invalid:
-        _refuse(invalid)
+        refuse(invalid)
     sys.stdout.write(f"{summarize(policy_set)}\n")
     raise SystemExit(0)
 
@@ -118,15 +118,15 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         log_refused_start(settings.json_log, invalid.mistakes)
-        _refuse(invalid)
+        refuse(invalid)
     endpoints = {
         option: [(what, make_endpoint(what, reactor, option)) for what in described]
         for option, described in settings.listeners.items()
     }
-    json_log = None if settings.json_log is None else _open_log("json-log", settings.json_log)
+    json_log = None if settings.json_log is None else open_log("json-log", settings.json_log)
     if settings.access_log not in {None, "-"}:
         # The site opens it itself.
-        _open_log("access-log", settings.access_log).close()
+        open_log("access-log", settings.access_log).close()
     return Prepared(settings, store, initial, endpoints, access, json_log, snapshot)
 
 
@@ -221,7 +221,8 @@ def path_of(settings: Settings) -> Path:
     return Path(settings.policies)
 
 
-def _refuse(invalid: InvalidPolicies | InvalidAccess) -> NoReturn:
+def refuse(invalid: InvalidDocument) -> NoReturn:
+    """Write everything that is wrong with documents to standard error, and end the process."""
     sys.stderr.write(f"{invalid.report()}\n")
     raise SystemExit(1) from None
 
@@ -237,7 +238,12 @@ def _check_workers(settings: Settings, reactor: Any) -> None:
             raise UsageError(f"--{option} {description!a} can't be shared by several workers.")
 
 
-def _open_log(option: str, path: str | None) -> TextIO:
+def open_log(option: str, path: str | None) -> TextIO:
+    """Open the file that an option names, to add to it; `-` and nothing stand for standard output.
+
+    Raises:
+        UsageError: It can't be opened.
+    """
     if path in {None, "-"}:
         return sys.stdout
     try:
