@@ -53,15 +53,16 @@ class Firefox:
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page, with its arguments; the last one takes the result."""
-        listed = ", ".join(json.dumps(argument) for argument in arguments)
-        body = f"new Promise(done => (function () {{ {script} }})({listed}, done)).then(JSON.stringify)"
+        listed = ", ".join([*map(json.dumps, arguments), "done"])
+        body = f"new Promise(done => (function () {{ {script} }})({listed})).then(JSON.stringify)"
         target = {"context": self._context}
         answer = self._command("script.evaluate", expression=body, target=target, awaitPromise=True)
         return json.loads(answer["result"].get("value", "null"))
 
     def console(self) -> list[str]:
         """Take what was printed to the console since the last call."""
-        self._command("session.status")
+        # What the process of the page has printed is here when that process answers.
+        self.run("arguments[0]()")
         printed, self._printed = self._printed, []
         return printed
 
