@@ -23,8 +23,12 @@ _DAY: Final = 86_400
 _KEY_BYTES: Final = 32
 # Of 10^6 origins in a day, two have the same digest with a probability of less than 10^-7.
 _DIGITS: Final = 16
-# What is not an origin, as far as it looks like one: a path, a query or user information can be a secret.
-_LIKE_AN_ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)(?:[^/?#@\s]*@)?([A-Za-z0-9._\[\]:-]{1,255})")
+# What is not an origin, as far as it looks like one: a path, a query or user information can be a secret. As browsers
+# read it, user information goes up to the last @ before the path; where it could go further, there is no host.
+_LIKE_AN_ORIGIN: Final = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)(?:[^/?#\\\s]*@)?([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{0,5})?"
+    r"(?=[/?#]|,?\s[^@]*\Z|\Z)"
+)
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
 
@@ -108,5 +112,5 @@ def _beginning(text: str) -> Maybe:
     match = _LIKE_AN_ORIGIN.match(text)
     if match is None:
         return UNSET
-    kept = "".join(match.groups())
+    kept = "".join(match.groups(default=""))
     return kept if kept == text else f"{kept}…"
