@@ -56,7 +56,8 @@ def check_log(settings: Settings) -> None:
     try:
         report_url(settings.report_to)
     except ValueError as error:
-        raise UsageError(f"--report-to {settings.report_to!a} is not the URL of a collector: {error}.") from None
+        # Without its text, in which a password or a token may be.
+        raise UsageError(f"--report-to is not the URL of a collector: {error}.") from None
     _report_headers(settings)
     try:
         import treq  # noqa: F401 - only whether it is there

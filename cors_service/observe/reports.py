@@ -28,7 +28,7 @@ from cors_service.observe.retry import Retry
 from cors_service.observe.spool import Batch, Outcome, Spool
 
 PATH: Final = "/admin/v1/reports"
-"""Where an admin process takes reports; for a URL without a path."""
+"""Where an admin process takes reports; for a URL without a path, or with `/` alone."""
 
 REPORT_SECONDS: Final = 10.0
 """Seconds between two reports of a replica, also if there are no lines: who reported within 30 is alive."""
@@ -274,7 +274,8 @@ class Reports(Service):
             cause = reasons[0].value if reasons else error
             if isinstance(cause, CancelledError):
                 raise cause from None
-            raise _Failed(str(cause) or type(cause).__name__) from None
+            # Twisted's own sentences end with a stop, and ours goes on.
+            raise _Failed(str(cause).removesuffix(".") or type(cause).__name__) from None
         if not 200 <= status < 300:
             raise _Failed(f"it answers {_in_words(status)}", wait=wait, is_malformed=status in _MALFORMED)
 
@@ -336,7 +337,7 @@ class _Unread(Protocol):
 
 
 def report_url(text: str) -> str:
-    """Check the URL of a collector; without a path, it is that of an admin process.
+    """Check the URL of a collector; without a path, or with `/` alone, it is that of an admin process.
 
     Raises:
         ValueError: It is none, or holds what could be secret; the text says what to write.
@@ -348,7 +349,7 @@ def report_url(text: str) -> str:
         is_good = False
     if not is_good or not text.isascii() or not text.isprintable() or set(text) & set(" @?#"):
         raise ValueError("write http://HOST:PORT or https://HOST/PATH, without user, query and fragment")
-    return text if parts.path else f"{text}{PATH}"
+    return text if parts.path.strip("/") else f"{text.rstrip('/')}{PATH}"
 
 
 def _too_late(result: object, seconds: float) -> NoReturn:

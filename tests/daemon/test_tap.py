@@ -150,12 +150,13 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize("arguments", BAD_OPTIONS)
 def test_bad_option(policies: Path, arguments: str) -> None:
-    """Whatever is wrong with the options is one line, which names the option."""
+    """Whatever is wrong with the options is one line, which names the option and no password."""
     with pytest.raises(UsageError) as caught:
         parse("--policies", policies, *arguments.split(" "))
     assert len(str(caught.value).splitlines()) == 1
     assert len(str(caught.value)) < 300
     assert arguments.split(" ", maxsplit=1)[0].partition("=")[0] in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["tc\np:1", "unix:/tmp/a\nb:mode=x"], ids=ascii)
