@@ -33,9 +33,14 @@ class _Asked(NamedTuple):
 
 
 class BulkEndpoint(AdminEndpoint):
-    """What changes several definitions; the body is read in another thread, since it may be large."""
+    """What changes several definitions; the body is read in another thread, since it may be large.
+
+    Attributes:
+        members: Those that the body may have.
+    """
 
     verbs: ClassVar = {"POST": ("write", "propose")}
+    members: ClassVar[frozenset[str]]
 
     def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
         """Make the change."""
@@ -61,8 +66,6 @@ class BulkEndpoint(AdminEndpoint):
             wait=seconds_to_wait(request),
         )
         return self.later(lambda: carry_out(self.desk, order))
-
-    members: ClassVar[frozenset[str]]
 
     def read(self, fields: Mapping[str, Any], caller: Caller) -> _Asked:
         """Read what a body asks for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
@@ -12,12 +11,10 @@ from cors_service.admin.audit import Audit
 from cors_service.admin.changes import Changes
 from cors_service.admin.proposals import Proposals
 from cors_service.admin.replicas import Replicas
+from cors_service.limits import DEFAULT_TTL
 from cors_service.web.access import IAccess
 from cors_service.web.hosts import Hosts
 from cors_service.web.turns import Turns
-
-LARGEST_BODY: Final = 64 * 1024 * 1024
-"""Bytes of a request: a change may be all policies at once."""
 
 
 class Desk(Struct, kw_only=True):
@@ -31,9 +28,9 @@ class Desk(Struct, kw_only=True):
         replicas: What replicas report.
         proposals: Changes that wait for a second person.
         audit: Writes down who did what.
+        body: Bytes that the body of a request may have.
         access: Who may do what; None where only this machine can connect, and may do everything.
         hosts: The names by which the process is asked; None for any.
-        body: Bytes that the body of a request may have.
         decision_ttl: Seconds for which the callers of replicas may use a decision again.
     """
 
@@ -44,7 +41,7 @@ class Desk(Struct, kw_only=True):
     replicas: Replicas
     proposals: Proposals
     audit: Audit
+    body: int
     access: IAccess | None = None
     hosts: Hosts | None = None
-    body: int = LARGEST_BODY
-    decision_ttl: int = 5
+    decision_ttl: int = DEFAULT_TTL

@@ -102,6 +102,7 @@ class Office:
             replicas=replicas,
             proposals=Proposals(self.data / "proposals"),
             audit=Audit(self.data / "audit.jsonl"),
+            body=1 << 20,
             access=None if access is None else FixedAccess(access),
         )
         self.tree = AdminTree(self.desk)
