@@ -25,6 +25,7 @@ from cors_service.observe.words import INTERVAL_SECONDS
 MOST_NAMED: Final = 10
 """Refusals of a minute that are told in the log of the service, each with a line."""
 
+_KEEPERS: Final = {"file": "The decision log", "reports": "The spool of reports"}
 _LOOK_SECONDS: Final = 1.0
 _MINUTE: Final = 60.0
 _MOST_SIGHTS: Final = 50_000
@@ -97,6 +98,9 @@ class DecisionLog:
         self._looping.clock = self._looking.clock = reactor
         self._sights: list[Sight] = []
         self._faults: dict[str, str | None] = {}
+        # Of the lines that were dropped: how many the log of the service tells of, and when it told last.
+        self._dropped = {name: account.dropped for name, account in self.accounts().items()}
+        self._dropped_at = float("-inf")
         # Of the refusals of this minute: when it began, and how many there were.
         self._minute = float("-inf")
         self._named = self._unnamed = 0
@@ -190,6 +194,7 @@ class DecisionLog:
             self._log.failure("The decision log can't be written")
             return
         self._told(done.faults)
+        self._tell_dropped()
         self._name(done.roll.refused)
         if self._reports is not None:
             # How the replica is may have changed, too.
@@ -237,12 +242,24 @@ class DecisionLog:
         for name, why in faults.items():
             before = self._faults.get(name)
             self._faults[name] = why
-            what = {"file": "The decision log", "reports": "The spool of reports"}[name]
+            what = _KEEPERS[name]
             if why is not None and before is None:
                 self._log.error("{what} can't be written: {why}. Lines wait in memory.", what=what, why=why)
             elif why is None and before is not None:
                 # As loud as the beginning: whoever was woken by that must see the end.
                 self._log.error("{what} is written again", what=what)
+
+    def _tell_dropped(self) -> None:
+        """Say once a minute how many lines were dropped since that was said last."""
+        now = self._reactor.seconds()
+        if now - self._dropped_at < _MINUTE:
+            return
+        for name, account in self.accounts().items():
+            lines = account.dropped - self._dropped[name]
+            if lines:
+                self._dropped[name], self._dropped_at = account.dropped, now
+                why = "they were refused, or there is no more room"
+                self._log.error("{what} has dropped {lines} lines: {why}", what=_KEEPERS[name], lines=lines, why=why)
 
     def _name(self, refused: Sequence[Seen]) -> None:
         """Say in the log of the service what is refused for the first time; not more than an operator can read."""
