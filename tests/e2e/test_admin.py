@@ -152,6 +152,30 @@ def test_killed_while_it_writes(directory: Path) -> None:
     ]
 
 
+def test_nothing_is_lost(admin: Service) -> None:
+    """Several people who each add something to one policy, and try again when told to, lose nothing of each other's."""
+    path = "policies/shop"
+
+    def add(who: int) -> None:
+        for number in range(4):
+            while True:
+                known = send(admin.port, "GET", path)
+                document = {"origins": [*known.json["origins"], f"https://of-{who}-{number}.example.com"]}
+                status = send(admin.port, "PUT", path, document, If_Match=known.headers["etag"]).status
+                assert status in {200, 412}
+                if status == 200:
+                    break
+
+    people = [threading.Thread(target=add, args=(who,)) for who in range(3)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    added = {f"https://of-{who}-{number}.example.com" for who in range(3) for number in range(4)}
+    assert set(send(admin.port, "GET", path).json["origins"]) == added | set(SHOP["origins"])
+    assert send(admin.port, "GET", "status").json["head"]["seq"] == 1 + len(added)
+
+
 def test_commands(admin: Service, directory: Path) -> None:
     """What is pulled can be pushed again, a change of it is one change, and the ledger says so."""
     url = f"http://127.0.0.1:{admin.port}"
