@@ -221,17 +221,20 @@ def _own_rule(wanted: Wanted, written: Written, index: int, covering: Rule | Non
 def _pardons(wanted: Wanted, written: Written, index: int) -> Iterator[Plan]:
     """Let in a page that a rule refuses."""
     listed = [*written.rule_body(index)["origins"]]
-    path = written.rule_path(index)
+    path, overrules = written.rule_path(index), index + 1
+    granted = _written_rule(wanted, None, written.policy_set)
+    puts = tuple(Put((*path, key), value) for key, value in granted.items() if key != "origins")
+    turned = Plan((Take((*path, "refuse")), *puts), overrules=overrules)
     if listed == [wanted.origin]:
         if len(written.policy.rules) > 1:
-            yield Plan((Take(path),), overrules=index + 1)
-        granted = _written_rule(wanted, None, written.policy_set)
-        puts = tuple(Put((*path, key), value) for key, value in granted.items() if key != "origins")
-        yield Plan((Take((*path, "refuse")), *puts), overrules=index + 1)
+            yield Plan((Take(path),), overrules=overrules)
+        yield turned
     elif wanted.origin in listed:
-        yield Plan((Take((*path, "origins", listed.index(wanted.origin))),), overrules=index + 1)
+        yield Plan((Take((*path, "origins", listed.index(wanted.origin))),), overrules=overrules)
     else:
-        yield structs.replace(_own_rule(wanted, written, index, None), overrules=index + 1)
+        yield structs.replace(_own_rule(wanted, written, index, None), overrules=overrules)
+        # Where a rule before it would leave it no origin, it is for no other page.
+        yield structs.replace(turned, is_shared=True)
 
 
 def _written_rule(wanted: Wanted, covering: Rule | None, policy_set: PolicySet) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def _in_words(best: _Result, policy_set: PolicySet) -> str:
         f'It needs a dangerous flag, dangerously_allow = ["{danger}"]: {_ABOUT_DANGERS[danger]}'
         for danger in best.dangers
     )
-    if best.plan.is_shared:
+    if best.plan.is_shared and best.plan.overrules is None:
         parts.append("A rule that is for other pages, too, then accepts what is dangerous: see dangerously_allow.")
     policy = policy_set.policies.get(str(best.plan.edits[0].path[1]))
     if policy is not None and any(match.binds for match in policy.match):

@@ -378,6 +378,19 @@ hosts = ["s.example"]
 [policies.b]
 origins = ["*"]
 """
+SET_OF_ONE: Final = """\
+version = 1
+
+[origin_sets]
+some = ["https://p.example"]
+
+[[policies.a.rules]]
+origins = ["https://x.example"]
+
+[[policies.a.rules]]
+origins = ["@some"]
+refuse = true
+"""
 ALONE: Final = 'version = 1\n[policies.a]\norigins = ["https://p.example"] # shut out\nrefuse = true\n'
 LINES: Final = (
     'version = 1\n[policies.a]\nrules = [\n  {origins = ["https://*.y.example"]}, # one\n  {origins = ["*"]},\n]\n'
@@ -409,6 +422,11 @@ PLACES: Final[dict[str, tuple[str, PageRequest, list[str]]]] = {
         ALONE,
         PageRequest("https://p.example", API, "PUT", policy="a"),
         ["-refuse = true", '+methods = ["PUT"]'],
+    ),
+    "a rule that refuses a set of one refuses no longer": (
+        SET_OF_ONE,
+        PageRequest("https://p.example", API, policy="a"),
+        ["-refuse = true", '+methods = ["GET"]'],
     ),
     "a rule is put between others": (
         RULES,
