@@ -59,7 +59,7 @@ class Options(PluginOptions):
             "store",
             None,
             None,
-            "In place of --policies: a store of your own, or a function that makes it of the reactor.",
+            "Instead of --policies: a store of your own, or a function that makes one, given the reactor.",
         ],
         [
             "auth",
@@ -101,14 +101,14 @@ class Options(PluginOptions):
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
         ["decision-log", None, None, "A file for lines on what is decided, - for standard output. Off by default."],
-        _number("log-interval", float, 0.1, "Seconds of decisions that a line of it sums up."),
-        ["log-origins", None, _DEFAULTS.log_origins, "How it writes origins: full, site or hashed.", _form],
-        _number("log-sample", float, 0, "The share of decisions that get a line of their own in it.", 1),
+        _number("log-interval", float, 0.1, "Seconds of decisions that a line of the decision log sums up."),
+        ["log-origins", None, _DEFAULTS.log_origins, "How that log writes origins: full, site or hashed.", _form],
+        _number("log-sample", float, 0, "The share of decisions that get a line of their own in that log, 0 to 1.", 1),
         ["report-to", None, None, "The URL of a collector that gets the lines of the decision log."],
         ["report-token", None, None, "A file with the token to show to the collector."],
         ["report-spool", None, None, "A file that keeps lines until the collector has taken them."],
-        _number("report-spool-size", int, 1, "MiB of lines that it keeps; then the oldest are dropped."),
-        ["instance", None, None, "The name of this service in its lines and reports; the name of the host by default."],
+        _number("report-spool-size", int, 1, "MiB of lines that the spool keeps; beyond that, the oldest are dropped."),
+        ["instance", None, None, "The name of this service in its lines and reports; the host's name by default."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
@@ -131,7 +131,7 @@ class Options(PluginOptions):
     opt_l = opt_listen
 
     def opt_operator_listen(self, description: str) -> None:
-        """Listen on this endpoint for /v1/policies and /v1/status, which are then nowhere else; repeatable."""
+        """Listen on this endpoint for /v1/policies, /v1/status and /metrics, then nowhere else; repeatable."""
         self["operator-listen"].append(description)
 
     def opt_metrics_listen(self, description: str) -> None:

@@ -36,19 +36,19 @@ class Options(PluginOptions):
     )
     optParameters: ClassVar[list[list[Any]]] = [
         ["store", "s", None, "The directory of *.toml and *.json documents."],
-        ["data", "d", None, "A directory for what is its own: reports of replicas, proposals, the audit log."],
+        ["data", "d", None, "A directory for its own files: reports of replicas, proposals, the audit log."],
         [
             "auth",
             None,
             None,
-            "A TOML document that says who may do what, by token or certificate. Without it, only this machine.",
+            "A TOML document that says who may do what, by token or certificate. Without it, only local listeners.",
         ],
         number(
             "decision-ttl",
             int,
             _DEFAULTS.decision_ttl,
             0,
-            "The same as of the services: for how long a revoked grant lives on with their callers.",
+            "Seconds for which callers of the services may use a decision again; as set there.",
             LONGEST_TTL,
         ),
         number("max-body", int, _DEFAULTS.max_body, 1, "Bytes that the body of a request may have."),

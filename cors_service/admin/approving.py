@@ -68,7 +68,7 @@ class ProposalEndpoint(AdminEndpoint):
         parameters(request)
         proposal = found(self.desk, self._name, caller)
         if proposal.author != caller.name and "approve" not in caller.verbs:
-            raise Problem(403, "forbidden", "Only who made a proposal, or may approve it, can remove it.")
+            raise Problem(403, "forbidden", "Only its author, or somebody who may approve it, can remove a proposal.")
         self.desk.proposals.remove(proposal.id)
         return Answer(204, "", b"", {"Cache-Control": NO_STORE}, is_measured=False)
 
@@ -87,7 +87,7 @@ class ApproveEndpoint(AdminEndpoint):
         given = parameters(request, "dry_run")
         proposal = found(self.desk, self._name, caller)
         if proposal.author == caller.name and self.desk.access is not None:
-            raise Problem(403, "own-proposal", "Somebody else has to approve this: it is your own.")
+            raise Problem(403, "own-proposal", "This proposal is your own: somebody else has to approve it.")
         is_dry = flag(given, "dry_run")
         order = Order(
             caller=caller,
@@ -113,7 +113,7 @@ class ApproveEndpoint(AdminEndpoint):
         if not is_outdated(proposal, kept):
             return
         members = {"current": None, **since(self.desk, kept, proposal.base)}
-        detail = "What it changes was changed since it was proposed: propose it anew."
+        detail = "The policies have changed since this was proposed: propose it anew."
         raise DetailedProblem(412, "outdated", detail, members)
 
 
@@ -125,7 +125,7 @@ def found(desk: Desk, name: str, caller: Caller) -> Proposal:
     """
     proposal = desk.proposals.get(name)
     if proposal is None or not _may_see(caller, proposal):
-        raise Problem(404, "unknown-proposal", "There is no such proposal, or not any more.")
+        raise Problem(404, "unknown-proposal", "This proposal does not exist, or no longer exists.")
     return proposal
 
 

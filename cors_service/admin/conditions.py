@@ -74,7 +74,7 @@ def check_definition(
         raise _outdated(desk, kept, key, ())
     if current is not None:
         what = key.kind.replace("-", " ")
-        detail = f"There is such a {what}: GET it, and send its ETag as If-Match to change it."
+        detail = f"This {what} exists: GET it, and send its ETag as If-Match to change it."
         raise Problem(428, "precondition-required", detail)
 
 
@@ -105,7 +105,7 @@ def _outdated(desk: Desk, kept: Kept, key: Key, matching: tuple[str, ...]) -> De
     members["current"] = None
     if current is not None:
         members["current"] = {"etag": f'"{current}"', "document": desk.changes.store.body(key)}
-    detail = "It was changed since you read it." if current is not None else "It does not exist, or not any more."
+    detail = "It was changed since you read it." if current is not None else "It does not exist, or no longer exists."
     return DetailedProblem(412, "outdated", detail, members)
 
 

@@ -223,7 +223,7 @@ def flag(found: Mapping[str, str], name: str) -> bool:
     """
     value = found.get(name, "0")
     if value not in {"0", "1"}:
-        raise Problem(400, "parameter-malformed", f"The parameter {name} is 1 or 0.")
+        raise Problem(400, "parameter-malformed", f"The parameter {name} must be 1 or 0.")
     return value == "1"
 
 
@@ -236,7 +236,7 @@ def number(found: Mapping[str, str], name: str, default: int, most: int) -> int:
     text = found.get(name, str(default))
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
     if not 0 <= value <= most:
-        raise Problem(400, "parameter-malformed", f"The parameter {name} is a whole number from 0 to {most}.")
+        raise Problem(400, "parameter-malformed", f"The parameter {name} must be a whole number from 0 to {most}.")
     return value
 
 

@@ -156,7 +156,7 @@ class KeptDecisions(Service):
         if taken.unread and taken.why not in self._said and len(self._said) < _STEPS:
             self._said.add(taken.why)
             self._log.warn(
-                "{instance} reports lines that can't be read, such as one of {unread}: {why}",
+                "{instance} reports lines that can't be read ({unread} this time): {why}",
                 instance=instance,
                 unread=taken.unread,
                 why=taken.why,
@@ -215,7 +215,7 @@ class TrafficEndpoint(AdminEndpoint):
     def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
         """Give the steps of a time."""
         if caller.policies is not None:
-            raise Problem(403, "forbidden", "The traffic of all policies is for callers that may ask about all.")
+            raise Problem(403, "forbidden", "Only callers that may ask about all policies see their traffic.")
         found = parameters(request, "from", "to", "step")
         times = _times(found, self.desk.clock.seconds(), DAY, MINUTE)
         step = _step(found, times.end - times.begin)
@@ -269,7 +269,7 @@ def _times(found: dict[str, str], now: float, usual: int, unit: int) -> _Times:
     end = _instant(found, "to", now)
     begin = _instant(found, "from", end - usual)
     if begin >= end:
-        raise Problem(400, "parameter-malformed", "The parameter from is before the parameter to.")
+        raise Problem(400, "parameter-malformed", "The parameter from must be before the parameter to.")
     return _Times(int(begin // unit * unit), int(-(-end // unit) * unit))
 
 
@@ -279,7 +279,7 @@ def _instant(found: dict[str, str], name: str, default: float) -> float:
         return default
     seconds = seconds_of(text) if text.endswith("Z") and len(text) <= _LONGEST else 0.0
     if seconds <= 0:
-        detail = f"The parameter {name} is a time in UTC such as 2026-08-01T12:00:00Z."
+        detail = f"The parameter {name} must be a time in UTC, such as 2026-08-01T12:00:00Z."
         raise Problem(400, "parameter-malformed", detail)
     return seconds
 
@@ -293,7 +293,7 @@ def _step(found: dict[str, str], seconds: int) -> int:
     usual = next((step for step in _USUAL_STEPS if seconds <= step * _STEPS // 4), DAY)
     step = number(found, "step", usual, KEPT_DAYS * DAY)
     if step == 0 or step % MINUTE:
-        raise Problem(400, "parameter-malformed", "The parameter step is a number of seconds that makes whole minutes.")
+        raise Problem(400, "parameter-malformed", "The parameter step must be seconds that make whole minutes.")
     if seconds > step * _STEPS:
         raise Problem(400, "parameter-malformed", f"That would be more than {_STEPS} steps: make the step longer.")
     return step

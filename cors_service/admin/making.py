@@ -141,7 +141,7 @@ def check_scope(caller: Caller, before: PolicySet, after: PolicySet, comparison:
         reached |= {one.policy, *(answer.policy for answer in answers if answer.policy is not None)}
     foreign = sorted(name for name in reached if not caller.may_touch(name))
     if foreign:
-        detail = f"This changes what {foreign[0]} decides, which is not this caller's to change."
+        detail = f"This changes what {foreign[0]} decides, and this caller may not change that."
         raise Problem(403, "forbidden", detail)
 
 

@@ -363,5 +363,5 @@ def _opened(path: Path) -> sqlite3.Connection:
         database.executescript(_TABLES)
     elif (application, version) != (_APPLICATION, _VERSION):
         database.close()
-        raise CannotKeep(f"{path} is not a file of this program, or of a later version")
+        raise CannotKeep(f"{path} is not a file of this program, or was written by a later version")
     return database

@@ -30,7 +30,7 @@ def add_ledger(commands: Commands) -> None:
     parser = add_command(
         commands,
         "ledger",
-        "list the changes of policies, or verify that nobody tampered with the ledger of them",
+        "list the changes of policies, or verify that nobody has tampered with their ledger",
         "ledger list policies",
         "ledger verify http://127.0.0.1:8081",
     )
@@ -63,7 +63,7 @@ def _read(where: str) -> tuple[Head | None, Iterator[Signed], _Bodies | None]:
     files = LedgerFiles(Path(where))
     head = files.head()
     if head is None:
-        raise OSError("cors-admin has not made one there")
+        raise OSError("cors-admin has made none there")
     return head, files.entries(0, head.seq + 1), files.bodies
 
 

@@ -33,14 +33,16 @@ def add_push(commands: Commands) -> None:
         "push policies --to http://127.0.0.1:8081 --reason 'the new shop'",
         'push policies --to https://cors-admin.internal --reason "$CI_COMMIT_TITLE" --if-seq 41',
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="a document or a directory: all that shall be there")
+    parser.add_argument("path", type=Path, metavar="PATH", help="what replaces everything: a document or a directory")
     parser.add_argument("--to", required=True, metavar="URL", help="the address of cors-admin")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the ledger")
     parser.add_argument(
-        "--if-seq", type=int, metavar="N", help="only if N is the newest change; by default, whatever that is now"
+        "--if-seq", type=int, metavar="N", help="only if change N is the newest; by default, whatever is newest now"
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
-    parser.add_argument("--wait", type=int, default=5, metavar="SECONDS", help="for replicas to have it; 5 by default")
+    parser.add_argument(
+        "--wait", type=int, default=5, metavar="SECONDS", help="how long replicas may take; 5 by default"
+    )
     add_links(parser)
     parser.add_argument("--json", action="store_true", help="print the answer for programs")
     parser.set_defaults(run=_push)
@@ -125,7 +127,7 @@ def _document(path: Path, limits: ReaderLimits) -> dict[str, Any]:
 def _told(made: dict[str, Any], *, is_proposed: bool) -> list[str]:
     changes = made["changes"]
     if not changes:
-        return ["Nothing changes: all of it is there already."]
+        return ["Nothing changes: everything is there already."]
     lines = [f"{one['direction'].upper():<8}  {one['policy']}: {one['sentence']}" for one in made["differences"]]
     lines += [f"UNKNOWN   {one['policy']}: {one['sentence']}" for one in made["unknown"]]
     names = ", ".join(f"{one['kind']} {one['name']}" for one in changes[:20])

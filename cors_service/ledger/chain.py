@@ -43,15 +43,15 @@ def verify(entries: Iterable[Signed], head: Head | None) -> Iterator[Broken]:
         if entry.seq != seq:
             yield Broken(seq, f"This entry says that it is number {entry.seq}.")
         if hash_of(entry) != signed.hash:
-            yield Broken(seq, "The entry was changed: its content does not have its hash.")
+            yield Broken(seq, "The entry was changed: its hash is not that of its content.")
         if entry.previous != hash_before:
-            yield Broken(seq, f"The entry does not follow the one before: that was replaced, or entry {seq} was.")
+            yield Broken(seq, f"The entry does not follow the one before: either that or entry {seq} was replaced.")
         for touched in entry.changes:
             if digests.get(touched.key) != touched.before:
-                yield Broken(seq, f"The {touched.kind} {touched.name} was another than the entry says.")
+                yield Broken(seq, f"The {touched.kind} {touched.name} was not what the entry says.")
             put(digests, touched)
         if revision_by(digests) != entry.revision:
-            yield Broken(seq, "The revision is not that of the definitions which the entries lead to.")
+            yield Broken(seq, "The revision is not that of the definitions that the entries lead to.")
         hash_before, newest = signed.hash, signed.head
     if head != newest:
         names = "nothing" if head is None else f"entry {head.seq}, {head.entry[:12]}"

@@ -35,7 +35,7 @@ FOUND: Final = "The documents as they were found."
 BY_HAND: Final = "The documents were changed in the directory."
 
 _EMPTY: Final = PolicySet.of((), {}, {})
-_BUSY: Final = "Somebody is writing the documents at this moment; try again in two seconds."
+_BUSY: Final = "Somebody is writing the documents right now; try again in two seconds."
 _MOST_PARSED: Final = 64
 
 
@@ -170,7 +170,7 @@ class DirectoryStore:
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             if self._files.is_pending:
-                message = f"The change is made, and can't be put into its place yet: {why}."
+                message = f"The change is made, but its files can't be put into place yet: {why}."
             else:
                 message = f"The store can't be used: {why}."
             raise StoreUnavailable(message) from error

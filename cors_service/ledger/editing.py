@@ -99,7 +99,7 @@ def _in_toml(text: str, edits: Sequence[Edit], after: Mapping[str, Any]) -> str:
         except (ValueError, LookupError, TypeError, tomlkit.exceptions.TOMLKitError):
             # It is written in a way that this does not know.
             continue
-    raise NotEditable("It is written in a way that can't be kept: edit it by hand.")
+    raise NotEditable("It is written in a way that can't be preserved: edit it by hand.")
 
 
 def _by_section(text: str, edits: Sequence[Edit]) -> str:

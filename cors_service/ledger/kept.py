@@ -26,7 +26,7 @@ class StoreIsWrong(Exception):
     """
 
     def __init__(self, invalid: InvalidPolicies) -> None:
-        super().__init__("The documents have mistakes; until they are mended, nothing is changed.")
+        super().__init__("The documents have mistakes; until these are corrected, nothing is changed.")
         self.invalid = invalid
 
 
@@ -38,7 +38,7 @@ class Outdated(Exception):
     """
 
     def __init__(self, head: Head) -> None:
-        super().__init__(f"The store is at {head.seq} by now.")
+        super().__init__(f"The newest change is {head.seq} by now.")
         self.head = head
 
 

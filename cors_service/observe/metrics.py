@@ -116,7 +116,7 @@ def _policies(processes: Sequence[Process], series: Counter[Series]) -> Iterator
         info.add_metric([], {"revision": revision})
     yield info
     loaded = GaugeMetricFamily(
-        "cors_policy_loaded_timestamp_seconds", "When the active policies were read, in the worker that is behind most."
+        "cors_policy_loaded_timestamp_seconds", "When the active policies were read, in the worker furthest behind."
     )
     times = [one.loaded_at for one in processes if one.loaded_at is not None]
     if times:

@@ -255,7 +255,7 @@ def _check(database: sqlite3.Connection) -> None:
         database.execute("INSERT INTO account VALUES (?, 0, 0, 0)", (secrets.token_hex(8),))
         database.execute("COMMIT")
     elif application != _APPLICATION:
-        raise CannotSpool("is the database of something else")
+        raise CannotSpool("is a database of another program")
     try:
         [sound] = database.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError:
@@ -269,7 +269,7 @@ def _why(error: Exception) -> str:
         case sqlite3.SQLITE_BUSY:
             return "is in use by another process"
         case sqlite3.SQLITE_NOTADB:
-            return "is something else than a spool"
+            return "is not a spool"
         case _:
             return str(error) if isinstance(error, CannotSpool) else f"can't be used: {error}"
 

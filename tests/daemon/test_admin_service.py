@@ -66,7 +66,7 @@ async def test_push_and_pull(start: Callable[..., AdminService], tmp_path: Path,
     path = tmp_path / "all.toml"
     path.write_text(text, encoding="utf-8")
     assert await status_of("push", str(path), "--to", url, "--reason", "again") == 0
-    assert capsys.readouterr().out == "Nothing changes: all of it is there already.\n"
+    assert capsys.readouterr().out == "Nothing changes: everything is there already.\n"
     sets = '[origin_sets]\nteam = ["https://team.example"]\n\n'
     path.write_text(text.replace("[policies", f"{sets}[policies").replace('com"]', 'com", "@team"]'), encoding="utf-8")
     assert await status_of("push", str(path), "--to", url, "--reason", "the team", "--dry-run") == 0
@@ -90,7 +90,7 @@ async def test_push_mistakes(start: Callable[..., AdminService], tmp_path: Path,
     (tmp_path / "policies" / "other.toml").write_text("nonsense = 1\n", encoding="utf-8")
     path.write_text(SHOP, encoding="utf-8")
     seen = ""
-    while "store-has-mistakes" not in seen and "mend" not in seen:
+    while "store-has-mistakes" not in seen and "corrected" not in seen:
         assert await status_of("push", str(path), "--to", url, "--reason", "a") in {0, 1}
         seen = capsys.readouterr().err
     assert "other.toml" in seen or "nonsense: The key 'nonsense' is unknown." in seen

@@ -204,7 +204,7 @@ def test_commands(admin: Service, directory: Path) -> None:
     for where in ("policies", url):
         command = [sys.executable, "-m", "cors_service", "ledger", "verify", where]
         done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
-        assert (done.returncode, done.stdout) == (2, "2: The entry was changed: its content does not have its hash.\n")
+        assert (done.returncode, done.stdout) == (2, "2: The entry was changed: its hash is not that of its content.\n")
 
 
 def test_with_auth(directory: Path) -> None:

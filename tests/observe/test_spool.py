@@ -118,8 +118,8 @@ def test_bounded(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"version = 1\n" * 1000, "is something else than a spool"),
-        (None, "is the database of something else"),
+        (b"version = 1\n" * 1000, "is not a spool"),
+        (None, "is a database of another program"),
     ],
     ids=["text", "database"],
 )
