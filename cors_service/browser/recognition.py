@@ -111,7 +111,7 @@ def recognise(text: str) -> Recognised | None:
     """
     pasted = " ".join(text[:MAX_TEXT].translate(_SAME).split())
     found_all = list(_search(pasted))
-    vague = [found for found in found_all if not found.sentence.steps]
+    vague = [found for found in found_all if not found.says_why]
     # What begins like a sentence may be another one that does not say why.
     found_all = [found for found in found_all if not any(other.whole and found.lies_in(other) for other in vague)]
     if not found_all:
@@ -121,18 +121,18 @@ def recognise(text: str) -> Recognised | None:
     own = [first, *(found for found in others if found.sentence.engine is first.sentence.engine)]
     # A sentence that is cut off early may be the beginning of several.
     alike = [found for found in own if found.rank(around) == first.rank(around)]
-    steps = tuple(dict.fromkeys(step for found in alike for step in found.sentence.steps))
-    facts = _facts(own)
-    if facts.get("value") == "ERR_FAILED":  # what Chromium says of all that it blocks
-        steps = ()
-    return Recognised(first.sentence.engine, steps, _preflight(own, steps), **facts)
+    steps = tuple(dict.fromkeys(step for found in alike if found.says_why for step in found.sentence.steps))
+    return Recognised(first.sentence.engine, steps, _preflight(own, steps), **_facts(own, alike))
 
 
-def _facts(own: list[_Found]) -> dict[str, Any]:
-    """The facts that sentences name, those of the first ones first."""
+def _facts(own: list[_Found], alike: list[_Found]) -> dict[str, Any]:
+    """The facts that sentences name, those of the first ones first; what a step objects to, only for that step."""
     facts: dict[str, Any] = {}
     for found in own:
         facts = {**found.facts, **facts}
+    facts.pop("value", None)
+    for found in alike:
+        facts |= {name: fact for name, fact in found.facts.items() if name == "value" and "value" not in facts}
     status = facts.pop("status", "")
     return {**facts, "status": int(status)} if status.isdigit() else facts
 
@@ -167,6 +167,11 @@ class _Found:
     whole: bool
     facts: Mapping[str, str]
 
+    @property
+    def says_why(self) -> bool:
+        """Whether it names a step; ERR_FAILED is what Chromium says of all that it blocks."""
+        return bool(self.sentence.steps) and self.facts.get("value") != "ERR_FAILED"
+
     def lies_in(self, other: _Found) -> bool:
         """Whether it is a part of another one, and not all of it is there."""
         return not self.whole and other.start <= self.start and self.end <= other.end
@@ -179,7 +184,7 @@ class _Found:
         """
         place = (self.start, -self.length) if self.whole else (-self.length, self.start)
         strange = bool(around) and self.sentence.engine not in around
-        return (not self.sentence.steps, strange, not self.whole, *place)
+        return (not self.says_why, strange, not self.whole, *place)
 
 
 def _search(pasted: str) -> Iterator[_Found]:
@@ -193,7 +198,8 @@ def _part(sentence: Sentence, words: tuple[str, ...], pasted: str, *, from_end: 
     """Find as many words as there are of a sentence, from its beginning or from its end."""
     best = None
     enough = _ENOUGH_ELSE if from_end or sentence.alone else _ENOUGH
-    for count in range(1, len(words) + 1):
+    # A word alone, such as the name of a header, is also in what others say in other languages.
+    for count in range(min(2, len(words)), len(words) + 1):
         part = words[-count:] if from_end else words[:count]
         length = sum(len(_PLACEHOLDER.sub("", word)) for word in part)
         whole = count == len(words)

@@ -74,3 +74,30 @@ def test_unknown(capsys: Captured) -> None:
     out, err = capsys.readouterr()
     assert out == ""
     assert "None of the known browsers prints this about CORS." in err
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as-printed", "upside-down"])
+def test_all_that_chromium_prints(order: int) -> None:
+    """Of the three lines that Chromium prints of one blocked request, the one that says why counts."""
+    why = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
+    lines = [
+        f"app.js:3 Access to fetch at '{URL}' from origin '{PAGE}' has been blocked by CORS policy: {why}",
+        f"app.js:3 GET {URL} net::ERR_FAILED 200 (OK)",
+        "Uncaught (in promise) TypeError: Failed to fetch",
+    ]
+    recognised = recognise("\n".join(lines[::order]))
+    assert recognised is not None
+    assert (recognised.steps, recognised.url, recognised.value) == ((Step.ACAO_MISSING,), URL, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Access-Control-Allow-Origin",
+        f"... auf {URL}. (Grund: CORS-Kopfzeile 'Access-Control-Allow-Origin' fehlt). Statuscode: 200.",
+    ],
+    ids=["header", "german"],
+)
+def test_name_alone(text: str) -> None:
+    """The name of a header alone does not say which sentence it is from."""
+    assert recognise(text) is None
