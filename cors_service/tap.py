@@ -164,6 +164,8 @@ class Options(PluginOptions):
         for option in ("report-token", "report-spool"):
             if self[option] is not None and self["report-to"] is None:
                 raise usage.UsageError(f"--{option} needs --report-to.")
+        if self["log-sample"] and self["decision-log"] is None and self["report-to"] is None:
+            raise usage.UsageError("--log-sample needs --decision-log or --report-to: there is no log to sample for.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         lists = {_field(name): tuple(self[name]) for name in ("operator-listen", "metrics-listen", "host")}
