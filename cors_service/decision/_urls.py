@@ -11,7 +11,7 @@ from msgspec import Struct
 from cors_service.decision._readings import ODD
 from cors_service.decision.query import BadQuery
 from cors_service.grammar.match import ANY, ANY_HOST, IPV4, is_host_name
-from cors_service.grammar.mistakes import shown
+from cors_service.grammar.mistakes import shown, value_without_userinfo
 from cors_service.grammar.origin import DEFAULT_PORTS, parse_port
 from cors_service.grammar.path import fold_path
 
@@ -24,6 +24,7 @@ NO_ORIGIN: Final = "\n"
 
 # The scheme, the authority and the path; query and fragment are ignored.
 _URL: Final = re.compile(r"([A-Za-z]+)://([^/?#\\]+)(/[^?#]*)?(?:[?#].*)?", re.DOTALL)
+_QUERY: Final = re.compile(r"[?#]")
 _SITE: Final = re.compile(r"([A-Za-z]+)://([^/?#\\]+)(?=[/?#]|\Z)")
 # More than the longest scheme, host and port.
 _LONGEST_SITE: Final = 512
@@ -73,16 +74,16 @@ def parse_url(text: str) -> URL:
             return URL(origin, host, DEFAULT_PORTS[scheme], True, path)
     parts = _URL.fullmatch(text) if len(text) <= MAX_URL else None
     if parts is None or parts[1].lower() not in _SCHEMES:
-        raise BadQuery("url-malformed", f"{shown(text)} is not an absolute http, https, ws or wss URL.")
+        raise BadQuery("url-malformed", f"{_shown(text)} is not an absolute http, https, ws or wss URL.")
     site = _read_site(parts[1], parts[2])
     if site is None:
-        raise BadQuery("url-malformed", f"{shown(text)} has no host and port that can be compared.")
+        raise BadQuery("url-malformed", f"{_shown(text)} has no host and port that can be compared.")
     path = parts[3] or "/"
     if _SIMPLE.fullmatch(path) and "//" not in path and "/." not in path:
         return URL(*site, path)
     folded = fold_path(path)
     if folded is None:
-        raise BadQuery("url-ambiguous", f"The path of {shown(text)} has characters that servers read differently.")
+        raise BadQuery("url-ambiguous", f"The path of {_shown(text)} has characters that servers read differently.")
     return URL(*site, folded, not ODD.search(folded))
 
 
@@ -101,6 +102,11 @@ def parse_site(text: str) -> URL | None:
     parts = _SITE.match(text)
     site = _read_site(parts[1], parts[2]) if parts else None
     return None if site is None else URL(*site)
+
+
+def _shown(text: str) -> str:
+    """A URL for a message, without its query and fragment: both can hold what is secret, and logs have messages."""
+    return shown(_QUERY.split(value_without_userinfo(text), maxsplit=1)[0])
 
 
 def _read_site(scheme: str, authority: str) -> tuple[str, str, int, bool] | None:

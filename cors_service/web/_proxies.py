@@ -198,7 +198,8 @@ class ProxyEndpoint(EndpointWithPolicies):
             path = original.path
             if not path.startswith(("/", "?")):
                 # It would become a part of the host. A path that is missing or repeated may be any.
-                raise Undecided("url-malformed", f"{shown(path)} is not the path of a URL.")
+                named = path.partition("?")[0]
+                raise Undecided("url-malformed", f"{shown(named)} is not the path of a URL.")
             query = structs.replace(query, policy=active.policy_for(original.site + path))
         return active.decide_cross_origin(query) if self.is_cross_origin else active.decide(query)
 

@@ -100,6 +100,18 @@ MISTAKES: dict[str, tuple[Query, str]] = {
     "neither policy nor URL": (Query("GET"), "The query names neither a policy nor a URL."),
     "an unknown policy": (Query("GET", "z"), "There is no policy 'z'."),
     "no URL": (Query("GET", url="/a/"), "'/a/' is not an absolute http, https, ws or wss URL."),
+    "a query in a URL without a port": (
+        Query("GET", url="https://alice:se?cret@a:x/b?token=secret#secret"),
+        "'https://***@a:x/b' has no host and port that can be compared.",
+    ),
+    "a query in what is not a URL": (
+        Query("GET", url="ftp://a/b?token=secret"),
+        "'ftp://a/b' is not an absolute http, https, ws or wss URL.",
+    ),
+    "a query behind an odd path": (
+        Query("GET", url="https://a.example/c/%0A?token=secret"),
+        "The path of 'https://a.example/c/%0A' has characters that servers read differently.",
+    ),
     "no port": (Query("GET", url="https://a:x/"), "'https://a:x/' has no host and port that can be compared."),
     "an ambiguous URL": (
         Query("GET", url="https://a.example/c/../d"),
