@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Final
 
 # Names that are compared one by one, with difflib, which takes microseconds for each.
-_FEW: Final = 32
+_FEW: Final = 48
 _ALIKE: Final = 0.5
 _LONGEST: Final = 32
 _SEPARATORS: Final = "-_."
