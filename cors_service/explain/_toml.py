@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import tomlkit
 from tomlkit.container import Container
@@ -11,6 +11,11 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, Comment, InlineTable, Item, Key, Null, Table, Whitespace
 
 from cors_service.explain._edits import RULE_KEYS, Add, Edit, Insert, NotEditedError, Put, Split, Take, at
+
+NOT_EDITED: Final = (
+    "a policy of it is written in one line or with dotted keys, in a way that is not edited here. Write it as a table "
+    "of its own, [policies.NAME]"
+)
 
 _Entry = tuple[Key | None, Item]
 
@@ -31,7 +36,7 @@ def edit_toml(text: str, edits: Sequence[Edit]) -> str:
             _edit(document, edit)
         return tomlkit.dumps(document)
     except (TOMLKitError, TypeError, ValueError, AttributeError, LookupError) as error:
-        raise NotEditedError(f"it is written in a way that is not edited here ({type(error).__name__})") from error
+        raise NotEditedError(NOT_EDITED) from error
 
 
 def _edit(document: Any, edit: Edit) -> None:
@@ -54,15 +59,23 @@ def _edit(document: Any, edit: Edit) -> None:
 def _put(place: Any, key: str, edit: Put) -> None:
     """Set a key behind the others of its table, before the comments that lead to the next one."""
     if isinstance(edit.value, dict):
-        # A policy is a table of its own, at the end of the document.
-        place[key] = _table(edit.value)
+        # A policy is a table of its own, at the end of the document, or one among others in a line.
+        place[key] = _inline(edit.value) if isinstance(place, InlineTable) else _table(edit.value)
         return
     if key in place or not isinstance(place, Table):
         place[key] = edit.value
         return
     tail = _taken_tail(place.value)
-    place.append(key, edit.value)
+    _append(place, key, edit.value)
     _put_back(place.value, tail)
+
+
+def _append(table: Table, key: str, value: Any) -> None:
+    """Append a key, indented as the header is; tomlkit takes blanks of a comment above the header for indentation."""
+    above = table.trivia.indent
+    table.trivia.indent = above.rpartition("\n")[2]
+    table.append(key, value)
+    table.trivia.indent = above
 
 
 def _add(array: Any, value: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from cors_service.decision import ActivePolicies
 from cors_service.explain._edits import Edit, NotEditedError, edited
 from cors_service.explain._json import edit_json
-from cors_service.explain._toml import edit_toml
+from cors_service.explain._toml import NOT_EDITED, edit_toml
 from cors_service.policy import PolicyError, PolicySet, Source
 from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
@@ -102,7 +102,7 @@ class Documents:
         except ValueError:
             is_right = False
         if not is_right:
-            raise NotEditedError("the document is written in a way that is not edited here")
+            raise NotEditedError(NOT_EDITED)
         sources, drafts = [*self.sources], [*self._drafts]
         sources[index], drafts[index] = after, Draft(after)
         return index, self._with(sources, drafts, {})

@@ -336,6 +336,32 @@ def test_forms_of_toml(form: str, tmp_path: Path) -> None:
     assert after.count("\r\n") in {0, after.count("\n")}
 
 
+def test_new_policy_in_one_line(tmp_path: Path) -> None:
+    """Where all policies are in one line, a new one is put there, too."""
+    text = 'version = 1\npolicies = {a = {match = ["a.example/"], origins = ["*"]}} # all\n'
+    _, after = mended(tmp_path, text, PageRequest("https://b.example", "https://s.example/"))
+    assert after.count("\n") == 2
+    assert after.endswith("# all\n")
+
+
+def test_not_edited() -> None:
+    """Where a document is written in a way that is not edited, it is said how to write it."""
+    text = 'version = 1\npolicies.a.match = ["a.example/"]\npolicies.a.origins = ["*"]\n'
+    explanation = explain(PageRequest("https://b.example", "https://s.example/"), documents(text))
+    assert explanation.mending is None
+    assert "Write it as a table of its own, [policies.NAME]." in explanation.steps[-1].message
+
+
+def test_indentation(tmp_path: Path) -> None:
+    """A key is indented as its header is, whatever comment is moved above that."""
+    text = (
+        'version = 1\n[policies.a]\n[[policies.a.rules]]\norigins = ["https://p.a.example"]\nrefuse = true\n'
+        '# all else\n[[policies.a.rules]]\norigins = ["https://*.a.example"]\n'
+    )
+    _, after = mended(tmp_path, text, PageRequest("https://p.a.example", "https://s.example/", "PUT", policy="a"))
+    assert "\nmethods = " in after
+
+
 RULES: Final = """\
 version = 1
 
