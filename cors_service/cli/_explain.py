@@ -17,6 +17,7 @@ from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.decision import BadQuery
+from cors_service.decision.own_origin import own_origin
 from cors_service.explain import Documents, Explanation, PageRequest, explain, explain_answers
 from cors_service.explain.exchange import CREDENTIALS, MODES, origin_of
 from cors_service.explain.explanation import Outcome
@@ -145,6 +146,17 @@ def _explanation(recorded: Recorded, documents: Documents | None, policy: str | 
 
 
 def _exchange(options: argparse.Namespace) -> PageRequest:
+    """Read what the page asks.
+
+    Raises:
+        ValueError: No page can make this request.
+    """
+    if own_origin(options.url) is None:
+        # It is not repeated, since a password may be in it.
+        raise ValueError(
+            "--url has no URL that a page can ask a service for: write http://, https://, ws:// or wss://, a host and "
+            "a path, without a user and a password"
+        )
     return PageRequest(
         page=origin_of(options.page),
         url=options.url,
