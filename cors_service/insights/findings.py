@@ -55,7 +55,7 @@ class Step(Struct, frozen=True):
         allowed: Requests other than preflights that were not refused.
         preflights: Preflights that were allowed.
         refused: Requests of both kinds that were refused.
-        other: Decisions of which more is not known.
+        other: Decisions about which nothing else is known.
     """
 
     at: str
@@ -142,7 +142,7 @@ def findings_of(sums: Sums, days: int = UNSEEN_DAYS, policy_set: PolicySet | Non
     Args:
         sums: What they say together.
         days: Days for which an origin must not have been seen to be named.
-        policy_set: The policies of which is said what nobody uses; by default all that the sums are about.
+        policy_set: The policies to say what nobody uses in; by default all that the sums are about.
     """
     active = sums.active
     if policy_set is None and active is not None:

@@ -30,9 +30,9 @@ class Kept(Struct, frozen=True):
 
     Attributes:
         browser: `chromium`, `firefox` or `webkit`.
-        seconds: For how long it keeps an answer: so long lives a grant that is taken back.
-        preflights: How many there were, of the max_age that the rule has; of a longer one, how many there would have
-            been at least, if everybody used this browser.
+        seconds: For how long it keeps an answer, so for how long a revoked grant lives on.
+        preflights: How many there were, with the rule's max_age; with a longer one, the least number that there would
+            have been if everybody used this browser.
     """
 
     browser: str
@@ -59,7 +59,7 @@ class RuleCost(Struct, frozen=True):
         policy: The name of the policy.
         rule: The number of the rule, from 1.
         preflights: Preflights that it allowed.
-        requests: Requests that it allowed with methods of which there were preflights.
+        requests: Requests that it allowed with methods that had preflights.
         credentials: Whether the rule allows credentials; then a max_age of more than an hour is worth a note.
         choices: What the rule has, and longer ones.
     """

@@ -18,7 +18,7 @@ class Point(NamedTuple):
         allowed: Requests other than preflights that were not refused.
         preflights: Preflights that were allowed.
         refused: Requests of both kinds that were refused.
-        other: Decisions of which more is not known.
+        other: Decisions about which nothing else is known.
     """
 
     at: int

@@ -85,7 +85,7 @@ class Unused(Struct, frozen=True):
         rules_count: Their number.
         origins: Origins and other patterns of other rules that were not seen for some time.
         origins_count: Their number.
-        sets: Origin sets of which nobody came by any pattern.
+        sets: Origin sets with no pattern that anybody used.
         sets_count: Their number.
         grants: What the other rules grant and nobody asked for.
         grants_count: Their number.
