@@ -69,8 +69,20 @@ def explain_answers(exchange: PageRequest, answers: Answers) -> Explanation:
         ValueError: No page can make this request.
     """
     asked = Asked(exchange)
-    engines, judged = _judged(asked, answers, ())
+    if answers == Answers() and _is_for_cors(asked):
+        message = "No answer is known: none came, or the browser recorded none. Its console says which."
+        engines = _engines.blocked_by_all(asked, Step.NETWORK_ERROR, "ERR_FAILED")
+        judged: tuple[ExchangeStep, ...] = (ExchangeStep("answer", "stops", message), *_elsewhere.steps(asked))
+    else:
+        engines, judged = _judged(asked, answers, ())
     return Explanation(exchange, (*asked.steps(), *judged), (), engines)
+
+
+def _is_for_cors(asked: Asked) -> bool:
+    """Whether the browser sends a request and looks for CORS headers in the answer."""
+    request = asked.request
+    is_sent = not asked.is_mixed and not is_forbidden_method(request.method)
+    return asked.exchange.mode == "cors" and is_sent and not request.same_origin
 
 
 def _judged(
@@ -104,8 +116,6 @@ def _judged(
 def _preflight(answers: Answers, decisions: tuple[Decision, ...], *, passes: bool) -> Iterator[ExchangeStep]:
     answer = answers.preflight
     if answer is None:
-        if answers.actual is None:
-            yield ExchangeStep("preflight-answer", "stops", "No answer to the preflight is known.")
         return
     received = as_lines(str(answer.status), answer.headers)
     words = _in_words(decisions[0]) if decisions else f"The preflight was answered with {answer.status}."

@@ -233,8 +233,12 @@ def test_redirected_request() -> None:
 
 def test_no_answer() -> None:
     """Without an answer there is nothing that a page could read."""
-    explanation = explain_answers(PageRequest(PAGE, API), Answers())
-    assert not explanation.passes
+    for method in ("GET", "PUT"):
+        explanation = explain_answers(PageRequest(PAGE, API, method), Answers())
+        assert not explanation.passes
+        # What its headers lack, nobody knows.
+        assert not any("Access-Control-Allow-Origin" in (seen.message or "") for seen in explanation.engines.values())
+        assert "No answer is known" in message(explanation, "answer")
 
 
 def test_json() -> None:
