@@ -131,7 +131,7 @@ def unrecognised() -> str:
     """Say that a text is none of the sentences."""
     return (
         "None of the known browsers prints this about CORS. Copy the whole line from the console, or look for one with "
-        "CORS, Access-Control or Cross-Origin in it."
+        "CORS, Access-Control or Cross-Origin in it. Only English is recognised: Firefox translates its sentences."
     )
 
 

@@ -74,6 +74,7 @@ def test_unknown(capsys: Captured) -> None:
     out, err = capsys.readouterr()
     assert out == ""
     assert "None of the known browsers prints this about CORS." in err
+    assert "Only English is recognised" in err
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["as-printed", "upside-down"])
