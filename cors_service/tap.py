@@ -139,10 +139,7 @@ class Options(PluginOptions):
         self["metrics-listen"].append(description)
 
     def opt_host(self, name: str) -> None:
-        """Answer callers that ask by this name, such as cors.internal or cors.internal:8080; repeatable.
-
-        Loopback names are always answered, and no others if --listen is a loopback address or a Unix socket.
-        """
+        """Answer to this name, such as cors.internal or cors.internal:8080, and to loopback names; repeatable."""
         self["host"].append(name)
 
     def settings(self) -> Settings:

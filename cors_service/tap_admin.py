@@ -41,14 +41,14 @@ class Options(PluginOptions):
             "auth",
             None,
             None,
-            "A TOML document that says who may do what, by token or certificate. Without it, only local listeners.",
+            "A TOML document that says who may do what, by token or certificate. Required to listen on a network.",
         ],
         number(
             "decision-ttl",
             int,
             _DEFAULTS.decision_ttl,
             0,
-            "Seconds for which callers of the services may use a decision again; as set there.",
+            "Seconds for which callers may use a decision again: the value that the services have.",
             LONGEST_TTL,
         ),
         number("max-body", int, _DEFAULTS.max_body, 1, "Bytes that the body of a request may have."),
@@ -75,10 +75,7 @@ class Options(PluginOptions):
     opt_l = opt_listen
 
     def opt_host(self, name: str) -> None:
-        """Answer callers that ask by this name, such as cors-admin.internal; repeatable.
-
-        Loopback names are always answered, and no others if --listen is a loopback address or a Unix socket.
-        """
+        """Answer to this name, such as cors-admin.internal, and to loopback names; repeatable."""
         self["host"].append(name)
 
     def settings(self) -> AdminSettings:

@@ -34,9 +34,7 @@ def add_command(commands: Commands, name: str, summary: str, *examples: str) -> 
 
 def add_links(parser: argparse.ArgumentParser) -> None:
     """Add the option `--follow-links`."""
-    parser.add_argument(
-        "--follow-links", action="store_true", help="read what links in a directory lead to, also outside of it"
-    )
+    parser.add_argument("--follow-links", action="store_true", help="follow links in the directory that lead out of it")
 
 
 def reader_limits(options: argparse.Namespace) -> ReaderLimits:

@@ -33,7 +33,7 @@ def add_push(commands: Commands) -> None:
         "push policies --to http://127.0.0.1:8081 --reason 'the new shop'",
         'push policies --to https://cors-admin.internal --reason "$CI_COMMIT_TITLE" --if-seq 41',
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="what replaces everything: a document or a directory")
+    parser.add_argument("path", type=Path, metavar="PATH", help="a document or a directory, which replaces everything")
     parser.add_argument("--to", required=True, metavar="URL", help="the address of cors-admin")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the ledger")
     parser.add_argument(
@@ -41,7 +41,7 @@ def add_push(commands: Commands) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
     parser.add_argument(
-        "--wait", type=int, default=5, metavar="SECONDS", help="how long replicas may take; 5 by default"
+        "--wait", type=int, default=5, metavar="SECONDS", help="how long to wait for replicas; by default, 5"
     )
     add_links(parser)
     parser.add_argument("--json", action="store_true", help="print the answer for programs")
