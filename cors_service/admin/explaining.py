@@ -16,7 +16,7 @@ from cors_service.admin.endpoint import AdminEndpoint, parameters
 from cors_service.decision import ActivePolicies
 from cors_service.explain import Answer as ServiceAnswer
 from cors_service.explain import Answers, Documents, Explanation, PageRequest, explain, explain_answers
-from cors_service.explain.exchange import Credentials, Mode, origin_of
+from cors_service.explain.exchange import Credentials, Mode, origin_of, url_of
 from cors_service.explain.written import in_json
 from cors_service.ledger.kept import Kept
 from cors_service.policy import PolicySet, Source
@@ -120,7 +120,7 @@ def _read(body: bytes) -> tuple[PageRequest, Answers | None]:
         asked = msgspec.json.decode(body, type=Asked)
         exchange = PageRequest(
             page=origin_of(asked.page),
-            url=asked.url,
+            url=url_of(asked.url),
             method=asked.method,
             headers=asked.headers,
             credentials=asked.credentials,

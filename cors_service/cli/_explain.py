@@ -17,9 +17,8 @@ from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.decision import BadQuery
-from cors_service.decision.own_origin import own_origin
 from cors_service.explain import Documents, Explanation, PageRequest, explain, explain_answers
-from cors_service.explain.exchange import CREDENTIALS, MODES, origin_of
+from cors_service.explain.exchange import CREDENTIALS, MODES, origin_of, url_of
 from cors_service.explain.explanation import Outcome
 from cors_service.explain.har import LARGEST, Recorded, read_har
 from cors_service.explain.messages import message_as_dict, message_in_text, unrecognised
@@ -146,20 +145,9 @@ def _explanation(recorded: Recorded, documents: Documents | None, policy: str | 
 
 
 def _exchange(options: argparse.Namespace) -> PageRequest:
-    """Read what the page asks.
-
-    Raises:
-        ValueError: No page can make this request.
-    """
-    if own_origin(options.url) is None:
-        # It is not repeated, since a password may be in it.
-        raise ValueError(
-            "--url has no URL that a page can ask a service for: write http://, https://, ws:// or wss://, a host and "
-            "a path, without a user and a password"
-        )
     return PageRequest(
         page=origin_of(options.page),
-        url=options.url,
+        url=url_of(options.url),
         method=options.method,
         headers=tuple(options.header),
         credentials=options.credentials,

@@ -110,3 +110,18 @@ def origin_of(page: str) -> str:
     if origin is None:
         raise ValueError(f"{shown(page)} is not the URL or the origin of a page")
     return origin
+
+
+def url_of(url: str) -> str:
+    """Give a URL that a page asks a service for, as it is.
+
+    Raises:
+        ValueError: It is relative, of another scheme, or with a user and a password.
+    """
+    if own_origin(url) is None:
+        # It is not repeated, since a password may be in it.
+        raise ValueError(
+            "no page can ask a service for this URL: write http://, https://, ws:// or wss://, a host and a path, "
+            "without a user and a password"
+        )
+    return url

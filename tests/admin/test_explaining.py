@@ -63,6 +63,7 @@ def test_answers(office: Office) -> None:
         {**ASKED, "method": "A B"},
         {**ASKED, "mode": "any"},
         {**ASKED, "more": 1},
+        {**ASKED, "url": "https://user:secret@shop.example/"},
         {**ASKED, "url": "x" * 9000},
         {**ASKED, "answers": {"actual": {"status": 7}}},
     ],

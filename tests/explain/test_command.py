@@ -120,9 +120,18 @@ def test_wrong_use(arguments: list[str], said: str, capsys: Captured) -> None:
         (["--policies", "shop.toml", *ASK, "--policy", "shops"], "shop"),
         (["--policies", "shop.toml", *ASK, "-X", "A B"], "not a token"),
         (["--policies", "shop.toml", "--page", "app", "--url", "https://a.example/"], "the origin of a page"),
-        (["--policies", "shop.toml", "--page", "null", "--url", "a.example/x"], "--url has no URL"),
-        (["--policies", "shop.toml", "--page", "null", "--url", "https://a:b@a.example/"], "--url has no URL"),
-        (["--policies", "shop.toml", "--page", "null", "--url", "ftp://a.example/"], "--url has no URL"),
+        (
+            ["--policies", "shop.toml", "--page", "null", "--url", "a.example/x"],
+            "no page can ask a service for this URL",
+        ),
+        (
+            ["--policies", "shop.toml", "--page", "null", "--url", "https://a:b@a.example/"],
+            "no page can ask a service for this URL",
+        ),
+        (
+            ["--policies", "shop.toml", "--page", "null", "--url", "ftp://a.example/"],
+            "no page can ask a service for this URL",
+        ),
         (["--har", "shop.toml"], "is not a recording"),
         (["--har", "none.har"], "none.har"),
     ],
