@@ -69,20 +69,23 @@ def explain_answers(exchange: PageRequest, answers: Answers) -> Explanation:
         ValueError: No page can make this request.
     """
     asked = Asked(exchange)
-    if answers == Answers() and _is_for_cors(asked):
+    if _is_unanswered(asked, answers):
         message = "No answer is known: none came, or the browser recorded none. Its console says which."
         engines = _engines.blocked_by_all(asked, Step.NETWORK_ERROR, "ERR_FAILED")
-        judged: tuple[ExchangeStep, ...] = (ExchangeStep("answer", "stops", message), *_elsewhere.steps(asked))
+        asking = _preflight(answers, (), passes=True)
+        judged: tuple[ExchangeStep, ...] = (*asking, ExchangeStep("answer", "stops", message), *_elsewhere.steps(asked))
     else:
         engines, judged = _judged(asked, answers, ())
     return Explanation(exchange, (*asked.steps(), *judged), (), engines)
 
 
-def _is_for_cors(asked: Asked) -> bool:
-    """Whether the browser sends a request and looks for CORS headers in the answer."""
+def _is_unanswered(asked: Asked, answers: Answers) -> bool:
+    """Whether the answer is missing that a browser would look into for CORS headers."""
     request = asked.request
     is_sent = not asked.is_mixed and not is_forbidden_method(request.method)
-    return asked.exchange.mode == "cors" and is_sent and not request.same_origin
+    if answers.actual is not None or asked.exchange.mode != "cors" or request.same_origin or not is_sent:
+        return False
+    return answers.preflight is None or not any(one.preflight for one in _engines.verdicts(asked, answers).values())
 
 
 def _judged(

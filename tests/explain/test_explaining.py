@@ -233,8 +233,9 @@ def test_redirected_request() -> None:
 
 def test_no_answer() -> None:
     """Without an answer there is nothing that a page could read."""
-    for method in ("GET", "PUT"):
-        explanation = explain_answers(PageRequest(PAGE, API, method), Answers())
+    allowed = Answer(204, (("Access-Control-Allow-Origin", PAGE), ("Access-Control-Allow-Methods", "PUT")))
+    for method, preflight in (("GET", None), ("PUT", None), ("PUT", allowed)):
+        explanation = explain_answers(PageRequest(PAGE, API, method), Answers(None, preflight))
         assert not explanation.passes
         # What its headers lack, nobody knows.
         assert not any("Access-Control-Allow-Origin" in (seen.message or "") for seen in explanation.engines.values())
