@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
+from weakref import finalize
 
 from msgspec import UNSET, Struct
 
@@ -96,6 +97,8 @@ class RollUps:
         """
         try:
             self._database = _opened(path)
+            # Also if nobody says that it is needed no more.
+            finalize(self, self._database.close)
             self._kinds: dict[_Kind, int] = {}
             self._refused = 0
             for number, *kind in self._database.execute("SELECT * FROM kind WHERE number != 0"):
@@ -355,6 +358,20 @@ def _opened(path: Path) -> sqlite3.Connection:
     """
     path.touch(_MODE)
     database = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        _check(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    """Make the tables in an empty file, and see that another one is ours.
+
+    Raises:
+        CannotKeep: It is not.
+    """
     with closing(database.execute("PRAGMA application_id")) as found:
         (application,) = found.fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -362,6 +379,4 @@ def _opened(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(_TABLES)
     elif (application, version) != (_APPLICATION, _VERSION):
-        database.close()
         raise CannotKeep(f"{path} is not a file of this program, or was written by a later version")
-    return database

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
+from weakref import finalize
 
 from msgspec import Struct
 
@@ -96,6 +97,8 @@ class Spool:
             self.damaged = path.with_name(f"{path.name}.damaged")
             path.replace(self.damaged)
             self._database = _opened(path)
+        # Also if nobody says that it is needed no more.
+        finalize(self, self._database.close)
         self._name, emitted, delivered, dropped = self._database.execute("SELECT * FROM account").fetchone()
         lines, self._bytes = self._database.execute(
             "SELECT coalesce(sum(lines), 0), coalesce(sum(length(body)), 0) FROM batch"

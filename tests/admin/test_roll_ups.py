@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_a_file_of_somebody_else(tmp_path: Path) -> None:
     (text := tmp_path / "text").write_text("something else, and longer than nothing" * 100)
     with pytest.raises(CannotKeep, match=r"text can't be used: file is not a database"):
         RollUps(text)
-    with sqlite3.connect(other := tmp_path / "other.db") as database:
+    with closing(sqlite3.connect(other := tmp_path / "other.db")) as database:
         database.execute("CREATE TABLE theirs (a)")
     with pytest.raises(CannotKeep, match=r"other\.db is not a file of this program"):
         RollUps(other)
