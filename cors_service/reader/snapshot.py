@@ -226,7 +226,8 @@ class SharedSnapshot(Snapshot):
 
     def expire(self) -> None:
         """Mark what is there as older than what becomes active, until that is saved."""
-        os.pwrite(self._descriptor, _OLDER, os.fstat(self._descriptor).st_size)
+        # Always in one place, which the next line covers.
+        os.pwrite(self._descriptor, _OLDER, self._size or os.fstat(self._descriptor).st_size)
 
     def save(self, good: GoodSet) -> None:
         """Add what has changed to what is there, or replace it; what is half written is of no use, which shows."""

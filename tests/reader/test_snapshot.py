@@ -326,6 +326,16 @@ def test_shared_changes(states: list[dict[str, int]]) -> None:
     second.close()
 
 
+def test_shared_and_older_for_long(shared: tuple[SharedSnapshot, SharedSnapshot]) -> None:
+    """However often something newer is given before it is saved, what is saved then is found."""
+    first, second = shared
+    first.save(GoodSet.of(read_document(document("one")), 5.0))
+    for _ in range(2_000):
+        first.expire()
+    first.save(good := GoodSet.of(read_document(document("one", "two")), 6.0))
+    assert second.load().revision == good.revision
+
+
 def test_shared_changes_are_small(shared: tuple[SharedSnapshot, SharedSnapshot]) -> None:
     """What a change to one of many documents adds does not grow with their number, and all of it stays bounded."""
     first, second = shared
