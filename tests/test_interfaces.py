@@ -47,6 +47,8 @@ from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.interfaces import IChangeStore
+from cors_service.ledger.memory import MemorySource
+from cors_service.ledger.source import IStoreSource
 from cors_service.observe.interfaces import IRequests, ITally
 from cors_service.observe.table import Table
 from cors_service.observe.tally import NoRequests, NoTally, Requests, Tally
@@ -179,6 +181,7 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     LivePolicies: (IPolicies, live),
     MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),
     MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
+    MemorySource: (IStoreSource, MemorySource),
     ReaderPolicyStore: (IPolicyStore, lambda: ReaderPolicyStore(Path("policies.toml"), Clock())),
     Credentials: (IOpenSSLServerConnectionCreator, lambda: Credentials(files())),
     HTTPSServerEndpoint: (IReloadingEndpoint, lambda: HTTPSServerEndpoint(MemoryReactor(), 0, files())),
@@ -245,6 +248,7 @@ def test_every_interface_has_a_provider() -> None:
         IPolicyStore,
         IReloadingEndpoint,
         IRequests,
+        IStoreSource,
         ITally,
     } == interfaces
     assert interfaces <= {interface for interface, _ in PROVIDERS.values()}

@@ -2,6 +2,7 @@
 
 * `entry` has the values, `edits` what somebody wants to change; `chain` checks whether a ledger is whole. All are pure.
 * `interfaces` says what a store of policies with a ledger is; `directory` has one: documents, with the ledger beside.
+* `source` says what replicas read of a store, and `memory` has one; `urls` finds the store that a URL names.
 * `editing` writes a change into a document and keeps its comments; `files` makes a change in one step.
 
 Nothing here imports Twisted.

@@ -1,0 +1,109 @@
+"""Which store a URL names. What reads and writes it is imported when it is needed, and not before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from cors_service.grammar.mistakes import cut
+from cors_service.ledger.interfaces import IChangeStore
+from cors_service.ledger.source import IStoreSource
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_READ: Final = {
+    "postgresql": ("cors_service.postgresql", "PostgreSQLSource"),
+    "postgres": ("cors_service.postgresql", "PostgreSQLSource"),
+    "etcd": ("cors_service.etcd", "EtcdSource"),
+    "etcds": ("cors_service.etcd", "EtcdSource"),
+    "https": ("cors_service.bundle", "BundleSource"),
+}
+_WRITTEN: Final = {
+    "postgresql": ("cors_service.postgresql", "PostgreSQLStore"),
+    "postgres": ("cors_service.postgresql", "PostgreSQLStore"),
+    "etcd": ("cors_service.etcd", "EtcdStore"),
+    "etcds": ("cors_service.etcd", "EtcdStore"),
+}
+_LONGEST_NAME: Final = 300
+
+
+class NoSuchStore(Exception):
+    """A URL does not name a store that can be used; the text is a sentence that says why, without anything secret."""
+
+
+def is_url(text: str) -> bool:
+    """Say whether a source is named by a URL, and not by a path."""
+    return _SCHEME.match(text) is not None
+
+
+def store_name(url: str) -> str:
+    """Name a store for people: its URL without user, password and options."""
+    found = _SCHEME.match(url)
+    if found is None:
+        return cut(ascii(url)[1:-1], _LONGEST_NAME)
+    rest, _, options = url[found.end() :].partition("?")
+    # A password may hold what should be encoded, even a question mark or a slash.
+    shown = "..." if "@" in options and "@" not in rest else rest.rpartition("@")[2].partition("#")[0]
+    return cut(ascii(f"{found[0]}{shown}")[1:-1], _LONGEST_NAME)
+
+
+def open_source(
+    url: str, *, keys: Sequence[Path] = (), key_threshold: int = 1, is_unsigned: bool = False
+) -> IStoreSource:
+    """Make what reads a store for a replica. Nothing is read yet.
+
+    Args:
+        url: The URL of the store.
+        keys: For a bundle: the files with the keys that its signatures are held against.
+        key_threshold: For a bundle: how many of them must have signed it.
+        is_unsigned: For a bundle: whether it may go without a signature.
+
+    Raises:
+        NoSuchStore: The URL names none.
+    """
+    make = _found(url, _READ)
+    if _scheme(url) == "https":
+        source: IStoreSource = make(url, keys=keys, key_threshold=key_threshold, is_unsigned=is_unsigned)
+    else:
+        source = make(url)
+    return source
+
+
+def open_store(url: str) -> IChangeStore:
+    """Make what writes a store. Nothing is read yet.
+
+    Args:
+        url: The URL of the store.
+
+    Raises:
+        NoSuchStore: The URL names none.
+    """
+    store: IChangeStore = _found(url, _WRITTEN)(url)
+    return store
+
+
+def _found(url: str, known: dict[str, tuple[str, str]]) -> Any:
+    scheme = _scheme(url)
+    if scheme not in known:
+        raise NoSuchStore(f"{scheme}:// is not a kind of store; {_list(known)} are.")
+    package, name = known[scheme]
+    try:
+        return getattr(import_module(package), name)
+    except ModuleNotFoundError as error:
+        if error.name == package:
+            raise NoSuchStore(f"{scheme}:// is not a kind of store that this version knows.") from None
+        extra = package.rpartition(".")[2]
+        message = f"{scheme}:// needs the package {error.name}: install cors-service[{extra}]."
+        raise NoSuchStore(message) from None
+
+
+def _scheme(url: str) -> str:
+    found = _SCHEME.match(url)
+    return "" if found is None else found[1].lower()
+
+
+def _list(known: dict[str, tuple[str, str]]) -> str:
+    *first, last = (f"{scheme}://" for scheme in known)
+    return f"{', '.join(first)} and {last}"
