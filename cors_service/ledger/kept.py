@@ -15,7 +15,15 @@ from cors_service.policy import PolicySet
 
 
 class StoreUnavailable(Exception):
-    """The store can't be read or written now; the text is a sentence that says why."""
+    """The store can't be read or written now; the text is a sentence that says why.
+
+    Attributes:
+        code: What `/v1/status` calls it.
+    """
+
+    def __init__(self, sentence: str, code: str = "store-unreachable") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class StoreIsWrong(Exception):
