@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from cors_service.access.callers import VERBS, Caller
 from cors_service.admin.desk import Desk
-from cors_service.ledger.directory import rfc3339
+from cors_service.ledger.appending import rfc3339
 from cors_service.web.answer import Answer
 from cors_service.web.callers import known_callers
 from cors_service.web.endpoint import Endpoint

@@ -25,7 +25,7 @@ from cors_service.browser.browsers import FIREFOX_MAX_AGE_CAP
 from cors_service.browser.cache import DEFAULT_MAX_AGE
 from cors_service.decision import Decision
 from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
-from cors_service.ledger.directory import rfc3339
+from cors_service.ledger.appending import rfc3339
 from cors_service.ledger.edits import Edit, as_document
 from cors_service.ledger.entry import Signed
 from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable

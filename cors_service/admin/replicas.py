@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from cors_service.ledger.directory import rfc3339
+from cors_service.ledger.appending import rfc3339
 from cors_service.ledger.entry import Head
 
 ALIVE_SECONDS: Final = 30.0

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +15,12 @@ from zope.interface import implementer
 
 from cors_service.algebra import Comparison, compare
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.ledger.appending import appended
 from cors_service.ledger.chain import differences, put, revision_by
+from cors_service.ledger.definitions import EMPTY
 from cors_service.ledger.editing import NotEditable, edited, new_document, read_structure
 from cors_service.ledger.edits import Body, Edit, as_document, check_bodies, digests_of
-from cors_service.ledger.entry import NO_ENTRY, TABLES, Entry, Head, Key, Signed
+from cors_service.ledger.entry import NO_ENTRY, TABLES, Head, Key, Signed
 from cors_service.ledger.files import LedgerFiles, Texts, hash_of_text
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable
@@ -34,7 +35,6 @@ from cors_service.reader.sources import is_document_name, look_at, shown_path
 FOUND: Final = "The documents as they were found."
 BY_HAND: Final = "The documents were changed in the directory."
 
-_EMPTY: Final = PolicySet.of((), {}, {})
 _BUSY: Final = "Somebody is writing the documents right now; try again in two seconds."
 _MOST_PARSED: Final = 64
 
@@ -127,7 +127,7 @@ class DirectoryStore:
             for name, (_, before) in plan.work.items():
                 if self._hash(name) != before:
                     raise StoreUnavailable(_BUSY)
-            signed = self._append(plan.base.head, plan.revision, plan, about, plan.work)
+            signed = self._append(plan.base.head, plan, about, plan.work)
             digests = dict(plan.base.digests)
             for touched in plan.changes:
                 put(digests, touched)
@@ -189,8 +189,8 @@ class DirectoryStore:
         good, mistakes = self._documents.good, self._documents.mistakes
         if good is None and mistakes is not None and look_at(self._path, self._limits):
             raise mistakes.with_traceback(None)
-        policy_set = _EMPTY if good is None else good.policy_set
-        now = revision(_EMPTY) if good is None else good.revision
+        policy_set = EMPTY if good is None else good.policy_set
+        now = revision(EMPTY) if good is None else good.revision
         kept = self.kept if self.kept is not None and self.kept.head == head else None
         if head is None:
             return self._adopt(head, None, policy_set)
@@ -222,26 +222,11 @@ class DirectoryStore:
             bodies=self.bodies(wanted),
             work={},
         )
-        signed = self._append(head, plan.revision, plan, _by_hand(head, comparison), {})
+        signed = self._append(head, plan, _by_hand(head, comparison), {})
         return Kept(head=signed.head, policy_set=policy_set, digests=after)
 
-    def _append(self, head: Head | None, new_revision: str, plan: Plan, about: About, texts: Texts) -> Signed:
-        entry = Entry(
-            seq=1 if head is None else head.seq + 1,
-            previous=NO_ENTRY if head is None else head.entry,
-            at=rfc3339(self._now()),
-            author=about.author,
-            approver=about.approver,
-            reason=about.reason,
-            request_id=about.request_id,
-            proposal=about.proposal,
-            revision=new_revision,
-            wider=about.wider,
-            narrower=about.narrower,
-            witness=about.witness,
-            changes=plan.changes,
-        )
-        signed = Signed.of(entry)
+    def _append(self, head: Head | None, plan: Plan, about: About, texts: Texts) -> Signed:
+        signed = appended(head, plan, about, self._now())
         bodies: dict[str, dict[str, Any]] = {}
         for touched in plan.changes:
             if touched.after is not None:
@@ -254,7 +239,7 @@ class DirectoryStore:
         """The policies of a head, out of the ledger."""
         try:
             bodies = self.bodies_at(head.seq)
-            return read_document(as_document(bodies)) if bodies else _EMPTY
+            return read_document(as_document(bodies)) if bodies else EMPTY
         except (LookupError, InvalidPolicies) as error:
             raise ValueError(
                 f"the ledger does not have the policies of {head.seq}: run `cors-service ledger verify`"
@@ -333,16 +318,7 @@ class DirectoryStore:
         return hash_of_text(path.read_bytes()) if path.exists() else None
 
 
-_NOTHING: Final = Head(seq=0, revision=revision(_EMPTY), entry=NO_ENTRY, format=1, at="")
-
-
-def rfc3339(seconds: float) -> str:
-    """Write a time in UTC, with milliseconds.
-
-    Args:
-        seconds: Since 1970.
-    """
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+_NOTHING: Final = Head(seq=0, revision=revision(EMPTY), entry=NO_ENTRY, format=1, at="")
 
 
 def _by_hand(head: Head | None, comparison: Comparison | None) -> About:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import Key, Kind, Signed
+from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About
 
 TEXTS = {
@@ -41,7 +41,7 @@ def about(author: str = "somebody", reason: str = "because") -> About:
     return About(author=author, reason=reason, request_id="a", wider=True, narrower=False)
 
 
-def change(store: DirectoryStore, *some: tuple[Kind, str, Any]) -> Signed:
+def change(store: IChangeStore, *some: tuple[Kind, str, Any]) -> Signed:
     """Make a change."""
     return store.commit(store.plan(store.read(), edits(*some)), about())
 
