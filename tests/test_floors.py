@@ -19,7 +19,7 @@ FLOORS = (
     {"wire", "limits", "reader", "access", "suites"},
     {"explain"},
     {"_twisted", "processes", "stopped", "ledger"},
-    {"store", "observe"},
+    {"store", "observe", "etcd"},
     {"web", "asking"},
     {"client", "review"},
     {"protect", "testing", "doctor", "admin"},
@@ -44,6 +44,7 @@ PURE = (
     "insights",
     "stopped",
     "ledger",
+    "etcd",
 )
 
 

@@ -45,6 +45,7 @@ from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
+from cors_service.etcd import EtcdSource, EtcdStore
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.memory import MemorySource
@@ -170,6 +171,8 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     Decider: (IDecider, lambda: Decider(POLICIES)),
     DecisionClient: (IDecider, lambda: DecisionClient("http://127.0.0.1:8080", reactor=Clock())),
     DirectoryStore: (IChangeStore, lambda: DirectoryStore(Path("policies"))),
+    EtcdSource: (IStoreSource, lambda: EtcdSource("etcd://127.0.0.1/cors")),
+    EtcdStore: (IChangeStore, lambda: EtcdStore("etcd://127.0.0.1/cors")),
     FilePolicyStore: (IPolicyStore, lambda: FilePolicyStore(Path("policies.toml"), Clock())),
     ShadowedPolicies: (IPolicies, lambda: ShadowedPolicies(live(), live())),
     FixedPolicies: (IPolicies, lambda: FixedPolicies(POLICIES)),

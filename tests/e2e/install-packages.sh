@@ -21,6 +21,8 @@ java openjdk-17-jdk-headless
 mvn maven
 prometheus prometheus
 promtool prometheus
+etcd etcd-server
+etcdctl etcd-client
 systemd-analyze systemd
 systemd-socket-activate systemd
 "

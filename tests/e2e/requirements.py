@@ -29,6 +29,8 @@ PACKAGES = {
     "mvn": "maven",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "etcd": "etcd-server",
+    "etcdctl": "etcd-client",
     "systemd-analyze": "systemd",
     "systemd-socket-activate": "systemd",
 }

@@ -1,0 +1,179 @@
+"""Makes a change in etcd: in one transaction that compares the head with what the change was planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from cors_service.etcd.answers import Range, Transaction
+from cors_service.etcd.gateway import LONG, Gateway
+from cors_service.etcd.keys import (
+    FIRST,
+    Keys,
+    new_generation,
+    read_entry,
+    read_pieces,
+    read_pointer,
+    write_pieces,
+    write_pointer,
+    write_record,
+)
+from cors_service.etcd.reading import At, Reading
+from cors_service.etcd.refusals import Refused
+from cors_service.ledger.edits import Body
+from cors_service.ledger.entry import Key, Signed, canonical
+from cors_service.ledger.kept import Outdated, StoreUnavailable
+
+MOST_OPERATIONS: Final = 128
+"""Of one transaction (--max-txn-ops)."""
+MOST_BYTES: Final = 1_400_000
+"""Of one request: etcd takes 1.5 MiB (--max-request-bytes), in its own encoding."""
+
+_PIECE: Final = 1_000_000
+_OPERATION_BYTES: Final = 64
+# How long a transaction may take that removes 100,000 keys.
+_VERY_LONG: Final = 30.0
+
+
+class Writing:
+    """Writes a store in etcd."""
+
+    def __init__(self, gateway: Gateway, keys: Keys, reading: Reading) -> None:
+        """Write by a gateway what is below keys."""
+        self._gateway = gateway
+        self._keys = keys
+        self._reading = reading
+        self._name = gateway.address.name
+
+    def commit(self, at: At, signed: Signed, bodies: Mapping[Key, Body]) -> None:
+        """Make a change.
+
+        Args:
+            at: The head that it follows, as it was read.
+            signed: Its entry.
+            bodies: The definitions that it writes.
+
+        Raises:
+            Outdated: The head is another one by now.
+            StoreUnavailable: It can't be written. Nothing is changed, or all will be.
+        """
+        generation = FIRST if at.pointer is None else at.pointer.generation
+        written = {key: canonical(body) for key, body in bodies.items()}
+        self._check_sizes(written)
+        record = write_record(signed, bodies)
+        operations = [*self._edits(generation, signed, written), _put(self._keys.change(signed.entry.seq), record)]
+        if len(operations) < MOST_OPERATIONS and sum(map(_size, operations)) < MOST_BYTES:
+            self._flip(at, signed, generation, operations, LONG)
+        else:
+            self._commit_large(at, signed, written, record)
+
+    def _commit_large(self, at: At, signed: Signed, written: Mapping[Key, bytes], record: bytes) -> None:
+        """Make a change by a new generation beside the one that is there."""
+        old = FIRST if at.pointer is None else at.pointer.generation
+        generation = new_generation(signed.entry.seq)
+        pieces = [record[start : start + _PIECE] for start in range(0, len(record), _PIECE)]
+        try:
+            self._put_all(self._copies(at, old, generation, signed))
+            self._put_all((self._keys.definition(generation, key), text) for key, text in written.items())
+            self._put_all((self._keys.piece(generation, index), piece) for index, piece in enumerate(pieces))
+            place = self._keys.change(signed.entry.seq)
+            removed = [_remove(*some) for some in self._keys.dead(generation, signed.entry.seq, old)]
+            self._flip(
+                at, signed, generation, [_put(place, write_pieces(generation, len(pieces))), *removed], _VERY_LONG
+            )
+        except Outdated:
+            with suppress(StoreUnavailable):
+                self._remove_generation(generation)
+            raise
+
+    def _flip(self, at: At, signed: Signed, generation: str, operations: list[Any], seconds: float) -> None:
+        """Let the head name a change, if it names still what the change follows.
+
+        It may arrive more than once, even much later, by a member that was stopped: only the first can find the head
+        that it compares with.
+        """
+        head, place = self._keys.head, self._keys.change(signed.entry.seq)
+        body = {
+            "compare": [{"key": head, "target": "MOD", "result": "EQUAL", "mod_revision": at.mod_revision}],
+            "success": [_put(head, write_pointer(signed.head, generation)), *operations],
+            "failure": [{"request_range": {"key": head}}, {"request_range": {"key": place}}],
+        }
+        try:
+            answer = self._gateway.call("kv/txn", body, Transaction, seconds)
+        except Refused:
+            # Etcd may say that it has no space, and yet have made the change.
+            if self._reading.at().head != signed.head:
+                raise
+            return
+        except StoreUnavailable as error:
+            message = f"{error} It is not known whether the change was made: look at the ledger."
+            raise StoreUnavailable(message, error.code) from None
+        if not answer.succeeded:
+            newest, change = answer.ranges()
+            self._check_made(newest, change, signed, generation)
+
+    def _check_made(self, newest: Range, change: Range, signed: Signed, generation: str) -> None:
+        """Raise `Outdated` unless it was this very change that took the place, asked for a first time."""
+        if not newest.kvs:
+            raise StoreUnavailable(f"Somebody has removed what {self._name} had: look at the prefix.")
+        value = change.kvs[0].value if change.kvs else b"{}"
+        pieces = read_pieces(value)
+        if pieces is None:
+            is_ours = bool(change.kvs) and read_entry(value) == signed
+        else:
+            is_ours = pieces.generation == generation
+        if not is_ours:
+            raise Outdated(read_pointer(newest.kvs[0].value, self._name).head)
+
+    def _edits(self, generation: str, signed: Signed, written: Mapping[Key, bytes]) -> Iterator[Any]:
+        for touched in signed.entry.changes:
+            place = self._keys.definition(generation, touched.key)
+            yield _remove(place) if touched.after is None else _put(place, written[touched.key])
+
+    def _copies(self, at: At, old: str, generation: str, signed: Signed) -> Iterator[tuple[bytes, bytes]]:
+        """Give what a change leaves as it is, at its new place."""
+        touched = {self._keys.definition(old, one.key) for one in signed.entry.changes}
+        start, end = self._keys.definitions(old)
+        new, _ = self._keys.definitions(generation)
+        for kv in self._reading.pages(start, end, at):
+            if kv.key not in touched:
+                yield new + kv.key[len(start) :], kv.value
+
+    def _put_all(self, puts: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put keys where nobody looks yet."""
+        batch: list[Any] = []
+        size = 0
+        for key, value in puts:
+            operation = _put(key, value)
+            size += _size(operation)
+            if batch and (len(batch) == MOST_OPERATIONS or size > MOST_BYTES):
+                self._gateway.call("kv/txn", {"success": batch}, Transaction, LONG)
+                batch, size = [], _size(operation)
+            batch.append(operation)
+        if batch:
+            self._gateway.call("kv/txn", {"success": batch}, Transaction, LONG)
+
+    def _remove_generation(self, generation: str) -> None:
+        some = (self._keys.definitions(generation), self._keys.pieces(generation))
+        body = {"success": [_remove(*one) for one in some]}
+        self._gateway.call("kv/txn", body, Transaction, LONG)
+
+    def _check_sizes(self, written: Mapping[Key, bytes]) -> None:
+        for key, text in written.items():
+            if len(text) > MOST_BYTES // 2:
+                message = f"The {key.kind} {key.name} is too large for etcd: write it as several, of 700 kB at most."
+                raise StoreUnavailable(message)
+
+
+def _put(key: bytes, value: bytes) -> dict[str, Any]:
+    return {"request_put": {"key": key, "value": value}}
+
+
+def _remove(key: bytes, end: bytes = b"") -> dict[str, Any]:
+    return {"request_delete_range": {"key": key, "range_end": end}}
+
+
+def _size(operation: dict[str, Any]) -> int:
+    [fields] = operation.values()
+    return _OPERATION_BYTES + sum(map(len, fields.values()))
