@@ -24,7 +24,7 @@ FLOORS = (
     ("policy", "access"),
     ("decision", "algebra", "insights"),
     ("wire", "limits", "reader", "suites", "stopped", "explain"),
-    ("processes", "ledger", "store", "observe"),
+    ("processes", "ledger", "store", "observe", "etcd"),
     ("web", "asking", "client", "protect", "review", "doctor", "admin"),
     ("server",),
     ("workers", "daemon", "tap", "tap_admin", "cli"),

@@ -9,7 +9,5 @@
 Nothing here imports Twisted, nor a client library: there is none that is alive and does without gRPC.
 """
 
-from cors_service.etcd.source import EtcdSource
-from cors_service.etcd.store import EtcdStore
-
-__all__ = ["EtcdSource", "EtcdStore"]
+from cors_service.etcd.source import EtcdSource as EtcdSource
+from cors_service.etcd.store import EtcdStore as EtcdStore
