@@ -18,8 +18,10 @@ FLOORS = (
     {"algebra", "insights"},
     {"wire", "limits", "reader", "access", "suites"},
     {"explain"},
-    {"_twisted", "processes", "stopped", "ledger"},
-    {"store", "observe", "etcd"},
+    {"stopped", "ledger"},
+    {"postgresql", "etcd"},
+    {"_twisted", "processes"},
+    {"store", "observe"},
     {"web", "asking"},
     {"client", "review"},
     {"protect", "testing", "doctor", "admin"},
@@ -45,6 +47,7 @@ PURE = (
     "stopped",
     "ledger",
     "etcd",
+    "postgresql",
 )
 
 

@@ -54,6 +54,7 @@ from cors_service.observe.interfaces import IRequests, ITally
 from cors_service.observe.table import Table
 from cors_service.observe.tally import NoRequests, NoTally, Requests, Tally
 from cors_service.policy import read_document
+from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore
 from cors_service.protect.site import ProtectedResource
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.https import Credentials, Files, HTTPSServerEndpoint, IReloadingEndpoint
@@ -185,6 +186,8 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     MemoryClient: (IDecider, lambda: MemoryClient({"version": 1, "policies": {"open": {"origins": ["*"]}}})),
     MemoryPolicyStore: (IPolicyStore, lambda: MemoryPolicyStore({})),
     MemorySource: (IStoreSource, MemorySource),
+    PostgreSQLSource: (IStoreSource, lambda: PostgreSQLSource("postgresql://localhost/cors")),
+    PostgreSQLStore: (IChangeStore, lambda: PostgreSQLStore("postgresql://localhost/cors")),
     ReaderPolicyStore: (IPolicyStore, lambda: ReaderPolicyStore(Path("policies.toml"), Clock())),
     Credentials: (IOpenSSLServerConnectionCreator, lambda: Credentials(files())),
     HTTPSServerEndpoint: (IReloadingEndpoint, lambda: HTTPSServerEndpoint(MemoryReactor(), 0, files())),

@@ -24,7 +24,7 @@ FLOORS = (
     ("policy", "access"),
     ("decision", "algebra", "insights"),
     ("wire", "limits", "reader", "suites", "stopped", "explain"),
-    ("processes", "ledger", "store", "observe", "etcd"),
+    ("processes", "ledger", "postgresql", "etcd", "store", "observe"),
     ("web", "asking", "client", "protect", "review", "doctor", "admin"),
     ("server",),
     ("workers", "daemon", "tap", "tap_admin", "cli"),

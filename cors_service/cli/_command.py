@@ -19,6 +19,7 @@ from cors_service.cli._ledger import add_ledger
 from cors_service.cli._push import add_pull, add_push
 from cors_service.cli._schema import add_schema
 from cors_service.cli._status import FAILED
+from cors_service.cli._store import add_store
 from cors_service.cli._test import add_test
 from cors_service.cli._token import add_token
 
@@ -34,6 +35,7 @@ _COMMANDS = (
     add_push,
     add_pull,
     add_ledger,
+    add_store,
     add_token,
 )
 

@@ -26,6 +26,10 @@ _WRITTEN: Final = {
     "etcd": ("cors_service.etcd", "EtcdStore"),
     "etcds": ("cors_service.etcd", "EtcdStore"),
 }
+_PREPARED: Final = {
+    "postgresql": ("cors_service.postgresql", "prepare_store"),
+    "postgres": ("cors_service.postgresql", "prepare_store"),
+}
 _LONGEST_NAME: Final = 300
 
 
@@ -82,6 +86,23 @@ def open_store(url: str) -> IChangeStore:
     """
     store: IChangeStore = _found(url, _WRITTEN)(url)
     return store
+
+
+def prepare_store(url: str) -> list[str]:
+    """Make a store ready for policies, as far as it is not; it may be repeated.
+
+    Args:
+        url: The URL of the store.
+
+    Returns:
+        What was done, a sentence each.
+
+    Raises:
+        NoSuchStore: The URL names none.
+        StoreUnavailable: It can't be done; the text is a sentence that says why.
+    """
+    done: list[str] = _found(url, _PREPARED)(url)
+    return done
 
 
 def _found(url: str, known: dict[str, tuple[str, str]]) -> Any:

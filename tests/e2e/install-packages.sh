@@ -19,6 +19,7 @@ node nodejs
 npm npm
 java openjdk-17-jdk-headless
 mvn maven
+pg_ctlcluster postgresql
 prometheus prometheus
 promtool prometheus
 etcd etcd-server

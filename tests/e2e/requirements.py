@@ -27,6 +27,7 @@ PACKAGES = {
     "npm": "npm",
     "java": "openjdk-17-jdk-headless",
     "mvn": "maven",
+    "pg_ctlcluster": "postgresql",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "etcd": "etcd-server",

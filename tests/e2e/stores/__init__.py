@@ -1,0 +1,1 @@
+"""Tests of stores that a fleet shares, on real servers."""

@@ -1,0 +1,47 @@
+"""`cors-service store`: make ready what a fleet keeps its policies in."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Final
+
+from cors_service.cli._arguments import Commands, add_command
+from cors_service.cli._status import ALLOWED, FAILED
+from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.urls import NoSuchStore, prepare_store, store_name
+
+URL: Final = "CORS_SERVICE_STORE"
+"""The variable that holds the URL: what stands in a command can be seen by everybody on the machine."""
+
+
+def add_store(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "store",
+        "make a store ready for policies: its schema and its roles; may be repeated, and says what it did",
+        "store init 'postgresql://owner@db.internal/cors?credentials=owner.toml'",
+    )
+    parser.add_argument("action", choices=["init"], metavar="init", help="what to do")
+    parser.add_argument("url", metavar="URL", nargs="?", help=f"the URL of the store; by default, that in ${URL}")
+    parser.add_argument("--json", action="store_true", help="print what was done for programs")
+    parser.set_defaults(run=_store)
+
+
+def _store(options: argparse.Namespace) -> int:
+    url: str = options.url or os.environ.get(URL, "")
+    if not url:
+        options.parser.error(f"name the URL of the store, or put it into ${URL}")
+    try:
+        done = prepare_store(url)
+    except (NoSuchStore, StoreUnavailable) as error:
+        print(f"cors-service store: {error}", file=sys.stderr)
+        return FAILED
+    if options.json:
+        print(json.dumps({"store": store_name(url), "done": done}))
+    else:
+        print("\n".join(done))
+    return ALLOWED

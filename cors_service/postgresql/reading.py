@@ -1,0 +1,195 @@
+"""What is read of the tables; everything but `newest` in a transaction, so that it is of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from psycopg.errors import UndefinedTable
+
+from cors_service.ledger.edits import Body
+from cors_service.ledger.entry import KINDS, Entry, Head, Key, Signed
+from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.source import Step
+from cors_service.policy.revision import VERSION as FORMAT
+from cors_service.postgresql.sentences import BROKEN, DOES_NOT_LOAD, INIT
+from cors_service.postgresql.session import Deadline, Rows
+
+VERSION: Final = 1
+"""That of the schema."""
+CHANNEL: Final = "cors_head"
+"""Where commits are announced."""
+MOST_STEPS: Final = 1000
+"""Changes that are followed one by one; behind more, it is quicker to read everything."""
+
+_HEAD: Final = """\
+SELECT seq, revision, encode(entry, 'hex'), format, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+FROM cors.head
+"""
+_ORIGIN: Final = """\
+SELECT (SELECT system_identifier FROM pg_control_system()), CASE WHEN pg_is_in_recovery()
+    THEN (SELECT timeline_id FROM pg_control_checkpoint())
+    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
+END
+WHERE has_function_privilege('pg_control_system()', 'execute')
+    AND has_function_privilege('pg_control_checkpoint()', 'execute')
+"""
+_DOCUMENTS: Final = "COPY cors.document (kind, name, body) TO STDOUT (FORMAT binary)"
+_ENTRIES: Final = """\
+SELECT seq, entry::text, encode(hash, 'hex') FROM cors.ledger WHERE seq > %s ORDER BY seq LIMIT %s
+"""
+_WRITTEN: Final = "SELECT seq, kind, name, body::text FROM cors.change WHERE seq > %s AND digest IS NOT NULL"
+_AT: Final = """\
+SELECT kind, name, body::text FROM (
+    SELECT DISTINCT ON (kind, name) kind, name, digest, body FROM cors.change
+    WHERE seq <= %s ORDER BY kind, name, seq DESC
+) AS newest WHERE digest IS NOT NULL
+"""
+# The hash of an entry is that of its text, so the server can check all of them, and how they follow each other.
+_BROKEN: Final = """\
+SELECT min(seq) FROM (
+    SELECT seq, entry, hash, lag(encode(hash, 'hex'), 1, '') OVER (ORDER BY seq) AS before,
+        row_number() OVER (ORDER BY seq) AS number
+    FROM cors.ledger
+) AS entries
+WHERE sha256(convert_to(entry::text, 'UTF8')) <> hash OR entry ->> 'previous' IS DISTINCT FROM before
+    OR entry ->> 'seq' IS DISTINCT FROM number::text OR seq <> number
+"""
+
+
+def check_schema(connection: Rows, name: str) -> None:
+    """Check that this program knows the schema.
+
+    Raises:
+        StoreUnavailable: It does not; the text is a sentence that says what to do.
+    """
+    try:
+        row = connection.execute("SELECT version FROM cors.version").fetchone()
+    except UndefinedTable:
+        row = None
+    if row is None:
+        raise StoreUnavailable(
+            f"{name} has no schema of cors-service in this database: run {INIT}, or name another database."
+        )
+    [version] = row
+    if version < VERSION:
+        raise StoreUnavailable(
+            f"{name} has the schema of an older cors-service: run {INIT}, which brings it up to date."
+        )
+    if version > VERSION:
+        raise StoreUnavailable(f"{name} has the schema of a newer cors-service: update this program.")
+
+
+def is_standby(connection: Rows) -> bool:
+    """Ask whether a server is a standby."""
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+    return row is not None and bool(row[0])
+
+
+def has_news(connection: Rows) -> bool:
+    """Take the notifications that have arrived, and say whether there were any."""
+    return len(list(connection.notifies(timeout=0))) > 0
+
+
+def newest(connection: Rows, name: str) -> Head:
+    """Read the newest change.
+
+    Raises:
+        StoreUnavailable: There is none, or it is in a format of another version.
+    """
+    row = connection.execute(_HEAD).fetchone()
+    if row is None:
+        raise StoreUnavailable(f"{name} has a schema, and nothing in it: run {INIT}.")
+    seq, revision, entry, document_format, at = row
+    if document_format > FORMAT:
+        raise StoreUnavailable(f"{name} has policies that a newer cors-service wrote: update this one.", DOES_NOT_LOAD)
+    return Head(seq=seq, revision=revision, entry=entry, format=document_format, at=at)
+
+
+def origin(connection: Rows) -> str | None:
+    """Read which history it is; None if the user may not know."""
+    row = connection.execute(_ORIGIN).fetchone()
+    return None if row is None else f"{row[0]}/{row[1]}"
+
+
+def written(connection: Rows, deadline: Deadline) -> dict[Key, bytes]:
+    """Read the JSON of all definitions."""
+    found: dict[Key, bytes] = {}
+    kinds = {kind.encode(): kind for kind in KINDS}
+    with connection.cursor() as cursor, cursor.copy(_DOCUMENTS) as copy:
+        for kind, name, body in copy.rows():
+            if kind not in kinds:
+                raise StoreUnavailable(
+                    "The store has definitions of a newer cors-service: update this one.", DOES_NOT_LOAD
+                )
+            found[Key(kinds[kind], name.decode())] = body
+            deadline.goes_on()
+    return found
+
+
+def written_at(connection: Rows, seq: int) -> dict[Key, Body] | None:
+    """Read all definitions as they were behind a change; None if there is no such change."""
+    if connection.execute("SELECT FROM cors.ledger WHERE seq = %s", (seq,)).fetchone() is None:
+        return None
+    return {Key(kind, name): msgspec.json.decode(body) for kind, name, body in connection.execute(_AT, (seq,))}
+
+
+def entries(connection: Rows, after: int, most: int) -> list[Signed]:
+    """Read entries of the ledger.
+
+    Raises:
+        StoreUnavailable: One of them is none.
+    """
+    return [_signed(*row) for row in connection.execute(_ENTRIES, (after, most))]
+
+
+def steps(connection: Rows, base: Head, head: Head) -> list[Step] | None:
+    """Read the changes from one to the newest.
+
+    Args:
+        connection: Where to read.
+        base: The change before the first.
+        head: The newest.
+
+    Returns:
+        The changes; None if they don't lead from the one to the other.
+    """
+    if not 0 <= head.seq - base.seq <= MOST_STEPS:
+        return None
+    known = entries(connection, base.seq - 1, MOST_STEPS + 1)
+    if not known or known[0].head != base or known[-1].head != head:
+        return None
+    signed = known[1:]
+    bodies: dict[int, dict[Key, Body]] = {}
+    for seq, kind, name, body in connection.execute(_WRITTEN, (base.seq,)) if signed else ():
+        bodies.setdefault(seq, {})[Key(kind, name)] = msgspec.json.decode(body)
+    return [Step(one, bodies.get(one.entry.seq, {})) for one in signed]
+
+
+def check_ledger(connection: Rows, name: str) -> None:
+    """Have the server check the whole ledger.
+
+    Raises:
+        StoreUnavailable: Somebody has tampered with it; the text names the first entry that does not fit.
+    """
+    row = connection.execute(_BROKEN).fetchone()
+    if row is not None and row[0] is not None:
+        raise StoreUnavailable(
+            f"Entry {row[0]} of the ledger of {name} was changed, or one before it is missing: "
+            "run `cors-service ledger verify`.",
+            BROKEN,
+        )
+
+
+def decoded(bodies: Mapping[Key, bytes]) -> dict[Key, Body]:
+    """Give definitions as JSON types."""
+    decoder = msgspec.json.Decoder()
+    return {key: decoder.decode(body) for key, body in bodies.items()}
+
+
+def _signed(seq: int, entry: str, entry_hash: str) -> Signed:
+    try:
+        return Signed(msgspec.json.decode(entry, type=Entry), entry_hash)
+    except msgspec.MsgspecError:
+        raise StoreUnavailable(f"Entry {seq} of the ledger was changed: it can't be read.", BROKEN) from None

@@ -1,0 +1,242 @@
+"""Tests of PostgreSQL as replicas read it: each failure happens to a real server."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from cors_service.ledger.chain import digests_of_entries
+from cors_service.ledger.edits import digest_of_body
+from cors_service.ledger.entry import Head, Key, Signed
+from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.source import Everything, IStoreSource
+from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store
+from tests.e2e.daemons import wait_for
+from tests.e2e.stores.conftest import Database, new_database
+from tests.e2e.stores.postgresql import Server, place, server
+from tests.ledger.stores import change
+
+LONG = 60.0
+"""More seconds than anything may take."""
+
+
+@pytest.fixture
+def store(database: Database) -> Iterator[PostgreSQLStore]:
+    """Give who writes."""
+    with closing(PostgreSQLStore(database.url())) as one:
+        yield one
+
+
+@pytest.fixture
+def source(database: Database) -> Iterator[PostgreSQLSource]:
+    """Give who reads, and what follows each time."""
+    with closing(PostgreSQLSource(database.url())) as one:
+        yield one
+
+
+def publish(store: PostgreSQLStore, number: int) -> Signed:
+    """Make a change."""
+    return change(store, ("policy", "shop", {"origins": [f"https://{number}.example.com"]}))
+
+
+def follow(source: IStoreSource, base: Head) -> Head:
+    """Follow changes, each of which fits the one before; give the newest."""
+    steps = source.since(base)
+    assert steps is not None
+    for step in steps:
+        entry = step.signed.entry
+        assert (entry.seq, entry.previous) == (base.seq + 1, base.entry)
+        for touched in entry.changes:
+            if touched.after is not None:
+                assert digest_of_body(touched.key, step.bodies[touched.key]) == touched.after
+        base = step.signed.head
+    return base
+
+
+def test_everything(store: PostgreSQLStore, source: PostgreSQLSource) -> None:
+    """What is read at once is of one moment, and says which history it is."""
+    empty = source.everything()
+    assert (empty.bodies, empty.head.seq) == ({}, 1)
+    publish(store, 1)
+    signed = change(store, ("origin-set", "all", ["https://a.example"]), ("policy", "pay", {"origins": ["@all"]}))
+    found = source.everything()
+    assert found == Everything(signed.head, found.bodies, empty.origin)
+    assert digests_of_entries(store.entries(0, 10)) == {
+        key: digest_of_body(key, one) for key, one in found.bodies.items()
+    }
+    assert found.origin is not None
+    assert found.origin.endswith("/1")
+
+
+def test_since(store: PostgreSQLStore, source: PostgreSQLSource) -> None:
+    """Changes are read whole and in order; those behind a change of another history can't be had."""
+    begun = source.everything().head
+    heads = [publish(store, number).head for number in range(3)]
+    assert follow(source, begun) == heads[2] == source.head()
+    assert follow(source, heads[1]) == heads[2]
+    assert source.since(heads[2]) == []
+    removed = change(store, ("policy", "shop", None), ("policy", "new", {"origins": ["*"]}))
+    steps = source.since(heads[2])
+    assert steps is not None
+    assert [set(step.bodies) for step in steps] == [{Key("policy", "new")}]
+    for other in (heads[0], removed.head):
+        assert source.since(Head(seq=other.seq, revision=other.revision, entry="00", format=1, at=other.at)) is None
+    assert source.since(Head(seq=9, revision="", entry="", format=1, at="")) is None
+
+
+def test_notified(store: PostgreSQLStore, source: PostgreSQLSource) -> None:
+    """A commit ends the wait, also one that came before the wait; without one, it ends by itself, or is ended."""
+    head = source.everything().head
+    publish(store, 1)
+    assert source.wait(LONG)
+    head = follow(source, head)
+    publish(store, 2)
+    head = follow(source, head)
+    publish(store, 3)
+    assert source.wait(LONG)
+    assert follow(source, head).seq == 4
+    while source.wait(0):
+        pass
+    source.wake()
+    assert not source.wait(LONG)
+
+
+def test_killed_backend(database: Database, store: PostgreSQLStore, source: PostgreSQLSource) -> None:
+    """Whoever kills the connection while changes are made, nothing of them is missed."""
+    head = source.everything().head
+    for number in range(5):
+        database.server.kill_backends()
+        publish(store, number)
+        database.server.kill_backends()
+        assert source.wait(LONG)
+        head = follow(source, head)
+        assert head.seq == number + 2
+        assert source.head() == head
+
+
+def test_one_connection(database: Database, store: PostgreSQLStore, source: PostgreSQLSource) -> None:
+    """Reading, listening and the barrier take one connection together."""
+    source.head()
+    publish(store, 1)
+    source.since(source.everything().head)
+    store.close()
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'cors-service'"
+    wait_for(lambda: database.server.sql("postgres", count, database.name) == [1], "one connection")
+
+
+def test_tampered(database: Database, store: PostgreSQLStore) -> None:
+    """Whoever asks for the newest change learns which entry was changed by hand; definitions still come."""
+    for number in range(3):
+        publish(store, number)
+    with closing(PostgreSQLSource(database.url(), check_seconds=0)) as source:
+        head = source.head()
+        tamper = "UPDATE cors.ledger SET entry = replace(entry::text, 'because', 'why')::json WHERE seq = 3"
+        database.sql(f"SET session_replication_role = replica; {tamper}")
+        problem = wait_for(lambda: problem_of(source), "the next check")
+        assert problem.code == "store-ledger-broken"
+        assert str(problem).startswith("Entry 3 of the ledger of")
+        assert source.everything().head == head
+
+
+def problem_of(source: IStoreSource) -> StoreUnavailable | None:
+    """What keeps a source from saying what is newest; None if nothing does."""
+    try:
+        source.head()
+    except StoreUnavailable as problem:
+        return problem
+    return None
+
+
+def test_closed(source: PostgreSQLSource) -> None:
+    """Whoever closes it ends the wait of another thread, and nothing is read any more."""
+    source.everything()
+    source.close()
+    source.wait(LONG)
+    with pytest.raises(StoreUnavailable, match="was closed"):
+        source.head()
+
+
+def test_frozen() -> None:
+    """A server that stands still is given up with a sentence; when it goes on, so does the source."""
+    with server() as one:
+        database = new_database(one)
+        prepare_store(database.url())
+        with closing(PostgreSQLSource(database.url())) as source, closing(PostgreSQLStore(database.url())) as store:
+            head = source.everything().head
+            store.read()
+            one.freeze()
+            for ask in (source.head, store.read):
+                with pytest.raises(StoreUnavailable, match="does not answer within 5 seconds"):
+                    ask()
+            one.let_go()
+            publish(store, 1)
+            assert follow(source, head) == source.head()
+            one.stop(signal.SIGQUIT)
+            with pytest.raises(StoreUnavailable, match=r"does not listen there|has closed the connection"):
+                source.head()
+            with pytest.raises(StoreUnavailable, match="does not listen there"):
+                source.since(head)
+            one.start()
+            assert follow(source, head) == source.head()
+
+
+def test_standby_and_failover() -> None:
+    """A standby is followed, without the barrier; behind a failover that lost commits, they are seen to be gone."""
+    with place() as directory:
+        primary, standby = Server(directory / "primary"), Server(directory / "standby")
+        try:
+            primary.make()
+            primary.start()
+            database = new_database(primary)
+            prepare_store(database.url())
+            standby.copy_of(primary)
+            standby.start()
+            both = f"{database.url()}".replace(f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/")
+            with (
+                closing(PostgreSQLStore(both)) as store,
+                closing(PostgreSQLSource(both)) as follower,
+                closing(PostgreSQLSource(standby.url(database.name))) as reader,
+            ):
+                check_standby(store, reader)
+                check_failover(primary, standby, store, follower, reader)
+        finally:
+            standby.stop(signal.SIGQUIT)
+            primary.stop(signal.SIGQUIT)
+
+
+def check_standby(store: PostgreSQLStore, reader: PostgreSQLSource) -> None:
+    """What a standby has is followed by looking; what is newest, it can't know."""
+    head = reader.everything().head
+    newest = publish(store, 1).head
+    wait_for(lambda: reader.wait(0.05) and follow(reader, head) == newest, "the standby")
+    with pytest.raises(StoreUnavailable, match="is a standby, so it may lack the newest change: name the primary"):
+        reader.head()
+
+
+def check_failover(
+    primary: Server, standby: Server, store: PostgreSQLStore, follower: PostgreSQLSource, reader: PostgreSQLSource
+) -> None:
+    """Promote the standby, which lacks what was written last."""
+    before = follower.everything()
+    wait_for(lambda: reader.since(before.head) == [], "the standby")
+    standby.stop()
+    lost = [publish(store, number).head for number in (2, 3)][-1]
+    assert follow(follower, before.head) == lost == follower.head()
+    primary.stop(signal.SIGQUIT)
+    standby.start()
+    standby.promote()
+    assert follower.since(lost) is None
+    after = follower.everything()
+    assert (after.head, after.bodies) == (before.head, before.bodies)
+    assert after.origin is not None
+    assert before.origin is not None
+    assert after.origin.split("/")[0] == before.origin.split("/")[0]
+    assert (before.origin.split("/")[1], after.origin.split("/")[1]) == ("1", "2")
+    assert follower.head() == reader.head() == before.head
+    other = [publish(store, number).head for number in (4, 5)][-1]
+    assert other.seq == lost.seq
+    assert follower.since(lost) is None
+    assert follow(follower, before.head) == other == follower.head()
