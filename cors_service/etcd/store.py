@@ -116,7 +116,8 @@ class EtcdStore(DefinitionStore):
         head = at.head or NO_CHANGE
         definitions = Definitions.of(read_bodies(self.name, written)) if written else NOTHING
         if definitions.revision != head.revision:
-            message = f"Somebody has changed what {self.name} has, without an entry in the ledger: restore a backup."
+            how = "`cors-service store init URL` puts it back"
+            message = f"Somebody has changed what {self.name} has, without an entry in the ledger: {how}."
             raise StoreUnavailable(message, "store-revision-differs")
         self.written = written
         self._keep(head, definitions)

@@ -68,6 +68,26 @@ class Writing:
         else:
             self._commit_large(at, signed, written, record)
 
+    def restore(self, at: At, texts: Mapping[Key, bytes | None]) -> None:
+        """Put definitions back, as long as no change comes between.
+
+        Args:
+            at: The head that they belong to, as it was read.
+            texts: Their JSON; None for one that is to be removed.
+
+        Raises:
+            Outdated: The head is another one by now.
+            StoreUnavailable: They can't be written.
+        """
+        assert at.pointer is not None
+        places = {self._keys.definition(at.pointer.generation, key): text for key, text in texts.items()}
+        for batch in _batches(_remove(key) if text is None else _put(key, text) for key, text in places.items()):
+            body = {"compare": [self._is_at(at)], "success": batch, "failure": [_read(self._keys.head)]}
+            answer = self._gateway.call("kv/txn", body, Transaction, LONG)
+            if not answer.succeeded:
+                [newest] = answer.ranges()
+                raise Outdated(read_pointer(newest.kvs[0].value, self._name).head)
+
     def _commit_large(self, at: At, signed: Signed, written: Mapping[Key, bytes], record: bytes) -> None:
         """Make a change by a new generation beside the one that is there."""
         old = FIRST if at.pointer is None else at.pointer.generation
@@ -95,9 +115,9 @@ class Writing:
         """
         head, place = self._keys.head, self._keys.change(signed.entry.seq)
         body = {
-            "compare": [{"key": head, "target": "MOD", "result": "EQUAL", "mod_revision": at.mod_revision}],
+            "compare": [self._is_at(at)],
             "success": [_put(head, write_pointer(signed.head, generation)), *operations],
-            "failure": [{"request_range": {"key": head}}, {"request_range": {"key": place}}],
+            "failure": [_read(head), _read(place)],
         }
         try:
             answer = self._gateway.call("kv/txn", body, Transaction, seconds)
@@ -112,6 +132,10 @@ class Writing:
         if not answer.succeeded:
             newest, change = answer.ranges()
             self._check_made(newest, change, signed, generation)
+
+    def _is_at(self, at: At) -> dict[str, Any]:
+        """What to compare: whether the head is still the one that was read."""
+        return {"key": self._keys.head, "target": "MOD", "result": "EQUAL", "mod_revision": at.mod_revision}
 
     def _check_made(self, newest: Range, change: Range, signed: Signed, generation: str) -> None:
         """Raise `Outdated` unless it was this very change that took the place, asked for a first time."""
@@ -142,16 +166,7 @@ class Writing:
 
     def _put_all(self, puts: Iterable[tuple[bytes, bytes]]) -> None:
         """Put keys where nobody looks yet."""
-        batch: list[Any] = []
-        size = 0
-        for key, value in puts:
-            operation = _put(key, value)
-            size += _size(operation)
-            if batch and (len(batch) == MOST_OPERATIONS or size > MOST_BYTES):
-                self._gateway.call("kv/txn", {"success": batch}, Transaction, LONG)
-                batch, size = [], _size(operation)
-            batch.append(operation)
-        if batch:
+        for batch in _batches(_put(key, value) for key, value in puts):
             self._gateway.call("kv/txn", {"success": batch}, Transaction, LONG)
 
     def _remove_generation(self, generation: str) -> None:
@@ -164,6 +179,24 @@ class Writing:
             if len(text) > MOST_BYTES // 2:
                 message = f"The {key.kind} {key.name} is too large for etcd: write it as several, of 700 kB at most."
                 raise StoreUnavailable(message)
+
+
+def _batches(operations: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Group operations into transactions as large as etcd takes."""
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for operation in operations:
+        size += _size(operation)
+        if batch and (len(batch) == MOST_OPERATIONS or size > MOST_BYTES):
+            yield batch
+            batch, size = [], _size(operation)
+        batch.append(operation)
+    if batch:
+        yield batch
+
+
+def _read(key: bytes) -> dict[str, Any]:
+    return {"request_range": {"key": key}}
 
 
 def _put(key: bytes, value: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cors_service.etcd import EtcdSource, EtcdStore
+from cors_service.etcd import EtcdSource, EtcdStore, prepare_store
 from cors_service.ledger.chain import verify
 from cors_service.ledger.definitions import Definitions
 from cors_service.ledger.entry import Key
@@ -225,6 +225,29 @@ def test_changed_by_hand(url: str, cluster: Cluster, prefix: str) -> None:
     for read in (EtcdStore(url).read, EtcdSource(url).everything):
         with pytest.raises(StoreUnavailable, match=r"has a definition that is not JSON: .*\.$"):
             read()
+
+
+def test_prepared(cluster: Cluster, prefix: str) -> None:
+    """A store that is made ready has a ledger without policies, may be made ready again, and takes changes."""
+    url = cluster.url(prefix)
+    assert prepare_store(url) == [f"Began the ledger below {prefix}: there are no policies yet."]
+    there = f"The ledger below {prefix} is there already, with 1 entry."
+    assert prepare_store(url) == [there]
+    assert (EtcdStore(url).read().head.seq, EtcdSource(url).everything().bodies) == (1, {})
+    assert changed(url, *FIRST).entry.seq == 2
+
+
+def test_put_back(url: str, cluster: Cluster, prefix: str) -> None:
+    """What somebody changed past the ledger is put back as the ledger has it."""
+    before = EtcdStore(url).read()
+    cluster.put(f"{prefix}/d/0/policy/shop", '{"origins": ["*"]}')
+    cluster.put(f"{prefix}/d/0/policy/more", '{"origins": ["*"]}')
+    cluster.remove(f"{prefix}/d/0/policy/old")
+    assert prepare_store(url) == [
+        f"The ledger below {prefix} is there already, with 1 entry.",
+        "Restored what was changed by hand: policy more, policy old, policy shop.",
+    ]
+    assert EtcdStore(url).read() == before
 
 
 def test_others_change(url: str) -> None:
