@@ -29,6 +29,8 @@ _WRITTEN: Final = {
 _PREPARED: Final = {
     "postgresql": ("cors_service.postgresql", "prepare_store"),
     "postgres": ("cors_service.postgresql", "prepare_store"),
+    "etcd": ("cors_service.etcd", "prepare_store"),
+    "etcds": ("cors_service.etcd", "prepare_store"),
 }
 _LONGEST_NAME: Final = 300
 
