@@ -22,6 +22,7 @@ MOST_ENTRIES: Final = 1000
 
 _LONGEST: Final = 1024 * 1024
 _NAME: Final = "^[A-Za-z0-9._-]{1,128}$"
+_PERSON: Final = "^[!-~]{1,128}$"
 _SECOND: Final = "second_person"
 _STEPS: Final = {"type": "array", "minItems": 1}
 _VERBS: Final = {**_STEPS, "items": {"type": "string", "enum": list(VERBS)}}
@@ -50,6 +51,7 @@ _SCHEMA: Final[dict[str, Any]] = {
             sha256={"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"},
         ),
         "certificates": _entries(subject={"type": "string"}),
+        "people": _entries(person={"type": "string", "pattern": _PERSON}),
     },
     "additionalProperties": False,
 }
@@ -59,6 +61,7 @@ _TYPES: Final = {"array": "a list", "boolean": "true or false", "object": "a tab
 _MALFORMED: Final = {
     "name": ("name-malformed", "A name has letters, digits and ._- alone, 128 characters at most."),
     "sha256": ("hash-malformed", "This is not a SHA-256: 64 hexadecimal digits, as `cors-service token` prints them."),
+    "person": ("person-malformed", "The name of a person has visible ASCII characters alone, 128 at most."),
     "policies": ("prefix-malformed", "This is not the beginning of the name of a policy."),
 }
 
@@ -104,7 +107,7 @@ def read_access(text: str, name: str | None = None) -> Access:
     document, mistakes = _parsed(text)
     if not mistakes:
         mistakes = [*_misfits(document), *_repeated(document), *_bad_subjects(document)]
-    if not mistakes and not any(document.get(key) for key in ("tokens", "certificates")):
+    if not mistakes and not any(document.get(key) for key in ("tokens", "certificates", "people")):
         hint = "Add an entry of [[tokens]], as `cors-service token NAME` prints it."
         mistakes.append(AccessError("nobody", "The document has no token and no certificate.", hint=hint))
     if mistakes:
@@ -114,6 +117,7 @@ def read_access(text: str, name: str | None = None) -> Access:
         certificates={
             canonical_subject(entry["subject"]): _caller(entry, "subject") for entry in document.get("certificates", ())
         },
+        people={entry["person"]: _caller(entry, "person") for entry in document.get("people", ())},
     )
 
 
@@ -180,6 +184,7 @@ def _repeated(document: dict[str, Any]) -> Iterator[AccessError]:
         ("tokens", "name", str),
         ("tokens", "sha256", str.lower),
         ("certificates", "subject", _canonical_or_none),
+        ("people", "person", str),
     ):
         yield from _repeated_in(document, table, key, normal)
 

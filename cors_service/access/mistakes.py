@@ -18,6 +18,7 @@ CODES: Final = frozenset(
         "name-malformed",
         "hash-malformed",
         "subject-malformed",
+        "person-malformed",
         "prefix-malformed",
         "unknown-verb",
         "duplicate",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NamedTuple, get_args
 from cors_service.access.callers import Caller
 from cors_service.admin.conditions import check_head, seconds_to_wait, tags
 from cors_service.admin.definitions import checked_reason, pointer, visible
+from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, flag, parameters, request_id
 from cors_service.admin.making import Order, carry_out
 from cors_service.grammar.mistakes import Path
@@ -100,23 +101,34 @@ class RollbackEndpoint(BulkEndpoint):
         to = fields.get("to")
         if not isinstance(to, int) or isinstance(to, bool) or to < 1:
             raise _malformed("The member to must be the number of a change.")
-        return _Asked(lambda kept: self._edits(kept, to), lambda _: None)
+        return _Asked(lambda kept: rollback_edits(self.desk, kept, to), lambda _: None)
 
-    def _edits(self, kept: Kept, to: int) -> list[Edit]:
-        if to > kept.head.seq:
-            raise Problem(404, "unknown-change", f"There is no change {to}; the newest is {kept.head.seq}.")
-        store = self.desk.changes.store
-        then = digests_of_entries(store.entries(0, to))
-        try:
-            bodies = store.bodies_at(to)
-        except LookupError as error:
-            raise Problem(404, "unknown-change", str(error)) from None
-        changed = sorted(key for key in then.keys() | kept.digests.keys() if then.get(key) != kept.digests.get(key))
-        for key in then.keys() & set(changed):
-            if digest_of_body(key, bodies[key]) != then[key]:
-                detail = f"What the ledger has of {key.kind} {key.name} was changed: run `cors-service ledger verify`."
-                raise Problem(409, "ledger-broken", detail)
-        return [Edit(key, bodies.get(key)) for key in changed]
+
+def rollback_edits(desk: Desk, kept: Kept, to: int) -> list[Edit]:
+    """Give what leads back to the definitions that there were behind a change.
+
+    Args:
+        desk: What resources share.
+        kept: What is there.
+        to: The number of the change.
+
+    Raises:
+        Problem: The ledger does not have them.
+    """
+    if to > kept.head.seq:
+        raise Problem(404, "unknown-change", f"There is no change {to}; the newest is {kept.head.seq}.")
+    store = desk.changes.store
+    then = digests_of_entries(store.entries(0, to))
+    try:
+        bodies = store.bodies_at(to)
+    except LookupError as error:
+        raise Problem(404, "unknown-change", str(error)) from None
+    changed = sorted(key for key in then.keys() | kept.digests.keys() if then.get(key) != kept.digests.get(key))
+    for key in then.keys() & set(changed):
+        if digest_of_body(key, bodies[key]) != then[key]:
+            detail = f"What the ledger has of {key.kind} {key.name} was changed: run `cors-service ledger verify`."
+            raise Problem(409, "ledger-broken", detail)
+    return [Edit(key, bodies.get(key)) for key in changed]
 
 
 def _fields(value: object, members: frozenset[str]) -> Mapping[str, Any]:

@@ -91,6 +91,20 @@ class AdminEndpoint(Endpoint):
         """The names by which the process is asked; None for any."""
         return self.desk.hosts
 
+    def known(self, request: AnyRequest) -> list[Caller]:
+        """The known callers that a request shows to be from: one, as a rule."""
+        if self.desk.access is None:
+            return [LOCAL]
+        return list(known_callers(request, self.desk.access.active))
+
+    def check_sender(self, request: AnyRequest) -> None:
+        """Refuse a request to change something that a page of another origin sends.
+
+        Raises:
+            Problem: One sent it.
+        """
+        refuse_foreign_page(request)
+
     def later(self, make: Callable[[], Coroutine[Deferred[Any], Any, Answer]]) -> Later:
         """Give an answer that something has to be waited for.
 
@@ -117,7 +131,7 @@ class AdminEndpoint(Endpoint):
         caller = None
         try:
             if changes:
-                _refuse_foreign_page(request)
+                self.check_sender(request)
             caller = self._caller(request, method)
             found = answer(request, caller)
         except Problem as problem:
@@ -169,10 +183,8 @@ class AdminEndpoint(Endpoint):
         Raises:
             Problem: It is not known, or may not do this.
         """
-        if self.desk.access is None:
-            return LOCAL
+        known = self.known(request)
         verbs = self.verbs["GET" if method == "HEAD" else method]
-        known = list(known_callers(request, self.desk.access.active))
         for caller in known:
             if not caller.verbs.isdisjoint(verbs):
                 return caller
@@ -240,7 +252,7 @@ def number(found: Mapping[str, str], name: str, default: int, most: int) -> int:
     return value
 
 
-def _refuse_foreign_page(request: AnyRequest) -> None:
+def refuse_foreign_page(request: AnyRequest) -> None:
     """Refuse what a page of another origin sends: it needs no CORS to send it, and no token where there is none.
 
     Sec-Fetch-Site and Origin are set by browsers, not by pages (https://www.w3.org/TR/fetch-metadata/,

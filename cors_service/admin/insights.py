@@ -17,14 +17,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cors_service.access.callers import Caller
+from cors_service.admin.compiled import Compiled
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, number, parameters
 from cors_service.admin.roll_ups import DAY, HOUR, KEPT_DAYS, MINUTE, CannotKeep, RollUps, Taken
 from cors_service.admin.tree import AdminTree
-from cors_service.decision import ActivePolicies
 from cors_service.insights.findings import Findings, Step, Traffic, findings_of
 from cors_service.insights.lines import instant_of, seconds_of
-from cors_service.insights.sums import Sums
+from cors_service.insights.sums import RuleSums, Sums
 from cors_service.insights.unused import UNSEEN_DAYS
 from cors_service.insights.written import in_json
 from cors_service.policy import PolicySet
@@ -47,7 +47,11 @@ _Result = TypeVar("_Result")
 
 
 class KeptDecisions(Service):
-    """Keeps reported decisions in a file. Another thread reads and writes it, so that the reactor never waits."""
+    """Keeps reported decisions in a file. Another thread reads and writes it, so that the reactor never waits.
+
+    Attributes:
+        compiled: The policies by which decisions are judged.
+    """
 
     _log: Final = Logger()
 
@@ -73,7 +77,7 @@ class KeptDecisions(Service):
         # Who reads does not keep those waiting who write.
         self._written, self._read = RollUps(path), RollUps(path)
         self._writing, self._reading = DeferredLock(), DeferredLock()
-        self._active: ActivePolicies | None = None
+        self.compiled = Compiled()
         self._said: set[str] = set()
         self._forgetting = LoopingCall(self.forget)
         self._forgetting.clock = clock
@@ -141,14 +145,29 @@ class KeptDecisions(Service):
             return wanted is None or (policy is not None and wanted(policy))
 
         def look(file: RollUps) -> Findings:
-            if self._active is None or self._active.policy_set is not policy_set:
-                self._active = ActivePolicies(policy_set)
-            sums = Sums(self._active)
+            sums = Sums(self.compiled.of(policy_set))
             sums.add_all(file.lines(begin, end, is_wanted))
             hours = [Step(instant_of(one.at), *one[1:]) for one in file.hours(begin, end, is_wanted)]
             findings = findings_of(sums, days, policy_set if wanted is None else _part(policy_set, wanted))
             instances = len(file.instances(begin))
             return msgspec.structs.replace(findings, traffic=Traffic(HOUR, hours), instances=instances)
+
+        return self.look(look)
+
+    def uses(self, policy_set: PolicySet, policy: str, begin: int, end: int) -> Deferred[dict[int, RuleSums]]:
+        """Say how often each rule of a policy decided; rules that did not are left out.
+
+        Args:
+            policy_set: The policies of today: what other revisions decided is given to the rules that would decide now.
+            policy: The name of the policy.
+            begin: Seconds since 1970, a whole hour.
+            end: The first second that is not asked about.
+        """
+
+        def look(file: RollUps) -> dict[int, RuleSums]:
+            sums = Sums(self.compiled.of(policy_set))
+            sums.add_all(file.lines(begin, end, lambda name: name == policy))
+            return {number: found for (_, number), found in sums.rules.items()}
 
         return self.look(look)
 

@@ -102,6 +102,15 @@ async def carry_out(desk: Desk, order: Order) -> Answer:
     Raises:
         Problem: It can't be done.
     """
+    return _answer(desk, order, await make_change(desk, order))
+
+
+async def make_change(desk: Desk, order: Order) -> Made:
+    """Do what a request asks for.
+
+    Raises:
+        Problem: It can't be done.
+    """
     try:
         made = await desk.changes.work(lambda kept: _make(desk, order, kept))
     except InvalidPolicies as invalid:
@@ -121,7 +130,7 @@ async def carry_out(desk: Desk, order: Order) -> Answer:
         raise Problem(503, "store-unavailable", f"The proposal can't be kept: {error.strerror}.", _RETRY) from None
     if made.signed is not None and order.wait:
         await _replicas(desk, order.wait)
-    return _answer(desk, order, made)
+    return made
 
 
 def check_scope(caller: Caller, before: PolicySet, after: PolicySet, comparison: Comparison) -> None:
@@ -267,7 +276,7 @@ def _answer(desk: Desk, order: Order, made: Made) -> Answer:
         "proposal": None if made.proposal is None else made.proposal.id,
         **told,
         "fleet": fleet(desk),
-        **_clock(desk, made),
+        **revocation(desk, made),
     }
     headers = {"Cache-Control": NO_STORE}
     tag = None if made.proposal is not None or order.is_dry else order.tag(desk.changes.kept)
@@ -280,7 +289,7 @@ def _answer(desk: Desk, order: Order, made: Made) -> Answer:
     return Answer(made.status, JSON, write_json(body), headers)
 
 
-def _clock(desk: Desk, made: Made) -> dict[str, str | None]:
+def revocation(desk: Desk, made: Made) -> dict[str, str | None]:
     """Say until when what was let through lives on: with those who asked replicas, and in browsers."""
     clock: dict[str, str | None] = dict.fromkeys(
         ("enforced_everywhere_at", "decisions_cached_until", "preflights_cached_until")

@@ -86,6 +86,28 @@ class Taken(Struct, frozen=True):
     why: str = ""
 
 
+class RefusedOrigin(Struct, frozen=True):
+    """Requests of an origin that a policy refused for one reason.
+
+    Attributes:
+        origin: The origin, in the form that `origins` names; None if there was none.
+        origins: Its form: `full`, `site` or `hashed`.
+        policy: The policy; None if none was found.
+        reason: The code of the reason.
+        count: How many there were.
+        first: When the hour of the first one began, in seconds since 1970.
+        last: When the last one was.
+    """
+
+    origin: str | None
+    origins: str
+    policy: str | None
+    reason: str
+    count: int
+    first: int
+    last: str
+
+
 class RollUps:
     """The file. One thread at a time may use a value of this class; several values may share a file."""
 
@@ -222,6 +244,26 @@ class RollUps:
             (begin, end),
         )
         return map(Point._make, rows)
+
+    def refused(self, begin: int, end: int, most: int, wanted: Wanted = _everything) -> list[RefusedOrigin]:
+        """Give what was refused most often.
+
+        Args:
+            begin: Seconds since 1970, a whole hour.
+            end: The first second that is not asked about.
+            most: How many to give at most.
+            wanted: Says by the name of a policy whether its decisions are wanted.
+        """
+        self._database.create_function("wanted", 1, wanted)
+        rows = self._database.execute(
+            "SELECT origin, origins, policy, reason, sum(count) AS refusals, min(hour), max(last) FROM decisions "
+            "JOIN kind ON kind.number = decisions.kind WHERE hour >= :begin AND hour < :end AND allowed = 0 "
+            # To ask a function of Python about each kind takes longer than all the rest.
+            "AND (:all OR decisions.kind IN (SELECT number FROM kind WHERE wanted(policy))) "
+            "GROUP BY origin, origins, policy, reason ORDER BY refusals DESC, max(last) DESC LIMIT :most",
+            {"begin": begin, "end": end, "all": wanted is _everything, "most": most},
+        )
+        return [RefusedOrigin(*row) for row in rows]
 
     def instances(self, begin: int) -> list[str]:
         """Name the replicas of which there are batches since some time, in seconds since 1970."""

@@ -165,15 +165,19 @@ class Endpoint(Resource):
 
     def _refusal(self, request: AnyRequest | IRequest, error: Exception) -> Answer:
         """The answer to a request that led to an error."""
+        return self._problem(request, error).as_answer()
+
+    def _problem(self, request: AnyRequest | IRequest, error: Exception) -> Problem:
+        """What a client may know of an error."""
         match error:
             case BadQuery():
-                return Problem.of(error).as_answer()
+                return Problem.of(error)
             case Problem():
-                return error.as_answer()
+                return error
             case _:
                 method = request.method.decode("ascii", "replace")
                 self._log.failure("Can't answer {method} {uri}", Failure(error), method=method, uri=repr(request.uri))
-                return Problem(500, "internal", "Internal error; the service's log has the details.").as_answer()
+                return Problem(500, "internal", "Internal error; the service's log has the details.")
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer | Later]:
         name = f"answer_{'GET' if method == 'HEAD' else method}"

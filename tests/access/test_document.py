@@ -15,6 +15,7 @@ from cors_service.access.mistakes import CODES, AccessError
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()
 TOKEN = f'[[tokens]]\nname = "ci"\nsha256 = "{DIGEST}"\nverbs = ["decide"]\n'
+PERSON = '[[people]]\nperson = "olga@example.com"\nverbs = ["read"]\n'
 CERTIFICATE = '[[certificates]]\nsubject = "CN=gateway,O=Example"\nverbs = ["decide", "read"]\n'
 
 
@@ -55,6 +56,14 @@ def test_find() -> None:
     assert [access.by_subject(subject) is not None for subject in subjects] == [True, False, False, False, False]
 
 
+def test_people() -> None:
+    """A person is found by the exact name under which a proxy signs people in."""
+    access = read_access(f"{PERSON}second_person = true\n")
+    olga = Caller(name="olga@example.com", verbs=frozenset({"read"}), needs_second=True)
+    assert [access.by_person(name) for name in ("olga@example.com", "Olga@example.com", "")] == [olga, None, None]
+    assert mistakes_of(PERSON + PERSON)[0].code == "duplicate"
+
+
 def test_every_token_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever token is shown, all hashes are compared, each in constant time, so the time tells nothing."""
     access = read_access(TOKEN + "".join(map(other, range(9))))
@@ -87,6 +96,7 @@ MISTAKES = {
     "name-malformed": TOKEN.replace('"ci"', '"c i"'),
     "hash-malformed": TOKEN.replace(DIGEST, "secret"),
     "subject-malformed": CERTIFICATE.replace("CN=gateway,O=Example", "gateway"),
+    "person-malformed": PERSON.replace("@", " "),
     "prefix-malformed": f'{TOKEN}policies = [""]\n',
     "unknown-verb": TOKEN.replace("decide", "wirte"),
     "duplicate": CERTIFICATE + CERTIFICATE.replace("CN=gateway,O=Example", "2.5.4.3=gateway,O=Example"),
