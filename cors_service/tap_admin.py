@@ -43,6 +43,12 @@ class Options(PluginOptions):
             None,
             "A TOML document that says who may do what, by token or certificate. Required to listen on a network.",
         ],
+        [
+            "sign-in-header",
+            None,
+            None,
+            "The header in which a proxy says whom it has signed in, such as X-Forwarded-User; --auth lists people.",
+        ],
         number(
             "decision-ttl",
             int,
@@ -67,6 +73,7 @@ class Options(PluginOptions):
         super().__init__()
         self["listen"] = []
         self["host"] = []
+        self["sign-in-proxy"] = []
 
     def opt_listen(self, description: str) -> None:
         """Listen on this endpoint, such as tcp:8081:interface=127.0.0.1 or unix:/run/cors-admin.sock; repeatable."""
@@ -77,6 +84,10 @@ class Options(PluginOptions):
     def opt_host(self, name: str) -> None:
         """Answer to this name, such as cors-admin.internal, and to loopback names; repeatable."""
         self["host"].append(name)
+
+    def opt_sign_in_proxy(self, address: str) -> None:
+        """Believe --sign-in-header from this address or network, such as 10.0.0.7, or unix for sockets; repeatable."""
+        self["sign-in-proxy"].append(address)
 
     def settings(self) -> AdminSettings:
         """The settings that the options make.
@@ -89,7 +100,11 @@ class Options(PluginOptions):
         if self["data"] is None:
             raise usage.UsageError("--data is missing: name a directory for what the process keeps.")
         values = {name.replace("-", "_"): value for name, value in self.items()}
-        lists = {"listen": tuple(self["listen"]) or _DEFAULTS.listen, "host": tuple(self["host"])}
+        lists = {
+            "listen": tuple(self["listen"]) or _DEFAULTS.listen,
+            "host": tuple(self["host"]),
+            "sign_in_proxy": tuple(self["sign-in-proxy"]),
+        }
         return AdminSettings(**(values | lists))
 
     def postOptions(self) -> None:

@@ -25,7 +25,7 @@ FLOORS = (
     {"web", "asking"},
     {"client", "review"},
     {"protect", "testing", "doctor", "admin"},
-    {"server"},
+    {"server", "console"},
     {"workers"},
     {"daemon"},
     {"tap", "tap_admin", "cli"},

@@ -26,7 +26,7 @@ FLOORS = (
     ("wire", "limits", "reader", "suites", "stopped", "explain"),
     ("processes", "ledger", "postgresql", "etcd", "store", "observe"),
     ("web", "asking", "client", "protect", "review", "doctor", "admin"),
-    ("server",),
+    ("server", "console"),
     ("workers", "daemon", "tap", "tap_admin", "cli"),
     ("testing",),
     ("__main__",),

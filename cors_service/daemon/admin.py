@@ -23,6 +23,11 @@ from cors_service.admin.proposals import Proposals
 from cors_service.admin.replicas import Replicas
 from cors_service.admin.roll_ups import CannotKeep
 from cors_service.admin.tree import AdminTree
+from cors_service.console.attempts import Attempts
+from cors_service.console.console import Console
+from cors_service.console.proxies import SignInProxy
+from cors_service.console.sessions import Sessions
+from cors_service.console.tree import mount_console
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.admin_settings import AdminSettings
 from cors_service.daemon.json_log import log_as_json, log_refused_start
@@ -43,7 +48,9 @@ from cors_service.web.turns import Turns
 _REPLICAS: Final = "replicas.json"
 _PROPOSALS: Final = "proposals"
 _AUDIT: Final = "audit.jsonl"
+_SESSIONS: Final = "sessions.json"
 _PRIVATE: Final = 0o700
+_SIGNERS: Final = {"proxy": "addresses from which the header is believed", "header": "header that is believed"}
 
 
 class AdminPrepared(NamedTuple):
@@ -85,6 +92,7 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
     if settings.auth is None:
         for what, endpoint in endpoints:
             _check_local(what, endpoint)
+    _check_proxy(settings)
     _check_store(settings.store)
     _check_data(settings)
     try:
@@ -158,6 +166,14 @@ class AdminService(MultiService):
             )
         )
         mount_insights(self.tree, decisions)
+        console = Console(
+            desk=self.tree.desk,
+            decisions=decisions,
+            sessions=Sessions(data / _SESSIONS, reactor),
+            attempts=Attempts(reactor),
+            proxy=SignInProxy(settings.sign_in_header or "", settings.sign_in_proxy),
+        )
+        mount_console(self.tree, console).setServiceParent(self)
         site = DecisionSite(
             self.tree,
             reactor,
@@ -203,6 +219,20 @@ def _check_local(description: str, endpoint: Any) -> None:
         f"--listen {ascii(description)[1:-1]} may be reached by other machines: say who may do what with --auth FILE, "
         "or listen on a loopback address or a Unix socket."
     )
+
+
+def _check_proxy(settings: AdminSettings) -> None:
+    """Refuse a header that anybody may send, and a proxy that has nothing to say."""
+    header, proxy = settings.sign_in_header, settings.sign_in_proxy
+    if bool(header) != bool(proxy):
+        given, other = ("header", "proxy") if header else ("proxy", "header")
+        raise UsageError(f"--sign-in-{given} needs --sign-in-{other}: it names the {_SIGNERS[other]}.")
+    if header and settings.auth is None:
+        raise UsageError("--sign-in-header needs --auth: it says what each of the people may do.")
+    try:
+        SignInProxy(header or "", proxy)
+    except ValueError as error:
+        raise UsageError(f"--sign-in-header, --sign-in-proxy: {error}.") from None
 
 
 def _is_loopback(interface: str) -> bool:

@@ -25,6 +25,8 @@ class AdminSettings(Struct, frozen=True, kw_only=True):
         listen: The descriptions of the endpoints.
         host: The names by which the process is asked, beside loopback names.
         auth: The path of the document that says who may do what; None for everybody on this machine.
+        sign_in_header: The header in which a proxy says whom it has signed in; None if none does.
+        sign_in_proxy: The addresses and networks of such a proxy, or `unix`.
         decision_ttl: Seconds for which the callers of replicas may use a decision again.
         max_body: Bytes of a request's body.
         drain_timeout: Seconds that requests in flight have to end when the process stops.
@@ -37,6 +39,8 @@ class AdminSettings(Struct, frozen=True, kw_only=True):
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
     host: tuple[str, ...] = ()
     auth: str | None = None
+    sign_in_header: str | None = None
+    sign_in_proxy: tuple[str, ...] = ()
     decision_ttl: int = _LIMITS.ttl
     max_body: int = LARGEST_BODY
     drain_timeout: float = 10.0

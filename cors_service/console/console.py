@@ -1,0 +1,49 @@
+"""What the pages of the console have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from cors_service.admin.desk import Desk
+from cors_service.admin.insights import KeptDecisions
+from cors_service.console.attempts import Attempts
+from cors_service.console.changes import Recent
+from cors_service.console.proxies import NO_PROXY, SignInProxy
+from cors_service.console.sessions import Sessions
+
+
+class Section(NamedTuple):
+    """A link that every page has.
+
+    Attributes:
+        name: What people read.
+        path: Where it leads.
+    """
+
+    name: str
+    path: str
+
+
+class Console(Struct, kw_only=True):
+    """What the pages share.
+
+    Attributes:
+        desk: What they share with the API.
+        decisions: Keeps what replicas report of their decisions.
+        sessions: Who is signed in.
+        attempts: Who tries to sign in too often.
+        proxy: Who may say that a person is signed in.
+        recent: The newest changes.
+        sections: The links that every page has.
+    """
+
+    desk: Desk
+    decisions: KeptDecisions
+    sessions: Sessions
+    attempts: Attempts
+    proxy: SignInProxy = NO_PROXY
+    recent: Recent = field(default_factory=Recent)
+    sections: Sequence[Section] = ()

@@ -1,0 +1,295 @@
+"""`/history`: the changes that were made, what each let through and kept back, and the way back."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import htpy as h
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+
+from cors_service.access.callers import Caller
+from cors_service.admin.bulk import rollback_edits
+from cors_service.admin.conditions import check_head
+from cors_service.admin.definitions import checked_reason
+from cors_service.admin.endpoint import number, parameters, request_id
+from cors_service.admin.making import Made, Order, make_change, set_of
+from cors_service.algebra import compare
+from cors_service.console.changes import draw_entry, effects, what, who, why
+from cors_service.console.comparing import draw_comparison
+from cors_service.console.console import Console
+from cors_service.console.page import Page, fields, see_other
+from cors_service.console.parts import count, instant, name, notice, plain, post_form, rows
+from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.ledger.entry import LONGEST_REASON, Entry
+from cors_service.ledger.kept import Kept, StoreUnavailable
+from cors_service.policy import PolicySet
+from cors_service.web.answer import Answer
+from cors_service.web.later import Later
+from cors_service.web.problem import Problem
+from cors_service.web.request import AnyRequest
+
+PATH: Final = "/history"
+_ON_A_PAGE: Final = 20
+_MOST_TOUCHED: Final = 200
+_LARGEST: Final = 10**15 - 1
+_MOST_BYTES: Final = 16 * 1024
+_CHANGERS: Final = frozenset({"write", "propose"})
+
+
+class HistoryPage(Page):
+    """The page: all changes, the newest first."""
+
+    section = PATH
+
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
+        """Draw some of them."""
+        before = number(parameters(request, "before"), "before", _LARGEST, _LARGEST)
+
+        async def make() -> Answer:
+            entries = await self.desk.changes.ask(lambda kept: _entries(self.console, kept, before))
+            head = self.desk.changes.kept.head
+            first = entries[-1].seq if entries else 1
+            return self.draw(
+                request,
+                "History",
+                _compare_form(head.seq),
+                h.ol(".entries")[[draw_entry(one) for one in entries]],
+                h.nav(aria_label="Further changes")[
+                    h.p(".choices")[
+                        before < head.seq and h.a(href=PATH)["The newest"],
+                        first > 1 and h.a(href=f"{PATH}?before={first}", rel="next")["Earlier"],
+                    ]
+                ],
+            )
+
+        return self.later(make)
+
+    def getChild(self, path: bytes, request: IRequest) -> Resource:
+        """One change by its number, the comparison of two, or the way back to one."""
+        text = path.decode("ascii", "replace")
+        if request.postpath:
+            return self.nothing()
+        if text == "compare":
+            return ComparePage(self.console)
+        if text == "rollback":
+            return RollbackPage(self.console)
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))
+        return ChangePage(self.console, int(text)) if is_number else self.nothing()
+
+
+class ChangePage(Page):
+    """One change."""
+
+    section = PATH
+
+    def __init__(self, console: Console, seq: int) -> None:
+        super().__init__(console)
+        self._seq = seq
+
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
+        """Draw it."""
+        made = parameters(request, "made").get("made")
+
+        async def make() -> Answer:
+            entry = await self.desk.changes.ask(self._read)
+            newest = self.desk.changes.kept.head.seq
+            return self.draw(
+                request,
+                f"Change {entry.seq}",
+                made is not None and entry.seq == newest and notice("good", "The change is made.", role="status"),
+                _facts(entry),
+                h.p(".choices")[
+                    entry.seq > 1 and h.a(href=_compare_path(entry.seq - 1, entry.seq))["What it changed"],
+                    entry.seq < newest and h.a(href=_compare_path(newest, entry.seq))["Roll back to it"],
+                ],
+                _touched(entry),
+            )
+
+        return self.later(make)
+
+    def _read(self, kept: Kept) -> Entry:
+        return entry_of(self.console, kept, self._seq)
+
+
+class ComparePage(Page):
+    """Two moments of the policies, compared; from the newest change back, this is what a rollback does."""
+
+    section = PATH
+
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
+        """Draw what leads from one to the other."""
+        given = parameters(request, "from", "to")
+        newest = self.desk.changes.kept.head.seq
+        before, after = number(given, "from", newest, _LARGEST), number(given, "to", newest, _LARGEST)
+
+        async def make() -> Answer:
+            sets = await self.desk.changes.ask(lambda kept: sets_of(self.console, kept, before, after))
+            comparison = await self.desk.changes.aside(lambda: compare(*sets))
+            head = self.desk.changes.kept.head
+            is_back = before == head.seq and after < before and not _CHANGERS.isdisjoint(caller.verbs)
+            return self.draw(
+                request,
+                f"From change {before} to change {after}",
+                _compare_form(head.seq, before, after),
+                draw_comparison(comparison),
+                is_back and _rollback_form(head.seq, after),
+            )
+
+        return self.later(make)
+
+
+class RollbackPage(Page):
+    """A new change that leads back to an earlier one."""
+
+    section = PATH
+    verbs: ClassVar = {"POST": ("write", "propose")}
+
+    def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
+        """Make it."""
+        given = fields(request, _MOST_BYTES)
+        to, known = number(given, "to", 0, _LARGEST), number(given, "from", 0, _LARGEST)
+        reason = checked_reason(given.get("reason", ""))
+        if not reason.strip():
+            raise Problem(400, "reason-missing", "Say why, in a few words.")
+        order = Order(
+            caller=caller,
+            request_id=request_id(request),
+            reason=reason,
+            edits=lambda kept: rollback_edits(self.desk, kept, to),
+            condition=lambda kept: check_head(self.desk, kept, (str(known),)),
+            place=lambda _: None,
+        )
+
+        async def make() -> Answer:
+            return self._made(request, await make_change(self.desk, order))
+
+        return self.later(make)
+
+    def _made(self, request: AnyRequest, made: Made) -> Answer:
+        if made.signed is not None:
+            return see_other(f"{PATH}/{made.signed.entry.seq}?made=1")
+        if made.proposal is None:
+            return self.draw(request, "Nothing to change", h.p["The policies are what they were then."])
+        return self.draw(
+            request,
+            "Proposed",
+            notice("good", "It lets through what was not: somebody else has to approve it.", role="status"),
+            h.p["The proposal is ", name(made.proposal.id), "."],
+        )
+
+
+def entry_of(console: Console, kept: Kept, seq: int) -> Entry:
+    """Read a change; it blocks.
+
+    Raises:
+        Problem: There is none of this number, or the store can't be read.
+    """
+    if not 0 < seq <= kept.head.seq:
+        raise Problem(404, "unknown-change", f"There is no change {seq}; the newest is {kept.head.seq}.")
+    found = _entries(console, kept, seq + 1, 1)
+    if not found or found[0].seq != seq:
+        raise Problem(404, "unknown-change", f"The ledger does not have change {seq}.")
+    return found[0]
+
+
+def sets_of(console: Console, kept: Kept, *seqs: int) -> list[PolicySet]:
+    """Read the policies behind some changes; it blocks, and takes long where there are many.
+
+    Raises:
+        Problem: The ledger does not have them.
+    """
+    return [kept.policy_set if seq == kept.head.seq else _set_of(console, kept, seq) for seq in seqs]
+
+
+def _set_of(console: Console, kept: Kept, seq: int) -> PolicySet:
+    entry_of(console, kept, seq)
+    try:
+        return set_of(console.desk, seq)
+    except (LookupError, InvalidPolicies) as error:
+        raise Problem(404, "unknown-change", f"The ledger does not have the policies of change {seq}.") from error
+    except StoreUnavailable as error:
+        raise _unavailable(error) from None
+
+
+def _entries(console: Console, kept: Kept, before: int, most: int = _ON_A_PAGE) -> list[Entry]:
+    """Give the changes before a number, the newest first."""
+    last = min(before - 1, kept.head.seq)
+    first = max(last - most, 0)
+    try:
+        found = console.desk.changes.store.entries(first, last - first) if last > 0 else []
+    except StoreUnavailable as error:
+        raise _unavailable(error) from None
+    return [signed.entry for signed in reversed(found)]
+
+
+def _unavailable(error: StoreUnavailable) -> Problem:
+    return Problem(503, "store-unavailable", str(error), {"Retry-After": "2"})
+
+
+def _compare_path(before: int, after: int) -> str:
+    return f"{PATH}/compare?from={before}&to={after}"
+
+
+def _compare_form(newest: int, before: int | None = None, after: int | None = None) -> h.Element:
+    return h.form(method="get", action=f"{PATH}/compare")[
+        h.div(".beside")[
+            [
+                h.div[
+                    h.label(for_=key)[title],
+                    h.input(
+                        id=key, type="number", name=key, min="1", max=str(newest), required=True, value=str(value or "")
+                    ),
+                ]
+                for key, title, value in (("from", "From change", before), ("to", "to change", after or newest))
+            ],
+            h.button(type="submit")["Compare"],
+        ]
+    ]
+
+
+def _rollback_form(newest: int, to: int) -> h.Element:
+    return h.section[
+        h.h2[f"Roll back to change {to}"],
+        h.p[
+            "This makes a new change, which leads to the policies of that moment; it differs from today as said above."
+        ],
+        post_form(
+            f"{PATH}/rollback",
+            h.input(type="hidden", name="from", value=str(newest)),
+            h.input(type="hidden", name="to", value=str(to)),
+            h.label(for_="reason")["Why"],
+            h.input("#reason", type="text", name="reason", required=True, maxlength=str(LONGEST_REASON)),
+            h.button(type="submit")["Roll back"],
+        ),
+    ]
+
+
+def _facts(entry: Entry) -> h.Element:
+    witness = entry.witness
+    return h.dl(".facts")[
+        h.dt["When"],
+        h.dd[instant(entry.at), " UTC"],
+        h.dt["Who"],
+        h.dd[who(entry)],
+        h.dt["Why"],
+        h.dd[why(entry)],
+        h.dt["Effect"],
+        h.dd[list(effects(entry)) or "neither wider nor narrower"],
+        witness is not None and [h.dt["For example"], h.dd[plain(witness.sentence, LONGEST_REASON)]],
+        h.dt["Revision"],
+        h.dd[name(entry.revision)],
+        h.dt["Request"],
+        h.dd[name(entry.request_id) if entry.request_id else "-"],
+        entry.proposal is not None and [h.dt["Proposal"], h.dd[name(entry.proposal)]],
+    ]
+
+
+def _touched(entry: Entry) -> h.Element:
+    changes = entry.changes[:_MOST_TOUCHED]
+    lines = [(name(one.name), one.kind.replace("-", " "), what(one)) for one in changes]
+    return h.section[
+        h.h2["What it touched"],
+        len(entry.changes) > len(changes) and h.p[f"{count(len(entry.changes))} definitions; these are the first."],
+        bool(lines) and rows("What it touched", ("Name", "Kind", "What"), lines),
+    ]
