@@ -115,12 +115,14 @@ class Lost(NamedTuple):
         took: Seconds until its answer.
         method: OPTIONS for a preflight.
         status: Of its answer.
+        headers: The headers of CORS in its answer.
     """
 
     begun: float
     took: float
     method: str
     status: int
+    headers: object
 
 
 class Load:
@@ -215,6 +217,6 @@ class Load:
                 self.slow += took > SLOW_SECONDS
                 self.longest = max(self.longest, took)
                 if not is_decided:
-                    self.lost.append(Lost(begun, took, method, answer.status))
+                    self.lost.append(Lost(begun, took, method, answer.status, answer.cors))
                 self._changed.notify_all()
         connection.close()

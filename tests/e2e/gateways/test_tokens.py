@@ -26,7 +26,7 @@ SHOWN: Final[dict[str, dict[str, str]]] = {
         "backend cors_preflight from cors\n": f"backend cors_preflight from cors\n    {_HAPROXY}\n",
         "listen cors_ask from cors\n": f"listen cors_ask from cors\n    {_HAPROXY}\n",
     },
-    "caddy": {"\timport cors_service\n": f"\theader_up X-Cors-Token {TOKEN}\n\t\timport cors_service\n"},
+    "caddy": {"(cors_service) {\n": f"(cors_service) {{\n\theader_up X-Cors-Token {TOKEN}\n"},
     "apache": {"local lines = {}\n": f'local lines = {{ "X-Cors-Token: {TOKEN}" }}\n'},
     "envoy": {
         "http_service:\n": "http_service:\n                        authorization_request:"
