@@ -39,6 +39,7 @@ from cors_service.wire import write_json
 
 LONGEST_WAIT: Final = 30
 """Seconds for which an answer may wait for replicas."""
+_ATTEMPTS: Final = 3
 MOST_TOLD: Final = 100
 """Entries and differences that a problem repeats."""
 
@@ -112,7 +113,7 @@ async def make_change(desk: Desk, order: Order) -> Made:
         Problem: It can't be done.
     """
     try:
-        made = await desk.changes.work(lambda kept: _make(desk, order, kept))
+        made = await _made(desk, order)
     except InvalidPolicies as invalid:
         raise _invalid(422, "invalid-policies", "The policies would have mistakes.", invalid, order.place) from None
     except StoreIsWrong as error:
@@ -131,6 +132,16 @@ async def make_change(desk: Desk, order: Order) -> Made:
     if made.signed is not None and order.wait:
         await _replicas(desk, order.wait)
     return made
+
+
+async def _made(desk: Desk, order: Order, attempts: int = _ATTEMPTS) -> Made:
+    """Make a change; again, if somebody else was quicker: then its conditions are held against what that led to."""
+    try:
+        return await desk.changes.work(lambda kept: _make(desk, order, kept))
+    except Outdated:
+        if attempts == 1:
+            raise
+    return await _made(desk, order, attempts - 1)
 
 
 def check_scope(caller: Caller, before: PolicySet, after: PolicySet, comparison: Comparison) -> None:

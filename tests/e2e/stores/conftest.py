@@ -1,17 +1,14 @@
-"""Servers that tests of stores share; each test has a database of its own."""
+"""A server of PostgreSQL that tests share; each test begins with nothing in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from typing import NamedTuple
 
 import pytest
 
 from cors_service.postgresql import prepare_store
 from tests.e2e.stores.postgresql import OWNER, PASSWORD, Server, server
-
-_NUMBERS = count(1)
 
 
 class Database(NamedTuple):
@@ -43,19 +40,23 @@ def shared_server() -> Iterator[Server]:
 
 @pytest.fixture
 def empty_database(shared_server: Server) -> Database:
-    """Make a database without anything in it."""
-    return new_database(shared_server)
+    """Give a database without anything in it, to which nobody is connected."""
+    if not shared_server.sql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'cors'"):
+        return new_database(shared_server)
+    shared_server.sql("postgres", "ALTER DATABASE cors RESET ALL")
+    shared_server.kill_backends()
+    shared_server.sql("cors", "DROP SCHEMA IF EXISTS cors CASCADE")
+    return Database(shared_server, "cors")
 
 
 @pytest.fixture
 def database(empty_database: Database) -> Database:
-    """Make a database that is ready for policies."""
+    """Give a database that is ready for policies."""
     prepare_store(empty_database.url())
     return empty_database
 
 
 def new_database(one: Server) -> Database:
     """Make a database without anything in it."""
-    name = f"cors{next(_NUMBERS)}"
-    one.sql("postgres", f"CREATE DATABASE {name}")
-    return Database(one, name)
+    one.sql("postgres", "CREATE DATABASE cors")
+    return Database(one, "cors")

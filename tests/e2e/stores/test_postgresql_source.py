@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -168,9 +169,10 @@ def test_frozen() -> None:
             head = source.everything().head
             store.read()
             one.freeze()
-            for ask in (source.head, store.read):
-                with pytest.raises(StoreUnavailable, match="does not answer within 5 seconds"):
-                    ask()
+            with ThreadPoolExecutor() as threads:
+                for asked in [threads.submit(ask) for ask in (source.head, store.read)]:
+                    with pytest.raises(StoreUnavailable, match="does not answer within 5 seconds"):
+                        asked.result()
             one.let_go()
             publish(store, 1)
             assert follow(source, head) == source.head()

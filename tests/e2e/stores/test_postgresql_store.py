@@ -186,30 +186,18 @@ def test_stuck_writer(database: Database, store: PostgreSQLStore) -> None:
 
 def test_killed_while_writing(database: Database) -> None:
     """Whenever its backend is killed, a change is there or not, as the writer was told."""
-    over = threading.Event()
-
-    def kill() -> None:
-        with database.server.connect("postgres") as connection:
-            while not over.wait(0.01):
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
-                )
-
+    killer = threading.Thread(target=kill_now_and_then, args=(database, random.Random(1)))
     confirmed, refused = list[int](), list[str]()
-    killer = threading.Thread(target=kill)
     killer.start()
-    try:
-        with store_of(database) as one:
-            while len(confirmed) < 10:
-                try:
-                    wanted = edits(("policy", "shop", {"origins": [f"https://{len(confirmed)}.example"]}))
-                    plan = one.plan(one.read(), wanted)
-                    confirmed.append(one.commit(plan, about()).entry.seq)
-                except StoreUnavailable as error:
-                    refused.append(str(error))
-    finally:
-        over.set()
-        killer.join()
+    with store_of(database) as one:
+        while killer.is_alive() or len(confirmed) < 10:
+            try:
+                wanted = edits(("policy", "shop", {"origins": [f"https://{len(confirmed)}.example"]}))
+                plan = one.plan(one.read(), wanted)
+                confirmed.append(one.commit(plan, about()).entry.seq)
+            except StoreUnavailable as error:
+                refused.append(str(error))
+    killer.join()
     assert [one for one in refused if "again" not in one and "look at the ledger" not in one] == []
     with store_of(database) as one:
         entries = one.entries(0, 1000)
@@ -217,6 +205,16 @@ def test_killed_while_writing(database: Database) -> None:
     known = [entry.entry.seq for entry in entries]
     assert set(confirmed) <= set(known)
     assert len(set(confirmed)) == len(confirmed)
+
+
+def kill_now_and_then(database: Database, chance: random.Random) -> None:
+    """Kill what is connected to a database, at times that nobody expects."""
+    with database.server.connect("postgres") as connection:
+        for _ in range(30):
+            threading.Event().wait(chance.random() / 20)
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
+            )
 
 
 def test_read_only(database: Database, store: PostgreSQLStore) -> None:
@@ -228,7 +226,6 @@ def test_read_only(database: Database, store: PostgreSQLStore) -> None:
         with pytest.raises(StoreUnavailable, match="takes no changes"):
             one.commit(plan, about())
         assert one.read().head.seq == 2
-        database.sql("SET default_transaction_read_only = off")
 
 
 TAMPERED = {
