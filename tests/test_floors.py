@@ -19,7 +19,7 @@ FLOORS = (
     {"wire", "limits", "reader", "access", "suites"},
     {"explain"},
     {"stopped", "ledger"},
-    {"postgresql", "etcd"},
+    {"postgresql", "etcd", "bundle"},
     {"_twisted", "processes"},
     {"store", "observe"},
     {"web", "asking"},
@@ -48,6 +48,7 @@ PURE = (
     "ledger",
     "etcd",
     "postgresql",
+    "bundle",
 )
 
 

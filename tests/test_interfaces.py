@@ -39,6 +39,7 @@ import cors_service
 from cors_service.access import Access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import token_entry
+from cors_service.bundle import BundleSource
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
 from cors_service.client._client import _SocketEndpoint
 from cors_service.daemon.access import LiveAccess
@@ -168,6 +169,7 @@ def ignore(_: object) -> None:
 
 # The interfaces that a class declares itself, and one of its objects. A new provider belongs here.
 PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
+    BundleSource: (IStoreSource, lambda: BundleSource("https://example.com/policies.json", is_unsigned=True)),
     ClientTLS: (IPolicyForHTTPS, ClientTLS),
     Decider: (IDecider, lambda: Decider(POLICIES)),
     DecisionClient: (IDecider, lambda: DecisionClient("http://127.0.0.1:8080", reactor=Clock())),

@@ -13,7 +13,7 @@ from cors_service.admin.endpoint import AdminEndpoint, flag, parameters, request
 from cors_service.admin.making import Order, carry_out
 from cors_service.grammar.mistakes import Path
 from cors_service.ledger.chain import digests_of_entries
-from cors_service.ledger.edits import Edit, digest_of_body
+from cors_service.ledger.edits import Edit, bodies_of, digest_of_body, replacing
 from cors_service.ledger.entry import TABLES, Key, Kind
 from cors_service.ledger.kept import Kept
 from cors_service.web.body import json_body
@@ -181,18 +181,10 @@ def _replacing(value: object, caller: Caller) -> _Asked:
     unknown = sorted(value.keys() - {"version", "$schema", *TABLES.values()})
     if unknown or not all(isinstance(value.get(table, {}), dict) for table in TABLES.values()):
         raise _malformed(f"A document has the members version, {', '.join(TABLES.values())}, which are objects.")
-    bodies = {Key(kind, name): body for kind, table in TABLES.items() for name, body in value.get(table, {}).items()}
-
-    def edits(kept: Kept) -> list[Edit]:
-        gone = _owned(kept, caller) - bodies.keys()
-        changed = [
-            Edit(key, body)
-            for key, body in sorted(bodies.items())
-            if body is None or digest_of_body(key, body) != kept.digests.get(key)
-        ]
-        return [*changed, *(Edit(key, None) for key in sorted(gone))]
-
-    return _Asked(edits, lambda path: pointer((_DOCUMENT, *path)))
+    bodies = bodies_of(value)
+    return _Asked(
+        lambda kept: replacing(bodies, kept.digests, _owned(kept, caller)), lambda path: pointer((_DOCUMENT, *path))
+    )
 
 
 def _owned(kept: Kept, caller: Caller) -> set[Key]:

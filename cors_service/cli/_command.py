@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cors_service import __version__
+from cors_service.cli._bundle import add_bundle
 from cors_service.cli._check import add_check
 from cors_service.cli._decide import add_decide
 from cors_service.cli._diff import add_diff
@@ -36,6 +37,7 @@ _COMMANDS = (
     add_pull,
     add_ledger,
     add_store,
+    add_bundle,
     add_token,
 )
 

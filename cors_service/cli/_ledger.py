@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +13,17 @@ import msgspec
 from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli._stores import is_admin, ledger_at, other_definitions
 from cors_service.grammar.mistakes import plural
 from cors_service.ledger.chain import Broken, verify
 from cors_service.ledger.edits import digest_of_body
 from cors_service.ledger.entry import Entry, Head, Signed, Touched
+from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.urls import NoSuchStore, is_url
 
-_ADDRESS: Final = re.compile(r"https?://|unix:")
 _PAGE: Final = 500
-_Bodies = Callable[[int], dict[str, dict[str, Any]]]
+_Checks = Callable[[list[Signed]], Iterable[Broken]]
+"""Finds what is kept and is not what entries say."""
 _MOST_NAMED: Final = 3
 
 
@@ -33,18 +35,21 @@ def add_ledger(commands: Commands) -> None:
         "list the changes of policies, or verify that nobody has tampered with their ledger",
         "ledger list policies",
         "ledger verify http://127.0.0.1:8081",
+        "ledger verify postgresql://cors_reader@db.internal/cors",
     )
     parser.add_argument("action", choices=["list", "verify"], metavar="list|verify", help="what to do")
-    parser.add_argument("where", metavar="WHERE", help="the directory of the policies, or the address of cors-admin")
+    parser.add_argument(
+        "where", metavar="WHERE", help="the directory of the policies, the URL of a store, or the address of cors-admin"
+    )
     parser.add_argument("--json", action="store_true", help="print entries for programs, an object a line")
     parser.set_defaults(run=_ledger)
 
 
 def _ledger(options: argparse.Namespace) -> int:
     try:
-        head, entries, bodies = _read(options.where)
-        return _verify(head, entries, bodies) if options.action == "verify" else _list(entries, in_json=options.json)
-    except NotAdministeredError as error:
+        head, entries, checks = _read(options.where)
+        return _verify(head, entries, checks) if options.action == "verify" else _list(entries, in_json=options.json)
+    except (NotAdministeredError, NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service ledger: {error}", file=sys.stderr)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -52,11 +57,14 @@ def _ledger(options: argparse.Namespace) -> int:
     return FAILED
 
 
-def _read(where: str) -> tuple[Head | None, Iterator[Signed], _Bodies | None]:
-    if _ADDRESS.match(where):
+def _read(where: str) -> tuple[Head | None, Iterable[Signed], _Checks]:
+    if is_admin(where):
         client = AdminClient(where)
         first, _ = client.get("ledger?limit=1")
-        return msgspec.convert(first["head"], Head), _asked(client), None
+        return msgspec.convert(first["head"], Head), _asked(client), lambda _: ()
+    if is_url(where):
+        ledger = ledger_at(where)
+        return ledger.head, ledger.entries, lambda entries: other_definitions(entries, ledger.bodies)
     # Imported late: it needs Unix.
     from cors_service.ledger.files import LedgerFiles
 
@@ -64,7 +72,7 @@ def _read(where: str) -> tuple[Head | None, Iterator[Signed], _Bodies | None]:
     head = files.head()
     if head is None:
         raise OSError("cors-admin has made none there")
-    return head, files.entries(0, head.seq + 1), files.bodies
+    return head, files.entries(0, head.seq + 1), lambda entries: _other_bodies(entries, files.bodies)
 
 
 def _asked(client: AdminClient) -> Iterator[Signed]:
@@ -79,11 +87,9 @@ def _asked(client: AdminClient) -> Iterator[Signed]:
             return
 
 
-def _verify(head: Head | None, entries: Iterator[Signed], bodies: _Bodies | None) -> int:
+def _verify(head: Head | None, entries: Iterable[Signed], checks: _Checks) -> int:
     known = list(entries)
-    broken = list(verify(known, head))
-    if bodies is not None:
-        broken += [one for signed in known for one in _other_bodies(signed.entry, bodies)]
+    broken = [*verify(known, head), *checks(known)]
     for one in broken:
         print(f"{one.seq}: {one.sentence}")
     if broken:
@@ -94,20 +100,22 @@ def _verify(head: Head | None, entries: Iterator[Signed], bodies: _Bodies | None
     return ALLOWED
 
 
-def _other_bodies(entry: Entry, bodies: _Bodies) -> Iterator[Broken]:
+def _other_bodies(entries: Iterable[Signed], bodies: Callable[[int], dict[str, dict[str, Any]]]) -> Iterator[Broken]:
     """Find definitions that are kept and are not those of an entry."""
-    try:
-        kept = bodies(entry.seq)
-    except (OSError, ValueError) as error:
-        yield Broken(entry.seq, f"The definitions that it wrote can't be read: {error}.")
-        return
-    for one in entry.changes:
-        body = kept.get(one.kind, {}).get(one.name)
-        if one.after is not None and (body is None or digest_of_body(one.key, body) != one.after):
-            yield Broken(entry.seq, f"What is kept of the {one.kind} {one.name} is not what it wrote.")
+    for signed in entries:
+        entry = signed.entry
+        try:
+            kept = bodies(entry.seq)
+        except (OSError, ValueError) as error:
+            yield Broken(entry.seq, f"The definitions that it wrote can't be read: {error}.")
+            continue
+        for one in entry.changes:
+            body = kept.get(one.kind, {}).get(one.name)
+            if one.after is not None and (body is None or digest_of_body(one.key, body) != one.after):
+                yield Broken(entry.seq, f"What is kept of the {one.kind} {one.name} is not what it wrote.")
 
 
-def _list(entries: Iterator[Signed], *, in_json: bool) -> int:
+def _list(entries: Iterable[Signed], *, in_json: bool) -> int:
     for signed in entries:
         if in_json:
             print(msgspec.json.encode({**msgspec.structs.asdict(signed.entry), "hash": signed.hash}).decode("utf-8"))

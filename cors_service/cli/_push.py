@@ -1,4 +1,4 @@
-"""`cors-service push` and `cors-service pull`: policies into an admin process as one change, and out of it."""
+"""`cors-service push` and `pull`: policies as one change into an admin process or a store, and out of it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Final
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._documents import read_whole
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli._stores import definitions, is_admin, publish, store_at
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.ledger.editing import new_document, read_structure
-from cors_service.ledger.edits import Edit
-from cors_service.ledger.entry import TABLES, Key
-from cors_service.policy import Source
-from cors_service.reader.limits import ReaderLimits
-from cors_service.reader.sources import document_names, read_policies, read_text
+from cors_service.ledger.editing import new_document
+from cors_service.ledger.edits import Edit, as_document, bodies_of
+from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
+from cors_service.ledger.urls import NoSuchStore
+from cors_service.wire import write_json
 
 _OUTDATED: Final = 412
-_PROPOSED: Final = 202
 
 
 def add_push(commands: Commands) -> None:
@@ -29,12 +29,13 @@ def add_push(commands: Commands) -> None:
     parser = add_command(
         commands,
         "push",
-        "publish a document, or a directory of documents, through an admin process, as one change",
+        "publish a document, or a directory of documents, as one change",
         "push policies --to http://127.0.0.1:8081 --reason 'the new shop'",
         'push policies --to https://cors-admin.internal --reason "$CI_COMMIT_TITLE" --if-seq 41',
+        "push policies --to postgresql://cors_writer@db.internal/cors --reason 'the new shop'",
     )
     parser.add_argument("path", type=Path, metavar="PATH", help="a document or a directory, which replaces everything")
-    parser.add_argument("--to", required=True, metavar="URL", help="the address of cors-admin")
+    parser.add_argument("--to", required=True, metavar="URL", help="the address of cors-admin, or a store")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the ledger")
     parser.add_argument(
         "--if-seq", type=int, metavar="N", help="only if change N is the newest; by default, whatever is newest now"
@@ -53,10 +54,11 @@ def add_pull(commands: Commands) -> None:
     parser = add_command(
         commands,
         "pull",
-        "print the policies of an admin process as one document",
+        "print the policies of an admin process or a store as one document",
         "pull http://127.0.0.1:8081 > policies.toml",
+        "pull postgresql://cors_reader@db.internal/cors > policies.toml",
     )
-    parser.add_argument("url", metavar="URL", help="the address of cors-admin")
+    parser.add_argument("url", metavar="URL", help="the address of cors-admin, or a store")
     parser.add_argument("--json", action="store_true", help="print JSON instead of TOML")
     parser.set_defaults(run=_pull)
 
@@ -64,67 +66,73 @@ def add_pull(commands: Commands) -> None:
 def _push(options: argparse.Namespace) -> int:
     try:
         with Progress(f"Reading {options.path}"):
-            document = _document(options.path, reader_limits(options))
-        client = AdminClient(options.to)
-        seq = options.if_seq
-        tag = client.get("policies")[1].headers.get("etag", "*") if seq is None else f'"{seq}"'
+            document, _ = read_whole(options.path, reader_limits(options))
         with Progress("Publishing"):
-            reply = client.send(
-                "POST",
-                f"changes?dry_run={int(options.dry_run)}",
-                {"reason": options.reason, "document": document},
-                If_Match=tag,
-                Prefer=f"wait={max(options.wait, 0)}",
-            )
-        if not reply.is_ok:
-            print(f"cors-service push: {client.refusal(reply)}", file=sys.stderr)
-            return REFUSED if reply.status == _OUTDATED else FAILED
+            made = (_to_admin if is_admin(options.to) else _to_store)(options, document)
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED
-    except NotAdministeredError as error:
+    except _OutdatedError as error:
+        print(f"cors-service push: {error}", file=sys.stderr)
+        return REFUSED
+    except (NotAdministeredError, NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service push: {error}", file=sys.stderr)
         return FAILED
-    made = json.loads(reply.body)
-    if options.json:
-        print(reply.body.decode("utf-8"))
-    else:
-        print("\n".join(_told(made, is_proposed=reply.status == _PROPOSED)))
+    print(write_json(made).decode("utf-8") if options.json else "\n".join(_told(made)))
     return ALLOWED
+
+
+class _OutdatedError(Exception):
+    """What is there is not what the caller knows; the text says what it is."""
+
+
+def _to_admin(options: argparse.Namespace, document: dict[str, Any]) -> dict[str, Any]:
+    client = AdminClient(options.to)
+    seq = options.if_seq
+    tag = client.get("policies")[1].headers.get("etag", "*") if seq is None else f'"{seq}"'
+    reply = client.send(
+        "POST",
+        f"changes?dry_run={int(options.dry_run)}",
+        {"reason": options.reason, "document": document},
+        If_Match=tag,
+        Prefer=f"wait={max(options.wait, 0)}",
+    )
+    if reply.is_ok:
+        made: dict[str, Any] = json.loads(reply.body)
+        return made
+    refusal = client.refusal(reply)
+    raise _OutdatedError(str(refusal)) if reply.status == _OUTDATED else refusal
+
+
+def _to_store(options: argparse.Namespace, document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return publish(store_at(options.to), document, options.reason, if_seq=options.if_seq, is_dry=options.dry_run)
+    except StoreIsWrong as error:
+        raise error.invalid from None
+    except Outdated as error:
+        raise _OutdatedError(f"{error} Look at what has changed, and try again.") from None
 
 
 def _pull(options: argparse.Namespace) -> int:
     try:
-        document, _ = AdminClient(options.url).get("policies")
-    except NotAdministeredError as error:
+        if is_admin(options.url):
+            document, _ = AdminClient(options.url).get("policies")
+        else:
+            document = as_document(definitions(store_at(options.url)))
+    except InvalidPolicies as invalid:
+        print(invalid.report(), file=sys.stderr)
+        return FAILED
+    except (NotAdministeredError, NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service pull: {error}", file=sys.stderr)
         return FAILED
     if options.json:
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        tables = [(kind, document.get(table, {})) for kind, table in TABLES.items()]
-        edits = [Edit(Key(kind, name), body) for kind, table in tables for name, body in table.items()]
-        print(new_document(edits), end="")
+        print(new_document([Edit(key, body) for key, body in bodies_of(document).items()]), end="")
     return ALLOWED
 
 
-def _document(path: Path, limits: ReaderLimits) -> dict[str, Any]:
-    """Write all documents of a path as one, as their authors wrote them.
-
-    Raises:
-        InvalidPolicies: They have mistakes.
-    """
-    read_policies(path, limits)
-    whole: dict[str, Any] = {"version": 1}
-    for name in document_names(path, limits):
-        source, _ = read_text(path, name, limits)
-        if isinstance(source, Source):
-            for table in TABLES.values():
-                whole.setdefault(table, {}).update(read_structure(source).get(table, {}))
-    return whole
-
-
-def _told(made: dict[str, Any], *, is_proposed: bool) -> list[str]:
+def _told(made: dict[str, Any]) -> list[str]:
     changes = made["changes"]
     if not changes:
         return ["Nothing changes: everything is there already."]
@@ -134,12 +142,14 @@ def _told(made: dict[str, Any], *, is_proposed: bool) -> list[str]:
     rest = f" and {len(changes) - 20} more" if len(changes) > 20 else ""
     if made["dry_run"]:
         return [*lines, f"It would change {names}{rest}."]
-    if is_proposed:
+    if made.get("proposal") is not None:
         return [*lines, f"It waits for a second person, as proposal {made['proposal']}: {names}{rest}."]
-    return [*lines, f"Change {made['entry']['seq']}: {names}{rest}.", *_fleet(made["fleet"])]
+    return [*lines, f"Change {made['entry']['seq']}: {names}{rest}.", *_fleet(made.get("fleet"))]
 
 
-def _fleet(fleet: dict[str, Any]) -> list[str]:
+def _fleet(fleet: dict[str, Any] | None) -> list[str]:
+    if fleet is None:
+        return []
     waiting = fleet["waiting"]
     if waiting:
         return [f"{fleet['confirmed']} replicas have it, and these do not yet: {', '.join(waiting)}."]

@@ -60,6 +60,27 @@ def check_bodies(edits: Iterable[Edit]) -> None:
         raise InvalidPolicies(mistakes.errors, mistakes.more)
 
 
+def replacing(bodies: Mapping[Key, Body], digests: Mapping[Key, str], owned: Iterable[Key]) -> list[Edit]:
+    """Give what makes definitions take the place of others.
+
+    Args:
+        bodies: The definitions that there shall be.
+        digests: What is there.
+        owned: What of it they take the place of.
+    """
+    changed = [
+        Edit(key, body)
+        for key, body in sorted(bodies.items())
+        if body is None or digest_of_body(key, body) != digests.get(key)
+    ]
+    return [*changed, *(Edit(key, None) for key in sorted(set(owned) - bodies.keys()))]
+
+
+def bodies_of(document: Mapping[str, Any]) -> dict[Key, Body]:
+    """Give the definitions of a document."""
+    return {Key(kind, name): body for kind, table in TABLES.items() for name, body in document.get(table, {}).items()}
+
+
 def as_document(bodies: Mapping[Key, Body]) -> dict[str, Any]:
     """Write definitions as one document."""
     document: dict[str, Any] = {"version": 1, "policies": {}}

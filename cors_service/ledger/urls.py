@@ -19,6 +19,7 @@ _READ: Final = {
     "etcd": ("cors_service.etcd", "EtcdSource"),
     "etcds": ("cors_service.etcd", "EtcdSource"),
     "https": ("cors_service.bundle", "BundleSource"),
+    "http": ("cors_service.bundle", "BundleSource"),
 }
 _WRITTEN: Final = {
     "postgresql": ("cors_service.postgresql", "PostgreSQLStore"),
@@ -32,6 +33,7 @@ _PREPARED: Final = {
     "etcd": ("cors_service.etcd", "prepare_store"),
     "etcds": ("cors_service.etcd", "prepare_store"),
 }
+_OF_BUNDLES: Final = {"https", "http"}
 _LONGEST_NAME: Final = 300
 
 
@@ -70,7 +72,7 @@ def open_source(
         NoSuchStore: The URL names none.
     """
     make = _found(url, _READ)
-    if _scheme(url) == "https":
+    if _scheme(url) in _OF_BUNDLES:
         source: IStoreSource = make(url, keys=keys, key_threshold=key_threshold, is_unsigned=is_unsigned)
     else:
         source = make(url)
@@ -128,5 +130,6 @@ def _scheme(url: str) -> str:
 
 
 def _list(known: dict[str, tuple[str, str]]) -> str:
-    *first, last = (f"{scheme}://" for scheme in known)
+    # http:// leads to this machine alone.
+    *first, last = (f"{scheme}://" for scheme in known if scheme != "http")
     return f"{', '.join(first)} and {last}"

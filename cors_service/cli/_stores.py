@@ -1,0 +1,167 @@
+"""Commands at a store itself, where no admin process stands in between: a directory, or the URL of a store."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct, structs
+
+from cors_service.algebra import compare
+from cors_service.ledger.chain import Broken
+from cors_service.ledger.edits import Body, bodies_of, digest_of_body, replacing
+from cors_service.ledger.entry import LONGEST_REASON, Head, Key, Signed
+from cors_service.ledger.interfaces import IChangeStore
+from cors_service.ledger.kept import About, Outdated, StoreUnavailable
+from cors_service.ledger.urls import is_url, open_source, open_store
+from cors_service.ledger.widening import narrows, witness_of
+from cors_service.review.written import as_dict
+
+_ADMIN: Final = re.compile(r"https?://|unix:")
+_PAGE: Final = 500
+
+
+def is_admin(where: str) -> bool:
+    """Say whether something is the address of an admin process, and not a store."""
+    return _ADMIN.match(where) is not None
+
+
+def store_at(where: str) -> IChangeStore:
+    """Open a store, by its URL or its directory.
+
+    Raises:
+        NoSuchStore: The URL names none.
+        StoreUnavailable: There is no such directory.
+    """
+    if is_url(where):
+        return open_store(where)
+    if not Path(where).is_dir():
+        raise StoreUnavailable(
+            f"{where!a} is neither the address of cors-admin nor a store: there is no such directory."
+        )
+    # Imported late: it needs Unix.
+    from cors_service.ledger.directory import DirectoryStore
+
+    return DirectoryStore(Path(where))
+
+
+def publish(
+    store: IChangeStore, document: Mapping[str, Any], reason: str, *, if_seq: int | None, is_dry: bool
+) -> dict[str, Any]:
+    """Make the definitions of a document all that there is in a store, in one change.
+
+    Args:
+        store: The store.
+        document: The document.
+        reason: Why, for the ledger.
+        if_seq: The number that the newest change must have; None for any.
+        is_dry: Whether only to say what would be.
+
+    Returns:
+        What an admin process would answer.
+
+    Raises:
+        InvalidPolicies: They have mistakes.
+        StoreIsWrong: What is there has mistakes.
+        StoreUnavailable: The store can't be used.
+        Outdated: The newest change is another.
+    """
+    kept = store.read()
+    if if_seq not in {None, kept.head.seq}:
+        raise Outdated(kept.head)
+    plan = store.plan(kept, replacing(bodies_of(document), kept.digests, kept.digests))
+    comparison = compare(kept.policy_set, plan.policy_set)
+    entry = None
+    if plan.changes and not is_dry:
+        about = About(
+            author=_author(),
+            reason=reason[:LONGEST_REASON],
+            request_id=os.urandom(12).hex(),
+            wider=comparison.is_wider,
+            narrower=narrows(comparison),
+            witness=witness_of(comparison),
+        )
+        signed = store.commit(plan, about)
+        entry = {**structs.asdict(signed.entry), "hash": signed.hash}
+    return {
+        "changed": entry is not None,
+        "dry_run": is_dry,
+        "changes": [structs.asdict(one) for one in plan.changes],
+        "entry": entry,
+        **as_dict(comparison, kept.head.revision, plan.revision),
+    }
+
+
+def definitions(store: IChangeStore) -> dict[Key, Body]:
+    """Give all definitions that a store holds."""
+    return store.bodies(store.read().digests)
+
+
+class StoredLedger(Struct, frozen=True):
+    """The ledger of a store, and what the store holds.
+
+    Attributes:
+        head: The newest change.
+        entries: Its entries.
+        bodies: All definitions.
+    """
+
+    head: Head
+    entries: Iterable[Signed]
+    bodies: Mapping[Key, Body]
+
+
+def ledger_at(url: str) -> StoredLedger:
+    """Read the ledger of a store.
+
+    Raises:
+        NoSuchStore: The URL names none.
+        StoreUnavailable: It can't be read.
+    """
+    source = open_source(url)
+    try:
+        everything = source.everything()
+    finally:
+        source.close()
+    return StoredLedger(everything.head, _entries(open_store(url), everything.head.seq), everything.bodies)
+
+
+def other_definitions(entries: Iterable[Signed], bodies: Mapping[Key, Body]) -> Iterator[Broken]:
+    """Find definitions in a store that are not those that its ledger leads to."""
+    last: dict[Key, tuple[int, str]] = {}
+    newest = 0
+    for signed in entries:
+        newest = signed.entry.seq
+        for touched in signed.entry.changes:
+            last.pop(touched.key, None)
+            if touched.after is not None:
+                last[touched.key] = signed.entry.seq, touched.after
+    for key, (seq, digest) in last.items():
+        if key not in bodies:
+            yield Broken(seq, f"The {key.kind} {key.name} that it wrote is gone, and no entry says why.")
+        elif digest_of_body(key, bodies[key]) != digest:
+            yield Broken(seq, f"What is kept of the {key.kind} {key.name} is not what it wrote.")
+    for key in sorted(bodies.keys() - last.keys()):
+        yield Broken(newest, f"There is the {key.kind} {key.name}, which no entry has written.")
+
+
+def _entries(store: IChangeStore, newest: int) -> Iterator[Signed]:
+    seq = 0
+    while seq < newest:
+        page = store.entries(seq, min(_PAGE, newest - seq))
+        yield from page
+        if not page:
+            return
+        seq += len(page)
+
+
+def _author() -> str | None:
+    """Who runs the command, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

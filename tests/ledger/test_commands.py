@@ -1,0 +1,101 @@
+"""`cors-service push` and `pull` work at a store itself, as they do through an admin process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cors_service.cli import main
+from cors_service.cli._stores import other_definitions
+from cors_service.ledger.directory import DirectoryStore
+from cors_service.ledger.entry import Key
+from tests.ledger.stores import change, written
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the current directory, with a store and a directory of new documents."""
+    written(tmp_path / "store")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "shop.toml").write_text('version = 1\n[policies.shop]\norigins = ["https://new.example.com"]\n')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys: Captured, *words: str, status: int = 0) -> str:
+    """Run `cors-service`, and give what it said."""
+    found = main(words)
+    out, err = capsys.readouterr()
+    assert found == status, out + err
+    return err if status else out
+
+
+def test_push_into_a_directory(here: Path, capsys: Captured) -> None:
+    """A whole directory becomes one change of a store, whose entry says who, why, and what becomes wider."""
+    push = ["push", "new", "--to", "store", "--reason", "new shop"]
+    told = run(capsys, *push, "--dry-run")
+    assert "WIDER     shop: " in told
+    assert "NARROWER  pay: " in told
+    assert "It would change " in told
+    told = run(capsys, *push, "--if-seq", "1")
+    assert "Change 2: origin-set partners, policy old, policy pay, policy shop." in told
+    [entry] = DirectoryStore(here / "store").entries(1, 10)
+    assert (entry.entry.reason, entry.entry.wider, entry.entry.narrower) == ("new shop", True, True)
+    assert entry.entry.author
+    assert "Nothing changes" in run(capsys, *push)
+    assert "The newest change is 2 by now." in run(capsys, *push, "--if-seq", "1", status=2)
+    made = json.loads(run(capsys, *push, "--json"))
+    assert (made["changed"], made["changes"]) == (False, [])
+
+
+def test_pull_from_a_directory(here: Path, capsys: Captured) -> None:
+    """What is pulled out of a store can be pushed again, and changes nothing."""
+    (here / "all.toml").write_text(run(capsys, "pull", "store"))
+    assert "Nothing changes" in run(capsys, "push", "all.toml", "--to", "store", "--reason", "again")
+    assert json.loads(run(capsys, "pull", "store", "--json"))["origin_sets"] == {"partners": ["https://a.example"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["push", "new", "--to", "absent", "--reason", "a"],
+            "'absent' is neither the address of cors-admin nor a store",
+        ),
+        (["push", "new", "--to", "nats://u:secret@host", "--reason", "a"], "nats:// is not a kind of store"),
+        (["pull", "absent"], "'absent' is neither the address of cors-admin nor a store"),
+        (["pull", "nats://u:secret@host"], "nats:// is not a kind of store"),
+        (["ledger", "list", "nats://u:secret@host"], "nats:// is not a kind of store"),
+        (["push", "store/shop.toml", "--to", "broken", "--reason", "a"], "origin-trailing-slash"),
+    ],
+)
+def test_what_cannot_be_done(here: Path, capsys: Captured, words: list[str], says: str) -> None:
+    """A store that is not there, or has mistakes, is reported in sentences without secrets."""
+    (here / "broken").mkdir()
+    (here / "broken" / "a.toml").write_text('version = 1\n[policies.a]\norigins = ["https://a.example/"]\n')
+    told = run(capsys, *words, status=1)
+    assert says in told
+    assert "secret" not in told
+    assert "Traceback" not in told
+
+
+def test_definitions_that_were_changed(here: Path) -> None:
+    """A definition that somebody changed, removed or added behind the ledger's back is found, with its entry."""
+    store = DirectoryStore(here / "store")
+    change(store, ("policy", "shop", {"origins": ["https://new.example.com"]}))
+    kept = store.read()
+    entries, bodies = store.entries(0, 10), store.bodies(kept.digests)
+    assert list(other_definitions(entries, bodies)) == []
+    shop, pay = Key("policy", "shop"), Key("policy", "pay")
+    changed = {**bodies, shop: {"origins": ["*"]}, Key("policy", "more"): {"origins": ["*"]}}
+    del changed[pay]
+    found = {(one.seq, one.sentence.split(" that ")[0]) for one in other_definitions(entries, changed)}
+    assert found == {
+        (2, "What is kept of the policy shop is not what it wrote."),
+        (1, "The policy pay"),
+        (2, "There is the policy more, which no entry has written."),
+    }
