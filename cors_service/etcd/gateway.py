@@ -24,6 +24,7 @@ LONG: Final = 10.0
 """How long it has for what takes long: to read much, to write."""
 _PATIENCE: Final = 6.0
 _MOST_BYTES: Final = 256 * 1024 * 1024
+_SIGNED_OUT: Final = "it forgets at once who has signed in"
 _NO_TLS: Final = "it does not speak TLS: write etcd://"
 
 _T = TypeVar("_T")
@@ -105,6 +106,10 @@ class Gateway:
             response = self._send(connection, "watch", body, token, {"Grpc-Metadata-hasleader": "true"})
             if response.status != http.client.OK:
                 self._check(endpoint, response.status, response.read(_MOST_BYTES))
+        except _OldToken:
+            self.forget_token()
+            connection.close()
+            raise Unanswered(_SIGNED_OUT) from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Unanswered(why(error, self.address)) from error
@@ -133,7 +138,10 @@ class Gateway:
             return self._ask(endpoint, path, body, kind, seconds, token)
         except _OldToken:
             self.forget_token()
-        return self._ask(endpoint, path, body, kind, seconds, self._signed_in(endpoint))
+        try:
+            return self._ask(endpoint, path, body, kind, seconds, self._signed_in(endpoint))
+        except _OldToken:
+            raise Unanswered(_SIGNED_OUT) from None
 
     def _signed_in(self, endpoint: Endpoint) -> str:
         """Give the token to show; nothing if nobody has to sign in."""

@@ -1,0 +1,243 @@
+"""A store in etcd, as far as it can be tried without etcd: what is asked, and what is made of the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cors_service.etcd import EtcdSource, EtcdStore, prepare_store
+from cors_service.ledger.chain import verify
+from cors_service.ledger.entry import Key, Kind, Signed
+from cors_service.ledger.kept import Outdated, StoreUnavailable
+from tests.etcd.gateway import Gateway, Refusal, gateway
+from tests.ledger.stores import about, edits
+
+WAIT = 30.0
+SHOP: tuple[Kind, str, Any] = ("policy", "shop", {"origins": ["https://shop.example.com"]})
+WIDER: tuple[Kind, str, Any] = ("policy", "shop", {"origins": ["*"]})
+
+
+@pytest.fixture
+def etcd() -> Iterator[Gateway]:
+    """Run what answers as etcd does."""
+    with gateway() as server:
+        yield server
+
+
+@pytest.fixture
+def source(etcd: Gateway) -> Iterator[EtcdSource]:
+    """Give a replica's side of it; there is one policy."""
+    change(etcd.url, SHOP)
+    made = EtcdSource(etcd.url)
+    yield made
+    made.close()
+
+
+def change(url: str, *some: tuple[Kind, str, Any]) -> Signed:
+    """Make a change."""
+    store = EtcdStore(url)
+    try:
+        return store.commit(store.plan(store.read(), edits(*some)), about())
+    finally:
+        store.close()
+
+
+def many(count: int) -> list[tuple[Kind, str, Any]]:
+    """Some policies."""
+    return [("policy", f"p{i:03}", {"origins": [f"https://p{i}.example.com"]}) for i in range(count)]
+
+
+def test_changes(etcd: Gateway, source: EtcdSource) -> None:
+    """What is written is read, step by step and as a whole, small changes and large ones; all is in the ledger."""
+    head = source.everything().head
+    signed = [change(etcd.url, *some) for some in ([WIDER], many(300), [("policy", "p007", None)])]
+    steps = source.since(head)
+    assert steps is not None
+    assert [step.signed for step in steps] == signed
+    assert [len(step.bodies) for step in steps] == [1, 300, 0]
+    found = source.everything()
+    assert (found.head, len(found.bodies)) == (signed[-1].head, 300)
+    store = EtcdStore(etcd.url)
+    assert list(verify(store.entries(0, 10), store.read().head)) == []
+    assert len(store.bodies_at(3)) == 301
+    generations = {key.split("/")[3] for key in etcd.places if key.startswith("/cors/d/")}
+    assert len(generations) == 1
+    assert len([key for key in etcd.places if key.startswith("/cors/d/")]) == 300
+
+
+def test_large_records(etcd: Gateway, source: EtcdSource) -> None:
+    """What is too large for one request is written in pieces, and read as if it were not."""
+    head = source.everything().head
+    origins = [f"https://o{i}.{'long-' * 10}name.example.com" for i in range(7000)]
+    signed = change(etcd.url, *(("policy", letter, {"origins": origins}) for letter in "abcd"))
+    assert len([key for key in etcd.places if "/pieces/" in key]) > 1
+    [step] = source.since(head) or []
+    assert step.signed == signed
+    assert len(step.bodies) == 4
+    etcd.put(next(key for key in etcd.places if "/pieces/" in key), None)
+    with pytest.raises(StoreUnavailable, match="lacks pieces") as caught:
+        source.since(head)
+    assert caught.value.code == "store-ledger-broken"
+
+
+def test_news(etcd: Gateway, source: EtcdSource) -> None:
+    """A change is told to who waits, also behind a compaction; nothing is told twice, and nobody waits for ever."""
+    head = source.everything().head
+    assert not source.wait(0)
+    change(etcd.url, WIDER)
+    assert source.wait(WAIT)
+    assert [step.signed.head for step in source.since(head) or ()] == [source.head()]
+    source.wake()
+    assert source.wait(WAIT)
+
+
+def test_compacted(etcd: Gateway, source: EtcdSource) -> None:
+    """A watch that begins before what etcd still has is news, and who is behind gets the changes all the same."""
+    head = source.everything().head
+    change(etcd.url, WIDER)
+    etcd.compacted = etcd.revision
+    other = EtcdSource(etcd.url)
+    other._watch.follow(source._read)  # type: ignore[arg-type]  # it was read above
+    assert other.wait(WAIT)
+    assert len(source.since(head) or ()) == 1
+    other.close()
+
+
+def test_other_histories(etcd: Gateway, source: EtcdSource) -> None:
+    """What is not behind the head, or is in another cluster, is not what leads on from it."""
+    head = source.everything().head
+    assert source.since(head) == []
+    assert source.since(type(head)(seq=2, revision="", entry="", format=1, at="")) is None
+    assert source.since(type(head)(seq=1, revision="", entry="", format=1, at="")) is None
+    etcd.cluster = "7"
+    assert source.since(head) is None
+    assert source.everything().origin == "7"
+    etcd.put("/cors/head", None)
+    assert source.since(head) is None
+    with pytest.raises(StoreUnavailable, match="has no policies"):
+        source.head()
+
+
+def test_the_next_endpoint(etcd: Gateway, source: EtcdSource) -> None:
+    """If an endpoint does not answer, or has no leader, the next one is asked, and watched."""
+    with gateway() as dead:
+        dead.refusal = Refusal(503, 14, "etcdserver: no leader")
+        both = EtcdSource(etcd.url.replace("etcd://", f"etcd://127.0.0.1:{dead.server_address[1]},"))
+        head = both.everything().head
+        assert source.everything().head == head
+        assert dead.asked == ["kv/range"]
+        change(etcd.url, WIDER)
+        assert both.wait(WAIT)
+        etcd.refusal = Refusal(503, 14, "etcdserver: request timed out")
+        with pytest.raises(StoreUnavailable) as caught:
+            both.head()
+        ports = [server.server_address[1] for server in (etcd, dead)]
+        assert str(caught.value) == (
+            f"{both.name} does not answer: 127.0.0.1:{ports[0]}: etcdserver: request timed out; "
+            f"127.0.0.1:{ports[1]}: etcdserver: no leader."
+        )
+        both.close()
+
+
+def test_signing_in(etcd: Gateway, source: EtcdSource, tmp_path: Path) -> None:
+    """A token that counts no more is renewed, with the password that is in the file by then."""
+    file = tmp_path / "credentials.toml"
+    file.write_text('user = "cors"\npassword = "one"\n')
+    etcd.password = "one"
+    signed_in = EtcdSource(f"{etcd.url}?credentials={file}")
+    head = signed_in.everything().head
+    etcd.token, etcd.password = "token-2", "two"
+    with pytest.raises(StoreUnavailable, match=r"refuses the user or the password in the file of credentials .*\.$"):
+        signed_in.head()
+    file.write_text('user = "cors"\npassword = "two"\n')
+    assert signed_in.head() == head
+    assert "one" not in repr(signed_in._gateway.address)
+    etcd.password, etcd.token = None, "token-3"
+    assert signed_in.head() == head
+    signed_in.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("etcdserver: mvcc: database space exceeded", "has no space left: nothing can be written until somebody"),
+        ("etcdserver: request is too large", "takes no request that large: it needs --max-request-bytes=1572864"),
+        ("etcdserver: permission denied", "does not let the user in its URL do this: grant it a role"),
+        ("etcdserver: user name is empty", "wants a user and a password: name a file with them by ?credentials="),
+        ("CommonName of client sending a request", "takes no client certificate with a common name together with"),
+        ("etcdserver: something else", "refuses this: etcdserver: something else."),
+    ],
+)
+def test_refusals(etcd: Gateway, source: EtcdSource, message: str, said: str) -> None:
+    """Whatever etcd refuses, the sentence says what to do."""
+    etcd.refusal = Refusal(400, 3, message)
+    with pytest.raises(StoreUnavailable) as caught:
+        source.everything()
+    assert said in str(caught.value)
+
+
+def test_no_space(etcd: Gateway, source: EtcdSource) -> None:
+    """A change that is refused is not made; one that etcd made nevertheless counts."""
+    store = EtcdStore(etcd.url)
+    plan = store.plan(store.read(), edits(WIDER))
+    done = etcd._transaction
+
+    def refused(request: dict[str, Any]) -> dict[str, Any]:
+        if "compare" in request:
+            if made:
+                done(request)
+            raise Refusal(400, 8, "etcdserver: mvcc: database space exceeded")
+        return done(request)
+
+    made = False
+    etcd._transaction = refused  # type: ignore[method-assign]  # etcd does both
+    with pytest.raises(StoreUnavailable, match="has no space left"):
+        store.commit(plan, about())
+    made = True
+    assert store.commit(plan, about()).head == source.head()
+
+
+def test_two_writers(etcd: Gateway, source: EtcdSource) -> None:
+    """Of two changes of one base, the second is refused."""
+    one, two = EtcdStore(etcd.url), EtcdStore(etcd.url)
+    plans = [store.plan(store.read(), edits(WIDER)) for store in (one, two)]
+    signed = one.commit(plans[0], about())
+    with pytest.raises(Outdated) as caught:
+        two.commit(plans[1], about())
+    assert caught.value.head == signed.head
+    assert two.read().head == signed.head
+    assert two.body(Key("policy", "shop")) == WIDER[2]
+
+
+def test_prepared(etcd: Gateway) -> None:
+    """A store is made ready, and mended where somebody changed it past the ledger."""
+    assert prepare_store(etcd.url) == ["Began the ledger below /cors: there are no policies yet."]
+    change(etcd.url, SHOP)
+    etcd.put("/cors/d/0/policy/shop", b'{"origins": ["*"]}')
+    with pytest.raises(StoreUnavailable, match="`cors-service store init URL` puts it back"):
+        EtcdStore(etcd.url).read()
+    there = "The ledger below /cors is there already, with 2 entries."
+    assert prepare_store(etcd.url) == [there, "Restored what was changed by hand: policy shop."]
+    assert prepare_store(etcd.url) == [there]
+    assert EtcdStore(etcd.url).read().head.seq == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("x", "was not written by cors-service: remove it, or choose another prefix."),
+        (json.dumps({"layout": 2}), "is of a newer version, 2; this one knows 1. Update cors-service."),
+        (json.dumps({"layout": 0}), "is of an older version, 0; this one knows 1. Copy the policies with"),
+    ],
+)
+def test_strange_heads(etcd: Gateway, source: EtcdSource, head: str, said: str) -> None:
+    """What another version or somebody else has written is not read as something that it is not."""
+    etcd.put("/cors/head", head.encode())
+    with pytest.raises(StoreUnavailable) as caught:
+        source.everything()
+    assert said in str(caught.value)
+    assert caught.value.code == "store-does-not-load"
