@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 
 from cors_service.decision import ActivePolicies
 from cors_service.explain._edits import Edit, NotEditedError, edited
-from cors_service.explain._json import edit_json
 from cors_service.explain._toml import NOT_EDITED, edit_toml
 from cors_service.policy import PolicyError, PolicySet, Source
 from cors_service.policy.draft import Draft
+from cors_service.policy.json_text import edit_json
 from cors_service.policy.merge import read_drafts
 
 _LONGEST: Final = 1024 * 1024

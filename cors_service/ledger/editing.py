@@ -8,7 +8,6 @@ and taken only if it says what it shall.
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from difflib import SequenceMatcher
@@ -22,8 +21,8 @@ from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import TABLES, Key
 from cors_service.ledger.sections import Section, join, split
 from cors_service.policy import Source
+from cors_service.policy.json_text import edit_json
 
-_INDENT: Final = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 _WIDE: Final = 100
 """Characters of a list that stands on one line."""
 _MOST_COMPARED: Final = 1000
@@ -52,7 +51,7 @@ def edited(source: Source, edits: Iterable[Edit]) -> str | None:
     after = _as_told(before, edits)
     if not any(after.get(table) for table in TABLES.values()):
         return None
-    return _in_json(source.text, after) if source.format == "json" else _in_toml(source.text, edits, after)
+    return edit_json(source.text, after) if source.format == "json" else _in_toml(source.text, edits, after)
 
 
 def new_document(edits: Iterable[Edit]) -> str:
@@ -83,11 +82,6 @@ def _as_told(before: Mapping[str, Any], edits: Sequence[Edit]) -> dict[str, Any]
         else:
             table[edit.key.name] = edit.body
     return {key: value for key, value in after.items() if value != {}}
-
-
-def _in_json(text: str, after: Mapping[str, Any]) -> str:
-    indent = _INDENT.search(text)
-    return json.dumps(after, ensure_ascii=False, indent=indent[1] if indent else None) + "\n"
 
 
 def _in_toml(text: str, edits: Sequence[Edit], after: Mapping[str, Any]) -> str:

@@ -182,12 +182,37 @@ def test_other_forms(text: str, body: object) -> None:
 
 
 def test_json() -> None:
-    """A JSON document stays JSON, with its indentation."""
-    text = json.dumps(DOCUMENT, indent=3)
-    written = edit(text, "policy", "other", {"origins": ["*"]}, "json")
-    assert written is not None
-    assert '\n   "version": 1' in written
-    assert {**DOCUMENT, "policies": {**DOCUMENT["policies"], "other": {"origins": ["*"]}}} == json.loads(written)
+    """A JSON document keeps the form of whatever stays, however it is written."""
+    text = """{ "version": 1,
+   "policies": {
+      "a": {"origins": ["https://a.example",
+                        "https://b.example"], "max_age": 60},
+
+      "b": {"origins": ["*"]}
+   }
+}
+"""
+    body = {"origins": ["https://a.example", "https://b.example"], "max_age": 5}
+    assert edit(text, "policy", "a", body, "json") == text.replace("60", "5")
+    without = text.replace(
+        """,
+
+      "b": {"origins": ["*"]}""",
+        "",
+    )
+    assert edit(text, "policy", "b", None, "json") == without
+
+
+def test_large_json() -> None:
+    """An edit of one policy of thousands, or of a long list, changes nothing else."""
+    policies = {f"p{number}": {"origins": [f"https://a{number}.example"]} for number in range(5000)}
+    policies["long"] = {"origins": [f"https://a{number}.example" for number in range(5000)]}
+    text = json.dumps({"version": 1, "policies": policies}, indent=1)
+    after = {"origins": [*policies["long"]["origins"], "https://x.example"]}
+    for name, body in (("p7", {"origins": ["*"]}), ("long", after)):
+        written = edit(text, "policy", name, body, "json")
+        assert written is not None
+        assert {**policies, name: body} == json.loads(written)["policies"]
 
 
 def test_nothing_left() -> None:

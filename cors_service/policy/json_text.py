@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import Any, Final
 
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
+_MOST_COMPARED: Final = 1000
+"""Items of a list that are compared one by one: longer ones are written anew, on one line."""
 _decoder: Final = json.JSONDecoder()
 
 
@@ -16,6 +19,18 @@ class _Node:
     Attributes:
         value: The value.
         text: Its text.
+        end: Where that ends.
+    """
+
+    def __init__(self, text: str, start: int) -> None:
+        self.value, self.end = _decoder.raw_decode(text, start)
+        self.text = text[start : self.end]
+
+
+class _Inside:
+    """What is in a list or an object. Most of a document stays as it is, and is not taken apart.
+
+    Attributes:
         before: The blanks between the bracket that opens it and what is first in it.
         gaps: What stands before each member but the first.
         leads: The text of each name, with what stands between it and its value.
@@ -23,23 +38,20 @@ class _Node:
         members: What is in it, by name or index.
     """
 
-    def __init__(self, text: str, start: int) -> None:
+    def __init__(self, text: str) -> None:
         self.before, self.after = "", ""
         self.gaps: dict[str | int, str] = {}
         self.leads: dict[str | int, str] = {}
         self.members: dict[str | int, _Node] = {}
-        self.end = self._read(text, start)
-        self.text = text[start : self.end]
-        self.value: Any = json.loads(self.text)
+        if text[0] in "{[":
+            self._read(text)
 
-    def _read(self, text: str, start: int) -> int:
-        if text[start] not in "{[":
-            return _decoder.raw_decode(text, start)[1]
-        position = _over_blanks(text, start + 1)
-        self.before = gap = text[start + 1 : position]
+    def _read(self, text: str) -> None:
+        position = _over_blanks(text, 1)
+        self.before = gap = text[1:position]
         while text[position] not in "}]":
             key: str | int = len(self.members)
-            if text[start] == "{":
+            if text[0] == "{":
                 key, end = _decoder.raw_decode(text, position)
                 value = _over_blanks(text, text.index(":", end) + 1)
                 self.leads[key], position = text[position:value], value
@@ -52,7 +64,6 @@ class _Node:
                 gap, position = text[member.end : following], following
             else:
                 self.after = text[member.end : position]
-        return position + 1
 
     @property
     def gap(self) -> str:
@@ -88,38 +99,36 @@ def _indent(text: str) -> str:
 def _written(value: Any, node: _Node, indent: str) -> str:
     if node.value == value and type(node.value) is type(value):
         return node.text
-    if not isinstance(value, dict | list) or type(node.value) is not type(value) or not value or not node.members:
+    if not isinstance(value, dict | list) or type(node.value) is not type(value) or not value or not node.value:
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and len(value) + len(node.value) > _MOST_COMPARED:
+        return json.dumps(value, ensure_ascii=False)
+    inside = _Inside(node.text)
+    names = {id(member): name for name, member in inside.members.items()}
+    before = dict(pairwise([None, *inside.members][::-1]))
     pairs = [*(value.items() if isinstance(value, dict) else enumerate(value))]
-    text, last = node.before, None
+    text, last = inside.before, None
     for key, one in pairs:
-        old = _old(key, one, node)
-        place = next((place for place, member in node.members.items() if member is old), None)
+        old = _old(key, one, inside)
+        place = None if old is None else names[id(old)]
         if last is not None:
-            follows = place is not None and last == _before(place, node)
-            text += node.gaps[place] if follows and place is not None else node.gap
-        text += _member(key, one, old, node, indent)
+            follows = place is not None and last == before[place]
+            text += inside.gaps[place] if follows and place is not None else inside.gap
+        text += _member(key, one, old, inside, indent)
         last = place if place is not None else key
-    return f"{node.text[0]}{text}{node.after}{node.text[-1]}"
+    return f"{node.text[0]}{text}{inside.after}{node.text[-1]}"
 
 
-def _before(place: str | int, node: _Node) -> str | int | None:
-    """The member that stands before another."""
-    places = [*node.members]
-    index = places.index(place)
-    return places[index - 1] if index else None
-
-
-def _old(key: str | int, value: Any, node: _Node) -> _Node | None:
+def _old(key: str | int, value: Any, inside: _Inside) -> _Node | None:
     """What was there before: of a list, the same value wherever it stood, or what is most like it."""
     if isinstance(key, str):
-        return node.members.get(key)
-    same = [one for one in node.members.values() if one.value == value]
+        return inside.members.get(key)
+    same = [one for one in inside.members.values() if one.value == value]
     if same:
         return same[0]
     # A rule keeps its origins in every edit that changes something else of it, or its first origin.
     if isinstance(value, dict):
-        return next((one for one in node.members.values() if _is_like(one.value, value)), None)
+        return next((one for one in inside.members.values() if _is_like(one.value, value)), None)
     return None
 
 
@@ -131,17 +140,17 @@ def _is_like(one: Any, other: dict[str, Any]) -> bool:
     )
 
 
-def _member(key: str | int, value: Any, old: _Node | None, node: _Node, indent: str) -> str:
-    margin = node.before.rpartition("\n")[2] if "\n" in node.before else None
+def _member(key: str | int, value: Any, old: _Node | None, inside: _Inside, indent: str) -> str:
+    margin = inside.before.rpartition("\n")[2] if "\n" in inside.before else None
     text = _written(value, old, indent) if old is not None else _new(value, margin, indent)
     if isinstance(key, int):
         return text
-    return f"{node.leads.get(key) or f'{json.dumps(key, ensure_ascii=False)}{_colon(node)}'}{text}"
+    return f"{inside.leads.get(key) or f'{json.dumps(key, ensure_ascii=False)}{_colon(inside)}'}{text}"
 
 
-def _colon(node: _Node) -> str:
+def _colon(inside: _Inside) -> str:
     """What stands between a name and its value, as a rule."""
-    lead = next(iter(node.leads.values()), ": ")
+    lead = next(iter(inside.leads.values()), ": ")
     return ":" if lead[-1] == ":" else ": "
 
 
