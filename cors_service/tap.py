@@ -11,6 +11,7 @@ from twisted.python import usage
 from cors_service.daemon.options import PluginOptions, number
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
+from cors_service.ledger.urls import NoSuchStore, check_url, is_url
 from cors_service.observe.words import FORMS
 from cors_service.wire import LONGEST_TTL
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cors_service.daemon.start import Prepared
 
 _DEFAULTS: Final = Settings()
+_FLAGS: Final = ("line-by-line", "follow-links", "no-metrics", "accept-rollback", "unsigned")
 
 
 def _field(option: str) -> str:
@@ -46,7 +48,7 @@ class Options(PluginOptions):
 
     plugin = "cors"
     prepared: Prepared
-    synopsis = "[options] --policies PATH | --store MODULE:NAME"
+    synopsis = "[options] --policies PATH|URL | --store MODULE:NAME"
     longdesc = (
         "Decides about CORS: other services ask it which headers to emit. Policies are read from PATH, a TOML or JSON "
         "file or a directory of them, and again on SIGHUP and whenever they change; a document with "
@@ -54,7 +56,12 @@ class Options(PluginOptions):
         "curl 'http://127.0.0.1:8080/v1/decision?policy=NAME&origin=ORIGIN'"
     )
     optParameters: ClassVar[list[list[Any]]] = [
-        ["policies", "p", None, "The policy document, or a directory of *.toml and *.json documents."],
+        [
+            "policies",
+            "p",
+            None,
+            "The policy document, or a directory of *.toml and *.json documents, or the URL of a store.",
+        ],
         [
             "store",
             None,
@@ -96,6 +103,16 @@ class Options(PluginOptions):
         _number(
             "max-snapshot-age", float, 1, "Seconds after which a snapshot is too old for a start. Never by default."
         ),
+        _number(
+            "confirm-interval", float, 0.1, "Seconds between two questions to a store whether there is a newer change."
+        ),
+        _number(
+            "max-stale",
+            float,
+            0.1,
+            "Seconds without an answer to that from which on /readyz is a 503. Never by default.",
+        ),
+        _number("policies-key-threshold", int, 1, "How many of the keys must have signed a bundle."),
         _number("reader-memory", int, 64, "MiB of memory that reading the policies may take up."),
         _number("reader-timeout", float, 1, "Seconds that reading the policies may take without a sign of progress."),
         ["access-log", None, None, "A file for a line on each request, - for the log. Off by default."],
@@ -112,6 +129,8 @@ class Options(PluginOptions):
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],
+        ["accept-rollback", None, "At this start, take what the store holds even if it is older than the snapshot."],
+        ["unsigned", None, "Take a bundle without a signature."],
         ["follow-links", None, "Follow links in the directory of the policies that lead out of it."],
         ["line-by-line", None, "Read all requests as Twisted does: several times slower, with the same answers."],
         ["no-metrics", None, "Count nothing, and have no /metrics."],
@@ -123,6 +142,7 @@ class Options(PluginOptions):
         self["operator-listen"] = []
         self["metrics-listen"] = []
         self["host"] = []
+        self["policies-key"] = []
 
     def opt_listen(self, description: str) -> None:
         """Listen on this endpoint, such as tcp:8080 or unix:/run/cors.sock; repeatable."""
@@ -142,6 +162,10 @@ class Options(PluginOptions):
         """Answer to this name, such as cors.internal or cors.internal:8080, and to loopback names; repeatable."""
         self["host"].append(name)
 
+    def opt_policies_key(self, path: str) -> None:
+        """A file with a public key that the signatures of a bundle are held against; repeatable."""
+        self["policies-key"].append(path)
+
     def settings(self) -> Settings:
         """The settings that the options make.
 
@@ -152,6 +176,7 @@ class Options(PluginOptions):
             raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
         if self["policies"] is not None and self["store"] is not None:
             raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
+        self._check_source()
         if self["max-snapshot-age"] is not None and self["snapshot"] is None:
             raise usage.UsageError("--max-snapshot-age needs --snapshot.")
         if self["metrics-listen"] and self["no-metrics"]:
@@ -165,9 +190,28 @@ class Options(PluginOptions):
             raise usage.UsageError("--log-sample needs --decision-log or --report-to: there is no log to sample for.")
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
-        lists = {_field(name): tuple(self[name]) for name in ("operator-listen", "metrics-listen", "host")}
-        flags = {_field(name): bool(self[name]) for name in ("line-by-line", "follow-links", "no-metrics")}
+        lists = {
+            _field(name): tuple(self[name]) for name in ("operator-listen", "metrics-listen", "host", "policies-key")
+        }
+        flags = {_field(name): bool(self[name]) for name in _FLAGS}
         return Settings(**(values | lists | flags | {"listen": listen}))
+
+    def _check_source(self) -> None:
+        """Refuse options that only mean something for a store, and a URL with something secret in it.
+
+        Raises:
+            UsageError: There is one.
+        """
+        policies = self["policies"]
+        if policies is not None and is_url(policies):
+            try:
+                check_url(policies)
+            except NoSuchStore as error:
+                raise usage.UsageError(f"--policies: {error}") from None
+            return
+        given = [name for name in ("max-stale", "accept-rollback", "policies-key", "unsigned") if self[name]]
+        if given:
+            raise usage.UsageError(f"--{given[0]} needs the URL of a store: --policies postgresql://..., for example.")
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""

@@ -28,14 +28,14 @@ class Options(PluginOptions):
 
     plugin = "cors-admin"
     prepared: AdminPrepared
-    synopsis = "[options] --store DIR --data DIR"
+    synopsis = "[options] --store DIR|URL --data DIR"
     longdesc = (
-        "Changes CORS policies over HTTP, and keeps a ledger of all changes. The store is the directory of documents "
-        "that `twist cors --policies DIR` serves; its ledger lies beside them. It listens on "
+        "Changes CORS policies over HTTP, and keeps a ledger of all changes. The store is what `twist cors --policies` "
+        "serves: a directory of documents, with the ledger beside them, or the URL of a database. It listens on "
         f"{DEFAULT_LISTEN} unless told otherwise. Ask it with: curl http://127.0.0.1:8081/admin/v1/status"
     )
     optParameters: ClassVar[list[list[Any]]] = [
-        ["store", "s", None, "The directory of *.toml and *.json documents."],
+        ["store", "s", None, "The directory of *.toml and *.json documents, or the URL of a store."],
         ["data", "d", None, "A directory for its own files: reports of replicas, proposals, the audit log."],
         [
             "auth",

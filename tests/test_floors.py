@@ -19,7 +19,7 @@ FLOORS = (
     {"wire", "limits", "reader", "access", "suites"},
     {"explain"},
     {"stopped", "ledger"},
-    {"postgresql", "etcd", "bundle"},
+    {"postgresql", "etcd", "bundle", "follow"},
     {"_twisted", "processes"},
     {"store", "observe"},
     {"web", "asking"},
@@ -49,6 +49,7 @@ PURE = (
     "etcd",
     "postgresql",
     "bundle",
+    "follow",
 )
 
 

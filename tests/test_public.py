@@ -24,7 +24,7 @@ FLOORS = (
     ("policy", "access"),
     ("decision", "algebra", "insights"),
     ("wire", "limits", "reader", "suites", "stopped", "explain"),
-    ("processes", "ledger", "postgresql", "etcd", "bundle", "store", "observe"),
+    ("processes", "ledger", "postgresql", "etcd", "bundle", "follow", "store", "observe"),
     ("web", "asking", "client", "protect", "review", "doctor", "admin"),
     ("server", "console"),
     ("workers", "daemon", "tap", "tap_admin", "cli"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct, structs, to_builtins
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -29,6 +29,18 @@ _Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 _Text = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+class ReplicaProblem(Struct, frozen=True):
+    """What is wrong with the store, as a replica says.
+
+    Attributes:
+        code: Which kind of problem it is.
+        message: What it is, for people.
+    """
+
+    code: _Text
+    message: Annotated[str, Meta(max_length=10_000)]
+
+
 class Replica(Struct, frozen=True, kw_only=True):
     """What a replica says of itself.
 
@@ -39,6 +51,7 @@ class Replica(Struct, frozen=True, kw_only=True):
         seq: The number of the change that made them; None where its source does not say.
         loaded_at: When they were loaded there.
         workers: How many processes decide there.
+        problem: What is wrong with its store, or why it refused what that holds; None if nothing is.
     """
 
     instance: _Text
@@ -47,6 +60,7 @@ class Replica(Struct, frozen=True, kw_only=True):
     seq: _Count | None = None
     loaded_at: str | float | None = None
     workers: _Count | None = None
+    problem: ReplicaProblem | None = None
 
 
 class Reported(Struct, frozen=True, kw_only=True):
@@ -144,7 +158,7 @@ class Replicas(Service):
         self._forget(now)
         return [
             {
-                **structs.asdict(one.replica),
+                **to_builtins(one.replica),
                 "reported_at": rfc3339(one.at),
                 "age_seconds": round(max(now - one.at, 0), 3),
                 "alive": self._is_alive(one, now),
@@ -175,8 +189,11 @@ class Replicas(Service):
         return now - one.at <= ALIVE_SECONDS
 
     def _has_newest(self, replica: Replica) -> bool:
-        """Whether a replica has the policies of the newest change: their revision is the proof."""
-        return replica.revision == self._head().revision
+        """Whether a replica has the newest change: the revision is the proof, and a rollback has an earlier one."""
+        head = self._head()
+        if replica.seq is None:
+            return replica.revision == head.revision
+        return replica.seq > head.seq or (replica.seq, replica.revision) == (head.seq, head.revision)
 
     def _forget(self, now: float) -> None:
         for name in [name for name, one in self._known.items() if now - one.at > FORGOTTEN_SECONDS]:

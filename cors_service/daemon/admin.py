@@ -37,7 +37,9 @@ from cors_service.daemon.service import ReloadOnHangup
 from cors_service.daemon.start import Endpoint, make_endpoint, open_log, refuse
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.directory import DirectoryStore
+from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.urls import NoSuchStore, check_url, is_url, open_store
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
@@ -97,12 +99,14 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
     _check_data(settings)
     try:
         access = None if settings.auth is None else LiveAccess(Path(settings.auth), reactor)
-        changes = Changes(DirectoryStore(Path(settings.store)), reactor)
+        changes = Changes(_make_store(settings.store), reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         log_refused_start(settings.json_log, invalid.mistakes)
         refuse(invalid)
     except StoreUnavailable as error:
-        raise UsageError(f"--store {settings.store!a}: {error}") from None
+        raise UsageError(
+            f"--store: {error}" if is_url(settings.store) else f"--store {settings.store!a}: {error}"
+        ) from None
     try:
         decisions = KeptDecisions(Path(settings.data) / DECISIONS, reactor)
     except CannotKeep as error:
@@ -242,10 +246,24 @@ def _is_loopback(interface: str) -> bool:
         return False
 
 
+def _make_store(store: str) -> IChangeStore:
+    """Make the store that an option names.
+
+    Raises:
+        UsageError: It names none.
+    """
+    if not is_url(store):
+        return DirectoryStore(Path(store))
+    try:
+        check_url(store)
+        return open_store(store)
+    except NoSuchStore as error:
+        raise UsageError(f"--store: {error}") from None
+
+
 def _check_store(path: str) -> None:
-    scheme, colon, _ = path.partition("://")
-    if colon:
-        raise UsageError(f"--store: {scheme}:// is not a kind of store; name a directory of documents.")
+    if is_url(path):
+        return
     if not Path(path).is_dir():
         what = "is a file; name the directory that it is in" if Path(path).exists() else "does not exist; make it"
         raise UsageError(f"--store: the directory {path!a} {what}.")
@@ -253,7 +271,7 @@ def _check_store(path: str) -> None:
 
 def _check_data(settings: AdminSettings) -> None:
     path = settings.data
-    if Path(path).resolve() == Path(settings.store).resolve():
+    if not is_url(settings.store) and Path(path).resolve() == Path(settings.store).resolve():
         raise UsageError("--data can't be the directory of the policies: name another, such as one beneath /var/lib.")
     try:
         Path(path).mkdir(mode=_PRIVATE, exist_ok=True)

@@ -20,7 +20,7 @@ class AdminSettings(Struct, frozen=True, kw_only=True):
     """What an operator can set. Each field has the name of its option.
 
     Attributes:
-        store: The path of the directory of documents.
+        store: The path of the directory of documents, or the URL of a store.
         data: The path of the directory for what is the process's own.
         listen: The descriptions of the endpoints.
         host: The names by which the process is asked, beside loopback names.

@@ -22,13 +22,14 @@ from cors_service.observe.interfaces import ITally
 from cors_service.observe.log import DecisionLog
 from cors_service.observe.masking import Masking
 from cors_service.observe.process import Process
-from cors_service.observe.reports import Replica, Reports, report_url
+from cors_service.observe.reports import Replica, ReplicaProblem, Reports, report_url
 from cors_service.observe.rolling import Roller
 from cors_service.observe.sights import Sight, Sights
 from cors_service.observe.spool import CannotSpool, Spool
 from cors_service.observe.table import Table
 from cors_service.observe.totals import Totals
 from cors_service.observe.watching import LoggedTally, SampledTally, WatchedTally
+from cors_service.reader.messages import Following
 from cors_service.server.server import CannotServe
 from cors_service.web.workers import iso
 
@@ -128,22 +129,27 @@ def make_log(
     )
 
 
-def make_replica(settings: Settings, processes: Iterable[Process]) -> Replica:
+def make_replica(settings: Settings, processes: Iterable[Process], following: Following | None = None) -> Replica:
     """Say how this service is.
 
     Args:
         settings: The settings.
         processes: How those are that decide. If they differ, the service is as the one that is behind most.
+        following: What is known of its store; None of documents.
     """
     ready = [process for process in processes if process.loaded_at is not None]
-    last = min(ready, key=lambda process: process.loaded_at or 0.0, default=None)
+    last = min(ready, key=lambda process: (process.seq or 0, process.loaded_at or 0.0), default=None)
+    problem = None
+    if following is not None and following.problem is not None:
+        problem = ReplicaProblem(following.problem, following.message or "")
     return Replica(
         instance=instance_of(settings),
         version=cors_service.__version__,
         revision=None if last is None else last.revision,
-        seq=None,
+        seq=None if last is None else last.seq,
         loaded_at=None if last is None else iso(last.loaded_at),
         workers=len(ready),
+        problem=problem,
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -19,7 +19,7 @@ from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import Endpoint, Endpoints, Prepared, make_shadow_store, make_snapshot, path_of
+from cors_service.daemon.start import Endpoint, Endpoints, Prepared, make_shadow_store, make_snapshot, source_of
 from cors_service.observe.exposition import Exposition
 from cors_service.observe.interfaces import ITally
 from cors_service.observe.process import Process
@@ -29,14 +29,19 @@ from cors_service.observe.tally import RELOAD_DURATIONS, RELOADS, SHADOW, NoTall
 from cors_service.observe.totals import Totals
 from cors_service.policy.change import Change
 from cors_service.processes import nameless_file
+from cors_service.reader.messages import Following
 from cors_service.reader.snapshot import Snapshot
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.https import IReloadingEndpoint
 from cors_service.server.quick import QuickChannel
-from cors_service.store import IPolicyStore, LivePolicies
+from cors_service.store import IPolicyStore, LivePolicies, ReaderPolicyStore
 from cors_service.store.shadow import ShadowedPolicies, ShadowLive
 from cors_service.web import DecisionTree, OperatorTree, decision_resource
+from cors_service.workers.store import WorkerPolicyStore
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 _UNCOUNTED: Final = NoTally()
 
@@ -73,14 +78,14 @@ def make_service(prepared: Prepared, reactor: Any) -> IService:
         make_log,
         settings,
         totals,
-        lambda: make_replica(settings, [service.process()]),
+        lambda: make_replica(settings, [service.process()], service.following),
         reactor,
         sights=sights.take,
     )
     service.tree.status.log = service.log_told
     if not settings.no_metrics:
         exposition = Exposition(totals, reactor.seconds, lambda: [service.process()])
-        exposition.further.append(service.log_families)
+        exposition.further += [service.log_families, service.store_families]
         service.tree.metrics.measure = exposition.steps
     return service
 
@@ -137,7 +142,8 @@ class DecisionService(LoggedService):
         self._notifier = Notifier() if notifier is None else notifier
         # Stores of documents keep it themselves.
         snapshot = make_snapshot(settings) if settings.store is not None else None
-        self.policies = LivePolicies(store, reactor, snapshot=snapshot)
+        self._view = store.view if isinstance(store, ReaderPolicyStore | WorkerPolicyStore) else None
+        self.policies = LivePolicies(store, reactor, snapshot=snapshot, view=self._view)
         self.policies.activate(initial)
         self.shadow = None if settings.shadow is None else ShadowLive(make_shadow_store(settings, reactor), reactor)
         self.tally = tally
@@ -158,6 +164,7 @@ class DecisionService(LoggedService):
                 self.sites.append(site)
                 self.servers.append(DecisionServer(site, endpoints[option], drain_timeout=settings.drain_timeout))
         self.tree.status.connections = self._connections
+        self.tree.ready.max_stale = settings.max_stale
         self.policies.setServiceParent(self)
         if self.shadow is not None:
             self.shadow.setServiceParent(self)
@@ -201,6 +208,15 @@ class DecisionService(LoggedService):
     def process(self) -> Process:
         """How this process is, as metrics tell it."""
         return Process.of(self.policies.status, connections=sum(len(site.channels) for site in self.sites))
+
+    @property
+    def following(self) -> Following | None:
+        """What the reader of a store said of it last; None of documents."""
+        return None if self._view is None else self._view.told
+
+    def store_families(self) -> Iterable[Metric]:
+        """The metrics of a store."""
+        return families_of(self.following, [self.process()], self._reactor.seconds())
 
     def startService(self) -> None:
         """Start; the garbage collector then ignores what exists, which stays and takes long to look through."""
@@ -258,12 +274,15 @@ def supervise(
         services.reopen_log()
         return supervisor.reload()
 
+    def store_families() -> Iterable[Metric]:
+        return families_of(supervisor.following, supervisor.processes(), reactor.seconds())
+
     supervisor = Supervisor(
         reactor,
         settings.workers,
         endpoints,
         ["-m", "cors_service.daemon.worker", settings.to_json()],
-        policies=path_of(settings),
+        policies=source_of(settings),
         snapshot=snapshot,
         limits=settings.reader_limits,
         drain_timeout=settings.drain_timeout,
@@ -278,13 +297,13 @@ def supervise(
             make_log,
             settings,
             totals,
-            lambda: make_replica(settings, supervisor.processes()),
+            lambda: make_replica(settings, supervisor.processes(), supervisor.following),
             reactor,
             when_rolled=supervisor.tell_all_soon,
             patience=2 * TELLS_SECONDS,
         )
     if supervisor.exposition is not None:
-        supervisor.exposition.further.append(services.log_families)
+        supervisor.exposition.further += [services.log_families, store_families]
     supervisor.setServiceParent(services)
     ReloadOnHangup(reload, reactor, notifier).setServiceParent(services)
     notifier.setServiceParent(services)
@@ -330,6 +349,14 @@ class ReloadOnHangup(Service):
     def _reload(self) -> None:
         self._notifier.reloading()
         self._reload_policies().addCallback(lambda _: self._notifier.reloaded())
+
+
+def families_of(following: Following | None, processes: Sequence[Process], now: float) -> Iterable[Metric]:
+    """The metrics of a store, where one is followed."""
+    # Imported late: a service that nobody measures starts in less time, and with less memory.
+    from cors_service.observe.store_metrics import store_families
+
+    return () if following is None else store_families(following, processes, now)
 
 
 def _freeze() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from cors_service.access import InvalidAccess
@@ -10,13 +11,13 @@ from cors_service.daemon.access import KeptText
 from cors_service.daemon.decision_log import make_tally
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
-from cors_service.daemon.start import make_access, path_of, read_initial
+from cors_service.daemon.start import make_access, read_initial, source_of
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.observe.sights import Sights, write_sights
 from cors_service.observe.table import Table
 from cors_service.observe.tally import NoTally
 from cors_service.reader.messages import Begun
-from cors_service.reader.sources import shown_path
+from cors_service.store.reader_client import name_of
 from cors_service.workers.channel import Channel
 from cors_service.workers.loads import Loads
 from cors_service.workers.site import WorkerSite
@@ -49,7 +50,8 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         ]
         for option, described in settings.listeners.items()
     }
-    store = WorkerPolicyStore(shown_path(path_of(settings)), channel)
+    source = source_of(settings)
+    store = WorkerPolicyStore(name_of(source), channel, is_followed=not isinstance(source, Path))
     try:
         initial = read_initial(settings, store)
         access = make_access(settings, reactor, None if given["kept"] is None else KeptText(given["kept"]))

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from msgspec import Struct, convert, to_builtins
 
+from cors_service.follow.store import CONFIRM_SECONDS
 from cors_service.limits import Limits, ServerLimits
 from cors_service.observe.words import INTERVAL_SECONDS, Form
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
@@ -21,7 +22,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What an operator can set. Each field has the name of its option.
 
     Attributes:
-        policies: The path of a policy document, or of a directory of documents; None with a store.
+        policies: The path of a policy document, or of a directory of documents, or the URL of a store; None if
+            `store` names one of somebody's own.
         store: `MODULE:NAME` of a store that is used instead; None for none.
         listen: The descriptions of the endpoints.
         operator_listen: Those of the endpoints for the policies and the status; none if they are with the others.
@@ -43,6 +45,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         shadow: The path of policies that decide beside the others and never answer; None for none.
         snapshot: The path of the file that keeps the last good policies; None for none.
         max_snapshot_age: Seconds after which a start does without the snapshot; None for never.
+        confirm_interval: Seconds between two questions to a store whether what is served is its newest.
+        max_stale: Seconds after the last such answer from which on the service is not ready; None for never.
+        accept_rollback: Whether the start takes what a store holds even if it is older than what was served before.
+        policies_key: The paths of the keys that sign a bundle.
+        policies_key_threshold: How many of them must have signed it.
+        unsigned: Whether a bundle may go without a signature.
         reader_memory: MiB that reading the policies may take up.
         reader_timeout: Seconds that may pass without a sign that reading goes on.
         follow_links: Whether links in the directory of the policies may lead out of it.
@@ -83,6 +91,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     shadow: str | None = None
     snapshot: str | None = None
     max_snapshot_age: float | None = None
+    confirm_interval: float = CONFIRM_SECONDS
+    max_stale: float | None = None
+    accept_rollback: bool = False
+    policies_key: tuple[str, ...] = ()
+    policies_key_threshold: int = 1
+    unsigned: bool = False
     reader_memory: int = DEFAULT_LIMITS.memory
     reader_timeout: float = DEFAULT_LIMITS.timeout
     follow_links: bool = False

@@ -23,7 +23,9 @@ from cors_service.daemon.open_files import with_files
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.unix_sockets import for_the_group
+from cors_service.follow.store import StoreToFollow
 from cors_service.grammar.mistakes import InvalidDocument, InvalidPolicies
+from cors_service.ledger.urls import is_url
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
@@ -31,7 +33,7 @@ from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
-from cors_service.store.reader_client import check_in_process, in_memory
+from cors_service.store.reader_client import PolicySource, check_in_process, in_memory, read_in_process
 from cors_service.web.hosts import Hosts
 from cors_service.workers.sockets import PassedSockets
 
@@ -72,17 +74,23 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
         SystemExit: Always.
     """
     try:
-        if settings.store is None:
-            policy_set = read_policies(path_of(settings), settings.reader_limits)
-        else:
-            change = read_store(find_store(settings.store, reactor))
-            policy_set = PolicySet.of(change.policies, change.origin_sets, change.header_sets)
+        policy_set = _policies_to_check(settings, reactor)
         if settings.auth is not None:
             read_access_file(Path(settings.auth))
     except (InvalidPolicies, InvalidAccess) as invalid:
         refuse(invalid)
     sys.stdout.write(f"{summarize(policy_set)}\n")
     raise SystemExit(0)
+
+
+def _policies_to_check(settings: Settings, reactor: Any) -> PolicySet:
+    if settings.store is not None:
+        change = read_store(find_store(settings.store, reactor))
+    elif isinstance(source := source_of(settings), Path):
+        return read_policies(source, settings.reader_limits)
+    else:
+        change = read_in_process(source, in_memory(), settings.reader_limits)
+    return PolicySet.of(change.policies, change.origin_sets, change.header_sets)
 
 
 def prepare(settings: Settings, reactor: Any) -> Prepared:
@@ -114,7 +122,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
             initial = read_initial(settings, store)
         else:
             snapshot = make_snapshot(settings) or in_memory()
-            check_in_process(path_of(settings), snapshot, settings.reader_limits)
+            check_in_process(source_of(settings), snapshot, settings.reader_limits)
         access = make_access(settings, reactor)
     except (InvalidPolicies, InvalidAccess) as invalid:
         log_refused_start(settings.json_log, invalid.mistakes)
@@ -138,9 +146,13 @@ def make_store(settings: Settings, reactor: Any) -> IPolicyStore:
     """
     if settings.store is not None:
         return find_store(settings.store, reactor)
+    source, snapshot = source_of(settings), make_snapshot(settings)
+    if sys.platform != "win32":
+        return ReaderPolicyStore(source, reactor, snapshot=snapshot, limits=settings.reader_limits)
+    if not isinstance(source, Path):
+        raise UsageError("--policies: a store can only be followed on Unix; name a path.")
     # Without POSIX signals to keep away from a process of its own, a thread reads.
-    store = FilePolicyStore if sys.platform == "win32" else ReaderPolicyStore
-    return store(path_of(settings), reactor, snapshot=make_snapshot(settings), limits=settings.reader_limits)
+    return FilePolicyStore(source, reactor, snapshot=snapshot, limits=settings.reader_limits)
 
 
 def make_shadow_store(settings: Settings, reactor: Any) -> IPolicyStore:
@@ -215,10 +227,19 @@ def make_endpoint(description: str, reactor: Any, option: str = "listen") -> ISt
     raise UsageError(f"--{option} {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
 
 
-def path_of(settings: Settings) -> Path:
-    """Give the path of the policies, where they are not those of a store of somebody's own."""
+def source_of(settings: Settings) -> PolicySource:
+    """Say where the policies come from, where that is not a store of somebody's own."""
     assert settings.policies is not None, "there are policies or a store"
-    return Path(settings.policies)
+    if not is_url(settings.policies):
+        return Path(settings.policies)
+    return StoreToFollow(
+        url=settings.policies,
+        confirm_interval=settings.confirm_interval,
+        accept_rollback=settings.accept_rollback,
+        keys=settings.policies_key,
+        key_threshold=settings.policies_key_threshold,
+        is_unsigned=settings.unsigned,
+    )
 
 
 def refuse(invalid: InvalidDocument) -> NoReturn:

@@ -40,12 +40,7 @@ def verify(entries: Iterable[Signed], head: Head | None) -> Iterator[Broken]:
     for signed in entries:
         entry = signed.entry
         seq += 1
-        if entry.seq != seq:
-            yield Broken(seq, f"This entry says that it is number {entry.seq}.")
-        if hash_of(entry) != signed.hash:
-            yield Broken(seq, "The entry was changed: its hash is not that of its content.")
-        if entry.previous != hash_before:
-            yield Broken(seq, f"The entry does not follow the one before: either that or entry {seq} was replaced.")
+        yield from _misfits(seq, hash_before, signed)
         for touched in entry.changes:
             if digests.get(touched.key) != touched.before:
                 yield Broken(seq, f"The {touched.kind} {touched.name} was not what the entry says.")
@@ -58,6 +53,25 @@ def verify(entries: Iterable[Signed], head: Head | None) -> Iterator[Broken]:
         yield Broken(seq, f"The head names {names}, which is not the newest entry.")
 
 
+def does_not_follow(head: Head, entries: Iterable[Signed]) -> Broken | None:
+    """Find the first entry that does not follow what was before it.
+
+    Args:
+        head: The change before the first one.
+        entries: Some entries of a ledger, in their order.
+
+    Returns:
+        What does not fit; None if everything does.
+    """
+    seq, hash_before = head.seq, head.entry
+    for signed in entries:
+        seq += 1
+        for broken in _misfits(seq, hash_before, signed):
+            return broken
+        hash_before = signed.hash
+    return None
+
+
 def digests_of_entries(entries: Iterable[Signed]) -> dict[Key, str]:
     """Give the digests that entries lead to, from the first on."""
     digests: dict[Key, str] = {}
@@ -65,6 +79,17 @@ def digests_of_entries(entries: Iterable[Signed]) -> dict[Key, str]:
         for touched in signed.entry.changes:
             put(digests, touched)
     return digests
+
+
+def _misfits(seq: int, hash_before: str, signed: Signed) -> Iterator[Broken]:
+    """Say what of an entry does not fit its place in the chain."""
+    entry = signed.entry
+    if entry.seq != seq:
+        yield Broken(seq, f"This entry says that it is number {entry.seq}.")
+    if hash_of(entry) != signed.hash:
+        yield Broken(seq, "The entry was changed: its hash is not that of its content.")
+    if entry.previous != hash_before:
+        yield Broken(seq, f"The entry does not follow the one before: either that or entry {seq} was replaced.")
 
 
 def put(digests: dict[Key, str], touched: Touched) -> None:

@@ -35,6 +35,7 @@ _PREPARED: Final = {
 }
 _OF_BUNDLES: Final = {"https", "http"}
 _LONGEST_NAME: Final = 300
+_SECRETS: Final = frozenset({"password", "sslpassword"})
 
 
 class NoSuchStore(Exception):
@@ -44,6 +45,21 @@ class NoSuchStore(Exception):
 def is_url(text: str) -> bool:
     """Say whether a source is named by a URL, and not by a path."""
     return _SCHEME.match(text) is not None
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL that holds a secret, where everybody on the machine can read it: in the list of processes.
+
+    Raises:
+        NoSuchStore: It does; the text says what to do instead.
+    """
+    found = _SCHEME.match(url)
+    rest, _, options = url[0 if found is None else found.end() :].partition("?")
+    userinfo, at, _ = rest.rpartition("@")
+    names = {option.partition("=")[0].lower() for option in options.split("&")}
+    if (at and ":" in userinfo) or names & _SECRETS:
+        how = "name a file with ?credentials=FILE instead"
+        raise NoSuchStore(f"{store_name(url)} has a password, which everybody can see in the list of processes: {how}.")
 
 
 def store_name(url: str) -> str:

@@ -46,6 +46,18 @@ _MALFORMED: Final = frozenset({400, 413, 415, 422})
 _LONGEST_ANSWER: Final = 64 * 1024
 
 
+class ReplicaProblem(Struct, frozen=True):
+    """What is wrong with the source of a replica's policies.
+
+    Attributes:
+        code: Which kind of problem it is.
+        message: What it is, for people.
+    """
+
+    code: str
+    message: str
+
+
 class Replica(Struct, frozen=True, kw_only=True):
     """How a replica is.
 
@@ -56,6 +68,7 @@ class Replica(Struct, frozen=True, kw_only=True):
         seq: The number of the last change; None where the source of the policies has no numbers.
         loaded_at: When the policies were loaded, as RFC 3339 writes it.
         workers: How many processes decide.
+        problem: What is wrong with the store, or why it was refused; None if nothing is.
     """
 
     instance: str
@@ -64,6 +77,7 @@ class Replica(Struct, frozen=True, kw_only=True):
     seq: int | None
     loaded_at: str | None
     workers: int
+    problem: ReplicaProblem | None = None
 
 
 class Sending(Struct, frozen=True):

@@ -47,6 +47,7 @@ class Change(Struct, frozen=True, kw_only=True):
         mistakes: What is wrong with newer policies, which the second set stands in for; None if there are none.
         behind: The documents with newer versions that are not in the second set.
         snapshot_problem: Why the second set could not be written into the snapshot; None if there is nothing to say.
+        seq: The number of the change in its store that made the second set; None where changes have no numbers.
     """
 
     base: str | None
@@ -61,6 +62,7 @@ class Change(Struct, frozen=True, kw_only=True):
     mistakes: InvalidPolicies | None = None
     behind: tuple[Behind, ...] = ()
     snapshot_problem: str | None = None
+    seq: int | None = None
 
     @classmethod
     def whole(
@@ -71,6 +73,7 @@ class Change(Struct, frozen=True, kw_only=True):
         loaded_at: float | None = None,
         mistakes: InvalidPolicies | None = None,
         behind: tuple[Behind, ...] = (),
+        seq: int | None = None,
     ) -> Self:
         """Make the change that leads from nothing to a policy set.
 
@@ -80,6 +83,7 @@ class Change(Struct, frozen=True, kw_only=True):
             loaded_at: See the attribute.
             mistakes: See the attribute.
             behind: See the attribute.
+            seq: See the attribute.
         """
         return cls(
             base=None,
@@ -90,6 +94,7 @@ class Change(Struct, frozen=True, kw_only=True):
             loaded_at=loaded_at,
             mistakes=mistakes,
             behind=behind,
+            seq=seq,
         )
 
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from cors_service.reader.reading import Documents
+from cors_service.reader.policies import Policies
 from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 
 RETRY_SECONDS: Final = 60
@@ -22,7 +22,7 @@ class Keeping:
         complaint: Why what is active could not be written; None if it was.
     """
 
-    def __init__(self, documents: Documents, snapshot: Snapshot | None, complain: Callable[[str], object]) -> None:
+    def __init__(self, documents: Policies, snapshot: Snapshot | None, complain: Callable[[str], object]) -> None:
         """Keep nothing yet.
 
         Args:

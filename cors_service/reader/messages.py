@@ -71,6 +71,7 @@ class Begin(Struct, frozen=True, tag=4, array_like=True):
     mistakes: str | None
     behind: tuple[Behind, ...] = ()
     snapshot_problem: str | None = None
+    seq: int | None = None
 
 
 class Piece(Struct, frozen=True, tag=19, array_like=True):
@@ -150,6 +151,8 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, tag=12, array_like=True):
         stale: Whether the policies are not those that were read last.
         connections: The number of open connections.
         policies: The number of active policies.
+        seq: The number of the change in its store that made them; None where changes have no numbers.
+        confirmed_at: When the store was last known to hold nothing newer than that; None if it never was.
     """
 
     number: int
@@ -163,6 +166,8 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, tag=12, array_like=True):
     stale: bool = False
     connections: int = 0
     policies: int = 0
+    seq: int | None = None
+    confirmed_at: float | None = None
 
 
 class Workers(Struct, frozen=True, tag=13, array_like=True):
@@ -223,6 +228,32 @@ class Sighted(Struct, frozen=True, tag=22, array_like=True):
     sights: bytes
 
 
+class Following(Struct, frozen=True, kw_only=True, tag=23, array_like=True):
+    """From the reader of a store: how it follows that. Times are in seconds since 1970.
+
+    Attributes:
+        revision: That of the last good set; None before there is one.
+        seq: The number of the change that made it.
+        head_seq: The number of the newest change that is known.
+        confirmed: The revision that the store confirmed to be its newest; None if it never did.
+        confirmed_at: The moment before the store was asked for that.
+        behind_since: Since when the store is known to hold something else than the last good set; None if it is not.
+        problem: The code of what is wrong; None if nothing is.
+        message: What is wrong, for people.
+        problems: How often each problem came up, by its code.
+    """
+
+    revision: str | None = None
+    seq: int | None = None
+    head_seq: int | None = None
+    confirmed: str | None = None
+    confirmed_at: float | None = None
+    behind_since: float | None = None
+    problem: str | None = None
+    message: str | None = None
+    problems: dict[str, int] = {}
+
+
 class Drain(Struct, frozen=True, tag=14, array_like=True):
     """To a worker: end, after it has answered what it was asked.
 
@@ -252,6 +283,7 @@ Message = (
     | Measure
     | Measured
     | Sighted
+    | Following
 )
 PARTS_OF_ANSWERS: Final = (Begin, Piece, Part, End)
 ENDS_OF_ANSWERS: Final = (End, Refused, Failed)
@@ -395,6 +427,7 @@ class IncomingChange:
             mistakes=None if begin.mistakes is None else read_mistakes(begin.mistakes),
             behind=begin.behind,
             snapshot_problem=begin.snapshot_problem,
+            seq=begin.seq,
         )
 
 
@@ -407,7 +440,7 @@ def parts_of(change: Change) -> Iterator[Begin | Piece | Part | End]:
     mistakes = None if change.mistakes is None else write_mistakes(change.mistakes)
     removed = (change.removed, change.removed_sets, change.removed_header_sets)
     said = (mistakes, change.behind, change.snapshot_problem)
-    yield Begin(change.base, change.revision, *removed, change.loaded_at, *said)
+    yield Begin(change.base, change.revision, *removed, change.loaded_at, *said, seq=change.seq)
     for name, origins in change.origin_sets.items():
         yield from (
             _pieces(Part(origin_sets={name: ()}), [origins])

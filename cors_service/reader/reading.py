@@ -20,6 +20,7 @@ from cors_service.reader.good import GoodSet
 from cors_service.reader.history import History
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.looking import Looks
+from cors_service.reader.policies import Policies
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import (
     TakesTooMuch,
@@ -285,7 +286,7 @@ def _read_good(path: Path, limits: ReaderLimits) -> GoodSet:
     return GoodSet.of(policy_set, time.time(), drafts)
 
 
-def begin(documents: Documents, snapshot: Snapshot | None, *, is_start: bool, everything: bool = True) -> None:
+def begin(documents: Policies, snapshot: Snapshot | None, *, is_start: bool, everything: bool = True) -> None:
     """Read documents; there may be no good set yet.
 
     Args:

@@ -25,7 +25,8 @@ from cors_service.reader.messages import (
     parts_of,
     write_mistakes,
 )
-from cors_service.reader.reading import Documents, begin
+from cors_service.reader.policies import Policies
+from cors_service.reader.reading import begin
 from cors_service.reader.snapshot import Snapshot
 
 
@@ -50,7 +51,7 @@ class Responder:
 
     def __init__(
         self,
-        documents: Documents,
+        documents: Policies,
         send: Callable[[bytes], object],
         *,
         snapshot: Snapshot | None = None,
@@ -59,7 +60,7 @@ class Responder:
         """Make a responder.
 
         Args:
-            documents: The documents.
+            documents: The documents, or what else policies come from.
             send: Takes a message to the service, in its frame.
             snapshot: Keeps each good set.
             known: What the service has read itself.

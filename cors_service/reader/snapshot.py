@@ -19,7 +19,7 @@ from typing import Any, Final
 from weakref import finalize
 
 import msgspec
-from msgspec import structs
+from msgspec import convert, structs
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.grammar.pattern import OriginPattern, write_pattern
@@ -29,7 +29,7 @@ from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
 from cors_service.policy.model import Policy
 from cors_service.policy.revision import VERSION
-from cors_service.reader.good import GoodSet
+from cors_service.reader.good import GoodSet, Seen
 from cors_service.reader.sources import shown_path
 
 UNREADABLE: Final = "document-unreadable"
@@ -136,6 +136,7 @@ class Snapshot:
             drafts = {name: Draft(None, document) for name, document in documents.items()}
             policy_set, loaded_at = read_drafts([drafts[name] for name in sorted(drafts)]), float(written["loaded_at"])
             since = {name: float(date) for name, date in dict(written.get("since", {})).items()}
+            seen = convert(written.get("seen"), Seen | None)
             date = datetime.fromtimestamp(loaded_at, UTC)
         except (ArithmeticError, LookupError, TypeError, ValueError, OSError, RecursionError, InvalidPolicies):
             raise ValueError(f"{str(self.path)!r} is not a snapshot of policies") from None
@@ -144,7 +145,7 @@ class Snapshot:
             raise ValueError(f"its date lies in the future: {date.isoformat(timespec='seconds')}")
         if max_age is not None and age > max_age:
             raise ValueError(f"it is {age:.0f} seconds old, and --max-snapshot-age is {max_age:g}")
-        return structs.replace(GoodSet.of(policy_set, loaded_at, drafts), since=since)
+        return structs.replace(GoodSet.of(policy_set, loaded_at, drafts), since=since, seen=seen)
 
     def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> GoodSet:
         """Read the file in place of a source without good policies.
@@ -301,6 +302,8 @@ def _written_change(good: GoodSet, changed: Mapping[str, PolicySet | Draft], rem
 
 def _written_rest(good: GoodSet, documents: Mapping[str, PolicySet | Draft]) -> Iterator[bytes]:
     yield b'"loaded_at":%b,"since":%b,' % (msgspec.json.encode(good.loaded_at), json.dumps(dict(good.since)).encode())
+    if good.seen is not None:
+        yield b'"seen":%b,' % msgspec.json.encode(good.seen)
     yield b'"documents":{'
     for index, (name, document) in enumerate(documents.items()):
         # Names of files may hold bytes that are not text, which only this module keeps.

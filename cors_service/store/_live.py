@@ -28,6 +28,7 @@ from cors_service.store._interfaces import IPolicies, IPolicyStore
 from cors_service.store._kept import complain
 from cors_service.store._slices import in_slices
 from cors_service.store._status import Status
+from cors_service.store.following import StoreView
 
 _NAME: Final = 8
 """Characters of the name of a fault."""
@@ -57,6 +58,7 @@ class LivePolicies(Service):
         *,
         snapshot: Snapshot | None = None,
         in_thread: Callable[..., Deferred[Any]] = deferToThread,
+        view: StoreView | None = None,
     ) -> None:
         """Make a holder, without policies.
 
@@ -66,6 +68,7 @@ class LivePolicies(Service):
             snapshot: Keeps each good set, before it becomes active, for a start while the store is down; None where the
                 store does that.
             in_thread: Runs a function with its arguments where it may block; gives a Deferred of the result.
+            view: What is known of the store, where one is followed.
         """
         self.active: ActivePolicies | None = None
         self.when_swapped: Callable[[], object] = lambda: None
@@ -76,6 +79,7 @@ class LivePolicies(Service):
         self._clock = clock
         self._snapshot = snapshot
         self._in_thread = in_thread
+        self._view = view
         self._generation = 0
         self._loaded_at: float | None = None
         self._last_attempt: float | None = None
@@ -170,6 +174,7 @@ class LivePolicies(Service):
         if self._reported is None:
             self._reported = _reported(self._mistakes, self._behind)
         mistakes, behind = self._reported
+        store = None if self._view is None else self._view.status(self._clock.seconds())
         return Status(
             source=self._source,
             revision=self.active.revision if self.active else None,
@@ -181,7 +186,8 @@ class LivePolicies(Service):
             behind=behind,
             more_mistakes=self._mistakes.more if self._mistakes else 0,
             snapshot_problem=self._snapshot_problem,
-            stale=self._mistakes is not None,
+            stale=self._mistakes is not None or (store is not None and store.is_stale),
+            store=store,
         )
 
     async def _reload(self) -> None:
@@ -228,6 +234,8 @@ class LivePolicies(Service):
         if self._snapshot is None:
             self._snapshot_problem = change.snapshot_problem
         self._swap(active, self._loaded(change))
+        if self._view is not None:
+            self._view.become(active.revision, change.seq, self._clock.seconds())
         if change.mistakes is not None:
             self._failed(change.mistakes)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from cors_service.store.following import StoreStatus
+
 
 class Status(Struct, frozen=True, kw_only=True):
     """What a service says about its policies. Times are in seconds since 1970.
@@ -21,7 +23,8 @@ class Status(Struct, frozen=True, kw_only=True):
         more_mistakes: The number of further ones, which are not listed.
         snapshot_problem: Why the active policies could not be written into the snapshot; None if they were, or if there
             is none.
-        stale: Whether the active policies are not those of the last attempt.
+        stale: Whether the active policies are not those of the last attempt, or the store can't be read.
+        store: How closely a store is followed; None for documents, and for stores of somebody's own.
     """
 
     source: str
@@ -35,3 +38,14 @@ class Status(Struct, frozen=True, kw_only=True):
     more_mistakes: int = 0
     snapshot_problem: str | None = None
     stale: bool
+    store: StoreStatus | None = None
+
+    @property
+    def seq(self) -> int | None:
+        """The number of the change that made the active policies; None where changes have no numbers."""
+        return None if self.store is None else self.store.seq
+
+    @property
+    def confirmed_at(self) -> float | None:
+        """When the store was last known to hold nothing newer; None if it never was."""
+        return None if self.store is None else self.store.confirmed_at

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from cors_service.follow.store import StoreToFollow
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
+from cors_service.policy.change import Change
 from cors_service.processes import LINGER_SECONDS, PythonProcess, how_it_ended, nameless_file, run
 from cors_service.reader.limits import DEFAULT_LIMITS, OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
     Failed,
+    Following,
     Frames,
+    IncomingChange,
     Load,
     Ping,
     Refused,
@@ -36,6 +41,10 @@ from cors_service.reader.responder import Known
 from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 from cors_service.reader.sources import shown_path
 from cors_service.store._signs import SignsOfLife
+from cors_service.store.following import FollowingLog
+
+FOLLOWS = "cors_service.follow"
+"""The module that follows a store, in a process of its own."""
 
 _FAILED: Final = "reader-failed"
 _SHARED: Final = 3
@@ -51,6 +60,8 @@ _END_SECONDS: Final = 10.0
 _FOR_WANT_OF_MEMORY: Final = {"signal 9", "signal 6"}
 
 Take = Callable[[bytes], object]
+PolicySource = Path | StoreToFollow
+"""Where policies come from: a file, a directory, or a store."""
 
 
 class ReaderClient:
@@ -67,24 +78,29 @@ class ReaderClient:
 
     def __init__(
         self,
-        path: Path,
+        source: PolicySource,
         reactor: Any,
         changed: Callable[[], object],
         *,
         snapshot: Snapshot | None = None,
         limits: ReaderLimits = DEFAULT_LIMITS,
+        told: Callable[[Following], object] = lambda _: None,
     ) -> None:
         """Make a client, without a process.
 
         Args:
-            path: The source: a file or directory.
+            source: Where policies come from.
             reactor: Provides `IReactorProcess` and `IReactorTime`.
             changed: Is called when there may be something new.
             snapshot: Where the process keeps each good set; in memory, if nothing is given.
             limits: What reading may take.
+            told: Takes what is said of a store.
         """
-        self.name = shown_path(path)
-        self._path = path
+        self.name = name_of(source)
+        # What was accepted at a start is not accepted ever after.
+        self._source = source if isinstance(source, Path) else structs.replace(source, accept_rollback=False)
+        self._told = told
+        self._following = FollowingLog(self.name)
         self._shared = snapshot if isinstance(snapshot, SharedSnapshot) else None
         self._given = snapshot if self._shared is None else None
         self._limits = limits
@@ -168,7 +184,9 @@ class ReaderClient:
         if kind is Working:
             return
         self._why = None
-        if kind is Changed:
+        if kind is Following:
+            self._take_following(message)
+        elif kind is Changed:
             self._changed()
         elif self._asked:
             _, take = self._asked[0]
@@ -181,6 +199,12 @@ class ReaderClient:
             self._log.error(
                 "The reader of {path} failed: {fault}", path=self.name, fault=without_userinfo(str(decoded(message)))
             )
+
+    def _take_following(self, message: bytes) -> None:
+        told = decoded(message)
+        assert isinstance(told, Following)
+        self._following.take(told)
+        self._told(told)
 
     def process_wrote(self, process: PythonProcess, line: str) -> None:
         """Log what the process complains of."""
@@ -210,7 +234,7 @@ class ReaderClient:
             options += ["--shared", str(_SHARED)]
             files[_SHARED] = self.snapshot.fileno()
         try:
-            self._process.start(_arguments(self._path, self._given, self._limits, *options), files)
+            self._process.start(_arguments(self._source, self._given, self._limits, *options), files)
         except OSError as error:
             self._process = None
             self._lost(f"can't be started: {error}")
@@ -319,37 +343,67 @@ def in_memory() -> SharedSnapshot:
     return SharedSnapshot(nameless_file("cors-service-policies"))
 
 
-def check_in_process(path: Path, snapshot: Snapshot, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
+def name_of(source: PolicySource) -> str:
+    """What people call what policies come from."""
+    return shown_path(source) if isinstance(source, Path) else source.name
+
+
+def check_in_process(source: PolicySource, snapshot: Snapshot, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
     """Have a process that ends with it read policies, so that nothing of them stays in this one.
 
     Args:
-        path: The source: a file or directory.
+        source: Where policies come from.
         snapshot: Keeps the good set, for the process that reads next: there may be mistakes by then.
         limits: What reading may take.
 
     Raises:
         InvalidPolicies: With every mistake, if the policies can't be what a service starts with.
     """
+    for data in _checked(source, snapshot, limits):
+        if type_of(data) is Refused:
+            raise read_mistakes(cast(Refused, decoded(data)).mistakes)
+
+
+def read_in_process(store: StoreToFollow, snapshot: Snapshot, limits: ReaderLimits = DEFAULT_LIMITS) -> Change:
+    """Have a process that ends with it read the policies to start with, so that nothing here speaks to a store.
+
+    Args:
+        store: The store.
+        snapshot: Keeps the good set, for the process that reads next.
+        limits: What reading may take.
+
+    Raises:
+        InvalidPolicies: With every mistake, if the policies can't be what a service starts with.
+    """
+    incoming = IncomingChange()
+    for data in _checked(store, snapshot, limits):
+        change = incoming.take(decoded(data))
+        if change is not None:
+            return change
+    raise InvalidPolicies([PolicyError(_FAILED, "The process that reads the policies says nothing.", file=store.name)])
+
+
+def _checked(source: PolicySource, snapshot: Snapshot, limits: ReaderLimits) -> Iterator[bytes]:
+    """Give what a process says that reads policies once."""
     try:
         # The process itself says what takes it too long, unless it can't.
-        arguments, files = _arguments(path, snapshot, limits, "--check"), []
+        arguments, files = _arguments(source, snapshot, limits, "--check"), []
         if isinstance(snapshot, SharedSnapshot):
             files = [snapshot.fileno()]
-            arguments = _arguments(path, None, limits, "--check", "--shared", str(snapshot.fileno()))
+            arguments = _arguments(source, None, limits, "--check", "--shared", str(snapshot.fileno()))
         output = run(arguments, timeout=limits.timeout + _END_SECONDS, files=files)
     except OSError as error:
         why = f"The process that reads the policies failed: {error}."
-        raise InvalidPolicies([PolicyError(_FAILED, why, file=shown_path(path))]) from None
-    for data in Frames().take(output):
-        message = decoded(data)
-        if isinstance(message, Refused):
-            raise read_mistakes(message.mistakes)
+        raise InvalidPolicies([PolicyError(_FAILED, why, file=name_of(source))]) from None
+    yield from Frames().take(output)
 
 
-def _arguments(path: Path, snapshot: Snapshot | None, limits: ReaderLimits, *options: str) -> list[str]:
+def _arguments(source: PolicySource, snapshot: Snapshot | None, limits: ReaderLimits, *options: str) -> list[str]:
     keeping = [] if snapshot is None else ["--snapshot", str(snapshot.path)]
     if snapshot is not None and snapshot.max_age is not None:
         keeping += ["--max-snapshot-age", repr(snapshot.max_age)]
     within = [f"--memory={limits.memory}", f"--timeout={limits.timeout!r}"]
+    if isinstance(source, StoreToFollow):
+        return ["-m", FOLLOWS, *keeping, *within, *source.arguments(), *options, "--", source.url]
     within += ["--follow-links"] if limits.follow_links else []
-    return ["-m", "cors_service.reader", *keeping, *within, *options, "--", str(path)]
+    return ["-m", "cors_service.reader", *keeping, *within, *options, "--", str(source)]

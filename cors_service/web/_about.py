@@ -29,7 +29,7 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.turns import Turns
-from cors_service.web.workers import iso, write_worker
+from cors_service.web.workers import iso, write_store, write_worker
 from cors_service.wire import query_as_dict, write_json
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()
@@ -134,6 +134,7 @@ class StatusEndpoint(Endpoint):
             "loaded_at": iso(status.loaded_at),
             "last_attempt": iso(status.last_attempt),
             "age": None if status.loaded_at is None else round(self._clock.seconds() - status.loaded_at),
+            "store": write_store(status.store),
             "version": cors_service.__version__,
         }
         if self.connections is not None:
@@ -159,21 +160,34 @@ class LiveEndpoint(Endpoint):
 
 
 class ReadyEndpoint(EndpointWithPolicies):
-    """`/readyz`: policies are active, and the service is not about to stop.
+    """`/readyz`: policies are active, new enough where that matters, and the service is not about to stop.
 
     Attributes:
+        max_stale: Seconds for which a store need not have confirmed that the policies are its newest; None for any.
         draining: Set by the server when it stops, so that load balancers turn elsewhere.
     """
 
+    max_stale: float | None = None
     draining = False
 
     def answer_GET(self, request: AnyRequest) -> Answer:
         """Answer with 200, or with 503."""
         if self._policies.active is None:
             raise Problem(503, "no-policies", self._why(), {"Retry-After": str(RETRY_SECONDS)})
+        if self.max_stale is not None:
+            self._check_age(self.max_stale)
         if self.draining:
             raise Problem(503, "draining", "The service is about to stop.")
         return Answer(200, JSON, b'{"status":"ready"}', {"Cache-Control": NO_STORE})
+
+    def _check_age(self, most: float) -> None:
+        store = self._policies.status.store
+        age = None if store is None else store.confirmed_age_seconds
+        if store is None or (age is not None and age <= most):
+            return
+        since = "never yet" if age is None else f"{age:.0f} seconds ago"
+        detail = f"The store confirmed {since} that these policies are its newest; --max-stale is {most:g}."
+        raise Problem(503, "stale-policies", detail, {"Retry-After": str(RETRY_SECONDS)})
 
     def _why(self) -> str:
         # Whoever asks may be anybody, so it names codes, and nothing of the documents.

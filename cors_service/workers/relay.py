@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -15,6 +14,7 @@ from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
     End,
+    Following,
     Load,
     Refused,
     frame_of,
@@ -22,7 +22,7 @@ from cors_service.reader.messages import (
     type_of,
 )
 from cors_service.reader.snapshot import Snapshot
-from cors_service.store.reader_client import ReaderClient
+from cors_service.store.reader_client import PolicySource, ReaderClient
 from cors_service.workers.slots import WorkerProcess
 
 PATIENCE_SECONDS: Final = 5.0
@@ -34,12 +34,15 @@ class Relay:
 
     It reads no policies, and keeps none: it sees what kind of message something is, and whom it is for. A worker that
     starts can have policies that the reader does not have, beside documents that are bad: another worker gives them.
+
+    Attributes:
+        following: What the reader of a store said of it last; None of documents, and before it said something.
     """
 
     def __init__(
         self,
         reactor: Any,
-        path: Path,
+        source: PolicySource,
         workers: Callable[[], list[WorkerProcess]],
         *,
         snapshot: Snapshot | None = None,
@@ -49,13 +52,16 @@ class Relay:
 
         Args:
             reactor: The reactor.
-            path: Where the policies are: a file or directory.
+            source: Where the policies come from.
             workers: Gives the workers.
             snapshot: Where the reader keeps each good set.
             limits: What reading may take.
         """
         self._reactor = reactor
-        self._reader = ReaderClient(path, reactor, self._changed, snapshot=snapshot, limits=limits)
+        self.following: Following | None = None
+        self._reader = ReaderClient(
+            source, reactor, self._changed, snapshot=snapshot, limits=limits, told=self._has_told
+        )
         self._workers = workers
         # The worker that is being answered, whether it is worth waiting for, and the call that ends the wait.
         self._receiver: WorkerProcess | None = None
@@ -124,6 +130,9 @@ class Relay:
         if kind in ENDS_OF_ANSWERS:
             self._free()
             self._receiver, self._is_patient = None, True
+            if self.following is not None:
+                # A worker that has just started was told nothing.
+                worker.tell(self.following)
 
     def _give_or_refuse(self, worker: WorkerProcess, instead: bytes, but: WorkerProcess | None = None) -> None:
         """Have a worker that serves give its policies to one that starts; if there is none, say what is wrong."""
@@ -138,6 +147,12 @@ class Relay:
         """Tell all workers that there may be something to load."""
         for worker in self._workers():
             worker.tell(Changed())
+
+    def _has_told(self, told: Following) -> None:
+        """Tell all workers how closely the store is followed."""
+        self.following = told
+        for worker in self._workers():
+            worker.tell(told)
 
     def _free(self) -> None:
         if self._waiting is not None:

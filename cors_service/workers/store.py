@@ -12,20 +12,27 @@ from zope.interface import implementer
 from cors_service.policy.change import Change
 from cors_service.reader.messages import Answer, Changed, IncomingChange, Load
 from cors_service.store import IPolicyStore
+from cors_service.store.following import StoreView
 from cors_service.workers.channel import Channel
 
 
 @implementer(IPolicyStore)
 class WorkerPolicyStore:
-    """Asks the supervisor for policies."""
+    """Asks the supervisor for policies.
 
-    def __init__(self, name: str, channel: Channel) -> None:
+    Attributes:
+        view: What is known of a store; None for documents.
+    """
+
+    def __init__(self, name: str, channel: Channel, *, is_followed: bool = False) -> None:
         """Make a store.
 
         Args:
             name: What people call the place where the policies come from.
             channel: Leads to the supervisor.
+            is_followed: Whether that place is a store that is followed.
         """
+        self.view = StoreView(name) if is_followed else None
         self.name = name
         self._channel = channel
         self._incoming = IncomingChange()

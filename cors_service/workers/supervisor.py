@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, cast
 
 from twisted.application.service import Service
@@ -31,6 +30,7 @@ from cors_service.reader.messages import (
     Begun,
     Drain,
     Ending,
+    Following,
     Load,
     Logged,
     Measure,
@@ -47,6 +47,7 @@ from cors_service.reader.messages import (
 )
 from cors_service.reader.snapshot import Snapshot
 from cors_service.server.server import CannotServe, Listener
+from cors_service.store.reader_client import PolicySource
 from cors_service.workers.loads import Loads
 from cors_service.workers.log import read_event
 from cors_service.workers.relay import Relay
@@ -79,7 +80,7 @@ class Supervisor(Service):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         command: Sequence[str],
         *,
-        policies: Path,
+        policies: PolicySource,
         snapshot: Snapshot | None = None,
         limits: ReaderLimits = DEFAULT_LIMITS,
         drain_timeout: float,
@@ -96,7 +97,7 @@ class Supervisor(Service):
             count: How many workers there shall be.
             endpoints: Where to listen, each with its description.
             command: The arguments of Python that start a worker; one more, as JSON, tells it what it is given.
-            policies: Where the policies are: a file or directory.
+            policies: Where the policies come from.
             snapshot: Keeps each good set of policies.
             limits: What reading them may take.
             drain_timeout: Seconds that requests in flight have to end when the service stops.
@@ -194,6 +195,11 @@ class Supervisor(Service):
     def status(self) -> list[WorkerStatus]:
         """What is known of all workers."""
         return [slot.status() for slot in self._slots]
+
+    @property
+    def following(self) -> Following | None:
+        """What the reader of a store said of it last; None of documents."""
+        return self._relay.following
 
     def tell_all_soon(self) -> None:
         """Tell the workers how all of them are, and the log."""

@@ -26,6 +26,7 @@ from cors_service.reader.messages import (
     Changed,
     Drain,
     Ending,
+    Following,
     Load,
     Measure,
     Measured,
@@ -197,6 +198,8 @@ class Worker(Service):
             stale=status.stale,
             connections=len(self._site.channels),
             policies=status.policies,
+            seq=status.seq,
+            confirmed_at=status.confirmed_at,
         )
 
     def _heard(self, data: bytes) -> None:
@@ -206,6 +209,9 @@ class Worker(Service):
     def _take(self, message: Message) -> None:
         if isinstance(message, Answer | Changed):
             self._store.take(message)
+        elif isinstance(message, Following):
+            if self._store.view is not None:
+                self._store.view.tell(message, self._reactor.seconds())
         elif isinstance(message, Workers):
             self._all, self.log = list(message.workers), message.log
         elif isinstance(message, Reload):
@@ -229,6 +235,7 @@ class Worker(Service):
             loaded_at=status.loaded_at,
             mistakes=self._policies.mistakes,
             behind=self._policies.behind,
+            seq=status.seq,
         )
         for message in parts_of(change):
             self._channel.send(message)

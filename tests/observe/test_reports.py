@@ -75,6 +75,7 @@ async def test_a_report(spool: Spool) -> None:
             "seq": None,
             "loaded_at": None,
             "workers": 2,
+            "problem": None,
         },
         "batch": name,
         "lines": WRITTEN,

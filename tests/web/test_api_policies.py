@@ -149,6 +149,7 @@ def test_status_of_fixed_policies() -> None:
         "snapshot_problem": None,
         "behind": [],
         "stale": False,
+        "store": None,
         "age": None,
         "version": cors_service.__version__,
     }
@@ -162,7 +163,14 @@ def test_status_through_a_life() -> None:
     asked = Caller(tree_of(policies, clock))
 
     unknown = {"revision": None, "policies": 0, "generation": 0, "loaded_at": None, "last_attempt": None, "age": None}
-    nothing_wrong = {"mistakes": [], "more_mistakes": 0, "snapshot_problem": None, "behind": [], "stale": False}
+    nothing_wrong = {
+        "mistakes": [],
+        "more_mistakes": 0,
+        "snapshot_problem": None,
+        "behind": [],
+        "stale": False,
+        "store": None,
+    }
     told = {"source": "memory", "version": cors_service.__version__} | nothing_wrong
     assert unknown | told == asked.get("/v1/status").json
 

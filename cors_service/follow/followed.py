@@ -1,0 +1,428 @@
+"""Policies of a store that is followed: a set is served only if its revision is the one that the store names."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from msgspec import Struct, structs
+
+from cors_service.follow.events import Confirmed, Event, Steps, Unreachable, Whole
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.ledger.chain import does_not_follow
+from cors_service.ledger.edits import Body
+from cors_service.ledger.entry import TABLES, Head, Key
+from cors_service.ledger.source import Everything, Step
+from cors_service.policy import PolicySet, Source
+from cors_service.policy.assembly import Assembly
+from cors_service.policy.change import Change
+from cors_service.policy.draft import Draft
+from cors_service.policy.revision import VERSION
+from cors_service.reader.good import GoodSet, Seen
+from cors_service.reader.history import History
+from cors_service.reader.messages import Following
+from cors_service.reader.snapshot import UNREADABLE
+
+UNREACHABLE: Final = "store-unreachable"
+WENT_BACK: Final = "store-went-back"
+DOES_NOT_LOAD: Final = "store-does-not-load"
+REVISION_DIFFERS: Final = "store-revision-differs"
+LEDGER_BROKEN: Final = "store-ledger-broken"
+
+RETRY_SECONDS: Final = 30.0
+"""How long a store that does not hold what it says is left alone, unless there is something newer."""
+_SIGN: Final = 100
+"""So many definitions are read between two signs of life."""
+
+
+class _Problem(Struct, frozen=True):
+    """What is wrong.
+
+    Attributes:
+        code: What `/v1/status` calls it.
+        message: What it is, for people.
+    """
+
+    code: str
+    message: str
+
+
+class Followed:
+    """The policies of a store, as far as they were found out.
+
+    What is read goes into an assembly, whatever it is worth. The last good set stays beside it until the assembly has a
+    whole set without mistakes, with the revision that the head names.
+
+    Attributes:
+        good: The last good set; None before there is one.
+        mistakes: What is wrong with what was read last; None if nothing is.
+        is_decided: Whether it is known what there is to serve, or that there is nothing.
+        again: Has everything read once more; whoever follows the store sets it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        accept_rollback: bool = False,
+        clock: Callable[[], float] = time.time,
+        working: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Make one of a store, of which nothing is known.
+
+        Args:
+            name: What people call the store.
+            accept_rollback: Whether the first set is taken that is older than the last good one.
+            clock: Gives seconds since 1970.
+            working: Is called now and then while much is read.
+        """
+        self.good: GoodSet | None = None
+        self.mistakes: InvalidPolicies | None = None
+        self.is_decided = False
+        self._name = name
+        self._source = Source(name, "json", "")
+        self.again: Callable[[], object] = lambda: None
+        self._accept_rollback = accept_rollback
+        self._clock = clock
+        self._working = working
+        self._assembly = Assembly()
+        self._history = History()
+        self._names: set[str] = set()
+        # What the assembly has all of; None if that is nothing whole.
+        self._head: Head | None = None
+        self._origin: str | None = None
+        # The newest change that is known.
+        self._newest: Head | None = None
+        self._confirmed: tuple[str, float] | None = None
+        self._behind_since: float | None = None
+        # What is wrong with what the store holds; why it can't be asked; where its ledger was changed.
+        self._problem: _Problem | None = None
+        self._unreachable: _Problem | None = None
+        self._broken: _Problem | None = None
+        self._counts: Counter[str] = Counter()
+        self._retry_at = 0.0
+        self._is_new = False
+        # Whether everything is being read once more, and whether anything was read by this process.
+        self._is_asked = False
+        self._was_reached = False
+
+    # What a reader answers from.
+
+    def look(self, names: Collection[str] | None = None) -> bool:
+        """Say whether there is something new to give."""
+        return self._is_new
+
+    def read(self, *, everything: bool = False) -> PolicySet:
+        """Give the last good set.
+
+        Args:
+            everything: Have everything read once more; what comes of it is found later.
+
+        Raises:
+            InvalidPolicies: With every mistake of what was read last.
+        """
+        self._is_new = False
+        if everything:
+            self._broken = None
+            self._read_again()
+        if self.mistakes is not None:
+            raise self.mistakes.with_traceback(None)
+        assert self.good is not None
+        return self.good.policy_set
+
+    def change(self, base: str | None) -> Change:
+        """Say how to get to the last good set; see `Documents.change`."""
+        good = self.good
+        if good is None:
+            assert self.mistakes is not None
+            raise self.mistakes.with_traceback(None)
+        if base == good.revision:
+            change: Change | None = Change(base=base, revision=good.revision)
+        else:
+            change = None if base is None else self._history.since(base, good.revision, good.policy_set)
+        change = change or Change.whole(good.policy_set, revision=good.revision)
+        seq = None if good.seen is None else good.seen.seq
+        return structs.replace(change, loaded_at=good.loaded_at, mistakes=self.mistakes, seq=seq)
+
+    def renew(self) -> None:
+        """Take note when the store last confirmed the last good set."""
+        good, confirmed = self.good, self._confirmed
+        if good is not None and confirmed is not None and confirmed[0] == good.revision:
+            self.good = structs.replace(good, loaded_at=max(good.loaded_at, confirmed[1]))
+
+    def recognise(self, revision: str, loaded_at: float) -> bool:
+        """Say whether the last good set is one that was read elsewhere; if so, it was read when that was."""
+        if self.good is None or self.good.revision != revision:
+            return False
+        self.good = structs.replace(self.good, loaded_at=loaded_at)
+        return True
+
+    def begin_with(self, kept: GoodSet) -> None:
+        """Go on from the policies of a snapshot."""
+        seen = kept.seen
+        self.good, self._is_new, self.is_decided = kept, True, True
+        if seen is None:
+            return  # it was made of documents
+        for name, draft in kept.documents.items():
+            draft.source = self._source
+            self._put(name, draft)
+        change = self._assembly.read()
+        if change.mistakes is not None or change.revision != kept.revision:
+            return  # this version reads them otherwise
+        assert self._assembly.policy_set is not None
+        self.good = structs.replace(
+            kept, policy_set=self._assembly.policy_set, revision=change.revision, documents=self._assembly.documents
+        )
+        self._head = self._newest = _head_of(self.good)
+        self._origin = seen.origin
+
+    @property
+    def head(self) -> Head | None:
+        """The change that everything was read of; None if that is none."""
+        return self._head
+
+    @property
+    def told(self) -> Following:
+        """What there is to say of it."""
+        good, problem = self.good, self._problem or self._unreachable or self._broken
+        confirmed, moment = self._confirmed or (None, None)
+        return Following(
+            revision=None if good is None else good.revision,
+            seq=None if good is None or good.seen is None else good.seen.seq,
+            head_seq=None if self._newest is None else self._newest.seq,
+            confirmed=confirmed,
+            confirmed_at=moment,
+            behind_since=self._behind_since,
+            problem=None if problem is None else problem.code,
+            message=None if problem is None else problem.message,
+            problems=dict(self._counts),
+        )
+
+    # What is found out.
+
+    def take(self, event: Event) -> None:
+        """Take what was found out about the store."""
+        if isinstance(event, Unreachable):
+            self._cannot_reach(event)
+        else:
+            self._can_reach()
+            match event:
+                case Whole():
+                    self._take_whole(event.everything)
+                case Steps():
+                    self._take_steps(event.steps)
+                case Confirmed():
+                    self._take_head(event)
+        self.is_decided = self.is_decided or self.good is not None or self.mistakes is not None
+
+    def _take_whole(self, everything: Everything) -> None:
+        head, self._is_asked = everything.head, False
+        self._note(head)
+        if self._goes_back(everything):
+            self._head = None
+            self._refuse(WENT_BACK, self._how_it_went_back(everything))
+            return
+        names = {_name(key) for key in everything.bodies}
+        for name in self._names - names:
+            self._put(name, None)
+        self._put_all(everything.bodies)
+        self._origin = everything.origin
+        if not self._settle(head):
+            self._head = None
+            self._retry_at = self._clock() + RETRY_SECONDS
+            self._refuse(REVISION_DIFFERS, f"What the store holds is not the revision that change {head.seq} names.")
+
+    def _take_steps(self, steps: tuple[Step, ...]) -> None:
+        newest = steps[-1].signed.head
+        self._note(newest)
+        if self._head is None:
+            # What went back is of no use before it is newer.
+            if self._problem is None or self._problem.code != WENT_BACK or self._is_newer(newest):
+                self._read_again()
+        elif not self._follows(self._head, steps):
+            self._read_again()
+        else:
+            for step in steps:
+                self._put_step(step)
+            if not self._settle(newest):
+                self._counts[REVISION_DIFFERS] += 1
+                self._read_again()
+
+    def _take_head(self, confirmed: Confirmed) -> None:
+        head, good = confirmed.head, self.good
+        self._note(head, is_certain=True)
+        if good is not None and _head_of(good) == head:
+            self._confirmed = (good.revision, confirmed.moment)
+            if self._head is None and self._problem is not None:
+                # It holds again what it held before; only reading all of it tells whether that is so.
+                self._read_again()
+        elif self._problem is not None and self._problem.code == REVISION_DIFFERS and self._clock() > self._retry_at:
+            self._read_again()
+
+    def _read_again(self) -> None:
+        """Have everything read once more; what was read before is not gone on from."""
+        self._head = None
+        if not self._is_asked:
+            self._is_asked = True
+            self.again()
+
+    def _follows(self, head: Head, steps: tuple[Step, ...]) -> bool:
+        """Whether changes follow what was read before, and are whole."""
+        if steps[0].signed.entry.seq != head.seq + 1:
+            return False
+        broken = does_not_follow(head, (step.signed for step in steps))
+        if broken is not None:
+            self._counts[LEDGER_BROKEN] += 1
+            self._broken = _Problem(LEDGER_BROKEN, f"The ledger is broken at entry {broken.seq}: {broken.sentence}")
+        return broken is None and all(map(_is_whole, steps))
+
+    def _settle(self, head: Head) -> bool:
+        """Make what was read the last good set, if it loads; say whether it is what the head names."""
+        self._head = head
+        if head.format > VERSION:
+            message = f"Change {head.seq} needs version {head.format} of the document format; upgrade this replica."
+            self._does_not_load(InvalidPolicies([PolicyError(UNREADABLE, message, file=self._name)]), head)
+            return True
+        try:
+            change = self._assembly.read()
+        except InvalidPolicies as invalid:
+            self._does_not_load(invalid, head)
+            return True
+        if change.mistakes is not None:
+            self._does_not_load(change.mistakes, head)
+            return True
+        if change.revision != head.revision:
+            return False
+        self._become(change, head)
+        return True
+
+    def _become(self, change: Change, head: Head) -> None:
+        before, assembly = self.good, self._assembly
+        assert assembly.policy_set is not None
+        seen = Seen(seq=head.seq, entry=head.entry, format=head.format, at=head.at, origin=self._origin)
+        self.good = GoodSet(assembly.policy_set, head.revision, self._clock(), assembly.documents, seen=seen)
+        if before is not None and before.revision != head.revision:
+            if change.base != before.revision:
+                change = Change.between(before.revision, before.policy_set, head.revision, assembly.policy_set)
+            self._history.add(before.policy_set, change)
+        self._accept_rollback = False
+        self._is_new = self._is_new or before is None or before.seen != seen or self.mistakes is not None
+        self.mistakes = self._problem = None
+        self._note(head)
+
+    def _does_not_load(self, invalid: InvalidPolicies, head: Head) -> None:
+        count = len(invalid.mistakes) + invalid.more
+        first = invalid.mistakes[0].message
+        message = f"The policies of change {head.seq} have mistakes ({count}): {first}"
+        if self.mistakes is None or self.mistakes.report() != invalid.report():
+            self._is_new = True
+        self._has(_Problem(DOES_NOT_LOAD, message))
+        self.mistakes = invalid
+
+    def _refuse(self, code: str, message: str) -> None:
+        """Leave the last good set for a reason that is none of its documents'."""
+        self._has(_Problem(code, message))
+        self._is_new = self._is_new or self.mistakes is not None or self.good is None
+        self.mistakes = None
+        self._without_good(message)
+
+    def _has(self, problem: _Problem) -> None:
+        if self._problem is None or self._problem.code != problem.code or problem.code == REVISION_DIFFERS:
+            self._counts[problem.code] += 1
+        self._problem = problem
+
+    def _cannot_reach(self, event: Unreachable) -> None:
+        if self._unreachable is None or self._unreachable.code != event.code:
+            self._counts[event.code] += 1
+        self._unreachable = _Problem(event.code, event.sentence)
+        self._without_good(event.sentence)
+
+    def _without_good(self, message: str) -> None:
+        """As long as nothing was read, that is a mistake: it says why there is nothing, or a snapshot instead."""
+        if self.mistakes is None and (self.good is None or not self._was_reached):
+            self.mistakes = InvalidPolicies([PolicyError(UNREADABLE, message, file=self._name)])
+            self._is_new = True
+
+    def _can_reach(self) -> None:
+        self._unreachable = None
+        if not self._was_reached:
+            self._was_reached = True
+            if self.mistakes is not None and self.good is not None:
+                self.mistakes, self._is_new = None, True
+
+    def _note(self, head: Head, *, is_certain: bool = False) -> None:
+        """Take note of the newest change; what is not read linearizably may be older than what is known."""
+        if is_certain or self._newest is None or head.seq > self._newest.seq:
+            self._newest = head
+        if self.good is not None and _head_of(self.good) == self._newest:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = self._clock()
+
+    def _goes_back(self, everything: Everything) -> bool:
+        """Whether a store holds less than it held, or something else in its place."""
+        before = None if self.good is None else _head_of(self.good)
+        if before is None or self._accept_rollback:
+            return False
+        head = everything.head
+        is_same = (head.seq, head.entry, head.revision) == (before.seq, before.entry, before.revision)
+        return head.seq <= before.seq and not is_same
+
+    def _how_it_went_back(self, everything: Everything) -> str:
+        assert self.good is not None
+        assert self.good.seen is not None
+        before, head = self.good.seen, everything.head
+        what = f"The store is at change {head.seq}"
+        if head.seq == before.seq:
+            what += ", but it is another one than the one that is served"
+        else:
+            what += f", and change {before.seq} is served: it has lost changes"
+        if everything.origin != before.origin:
+            what += ", and its history is another one"
+        return f"{what}. A newer change, or a start with --accept-rollback, goes on from there."
+
+    def _is_newer(self, head: Head) -> bool:
+        return self.good is None or self.good.seen is None or head.seq > self.good.seen.seq
+
+    def _put_step(self, step: Step) -> None:
+        for touched in step.signed.entry.changes:
+            if touched.after is None:
+                self._put(_name(touched.key), None)
+        self._put_all(step.bodies)
+
+    def _put_all(self, bodies: Mapping[Key, Body]) -> None:
+        for number, (key, body) in enumerate(bodies.items()):
+            if number % _SIGN == 0:
+                self._working()
+            self._put(_name(key), draft_of(key, body, self._source))
+
+    def _put(self, name: str, draft: Draft | None) -> None:
+        self._assembly.put(name, draft)
+        if draft is None:
+            self._names.discard(name)
+        else:
+            self._names.add(name)
+
+
+def draft_of(key: Key, body: Body, source: Source) -> Draft:
+    """Make a document of one definition."""
+    return Draft(source, {"version": VERSION, TABLES[key.kind]: {key.name: body}})
+
+
+def _name(key: Key) -> str:
+    """Name the document of a definition in an assembly, and in a snapshot."""
+    return f"{key.kind}/{key.name}"
+
+
+def _head_of(good: GoodSet) -> Head | None:
+    seen = good.seen
+    if seen is None:
+        return None
+    return Head(seq=seen.seq, revision=good.revision, entry=seen.entry, format=seen.format, at=seen.at)
+
+
+def _is_whole(step: Step) -> bool:
+    """Whether a change has all that its entry says that it wrote."""
+    return step.bodies.keys() == {one.key for one in step.signed.entry.changes if one.after is not None}
