@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
-from .processes import DEADLINE, running
+from .connecting import Connection, connected_to_firefox
+from .processes import running
 
 Entry = dict[str, Any]
 
@@ -27,40 +28,7 @@ _SWITCHES: Final = (
     "--host-resolver-rules=MAP *.localhost 127.0.0.1",
     "--remote-debugging-port=0",
 )
-_PREFERENCES: Final = {
-    "app.normandy.enabled": False,
-    "browser.shell.checkDefaultBrowser": False,
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False,
-    "services.settings.server": "",
-}
 _EVENTS: Final = ["network.beforeRequestSent", "network.responseCompleted", "network.fetchError"]
-
-
-class Connection:
-    """A connection to a browser, by the protocol of Chromium's developer tools or by WebDriver BiDi.
-
-    Attributes:
-        events: What the browser told, without being asked, since the last call.
-    """
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._count = 0
-        self.events: list[tuple[str, dict[str, Any]]] = []
-
-    def ask(self, method: str, *, session: str | None = None, **parameters: object) -> Any:
-        """Ask the browser for something."""
-        self._count += 1
-        message = {"id": self._count, "method": method, "params": parameters}
-        self._socket.send(json.dumps(message if session is None else {**message, "sessionId": session}))
-        while True:
-            answer = json.loads(self._socket.recv(DEADLINE))
-            if answer.get("id") == self._count:
-                assert "error" not in answer, f"{method}: {answer}"
-                return answer["result"]
-            self.events.append((answer["method"], answer["params"]))
 
 
 def recorded_by_chromium(chromium: str, directory: Path, pages: list[tuple[str, str]]) -> tuple[Any, bytes]:
@@ -92,26 +60,19 @@ def recorded_by_chromium(chromium: str, directory: Path, pages: list[tuple[str, 
 
 def recorded_by_firefox(firefox: str, directory: Path, pages: list[tuple[str, str]]) -> tuple[Any, bytes]:
     """Let Firefox do the same."""
-    (profile := directory / "profile").mkdir()
-    lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in _PREFERENCES.items()]
-    (profile / "user.js").write_text("".join(lines), encoding="utf-8")
-    arguments = [firefox, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
-    with running(arguments, directory / "firefox.log", {"HOME": str(directory)}) as browser:
-        address = browser.said(r"WebDriver BiDi listening on (ws://\S+)")[1]
-        with connect(f"{address}/session", origin=None, max_size=None, proxy=None) as socket:
-            tools = Connection(socket)
-            tools.ask("session.new", capabilities={})
-            context = tools.ask("browsingContext.getTree")["contexts"][0]["context"]
-            tools.ask("session.subscribe", events=_EVENTS)
-            result = None
-            for url, script in pages:
-                tools.ask("browsingContext.navigate", context=context, url=url, wait="complete")
-                expression = f"Promise.resolve({script}).then(JSON.stringify)"
-                target = {"context": context}
-                evaluated = tools.ask("script.evaluate", expression=expression, target=target, awaitPromise=True)
-                result = json.loads(evaluated["result"].get("value", "null"))
-            tools.ask("session.status")
-            return result, _har([*_entries_of_firefox(tools.events)])
+    with connected_to_firefox(firefox, directory) as tools:
+        tools.ask("session.new", capabilities={})
+        context = tools.ask("browsingContext.getTree")["contexts"][0]["context"]
+        tools.ask("session.subscribe", events=_EVENTS)
+        result = None
+        for url, script in pages:
+            tools.ask("browsingContext.navigate", context=context, url=url, wait="complete")
+            expression = f"Promise.resolve({script}).then(JSON.stringify)"
+            target = {"context": context}
+            evaluated = tools.ask("script.evaluate", expression=expression, target=target, awaitPromise=True)
+            result = json.loads(evaluated["result"].get("value", "null"))
+        tools.ask("session.status")
+        return result, _har([*_entries_of_firefox(tools.events)])
 
 
 def _har(entries: list[Entry]) -> bytes:
