@@ -23,18 +23,27 @@ from tests.e2e.confined import NOBODY, can_confine
 from tests.e2e.confined import command as confined
 from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, TWISTD, Process, allows, ask, wait_for
 from tests.e2e.requirements import need
+from tests.e2e.test_admin import send
 from tests.store.store_texts import TEN_MISTAKES, toml
 
 if sys.platform != "linux":
     pytest.skip("systemd is for Linux", allow_module_level=True)
 
 ETC = Path(__file__).parents[2] / "etc"
-UNIT, SOCKET = "cors-service.service", "cors-service.socket"
+UNIT, SOCKET, ADMIN = "cors-service.service", "cors-service.socket", "cors-admin.service"
 SOCKET_DROP_IN, TLS_DROP_IN = "cors-service.service.d/socket.conf", "cors-service.service.d/tls.conf"
+STORE_DROP_IN, DIRECTORY_DROP_IN = "cors-service.service.d/store.conf", "cors-admin.service.d/directory.conf"
 DROP_INS = pytest.mark.parametrize(
-    ("drop_ins", "most"),
-    [((), 1.0), ((SOCKET_DROP_IN,), 0.6), ((TLS_DROP_IN,), 1.1)],
-    ids=["alone", "with a socket", "with TLS"],
+    ("unit", "drop_ins", "most"),
+    [
+        (UNIT, (), 1.0),
+        (UNIT, (SOCKET_DROP_IN,), 0.6),
+        (UNIT, (TLS_DROP_IN,), 1.1),
+        (UNIT, (STORE_DROP_IN,), 1.1),
+        (ADMIN, (), 1.1),
+        (ADMIN, (DIRECTORY_DROP_IN,), 1.1),
+    ],
+    ids=["alone", "with a socket", "with TLS", "with a store", "the admin", "the admin of a directory"],
 )
 INSTALLED = "/opt/cors-service/bin"
 MOST_EXPOSURE = 1.5
@@ -53,13 +62,12 @@ def setting(path: Path, name: str) -> list[str]:
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """Give a directory with the unit, for a service that is installed where the tests are run, and its socket."""
+    """Give a directory with the units, for services that are installed where the tests are run, and the socket."""
     directory = tmp_path / "units"
     directory.mkdir()
-    for name in (UNIT, SOCKET):
-        shutil.copyfile(ETC / name, directory / name)
-    unit = directory / UNIT
-    unit.write_text(unit.read_text(encoding="utf-8").replace(INSTALLED, str(Path(sys.executable).parent)))
+    for name in (UNIT, SOCKET, ADMIN):
+        text = (ETC / name).read_text(encoding="utf-8")
+        (directory / name).write_text(text.replace(INSTALLED, str(Path(sys.executable).parent)))
     return directory
 
 
@@ -71,32 +79,33 @@ def add(units: Path, drop_ins: tuple[str, ...]) -> None:
 
 
 @DROP_INS
-def test_verify(units: Path, drop_ins: tuple[str, ...], most: float) -> None:
+def test_verify(units: Path, unit: str, drop_ins: tuple[str, ...], most: float) -> None:
     """The tools of systemd find no fault with the units."""
     [analyze] = need("systemd-analyze")
     add(units, drop_ins)
     done = subprocess.run(
-        [analyze, "verify", units / UNIT, units / SOCKET], capture_output=True, text=True, check=False
+        [analyze, "verify", units / unit, units / SOCKET], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @DROP_INS
-def test_exposure(units: Path, drop_ins: tuple[str, ...], most: float) -> None:
+def test_exposure(units: Path, unit: str, drop_ins: tuple[str, ...], most: float) -> None:
     """What systemd calls the exposure of the service is small."""
     [analyze] = need("systemd-analyze")
     add(units, drop_ins)
     done = subprocess.run(
-        [analyze, "security", "--offline=true", units / UNIT], capture_output=True, text=True, check=False
+        [analyze, "security", "--offline=true", units / unit], capture_output=True, text=True, check=False
     )
     found = re.search(r"Overall exposure level for \S+: (\d+\.\d+)", done.stdout)
     assert found, done.stdout + done.stderr
     assert float(found[1]) <= most <= MOST_EXPOSURE
 
 
-def test_nothing_keeps_it_down() -> None:
+@pytest.mark.parametrize("name", [UNIT, ADMIN])
+def test_nothing_keeps_it_down(name: str) -> None:
     """It is started again however often it ends, after a moment."""
-    unit = ETC / UNIT
+    unit = ETC / name
     assert [setting(unit, name) for name in ("StartLimitIntervalSec", "Restart", "RestartSec")] == [
         ["0"],
         ["always"],
@@ -487,3 +496,32 @@ def test_socket_without_a_network(run: Run, units: Path, place: Path, workers: s
     (place / "policies" / "two.toml").write_text(toml("two"))
     wait_for(lambda: allows(port, "two", "https://two.example"), "the other policy")
     assert process.stop() == -signal.SIGTERM
+
+
+@pytest.mark.skipif(not can_confine(), reason="only root can confine another process, and not everywhere")
+def test_admin_confined(run: Run, units: Path, place: Path) -> None:
+    """Confined as its unit says, the admin process makes a change that who serves can read, keeps what is its own to
+    itself, and stops.
+    """
+    [analyze] = need("systemd-analyze")
+    unit, data = units / ADMIN, place / "state" / "admin"
+    for path in (place / "policies", place / "policies" / "one.toml"):
+        os.chown(path, NOBODY, NOBODY)
+    [words] = command(unit, "ExecStart", CORS_STORE=str(place / "policies"), CORS_ADMIN_LISTEN=ANY_PORT)
+    words[words.index("--data") + 1] = str(data)
+    [umask] = setting(ETC / DIRECTORY_DROP_IN, "UMask")
+    settings = confinement(analyze, unit) | {"umask": int(umask, 8)}
+    words = confined(words, readable=[], writable=[place / "policies", place / "state"], **settings)
+    process = run(*words, **dict(value.split("=", 1) for value in setting(unit, "Environment")))
+    port = int(process.said(r"Listening on IPv4Address\(.*port=(\d+)\)")[1])
+    two = {"origins": ["https://two.example"]}
+    assert send(port, "PUT", "policies/two?reason=new", two, If_None_Match="*").status == 201
+    assert (place / "policies" / "two.toml").stat().st_mode & 0o777 == 0o644
+    assert data.stat().st_mode & 0o777 == 0o700
+    process.signal(signal.SIGHUP)
+    wait_for(lambda: send(port, "GET", "policies/two").json == two, "the policy")
+    tasks, memory = usage(process.pid)
+    assert tasks < int(setting(unit, "TasksMax")[0]) / 2
+    assert memory < 0.3 * int(setting(unit, "MemoryHigh")[0].removesuffix("M")) * 2**20
+    assert process.stop() == -signal.SIGTERM
+    assert not any("Traceback" in line or "denied" in line for line in process.out + process.err)
