@@ -19,6 +19,7 @@ import yaml
 import cors_service
 from cors_service.policy.schema import SCHEMA
 from cors_service.reader.sources import read_policies
+from cors_service.tap import Options
 from tests.daemon.options import parse
 
 ROOT = Path(__file__).parents[1]
@@ -232,8 +233,57 @@ def test_rendered_with_other_values(version: str) -> None:
     assert volumes["auth"]["secret"]["secretName"] == "tokens"
 
 
+KEY = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----"
+
+
 @needs_helm
-@pytest.mark.parametrize("value", ["replica=3", "replicas=0", "policies.a\\.yaml=b", "image.digest=latest"])
+@VERSIONS
+def test_rendered_with_a_store(version: str) -> None:
+    """With a store there are no documents; what the store asks for is in a Secret, and the Pods may connect to it."""
+    store, reporting = "storeSecret=ours", ("reportTo=https://cors-admin:8081", "reportSecret=token")
+    others = objects_of(render("store=postgresql://db/cors?sslmode=require", store, *reporting))
+    valid(others, version)
+    assert "ConfigMap" not in others
+    [container] = pod(others)["containers"]
+    arguments = parse_arguments(container["args"], "/absent")
+    given = [word for word in container["args"] if word.startswith("--policies=")]
+    file = "/etc/cors-service-store/store.toml"
+    assert given == [f"--policies=postgresql://db/cors?sslmode=require&credentials={file}"]
+    assert arguments["report-token"] == "/etc/cors-service-report/token"
+    assert arguments.keys() <= {name.rstrip("=") for name in Options().longOpt}
+    secrets = {one["secret"]["secretName"]: one["name"] for one in pod(others)["volumes"] if "secret" in one}
+    assert secrets.keys() == {"ours", "token"}
+    places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert places[secrets["ours"]] == str(Path(file).parent)
+    ports = {port["port"] for rule in others["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]}
+    assert {53, 443, 2379, 5432, 8081} == ports
+
+
+@needs_helm
+def test_rendered_with_a_bundle() -> None:
+    """Each key of a bundle is a file of a ConfigMap, which the service is told of."""
+    others = objects_of(
+        render("store=https://config.example/policies.json", f"bundleKeys.release\\.pub={KEY}", "bundleKeyThreshold=1")
+    )
+    valid(others, OLDEST)
+    assert others["ConfigMap"]["data"] == {"release.pub": f"{KEY}\n"}
+    [container] = pod(others)["containers"]
+    assert "--policies-key=/etc/cors-service-keys/release.pub" in container["args"]
+    assert "--policies=https://config.example/policies.json" in container["args"]
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "value",
+    [
+        "store=nats://db",
+        "store=postgresql://u:p@db/cors",
+        "replica=3",
+        "replicas=0",
+        "policies.a\\.yaml=b",
+        "image.digest=latest",
+    ],
+)
 def test_wrong_values(value: str) -> None:
     """A value that has no effect or can't work is refused."""
     assert "values don't meet the specifications of the schema" in render(value, check=False)
