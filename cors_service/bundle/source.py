@@ -72,6 +72,7 @@ class BundleSource:
         self._now = now
         self._news = Event()
         self._can_wait = True
+        self._newest: Head | None = None
         # What was asked for last: the envelope, or the bundle where nothing is signed.
         self._answer: Answer | None = None
         # Where nothing is signed: the newest change, and the bundle until it is given.
@@ -84,12 +85,16 @@ class BundleSource:
         return Everything(bundle.head, bundle.bodies, None)
 
     def since(self, head: Head) -> list[Step] | None:
-        """Say whether there is anything newer; see `IStoreSource`. A bundle has no changes, but all policies."""
-        return [] if self.head() == head else None
+        """Say whether there is anything newer; see `IStoreSource`. A bundle has no changes, but all policies.
+
+        What `head` has found is not asked for again: it is called behind this, and often.
+        """
+        return [] if (self._newest or self.head()) == head else None
 
     def head(self) -> Head:
         """Read the newest change; see `IStoreSource`."""
-        return self._head_unsigned() if self._trust is None else self._statement(self._trust).head
+        self._newest = self._head_unsigned() if self._trust is None else self._statement(self._trust).head
+        return self._newest
 
     def wait(self, seconds: float) -> bool:
         """Wait for something newer; see `IStoreSource`."""
