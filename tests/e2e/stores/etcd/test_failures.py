@@ -179,18 +179,7 @@ def test_a_restored_backup(single: Cluster, tmp_path: Path) -> None:
     changed(url, ("policy", "shop", WIDER))
     replica = Replica(url)
     single.stop()
-    shutil.rmtree(single.first.data)
-    first = single.first
-    place = f"http://127.0.0.1:{first.peer}"
-    options = [
-        "--name",
-        first.name,
-        "--initial-cluster",
-        f"{first.name}={place}",
-        "--initial-advertise-peer-urls",
-        place,
-    ]
-    single.control("snapshot", "restore", str(backup), "--data-dir", str(first.data), *options)
+    single.restore(backup)
     single.start()
     assert replica.follow() is None
     found = replica.source.everything()
