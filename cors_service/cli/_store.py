@@ -11,7 +11,7 @@ from typing import Final
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED, FAILED
 from cors_service.ledger.kept import StoreUnavailable
-from cors_service.ledger.urls import NoSuchStore, prepare_store, store_name
+from cors_service.ledger.urls import NoSuchStore, check_url, prepare_store, store_name
 
 URL: Final = "CORS_SERVICE_STORE"
 """The variable that holds the URL: what stands in a command can be seen by everybody on the machine."""
@@ -36,6 +36,8 @@ def _store(options: argparse.Namespace) -> int:
     if not url:
         options.parser.error(f"name the URL of the store, or put it into ${URL}")
     try:
+        if options.url:
+            check_url(url)
         done = prepare_store(url)
     except (NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service store: {error}", file=sys.stderr)

@@ -166,6 +166,8 @@ class PostgreSQLSource:
 
     def _begin(self, connection: Rows) -> None:
         self._is_listening = False
+        # It may be another server than before.
+        self._check_due = 0.0
         self._check(connection)
 
     def _check(self, connection: Rows) -> None:

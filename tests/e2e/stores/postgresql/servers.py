@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.certificates import Authority
 from tests.e2e.daemons import wait_for
 from tests.e2e.requirements import need
 
@@ -34,6 +35,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "max_wal_senders": "4",
     "autovacuum": "off",
     "hot_standby": "on",
+    "ssl": "on",
     "wal_receiver_status_interval": "1",
 }
 
@@ -80,6 +82,9 @@ class Server:
             "--no-sync",
             "--no-instructions",
         )
+        certified = Authority("Databases").sign("server").both
+        for name in ("server.crt", "server.key"):
+            self._give(self.data / name, certified)
         with (self.data / "pg_hba.conf").open("a", encoding="utf-8") as file:
             file.write("host replication all 127.0.0.1/32 scram-sha-256\n")
 
@@ -185,6 +190,13 @@ class Server:
         command = [str(self._binaries / program), *arguments]
         done = subprocess.run(command, capture_output=True, cwd="/", user=_user(), group=_user(), check=False)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+    def _give(self, path: Path, content: bytes) -> None:
+        """Write a file that the server alone may read."""
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres", "postgres")
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._popen is not None

@@ -16,7 +16,7 @@ from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from cors_service.policy import InvalidPolicies, read_document, revision
 from cors_service.postgresql import PostgreSQLStore, prepare_store
-from tests.e2e.stores.conftest import Database
+from tests.e2e.stores.postgresql.conftest import Database
 from tests.ledger.stores import about, change, edits
 from tests.ledger.test_model import edits_for
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from cors_service.postgresql import prepare_store
-from tests.e2e.stores.postgresql import OWNER, PASSWORD, Server, server
+from tests.e2e.stores.postgresql.servers import OWNER, PASSWORD, Server, server
 
 
 class Database(NamedTuple):
@@ -25,6 +26,12 @@ class Database(NamedTuple):
     def url(self, user: str = OWNER, password: str | None = PASSWORD, **options: str) -> str:
         """Its URL."""
         return self.server.url(self.name, user, password, **options)
+
+    def secret_url(self, directory: Path) -> str:
+        """Its URL with a file of credentials, as one is given on a command line."""
+        credentials = directory / "credentials.toml"
+        credentials.write_text(f'user = "{OWNER}"\npassword = "{PASSWORD}"\n', encoding="utf-8")
+        return f"postgresql://127.0.0.1:{self.server.port}/{self.name}?credentials={credentials}"
 
     def sql(self, statement: str, *values: object) -> list[object]:
         """Run a statement as who may do everything, and give its rows."""

@@ -16,8 +16,8 @@ from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Everything, IStoreSource
 from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store
 from tests.e2e.daemons import wait_for
-from tests.e2e.stores.conftest import Database, new_database
-from tests.e2e.stores.postgresql import Server, place, server
+from tests.e2e.stores.postgresql.conftest import Database, new_database
+from tests.e2e.stores.postgresql.servers import Server, place, server
 from tests.ledger.stores import change
 
 LONG = 60.0
