@@ -37,6 +37,10 @@ _READ_SECONDS: Final = 60.0
 _ROWS_PER_SECOND: Final = 1000
 """What even a slow server writes."""
 
+# What is confirmed outlives a crash, whatever is usual in this database.
+_LASTING: Final = """\
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
+"""
 # First of all: the lock on this row is the order of commits.
 _TAKE: Final = """\
 UPDATE cors.head SET seq = seq + 1, revision = %s, entry = decode(%s, 'hex'), format = %s, at = %s
@@ -241,6 +245,7 @@ class _Change(NamedTuple):
         deadline.give(seconds)
         with connection.transaction():
             limit(connection, seconds)
+            connection.execute(_LASTING)
             head = (entry.revision, self.signed.hash, entry.format, entry.at, base.seq, base.entry)
             if not connection.execute(_TAKE, head).rowcount:
                 raise Outdated(newest(connection, self.name))

@@ -30,6 +30,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "lc_messages": "C",
     # A crash of the server loses nothing that the system has: only a crash of the machine would.
     "fsync": "off",
+    # A crash would lose what was confirmed in the last moments, if the store did not see to it.
     "synchronous_commit": "off",
     "wal_level": "replica",
     "max_wal_senders": "4",
