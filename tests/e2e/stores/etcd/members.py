@@ -18,6 +18,7 @@ from tests.answering import free_port
 from tests.e2e.daemons import DEADLINE, Process, wait_for
 from tests.e2e.requirements import need
 
+FILLER = "/filler"
 ALIVE = {"--heartbeat-interval": "100", "--election-timeout": "1000"}
 
 
@@ -192,6 +193,13 @@ class Cluster:
             env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"},
         ).stdout
 
+    def free(self) -> None:
+        """Make space again, behind `fill`."""
+        self.remove(FILLER)
+        self.compact(self.revision())
+        self.control("defrag")
+        self.control("alarm", "disarm")
+
     def restore(self, backup: Path) -> None:
         """Make the data of the one member out of a snapshot, while it does not run."""
         [member] = self.members
@@ -199,6 +207,11 @@ class Cluster:
         place = f"http://127.0.0.1:{member.peer}"
         itself = ["--initial-cluster", f"{member.name}={place}", "--initial-advertise-peer-urls", place]
         self.control("snapshot", "restore", str(backup), "--data-dir", str(member.data), "--name", member.name, *itself)
+
+
+def fill(cluster: Cluster) -> dict[str, Any]:
+    """Put something large."""
+    return cluster.ask("kv/put", {"key": text64(FILLER), "value": text64("x" * 500_000)})
 
 
 def text64(text: str) -> str:

@@ -16,7 +16,7 @@ from cors_service.ledger.entry import Head, Kind
 from cors_service.ledger.kept import StoreUnavailable
 from tests.e2e.daemons import DEADLINE, wait_for
 from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, Replica, changed, numbered
-from tests.e2e.stores.etcd.members import Cluster, Member, text64
+from tests.e2e.stores.etcd.members import Cluster, Member, fill, text64
 
 OLD: tuple[Kind, str, None] = ("policy", "old", None)
 
@@ -245,14 +245,6 @@ def test_no_space(small: Cluster) -> None:
     with pytest.raises(StoreUnavailable, match=r"has no space left: .* disarms its alarm\.$"):
         changed(url, ("policy", "shop", WIDER))
     assert replica.source.head() == signed.head == Replica(url).head
-    small.remove("/filler")
-    small.compact(small.revision())
-    small.control("defrag")
-    small.control("alarm", "disarm")
+    small.free()
     news(replica, changed(url, ("policy", "shop", WIDER)).head)
     replica.source.close()
-
-
-def fill(cluster: Cluster) -> dict[str, Any]:
-    """Put something large."""
-    return cluster.ask("kv/put", {"key": text64("/filler"), "value": text64("x" * 500_000)})
