@@ -31,7 +31,7 @@ class ProposalsEndpoint(AdminEndpoint):
         parameters(request)
 
         def read(kept: Kept) -> bytes:
-            proposals = [as_dict(one, kept) for one in self.desk.proposals.all() if _may_see(caller, one)]
+            proposals = [as_dict(one, kept) for one in self.desk.proposals.all() if may_see(caller, one)]
             return write_json({"proposals": proposals})
 
         async def answer() -> Answer:
@@ -86,20 +86,10 @@ class ApproveEndpoint(AdminEndpoint):
         """Make the change, if what it changes is still as it was."""
         given = parameters(request, "dry_run")
         proposal = found(self.desk, self._name, caller)
-        if proposal.author == caller.name and self.desk.access is not None:
-            raise Problem(403, "own-proposal", "This proposal is your own: somebody else has to approve it.")
+        check_approver(self.desk, proposal, caller)
         is_dry = flag(given, "dry_run")
-        order = Order(
-            caller=caller,
-            request_id=request_id(request),
-            reason=proposal.reason,
-            edits=lambda _: proposal.edits,
-            condition=lambda kept: self._check(kept, proposal),
-            place=lambda _: None,
-            is_dry=is_dry,
-            wait=seconds_to_wait(request),
-            approved=proposal,
-        )
+        order = approval(self.desk, proposal, caller, request_id(request), is_dry=is_dry)
+        order.wait = seconds_to_wait(request)
 
         async def approve() -> Answer:
             answer = await carry_out(self.desk, order)
@@ -109,12 +99,34 @@ class ApproveEndpoint(AdminEndpoint):
 
         return self.later(approve)
 
-    def _check(self, kept: Kept, proposal: Proposal) -> None:
-        if not is_outdated(proposal, kept):
-            return
-        members = {"current": None, **since(self.desk, kept, proposal.base)}
-        detail = "The policies have changed since this was proposed: propose it anew."
-        raise DetailedProblem(412, "outdated", detail, members)
+
+def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *, is_dry: bool = False) -> Order:
+    """Give the order that makes a change of a proposal.
+
+    Args:
+        desk: What resources share.
+        proposal: The proposal; it can't be carried out any more where something that it changes was changed since.
+        caller: Who approves it.
+        request_id: Names the request.
+        is_dry: Whether only to say what would be.
+    """
+
+    def check(kept: Kept) -> None:
+        if is_outdated(proposal, kept):
+            members = {"current": None, **since(desk, kept, proposal.base)}
+            detail = "The policies have changed since this was proposed: propose it anew."
+            raise DetailedProblem(412, "outdated", detail, members)
+
+    return Order(
+        caller=caller,
+        request_id=request_id,
+        reason=proposal.reason,
+        edits=lambda _: proposal.edits,
+        condition=check,
+        place=lambda _: None,
+        is_dry=is_dry,
+        approved=proposal,
+    )
 
 
 def found(desk: Desk, name: str, caller: Caller) -> Proposal:
@@ -124,9 +136,24 @@ def found(desk: Desk, name: str, caller: Caller) -> Proposal:
         Problem: There is none, or the caller may not see it.
     """
     proposal = desk.proposals.get(name)
-    if proposal is None or not _may_see(caller, proposal):
+    if proposal is None or not may_see(caller, proposal):
         raise Problem(404, "unknown-proposal", "This proposal does not exist, or no longer exists.")
     return proposal
+
+
+def is_own(desk: Desk, proposal: Proposal, caller: Caller) -> bool:
+    """Whether a proposal is the caller's own, so that somebody else has to approve it."""
+    return proposal.author == caller.name and desk.access is not None
+
+
+def check_approver(desk: Desk, proposal: Proposal, caller: Caller) -> None:
+    """Refuse that somebody approves what they have proposed.
+
+    Raises:
+        Problem: It is their own.
+    """
+    if is_own(desk, proposal, caller):
+        raise Problem(403, "own-proposal", "This proposal is your own: somebody else has to approve it.")
 
 
 def is_outdated(proposal: Proposal, kept: Kept) -> bool:
@@ -140,5 +167,6 @@ def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:
     return {**structs.asdict(proposal), "edits": edits, "outdated": is_outdated(proposal, kept)}
 
 
-def _may_see(caller: Caller, proposal: Proposal) -> bool:
+def may_see(caller: Caller, proposal: Proposal) -> bool:
+    """Whether all policies that a proposal changes are the caller's own."""
     return all(caller.may_touch(one.name) for one in proposal.changes if one.kind == "policy")

@@ -224,7 +224,7 @@ def _make(desk: Desk, order: Order, kept: Kept) -> Made:
         return made
     if order.created(kept):
         made.status = 201
-    if _needs_second(order, comparison):
+    if order.approved is None and needs_second(order.caller, comparison):
         made.proposal, made.status = _propose(desk, order, made, edits), 202
         return made
     approved = order.approved
@@ -239,14 +239,14 @@ def _make(desk: Desk, order: Order, kept: Kept) -> Made:
         witness=witness_of(comparison),
     )
     made.signed = store.commit(plan, about)
+    if about.narrower:
+        desk.remember_preflights(made.signed.entry.seq, _preflight_seconds(made))
     return made
 
 
-def _needs_second(order: Order, comparison: Comparison) -> bool:
-    """Whether somebody else has to approve a change."""
-    if order.approved is not None:
-        return False
-    return "write" not in order.caller.verbs or (order.caller.needs_second and comparison.is_wider)
+def needs_second(caller: Caller, comparison: Comparison) -> bool:
+    """Whether somebody else has to approve a change of a caller."""
+    return "write" not in caller.verbs or (caller.needs_second and comparison.is_wider)
 
 
 def _propose(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> Proposal:

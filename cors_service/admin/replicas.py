@@ -70,11 +70,13 @@ class Reported(Struct, frozen=True, kw_only=True):
         replica: What it said last.
         at: When it said that, in seconds since 1970.
         behind_since: Since when it has something else than the newest change; None if it has that.
+        current_since: Since when it has the newest change, as far as it has reported; None if it has not.
     """
 
     replica: Replica
     at: float
     behind_since: float | None = None
+    current_since: float | None = None
 
 
 class Replicas(Service):
@@ -120,10 +122,15 @@ class Replicas(Service):
         before = self._known.pop(replica.instance, None)
         if before is None and len(self._known) >= MOST_REPLICAS:
             del self._known[next(iter(self._known))]
-        since = None if before is None else before.behind_since
-        behind = None if self._has_newest(replica) else since or now
+        behind, current = (None, None) if before is None else (before.behind_since, before.current_since)
+        is_newest = self._has_newest(replica)
         # The one that reported last stands last.
-        self._known[replica.instance] = Reported(replica=replica, at=now, behind_since=behind)
+        self._known[replica.instance] = Reported(
+            replica=replica,
+            at=now,
+            behind_since=None if is_newest else behind or now,
+            current_since=(current or now) if is_newest else None,
+        )
         self._is_saved = False
         self._tell()
 
@@ -131,8 +138,9 @@ class Replicas(Service):
         """Take note that there is a newer change: those that do not have it are behind from now on."""
         now = self._clock.seconds()
         for name, one in self._known.items():
-            behind = None if self._has_newest(one.replica) else one.behind_since or now
-            self._known[name] = structs.replace(one, behind_since=behind)
+            is_newest = self._has_newest(one.replica)
+            behind, current = (None, now) if is_newest else (one.behind_since or now, None)
+            self._known[name] = structs.replace(one, behind_since=behind, current_since=current)
         self._is_saved = False
         self._tell()
 
@@ -145,6 +153,16 @@ class Replicas(Service):
     def confirmed(self) -> int:
         """How many replicas are alive and have the newest change."""
         return sum(one.behind_since is None for one in self._alive())
+
+    @property
+    def everywhere_since(self) -> float | None:
+        """Since when all replicas that are alive have the newest change, in seconds since 1970.
+
+        None if one has not, or if none reports.
+        """
+        since = [one.current_since for one in self._alive()]
+        known = [one for one in since if one is not None]
+        return max(known) if known and len(known) == len(since) else None
 
     def changed(self) -> Deferred[None]:
         """Wait for the next report."""

@@ -6,7 +6,9 @@ of decision, and for each minute a row for what came of it.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +108,28 @@ class RefusedOrigin(Struct, frozen=True):
     count: int
     first: int
     last: str
+
+
+class Knock(Struct, frozen=True):
+    """Requests of an origin that a policy refused.
+
+    Attributes:
+        policy: The policy; None if none was found.
+        origin: The origin, in the form that `origins` names; None if there was none.
+        origins: Its form: `full`, `site` or `hashed`.
+        count: How many there were.
+        first: When the hour of the first one began, in seconds since 1970.
+        last: When the last one was.
+        reasons: The codes of the reasons with the methods, those first that were counted most.
+    """
+
+    policy: str | None
+    origin: str | None
+    origins: str
+    count: int
+    first: int
+    last: str
+    reasons: tuple[tuple[str, str], ...]
 
 
 class RollUps:
@@ -264,6 +288,40 @@ class RollUps:
             {"begin": begin, "end": end, "all": wanted is _everything, "most": most},
         )
         return [RefusedOrigin(*row) for row in rows]
+
+    def knocks(self, begin: int, end: int, most: int, wanted: Wanted = _everything) -> list[Knock]:
+        """Give the origins that were refused most often, each at each policy.
+
+        Args:
+            begin: Seconds since 1970, a whole hour.
+            end: The first second that is not asked about.
+            most: How many to give at most.
+            wanted: Says by the name of a policy whether its decisions are wanted.
+        """
+        self._database.create_function("wanted", 1, wanted)
+        given = {"begin": begin, "end": end, "all": wanted is _everything, "most": most}
+        found = self._database.execute(
+            "SELECT policy, origin, origins, sum(count) AS refusals, min(hour), max(last), "
+            "json_group_array(DISTINCT number) FROM decisions JOIN kind ON kind.number = decisions.kind "
+            "WHERE hour >= :begin AND hour < :end AND allowed = 0 "
+            "AND (:all OR decisions.kind IN (SELECT number FROM kind WHERE wanted(policy))) "
+            "GROUP BY policy, origin, origins ORDER BY refusals DESC, max(last) DESC LIMIT :most",
+            given,
+        ).fetchall()
+        numbers = {number: place for place, row in enumerate(found) for number in json.loads(row[-1])}
+        reasons: list[Counter[tuple[str, str]]] = [Counter() for _ in found]
+        rows = self._database.execute(
+            "SELECT number, reason, method, sum(count) FROM decisions JOIN kind ON kind.number = decisions.kind "
+            "WHERE hour >= :begin AND hour < :end AND decisions.kind IN (SELECT value FROM json_each(:numbers)) "
+            "GROUP BY number",
+            {"begin": begin, "end": end, "numbers": json.dumps([*numbers])},
+        )
+        for number, reason, method, count in rows:
+            reasons[numbers[number]][reason, method] += count
+        return [
+            Knock(policy, origin, origins, count, first, last, tuple(one for one, _ in counted.most_common()))
+            for (policy, origin, origins, count, first, last, _), counted in zip(found, reasons, strict=True)
+        ]
 
     def instances(self, begin: int) -> list[str]:
         """Name the replicas of which there are batches since some time, in seconds since 1970."""

@@ -4,7 +4,7 @@
 * `explaining` goes through the steps: `_asking` says what the browser sends, `_engines` what each engine makes of the
   answers, `_afterwards` what is allowed after that, `_elsewhere` what no header of CORS decides.
 * `mending` looks for the smallest edit: `_plans` has those that may do, `_edits`, `_toml` and `_json` apply them to a
-  document, `_patch` writes the difference, `_beyond` says what else it would allow, by the algebra, and `_why_none` why
+  document, `patch` writes the difference, `_beyond` says what else it would allow, by the algebra, and `_why_none` why
   no edit helps.
 * `messages` recognises what consoles print, `har` reads recorded sessions.
 

@@ -88,10 +88,12 @@ class Mending(Struct, frozen=True):
     Attributes:
         patch: A unified diff of the document, which `patch FILE` applies.
         also_allows: What else it would allow.
+        document: The text of the document with the edit.
     """
 
     patch: str
     also_allows: tuple[Allowed, ...] = ()
+    document: str = ""
 
 
 class Explanation(Struct, frozen=True):

@@ -13,11 +13,11 @@ from cors_service.explain._asking import Asked
 from cors_service.explain._beyond import beyond
 from cors_service.explain._edits import NotEditedError, Take
 from cors_service.explain._passing import passes
-from cors_service.explain._patch import patch_of
 from cors_service.explain._plans import Plan, Wanted, Written, plans, plans_for_url
 from cors_service.explain._why_none import blocked, why_none
 from cors_service.explain.documents import Documents
 from cors_service.explain.explanation import Allowed, ExchangeStep, Explanation, Mending
+from cors_service.explain.patch import patch_of
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.grammar.origin import read_origin
 from cors_service.grammar.pattern import NULL
@@ -74,10 +74,9 @@ def mend(asked: Asked, explanation: Explanation, documents: Documents) -> tuple[
         return None, ExchangeStep("mending", "note", why)
     search = _Search(asked)
     for result in search.results(documents):
-        patch = search.patch(result, documents)
-        if patch is not None:
-            message = _in_words(result, documents.policy_set)
-            return Mending(patch, result.also), ExchangeStep("mending", "passes", message)
+        mending = search.mending(result, documents)
+        if mending is not None:
+            return mending, ExchangeStep("mending", "passes", _in_words(result, documents.policy_set))
     return None, ExchangeStep("mending", "note", search.why)
 
 
@@ -114,7 +113,7 @@ class _Search:
                 found.append(result)
         yield from sorted(found, key=lambda one: one.rank)
 
-    def patch(self, result: _Result, documents: Documents) -> str | None:
+    def mending(self, result: _Result, documents: Documents) -> Mending | None:
         """Write a plan as a patch, once it was tried with the texts; None if they can't be edited so."""
         try:
             index, after = documents.rewritten(result.plan.edits)
@@ -123,8 +122,9 @@ class _Search:
             return None
         if not passes(self._asked, after):
             return None
-        source = documents.sources[index]
-        return patch_of(source.name or f"policies.{source.format}", source.text, after.sources[index].text)
+        source, text = documents.sources[index], after.sources[index].text
+        patch = patch_of(source.name or f"policies.{source.format}", source.text, text)
+        return Mending(patch, result.also, text)
 
     def _tried(
         self, before: Documents, done: Plan, documents: Documents, depth: int

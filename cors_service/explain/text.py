@@ -13,7 +13,7 @@ from cors_service.grammar.mistakes import cut
 Paint = Callable[[str, Outcome], str]
 """Gives a text the colour of an outcome."""
 
-_LABELS: Final[dict[StepName, str]] = {
+LABELS: Final[dict[StepName, str]] = {
     "page": "page",
     "preflight": "browser",
     "preflight-answer": "service",
@@ -29,6 +29,7 @@ _LABELS: Final[dict[StepName, str]] = {
     "elsewhere": "besides",
     "mending": "mending",
 }
+"""Who or what a step is about, in a word."""
 _WIDTH: Final = 10
 _LONGEST: Final = 160
 
@@ -82,7 +83,7 @@ def printable(text: str) -> str:
 
 
 def _step(step: ExchangeStep) -> Iterator[str]:
-    yield f"{_LABELS[step.step]:<{_WIDTH}}{printable(step.message)}"
+    yield f"{LABELS[step.step]:<{_WIDTH}}{printable(step.message)}"
     yield from (f"{'':<{_WIDTH}}> {printable(line)}" for line in step.sent)
     yield from (f"{'':<{_WIDTH}}< {printable(line)}" for line in step.received)
 

@@ -150,6 +150,10 @@ class DefinitionStore:
         """Give definitions as their authors wrote them."""
         return {key: msgspec.json.decode(self.written[key]) for key in keys if key in self.written}
 
+    def suites(self) -> list[tuple[str, str]]:
+        """Give no test suite: these stores keep none."""
+        return []
+
     def plan(self, kept: Kept, edits: Sequence[Edit]) -> Plan:
         """Check a change; its work is the definitions that it leads to."""
         if kept.mistakes is not None:

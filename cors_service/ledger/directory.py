@@ -24,6 +24,7 @@ from cors_service.ledger.entry import NO_ENTRY, TABLES, Head, Key, Signed
 from cors_service.ledger.files import LedgerFiles, Texts, hash_of_text
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable
+from cors_service.ledger.suites import suites_in
 from cors_service.ledger.widening import narrows, witness_of
 from cors_service.policy import PolicySet, Source, read_document, revision
 from cors_service.policy.draft import Draft
@@ -157,6 +158,11 @@ class DirectoryStore:
                 raise LookupError(f"The ledger has no entry {seq}.")
             found_bodies = {number: self._files.bodies(number) for number in set(written.values())}
         return {key: found_bodies[number][key.kind][key.name] for key, number in written.items()}
+
+    def suites(self) -> list[tuple[str, str]]:
+        """Give the test suites that lie beside the documents; see `IChangeStore`."""
+        with self._available():
+            return list(suites_in(self._path))
 
     @property
     def _drafts(self) -> Mapping[str, Draft]:

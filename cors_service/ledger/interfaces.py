@@ -76,3 +76,10 @@ class IChangeStore(Interface):
         Raises:
             LookupError: The ledger does not have them.
         """
+
+    def suites() -> list[tuple[str, str]]:
+        """Give the name and the text of each test suite that is kept beside the policies.
+
+        Raises:
+            StoreUnavailable: They can't be read.
+        """
