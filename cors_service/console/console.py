@@ -11,6 +11,8 @@ from cors_service.admin.desk import Desk
 from cors_service.admin.insights import KeptDecisions
 from cors_service.console.attempts import Attempts
 from cors_service.console.changes import Recent
+from cors_service.console.explained import Seen
+from cors_service.console.ignored import IgnoredOrigins
 from cors_service.console.proxies import NO_PROXY, SignInProxy
 from cors_service.console.sessions import Sessions
 
@@ -35,6 +37,8 @@ class Console(Struct, kw_only=True):
         decisions: Keeps what replicas report of their decisions.
         sessions: Who is signed in.
         attempts: Who tries to sign in too often.
+        ignored: Origins that nobody wants to see in the inbox.
+        seen: The policies that people may see, ready to decide.
         proxy: Who may say that a person is signed in.
         recent: The newest changes.
         sections: The links that every page has.
@@ -44,6 +48,8 @@ class Console(Struct, kw_only=True):
     decisions: KeptDecisions
     sessions: Sessions
     attempts: Attempts
+    ignored: IgnoredOrigins
+    seen: Seen = field(default_factory=Seen)
     proxy: SignInProxy = NO_PROXY
     recent: Recent = field(default_factory=Recent)
     sections: Sequence[Section] = ()

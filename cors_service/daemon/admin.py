@@ -25,6 +25,7 @@ from cors_service.admin.roll_ups import CannotKeep
 from cors_service.admin.tree import AdminTree
 from cors_service.console.attempts import Attempts
 from cors_service.console.console import Console
+from cors_service.console.ignored import IgnoredOrigins
 from cors_service.console.proxies import SignInProxy
 from cors_service.console.sessions import Sessions
 from cors_service.console.tree import mount_console
@@ -50,6 +51,7 @@ from cors_service.web.turns import Turns
 _REPLICAS: Final = "replicas.json"
 _PROPOSALS: Final = "proposals"
 _AUDIT: Final = "audit.jsonl"
+_IGNORED: Final = "ignored.json"
 _SESSIONS: Final = "sessions.json"
 _PRIVATE: Final = 0o700
 _SIGNERS: Final = {"proxy": "addresses from which the header is believed", "header": "header that is believed"}
@@ -175,6 +177,7 @@ class AdminService(MultiService):
             decisions=decisions,
             sessions=Sessions(data / _SESSIONS, reactor),
             attempts=Attempts(reactor),
+            ignored=IgnoredOrigins(data / _IGNORED),
             proxy=SignInProxy(settings.sign_in_header or "", settings.sign_in_proxy),
         )
         mount_console(self.tree, console).setServiceParent(self)

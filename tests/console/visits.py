@@ -15,6 +15,7 @@ from twisted.web.http_headers import Headers
 from cors_service.access import Access
 from cors_service.console.attempts import Attempts
 from cors_service.console.console import Console
+from cors_service.console.ignored import IgnoredOrigins
 from cors_service.console.proxies import NO_PROXY, SignInProxy
 from cors_service.console.sessions import Sessions
 from cors_service.console.tree import mount_console
@@ -39,6 +40,7 @@ class ConsoleOffice(Office):
             decisions=self.decisions,
             sessions=Sessions(self.data / "sessions.json", self.clock),
             attempts=Attempts(self.clock),
+            ignored=IgnoredOrigins(self.data / "ignored.json"),
             proxy=proxy,
         )
         self.live = mount_console(self.tree, self.console)

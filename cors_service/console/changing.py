@@ -1,0 +1,350 @@
+"""`/change`: a document, edited with its mistakes shown at their lines, and published or proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final, get_args
+from urllib.parse import quote
+
+import htpy as h
+from msgspec import Struct
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+
+from cors_service.access.callers import Caller
+from cors_service.admin.definitions import checked_reason, visible
+from cors_service.admin.desk import Desk
+from cors_service.admin.endpoint import parameters, request_id
+from cors_service.admin.making import Made, needs_second
+from cors_service.console.asking import ask
+from cors_service.console.checking import Mistaken, Overtaken, Typed, carry_out_typed, failing_tests
+from cors_service.console.explained import answered, asked
+from cors_service.console.findings import FINDINGS, draw_gutter, draw_made, draw_mistakes
+from cors_service.console.overtaking import Theirs, draw_theirs, read_theirs
+from cors_service.console.page import Page, fields, see_other
+from cors_service.console.parts import name as shown_name
+from cors_service.console.parts import notice, post_form
+from cors_service.console.progress import ProgressPage
+from cors_service.console.proposing import ProposalPage, draw_waiting, waiting_for
+from cors_service.console.question import FIELDS, InvalidQuestion, Question
+from cors_service.console.sheet import LONGEST, TEMPLATE, keys_with, sheet_of
+from cors_service.grammar.mistakes import shown
+from cors_service.ledger.entry import LONGEST_REASON, Key, Kind
+from cors_service.ledger.kept import Kept
+from cors_service.web.answer import Answer
+from cors_service.web.later import Later
+from cors_service.web.problem import Problem
+from cors_service.web.request import AnyRequest
+
+PATH: Final = "/change"
+CHECK: Final = f"{PATH}/check"
+
+_LARGEST: Final = 1024 * 1024
+"""Bytes of a form: a document twice, each character written as three."""
+_PUBLISH: Final = "publish"
+_WRITERS: Final = ("write", "propose")
+_FEWEST_ROWS: Final = 16
+_SETS_SHOWN: Final = 100
+_TOO_LONG: Final = (
+    f"The document has more than {LONGEST // 1024} KiB, which is more than a page edits: change it with "
+    "cors-service pull and cors-service push."
+)
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """What the editor holds.
+
+    Attributes:
+        typed: What was typed.
+        findings: What is shown beneath it.
+        marked: The lines with mistakes.
+        above: What is shown above it.
+        status: The status of the answer.
+    """
+
+    typed: Typed
+    findings: h.Node = None
+    marked: tuple[int, ...] = ()
+    above: h.Node = None
+    status: int = 200
+
+
+class ChangePage(Page):
+    """The page."""
+
+    section = PATH
+    verbs: ClassVar = {"GET": ("read",), "POST": _WRITERS}
+
+    def getChild(self, path: bytes, request: IRequest) -> Resource:
+        """The check of what is typed, a proposal by its name, or the progress of a change by its number."""
+        rest = list(request.postpath)
+        if path == b"check" and not rest:
+            return CheckPage(self.console)
+        if path == b"proposals" and len(rest) == 1 and rest[0]:
+            request.prepath.append(request.postpath.pop(0))
+            return ProposalPage(self.console, rest[0].decode("ascii", "replace"))
+        if path.isdigit() and len(path) < 16 and not rest:
+            return ProgressPage(self.console, int(path))
+        return self.nothing()
+
+    def answer_GET(self, request: AnyRequest, caller: Caller) -> Later | Answer:
+        """Begin: with a definition, with a change that lets something through, or with a choice."""
+        given = parameters(request, *FIELDS, "mend", "reason", *get_args(Kind), "new")
+        reason = given.get("reason", "")[:LONGEST_REASON]
+        if "mend" in given:
+            return self.later(lambda: self._carried(request, caller, Question.of(given), reason))
+        key = next((Key(kind, given[kind]) for kind in get_args(Kind) if given.get(kind)), None)
+        if key is not None:
+            return self.later(lambda: self._opened(request, caller, key, reason))
+        if "new" in given:
+            return self._editor(request, caller, Draft(typed=Typed(text=TEMPLATE, reason=reason)))
+        return self.later(lambda: self._choosing(request, caller))
+
+    def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
+        """Check what was typed, or publish it."""
+        given = fields(request, _LARGEST)
+        typed = typed_in(given)
+        publishes = given.get("do") == _PUBLISH
+
+        async def make() -> Answer:
+            try:
+                check_typed(typed, publishes=publishes)
+                made = await carry_out_typed(self.desk, caller, request_id(request), typed, is_dry=not publishes)
+            except Mistaken as mistaken:
+                return self._editor(request, caller, mistaken_draft(typed, mistaken, 422))
+            except Overtaken as overtaken:
+                keys = overtaken.keys
+                theirs = await ask(self.desk, lambda kept: read_theirs(self.desk, kept, typed, keys))
+                return self._overtaken(request, caller, typed, theirs)
+            except Problem as problem:
+                return self._not_done(request, caller, typed, problem)
+            if made.proposal is not None:
+                return see_other(f"{PATH}/proposals/{made.proposal.id}")
+            if made.signed is not None:
+                return see_other(f"{PATH}/{made.signed.entry.seq}")
+            findings = await draw_check(self.desk, caller, made)
+            return self._editor(request, caller, Draft(typed=typed, findings=findings))
+
+        return self.later(make)
+
+    async def _opened(self, request: AnyRequest, caller: Caller, key: Key, reason: str) -> Answer:
+        text = await ask(self.desk, lambda kept: _sheet(self.desk, kept, caller, key))
+        return self._editor(request, caller, Draft(typed=Typed(text=text, before=text, reason=reason)))
+
+    async def _carried(self, request: AnyRequest, caller: Caller, question: Question, reason: str) -> Answer:
+        def look(kept: Kept) -> Draft:
+            active = self.console.seen.by(caller, kept)
+            try:
+                found = answered(asked(question, active), active, kept, self.desk.changes.store.bodies)
+            except InvalidQuestion as error:
+                raise Problem(400, "exchange-malformed", str(error)) from None
+            if found.change is None:
+                message = next((one.message for one in found.explanation.steps if one.step == "mending"), "")
+                raise Problem(409, "nothing-to-mend", message or "It passes: nothing has to be changed.")
+            typed = Typed(text=found.change.text, before=found.change.before, reason=reason)
+            above = notice("plain", "This lets the request through that you asked about. Nothing is published yet.")
+            return Draft(typed=typed, above=above)
+
+        return self._editor(request, caller, await ask(self.desk, look))
+
+    async def _choosing(self, request: AnyRequest, caller: Caller) -> Answer:
+        """Let somebody choose what to change."""
+        waiting = await ask(self.desk, lambda _: waiting_for(self.desk, caller))
+        return self.draw(
+            request,
+            "Change",
+            draw_waiting(waiting),
+            h.section(aria_labelledby="choose-title")[
+                h.h2("#choose-title")["What do you want to change?"],
+                h.form(method="get", action=PATH)[
+                    h.label(for_="policy")["The policy"],
+                    h.input("#policy", type="text", name="policy", required=True, autocomplete="off"),
+                    h.button(type="submit")["Open"],
+                ],
+                h.p[h.a(href="/policies")["Find a policy"], " or ", h.a(href=f"{PATH}?new=1")["write a new one"], "."],
+                _sets(self.desk, caller),
+            ],
+        )
+
+    def _editor(self, request: AnyRequest, caller: Caller, draft: Draft) -> Answer:
+        typed = draft.typed
+        title = "Change" if typed.before else "A new policy"
+        if len(typed.text) > LONGEST:
+            return self.draw(request, title, notice("bad", _TOO_LONG, role="alert"), status=413)
+        return self.draw(request, title, draft.above, draw_editor(draft, may_publish=_may(caller)), status=draft.status)
+
+    def _overtaken(self, request: AnyRequest, caller: Caller, typed: Typed, theirs: Theirs) -> Answer:
+        mine = Typed(text=typed.text, before=theirs.text, reason=typed.reason)
+        draft = Draft(typed=mine, above=draw_theirs(theirs, typed), status=409)
+        return self._editor(request, caller, draft)
+
+    def _not_done(self, request: AnyRequest, caller: Caller, typed: Typed, problem: Problem) -> Answer:
+        """Say what is wrong, with all that was typed."""
+        if len(typed.text) > LONGEST:
+            typed = Typed(text=typed.text[:LONGEST], before=typed.before, reason=typed.reason)
+        said = notice("bad", problem.detail, " What you typed is still here.", role="alert")
+        answer = self._editor(request, caller, Draft(typed=typed, above=said, status=problem.status))
+        answer.headers |= problem.headers
+        return answer
+
+
+class CheckPage(Page):
+    """What is wrong with what somebody types, and what it would do: a part of the page, again and again."""
+
+    section = PATH
+    is_audited = False
+    verbs: ClassVar = {"POST": _WRITERS}
+
+    def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
+        """Check it."""
+        typed = typed_in(fields(request, _LARGEST))
+
+        async def make() -> Answer:
+            marked: tuple[int, ...] = ()
+            try:
+                check_typed(typed, publishes=False)
+                made = await carry_out_typed(self.desk, caller, request_id(request), typed, is_dry=True)
+                findings = await draw_check(self.desk, caller, made)
+            except Mistaken as mistaken:
+                draft = mistaken_draft(typed, mistaken)
+                findings, marked = draft.findings, draft.marked
+            except Problem as problem:
+                findings = notice("bad", problem.detail)
+            return self.draw_part(findings, draw_gutter(typed.text, marked, is_swapped=True))
+
+        return self.later(make)
+
+
+def typed_in(given: Mapping[str, str]) -> Typed:
+    """Take what was typed out of the fields of a form."""
+    return Typed(text=given.get("text", ""), before=given.get("before", ""), reason=given.get("reason", "").strip())
+
+
+def check_typed(typed: Typed, *, publishes: bool) -> None:
+    """Check the lengths of what was typed.
+
+    Raises:
+        Problem: It is too long; or the reason is missing.
+    """
+    if max(len(typed.text), len(typed.before)) > LONGEST:
+        raise Problem(413, "body-too-large", _TOO_LONG)
+    checked_reason(typed.reason)
+    if publishes and not typed.reason:
+        raise Problem(422, "change-malformed", "Say why, in a few words: the ledger keeps it.")
+
+
+def mistaken_draft(typed: Typed, mistaken: Mistaken, status: int = 200) -> Draft:
+    """Show mistakes."""
+    marked = tuple(one.line for one in mistaken.mistakes if one.line is not None)
+    return Draft(typed=typed, findings=draw_mistakes(mistaken, typed.text), marked=marked, status=status)
+
+
+async def draw_check(desk: Desk, caller: Caller, made: Made) -> h.Node:
+    """Draw what a change would do, with the tests that would fail."""
+    after = made.plan.policy_set
+    failures = await desk.changes.aside(lambda: failing_tests(desk, made.before.policy_set, after))
+    return draw_made(made, failures, needs_second=needs_second(caller, made.comparison))
+
+
+def draw_editor(draft: Draft, *, may_publish: str) -> h.Node:
+    """Draw the editor.
+
+    Args:
+        draft: What it holds.
+        may_publish: What the button says that publishes; empty for nobody who may.
+    """
+    typed = draft.typed
+    rows = max(typed.text.count("\n") + 4, _FEWEST_ROWS)
+    checking = {
+        "hx-post": CHECK,
+        "hx-trigger": "input changed delay:400ms",
+        "hx-target": f"#{FINDINGS}",
+        "hx-include": "closest form",
+        "hx-sync": "this:replace",
+    }
+    return post_form(
+        PATH,
+        h.input(type="hidden", name="before", value=typed.before),
+        h.label(for_="text")["The document, in TOML"],
+        h.div(".sheet")[
+            draw_gutter(typed.text, draft.marked),
+            h.textarea(
+                "#text",
+                checking,
+                name="text",
+                rows=str(rows),
+                wrap="off",
+                spellcheck="false",
+                autocapitalize="off",
+                autocomplete="off",
+                aria_describedby=FINDINGS,
+                readonly=not may_publish,
+                # The first line end behind the tag is not part of the text.
+            )["\n", typed.text],
+        ],
+        bool(may_publish)
+        and h.div(".buttons")[
+            h.button(".quiet", type="submit", name="do", value="check", formnovalidate=True)["Check"],
+        ],
+        h.div(id=FINDINGS, aria_live="polite")[draft.findings],
+        _publishing(typed, may_publish),
+        id="editor",
+    )
+
+
+def _publishing(typed: Typed, may_publish: str) -> h.Node:
+    if not may_publish:
+        return notice("plain", "You may read this, and not change it: that takes the verb write or propose.")
+    return h.div(".publishing")[
+        h.label(for_="reason")["Why? The ledger keeps it"],
+        h.input(
+            "#reason",
+            type="text",
+            name="reason",
+            value=typed.reason,
+            required=True,
+            maxlength=str(LONGEST_REASON),
+            autocomplete="off",
+        ),
+        h.div(".buttons")[h.button(type="submit", name="do", value=_PUBLISH)[may_publish]],
+    ]
+
+
+def _may(caller: Caller) -> str:
+    """What the button says that publishes; empty if there is none."""
+    if "write" in caller.verbs:
+        return "Publish"
+    return "Propose" if "propose" in caller.verbs else ""
+
+
+def _sheet(desk: Desk, kept: Kept, caller: Caller, key: Key) -> str:
+    """Write a definition and the sets that it uses as a document.
+
+    Raises:
+        Problem: There is none that the caller may see.
+    """
+    if key not in kept.digests or key not in visible(kept, caller):
+        what = key.kind.replace("-", " ")
+        raise Problem(404, f"unknown-{key.kind}", f"There is no {what} {shown(key.name)} that you may see.")
+    return sheet_of(desk.changes.store.bodies(keys_with(key, kept)))
+
+
+def _sets(desk: Desk, caller: Caller) -> h.Node:
+    keys = sorted(key for key in visible(desk.changes.kept, caller) if key.kind != "policy")
+    if not keys:
+        return None
+    return h.details[
+        h.summary["Or a set that several policies share"],
+        h.ul[
+            (
+                h.li[
+                    h.a(href=f"{PATH}?{key.kind}={quote(key.name, safe='')}")[shown_name(key.name)], f" ({_what(key)})"
+                ]
+                for key in keys[:_SETS_SHOWN]
+            )
+        ],
+    ]
+
+
+def _what(key: Key) -> str:
+    return key.kind.replace("-", " ")
