@@ -15,6 +15,12 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Run a member that is a cluster by itself: it has a leader however busy the machine is."""
+    yield from started(Cluster(tmp_path_factory.mktemp("etcd") / "one"))
+
+
+@pytest.fixture(scope="package")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Run three members of one cluster."""
     yield from started(Cluster(tmp_path_factory.mktemp("etcd") / "three", 3))
 

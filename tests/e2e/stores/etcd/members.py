@@ -34,10 +34,14 @@ class Member:
 
     def __init__(self, name: str, data: Path, arguments: Sequence[str] = (), *, context: Any = None) -> None:
         self.name, self.data = name, data
-        self.port, self.peer = free_port(), free_port()
+        self.renumber()
         self.arguments = arguments
         self._context = context
         self._process: Process | None = None
+
+    def renumber(self) -> None:
+        """Choose ports."""
+        self.port, self.peer = free_port(), free_port()
 
     def start(self, members: Sequence[Member]) -> None:
         """Start it, as one of a cluster that begins with these members."""
@@ -80,6 +84,10 @@ class Member:
             answer = self.ask("kv/range", {"key": text64("/")}, seconds=2)
             return "header" in answer or "user name is empty" in answer.get("message", "")
         return False
+
+    def is_ready_or_gone(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self.is_ready() or not self.is_alive
 
     def pause(self) -> None:
         """Stop it, so that it neither answers nor closes anything."""
@@ -132,7 +140,20 @@ class Cluster:
     def wait(self) -> None:
         """Wait until all members answer."""
         for member in self.members:
-            wait_for(member.is_ready, f"{member.name} of etcd")
+            wait_for(member.is_ready_or_gone, f"{member.name} of etcd")
+            assert member.is_alive, f"{member.name} of etcd has ended"
+
+    def begin(self) -> None:
+        """Start it for the first time, with other ports if somebody took one meanwhile."""
+        for _ in range(3):
+            with suppress(AssertionError):
+                self.start()
+                return
+            self.stop()
+            for member in self.members:
+                shutil.rmtree(member.data, ignore_errors=True)
+                member.renumber()
+        self.start()
 
     def stop(self) -> None:
         """End all members."""
@@ -227,7 +248,7 @@ def revision_of(answer: dict[str, Any]) -> int:
 def started(cluster: Cluster) -> Iterator[Cluster]:
     """Start a cluster for a fixture, and end it."""
     try:
-        cluster.start()
+        cluster.begin()
         yield cluster
     finally:
         cluster.stop()

@@ -15,10 +15,16 @@ from cors_service.etcd.refusals import Refused
 from cors_service.ledger.entry import Head, Kind
 from cors_service.ledger.kept import StoreUnavailable
 from tests.e2e.daemons import DEADLINE, wait_for
-from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, Replica, changed, numbered
-from tests.e2e.stores.etcd.members import Cluster, Member, fill, text64
+from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, Replica, attempted, changed, numbered
+from tests.e2e.stores.etcd.members import Cluster, Member, fill, started, text64
 
 OLD: tuple[Kind, str, None] = ("policy", "old", None)
+
+
+@pytest.fixture(scope="module")
+def cluster(three: Cluster) -> Cluster:
+    """Give three members to all tests."""
+    return three
 
 
 @pytest.fixture
@@ -42,10 +48,7 @@ def whole(cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def single(tmp_path: Path) -> Iterator[Cluster]:
     """Give a cluster of one member, whose data a test may do anything to."""
-    cluster = Cluster(tmp_path / "single")
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    yield from started(Cluster(tmp_path / "single"))
 
 
 def watched(
@@ -80,7 +83,7 @@ def test_news(replica: Replica, url: str) -> None:
     signed = changed(url, OLD)
     assert replica.source.wait(DEADLINE)
     assert [step.signed for step in replica.follow() or ()] == [signed]
-    assert replica.source.head() == signed.head
+    assert replica.newest() == signed.head
     assert replica.revision == signed.entry.revision
 
 
@@ -147,7 +150,7 @@ def test_a_minority(whole: Cluster, url: str) -> None:
         replica.source.since(replica.head)
     whole.start()
     signed = changed(url, ("policy", "shop", WIDER))
-    assert replica.source.head() == signed.head
+    assert replica.newest() == signed.head
     assert [step.signed for step in replica.follow() or ()] == [signed]
     replica.source.close()
 
@@ -165,7 +168,7 @@ def test_the_next_endpoint(
     how(whole.first)
     others = whole.url(prefix, *whole.members[1:])
     signed = changed(others, ("policy", "shop", WIDER))
-    assert replica.source.head() == signed.head
+    assert replica.newest() == signed.head
     assert [step.signed for step in replica.follow() or ()] == [signed]
     news(replica, changed(others, ("policy", "shop", SHOP)).head)
 
@@ -201,7 +204,7 @@ def test_older_data(single: Cluster, tmp_path: Path) -> None:
     shutil.rmtree(single.first.data)
     (tmp_path / "copy").rename(single.first.data)
     single.start()
-    assert replica.source.head().seq == 1
+    assert replica.newest().seq == 1
     assert replica.follow() is None
     found = replica.source.everything()
     assert (found.head.seq, replica.head.seq) == (1, 2)
@@ -230,10 +233,7 @@ def test_another_cluster(single: Cluster, cluster: Cluster, url: str, prefix: st
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Cluster]:
     """Give a cluster with little space."""
-    cluster = Cluster(tmp_path / "small", arguments=["--quota-backend-bytes", str(4 << 20)])
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    yield from started(Cluster(tmp_path / "small", arguments=["--quota-backend-bytes", str(4 << 20)]))
 
 
 def test_no_space(small: Cluster) -> None:
@@ -243,8 +243,8 @@ def test_no_space(small: Cluster) -> None:
     replica = Replica(url)
     wait_for(lambda: "error" in fill(small), "the end of the space")
     with pytest.raises(StoreUnavailable, match=r"has no space left: .* disarms its alarm\.$"):
-        changed(url, ("policy", "shop", WIDER))
-    assert replica.source.head() == signed.head == Replica(url).head
+        attempted(url, ("policy", "shop", WIDER))
+    assert replica.newest() == signed.head == Replica(url).head
     small.free()
     news(replica, changed(url, ("policy", "shop", WIDER)).head)
     replica.source.close()

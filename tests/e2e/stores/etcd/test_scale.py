@@ -23,6 +23,12 @@ IN_FORCE = 0.5
 soak = pytest.mark.skipif(os.environ.get("CORS_SOAK") != "1", reason="takes minutes: needs CORS_SOAK=1")
 
 
+@pytest.fixture(scope="module")
+def cluster(three: Cluster) -> Cluster:
+    """Give three members to all tests."""
+    return three
+
+
 @soak
 @pytest.mark.timeout(1800)
 def test_many_policies(cluster: Cluster, prefix: str, tmp_path: Path) -> None:

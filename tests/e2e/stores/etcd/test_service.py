@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask, wait_for
 from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, changed, numbered
-from tests.e2e.stores.etcd.members import Cluster
+from tests.e2e.stores.etcd.members import Cluster, started
 from tests.ledger.stores import written
 
 if sys.platform != "linux":
@@ -28,13 +28,16 @@ def service(url: str, directory: Path, *options: str) -> Service:
     return Service([*TWIST, "--policies", url, "--listen", ANY_PORT, *INTERVAL, *options], directory)
 
 
+@pytest.fixture(scope="module")
+def cluster(three: Cluster) -> Cluster:
+    """Give three members to all tests."""
+    return three
+
+
 @pytest.fixture
 def single(tmp_path: Path) -> Iterator[Cluster]:
     """Give a cluster of one member, whose data a test may do anything to."""
-    cluster = Cluster(tmp_path / "single")
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    yield from started(Cluster(tmp_path / "single"))
 
 
 def store(running: Service) -> dict[str, Any]:
