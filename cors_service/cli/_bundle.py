@@ -32,13 +32,14 @@ from cors_service.bundle.refusals import BundleRefused, KeyUnusable
 from cors_service.bundle.source import MOST_BYTES, BundleSource
 from cors_service.bundle.times import apart, read_moment, read_time, write_time
 from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._at_stores import STORE, everything_at, named
 from cors_service.cli._documents import read_whole
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.grammar.mistakes import InvalidPolicies, plural
 from cors_service.ledger.edits import as_document, bodies_of
 from cors_service.ledger.entry import NO_ENTRY, Head
 from cors_service.ledger.kept import StoreUnavailable
-from cors_service.ledger.urls import NoSuchStore, is_url, open_source
+from cors_service.ledger.urls import NoSuchStore, is_url
 from cors_service.policy import read_document, revision
 from cors_service.policy.revision import VERSION
 
@@ -82,7 +83,12 @@ def _add_build(actions: Commands) -> None:
         'bundle build policies --seq "$CI_PIPELINE_IID" --out policies.json',
         "bundle build postgresql://cors@db.internal/cors --out policies.json",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a document, a directory, or the URL of a store")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help=f"a document, a directory, or the URL of a store; by default, that in ${STORE}",
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--seq",
@@ -170,6 +176,7 @@ def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
 
 
 def _build(options: argparse.Namespace) -> int:
+    options.source = named(options.source, options.parser, "name a document, a directory or a store")
     bundle = _of_store(options) if is_url(options.source) else _of_documents(options)
     _put(options.out, write_bundle(bundle), _PUBLIC_MODE)
     count = sum(key.kind == "policy" for key in bundle.bodies)
@@ -181,11 +188,7 @@ def _build(options: argparse.Namespace) -> int:
 def _of_store(options: argparse.Namespace) -> Bundle:
     if options.seq is not None:
         raise CannotDo("--seq is for documents without a ledger: a store numbers its changes itself.")
-    source = open_source(options.source)
-    try:
-        everything = source.everything()
-    finally:
-        source.close()
+    everything = everything_at(options.source)
     return _checked(Bundle(everything.head, everything.bodies))
 
 

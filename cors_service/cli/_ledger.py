@@ -12,8 +12,8 @@ import msgspec
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command
+from cors_service.cli._at_stores import STORE, is_admin, ledger_at, named, other_definitions
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
-from cors_service.cli._stores import is_admin, ledger_at, other_definitions
 from cors_service.grammar.mistakes import plural
 from cors_service.ledger.chain import Broken, verify
 from cors_service.ledger.edits import digest_of_body
@@ -39,21 +39,26 @@ def add_ledger(commands: Commands) -> None:
     )
     parser.add_argument("action", choices=["list", "verify"], metavar="list|verify", help="what to do")
     parser.add_argument(
-        "where", metavar="WHERE", help="the directory of the policies, the URL of a store, or the address of cors-admin"
+        "where",
+        metavar="WHERE",
+        nargs="?",
+        help=f"the directory of the policies, the URL of a store, or cors-admin; by default, that in ${STORE}",
     )
     parser.add_argument("--json", action="store_true", help="print entries for programs, an object a line")
     parser.set_defaults(run=_ledger)
 
 
 def _ledger(options: argparse.Namespace) -> int:
+    where = options.where
     try:
-        head, entries, checks = _read(options.where)
+        where = named(where, options.parser, "name the directory of the policies, a store or cors-admin")
+        head, entries, checks = _read(where)
         return _verify(head, entries, checks) if options.action == "verify" else _list(entries, in_json=options.json)
     except (NotAdministeredError, NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service ledger: {error}", file=sys.stderr)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        print(f"cors-service ledger: {options.where} has no ledger that can be read: {why}", file=sys.stderr)
+        print(f"cors-service ledger: {where} has no ledger that can be read: {why}", file=sys.stderr)
     return FAILED
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._at_stores import STORE, definitions, is_admin, named, publish, store_at
 from cors_service.cli._documents import read_whole
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
-from cors_service.cli._stores import definitions, is_admin, publish, store_at
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.editing import new_document
 from cors_service.ledger.edits import Edit, as_document, bodies_of
@@ -35,7 +35,9 @@ def add_push(commands: Commands) -> None:
         "push policies --to postgresql://cors_writer@db.internal/cors --reason 'the new shop'",
     )
     parser.add_argument("path", type=Path, metavar="PATH", help="a document or a directory, which replaces everything")
-    parser.add_argument("--to", required=True, metavar="URL", help="the address of cors-admin, or a store")
+    parser.add_argument(
+        "--to", metavar="URL", help=f"the address of cors-admin, or a store; by default, the store in ${STORE}"
+    )
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the ledger")
     parser.add_argument(
         "--if-seq", type=int, metavar="N", help="only if change N is the newest; by default, whatever is newest now"
@@ -58,13 +60,16 @@ def add_pull(commands: Commands) -> None:
         "pull http://127.0.0.1:8081 > policies.toml",
         "pull postgresql://cors_reader@db.internal/cors > policies.toml",
     )
-    parser.add_argument("url", metavar="URL", help="the address of cors-admin, or a store")
+    parser.add_argument(
+        "url", metavar="URL", nargs="?", help=f"the address of cors-admin, or a store; by default, that in ${STORE}"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of TOML")
     parser.set_defaults(run=_pull)
 
 
 def _push(options: argparse.Namespace) -> int:
     try:
+        options.to = named(options.to, options.parser, "say with --to where to publish them")
         with Progress(f"Reading {options.path}"):
             document, _ = read_whole(options.path, reader_limits(options))
         with Progress("Publishing"):
@@ -106,7 +111,8 @@ def _to_admin(options: argparse.Namespace, document: dict[str, Any]) -> dict[str
 
 def _to_store(options: argparse.Namespace, document: dict[str, Any]) -> dict[str, Any]:
     try:
-        return publish(store_at(options.to), document, options.reason, if_seq=options.if_seq, is_dry=options.dry_run)
+        with store_at(options.to) as store:
+            return publish(store, document, options.reason, if_seq=options.if_seq, is_dry=options.dry_run)
     except StoreIsWrong as error:
         raise error.invalid from None
     except Outdated as error:
@@ -115,10 +121,12 @@ def _to_store(options: argparse.Namespace, document: dict[str, Any]) -> dict[str
 
 def _pull(options: argparse.Namespace) -> int:
     try:
-        if is_admin(options.url):
-            document, _ = AdminClient(options.url).get("policies")
+        where = named(options.url, options.parser, "name the address of cors-admin, or a store")
+        if is_admin(where):
+            document, _ = AdminClient(where).get("policies")
         else:
-            document = as_document(definitions(store_at(options.url)))
+            with store_at(where) as store:
+                document = as_document(definitions(store))
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from typing import Final
 
 from cors_service.cli._arguments import Commands, add_command
+from cors_service.cli._at_stores import STORE, named
 from cors_service.cli._status import ALLOWED, FAILED
 from cors_service.ledger.kept import StoreUnavailable
-from cors_service.ledger.urls import NoSuchStore, check_url, prepare_store, store_name
-
-URL: Final = "CORS_SERVICE_STORE"
-"""The variable that holds the URL: what stands in a command can be seen by everybody on the machine."""
+from cors_service.ledger.urls import NoSuchStore, prepare_store, store_name
 
 
 def add_store(commands: Commands) -> None:
@@ -26,18 +22,14 @@ def add_store(commands: Commands) -> None:
         "store init 'postgresql://owner@db.internal/cors?credentials=owner.toml'",
     )
     parser.add_argument("action", choices=["init"], metavar="init", help="what to do")
-    parser.add_argument("url", metavar="URL", nargs="?", help=f"the URL of the store; by default, that in ${URL}")
+    parser.add_argument("url", metavar="URL", nargs="?", help=f"the URL of the store; by default, that in ${STORE}")
     parser.add_argument("--json", action="store_true", help="print what was done for programs")
     parser.set_defaults(run=_store)
 
 
 def _store(options: argparse.Namespace) -> int:
-    url: str = options.url or os.environ.get(URL, "")
-    if not url:
-        options.parser.error(f"name the URL of the store, or put it into ${URL}")
     try:
-        if options.url:
-            check_url(url)
+        url = named(options.url, options.parser, "name the URL of the store")
         done = prepare_store(url)
     except (NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service store: {error}", file=sys.stderr)

@@ -138,6 +138,9 @@ class DirectoryStore:
             self._look()
         return signed
 
+    def close(self) -> None:
+        """Let go of the directory: nothing of it is held."""
+
     def entries(self, after: int, most: int) -> list[Signed]:
         """Give entries of the ledger in their order."""
         with self._available():

@@ -70,6 +70,9 @@ class IChangeStore(Interface):
             most: How many at most.
         """
 
+    def close() -> None:
+        """Let go of the store. Any thread may call it."""
+
     def bodies_at(seq: int) -> dict[Key, Body]:
         """Give all definitions as they were behind the change of a number.
 

@@ -148,7 +148,7 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
         (["build", "policies", "--out", "x", "--seq", "0"], "0 is not a number from 1 on"),
         (["build", "absent", "--out", "x", "--seq", "1"], "absent"),
         (["build", "policies", "--out", "absent/x", "--seq", "1"], "No such file or directory"),
-        (["build", "nats://u:secret@host", "--out", "x"], "nats:// is not a kind of store"),
+        (["build", "nats://host?secret", "--out", "x"], "nats:// is not a kind of store"),
         (["sign", "absent", "--key", "k"], "'absent': No such file or directory."),
         (["sign", "p.json", "--key", "absent"], "The private key 'absent' can't be read: No such file or directory."),
         (["sign", "p.json", "--key", "p.json"], "'p.json' is not a private key in PEM."),

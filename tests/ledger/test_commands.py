@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cors_service.cli import main
-from cors_service.cli._stores import other_definitions
+from cors_service.cli._at_stores import other_definitions
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.entry import Key
 from tests.ledger.stores import change, written
@@ -66,10 +66,10 @@ def test_pull_from_a_directory(here: Path, capsys: Captured) -> None:
             ["push", "new", "--to", "absent", "--reason", "a"],
             "'absent' is neither the address of cors-admin nor a store",
         ),
-        (["push", "new", "--to", "nats://u:secret@host", "--reason", "a"], "nats:// is not a kind of store"),
+        (["push", "new", "--to", "nats://u:secret@host", "--reason", "a"], "has a password, which everybody can see"),
         (["pull", "absent"], "'absent' is neither the address of cors-admin nor a store"),
-        (["pull", "nats://u:secret@host"], "nats:// is not a kind of store"),
-        (["ledger", "list", "nats://u:secret@host"], "nats:// is not a kind of store"),
+        (["pull", "nats://host?secret"], "nats:// is not a kind of store"),
+        (["ledger", "list", "nats://host?secret"], "nats:// is not a kind of store"),
         (["push", "store/shop.toml", "--to", "broken", "--reason", "a"], "origin-trailing-slash"),
     ],
 )
@@ -99,3 +99,20 @@ def test_definitions_that_were_changed(here: Path) -> None:
         (1, "The policy pay"),
         (2, "There is the policy more, which no entry has written."),
     }
+
+
+def test_store_of_the_environment(here: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a command names no store, the environment does; without either, it says what to name."""
+    with pytest.raises(SystemExit):
+        main(["pull"])
+    assert "or put the URL of a store into $CORS_SERVICE_STORE." in capsys.readouterr().err
+    monkeypatch.setenv("CORS_SERVICE_STORE", "store")
+    assert "Change 2" in run(capsys, "push", "new", "--reason", "new shop")
+    assert "new.example.com" in run(capsys, "pull")
+    assert run(capsys, "ledger", "verify").startswith("2 entries, nothing was tampered with.")
+    run(capsys, "bundle", "build", "--out", "policies.json")
+    # What nobody but the owner sees may hold something secret.
+    monkeypatch.setenv("CORS_SERVICE_STORE", "nats://u:secret@host")
+    told = run(capsys, "pull", status=1)
+    assert "nats:// is not a kind of store" in told
+    assert "secret" not in told

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +19,13 @@ from cors_service.ledger.edits import Body, bodies_of, digest_of_body, replacing
 from cors_service.ledger.entry import LONGEST_REASON, Head, Key, Signed
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Outdated, StoreUnavailable
-from cors_service.ledger.urls import is_url, open_source, open_store
+from cors_service.ledger.source import Everything
+from cors_service.ledger.urls import check_url, is_url, open_source, open_store
 from cors_service.ledger.widening import narrows, witness_of
 from cors_service.review.written import as_dict
+
+STORE: Final = "CORS_SERVICE_STORE"
+"""The variable that names a store where a command does not."""
 
 _ADMIN: Final = re.compile(r"https?://|unix:")
 _PAGE: Final = 500
@@ -30,15 +36,43 @@ def is_admin(where: str) -> bool:
     return _ADMIN.match(where) is not None
 
 
-def store_at(where: str) -> IChangeStore:
-    """Open a store, by its URL or its directory.
+def named(given: str | None, parser: argparse.ArgumentParser, what: str) -> str:
+    """Give the place that a command names or, if it names none, the environment.
+
+    Args:
+        given: What the command names; None for nothing.
+        parser: That of the command.
+        what: What to name, in the imperative.
+
+    Raises:
+        NoSuchStore: The command names a URL with something secret in it, which everybody on the machine can see.
+    """
+    if given is None:
+        found = os.environ.get(STORE)
+        if not found:
+            parser.error(f"{what}, or put the URL of a store into ${STORE}.")
+        return found
+    if is_url(given) and not is_admin(given):
+        check_url(given)
+    return given
+
+
+@contextmanager
+def store_at(where: str) -> Iterator[IChangeStore]:
+    """Open a store, by its URL or its directory, for as long as the block lasts.
 
     Raises:
         NoSuchStore: The URL names none.
         StoreUnavailable: There is no such directory.
     """
-    if is_url(where):
-        return open_store(where)
+    store = open_store(where) if is_url(where) else _in_directory(where)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _in_directory(where: str) -> IChangeStore:
     if not Path(where).is_dir():
         raise StoreUnavailable(
             f"{where!a} is neither the address of cors-admin nor a store: there is no such directory."
@@ -122,12 +156,23 @@ def ledger_at(url: str) -> StoredLedger:
         NoSuchStore: The URL names none.
         StoreUnavailable: It can't be read.
     """
+    everything = everything_at(url)
+    with store_at(url) as store:
+        return StoredLedger(everything.head, list(_entries(store, everything.head.seq)), everything.bodies)
+
+
+def everything_at(url: str) -> Everything:
+    """Read all that there is in a store.
+
+    Raises:
+        NoSuchStore: The URL names none.
+        StoreUnavailable: It can't be read.
+    """
     source = open_source(url)
     try:
-        everything = source.everything()
+        return source.everything()
     finally:
         source.close()
-    return StoredLedger(everything.head, _entries(open_store(url), everything.head.seq), everything.bodies)
 
 
 def other_definitions(entries: Iterable[Signed], bodies: Mapping[Key, Body]) -> Iterator[Broken]:
@@ -156,7 +201,8 @@ def _entries(store: IChangeStore, newest: int) -> Iterator[Signed]:
         yield from page
         if not page:
             return
-        seq += len(page)
+        # One may be gone, or say that it is another.
+        seq = max(seq + len(page), page[-1].entry.seq)
 
 
 def _author() -> str | None:
