@@ -66,7 +66,7 @@ soak: $(VENV)/test
 	$(BIN)/python -m tests.algebra.soak
 	$(BIN)/python -m tests.insights.soak
 	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load/test_many_connections.py tests/e2e/load/test_million.py \
-		tests/e2e/stores/etcd/test_scale.py
+		tests/e2e/stores/etcd/test_scale.py tests/e2e/stores/postgresql/test_scale.py
 
 # Thousands of small changes to the code that parses, matches and decides: which of them does no test notice?
 mutation: $(VENV)/mutation

@@ -120,5 +120,5 @@ def _said(text: str, options: Mapping[str, Any]) -> str:
     for key in ("password", "sslpassword"):
         secret = options.get(key)
         if secret:
-            line = line.replace(str(secret), "...")
+            line = line.replace(str(secret), "(secret)")
     return cut(ascii(line)[1:-1].rstrip("."), _LONGEST)
