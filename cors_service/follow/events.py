@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from cors_service.ledger.entry import Head
 from cors_service.ledger.source import Everything, Step
+
+LEDGER_BROKEN: Final = "store-ledger-broken"
+"""The code of what is wrong with the ledger of a store, and not with what the store holds."""
 
 
 class Whole(Struct, frozen=True):

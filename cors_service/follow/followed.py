@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from cors_service.follow.events import Confirmed, Event, Steps, Unreachable, Whole
+from cors_service.follow.events import LEDGER_BROKEN, Confirmed, Event, Steps, Unreachable, Whole
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.ledger.chain import does_not_follow
 from cors_service.ledger.edits import Body
@@ -29,7 +29,6 @@ UNREACHABLE: Final = "store-unreachable"
 WENT_BACK: Final = "store-went-back"
 DOES_NOT_LOAD: Final = "store-does-not-load"
 REVISION_DIFFERS: Final = "store-revision-differs"
-LEDGER_BROKEN: Final = "store-ledger-broken"
 
 RETRY_SECONDS: Final = 30.0
 """How long a store that does not hold what it says is left alone, unless there is something newer."""
@@ -274,8 +273,7 @@ class Followed:
             return False
         broken = does_not_follow(head, (step.signed for step in steps))
         if broken is not None:
-            self._counts[LEDGER_BROKEN] += 1
-            self._broken = _Problem(LEDGER_BROKEN, f"The ledger is broken at entry {broken.seq}: {broken.sentence}")
+            self._has_broken(f"The ledger is broken at entry {broken.seq}: {broken.sentence}")
         return broken is None and all(map(_is_whole, steps))
 
     def _settle(self, head: Head) -> bool:
@@ -333,7 +331,15 @@ class Followed:
             self._counts[problem.code] += 1
         self._problem = problem
 
+    def _has_broken(self, message: str) -> None:
+        if self._broken is None:
+            self._counts[LEDGER_BROKEN] += 1
+        self._broken = _Problem(LEDGER_BROKEN, message)
+
     def _cannot_reach(self, event: Unreachable) -> None:
+        if event.code == LEDGER_BROKEN:
+            self._has_broken(event.sentence)
+            return
         if self._unreachable is None or self._unreachable.code != event.code:
             self._counts[event.code] += 1
         self._unreachable = _Problem(event.code, event.sentence)

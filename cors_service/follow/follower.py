@@ -11,11 +11,11 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Final
 
-from cors_service.follow.events import Confirmed, Event, Steps, Unreachable, Whole
+from cors_service.follow.events import LEDGER_BROKEN, Confirmed, Event, Steps, Unreachable, Whole
 from cors_service.grammar.mistakes import without_userinfo
 from cors_service.ledger.entry import Head
 from cors_service.ledger.kept import StoreUnavailable
-from cors_service.ledger.source import IStoreSource
+from cors_service.ledger.source import IStoreSource, Step
 from cors_service.reader.limits import OUT_OF_MEMORY
 
 LAG_SECONDS: Final = 0.1
@@ -81,7 +81,7 @@ class Follower:
         if self._again.is_set():
             self._head = None
             self._again.clear()
-        steps = None if self._head is None else self._source.since(self._head)
+        steps = None if self._head is None else self._steps_since(self._head)
         if steps is None:
             everything = self._source.everything()
             self._head = everything.head
@@ -89,6 +89,16 @@ class Follower:
         elif steps:
             self._head = steps[-1].signed.head
             self._found(Steps(tuple(steps)))
+
+    def _steps_since(self, head: Head) -> list[Step] | None:
+        try:
+            return self._source.since(head)
+        except StoreUnavailable as error:
+            if error.code != LEDGER_BROKEN:
+                raise
+            # What the changes led to is there all the same, with its revision.
+            self._found(Unreachable(error.code, str(error)))
+            return None
 
     def round(self) -> None:
         """Read what is new, and the newest change; wait until there may be more."""

@@ -158,11 +158,14 @@ class PostgreSQLSource:
         begun = monotonic()
         if begun < self._check_due:
             return
-        with connection.transaction():
-            limit(connection)
-            check_ledger(connection, self.name)
-        now = monotonic()
-        self._check_due = now + max(self._check_seconds, (now - begun) * _CHECK_SHARE)
+        try:
+            with connection.transaction():
+                limit(connection)
+                check_ledger(connection, self.name)
+        finally:
+            # What is broken is told, and does not keep the newest change from being read.
+            now = monotonic()
+            self._check_due = now + max(self._check_seconds, (now - begun) * _CHECK_SHARE)
 
     def _begin(self, connection: Rows) -> None:
         self._is_listening = False

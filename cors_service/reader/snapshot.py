@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -10,9 +11,10 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
-from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -49,6 +51,10 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 class Snapshot:
     """A file that holds the last good policy set, and when it was read. It is never older than what is active.
 
+    It has a line for all documents and, of a store, one for each change since: what a change costs does not grow with
+    what there is. The first line takes the place of the file as a whole. A last line without an end counts for nothing:
+    a change becomes active when its line is written.
+
     Attributes:
         path: The file.
         max_age: The seconds after which a start does without it; None for never.
@@ -60,6 +66,10 @@ class Snapshot:
         self._lock = Lock()
         self._is_closed = False
         self._new: Path | None = None
+        # What this process has written: the documents, the bytes of the first line, and the file as it was then.
+        self._saved: Mapping[str, PolicySet | Draft] = {}
+        self._first = 0
+        self._file: tuple[int, ...] = ()
 
     def keep(self, good: GoodSet) -> str | None:
         """Save a policy set before it becomes active; if that can't be done, remove what is there.
@@ -82,22 +92,56 @@ class Snapshot:
         return None if self.holds(good) else self.keep(good)
 
     def save(self, good: GoodSet) -> None:
-        """Replace the file, so that it is whole at any moment.
+        """Add what has changed to the file, or replace it, so that it is whole at any moment.
 
         Raises:
             OSError: The file can't be written.
         """
+        content, before = _content(good), self._saved
+        self._saved = {}
+        changed, removed = _difference(before, content)
+        if before and self._may_grow(good):
+            self._append(b"".join([*_written_change(good, changed, removed), b"\n"]))
+        else:
+            self._replace(good)
+        self._saved = content
+
+    def _may_grow(self, good: GoodSet) -> bool:
+        """Whether the file is as this process has written it last, of a store, and has not grown too much since."""
+        if good.seen is None:
+            return False
+        try:
+            status = self.path.stat()
+        except OSError:
+            return False
+        return _identity(status) == self._file and status.st_size < _MOST_GROWN * self._first
+
+    def _append(self, line: bytes) -> None:
+        """Add a line; if that fails, what is there is not to be used."""
+        with self._lock:
+            if self._is_closed:
+                return
+            with self.path.open("ab", buffering=0) as file:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+                self._file = _identity(os.fstat(file.fileno()))
+
+    def _replace(self, good: GoodSet) -> None:
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         new = self._new = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.writelines(_written(good))
+                file.write(b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+                status = os.fstat(file.fileno())
             with self._lock:
                 if not self._is_closed:
                     new.replace(self.path)
             self._sync_directory()
+            self._first, self._file = status.st_size, _identity(status)
         finally:
             new.unlink(missing_ok=True)
             self._new = None
@@ -110,11 +154,14 @@ class Snapshot:
                 self._new.unlink(missing_ok=True)
 
     def holds(self, good: GoodSet) -> bool:
-        """Say whether the file has these policies, in these documents, as far as its head says."""
+        """Say whether the file has these policies, in these documents, and no change to them, as far as it says."""
         try:
-            found = _HEAD.match(self._read(_HEAD_BYTES))
+            text = self._read()
         except OSError:
             return False
+        if b"\n" in text[:-1]:
+            return False
+        found = _HEAD.match(text)
         expected = (good.revision, _layout(_content(good)))
         return found is not None and tuple(map(bytes.decode, found.groups())) == expected
 
@@ -168,7 +215,17 @@ class Snapshot:
             raise InvalidPolicies([*invalid.mistakes, mistake]) from None
 
     def _parsed(self, text: bytes) -> dict[str, Any]:
-        return dict(json.loads(text))
+        # A last line without an end was not written to its end; the first line always was, and had no end once.
+        *lines, last = text.split(b"\n")
+        first, *changes = lines or [last]
+        whole: dict[str, Any] = dict(json.loads(first))
+        for line in changes:
+            written = json.loads(line)
+            for name in written.pop("removed"):
+                del whole["documents"][name]
+            whole["documents"].update(written.pop("documents"))
+            whole.update(written)
+        return whole
 
     def _read(self, size: int = -1) -> bytes:
         with os.fdopen(os.open(self.path, _FLAGS), "rb") as file:
@@ -204,8 +261,7 @@ class Snapshot:
 class SharedSnapshot(Snapshot):
     """The same for a service without a snapshot: in memory, for another reader if this one dies.
 
-    It need not be written before a change is given, but then it has to be marked as older. It is one line for all
-    documents, and one for those that a change has replaced: what a change costs does not grow with what there is.
+    It need not be written before a change is given, but then it has to be marked as older.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -213,9 +269,8 @@ class SharedSnapshot(Snapshot):
         super().__init__(Path(f"/dev/fd/{descriptor}"))
         self._descriptor = descriptor
         self._closing = finalize(self, os.close, descriptor)
-        # What this process has written: the documents, and the bytes of the first line and of all.
-        self._saved: Mapping[str, PolicySet | Draft] = {}
-        self._first = self._size = 0
+        # How many bytes this process has written.
+        self._size = 0
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -230,28 +285,24 @@ class SharedSnapshot(Snapshot):
         # Always in one place, which the next line covers.
         os.pwrite(self._descriptor, _OLDER, self._size or os.fstat(self._descriptor).st_size)
 
-    def save(self, good: GoodSet) -> None:
-        """Add what has changed to what is there, or replace it; what is half written is of no use, which shows."""
-        content, before = _content(good), self._saved
-        self._saved = {}
-        if before and self._size < _MOST_GROWN * self._first:
-            changed = {name: document for name, document in content.items() if before.get(name) is not document}
-            start, written = self._size, _written_change(good, changed, before.keys() - content.keys())
-        else:
-            start, written = 0, _written(good)
-            os.ftruncate(self._descriptor, 0)
+    def _may_grow(self, good: GoodSet) -> bool:
+        return self._size < _MOST_GROWN * self._first
+
+    def _append(self, line: bytes) -> None:
+        """Add a line; what is half written is of no use, which shows."""
+        self._write(self._size, [line])
+
+    def _replace(self, good: GoodSet) -> None:
+        os.ftruncate(self._descriptor, 0)
+        # The last byte of all is the last one to be written.
+        self._write(0, chain(_written(good), [b"\n"]))
+        self._first = self._size
+
+    def _write(self, start: int, pieces: Iterable[bytes]) -> None:
         with os.fdopen(os.dup(self._descriptor), "wb") as file:
             file.seek(start)
-            file.writelines(written)
-            # The last byte of all.
-            file.write(b"\n")
+            file.writelines(pieces)
             self._size = file.tell()
-        self._first = self._first if start else self._size
-        self._saved = content
-
-    def holds(self, good: GoodSet) -> bool:
-        """Say whether these policies are there, and no change to them."""
-        return super().holds(good) and _is_one_line(self._read())
 
     def in_place_of(self, invalid: InvalidPolicies, *, is_start: bool) -> GoodSet:
         """Read what is there. If there is nothing, nobody has to know."""
@@ -263,15 +314,7 @@ class SharedSnapshot(Snapshot):
     def _parsed(self, text: bytes) -> dict[str, Any]:
         if not text.endswith(b"\n"):
             raise ValueError  # it is older than what is active, or half written
-        whole: dict[str, Any] = {}
-        documents: dict[str, Any] = {}
-        for line in BytesIO(text):
-            written = json.loads(line)
-            for name in written.pop("removed", ()):
-                del documents[name]
-            documents.update(written.pop("documents"))
-            whole.update(written)
-        return {**whole, "documents": documents}
+        return super()._parsed(text)
 
     def _read(self, size: int = -1) -> bytes:
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
@@ -283,8 +326,17 @@ class SharedSnapshot(Snapshot):
         return ""
 
 
-def _is_one_line(text: bytes) -> bool:
-    return text.find(b"\n") == len(text) - 1
+def _difference(
+    before: Mapping[str, PolicySet | Draft], after: Mapping[str, PolicySet | Draft]
+) -> tuple[dict[str, PolicySet | Draft], AbstractSet[str]]:
+    """Give the documents that are new or others, and the names of those that are gone."""
+    changed = {name: document for name, document in after.items() if before.get(name) is not document}
+    return changed, before.keys() - after.keys()
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """What tells a file from one that took its place, or that somebody else has written to."""
+    return status.st_dev, status.st_ino, status.st_size
 
 
 def _written(good: GoodSet) -> Iterator[bytes]:

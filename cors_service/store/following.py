@@ -134,11 +134,13 @@ class FollowingLog:
             # As loud as the beginning: whoever was woken by that must see the end.
             self._log.error("{store} is followed again, at change {seq}", store=self._name, seq=told.seq)
             return
+        message = (told.message or "").removeprefix(f"{self._name}: ")
+        if not message.startswith(self._name):
+            message = f"{self._name}: {message}"
         stays = "there are no policies" if told.seq is None else f"change {told.seq} stays active"
         self._log.error(
-            "{store}: {message} [{code}] Until that is mended, {stays}.",
-            store=self._name,
-            message=told.message,
+            "{message} [{code}] Until that is mended, {stays}.",
+            message=message,
             code=told.problem,
             stays=stays,
         )

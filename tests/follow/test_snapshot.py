@@ -1,0 +1,84 @@
+"""Tests of the snapshot of a store: a line for all definitions, and one for each change since."""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cors_service.reader.good import GoodSet
+from cors_service.reader.snapshot import Snapshot
+from tests.follow.followers import Replica, Store
+from tests.follow.histories import history, policies, set_of
+
+STATES = st.lists(
+    st.dictionaries(st.sampled_from("abcd"), st.sampled_from("xyz").map("https://{}.example".format), min_size=1),
+    min_size=2,
+    max_size=12,
+)
+
+
+def kept(path: Path, states: list[dict[str, str]]) -> list[bytes]:
+    """Follow a store whose changes lead to some states, and give what the file holds behind each."""
+    snapshot = Snapshot(path)
+    store = Store(history(policies(**states[0])))
+    one = Replica(store).rounds()
+    held = []
+    for state in [None, *states[1:]]:
+        if state is not None:
+            store.history.change(policies(**state))
+            one.rounds()
+        assert one.followed.good is not None
+        assert snapshot.keep(one.followed.good) is None
+        held.append(path.read_bytes())
+    return held
+
+
+def loaded(path: Path) -> tuple[object, int | None]:
+    """What a snapshot holds, and the number of its change."""
+    good: GoodSet = Snapshot(path).load()
+    return good.policy_set, None if good.seen is None else good.seen.seq
+
+
+@given(states=STATES, data=st.data())
+def test_changes(states: list[dict[str, str]], data: st.DataObject) -> None:
+    """A start finds the last change that was written to its end, also where the disk has a part of another one."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "snapshot")
+        held = kept(path, states)
+        assert loaded(path) == (set_of(policies(**states[-1])), len(states))
+        before, after = held[-2], held[-1]
+        if after.startswith(before):
+            cut = data.draw(st.integers(len(before), len(after) - 1))
+            path.write_bytes(after[:cut])
+            assert loaded(path) == (set_of(policies(**states[-2])), len(states) - 1)
+        assert [entry.name for entry in path.parent.iterdir()] == ["snapshot"]
+
+
+def test_grows_and_shrinks(tmp_path: Path) -> None:
+    """The file grows by what changes, to twice its size, and is then written anew."""
+    states = [dict.fromkeys(map(str, range(20)), "https://x.example")]
+    states += [{**states[0], "3": f"https://y{number}.example"} for number in range(60)]
+    held = kept(tmp_path / "snapshot", states)
+    sizes = [len(one) for one in held]
+    assert max(sizes) < 3 * sizes[0]
+    assert any(after < before for before, after in pairwise(sizes))
+    assert all(after.startswith(before) for before, after in pairwise(held) if len(after) > len(before))
+
+
+def test_replaced_by_another_process(tmp_path: Path) -> None:
+    """What another process has put into its place is not added to."""
+    path = tmp_path / "snapshot"
+    store = Store(history(policies(a="https://x.example")))
+    one = Replica(store).rounds()
+    snapshot = Snapshot(path)
+    assert one.followed.good is not None
+    snapshot.save(one.followed.good)
+    path.write_bytes(b'{"another": "file"}')
+    store.history.change(policies(a="https://y.example"))
+    one.rounds()
+    snapshot.save(one.followed.good)
+    assert loaded(path) == (set_of(policies(a="https://y.example")), 2)
