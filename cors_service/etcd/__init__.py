@@ -1,7 +1,7 @@
 """Policies in etcd: what replicas read and what the admin process writes, by etcd's JSON gateway.
 
-* `address` reads the URL of a store; `gateway` asks one of its endpoints, and the next one when that does not answer;
-  `answers` has what etcd answers, and `refusals` what its errors mean.
+* `address` reads the URL of a store; `gateway` asks one `member`, and the next one when that does not answer; `answers`
+  has what etcd answers, and `refusals` what its errors mean.
 * `keys` says where everything lies; `reading` reads it, all at one revision of etcd.
 * `source` is the store as replicas read it, with the `watch` of its head; `store` is the one that is written, and
   `writing` makes its changes; `preparing` does what `cors-service store init` asks for.

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from cors_service.etcd.answers import KeyValue, Range, Transaction
-from cors_service.etcd.gateway import LONG, Gateway
+from cors_service.etcd.gateway import Gateway
 from cors_service.etcd.keys import Keys, Pointer, damaged, read_pieces, read_pointer, read_record
+from cors_service.etcd.member import LONG
 from cors_service.etcd.refusals import Refused
 from cors_service.ledger.entry import Head, Key
 from cors_service.ledger.kept import StoreUnavailable
@@ -134,7 +135,7 @@ class Reading:
         Args:
             start: The first key.
             end: The first key behind them.
-            at: Where in the history of etcd.
+            at: Where in the history of etcd; revision 0 for the newest.
 
         Raises:
             Refused: Etcd does not have this revision any more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cors_service.etcd.address import Address
-from cors_service.grammar.mistakes import shown
+from cors_service.grammar.mistakes import cut, shown
 from cors_service.ledger.kept import StoreUnavailable
 
 # The codes of gRPC (google.golang.org/grpc/codes): what another member, or a later time, may answer otherwise.
@@ -25,6 +25,7 @@ _WRONG_PASSWORD: Final = "authentication failed"
 _DENIED: Final = "permission denied"
 # Of embed/serve.go: the gateway would take a certificate for its own user.
 _COMMON_NAME: Final = "CommonName of client"
+_LONGEST: Final = 200
 
 
 class Refused(StoreUnavailable):
@@ -69,6 +70,11 @@ def is_denied(message: str) -> bool:
     return _DENIED in message
 
 
+def quoted(message: str) -> str:
+    """Write etcd's words so that they can't forge a line of a log."""
+    return cut(ascii(message)[1:-1].rstrip("."), _LONGEST)
+
+
 def refused(address: Address, message: str) -> Refused:
     """Say what an error means.
 
@@ -97,5 +103,5 @@ def refused(address: Address, message: str) -> Refused:
     elif _COMMON_NAME in message:
         sentence = f"{name} takes no client certificate with a common name together with a user: use one without."
     else:
-        sentence = f"{name} refuses this: {message[:200]}."
+        sentence = f"{name} refuses this: {quoted(message)}."
     return Refused(sentence, message)

@@ -90,7 +90,7 @@ class EtcdSource:
         try:
             return ask()
         finally:
-            # An endpoint that does not answer says nothing of news either.
+            # A member that does not answer says nothing of news either.
             self._watch.leave()
 
     def _took(self, at: At) -> None:

@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from cors_service.etcd.address import Endpoint
 from cors_service.etcd.answers import Line, Watched
-from cors_service.etcd.gateway import Gateway, Unanswered
+from cors_service.etcd.gateway import Gateway
+from cors_service.etcd.member import Member, Unanswered
 from cors_service.etcd.reading import At
 from cors_service.etcd.refusals import is_denied
 from cors_service.ledger.kept import StoreUnavailable
@@ -28,7 +28,7 @@ _KEEPALIVE: Final = 5
 
 
 class HeadWatch:
-    """A watch of the head, in a thread of its own, at the endpoint that also answers.
+    """A watch of the head, in a thread of its own, at the member that also answers.
 
     Attributes:
         news: Set when there may be something newer.
@@ -41,7 +41,7 @@ class HeadWatch:
         self._key = key
         self._changed = Condition()
         self._from: At | None = None
-        self._open: tuple[Endpoint, HTTPConnection, At] | None = None
+        self._open: tuple[Member, HTTPConnection, At] | None = None
         self._is_closed = False
         self._thread: Thread | None = None
 
@@ -53,14 +53,14 @@ class HeadWatch:
                 self._thread = Thread(target=self._run, name="etcd-watch", daemon=True)
                 self._thread.start()
             watched = self._open
-            if watched is not None and (watched[0] != self._gateway.endpoint or _is_elsewhere(watched[2], at)):
+            if watched is not None and (watched[0] is not self._gateway.member or _is_elsewhere(watched[2], at)):
                 _cut(watched[1])
             self._changed.notify()
 
     def leave(self) -> None:
-        """Watch at the endpoint that is asked now, if that is another one."""
+        """Watch at the member that is asked now, if that is another one."""
         with self._changed:
-            if self._open is not None and self._open[0] != self._gateway.endpoint:
+            if self._open is not None and self._open[0] is not self._gateway.member:
                 _cut(self._open[1])
 
     def close(self) -> None:
@@ -79,22 +79,22 @@ class HeadWatch:
                     return
                 at = self._from
             assert at is not None
-            endpoint = self._gateway.endpoint
+            member = self._gateway.member
             with suppress(OSError, http.client.HTTPException, ValueError, Unanswered, StoreUnavailable):
-                self._watch(endpoint, at)
+                self._watch(member, at)
             with self._changed:
                 self._open = None
                 if not self._is_closed:
                     self._changed.wait(_PAUSE)
 
-    def _watch(self, endpoint: Endpoint, at: At) -> None:
+    def _watch(self, member: Member, at: At) -> None:
         body = {"create_request": {"key": self._key, "start_revision": at.revision + 1}}
-        connection, response = self._gateway.open_watch(endpoint, body)
+        connection, response = self._gateway.watch(member, body)
         try:
             _keep_alive(connection)
             with self._changed:
-                self._open = endpoint, connection, at
-                is_wanted = not self._is_closed and endpoint == self._gateway.endpoint
+                self._open = member, connection, at
+                is_wanted = not self._is_closed and member is self._gateway.member
             if is_wanted:
                 self._read(response)
         finally:

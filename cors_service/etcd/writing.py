@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from msgspec import structs
+
 from cors_service.etcd.answers import Range, Transaction
-from cors_service.etcd.gateway import LONG, Gateway
+from cors_service.etcd.gateway import Gateway
 from cors_service.etcd.keys import (
     FIRST,
     Keys,
@@ -19,10 +21,11 @@ from cors_service.etcd.keys import (
     write_pointer,
     write_record,
 )
+from cors_service.etcd.member import LONG
 from cors_service.etcd.reading import At, Reading
 from cors_service.etcd.refusals import Refused
 from cors_service.ledger.edits import Body
-from cors_service.ledger.entry import Key, Signed, canonical
+from cors_service.ledger.entry import Head, Key, Signed, canonical
 from cors_service.ledger.kept import Outdated, StoreUnavailable
 
 MOST_OPERATIONS: Final = 128
@@ -81,12 +84,7 @@ class Writing:
         """
         assert at.pointer is not None
         places = {self._keys.definition(at.pointer.generation, key): text for key, text in texts.items()}
-        for batch in _batches(_remove(key) if text is None else _put(key, text) for key, text in places.items()):
-            body = {"compare": [self._is_at(at)], "success": batch, "failure": [_read(self._keys.head)]}
-            answer = self._gateway.call("kv/txn", body, Transaction, LONG)
-            if not answer.succeeded:
-                [newest] = answer.ranges()
-                raise Outdated(read_pointer(newest.kvs[0].value, self._name).head)
+        self._write(at, (_remove(key) if text is None else _put(key, text) for key, text in places.items()))
 
     def _commit_large(self, at: At, signed: Signed, written: Mapping[Key, bytes], record: bytes) -> None:
         """Make a change by a new generation beside the one that is there."""
@@ -94,17 +92,19 @@ class Writing:
         generation = new_generation(signed.entry.seq)
         pieces = [record[start : start + _PIECE] for start in range(0, len(record), _PIECE)]
         try:
-            self._put_all(self._copies(at, old, generation, signed))
-            self._put_all((self._keys.definition(generation, key), text) for key, text in written.items())
-            self._put_all((self._keys.piece(generation, index), piece) for index, piece in enumerate(pieces))
-            place = self._keys.change(signed.entry.seq)
-            removed = [_remove(*some) for some in self._keys.dead(generation, signed.entry.seq, old)]
-            self._flip(
-                at, signed, generation, [_put(place, write_pieces(generation, len(pieces))), *removed], _VERY_LONG
-            )
+            self._write(at, self._copies(at, old, generation, signed))
+            self._write(at, (_put(self._keys.definition(generation, key), text) for key, text in written.items()))
+            self._write(at, (_put(self._keys.piece(generation, i), piece) for i, piece in enumerate(pieces)))
+        except (Outdated, StoreUnavailable):
+            self._remove_generation(generation)
+            raise
+        named = _put(self._keys.change(signed.entry.seq), write_pieces(generation, len(pieces)))
+        removed = [_remove(*some) for some in self._keys.dead(generation, signed.entry.seq, old)]
+        try:
+            self._flip(at, signed, generation, [named, *removed], _VERY_LONG)
         except Outdated:
-            with suppress(StoreUnavailable):
-                self._remove_generation(generation)
+            # Behind any other error, the head may still come to name it.
+            self._remove_generation(generation)
             raise
 
     def _flip(self, at: At, signed: Signed, generation: str, operations: list[Any], seconds: float) -> None:
@@ -139,8 +139,7 @@ class Writing:
 
     def _check_made(self, newest: Range, change: Range, signed: Signed, generation: str) -> None:
         """Raise `Outdated` unless it was this very change that took the place, asked for a first time."""
-        if not newest.kvs:
-            raise StoreUnavailable(f"Somebody has removed what {self._name} had: look at the prefix.")
+        head = self._named(newest)
         value = change.kvs[0].value if change.kvs else b"{}"
         pieces = read_pieces(value)
         if pieces is None:
@@ -148,31 +147,49 @@ class Writing:
         else:
             is_ours = pieces.generation == generation
         if not is_ours:
-            raise Outdated(read_pointer(newest.kvs[0].value, self._name).head)
+            raise Outdated(head)
 
     def _edits(self, generation: str, signed: Signed, written: Mapping[Key, bytes]) -> Iterator[Any]:
         for touched in signed.entry.changes:
             place = self._keys.definition(generation, touched.key)
             yield _remove(place) if touched.after is None else _put(place, written[touched.key])
 
-    def _copies(self, at: At, old: str, generation: str, signed: Signed) -> Iterator[tuple[bytes, bytes]]:
-        """Give what a change leaves as it is, at its new place."""
+    def _copies(self, at: At, old: str, generation: str, signed: Signed) -> Iterator[dict[str, Any]]:
+        """Give what a change leaves as it is, at its new place.
+
+        It is read at whatever revision etcd is at: it can't have changed before the head does.
+        """
         touched = {self._keys.definition(old, one.key) for one in signed.entry.changes}
         start, end = self._keys.definitions(old)
         new, _ = self._keys.definitions(generation)
-        for kv in self._reading.pages(start, end, at):
+        for kv in self._reading.pages(start, end, structs.replace(at, revision=0)):
             if kv.key not in touched:
-                yield new + kv.key[len(start) :], kv.value
+                yield _put(new + kv.key[len(start) :], kv.value)
 
-    def _put_all(self, puts: Iterable[tuple[bytes, bytes]]) -> None:
-        """Put keys where nobody looks yet."""
-        for batch in _batches(_put(key, value) for key, value in puts):
-            self._gateway.call("kv/txn", {"success": batch}, Transaction, LONG)
+    def _write(self, at: At, operations: Iterable[dict[str, Any]]) -> None:
+        """Write in as many transactions as it takes, each of them only while the head is the one that was read.
+
+        A member that was stopped may do what it was asked for long after another one has done it. Then a change may
+        have been made of what this wrote.
+        """
+        for batch in _batches(operations):
+            body = {"compare": [self._is_at(at)], "success": batch, "failure": [_read(self._keys.head)]}
+            answer = self._gateway.call("kv/txn", body, Transaction, LONG)
+            if not answer.succeeded:
+                [newest] = answer.ranges()
+                raise Outdated(self._named(newest))
+
+    def _named(self, newest: Range) -> Head:
+        """What the head names, which is not what was read."""
+        if not newest.kvs:
+            raise StoreUnavailable(f"Somebody has removed what {self._name} had: look at the prefix.")
+        return read_pointer(newest.kvs[0].value, self._name).head
 
     def _remove_generation(self, generation: str) -> None:
+        """Remove what no head will ever name; if that fails, the next large change does."""
         some = (self._keys.definitions(generation), self._keys.pieces(generation))
-        body = {"success": [_remove(*one) for one in some]}
-        self._gateway.call("kv/txn", body, Transaction, LONG)
+        with suppress(StoreUnavailable):
+            self._gateway.call("kv/txn", {"success": [_remove(*one) for one in some]}, Transaction, LONG)
 
     def _check_sizes(self, written: Mapping[Key, bytes]) -> None:
         for key, text in written.items():

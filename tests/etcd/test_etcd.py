@@ -201,6 +201,24 @@ def test_no_space(etcd: Gateway, source: EtcdSource) -> None:
     assert store.commit(plan, about()).head == source.head()
 
 
+@pytest.mark.parametrize("some", [[WIDER], many(300)], ids=["small", "large"])
+def test_late_requests(etcd: Gateway, source: EtcdSource, some: list[tuple[Kind, str, Any]]) -> None:
+    """What a member does a second time, long after a change was made by another one, changes nothing."""
+    done, asked = etcd._transaction, list[dict[str, Any]]()
+
+    def recorded(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(request)
+        return done(request)
+
+    etcd._transaction = recorded  # type: ignore[method-assign]  # it does the same
+    change(etcd.url, *some)
+    change(etcd.url, (*some[0][:2], {"origins": ["https://newest.example.com"]}))
+    before, keys = source.everything(), etcd.places
+    for request in asked:
+        done(request)
+    assert (source.everything(), etcd.places) == (before, keys)
+
+
 def test_two_writers(etcd: Gateway, source: EtcdSource) -> None:
     """Of two changes of one base, the second is refused."""
     one, two = EtcdStore(etcd.url), EtcdStore(etcd.url)
