@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest --quiet --dist=loadfile --no-loadscope-reorder 
 	$(if $(SEED),--random-order-seed=$(SEED) --random-order)
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak mutation bench locked lock \
+.PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak fleet mutation bench locked lock \
 	sbom share dist wheelhouse image manifests news clean
 
 serve: $(VENV)/serve
@@ -60,13 +60,19 @@ fuzzed: $(VENV)/test
 fuzz: $(VENV)/test
 	$(BIN)/python fuzz/run.py --seconds 0
 
-# Ten million pairs of policy and query, 100,000 edits of policies, a million texts of expressions, and what is measured by the clock.
+# Ten million pairs of policy and query, 100,000 edits of policies, a million texts of expressions, 10,000 changes of a
+# fleet on each store, and what is measured by the clock.
 soak: $(VENV)/test
 	$(BIN)/python -m tests.soak $(SOAK)
 	$(BIN)/python -m tests.algebra.soak
 	$(BIN)/python -m tests.insights.soak
+	$(BIN)/python -m tests.fleet --calm 1000 --changes 10000 --policies 0
 	CORS_SOAK=1 $(BIN)/python -m pytest -s tests/e2e/load/test_many_connections.py tests/e2e/load/test_million.py \
 		tests/e2e/stores/etcd/test_scale.py tests/e2e/stores/postgresql/test_scale.py
+
+# Replicas on PostgreSQL and on etcd, a writer, clients and faults: writes the table and the plot of docs/fleet.md.
+fleet: $(VENV)/test
+	$(BIN)/python -m tests.fleet --write $(FLEET)
 
 # Thousands of small changes to the code that parses, matches and decides: which of them does no test notice?
 mutation: $(VENV)/mutation

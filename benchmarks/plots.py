@@ -15,7 +15,7 @@ from benchmarks.figures import Part
 from benchmarks.throughput import BARE, SINGLE, STARLETTE
 
 # Colours that all eyes tell apart (Okabe and Ito), and each line has a mark of its own.
-_STYLE: Final[dict[Any, Any]] = {
+STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cors-service",
     "font.family": "sans-serif",
@@ -28,7 +28,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "lines.markersize": 5,
     "legend.frameon": False,
 }
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
+COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
 _MARKS: Final = "os^Dv"
 _LABELS: Final = {SINGLE: "cors-service", STARLETTE: "Starlette on uvicorn", BARE: "a bare Protocol, a constant"}
 
@@ -46,7 +46,7 @@ def draw(parts: Mapping[str, Part], directory: Path) -> list[Path]:
         The files that were written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         return [
             _write(directory / f"{name}.svg", plot(parts[part].data))
             for name, (part, plot) in PLOTS.items()
@@ -132,7 +132,7 @@ def _formatted(form: str) -> FuncFormatter:
 
 
 def _plot(axes: Axes, lines: _Lines) -> None:
-    for (label, points), colour, mark in zip(lines.items(), _COLOURS, _MARKS, strict=False):
+    for (label, points), colour, mark in zip(lines.items(), COLOURS, _MARKS, strict=False):
         axes.plot(*zip(*points, strict=True), color=colour, marker=mark, label=label)
     # Below, where no line can be.
     axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)

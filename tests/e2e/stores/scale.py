@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from benchmarks.open_loop import percentile
 from cors_service.ledger.interfaces import IChangeStore
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows
 from tests.e2e.load.figures import tell
@@ -21,8 +24,26 @@ IN_FORCE = 0.5
 soak = pytest.mark.skipif(os.environ.get("CORS_SOAK") != "1", reason="takes minutes: needs CORS_SOAK=1")
 
 
+class Scale(NamedTuple):
+    """What was measured.
+
+    Attributes:
+        policies: How many policies there are.
+        written: Seconds that it took to write them.
+        start: Seconds from the start of a service without a snapshot to its first answer.
+        first: Seconds until it decided by the first change: what follows the store reads everything before that.
+        in_force: Seconds until it decided by each change behind that.
+    """
+
+    policies: int
+    written: float
+    start: float
+    first: float
+    in_force: Sequence[float]
+
+
 def measure(store: IChangeStore, url: str, directory: Path, first_answer: float) -> None:
-    """Write policies, start a service that reads them, and change some of them, one after the other.
+    """Measure many policies, and hold the figures against what is wanted.
 
     Args:
         store: Who writes.
@@ -30,25 +51,41 @@ def measure(store: IChangeStore, url: str, directory: Path, first_answer: float)
         directory: Where it runs.
         first_answer: The seconds within which it has to answer.
     """
-    many = edits(*(("policy", f"p{i:06}", {"origins": [f"https://p{i}.example.com"]}) for i in range(POLICIES)))
+    scale = measured(store, url, directory)
+    p50, p99 = (percentile(scale.in_force, part) for part in (0.5, 0.99))
+    tell(f"{scale.policies} policies: written in {scale.written:.1f} s")
+    tell(f"{scale.policies} policies: the first answer of a service after {scale.start:.1f} s")
+    tell(f"a change of one of them: written to in force in {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
+    assert scale.start < first_answer
+    assert p99 < IN_FORCE
+
+
+def measured(
+    store: IChangeStore, url: str, directory: Path, *, policies: int = POLICIES, changes: int = CHANGES
+) -> Scale:
+    """Write policies, start a service that reads them, and change some of them, one after the other.
+
+    Args:
+        store: Who writes.
+        url: What the service is given.
+        directory: Where it runs.
+        policies: How many policies.
+        changes: How many changes.
+    """
+    many = edits(*(("policy", f"p{i:06}", {"origins": [f"https://p{i}.example.com"]}) for i in range(policies)))
     began = time.monotonic()
     store.commit(store.plan(store.read(), many), about())
-    tell(f"{POLICIES} policies: written in {time.monotonic() - began:.1f} s")
+    written = time.monotonic() - began
     began = time.monotonic()
     service = Service([*TWIST, "--policies", url, "--listen", ANY_PORT], directory)
     try:
-        assert allows(service.port, f"p{POLICIES - 1:06}", f"https://p{POLICIES - 1}.example.com")
-        first = time.monotonic() - began
-        tell(f"{POLICIES} policies: the first answer of a service after {first:.1f} s")
-        # What follows reads everything for itself, while the service answers already.
-        in_force(store, service, POLICIES - 1)
-        taken = sorted(in_force(store, service, number) for number in range(CHANGES))
-        p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
-        tell(f"a change of one of them: written to in force in {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
-        assert first < first_answer
-        assert p99 < IN_FORCE
+        assert allows(service.port, f"p{policies - 1:06}", f"https://p{policies - 1}.example.com")
+        start = time.monotonic() - began
+        first = in_force(store, service, policies - 1)
+        taken = [in_force(store, service, number) for number in range(changes)]
     finally:
         service.kill()
+    return Scale(policies, written, start, first, taken)
 
 
 def in_force(store: IChangeStore, service: Service, number: int) -> float:
