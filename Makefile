@@ -99,7 +99,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m uv pip compile --q
 lock: $(VENV)/lock
 	echo "uv >= 0.9" | $(LOCK) - --output-file .ci/installer.lock
 	$(LOCK) setup.cfg --output-file .ci/requirements.lock $(addprefix --extra=,build e2e lint test tls)
-	$(LOCK) setup.cfg --output-file etc/requirements.lock $(addprefix --extra=,build client postgresql regex tls) --constraint .ci/requirements.lock
+	$(LOCK) setup.cfg --output-file etc/requirements.lock $(addprefix --extra=,build bundle client postgresql regex tls) --constraint .ci/requirements.lock
 
 # What the image contains, as CycloneDX has it, out of an environment that is made as the image's is.
 sbom: $(VENV)/test

@@ -13,7 +13,10 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 CI, IMAGE = ROOT / ".ci" / "requirements.lock", ROOT / "etc" / "requirements.lock"
 INSTALLER = ROOT / ".ci" / "installer.lock"
-EXTRAS = {CI: ("build", "e2e", "lint", "test", "tls"), IMAGE: ("build", "client", "postgresql", "regex", "tls")}
+EXTRAS = {
+    CI: ("build", "e2e", "lint", "test", "tls"),
+    IMAGE: ("build", "bundle", "client", "postgresql", "regex", "tls"),
+}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 ALL = pytest.mark.parametrize("lock", [CI, IMAGE, INSTALLER], ids=["CI", "image", "installer"])

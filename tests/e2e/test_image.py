@@ -196,6 +196,25 @@ def test_writes_where_it_is_told(run: Run, policies: Path, tmp_path: Path) -> No
     assert process.stop() == -signal.SIGTERM
 
 
+@needs_confinement
+def test_admin(run: Run, policies: Path, tmp_path: Path) -> None:
+    """The admin process is in the image, too, and so is whatever speaks to a store or checks a signature."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in (data, policies):
+        os.chown(path, NOBODY, NOBODY)
+    twist = entry()[0]
+    words = [twist, "--log-file=/dev/null", "cors-admin", "--json-log=-", f"--store={policies}", f"--data={data}"]
+    process = run([*words, "--listen=tcp:0:interface=127.0.0.1"], writable=[data, policies])
+    process.said(r"Listening on IPv4Address")
+    assert process.stop() == -signal.SIGTERM
+    assert process.err == []
+    needed = ["cors_service.postgresql", "cors_service.etcd", "cors_service.bundle.keys"]
+    python = [str(Path(twist).with_name("python")), "-I", "-c", f"import {', '.join(needed)}"]
+    imported = run(python)
+    assert (imported.ends(), imported.err) == (0, [])
+
+
 # What is in it.
 
 
