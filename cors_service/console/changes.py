@@ -11,7 +11,7 @@ from cors_service.console.comparing import direction_badge
 from cors_service.console.parts import count, instant, name, plain
 from cors_service.ledger.entry import LONGEST_REASON, Entry, Signed, Touched
 from cors_service.ledger.interfaces import IChangeStore
-from cors_service.ledger.kept import Kept
+from cors_service.ledger.kept import Kept, StoreUnavailable
 
 MOST_RECENT: Final = 1000
 NOBODY: Final = "somebody"
@@ -40,14 +40,26 @@ class Recent:
             self._known, last = [], 0
         if last < seq:
             after = max(last, seq - MOST_RECENT)
-            self._known = [*self._known, *store.entries(after, seq - after)][-MOST_RECENT:]
+            self._known = [*self._known, *entries_between(store, after, seq)][-MOST_RECENT:]
         return self._known
+
+
+def entries_between(store: IChangeStore, after: int, last: int) -> list[Signed]:
+    """Read all changes behind one, up to another; it blocks.
+
+    Raises:
+        StoreUnavailable: The store does not have all of them.
+    """
+    found = store.entries(after, last - after)
+    if len(found) != last - after:
+        raise StoreUnavailable(f"The store does not give the changes from {after + 1} to {last}.")
+    return found
 
 
 def draw_entry(entry: Entry) -> h.Element:
     """Draw a change as an item of a list."""
     return h.li[
-        h.h3[h.a(href=f"/history/{entry.seq}")[f"Change {entry.seq}"]],
+        h.p(".title")[h.a(href=f"/history/{entry.seq}")[f"Change {entry.seq}"]],
         h.p(".hint")[instant(entry.at), " UTC, by ", who(entry)],
         h.p[why(entry)],
         h.p[list(effects(entry)), " ", touched(entry.changes)],

@@ -15,14 +15,14 @@ from cors_service.admin.definitions import checked_reason
 from cors_service.admin.endpoint import number, parameters, request_id
 from cors_service.admin.making import Made, Order, make_change, set_of
 from cors_service.algebra import compare
-from cors_service.console.changes import draw_entry, effects, what, who, why
+from cors_service.console.changes import draw_entry, effects, entries_between, what, who, why
 from cors_service.console.comparing import draw_comparison
 from cors_service.console.console import Console
 from cors_service.console.page import Page, fields, see_other
 from cors_service.console.parts import count, instant, name, notice, plain, post_form, rows
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.entry import LONGEST_REASON, Entry
-from cors_service.ledger.kept import Kept, StoreUnavailable
+from cors_service.ledger.kept import Kept
 from cors_service.policy import PolicySet
 from cors_service.web.answer import Answer
 from cors_service.web.later import Later
@@ -187,10 +187,8 @@ def entry_of(console: Console, kept: Kept, seq: int) -> Entry:
     """
     if not 0 < seq <= kept.head.seq:
         raise Problem(404, "unknown-change", f"There is no change {seq}; the newest is {kept.head.seq}.")
-    found = _entries(console, kept, seq + 1, 1)
-    if not found or found[0].seq != seq:
-        raise Problem(404, "unknown-change", f"The ledger does not have change {seq}.")
-    return found[0]
+    [entry] = _entries(console, kept, seq + 1, 1)
+    return entry
 
 
 def sets_of(console: Console, kept: Kept, *seqs: int) -> list[PolicySet]:
@@ -208,23 +206,14 @@ def _set_of(console: Console, kept: Kept, seq: int) -> PolicySet:
         return set_of(console.desk, seq)
     except (LookupError, InvalidPolicies) as error:
         raise Problem(404, "unknown-change", f"The ledger does not have the policies of change {seq}.") from error
-    except StoreUnavailable as error:
-        raise _unavailable(error) from None
 
 
 def _entries(console: Console, kept: Kept, before: int, most: int = _ON_A_PAGE) -> list[Entry]:
     """Give the changes before a number, the newest first."""
     last = min(before - 1, kept.head.seq)
     first = max(last - most, 0)
-    try:
-        found = console.desk.changes.store.entries(first, last - first) if last > 0 else []
-    except StoreUnavailable as error:
-        raise _unavailable(error) from None
+    found = entries_between(console.desk.changes.store, first, last) if last > 0 else []
     return [signed.entry for signed in reversed(found)]
-
-
-def _unavailable(error: StoreUnavailable) -> Problem:
-    return Problem(503, "store-unavailable", str(error), {"Retry-After": "2"})
 
 
 def _compare_path(before: int, after: int) -> str:

@@ -102,6 +102,9 @@ class Live(Service):
     async def _tell(self) -> None:
         drawn: dict[_Scope, dict[str, str]] = {}
         for stream in list(self._streams):
+            # Its browser may have left while another waited.
+            if stream not in self._streams:
+                continue
             known = [one for one in callers_of(self._console, stream.request, is_use=False) if "read" in one.verbs]
             if not known:
                 stream.request.finish()

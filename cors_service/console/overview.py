@@ -26,7 +26,7 @@ EVENTS: Final = "/events"
 
 _MOST_REPLICAS: Final = 100
 _MOST_REFUSED: Final = 10
-_ELLIPSIS: Final = 12
+_SHOWN_DIGITS: Final = 12
 """Digits of a revision that are shown."""
 
 
@@ -134,7 +134,7 @@ def filled(points: Sequence[Point], begin: int, end: int, step: int) -> list[Poi
 
 
 def _part(key: str, title: str, *content: h.Node) -> h.Element:
-    return h.section(id=key, class_="part", aria_labelledby=f"{key}-title")[h.h2(id=f"{key}-title")[title], content]
+    return h.section(id=key, class_="part")[h.h2[title], content]
 
 
 def _alarms(console: Console, replicas: Sequence[dict[str, object]]) -> h.Element:
@@ -202,8 +202,9 @@ def _replicas(console: Console, replicas: Sequence[dict[str, object]]) -> h.Elem
         (
             name(str(one["instance"])),
             _state(one),
-            "-" if one["revision"] is None else name(str(one["revision"])[:_ELLIPSIS]),
-            "-" if one["seq"] is None else str(one["seq"]),
+            "-" if one["revision"] is None else name(str(one["revision"]).removeprefix("sha256:")[:_SHOWN_DIGITS]),
+            # Of documents it reports the revision alone.
+            str(one["seq"] or (head.seq if one["current"] else "-")),
             f"{duration(float(str(one['age_seconds'])))} ago",
             "-" if one["behind_since"] is None else instant(str(one["behind_since"])),
         )

@@ -83,7 +83,8 @@ class PoliciesPage(Page):
         url = asked if "://" in asked else f"{_DEFAULT}{asked}"
         origin = origin_in(url)
         shown = {one.name for one in policies}
-        parts: list[h.Node] = [_by_url(url, active, shown)]
+        # Behind an origin alone, nobody asks which policy decides about its own URLs.
+        parts: list[h.Node] = [] if origin == url.rstrip("/").lower() else [_by_url(url, active, shown)]
         if origin is not None:
             parts.append(_by_origin(origin, list(everywhere(active, policies, origin)), kept.policy_set))
         return parts
@@ -143,7 +144,7 @@ def _list(policies: Sequence[Policy], kept: Kept, page: int, asked: str) -> list
         )
         for one in some
     ]
-    titles = ("Policy", "URLs", "Rules", "Origin patterns", "")
+    titles = ("Policy", "URLs", "Rules", "Origin patterns", "Also")
     return [
         h.p[f"{counted(len(policies), 'policy', 'policies')}."],
         bool(lines) and rows("Policies", titles, lines, right=(2, 3)),
@@ -208,8 +209,8 @@ def _by_origin(origin: str, found: Sequence[Reach], policy_set: PolicySet) -> h.
     return h.section[
         h.h2["What pages of ", name(origin), " may do"],
         h.p[
-            f"{counted(len(allowing), 'policy', 'policies')} allow something, "
-            f"{counted(len(found) - len(allowing), 'policy', 'policies')} refuse this origin by a rule. "
+            f"Policies that allow something: {count(len(allowing))}. "
+            f"Policies that refuse this origin by a rule: {count(len(found) - len(allowing))}. "
             "The others do not name it."
         ],
         bool(lines) and rows("By policy", ("Policy", "Access", "Rule", "In words"), lines, right=(2,)),

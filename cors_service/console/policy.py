@@ -21,7 +21,7 @@ from cors_service.grammar.nearest import nearest
 from cors_service.grammar.pattern import write_pattern
 from cors_service.insights.sums import RuleSums
 from cors_service.ledger.entry import Entry, Key
-from cors_service.ledger.kept import Kept
+from cors_service.ledger.kept import Kept, StoreUnavailable
 from cors_service.policy.model import Guard, Policy, Rule
 from cors_service.policy.words import rule_in_words
 from cors_service.web.answer import Answer
@@ -34,6 +34,7 @@ _DAYS: Final = 7
 _MOST_PATTERNS: Final = 200
 _MOST_URLS: Final = 100
 _MOST_CHANGES: Final = 10
+_UNAVAILABLE: Final = "The store can't be read now: neither the definition nor its history can be shown."
 _LONGEST_BODY: Final = 20_000
 """Characters of a definition that are shown."""
 
@@ -57,15 +58,14 @@ class PolicyPage(Page):
             now = int(self.desk.clock.seconds())
             begin = now - _DAYS * DAY
             used = await self.console.decisions.uses(kept.policy_set, policy.name, begin - begin % HOUR, now + 1)
-            body, entries = await self.desk.changes.ask(lambda newest: self._read(newest, policy))
+            kept_of_it = await self.desk.changes.ask(lambda newest: self._read(newest, policy))
             return self.draw(
                 request,
                 f"Policy {plain(policy.name)}",
                 self._links(policy),
                 _facts(policy),
                 _rules(policy, kept, used),
-                _written(body),
-                _changed(entries),
+                _kept(*kept_of_it) if kept_of_it else notice("bad", _UNAVAILABLE),
             )
 
         return self.later(make)
@@ -80,17 +80,21 @@ class PolicyPage(Page):
         hint = f" The nearest is '{near}'." if near else ""
         raise Problem(404, "unknown-policy", f"There is no policy {shown(self._name)}.{hint}")
 
-    def _read(self, kept: Kept, policy: Policy) -> tuple[Any, list[Entry]]:
-        """Read its definition, and what changed it or the sets that it uses."""
+    def _read(self, kept: Kept, policy: Policy) -> tuple[Any, list[Entry]] | None:
+        """Read its definition, and what changed it or the sets that it uses; None if the store can't be read."""
         store = self.desk.changes.store
         keys = {
             Key("policy", policy.name),
             *(Key("origin-set", one) for one in policy.uses),
             *(Key("header-set", one) for one in policy.uses_headers),
         }
-        recent = self.console.recent.read(store, kept)
+        try:
+            recent = self.console.recent.read(store, kept)
+            body = store.body(Key("policy", policy.name))
+        except StoreUnavailable:
+            return None
         entries = [one.entry for one in reversed(recent) if any(each.key in keys for each in one.entry.changes)]
-        return store.body(Key("policy", policy.name)), entries[:_MOST_CHANGES]
+        return body, entries[:_MOST_CHANGES]
 
     def _links(self, policy: Policy) -> h.Element:
         query = urlencode({"policy": policy.name})
@@ -152,6 +156,10 @@ def _patterns(place: int, rule: Rule) -> h.Element:
         h.ul[[h.li[name(write_pattern(one))] for one in listed]],
         more > 0 and h.p[f"{count(more)} more are not shown."],
     ]
+
+
+def _kept(body: object, entries: Sequence[Entry]) -> h.Fragment:
+    return h.fragment[_written(body), _changed(entries)]
 
 
 def _written(body: object) -> h.Element:

@@ -32,10 +32,11 @@ def test_nothing_yet(office: ConsoleOffice) -> None:
 
 def test_replicas(office: ConsoleOffice) -> None:
     """Each replica is there with what it has; those that somebody has to look at come first."""
-    report(office, "eu-1", seq=1)
+    report(office, "eu-1")
     report(office, "eu-2", revision="sha256:old")
     text = Read(office.visitor().visit("/")).text
-    assert text.index("eu-2 behind sha256:old") < text.index("eu-1 current")
+    assert text.index("eu-2 behind old") < text.index("eu-1 current")
+    assert "eu-1 current 4c3f43c562ec 1 0 s ago" in text
     assert "eu-2: not at the newest change." in text
     office.clock.advance(31)
     assert "eu-1, eu-2: no report for 30 seconds." in Read(office.visitor().visit("/")).text

@@ -46,18 +46,18 @@ def test_by_url(office: ConsoleOffice) -> None:
     """A URL finds the policy that decides about it, with or without its scheme."""
     for question in ("https%3A%2F%2Fapi.example.com%2Fshop%2F1", "api.example.com/shop/1"):
         assert "The policy shop decides." in read(office, f"/policies?q={question}")
-    assert "No policy matches" in read(office, "/policies?q=https%3A%2F%2Fother.example%2F")
+    assert "No policy matches" in read(office, "/policies?q=https%3A%2F%2Fother.example%2Fx")
 
 
 def test_by_origin(office: ConsoleOffice) -> None:
     """An origin finds what its pages may do, everywhere, and where a rule refuses it."""
     text = read(office, "/policies?q=https%3A%2F%2Fshop.example.com")
-    assert "1 policy allow something, 0 policies refuse this origin by a rule." in text
+    assert "Policies that allow something: 1. Policies that refuse this origin by a rule: 0." in text
     assert "shop allowed 1 https://shop.example.com may use GET, HEAD and POST with cookies" in text
     refusing = {"rules": [{"origins": ["https://a.example"], "refuse": True}, {"origins": ["*"]}]}
     assert office.caller().put("policies/shop", refusing).status == 200
     text = read(office, "/policies?q=https%3A%2F%2Fa.example")
-    assert "1 policy allow something, 1 policy refuse this origin by a rule." in text
+    assert "Policies that allow something: 1. Policies that refuse this origin by a rule: 1." in text
     assert "shop refused 1 https://a.example: no access" in text
 
 
@@ -108,7 +108,7 @@ def test_scope(tmp_path: Path) -> None:
     visitor = office.visitor("shop")
     assert "1 policy." in Read(visitor.visit("/policies")).text
     assert visitor.visit("/policies/pay").status == 403
-    assert "1 policy allow" not in Read(visitor.visit("/policies?q=https%3A%2F%2Fa.example")).text
+    assert "allow something: 0." in Read(visitor.visit("/policies?q=https%3A%2F%2Fa.example")).text
 
 
 def test_names_of_any_kind(office: ConsoleOffice) -> None:
@@ -118,3 +118,14 @@ def test_names_of_any_kind(office: ConsoleOffice) -> None:
     page = Read(office.visitor().visit("/policies"))
     assert f"/policies/{longest}" in page.all("a", "href")
     assert longest in read(office, f"/policies/{longest}")
+
+
+def test_without_the_store(office: ConsoleOffice) -> None:
+    """While the store can't be read, a policy is shown without its history, and the history says why it is not."""
+    office.path.rename(office.path.with_name("away"))
+    text = read(office, "/policies/shop")
+    assert "1 https://shop.example.com may use GET, HEAD and POST with cookies" in text
+    assert "The store can't be read now" in text
+    answer = office.visitor().visit("/history")
+    assert (answer.status, answer.header("Retry-After")) == (503, "2")
+    assert "The store does not give the changes from 1 to 1." in Read(answer).text

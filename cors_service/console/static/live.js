@@ -27,7 +27,14 @@
     if (plot) {
       plot.destroy();
     }
-    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line") }, ticks: { stroke: colour("--line") } };
+    const thin = { stroke: colour("--line"), width: 1 };
+    const axis = { stroke: colour("--soft"), grid: thin, ticks: thin };
+    // With the day where one begins.
+    const clock = (_, times) =>
+      times.map((time) => {
+        const text = new Date(time * 1000).toISOString();
+        return time % 86400 ? text.slice(11, 16) : text.slice(5, 10);
+      });
     const line = (label, name, dash) => ({ label, stroke: colour(name), width: 2, dash, points: { show: false } });
     plot = new uPlot(
       {
@@ -36,7 +43,11 @@
         cursor: { drag: { x: false } },
         scales: { y: { range: (_, least, most) => [0, Math.max(most * 1.05, 0.1)] } },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-        axes: [axis, { ...axis, size: 60 }],
+        axes: [
+          { ...axis, values: clock },
+          { ...axis, size: 60 },
+        ],
+        legend: { live: false },
         series: [
           {},
           line("allowed", "--allowed"),
