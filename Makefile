@@ -1,10 +1,12 @@
-# The newcomer's commands are `make serve` and `make test`, and `make check` before a commit; each builds what it needs.
+# The newcomer's commands are `make serve`, `make console` and `make test`, and `make check` before a commit; each builds what it needs.
 PYTHON ?= python3
 # An environment for each Python that is named: PYTHON=python3.13 builds .venv-3.13.
 VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
 BIN := $(VENV)/bin
 LISTEN ?= tcp:8080:interface=127.0.0.1
+# Where `make console` listens, and `make serve` reports to.
+CONSOLE_PORT ?= 8081
 TYPED := cors_service $(wildcard twisted/plugins/*.py) docs/extensions tests benchmarks fuzz mutation release
 # ORDER=random shuffles the tests; SEED=1, or whatever the command shows that was run, gives the same order again.
 SEED := $(if $(filter random,$(ORDER)),$(shell date +%s))
@@ -13,11 +15,20 @@ PYTEST = $(BIN)/python -m pytest --quiet --dist=loadfile --no-loadscope-reorder 
 	$(if $(SEED),--random-order-seed=$(SEED) --random-order)
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: docs serve check test lint style types suites quick unit thorough e2e fuzzed fuzz soak fleet mutation bench locked lock \
-	sbom share dist wheelhouse image manifests news clean
+.PHONY: docs serve console check test lint style types suites quick unit thorough e2e fuzzed fuzz soak fleet mutation bench \
+	locked lock sbom share dist wheelhouse image manifests news clean
 
 serve: $(VENV)/serve
-	$(BIN)/twist --log-format=text cors --policies etc/policies.toml --listen $(LISTEN)
+	mkdir -p build
+	$(BIN)/twist --log-format=text cors --policies etc --listen $(LISTEN) \
+		--report-to http://127.0.0.1:$(CONSOLE_PORT) --report-spool build/serve.spool
+
+# Pages for people, beside `make serve` or without it: what it decides, and its policies, which may be changed there.
+console: $(VENV)/serve
+	mkdir -p build
+	@echo 'The console: http://127.0.0.1:$(CONSOLE_PORT)/'
+	$(BIN)/twist --log-format=text cors-admin --store etc --data build/console \
+		--listen tcp:$(CONSOLE_PORT):interface=127.0.0.1
 
 check: lint suites quick
 
@@ -159,7 +170,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/serve: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet -e ".[regex]"
+	$(BIN)/python -m pip install --quiet -e ".[client,regex]"
 	touch $@
 
 $(VENV)/test: $(VENV)/bin/python setup.cfg

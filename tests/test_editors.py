@@ -31,7 +31,7 @@ def test_documents_name_it(path: Path) -> None:
 
 def test_catalogue() -> None:
     """The entry for a catalogue has what SchemaStore asks of one, and names no file that others have."""
-    entry = json.loads((ROOT / "etc" / "schemastore.json").read_text())
+    entry = json.loads((ROOT / "etc" / "editors" / "schemastore.json").read_text())
     assert entry.keys() == {"name", "description", "fileMatch", "url"}
     assert entry["url"] == SCHEMA["$id"]
     assert all("cors" in pattern and pattern.endswith((".toml", ".json")) for pattern in entry["fileMatch"])

@@ -42,7 +42,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def _minute(minute: int) -> Iterator[bytes]:
     """What was decided so many minutes ago."""
     at = time.time() // 60 * 60 - 60 * minute
-    times = {"begin": instant_of(at), "to": instant_of(at + 10), "last": instant_of(at + 10), "policy": "app"}
+    times: dict[str, Any] = {
+        "begin": instant_of(at),
+        "to": instant_of(at + 10),
+        "last": instant_of(at + 10),
+        "policy": "app",
+    }
     wave = 1 + math.sin(minute / 25) / 2
     yield written(**times, origin="https://app.example.com", count=round(900 * wave))
     yield written(**times, origin="https://app.example.com", kind="preflight", method="PUT", count=round(200 * wave))
