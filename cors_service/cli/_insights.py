@@ -30,6 +30,7 @@ from cors_service.insights.written import in_json
 from cors_service.reader.sources import shown_path
 from cors_service.review.sources import NotReadableError, read_source
 
+_WRITTEN_BY: Final = "A service that is asked writes some every few seconds, with --decision-log FILE."
 _TOKEN: Final = "CORS_SERVICE_TOKEN"
 _STANDARD_INPUT: Final = "-"
 _ZIPPED: Final = b"\x1f\x8b"
@@ -92,8 +93,14 @@ def _insights(options: argparse.Namespace) -> int:
             (options.svg / f"{name}.svg").write_text(draw(findings), encoding="utf-8")
     except OSError as error:
         return _failed(f"{shown_path(options.svg)} can't be written: {_why(error)}")
-    print(in_json(findings).decode("utf-8") if options.json else in_text(findings))
-    return FAILED if unread.why and not sums.lines else ALLOWED
+    text = in_text(findings)
+    if findings.begin is None:
+        _failed(f"{text} {_WRITTEN_BY}")
+    if options.json:
+        print(in_json(findings).decode("utf-8"))
+    elif findings.begin is not None:
+        print(text)
+    return FAILED if findings.begin is None else ALLOWED
 
 
 def _active(options: argparse.Namespace) -> ActivePolicies | None:

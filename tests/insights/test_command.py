@@ -135,8 +135,12 @@ def test_wrong_use(arguments: list[str], capsys: Captured) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_an_empty_log(capsys: Captured) -> None:
-    """A log without lines is not an error."""
-    Path("empty.log").write_text("")
-    assert main(["insights", "empty.log"]) == 0
-    assert capsys.readouterr().out == "The log has no lines about decisions.\n"
+@pytest.mark.parametrize("text", ["", '{"type": "seen"}\n'], ids=["nothing", "no counts"])
+def test_an_empty_log(text: str, capsys: Captured) -> None:
+    """Of a log without lines about decisions, that is all that is said, with the exit status 1; programs get zeros."""
+    Path("empty.log").write_text(text)
+    for options in ([], ["--json"]):
+        assert main(["insights", "empty.log", *options]) == 1
+        out, err = capsys.readouterr()
+        assert err.startswith("cors-service insights: The log has no lines about decisions. ")
+        assert [json.loads(line)["decisions"] for line in out.splitlines()] == [0 for _ in options]
