@@ -6,6 +6,7 @@ The rules that run here are those that are delivered, with each minute as half a
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -84,7 +85,17 @@ class Fleet:
         stack.callback(self._done.set)
         self.healthy = self._start("healthy", POLICIES, "--workers", "2", "--shadow", str(self._write("wider", WIDER)))
         # Nobody takes its lines.
-        reports = ("--report-to", f"http://127.0.0.1:{free_port()}", "--report-spool", "spool", "--log-interval", "0.5")
+        nobody = f"http://127.0.0.1:{free_port()}"
+        reports = (
+            "--report-to",
+            nobody,
+            "--report-spool",
+            "spool",
+            "--report-spool-size",
+            "1",
+            "--log-interval",
+            "0.5",
+        )
         self.troubled = self._start("troubled", POLICIES, "--max-connections", "8", *reports)
         self.other = self._start("other", WIDER)
         self._port = free_port()
@@ -388,6 +399,20 @@ def crowd(fleet: Fleet) -> None:
     wait_for(is_noticed, "an alert")
 
 
+def ask_from_many_origins(fleet: Fleet) -> None:
+    """Ask from so many origins that no collector takes the lines about them, and no spool keeps them."""
+    numbers = itertools.count()
+
+    def is_noticed() -> bool:
+        with Connection(fleet.troubled.port) as connection:
+            for _ in range(5):
+                origins = [f"https://{number}.example" for number in itertools.islice(numbers, 100)]
+                connection.post("/v1/decisions", {"queries": [get(origin) for origin in origins]})
+        return ("CorsLogLinesDropped", "trouble") in fleet.fired
+
+    wait_for(is_noticed, "an alert")
+
+
 def nothing(_: Fleet) -> None:
     """It is wrong from the beginning."""
 
@@ -398,6 +423,7 @@ ALERTS: dict[str, tuple[str, Callable[[Fleet], object]]] = {
     "CorsServiceDown": ("cors-service", nothing),
     "CorsReplicasDiffer": ("trouble", nothing),
     "CorsLogLinesWait": ("trouble", nothing),
+    "CorsLogLinesDropped": ("trouble", ask_from_many_origins),
     "CorsRefusalsJump": ("trouble", ask_from_a_new_origin),
     "CorsUndecided": ("trouble", ask_from_a_new_origin),
     "CorsPoliciesStale": ("trouble", spoil),
