@@ -12,7 +12,7 @@ from cors_service.daemon.options import PluginOptions, number
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
 from cors_service.ledger.urls import NoSuchStore, check_url, is_url
-from cors_service.observe.words import FORMS
+from cors_service.observe.words import FORMS, MOST_ROWS
 from cors_service.wire import LONGEST_TTL
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Options(PluginOptions):
         ["json-log", None, None, "A file for the log as JSON, an object a line, - for standard output."],
         ["decision-log", None, None, "A file for lines on what is decided, - for standard output. Off by default."],
         _number("log-interval", float, 0.1, "Seconds of decisions that a line of the decision log sums up."),
+        _number("log-lines", int, 1, "Lines of an interval that count decisions; one sums up the rest.", MOST_ROWS),
         ["log-origins", None, _DEFAULTS.log_origins, "How that log writes origins: full, site or hashed.", _form],
         _number("log-sample", float, 0, "The share of decisions that get a line of their own in that log, 0 to 1.", 1),
         ["report-to", None, None, "The URL of a collector that gets the lines of the decision log."],

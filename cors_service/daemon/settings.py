@@ -9,7 +9,7 @@ from msgspec import Struct, convert, to_builtins
 
 from cors_service.follow.store import CONFIRM_SECONDS
 from cors_service.limits import Limits, ServerLimits
-from cors_service.observe.words import INTERVAL_SECONDS, Form
+from cors_service.observe.words import INTERVAL_SECONDS, MOST_LINES, Form
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 
 DEFAULT_LISTEN: Final = "tcp:8080:interface=127.0.0.1"
@@ -58,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         json_log: The path of the file for the log as JSON, `-` for standard output, None for none.
         decision_log: The path of the decision log, `-` for standard output, None for none.
         log_interval: Seconds that a line of it is about.
+        log_lines: How many kinds of decisions have a line in that time.
         log_origins: How it writes origins: `full`, `site` or `hashed`.
         log_sample: The share of decisions that are lines of their own in it.
         report_to: The URL that takes its lines; None for none.
@@ -104,6 +105,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     json_log: str | None = None
     decision_log: str | None = None
     log_interval: float = INTERVAL_SECONDS
+    log_lines: int = MOST_LINES
     log_origins: Form = "full"
     log_sample: float = 0.0
     report_to: str | None = None

@@ -10,3 +10,7 @@ FORMS: Final[tuple[Form, ...]] = ("full", "site", "hashed")
 
 INTERVAL_SECONDS: Final = 10.0
 """Seconds of decisions that a line sums up."""
+MOST_ROWS: Final = 10_000
+"""Kinds of decisions that are told apart in an interval."""
+MOST_LINES: Final = 1000
+"""How many of them have a line."""

@@ -117,7 +117,9 @@ def test_the_page_has_the_fields(kind: type[Line]) -> None:
     assert told == {"type", *(field.encode_name for field in msgspec.structs.fields(kind))}
 
 
-def test_the_example_of_the_page() -> None:
-    """The line that the page shows fits the schema."""
-    [example] = re.findall(r'^\{"type": .*$', PAGE, re.MULTILINE)
-    VALIDATOR.validate(json.loads(example))
+def test_the_examples_of_the_page() -> None:
+    """The lines that the page shows fit the schema."""
+    examples = [json.loads(example) for example in re.findall(r'^\{"type": .*$', PAGE, re.MULTILINE)]
+    assert [example["type"] for example in examples] == ["decisions", "other"]
+    for example in examples:
+        VALIDATOR.validate(example)
