@@ -24,11 +24,12 @@ from cors_service.observe.masking import Masking
 from cors_service.observe.process import Process
 from cors_service.observe.reports import Replica, ReplicaProblem, Reports, report_url
 from cors_service.observe.rolling import Roller
+from cors_service.observe.sampling import SampledTally
 from cors_service.observe.sights import Sight, Sights
 from cors_service.observe.spool import CannotSpool, Spool
 from cors_service.observe.table import Table
+from cors_service.observe.tally import RowTally, Tally
 from cors_service.observe.totals import Totals
-from cors_service.observe.watching import LoggedTally, SampledTally, WatchedTally
 from cors_service.reader.messages import Following
 from cors_service.server.server import CannotServe
 from cors_service.web.workers import iso
@@ -80,8 +81,8 @@ def make_tally(settings: Settings, table: Table, sights: Sights) -> ITally:
         sights: Keeps single decisions for the log.
     """
     if not settings.has_decision_log:
-        return WatchedTally(table, sights)
-    return SampledTally(table, sights, settings.log_sample) if settings.log_sample else LoggedTally(table, sights)
+        return Tally(table, sights)
+    return SampledTally(table, sights, settings.log_sample) if settings.log_sample else RowTally(table, sights)
 
 
 def make_log(
@@ -116,7 +117,7 @@ def make_log(
         reports = Reports(url, spool, replica, reactor, headers=headers)
     return DecisionLog(
         lambda: totals.take(reactor.seconds()),
-        Roller(instance_of(settings), masking, settings.log_sample),
+        Roller(instance_of(settings), masking, settings.log_sample, settings.log_lines),
         reactor,
         file=_make_file(settings),
         spool=spool,

@@ -26,9 +26,9 @@ class Counted(Struct, frozen=True, cache_hash=True, array_like=True, gc=False):
         reason: The code of their reason.
         policy: The name of the policy that decided; None for none.
         rule: The number of the rule that decided; None for none.
-        origin: The one Origin of the requests, perhaps cut; None for none or several.
-        method: That of the requests; for preflights, the one that they ask for.
+        method: That of the requests, perhaps cut; for preflights, the one that they ask for.
         revision: The revision that decided; None for none.
+        origin: The one Origin of the requests, perhaps cut; None for none or several.
     """
 
     kind: str
@@ -36,9 +36,9 @@ class Counted(Struct, frozen=True, cache_hash=True, array_like=True, gc=False):
     reason: str
     policy: str | None = None
     rule: int | None = None
-    origin: str | None = None
     method: str = ""
     revision: str | None = None
+    origin: str | None = None
 
     @classmethod
     def decided(cls, query: Query, decision: Decision) -> Self:
@@ -54,9 +54,9 @@ class Counted(Struct, frozen=True, cache_hash=True, array_like=True, gc=False):
             decision.reason.code,
             decision.policy,
             decision.rule,
-            origin,
             method,
             decision.revision,
+            origin,
         )
 
     @classmethod
@@ -70,7 +70,7 @@ class Counted(Struct, frozen=True, cache_hash=True, array_like=True, gc=False):
         """
         origin = query.origins[0][:LONGEST_ORIGIN] if len(query.origins) == 1 else None
         method = query.request_methods[0] if query.is_preflight else query.method
-        return cls(UNDECIDED, None, code, None, None, origin, method[:LONGEST_METHOD], revision)
+        return cls(UNDECIDED, None, code, None, None, method[:LONGEST_METHOD], revision, origin)
 
 
 class Series(Struct, frozen=True, cache_hash=True, array_like=True, gc=False):

@@ -71,6 +71,9 @@ class Exposition:
         pieces = []
         name, ends = "", False
         for metric in self._families():
+            if metric is None:
+                yield None
+                continue
             text = encode(_One(metric))
             ends = text.endswith(_END)
             text = text.removesuffix(_END)
@@ -79,12 +82,13 @@ class Exposition:
             yield None
         return Written(media_type, b"".join([*pieces, _END] if ends else pieces))
 
-    def _families(self) -> Iterator[Metric]:
+    def _families(self) -> Generator[Metric | None, None, None]:
+        """Give one family after the other, and None behind steps that lead to none yet."""
         from cors_service.observe.metrics import families
         from cors_service.observe.usage import usage
 
-        self._totals.look(self._clock())
-        yield from families(self._totals, self._processes(), self._restarts())
+        sums = yield from self._totals.sums(self._clock())
+        yield from families(sums, self._processes(), self._restarts())
         for further in self.further:
             yield from further()
         yield from usage()

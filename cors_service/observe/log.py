@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, cast
 
 from msgspec import UNSET, Struct, structs
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -62,7 +62,7 @@ class DecisionLog:
         sights: Callable[[], Iterable[Sight]] = tuple,
         look: Callable[[], object] | None = None,
         when_rolled: Callable[[], object] = lambda: None,
-        in_thread: Callable[..., Deferred[Any]] = deferToThread,
+        in_thread: Callable[..., Deferred[Any]] | None = None,
     ) -> None:
         """Make one.
 
@@ -78,7 +78,7 @@ class DecisionLog:
             sights: Gives the single decisions of this process; others `note` theirs.
             look: Is called each second: so it is known to a second when something was decided. None for no need.
             when_rolled: Is called behind each interval.
-            in_thread: Runs a function where it may block; gives a Deferred of the result.
+            in_thread: Runs a function where it may block; gives a Deferred of the result. A thread by default.
         """
         self._take = take
         self._roller = roller
@@ -90,7 +90,8 @@ class DecisionLog:
         self._patience = patience
         self._own = sights
         self._when_rolled = when_rolled
-        self._in_thread = in_thread
+        # Where nothing can block, there is no thread: a process that has one pays more for each of its system calls.
+        self._in_thread = in_thread or (maybeDeferred if file is None and spool is None else deferToThread)
         self._one = DeferredLock()
         self._looping = LoopingCall(self._begin)
         self._look_up = look

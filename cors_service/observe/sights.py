@@ -110,3 +110,8 @@ class Sights:
         now = self._clock()
         self._kept += [Sight(what, now, name, trace, is_sample) for what, is_sample in self.fresh]
         self.fresh = []
+
+
+NO_SIGHTS: Final = Sights(float)
+"""Has no room for anything new."""
+NO_SIGHTS.has_room = False

@@ -15,13 +15,12 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from cors_service.observe.words import MOST_ROWS
 from cors_service.processes import nameless_file
 
 MOST_SERIES: Final = 65_536
-"""More than can come together: 1,001 policies, each with 24 kinds of decisions, 17 reasons of a guard and two
+"""More than can come together: 1,001 policies, each with 24 kinds of decisions, twice 17 reasons of a guard and two
 directions of a shadow, and 2,000 others."""
-MOST_ROWS: Final = 10_000
-"""Rows in an epoch."""
 
 _NUMBER: Final = 8
 # The numbers in front of the counts; where among them those are that are not sizes of parts.
@@ -40,23 +39,25 @@ class Part:
     """
 
     def __init__(
-        self, numbers: memoryview, keys: memoryview, *, which: int, first: int, most: int, places: int
+        self, memory: mmap.mmap, numbers: memoryview, keys: range, *, which: int, first: int, most: int, places: int
     ) -> None:
         """Find a part of a table.
 
         Args:
+            memory: The memory of the table.
             numbers: All numbers of the table.
-            keys: Where the keys of this part are.
+            keys: Where in the memory the keys of this part are.
             which: Of the parts.
             first: Its first place.
             most: How many places it has.
             places: How many the table has.
         """
         self.first = first
-        # What the process that counts has written; others find it among the numbers.
-        self._written = self._end = 0
+        self._memory = memory
         self._numbers = numbers
         self._keys = keys
+        # What the process that counts has written; others find it among the numbers.
+        self._written, self._end = 0, keys.start
         self._size = _SIZES + which
         self._most = most
         self._ends = _HEAD + places + first
@@ -69,9 +70,9 @@ class Part:
         """Write a key; give its place, or None if there is none left."""
         size, begin = self._written, self._end
         end = begin + len(key)
-        if size >= self._most or end > len(self._keys):
+        if size >= self._most or end > self._keys.stop:
             return None
-        self._keys[begin:end] = key
+        self._memory[begin:end] = key
         self._numbers[self._ends + size] = end
         self._written, self._end = size + 1, end
         # Whoever reads sees the key by now.
@@ -84,9 +85,9 @@ class Part:
         Args:
             start: How many to leave out.
         """
-        begin = self._numbers[self._ends + start - 1] if start else 0
+        begin = self._numbers[self._ends + start - 1] if start else self._keys.start
         for end in self._numbers[self._ends + start : self._ends + len(self)].tolist():
-            yield bytes(self._keys[begin:end])
+            yield self._memory[begin:end]
             begin = end
 
     def counts(self) -> list[int]:
@@ -97,13 +98,9 @@ class Part:
     def clear(self) -> None:
         """Begin anew."""
         size, first = self._written, _HEAD + self.first
-        self._written = self._end = 0
+        self._written, self._end = 0, self._keys.start
         self._numbers[self._size] = 0
         self._numbers[first : first + size] = memoryview(bytes(size * _NUMBER)).cast("Q")
-
-    def release(self) -> None:
-        """Let go of the memory."""
-        self._keys.release()
 
 
 class Table:
@@ -124,16 +121,16 @@ class Table:
         places = MOST_SERIES + 2 * rows
         begin = (_HEAD + 2 * places) * _NUMBER
         self._memory = mmap.mmap(descriptor, _bytes(rows))
-        self._bytes = memoryview(self._memory)
-        self._numbers = self._bytes[:begin].cast("Q")
+        self._numbers = memoryview(self._memory)[:begin].cast("Q")
         self.counts = self._numbers[_HEAD : _HEAD + places]
         self._parts: list[Part] = []
         first = 0
         for which, (most, size) in enumerate(
             ((MOST_SERIES, _SERIES_KEYS), (rows, rows * _ROW_KEY), (rows, rows * _ROW_KEY))
         ):
-            keys = self._bytes[begin : begin + size]
-            self._parts.append(Part(self._numbers, keys, which=which, first=first, most=most, places=places))
+            keys = range(begin, begin + size)
+            part = Part(self._memory, self._numbers, keys, which=which, first=first, most=most, places=places)
+            self._parts.append(part)
             begin, first = begin + size, first + most
         self.series = self._parts[0]
 
@@ -175,9 +172,6 @@ class Table:
         """Leave no memory behind."""
         self.counts.release()
         self._numbers.release()
-        for part in self._parts:
-            part.release()
-        self._bytes.release()
         self._memory.close()
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle
-from typing import Final
+from typing import Any, Final
 
-from msgspec import Struct, msgpack
+from msgspec import Struct, msgpack, structs
 from zope.interface import implementer
 
 from cors_service.decision import BadQuery, Decision, Query
-from cors_service.observe.counted import UNDECIDED, Counted, Series
+from cors_service.observe.counted import LONGEST_METHOD, LONGEST_ORIGIN, UNDECIDED, Counted, Series
 from cors_service.observe.interfaces import Fact, IRequests, ITally
-from cors_service.observe.sights import Sights
+from cors_service.observe.sights import NO_SIGHTS, Sights
 from cors_service.observe.table import Table
+from cors_service.observe.words import MOST_ROWS
 
 MOST_POLICIES: Final = 1000
 """Policies that are counted by their names; the others are counted together."""
@@ -24,6 +25,8 @@ OTHERS: Final = "*"
 
 DECISIONS: Final = "decisions"
 ANEW: Final = "anew"
+ANEW_PLACE: Final = 0
+"""The place of what was decided anew; it is the first series of each table."""
 REQUESTS: Final = "requests"
 REQUEST_DURATIONS: Final = "request_durations"
 RELOADS: Final = "reloads"
@@ -31,6 +34,7 @@ RELOAD_DURATIONS: Final = "reload_durations"
 CLOSED: Final = "closed"
 SHADOW: Final = "shadow"
 REPORTED: Final = "reported"
+STOPPED: Final = "stopped"
 
 BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0)
 """The upper bounds of durations that are counted together, in seconds."""
@@ -42,7 +46,11 @@ ALLOWED: Final = {True: "true", False: "false", None: "none"}
 # A prime, so that callers that ask in turns are all measured.
 _SAMPLED: Final = 61
 _LOOK: Final = 100
+_MOST_WATCHED: Final = 10_000
 _encode: Final = msgpack.Encoder().encode
+_decode: Final = msgpack.Decoder(Counted).decode
+_Labels = tuple[str, bool | None, str, str | None]
+"""A kind, what is allowed, a reason, a policy."""
 
 
 @implementer(ITally)
@@ -53,45 +61,48 @@ class Tally:
 
     Attributes:
         counts: The counts of the table by their places.
-        sights: Keeps nothing here.
+        sights: Keeps what is refused for the first time in a while.
     """
 
-    sights = Sights(float)
-
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, sights: Sights = NO_SIGHTS) -> None:
         """Make one.
 
         Args:
             table: Where to count; nobody else counts there.
+            sights: Keeps single decisions.
         """
         self.counts = table.counts
+        self.sights = sights
         self._table = table
         self._places: dict[tuple[object, ...], int] = {}
         self._policies: set[str] = set()
-        self._anew = self.place(ANEW)
+        self._watched: set[int] = set()
+        table.series.add(_encode(Series(ANEW)))
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give what counts a decision."""
-        key = (decision.kind, decision.allowed, decision.reason.code, decision.policy)
-        place = self._places.get(key)
-        return self._decisions(*key) if place is None else place
+        if decision.allowed is False and self.sights.has_room:
+            self._watch(query, decision)
+        labels = decision.kind, decision.allowed, decision.reason.code, decision.policy
+        place = self._places.get(labels)
+        return self._decisions(labels) if place is None else place
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
         """Give what counts a query without a decision."""
-        return self._decisions(UNDECIDED, None, error.code, None)
+        return self._decisions((UNDECIDED, None, error.code, None))
 
     def made(self, query: Query, decision: Decision) -> Fact:
         """Count a decision that was made; give what counts it again."""
         fact = self.fact(query, decision)
         counts = self.counts
-        counts[self._anew] += 1
+        counts[ANEW_PLACE] += 1
         counts[fact] += 1
         return fact
 
     def anew(self, fact: Fact) -> None:
         """Count what was made otherwise."""
         counts = self.counts
-        counts[self._anew] += 1
+        counts[ANEW_PLACE] += 1
         counts[fact] += 1
 
     def again(self, fact: Fact) -> None:
@@ -102,7 +113,7 @@ class Tally:
         """Count many decisions."""
         for place, count in Counter(facts).items():
             self.counts[place] += count
-        self.counts[self._anew] += anew
+        self.counts[ANEW_PLACE] += anew
 
     def add(self, name: str, *labels: str) -> None:
         """Count something that is not a decision."""
@@ -138,134 +149,142 @@ class Tally:
         """Count the requests of an endpoint."""
         return Requests(self, endpoint)
 
-    def _decisions(self, kind: str, allowed: bool | None, reason: str, policy: str | None) -> int:
+    def _watch(self, query: Query, decision: Decision) -> None:
+        """Note what is refused, if that is new."""
+        known = hash((decision.policy, query.origins, decision.reason.code))
+        if known not in self._watched:
+            if len(self._watched) >= _MOST_WATCHED:
+                self._watched.clear()
+            self._watched.add(known)
+            self.sights.note(Counted.decided(query, decision))
+
+    def _decisions(self, labels: _Labels) -> int:
         """Find the place of the decisions that metrics don't tell apart."""
-        key = (kind, allowed, reason, policy)
-        place = self._places.get(key)
+        place = self._places.get(labels)
         if place is None:
+            kind, allowed, reason, policy = labels
             named = self.policy(policy)
             place = self.place(DECISIONS, named, kind, ALLOWED[allowed], reason)
             if named != OTHERS:
-                self._places[key] = place
+                self._places[labels] = place
         return place
 
 
-class Row(Struct, eq=False, gc=False):
-    """What counts decisions that agree in all that is told of them.
+class Kind(Struct, eq=False, gc=False):
+    """What decisions have in common that only their origins tell apart.
 
     Attributes:
-        what: What is told.
-        place: Where they are counted, in the epoch.
-        epoch: The epoch that the place belongs to; None before there is one.
+        key: How rows of it begin, as they are written; their origins follow.
+        labels: What metrics tell of it.
     """
 
-    what: Counted
-    place: int = -1
-    epoch: object = None
+    key: bytes
+    labels: _Labels
+
+
+RowFact = tuple[Kind, str | None]
+"""A kind and an origin."""
+
+
+def what_of(fact: RowFact) -> Counted:
+    """Give what is told of the decisions that this counts."""
+    kind, origin = fact
+    return _decode(kind.key + _encode(origin))
 
 
 class RowTally(Tally):
-    """Counts decisions by all that is told of them, for a log; where there are too many kinds, as `Tally` does."""
+    """Counts decisions by all that is told of them, for a log; where there are too many kinds, as `Tally` does.
 
-    def __init__(self, table: Table, when_new: Callable[[Counted], object] | None = None) -> None:
-        """Make one.
+    What has no row in this epoch is noted as new.
+    """
 
-        Args:
-            table: Where to count; nobody else counts there.
-            when_new: Is called with what is about to be counted and has no row in this epoch; also with what finds no
-                place for one.
-        """
-        super().__init__(table)
-        self._when_new = when_new
+    def __init__(self, table: Table, sights: Sights = NO_SIGHTS) -> None:
+        """Make one; arguments as for `Tally`."""
+        super().__init__(table, sights)
+        self._kinds: dict[tuple[object, ...], Kind] = {}
         self._part = table.rows(0)
+        # The places of the epoch.
+        self._rows: dict[RowFact, int] = {}
         # So many that find no place are not worth another look whether the next epoch can begin.
         self._full_for = 0
-        # Those of the epoch. Another epoch is another object.
-        self._rows: dict[Counted, Row] = {}
-        self._epoch = object()
 
-    def fact(self, query: Query, decision: Decision) -> Fact:
+    def fact(self, query: Query, decision: Decision) -> RowFact:
         """Give what counts a decision."""
-        what = Counted.decided(query, decision)
-        return self._rows.get(what) or Row(what)
+        # As `fact_of`, written out: every new decision passes here.
+        kind, origins = decision.kind, query.origins
+        method = query.request_methods[0] if kind == "preflight" else query.method
+        told = kind, decision.allowed, decision.reason.code, decision.policy, decision.rule, method, decision.revision
+        return self._kinds.get(told) or self._kind(told), origins[0][:LONGEST_ORIGIN] if len(origins) == 1 else None
 
-    def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
+    def undecided(self, query: Query, error: BadQuery, revision: str | None) -> RowFact:
         """Give what counts a query without a decision."""
-        what = Counted.undecided(query, error.code, revision)
-        return self._rows.get(what) or Row(what)
+        return self.fact_of(Counted.undecided(query, error.code, revision))
 
-    def made(self, query: Query, decision: Decision) -> Fact:
+    def fact_of(self, what: Counted) -> RowFact:
+        """Give what counts decisions of which this is told."""
+        told = what.kind, what.allowed, what.reason, what.policy, what.rule, what.method, what.revision
+        return self._kinds.get(told) or self._kind(told), what.origin
+
+    def made(self, query: Query, decision: Decision) -> RowFact:
         """Count a decision that was made; give what counts it again."""
-        what = Counted.decided(query, decision)
-        row = self._rows.get(what)
-        if row is None:
-            row = Row(what)
-            self._put(row)
+        fact = self.fact(query, decision)
+        place = self._rows.get(fact)
         counts = self.counts
-        counts[self._anew] += 1
-        counts[row.place] += 1
-        return row
+        counts[ANEW_PLACE] += 1
+        counts[self._place(fact) if place is None else place] += 1
+        return fact
 
-    def anew(self, fact: Fact) -> None:
+    def anew(self, fact: RowFact) -> None:
         """Count what was made otherwise."""
-        if fact.epoch is not self._epoch:
-            self._settle(fact)
+        place = self._rows.get(fact)
         counts = self.counts
-        counts[self._anew] += 1
-        counts[fact.place] += 1
+        counts[ANEW_PLACE] += 1
+        counts[self._place(fact) if place is None else place] += 1
 
-    def again(self, fact: Fact) -> None:
+    def again(self, fact: RowFact) -> None:
         """Count a decision that was remembered."""
-        if fact.epoch is not self._epoch:
-            self._settle(fact)
-        self.counts[fact.place] += 1
+        place = self._rows.get(fact)
+        self.counts[self._place(fact) if place is None else place] += 1
 
-    def batch(self, facts: Sequence[Fact], anew: int) -> None:
+    def batch(self, facts: Sequence[RowFact], anew: int) -> None:
         """Count many decisions."""
-        counts = self.counts
-        for fact in facts:
-            if fact.epoch is not self._epoch:
-                self._settle(fact)
-            counts[fact.place] += 1
-        counts[self._anew] += anew
+        for fact, count in Counter(facts).items():
+            place = self._rows.get(fact)
+            self.counts[self._place(fact) if place is None else place] += count
+        self.counts[ANEW_PLACE] += anew
 
-    def _settle(self, row: Row) -> None:
-        """Find the place of a row that has none in this epoch."""
-        known = self._rows.get(row.what)
-        if known is None:
-            self._put(row)
-        else:
-            # Another of the same kind was remembered elsewhere.
-            row.place, row.epoch = known.place, known.epoch
+    def _kind(self, told: tuple[Any, ...]) -> Kind:
+        """Make a kind of what is told, but for the origin."""
+        what = Counted(*told)
+        if len(what.method) > LONGEST_METHOD:
+            return self.fact_of(structs.replace(what, method=what.method[:LONGEST_METHOD]))[0]
+        if len(self._kinds) >= MOST_ROWS:
+            self._kinds.clear()
+        # The last byte stands for no origin.
+        key = _encode(what)[:-1]
+        kind = self._kinds[told] = Kind(key, told[:4])
+        return kind
 
-    def _put(self, row: Row) -> None:
-        """Find the place of a row of a kind that has none in this epoch."""
-        what = row.what
-        if self._when_new is not None:
-            self._when_new(what)
-        place = None
+    def _place(self, fact: RowFact) -> int:
+        """Find a place for what has none in this epoch: a row, or where metrics count it if there is no more."""
+        kind, origin = fact
+        if self.sights.has_room:
+            self.sights.note(what_of(fact))
         if self._full_for:
             self._full_for -= 1
-        else:
-            place = self._place(_encode(what))
-        row.epoch = self._epoch
-        if place is None:
-            row.place = self._decisions(what.kind, what.allowed, what.reason, what.policy)
-        else:
-            row.place = place
-            self._rows[what] = row
-
-    def _place(self, key: bytes) -> int | None:
-        """Find a place in this epoch, or in the next if that can begin; None if there is none."""
+            return self._decisions(kind.labels)
+        key = kind.key + _encode(origin)
         place = self._part.add(key)
-        if place is not None:
-            return place
-        part = self._table.begin_epoch()
-        if part is None:
-            self._full_for = _LOOK
-            return None
-        self._part, self._rows, self._epoch = part, {}, object()
-        return part.add(key)
+        if place is None:
+            part = self._table.begin_epoch()
+            if part is None:
+                self._full_for = _LOOK
+                return self._decisions(kind.labels)
+            self._part, self._rows = part, {}
+            place = part.add(key)
+            assert place is not None, "no key takes up an epoch"
+        self._rows[fact] = place
+        return place
 
 
 @implementer(IRequests)
@@ -300,7 +319,7 @@ class Requests:
 class NoTally:
     """Counts nothing."""
 
-    sights = Sights(float)
+    sights = NO_SIGHTS
 
     def fact(self, query: Query, decision: Decision) -> Fact:
         """Give nothing."""

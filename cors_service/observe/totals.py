@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from itertools import zip_longest
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator, Mapping
+from itertools import chain, islice, zip_longest
 from typing import Final, NamedTuple
 
 from msgspec import Struct, msgpack
 
+from cors_service.decision.steps import batches
 from cors_service.observe.counted import Counted, Series
-from cors_service.observe.table import MOST_ROWS, Table
-from cors_service.observe.tally import ALLOWED, ANEW, DECISIONS, MOST_POLICIES, OTHERS
+from cors_service.observe.table import MOST_SERIES, Table
+from cors_service.observe.tally import (
+    ALLOWED,
+    ANEW,
+    ANEW_PLACE,
+    DECISIONS,
+    MOST_POLICIES,
+    OTHERS,
+    REPORTED,
+    SHADOW,
+    STOPPED,
+)
+from cors_service.observe.words import MOST_ROWS
 
+OTHER: Final = "other"
+"""The label of the policies that are not counted by their names; one may really be called that."""
+
+# What is summed up in a step: some microseconds each.
+_STEP: Final = 500
+# Their first label is the name of a policy.
+_OF_POLICIES: Final = frozenset({DECISIONS, REPORTED, SHADOW, STOPPED})
 _read_row: Final = msgpack.Decoder(Counted).decode
 _read_series: Final = msgpack.Decoder(Series).decode
 
-Labels = tuple[str, str, str, str]
-"""A policy, a kind, what is allowed, a reason."""
+Labels = tuple[str, ...]
+"""What distinguishes counts of a name; of decisions, it is a policy, a kind, what is allowed, a reason."""
 
 
 class Row(Struct):
@@ -48,6 +67,24 @@ class Interval(NamedTuple):
     end: float
     rows: dict[Counted, Row]
     others: int
+
+
+Counts = Mapping[str, Counter[Labels]]
+"""By names and labels."""
+
+
+class Sums(NamedTuple):
+    """What was counted until a moment.
+
+    Attributes:
+        counts: What was counted; of a name that is missing, nothing.
+        unnamed: How many decisions OTHER stands for.
+        remembered: How many decisions were remembered; it never falls.
+    """
+
+    counts: Counts
+    unnamed: int
+    remembered: int
 
 
 class Totals:
@@ -88,7 +125,7 @@ class Totals:
         """
         self._read(table, now)
         reading = self._tables.pop(table)
-        self._ended.update(reading.series())
+        self._ended.update(dict(reading.series()))
         table.close()
 
     def look(self, now: float) -> None:
@@ -116,31 +153,32 @@ class Totals:
             reading.let_go()
         return interval
 
-    def series(self) -> Counter[Series]:
-        """Give the counts that go on."""
-        found = Counter(self._ended)
-        for reading in self._tables.values():
-            found.update(reading.series())
-        return found
-
-    def decisions(self) -> Counter[Labels]:
-        """Give the number of decisions that were read until now, with `OTHERS` for the policies that have no name."""
-        found = Counter(self._decisions)
-        for one, count in self.series().items():
-            if one.name == DECISIONS:
-                policy, kind, allowed, reason = one.labels
-                found[self.named(policy), kind, allowed, reason] += count
-        return found
-
-    def remembered(self, decisions: Counter[Labels], series: Counter[Series]) -> int:
-        """Give the number of decisions that were remembered; it never falls.
+    def sums(self, now: float) -> Generator[None, None, Sums]:
+        """Sum up what was counted until now, in short steps.
 
         Args:
-            decisions: What `decisions` gave.
-            series: What `series` gave after that: what was made between the two must not seem to be remembered.
+            now: Seconds since 1970.
         """
-        self._remembered = max(self._remembered, decisions.total() - series[Series(ANEW)])
-        return self._remembered
+        self.look(now)
+        rows = ((Series(DECISIONS, labels), count) for labels, count in self._decisions.copy().items())
+        parts = [rows, self._ended.copy().items(), *(reading.series() for reading in self._tables.values())]
+        # Behind the decisions: what is made between the two must not seem to be remembered.
+        anew = self._ended[Series(ANEW)] + sum(reading.anew() for reading in self._tables.values())
+        counts: defaultdict[str, Counter[Labels]] = defaultdict(Counter)
+        unnamed = 0
+        for some in batches(chain.from_iterable(parts), _STEP):
+            for one, count in some:
+                name, labels = one.name, one.labels
+                if name in _OF_POLICIES:
+                    policy = self.named(labels[0])
+                    if policy == OTHERS:
+                        policy = OTHER
+                        unnamed += count if name == DECISIONS else 0
+                    labels = (policy, *labels[1:])
+                counts[name][labels] += count
+            yield
+        self._remembered = max(self._remembered, counts[DECISIONS].total() - anew)
+        return Sums(counts, unnamed, self._remembered)
 
     def _read(self, table: Table, now: float) -> None:
         for what, count in self._tables[table].rows():
@@ -155,7 +193,8 @@ class Totals:
             row.last = now
 
     def _without_row(self) -> int:
-        return sum(count for one, count in self.series().items() if one.name == DECISIONS)
+        parts = [self._ended.items(), *(reading.series() for reading in self._tables.values())]
+        return sum(count for one, count in chain.from_iterable(parts) if one.name == DECISIONS)
 
     def named(self, policy: str) -> str:
         """Give the name by which a policy is told: the processes have each their own first MOST_POLICIES."""
@@ -178,11 +217,15 @@ class _Reading:
         self._rows: list[Counted] = []
         self._counts: list[int] = []
 
-    def series(self) -> dict[Series, int]:
-        part = self._table.series
-        counts = part.counts()
-        self._series += map(_read_series, part.keys(len(self._series)))
-        return dict(zip(self._series, counts, strict=False))
+    def series(self) -> Iterator[tuple[Series, int]]:
+        """Give the counts of this moment that go on, to be looked at later."""
+        counts = self._table.series.counts()
+        return ((one, count) for count, one in zip(counts, self._known_series(), strict=False))
+
+    def anew(self) -> int:
+        """Give the number of decisions that were made."""
+        anew: int = self._table.counts[ANEW_PLACE]
+        return anew
 
     def rows(self) -> Iterator[tuple[Counted, int]]:
         """Give the rows that were counted since they were given last, each with how often."""
@@ -192,6 +235,13 @@ class _Reading:
             yield from self._more()
             self._epoch, self._rows, self._counts = epoch, [], []
         yield from self._more()
+
+    def _known_series(self) -> Iterator[Series]:
+        """Give one series after the other; its key is read when it is asked for."""
+        for number in range(MOST_SERIES):
+            if number == len(self._series):
+                self._series += map(_read_series, islice(self._table.series.keys(number), _STEP))
+            yield self._series[number]
 
     def let_go(self) -> None:
         """Say that the epochs before the one that is counted are of no use any more."""

@@ -25,7 +25,7 @@ from cors_service.grammar.mistakes import shown
 from cors_service.grammar.path import encode_bytes
 from cors_service.limits import Limits
 from cors_service.observe.interfaces import ITally
-from cors_service.observe.tally import REPORTED
+from cors_service.observe.tally import REPORTED, STOPPED
 from cors_service.stopped import detail_of, error_body, speaks_rpc, without_grants
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
@@ -125,6 +125,8 @@ class ProxyEndpoint(EndpointWithPolicies):
         answer = remembered.get(question)
         if answer is not None:
             self.tally.again(answer.fact)
+            if answer.stopped is not None:
+                self.tally.add(STOPPED, *answer.stopped)
             return answer
         answer = self._decide_anew(request, active)
         # What can't be decided is logged each time, and what is only reported is counted.
@@ -172,13 +174,18 @@ class ProxyEndpoint(EndpointWithPolicies):
             if error.code == "forbidden":
                 raise
             return self._undecided(active, query, original, error)
-        guard = decision.guard
-        if guard is not None and guard.would_stop:
-            self._reported.note(decision)
-            self.tally.add(REPORTED, self.tally.policy(decision.policy), guard.reason.code)
         fact = self.tally.made(query, decision)
         answer = self._decided(active, decision, original)
         answer.fact = fact
+        guard = decision.guard
+        if guard is not None and not guard.passes:
+            labels = self.tally.policy(decision.policy), guard.reason.code
+            if guard.would_stop:
+                self._reported.note(decision)
+                self.tally.add(REPORTED, *labels)
+            else:
+                answer.stopped = labels
+                self.tally.add(STOPPED, *labels)
         return answer
 
     def _selectors(self, request: AnyRequest) -> tuple[str | None, str]:

@@ -38,6 +38,7 @@ class Answer(Struct):
         pieces: What is sent in the place of the body.
         is_measured: Whether the length of the body is known; an answer to HEAD may leave it out (RFC 9110, 9.3.2).
         fact: What counts the decision that it gives, where it can be given again.
+        stopped: The policy and the reason that are counted if a guard stops the request; None if none does.
     """
 
     status: int
@@ -48,6 +49,7 @@ class Answer(Struct):
     pieces: Pieces | None = None
     is_measured: bool = True
     fact: Fact = None
+    stopped: tuple[str, str] | None = None
 
     def all_headers(self) -> dict[str, str]:
         """The name and value of each header."""

@@ -18,12 +18,12 @@ from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
 from cors_service.observe.pending import Account
 from cors_service.observe.process import Process
+from cors_service.observe.sampling import SampledTally
 from cors_service.observe.sights import Sights
 from cors_service.observe.spool import Spool
 from cors_service.observe.table import Table
 from cors_service.observe.tally import RowTally, Tally
 from cors_service.observe.totals import Totals
-from cors_service.observe.watching import LoggedTally, SampledTally, WatchedTally
 from cors_service.server.server import CannotServe
 from cors_service.tap import makeService
 from tests.daemon.options import parse
@@ -129,9 +129,9 @@ async def test_a_damaged_spool(tmp_path: Path, log: list[str]) -> None:
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
-        (Settings(), WatchedTally),
-        (Settings(decision_log="-"), LoggedTally),
-        (Settings(report_to="http://127.0.0.1:1"), LoggedTally),
+        (Settings(), Tally),
+        (Settings(decision_log="-"), RowTally),
+        (Settings(report_to="http://127.0.0.1:1"), RowTally),
         (Settings(decision_log="-", log_sample=0.5), SampledTally),
     ],
 )

@@ -14,8 +14,7 @@ from twisted.internet.testing import StringTransport
 from cors_service.observe.interfaces import ITally
 from cors_service.observe.sights import Sights
 from cors_service.observe.table import Table
-from cors_service.observe.tally import NoTally
-from cors_service.observe.watching import LoggedTally, WatchedTally
+from cors_service.observe.tally import NoTally, RowTally, Tally
 from cors_service.policy import read_document
 from cors_service.server import DecisionSite
 from cors_service.web import decision_resource
@@ -57,12 +56,12 @@ class Caller:
 
 def watched() -> ITally:
     """What counts in a service."""
-    return WatchedTally(Table(), Sights(float))
+    return Tally(Table(), Sights(float))
 
 
 def logged() -> ITally:
     """What counts in a service that has a decision log."""
-    return LoggedTally(Table(), Sights(float))
+    return RowTally(Table(), Sights(float))
 
 
 @pytest.mark.parametrize(("make", "remembered", "new"), [(watched, 0.04, 0.05), (logged, 0.05, 0.19)])

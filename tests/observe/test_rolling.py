@@ -13,10 +13,10 @@ from cors_service.observe.counted import Counted
 from cors_service.observe.masking import Masking
 from cors_service.observe.rolling import MOST_SEEN, Roller
 from cors_service.observe.sights import Sight
-from cors_service.observe.table import MOST_ROWS, Table
-from cors_service.observe.tally import Row, RowTally
+from cors_service.observe.table import Table
+from cors_service.observe.tally import RowTally
 from cors_service.observe.totals import Totals
-from cors_service.observe.words import Form
+from cors_service.observe.words import MOST_LINES, Form
 from tests.observe.intervals import ALLOWED, BEGIN, REFUSED, interval
 
 EVIL = [structs.replace(REFUSED, origin=f"https://{number}.evil.example") for number in range(MOST_SEEN + 50)]
@@ -43,9 +43,9 @@ def test_a_million_decisions() -> None:
     lines: list[bytes] = []
     for moment in range(1, 5):
         for tally in tallies:
-            for row in map(Row, kinds):
+            for fact in map(tally.fact_of, kinds):
                 for _ in range(12_500):
-                    tally.again(row)
+                    tally.again(fact)
         lines += roll.roll(totals.take(BEGIN + moment)).lines
     assert sum(line["count"] for line in of_type("decisions", lines)) == 1_000_000
     assert len(lines) == 4 * len(kinds) + len(kinds)
@@ -61,11 +61,11 @@ def test_a_million_origins() -> None:
     count, asked = 25_000, 0
     for moment in range(1, 4):
         for _ in range(count):
-            tally.again(Row(structs.replace(REFUSED, origin=f"https://{asked}.example")))
+            tally.again(tally.fact_of(structs.replace(REFUSED, origin=f"https://{asked}.example")))
             asked += 1
         lines = roll.roll(totals.take(BEGIN + moment)).lines
         decisions, others, seen = (of_type(kind, lines) for kind in ("decisions", "other", "seen"))
-        assert len(decisions) <= MOST_ROWS
+        assert len(decisions) == MOST_LINES
         assert sum(line["count"] for line in [*decisions, *others]) == count
         assert len(seen) <= MOST_SEEN
     totals.close(table, BEGIN + 5)
@@ -91,6 +91,21 @@ def test_what_is_seen_first_is_bounded() -> None:
     first, second = (of_type("seen", roll.roll(interval(*EVIL)).lines) for _ in range(2))
     assert (len(first), len(second)) == (MOST_SEEN, len(EVIL) - MOST_SEEN)
     assert len({line["origin"] for line in first + second}) == len(EVIL)
+
+
+def test_lines_are_bounded() -> None:
+    """Of too many kinds, those have lines that were seen before, and then those that came most often; one line counts
+    the rest.
+    """
+    roll = Roller("eu-1", Masking("full", lambda: BEGIN, print), most_lines=3)
+    roll.roll(interval(ALLOWED, REFUSED))
+    often = structs.replace(EVIL[7], method="PUT")
+    rows = interval(*EVIL, REFUSED, often, ALLOWED, others=5)
+    rows.rows[often].count = 9
+    lines = roll.roll(rows).lines
+    told = {(line["origin"], line["count"]) for line in of_type("decisions", lines)}
+    assert told == {(REFUSED.origin, 1), (ALLOWED.origin, 1), (often.origin, 9)}
+    assert [line["count"] for line in of_type("other", lines)] == [len(EVIL) + 5]
 
 
 def test_masked_origins_are_told_together() -> None:

@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from cors_service.decision import ActivePolicies, Query
+from cors_service.observe.sampling import SampledTally
 from cors_service.observe.sights import (
     MOST_NEW,
     MOST_SAMPLES,
@@ -17,8 +18,7 @@ from cors_service.observe.sights import (
     write_sights,
 )
 from cors_service.observe.table import Table
-from cors_service.observe.tally import Row
-from cors_service.observe.watching import LoggedTally, SampledTally, WatchedTally
+from cors_service.observe.tally import RowTally, Tally
 from cors_service.policy import read_document
 from tests.observe.intervals import ALLOWED, BEGIN, REFUSED
 
@@ -76,7 +76,7 @@ def test_between_processes() -> None:
 
 def test_watched(table: Table, sights: Sights) -> None:
     """Without rows, what is refused is noted once for each policy, origin and reason, and nothing else."""
-    tally = WatchedTally(table, sights)
+    tally = Tally(table, sights)
     for origin in ("https://shop.example.com", "https://a.example", "https://b.example", "https://a.example"):
         query = Query("GET", policy="shop", origins=(origin,))
         tally.anew(tally.fact(query, ACTIVE.decide(query)))
@@ -89,25 +89,26 @@ def test_sampled(table: Table, sights: Sights) -> None:
     kinds = [ALLOWED, REFUSED, structs.replace(REFUSED, method="PUT")]
     for what in kinds:
         for _ in range(3):
-            tally.again(Row(what))
+            tally.again(tally.fact_of(what))
     found = sights.take()
     assert [sight.what for sight in found if not sight.is_sample] == kinds
     assert [sight.what for sight in found if sight.is_sample] == [what for what in kinds for _ in range(3)]
-    tally.anew(Row(ALLOWED))
-    tally.batch([Row(ALLOWED), Row(REFUSED)], 0)
+    facts = [tally.fact_of(what) for what in (ALLOWED, REFUSED)]
+    tally.anew(facts[0])
+    tally.batch(facts, 0)
     assert [sight.what for sight in sights.take()] == [ALLOWED, ALLOWED, REFUSED]
-    never = LoggedTally(table, sights)
-    never.again(Row(ALLOWED))
+    never = RowTally(table, sights)
+    never.again(never.fact_of(ALLOWED))
     assert [sight.is_sample for sight in sights.take()] == [False]
 
 
 def test_the_fraction(table: Table, sights: Sights) -> None:
     """Of many decisions, about the share that was asked for is in the sample."""
     tally = SampledTally(table, sights, 0.01)
-    count, row = 0, Row(ALLOWED)
+    count, fact = 0, tally.fact_of(ALLOWED)
     for _ in range(10):
         for _ in range(1000):
-            tally.again(row)
+            tally.again(fact)
         count += sum(sight.is_sample for sight in sights.take())
     # 100 are expected; beyond these limits it is one time in 10^10.
     assert 40 < count < 180

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.decision import Query
-from cors_service.observe.counted import LONGEST_METHOD, LONGEST_ORIGIN, Counted, Series
+from cors_service.decision.steps import at_once
+from cors_service.observe.counted import LONGEST_METHOD, LONGEST_ORIGIN, Counted
+from cors_service.observe.sights import Sights
 from cors_service.observe.table import Table
-from cors_service.observe.tally import ANEW, MOST_POLICIES, OTHERS, RowTally, Tally
-from cors_service.observe.totals import Totals
+from cors_service.observe.tally import ANEW, DECISIONS, MOST_POLICIES, RowTally, Tally
+from cors_service.observe.totals import OTHER, Totals
 from tests.observe.counting import (
     ALLOWED,
     NO_ORIGIN,
@@ -48,12 +50,12 @@ def test_each_decision_is_counted_once(kind: type[Tally]) -> None:
         tally.anew(fact)
         tally.again(fact)
         tally.batch([fact, fact, fact], 1)
-    totals.look(1)
-    expected: Counter[tuple[str, str, str, str]] = Counter()
+    expected: Counter[tuple[str, ...]] = Counter()
     for query in QUERIES:
         expected[labels(query)] += 5
-    assert totals.decisions() == expected
-    assert totals.series()[Series(ANEW)] == 2 * len(QUERIES)
+    sums = at_once(totals.sums(1))
+    assert sums.counts == {DECISIONS: expected, ANEW: {(): 2 * len(QUERIES)}}
+    assert sums.remembered == 3 * len(QUERIES)
 
 
 def test_counts_survive_their_process() -> None:
@@ -62,8 +64,8 @@ def test_counts_survive_their_process() -> None:
         totals = Totals(0)
         totals.open(table)
         totals.close(table, 5)
-        assert totals.decisions() == {labels(ALLOWED): 1000}
-        assert totals.series() == {Series(ANEW): 1000, Series("closed", ("crowded",)): 1}
+        counts = at_once(totals.sums(5)).counts
+        assert counts == {DECISIONS: {labels(ALLOWED): 1000}, ANEW: {(): 1000}, "closed": {("crowded",): 1}}
         assert [row.count for row in totals.take(6).rows.values()] == [1000]
 
 
@@ -77,7 +79,7 @@ def test_a_row_has_all_that_is_told() -> None:
     totals.look(15)
     interval = totals.take(20)
     [(what, row)] = interval.rows.items()
-    expected = Counted("preflight", True, "allowed", "shop", 1, "https://shop.example", "PUT", POLICIES.revision)
+    expected = Counted("preflight", True, "allowed", "shop", 1, "PUT", POLICIES.revision, "https://shop.example")
     assert (what, row.count, row.first, row.last) == (expected, 1, 10, 12)
     assert (interval.begin, interval.end, interval.others) == (10, 20, 0)
     assert totals.take(30).rows == {}
@@ -96,13 +98,12 @@ def test_what_callers_send_is_cut() -> None:
 
 def test_what_is_new_is_told_once() -> None:
     """What has no row yet is told before it is counted, and not again while it has one."""
-    told: list[Counted] = []
-    table, totals = Table(rows=2), Totals(0)
+    table, totals, sights = Table(rows=2), Totals(0), Sights(float)
     totals.open(table)
-    tally = RowTally(table, told.append)
+    tally = RowTally(table, sights)
     for query in (ALLOWED, REFUSED, ALLOWED, stranger(1), REFUSED):
         tally.anew(fact_of(tally, query))
-    assert [(what.method, what.origin) for what in told] == [
+    assert [(sight.what.method, sight.what.origin) for sight in sights.take()] == [
         ("GET", "https://shop.example"),
         ("DELETE", "https://shop.example"),
         ("GET", "https://1.example"),
@@ -131,11 +132,12 @@ def test_policies_beyond_a_number_are_counted_together() -> None:
                 decision.revision,
             )
             tally.anew(tally.fact(ALLOWED, named))
-    found = totals.decisions()
+    sums = at_once(totals.sums(1))
+    found = sums.counts[DECISIONS]
     assert found.total() == 2 * (MOST_POLICIES + 50)
     names = {policy for policy, _, _, _ in found}
     assert len(names) == MOST_POLICIES + 1
-    assert OTHERS in names
+    assert {count for (policy, *_), count in found.items() if policy == OTHER} == {sums.unnamed}
 
 
 Step = tuple[str, int]
@@ -158,7 +160,7 @@ def test_rows_and_metrics_agree(steps: list[Step]) -> None:
     for table in tables:
         totals.open(table)
     tallies = [RowTally(table) for table in tables]
-    expected: Counter[tuple[str, str, str, str]] = Counter()
+    expected: Counter[tuple[str, ...]] = Counter()
     rows: Counter[Counted] = Counter()
     others = 0
     for now, (step, which) in enumerate([*steps, ("take", 0)], start=1):
@@ -178,7 +180,7 @@ def test_rows_and_metrics_agree(steps: list[Step]) -> None:
                 interval = totals.take(now)
                 others += interval.others
                 rows.update({what: row.count for what, row in interval.rows.items()})
-    assert totals.decisions() == expected
+    assert at_once(totals.sums(len(steps) + 2)).counts[DECISIONS] == expected
     assert rows.total() + others == expected.total()
 
 
@@ -191,9 +193,10 @@ def test_remembered_never_falls() -> None:
     tally.anew(fact)
     for _ in range(3):
         tally.again(fact)
-    assert totals.remembered(totals.decisions(), totals.series()) == 3
-    decisions = totals.decisions()
+    assert at_once(totals.sums(1)).remembered == 3
+    steps = totals.sums(2)
+    next(steps)
     tally.anew(fact)
-    assert totals.remembered(decisions, totals.series()) == 3
+    assert at_once(steps).remembered == 3
     tally.again(fact)
-    assert totals.remembered(totals.decisions(), totals.series()) == 4
+    assert at_once(totals.sums(3)).remembered == 4

@@ -232,6 +232,18 @@ def test_report() -> None:
     ]
 
 
+def test_what_stops_is_counted() -> None:
+    """Each request that a guard stops is counted by its policy and reason, at each endpoint, remembered or not."""
+    by = guarded()
+    for how in ENFORCE:
+        for lines in (page(EVIL), page(EVIL), page(EVIL), [CROSS], page(APP)):
+            enforced(by, how, "POST", lines)
+    asked("forward-auth", "/tools", "POST", [CROSS], url=URL, by=by)
+    counted = samples(by.get("/metrics").body)
+    assert counted["cors_guard_stopped_total"] == {("tools", "origin-not-allowed"): 6, ("tools", "cross-site"): 3}
+    assert "cors_guard_reported_total" not in counted
+
+
 def test_report_closes_nothing() -> None:
     """While guards only report, what can't be decided goes on without an Origin, as without any guard."""
     by = guarded(mode="report")

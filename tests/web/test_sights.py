@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from cors_service.observe.sights import Sights
 from cors_service.observe.table import Table
-from cors_service.observe.watching import LoggedTally, WatchedTally
+from cors_service.observe.tally import RowTally, Tally
 from cors_service.policy import read_document
 from cors_service.web import decision_resource
 from tests.web.test_metrics import STRANGER, evaluation
@@ -31,7 +31,7 @@ def sights() -> Sights:
 
 def logged(sights: Sights, *, is_logged: bool = True) -> Caller:
     """Ask a tree that notes what is new, or only what is refused."""
-    tally = LoggedTally(Table(), sights) if is_logged else WatchedTally(Table(), sights)
+    tally = RowTally(Table(), sights) if is_logged else Tally(Table(), sights)
     return Caller(decision_resource(read_document(POLICIES), clock=Clock(), tally=tally))
 
 
