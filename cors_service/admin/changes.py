@@ -76,11 +76,11 @@ class Changes(Service):
         self._following.start(FOLLOW_SECONDS, now=False)
 
     def stopService(self) -> Deferred[None]:
-        """Follow no longer; wait for what is under way."""
+        """Follow no longer; wait for what is under way, and let go of the store."""
         super().stopService()
         if self._following.running:
             self._following.stop()
-        return self._one.run(lambda: None)
+        return self._one.run(self._in_thread, self.store.close)
 
     def follow(self) -> Deferred[None]:
         """Read the store again."""

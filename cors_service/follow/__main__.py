@@ -15,11 +15,11 @@ from threading import Thread
 from typing import Final
 
 from cors_service.follow.events import Event
-from cors_service.follow.followed import Followed
+from cors_service.follow.followed import Followed, unreadable
 from cors_service.follow.follower import Follower
 from cors_service.follow.starting import kept_by, read_at_start
 from cors_service.follow.store import StoreToFollow
-from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.source import IStoreSource
 from cors_service.ledger.urls import NoSuchStore
 from cors_service.reader.limits import OUT_OF_MEMORY, TooLongError, in_time, limit_memory
@@ -36,7 +36,7 @@ from cors_service.reader.process import (
     write,
 )
 from cors_service.reader.responder import Responder
-from cors_service.reader.snapshot import UNREADABLE, Snapshot
+from cors_service.reader.snapshot import Snapshot
 
 _LOOK_SECONDS: Final = 1.0
 """How often it is looked whether the snapshot is due to be written again."""
@@ -163,7 +163,7 @@ def _read(source: IStoreSource, snapshot: Snapshot | None, store: StoreToFollow)
 
 
 def _refused(store: StoreToFollow, sentence: str) -> Refused:
-    return Refused(write_mistakes(InvalidPolicies([PolicyError(UNREADABLE, sentence, file=store.name)])))
+    return Refused(write_mistakes(unreadable(store.name, sentence)))
 
 
 if __name__ == "__main__":

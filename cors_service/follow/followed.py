@@ -281,7 +281,7 @@ class Followed:
         self._head = head
         if head.format > VERSION:
             message = f"Change {head.seq} needs version {head.format} of the document format; upgrade this replica."
-            self._does_not_load(InvalidPolicies([PolicyError(UNREADABLE, message, file=self._name)]), head)
+            self._does_not_load(unreadable(self._name, message), head)
             return True
         try:
             change = self._assembly.read()
@@ -348,7 +348,7 @@ class Followed:
     def _without_good(self, message: str) -> None:
         """As long as nothing was read, that is a mistake: it says why there is nothing, or a snapshot instead."""
         if self.mistakes is None and (self.good is None or not self._was_reached):
-            self.mistakes = InvalidPolicies([PolicyError(UNREADABLE, message, file=self._name)])
+            self.mistakes = unreadable(self._name, message)
             self._is_new = True
 
     def _can_reach(self) -> None:
@@ -415,6 +415,17 @@ class Followed:
 def draft_of(key: Key, body: Body, source: Source) -> Draft:
     """Make a document of one definition."""
     return Draft(source, {"version": VERSION, TABLES[key.kind]: {key.name: body}})
+
+
+def unreadable(name: str, sentence: str) -> InvalidPolicies:
+    """Make the mistake that a store can't be read.
+
+    Args:
+        name: What people call the store.
+        sentence: Why.
+    """
+    # Most sentences begin with the name, and nobody has to read it twice.
+    return InvalidPolicies([PolicyError(UNREADABLE, sentence, file=None if sentence.startswith(name) else name)])
 
 
 def _name(key: Key) -> str:

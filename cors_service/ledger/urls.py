@@ -56,6 +56,9 @@ def check_url(url: str) -> None:
     found = _SCHEME.match(url)
     rest, _, options = url[0 if found is None else found.end() :].partition("?")
     userinfo, at, _ = rest.rpartition("@")
+    if "@" in options:
+        # What looks like options may be the rest of a password.
+        raise NoSuchStore(f"{store_name(url)} can't be read: in a user or an option, write @ as %40.")
     names = {option.partition("=")[0].lower() for option in options.split("&")}
     if (at and ":" in userinfo) or names & _SECRETS:
         how = "name a file with ?credentials=FILE instead"

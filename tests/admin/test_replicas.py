@@ -60,6 +60,36 @@ def test_behind_since(office: Office) -> None:
     assert (replica["current"], replica["behind_since"]) == (True, None)
 
 
+def test_numbers(office: Office) -> None:
+    """Of a replica that says which change it has, number and revision count; one that is ahead is not waited for."""
+    head = office.desk.changes.kept.head
+    report(office, "a", seq=head.seq)
+    report(office, "another-revision", "sha256:other", seq=head.seq)
+    report(office, "ahead", "sha256:newer", seq=head.seq + 1)
+    office.caller().put("policies/shop", WIDER)
+    office.caller().put("policies/shop", SHOP)
+    again = office.desk.changes.kept.head
+    assert (again.seq, again.revision) == (head.seq + 2, head.revision)
+    report(office, "before-the-rollback", head.revision, seq=head.seq)
+    report(office, "b", seq=again.seq)
+    report(office, "without-numbers", head.revision)
+    told = office.caller().send("GET", "fleet").json
+    assert told["waiting"] == ["a", "ahead", "another-revision", "before-the-rollback"]
+    assert told["confirmed"] == 2
+    report(office, "ahead", "sha256:newer", seq=again.seq + 1)
+    assert "ahead" not in office.caller().send("GET", "fleet").json["waiting"]
+
+
+def test_refused(office: Office) -> None:
+    """A replica that refused what its store holds is listed with what is wrong there."""
+    problem = {"code": "store-does-not-load", "message": "The policies of change 7 have mistakes (1): no."}
+    report(office, "a", "sha256:old", seq=6, problem=problem)
+    report(office, "b")
+    first, second = office.caller().send("GET", "fleet").json["replicas"]
+    assert (first["problem"], second["problem"]) == (problem, None)
+    assert report(office, "a", problem={"code": ""}) == 400
+
+
 def test_alive(office: Office) -> None:
     """Who has not reported for half a minute is not waited for, and is forgotten after a week."""
     report(office, "a", "sha256:old")
