@@ -17,7 +17,7 @@ from cors_service.etcd import EtcdSource, EtcdStore
 from cors_service.ledger.kept import StoreUnavailable
 from tests.answering import free_port
 from tests.certificates import Authority, written
-from tests.e2e.daemons import DEADLINE, wait_for
+from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, Service, allows, ask, wait_for
 from tests.e2e.stores.etcd.changes import FIRST, WIDER, Replica, changed
 from tests.e2e.stores.etcd.members import Cluster, started, text64
 
@@ -133,6 +133,35 @@ def test_a_token_that_expires(closed: Cluster, tmp_path: Path) -> None:
         replica.follow()
         assert replica.head == signed.head
     replica.source.close()
+
+
+def test_nothing_secret_is_shown(closed: Cluster, tmp_path: Path) -> None:
+    """Neither the log, nor the status, nor the list of processes has the password or a token of a service."""
+    url = closed.url("/cors", options=credentials(tmp_path))
+    changed(url, ("policy", "shop", WIDER))
+    service = Service([*TWIST, "--policies", url, "--listen", ANY_PORT, "--confirm-interval", "0.2"], tmp_path)
+    try:
+        changed(url, *FIRST)
+        wait_for(lambda: allows(service.port, "pay", "https://a.example"), "the change")
+        closed.first.pause()
+        wait_for(lambda: ask(service.port, "/v1/status").json["store"]["problem"], "a problem")
+        status = str(ask(service.port, "/v1/status").json)
+        shown = processes()
+    finally:
+        closed.first.go_on()
+        service.kill()
+    assert any(url in line for line in shown)
+    everything = "\n".join([status, *shown, *service.out, *service.err])
+    assert not any(secret in everything for secret in (PASSWORD, "eyJhbGci"))
+
+
+def processes() -> list[str]:
+    """The commands of all processes, as everybody can see them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text(errors="replace"))
+    return found
 
 
 def is_refused(cluster: Cluster, token: str) -> bool:
