@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.bundle.bundles import FILE, files, key_pair, shop
+from tests.bundle.served import Site, served
 from tests.certificates import Authority
 from tests.e2e.confined import NOBODY, can_confine
 from tests.e2e.confined import command as confined
@@ -496,6 +498,36 @@ def test_socket_without_a_network(run: Run, units: Path, place: Path, workers: s
     (place / "policies" / "two.toml").write_text(toml("two"))
     wait_for(lambda: allows(port, "two", "https://two.example"), "the other policy")
     assert process.stop() == -signal.SIGTERM
+
+
+@pytest.mark.skipif(not can_confine(), reason="only root can confine another process, and not everywhere")
+def test_store_confined(run: Run, units: Path, place: Path) -> None:
+    """Confined as the unit says, the service follows a signed bundle over TLS, and reloads without documents."""
+    [analyze] = need("systemd-analyze")
+    unit, key, site, authority = units / UNIT, key_pair(place, "one.key"), Site(), Authority("bundles")
+    (place / "authority.pem").write_bytes(authority.certificate)
+    site.put(files(shop(7), [key]))
+    with served(site, authority, place) as url:
+        [words] = command(unit, "ExecStart", CORS_POLICIES=url + FILE, CORS_LISTEN=ANY_PORT)
+        words[words.index("--snapshot") + 1] = str(place / "state" / "policies.json")
+        words += ["--policies-key", str(key.public), "--confirm-interval", "0.1"]
+        words = confined(
+            words,
+            readable=[key.public, place / "authority.pem"],
+            writable=[place / "state"],
+            **confinement(analyze, unit),
+        )
+        variables = dict(value.split("=", 1) for value in setting(unit, "Environment"))
+        process = run(*words, SSL_CERT_FILE=str(place / "authority.pem"), **variables)
+        port = int(process.said(r"Listening on IPv4Address\(.*port=(\d+)\)")[1])
+        assert allows(port, "shop", "https://number-7.example.com")
+        site.put(files(shop(8), [key]))
+        wait_for(lambda: allows(port, "shop", "https://number-8.example.com"), "the new bundle")
+        [forgotten, words] = command(ETC / STORE_DROP_IN, "ExecReload", MAINPID=str(process.pid))
+        assert (forgotten, subprocess.run(words, check=False).returncode) == ([], 0)
+        process.said("is still at revision")
+        assert process.stop() == -signal.SIGTERM
+    assert not any("Traceback" in line or "denied" in line for line in process.out + process.err)
 
 
 @pytest.mark.skipif(not can_confine(), reason="only root can confine another process, and not everywhere")
