@@ -20,6 +20,7 @@ import cors_service
 from cors_service.policy.schema import SCHEMA
 from cors_service.reader.sources import read_policies
 from cors_service.tap import Options
+from cors_service.tap_admin import Options as AdminOptions
 from tests.daemon.options import parse
 
 ROOT = Path(__file__).parents[1]
@@ -273,11 +274,50 @@ def test_rendered_with_a_bundle() -> None:
 
 
 @needs_helm
+@VERSIONS
+def test_rendered_with_the_admin_process(version: str) -> None:
+    """The admin process has a Deployment, a Service and a volume of its own, confined as a Pod of the service is; no
+    query comes to it, and the other Pods report to it.
+    """
+    values = ("store=etcds://etcd:2379/cors", "admin.enabled=true", "admin.authSecret=who", "admin.storeSecret=writer")
+    parsed = [one for one in yaml.safe_load_all(render(*values)) if one]
+    for one in parsed:
+        kubernetes_validate.validate(one, version, strict=True)
+    named = {(one["kind"], one["metadata"]["name"]): one for one in parsed}
+    kinds = ("Deployment", "Service", "NetworkPolicy", "PersistentVolumeClaim")
+    deployment, service, network, claim = (named[kind, "cors-service-admin"] for kind in kinds)
+    spec, other = pod({"Deployment": deployment}), pod({"Deployment": named["Deployment", "cors-service"]})
+    [container], [service_container] = spec["containers"], other["containers"]
+    assert container["securityContext"] == service_container["securityContext"]
+    assert spec["securityContext"] == other["securityContext"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert network["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert not named["Service", "cors-service"]["spec"]["selector"].items() <= labels.items()
+    [port] = service["spec"]["ports"]
+    reports_to = parse_arguments(service_container["args"], "/absent")["report-to"]
+    assert reports_to == f"http://{service['metadata']['name']}:{port['port']}"
+    assert f"--host={service['metadata']['name']}" in container["args"]
+    arguments = parse_arguments(container["args"], "/absent")
+    assert arguments.keys() - {"policies"} <= {name.rstrip("=") for name in AdminOptions().longOpt}
+    [entry] = re.findall(r"^ENTRYPOINT (.*)$", (ROOT / "etc" / "Containerfile").read_text(), re.MULTILINE)
+    assert container["command"][0] == json.loads(entry)[0]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert Path(arguments["data"]).parent == Path(mounts["data"])
+    assert Path(arguments["auth"]).parent == Path(mounts["auth"])
+    assert arguments["store"].endswith(f"?credentials={mounts['store']}/store.toml")
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    assert volumes["data"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert {volumes["auth"]["secret"]["secretName"], volumes["store"]["secret"]["secretName"]} == {"who", "writer"}
+
+
+@needs_helm
 @pytest.mark.parametrize(
     "value",
     [
         "store=nats://db",
         "store=postgresql://u:p@db/cors",
+        "admin.enabled=true",
         "replica=3",
         "replicas=0",
         "policies.a\\.yaml=b",
