@@ -26,6 +26,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from cors_service.reader.good import GoodSet
+from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.sources import read_policies
 from tests.answering import free_port
 from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, Process, Service, ask, wait_for
 from tests.e2e.load.client import Connection
@@ -72,6 +75,7 @@ class Fleet:
     Attributes:
         healthy: What nothing is done to.
         troubled: What much is done to.
+        storeless: What can't reach its store.
         fired: The alerts that fired until now, each with its job.
     """
 
@@ -98,6 +102,7 @@ class Fleet:
         )
         self.troubled = self._start("troubled", POLICIES, "--max-connections", "8", *reports)
         self.other = self._start("other", WIDER)
+        self.storeless = self._start_without_its_store()
         self._port = free_port()
         stack.callback(Process(self._command(prometheus), directory).kill)
         self._in_thread(self._collect)
@@ -124,6 +129,17 @@ class Fleet:
         self._stack.callback(service.kill)
         return service
 
+    def _start_without_its_store(self) -> Service:
+        """Start a service with a snapshot, since nobody listens where its store should be."""
+        Snapshot(self._directory / "snapshot").save(
+            GoodSet.of(read_policies(self._write("kept", POLICIES)), time.time())
+        )
+        store = f"etcd://127.0.0.1:{free_port()}/cors"
+        options = ["--policies", store, "--snapshot", "snapshot", "--listen", ANY_PORT]
+        service = Service([*TWIST, *options], self._directory)
+        self._stack.callback(service.kill)
+        return service
+
     def _write(self, name: str, text: str) -> Path:
         path = self._directory / f"{name}.toml"
         (new := path.with_suffix(".new")).write_text(text)
@@ -137,6 +153,7 @@ class Fleet:
             "cors-service": [self.healthy.port, free_port()],
             "trouble": [self.troubled.port, self.other.port],
             "quiet": [self.other.port],
+            "stores": [self.storeless.port],
         }
         configuration = {
             "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
@@ -345,6 +362,8 @@ def test_nothing_fires_without_a_reason(fleet: Fleet) -> None:
         ("CorsServiceDown", "cors-service"),
         ("CorsReplicasDiffer", "trouble"),
         ("CorsLogLinesWait", "trouble"),
+        ("CorsStoreUnconfirmed", "stores"),
+        ("CorsPoliciesStale", "stores"),
     }
     wait_for(lambda: fired <= fleet.fired, "what is wrong from the beginning")
     assert fleet.fired == fired
@@ -423,6 +442,7 @@ ALERTS: dict[str, tuple[str, Callable[[Fleet], object]]] = {
     "CorsServiceDown": ("cors-service", nothing),
     "CorsReplicasDiffer": ("trouble", nothing),
     "CorsLogLinesWait": ("trouble", nothing),
+    "CorsStoreUnconfirmed": ("stores", nothing),
     "CorsLogLinesDropped": ("trouble", ask_from_many_origins),
     "CorsRefusalsJump": ("trouble", ask_from_a_new_origin),
     "CorsUndecided": ("trouble", ask_from_a_new_origin),
