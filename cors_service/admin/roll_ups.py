@@ -6,11 +6,11 @@ of decision, and for each minute a row for what came of it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from heapq import nlargest
 from pathlib import Path
 from typing import Any, Final
 from weakref import finalize
@@ -35,6 +35,8 @@ _HOURLY: Final = 10_000
 """Kinds of decisions in an hour."""
 _HOURS: Final = 4
 """Hours whose kinds are in memory."""
+_KINDS_LOOKED_AT: Final = 5000
+"""Kinds of refused decisions, those that were counted most, of which the origins are listed."""
 _OTHER: Final = 0
 """The number of the kind that stands for all that were not kept apart."""
 
@@ -55,6 +57,17 @@ CREATE TABLE traffic (minute INTEGER PRIMARY KEY, allowed INTEGER NOT NULL, pref
 INSERT INTO kind VALUES (0, NULL, NULL, NULL, 'full', '', '', NULL, '', NULL);
 PRAGMA application_id = 0x434F5252;
 PRAGMA user_version = 1;
+COMMIT;
+"""
+# What was refused, summed over all hours. Files of earlier programs lack it.
+_REFUSED: Final = """
+BEGIN EXCLUSIVE;
+CREATE TABLE refused (kind INTEGER PRIMARY KEY, count INTEGER NOT NULL, first INTEGER NOT NULL,
+    last TEXT NOT NULL);
+CREATE INDEX refused_count ON refused (count);
+CREATE INDEX kind_page ON kind (policy, origin);
+INSERT INTO refused SELECT decisions.kind, sum(count), min(hour), max(last)
+    FROM decisions JOIN kind ON number = decisions.kind WHERE allowed = 0 GROUP BY decisions.kind;
 COMMIT;
 """
 _MODE: Final = 0o600
@@ -205,6 +218,7 @@ class RollUps:
         try:
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
+                self._forget_refused(first - first % HOUR)
                 self._database.execute("DELETE FROM decisions WHERE hour < ?", (first - first % HOUR,))
                 self._database.execute("DELETE FROM traffic WHERE minute < ?", (first,))
                 self._database.execute("DELETE FROM batch WHERE at < ?", (int(now) - _BATCH_DAYS * DAY,))
@@ -212,6 +226,7 @@ class RollUps:
                     "DELETE FROM kind WHERE number != 0 AND number NOT IN (SELECT kind FROM decisions) RETURNING number"
                 )
                 numbers = {number for (number,) in rows}
+                self._database.execute("DELETE FROM refused WHERE kind NOT IN (SELECT number FROM kind)")
         except sqlite3.Error as error:
             raise CannotKeep(f"old decisions can't be deleted: {error}") from None
         self._kinds = {kind: number for kind, number in self._kinds.items() if number not in numbers}
@@ -289,39 +304,26 @@ class RollUps:
         )
         return [RefusedOrigin(*row) for row in rows]
 
-    def knocks(self, begin: int, end: int, most: int, wanted: Wanted = _everything) -> list[Knock]:
+    def knocks(self, most: int, wanted: Wanted = _everything) -> list[Knock]:
         """Give the origins that were refused most often, each at each policy.
 
         Args:
-            begin: Seconds since 1970, a whole hour.
-            end: The first second that is not asked about.
             most: How many to give at most.
             wanted: Says by the name of a policy whether its decisions are wanted.
         """
         self._database.create_function("wanted", 1, wanted)
-        given = {"begin": begin, "end": end, "all": wanted is _everything, "most": most}
-        found = self._database.execute(
-            "SELECT policy, origin, origins, sum(count) AS refusals, min(hour), max(last), "
-            "json_group_array(DISTINCT number) FROM decisions JOIN kind ON kind.number = decisions.kind "
-            "WHERE hour >= :begin AND hour < :end AND allowed = 0 "
-            "AND (:all OR decisions.kind IN (SELECT number FROM kind WHERE wanted(policy))) "
-            "GROUP BY policy, origin, origins ORDER BY refusals DESC, max(last) DESC LIMIT :most",
-            given,
-        ).fetchall()
-        numbers = {number: place for place, row in enumerate(found) for number in json.loads(row[-1])}
-        reasons: list[Counter[tuple[str, str]]] = [Counter() for _ in found]
         rows = self._database.execute(
-            "SELECT number, reason, method, sum(count) FROM decisions JOIN kind ON kind.number = decisions.kind "
-            "WHERE hour >= :begin AND hour < :end AND decisions.kind IN (SELECT value FROM json_each(:numbers)) "
-            "GROUP BY number",
-            {"begin": begin, "end": end, "numbers": json.dumps([*numbers])},
+            "WITH page AS (SELECT DISTINCT policy, origin, origins "
+            "FROM (SELECT kind FROM refused ORDER BY count DESC LIMIT :kinds) AS most "
+            "JOIN kind ON number = most.kind WHERE :all OR wanted(policy)) "
+            "SELECT page.*, reason, method, count, first, last FROM page JOIN kind ON kind.policy IS page.policy "
+            "AND kind.origin IS page.origin AND kind.origins = page.origins JOIN refused ON refused.kind = number",
+            {"kinds": _KINDS_LOOKED_AT, "all": wanted is _everything},
         )
-        for number, reason, method, count in rows:
-            reasons[numbers[number]][reason, method] += count
-        return [
-            Knock(policy, origin, origins, count, first, last, tuple(one for one, _ in counted.most_common()))
-            for (policy, origin, origins, count, first, last, _), counted in zip(found, reasons, strict=True)
-        ]
+        found: dict[tuple[str | None, str | None, str], list[tuple[str, str, int, int, str]]] = {}
+        for policy, origin, origins, *facts in rows:
+            found.setdefault((policy, origin, origins), []).append(tuple(facts))
+        return nlargest(most, (_knock(*page, counted) for page, counted in found.items()), key=lambda one: one.count)
 
     def instances(self, begin: int) -> list[str]:
         """Name the replicas of which there are batches since some time, in seconds since 1970."""
@@ -331,6 +333,7 @@ class RollUps:
     def _keep(self, lines: Sequence[Decisions | Others], now: float, added: list[tuple[_Kind, int]]) -> None:
         hours: dict[tuple[int, int], list[tuple[int, str]]] = {}
         minutes: dict[int, list[int]] = {}
+        refused: set[int] = set()
         for line in lines:
             at = int(seconds_of(line.begin))
             if not now - KEPT_DAYS * DAY <= at <= now + DAY:
@@ -339,6 +342,8 @@ class RollUps:
             number = self._number(line, self._known_of(hour), added)
             seen = line.seen if isinstance(line, Decisions) else line.end
             hours.setdefault((hour, number), []).append((line.count, seen))
+            if isinstance(line, Decisions) and line.allowed is False and number != _OTHER:
+                refused.add(number)
             counts = minutes.setdefault(at - at % MINUTE, [0, 0, 0, 0])
             counts[_place(line)] += line.count
         self._database.executemany(
@@ -353,11 +358,29 @@ class RollUps:
             ),
         )
         self._database.executemany(
+            "INSERT INTO refused VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count, "
+            "first = min(first, excluded.first), last = max(last, excluded.last)",
+            (
+                (number, sum(count for count, _ in counted), hour, max(seen for _, seen in counted))
+                for (hour, number), counted in hours.items()
+                if number in refused
+            ),
+        )
+        self._database.executemany(
             "INSERT INTO traffic VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "allowed = allowed + excluded.allowed, preflights = preflights + excluded.preflights, "
             "refused = refused + excluded.refused, other = other + excluded.other",
             ((minute, *counts) for minute, counts in minutes.items()),
         )
+
+    def _forget_refused(self, first: int) -> None:
+        """Take out of the sums what is deleted: the hours before one."""
+        rows = self._database.execute(
+            "SELECT :first, sum(count), kind FROM decisions WHERE hour < :first "
+            "AND kind IN (SELECT kind FROM refused) GROUP BY kind",
+            {"first": first},
+        ).fetchall()
+        self._database.executemany("UPDATE refused SET first = max(first, ?), count = count - ? WHERE kind = ?", rows)
 
     def _known_of(self, hour: int) -> set[int]:
         """The numbers of the kinds that an hour has already."""
@@ -450,6 +473,24 @@ def _place(line: Decisions | Others) -> int:
     return 1 if line.kind == "preflight" else 0
 
 
+def _knock(
+    policy: str | None, origin: str | None, origins: str, counted: Sequence[tuple[str, str, int, int, str]]
+) -> Knock:
+    """Sum what was refused of an origin by a policy."""
+    reasons: Counter[tuple[str, str]] = Counter()
+    for reason, method, count, _, _ in counted:
+        reasons[reason, method] += count
+    return Knock(
+        policy=policy,
+        origin=origin,
+        origins=origins,
+        count=reasons.total(),
+        first=min(first for *_, first, _ in counted),
+        last=max(last for *_, last in counted),
+        reasons=tuple(one for one, _ in reasons.most_common()),
+    )
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     """Open the file, or make it.
 
@@ -480,3 +521,5 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         database.executescript(_TABLES)
     elif (application, version) != (_APPLICATION, _VERSION):
         raise CannotKeep(f"{path} is not a file of this program, or was written by a later version")
+    if not database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'refused'").fetchone()[0]:
+        database.executescript(_REFUSED)

@@ -6,13 +6,14 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cors_service.admin import roll_ups
 from cors_service.admin.roll_ups import DAY, HOUR, CannotKeep, RollUps
 from cors_service.insights.findings import findings_of
-from cors_service.insights.lines import Decisions, read_line
+from cors_service.insights.lines import Decisions, instant_of, read_line
 from cors_service.insights.sums import Sums
 from cors_service.insights.timeline import Point
 from tests.insights.logs import BEGIN, REFUSED, active, asked, decided, preflight, written
@@ -189,3 +190,46 @@ def test_its_owner_alone_reads_it(tmp_path: Path) -> None:
     """Origins are nobody else's business."""
     RollUps(tmp_path / "decisions.db").close()
     assert (tmp_path / "decisions.db").stat().st_mode & 0o777 == 0o600
+
+
+def refusal(origin: str, count: int, at: int = 0, **facts: Any) -> bytes:
+    """Write a line about refused requests, some seconds behind the beginning."""
+    return written(at, origin=origin, count=count, **REFUSED, **facts)
+
+
+def knocks(kept: RollUps, most: int = 10) -> list[tuple[str | None, str | None, int, float]]:
+    """Give who knocked where, how often, and since how many hours behind the beginning."""
+    return [(one.policy, one.origin, one.count, (one.first - BEGIN) / HOUR) for one in kept.knocks(most)]
+
+
+def test_who_knocked(kept: RollUps) -> None:
+    """Refused origins are summed over all hours, methods, reasons and revisions, those first that were refused most."""
+    a, b = "https://a.example", "https://b.example"
+    kept.take("x", "1", [refusal(a, 3), refusal(b, 4), refusal(a, 1, policy="other"), written(origin=a)], NOW)
+    kept.take("y", "1", [refusal(a, 2, 5 * HOUR, method="PUT"), refusal(a, 1, revision="r2")], NOW)
+    assert knocks(kept) == [("app", a, 6, 0), ("app", b, 4, 0), ("other", a, 1, 0)]
+    [first] = kept.knocks(1)
+    assert first.last == instant_of(BEGIN + 5 * HOUR + 9)
+    assert first.reasons == (("origin-not-allowed", "GET"), ("origin-not-allowed", "PUT"))
+    assert [one.policy for one in kept.knocks(10, lambda policy: policy == "other")] == ["other"]
+
+
+def test_who_knocked_long_ago(kept: RollUps) -> None:
+    """What is deleted counts no longer."""
+    kept.take("x", "1", [refusal("https://a.example", 3), refusal("https://a.example", 2, 5 * HOUR)], NOW)
+    kept.take("x", "2", [refusal("https://b.example", 9)], NOW)
+    kept.forget(BEGIN + 90 * DAY + 2 * HOUR)
+    assert knocks(kept) == [("app", "https://a.example", 2, 2)]
+    kept.forget(BEGIN + 100 * DAY)
+    assert knocks(kept) == []
+
+
+def test_a_file_of_an_earlier_program(tmp_path: Path) -> None:
+    """A file that does not have the sums yet gets them when it is opened."""
+    path = tmp_path / "decisions.db"
+    before = RollUps(path)
+    before.take("x", "1", [refusal("https://a.example", 3), refusal("https://a.example", 2, 5 * HOUR)], NOW)
+    before.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("DROP TABLE refused; DROP INDEX kind_page;")
+    assert knocks(RollUps(path)) == [("app", "https://a.example", 5, 0)]
