@@ -15,19 +15,20 @@ from cors_service.access.callers import Caller
 from cors_service.admin.definitions import checked_reason, visible
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import parameters, request_id
-from cors_service.admin.making import Made, needs_second
+from cors_service.admin.making import Made, Order, make_change, needs_second
 from cors_service.console.asking import ask
-from cors_service.console.checking import Mistaken, Overtaken, Typed, carry_out_typed, failing_tests
+from cors_service.console.checking import Checked, Mistaken, Typed
+from cors_service.console.console import Console
 from cors_service.console.explained import answered, asked
-from cors_service.console.findings import FINDINGS, draw_gutter, draw_made, draw_mistakes
-from cors_service.console.overtaking import Theirs, draw_theirs, read_theirs
+from cors_service.console.findings import FINDINGS, draw_checked, draw_gutter, draw_mistakes
+from cors_service.console.overtaking import Overtaken, Theirs, draw_theirs, read_theirs
 from cors_service.console.page import Page, fields, see_other
 from cors_service.console.parts import name as shown_name
 from cors_service.console.parts import notice, post_form
 from cors_service.console.progress import ProgressPage
 from cors_service.console.proposing import ProposalPage, draw_waiting, waiting_for
 from cors_service.console.question import FIELDS, InvalidQuestion, Question
-from cors_service.console.sheet import LONGEST, TEMPLATE, keys_with, sheet_of
+from cors_service.console.sheet import LONGEST, TEMPLATE, keys_with, overtaken, sheet_of
 from cors_service.grammar.mistakes import shown
 from cors_service.ledger.entry import LONGEST_REASON, Key, Kind
 from cors_service.ledger.kept import Kept
@@ -109,7 +110,11 @@ class ChangePage(Page):
         async def make() -> Answer:
             try:
                 check_typed(typed, publishes=publishes)
-                made = await carry_out_typed(self.desk, caller, request_id(request), typed, is_dry=not publishes)
+                checked = await check(self.console, caller, typed)
+                if not publishes or not checked.changes:
+                    findings = draw_check(caller, checked)
+                    return self._editor(request, caller, Draft(typed=typed, findings=findings))
+                made = await publish(self.desk, caller, request_id(request), typed, checked)
             except Mistaken as mistaken:
                 return self._editor(request, caller, mistaken_draft(typed, mistaken, 422))
             except Overtaken as overtaken:
@@ -120,10 +125,8 @@ class ChangePage(Page):
                 return self._not_done(request, caller, typed, problem)
             if made.proposal is not None:
                 return see_other(f"{PATH}/proposals/{made.proposal.id}")
-            if made.signed is not None:
-                return see_other(f"{PATH}/{made.signed.entry.seq}")
-            findings = await draw_check(self.desk, caller, made)
-            return self._editor(request, caller, Draft(typed=typed, findings=findings))
+            # Somebody else may have changed it to just this.
+            return see_other(PATH if made.signed is None else f"{PATH}/{made.signed.entry.seq}")
 
         return self.later(make)
 
@@ -203,8 +206,7 @@ class CheckPage(Page):
             marked: tuple[int, ...] = ()
             try:
                 check_typed(typed, publishes=False)
-                made = await carry_out_typed(self.desk, caller, request_id(request), typed, is_dry=True)
-                findings = await draw_check(self.desk, caller, made)
+                findings = draw_check(caller, await check(self.console, caller, typed))
             except Mistaken as mistaken:
                 draft = mistaken_draft(typed, mistaken)
                 findings, marked = draft.findings, draft.marked
@@ -239,11 +241,44 @@ def mistaken_draft(typed: Typed, mistaken: Mistaken, status: int = 200) -> Draft
     return Draft(typed=typed, findings=draw_mistakes(mistaken, typed.text), marked=marked, status=status)
 
 
-async def draw_check(desk: Desk, caller: Caller, made: Made) -> h.Node:
-    """Draw what a change would do, with the tests that would fail."""
-    after = made.plan.policy_set
-    failures = await desk.changes.aside(lambda: failing_tests(desk, made.before.policy_set, after))
-    return draw_made(made, failures, needs_second=needs_second(caller, made.comparison))
+async def check(console: Console, caller: Caller, typed: Typed) -> Checked:
+    """Say what would become of what was typed.
+
+    Raises:
+        Mistaken: The policies would have mistakes.
+        Problem: The caller may not change that, or nobody can now.
+    """
+    store = console.desk.changes.store
+    return await ask(console.desk, lambda kept: console.checks.typed(store, kept, caller, typed))
+
+
+async def publish(desk: Desk, caller: Caller, request_id: str, typed: Typed, checked: Checked) -> Made:
+    """Make the change, or propose it where somebody else has to approve it.
+
+    Raises:
+        Overtaken: Somebody else has changed the same meanwhile.
+        Problem: It can't be done.
+    """
+
+    def condition(kept: Kept) -> None:
+        keys = overtaken(typed.before, checked.edits, kept)
+        if keys:
+            raise Overtaken(keys)
+
+    order = Order(
+        caller=caller,
+        request_id=request_id,
+        reason=typed.reason,
+        edits=lambda _: checked.edits,
+        condition=condition,
+        place=lambda _: None,
+    )
+    return await make_change(desk, order)
+
+
+def draw_check(caller: Caller, checked: Checked) -> h.Node:
+    """Draw what a change would do."""
+    return draw_checked(checked, needs_second=needs_second(caller, checked.comparison))
 
 
 def draw_editor(draft: Draft, *, may_publish: str) -> h.Node:

@@ -1,23 +1,25 @@
-"""Checks what somebody has typed, and makes the change: mistakes at their lines, what widens, tests that would fail."""
+"""Checks what somebody types: mistakes at their lines, what would become wider or narrower, tests that would fail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from cors_service.access.callers import Caller
-from cors_service.admin.desk import Desk
-from cors_service.admin.endpoint import DetailedProblem
-from cors_service.admin.making import Made, Order, make_change
-from cors_service.console.sheet import NAME, overtaken, read_sheet, sets_used
+from cors_service.admin.compiled import Compiled
+from cors_service.admin.making import check_scope
+from cors_service.algebra import Comparison, compare
+from cors_service.console.sheet import placed, read_sheet, sets_used
 from cors_service.decision import ActivePolicies
-from cors_service.grammar.lines import toml_lines
-from cors_service.grammar.mistakes import Path
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.ledger.chain import differences
+from cors_service.ledger.definitions import NOTHING, Definitions
 from cors_service.ledger.edits import Edit
-from cors_service.ledger.entry import Key
-from cors_service.ledger.kept import Kept, StoreUnavailable
+from cors_service.ledger.entry import Touched
+from cors_service.ledger.interfaces import IChangeStore
+from cors_service.ledger.kept import Kept, StoreIsWrong, StoreUnavailable
 from cors_service.policy import PolicySet
 from cors_service.suites.mistakes import InvalidSuite
 from cors_service.suites.reading import SuiteDraft
@@ -25,7 +27,6 @@ from cors_service.suites.running import Failure, run
 
 MOST_FAILURES: Final = 50
 """Failed requests of suites that are listed."""
-_MISTAKEN: Final = frozenset({"invalid-policies"})
 
 
 class Typed(Struct, frozen=True, kw_only=True):
@@ -42,24 +43,6 @@ class Typed(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Mistake(Struct, frozen=True):
-    """A mistake of a document.
-
-    Attributes:
-        line: Its line; None if it is about another document, or about none.
-        where: Its place, as people write it.
-        message: What is wrong.
-        hint: What to write instead; empty if nobody knows.
-        code: The code of the reason.
-    """
-
-    line: int | None
-    where: str
-    message: str
-    hint: str
-    code: str
-
-
 class Mistaken(Exception):
     """A document has mistakes.
 
@@ -68,22 +51,10 @@ class Mistaken(Exception):
         more: How many there are beside.
     """
 
-    def __init__(self, mistakes: Sequence[Mistake], more: int) -> None:
+    def __init__(self, mistakes: Sequence[PolicyError], more: int) -> None:
         super().__init__("The document has mistakes.")
         self.mistakes = mistakes
         self.more = more
-
-
-class Overtaken(Exception):
-    """Somebody else has changed the same definitions meanwhile.
-
-    Attributes:
-        keys: These definitions.
-    """
-
-    def __init__(self, keys: Sequence[Key]) -> None:
-        super().__init__("Somebody else has changed it meanwhile.")
-        self.keys = keys
 
 
 class FailedTest(Struct, frozen=True):
@@ -102,76 +73,108 @@ class FailedTest(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-async def carry_out_typed(desk: Desk, caller: Caller, request_id: str, typed: Typed, *, is_dry: bool = False) -> Made:
-    """Make the change that somebody has typed.
+class Checked(Struct, frozen=True, kw_only=True):
+    """What a change would do.
 
-    Args:
-        desk: What resources share.
-        caller: Who wants it.
-        request_id: Names the request.
-        typed: What was typed.
-        is_dry: Whether only to say what would be.
-
-    Raises:
-        Mistaken: The policies would have mistakes.
-        Overtaken: Somebody else has changed the same meanwhile.
-        Problem: It can't be done.
+    Attributes:
+        edits: What it writes and removes.
+        changes: What that does to definitions.
+        comparison: What it lets through and keeps back.
+        failures: The tests that would fail.
     """
-    paths: list[Path] = []
 
-    def place(path: Path) -> None:
-        # Of a mistake that the rest of the policies shows, the problem tells only where in which document it is.
-        paths.append(path)
-
-    def edits(kept: Kept) -> Sequence[Edit]:
-        others = desk.changes.store.bodies(sets_used(typed.text))
-        return read_sheet(typed.text, typed.before, kept, others)
-
-    def condition(kept: Kept) -> None:
-        keys = [] if is_dry else overtaken(typed.before, kept)
-        if keys:
-            raise Overtaken(keys)
-
-    order = Order(
-        caller=caller,
-        request_id=request_id,
-        reason=typed.reason,
-        edits=edits,
-        condition=condition,
-        place=place,
-        is_dry=is_dry,
-    )
-    try:
-        return await make_change(desk, order)
-    except DetailedProblem as problem:
-        if problem.code not in _MISTAKEN:
-            raise
-        more = problem.members["more"]
-        assert isinstance(more, int)
-        raise Mistaken(_placed(problem.members["mistakes"], paths, typed.text), more) from None
+    edits: Sequence[Edit]
+    changes: Sequence[Touched]
+    comparison: Comparison
+    failures: Sequence[FailedTest]
 
 
-def failing_tests(desk: Desk, before: PolicySet, after: PolicySet) -> list[FailedTest]:
-    """Run the suites of the store, and name the tests that a change would let fail; blocks.
+class Checks:
+    """Checks one text after the other, without reading all policies again. One thread at a time uses it."""
 
-    Args:
-        desk: What resources share.
-        before: The policies before the change; what fails by these is not named.
-        after: Those behind it.
-    """
-    store = desk.changes.store
-    try:
-        suites = store.suites()
-    except StoreUnavailable:
-        return []
-    if not suites:
-        return []
-    old = set(_failures(suites, before))
-    return [one for one in _failures(suites, after) if one not in old][:MOST_FAILURES]
+    def __init__(self) -> None:
+        self._definitions: Definitions | None = None
+        self._now, self._then = Compiled(), Compiled()
+
+    def read(self, store: IChangeStore, kept: Kept) -> Definitions:
+        """Read what is there; of what was read before, only what has changed.
+
+        Args:
+            store: Where it is.
+            kept: What it holds.
+        """
+        known = self._definitions
+        if known is None:
+            # Nothing at all would be a mistake.
+            self._definitions = known = Definitions.of(store.bodies(kept.digests)) if kept.digests else NOTHING
+        elif known.digests != kept.digests:
+            keys = known.digests.keys() | kept.digests.keys()
+            changed = [key for key in keys if known.digests.get(key) != kept.digests.get(key)]
+            bodies = store.bodies(changed)
+            self._definitions = known = known.changed({key: bodies.get(key) for key in changed})
+        return known
+
+    def typed(self, store: IChangeStore, kept: Kept, caller: Caller, typed: Typed) -> Checked:
+        """Say what somebody has typed would do; blocks.
+
+        Args:
+            store: The store.
+            kept: What it holds.
+            caller: Who wants it.
+            typed: What was typed.
+
+        Raises:
+            Mistaken: The policies would have mistakes.
+            Problem: The caller may not change that.
+            StoreIsWrong: Somebody else has to mend something first.
+        """
+        try:
+            edits = read_sheet(typed.text, typed.before, kept, store.bodies(sets_used(typed.text)))
+            return self.edited(store, kept, caller, edits)
+        except InvalidPolicies as invalid:
+            raise Mistaken(placed(invalid.mistakes, typed.text), invalid.more) from None
+
+    def edited(self, store: IChangeStore, kept: Kept, caller: Caller, edits: Sequence[Edit]) -> Checked:
+        """Say what edits would do; blocks.
+
+        Args:
+            store: The store.
+            kept: What it holds.
+            caller: Who wants them.
+            edits: What to write and to remove.
+
+        Raises:
+            InvalidPolicies: The policies would have mistakes.
+            Problem: The caller may not change that.
+            StoreIsWrong: Somebody else has to mend something first.
+        """
+        if kept.mistakes is not None:
+            raise StoreIsWrong(kept.mistakes)
+        before = self.read(store, kept)
+        after = before.changed({edit.key: edit.body for edit in edits}) if edits else before
+        comparison = compare(before.policy_set, after.policy_set)
+        check_scope(caller, before.policy_set, after.policy_set, comparison)
+        keys = [edit.key for edit in edits]
+        changes = differences(
+            {key: before.digests[key] for key in keys if key in before.digests},
+            {key: after.digests[key] for key in keys if key in after.digests},
+        )
+        failures = self._failing(store, before.policy_set, after.policy_set) if changes else []
+        return Checked(edits=edits, changes=changes, comparison=comparison, failures=failures)
+
+    def _failing(self, store: IChangeStore, before: PolicySet, after: PolicySet) -> list[FailedTest]:
+        """Run the suites of the store, and name the tests that a change would let fail, and that pass now."""
+        try:
+            suites = store.suites()
+        except StoreUnavailable:
+            return []
+        if not suites:
+            return []
+        old = set(_failures(suites, self._now.of(before)))
+        return [one for one in _failures(suites, self._then.of(after)) if one not in old][:MOST_FAILURES]
 
 
-def _failures(suites: Sequence[tuple[str, str]], policy_set: PolicySet) -> list[FailedTest]:
-    active = ActivePolicies(policy_set)
+def _failures(suites: Sequence[tuple[str, str]], active: ActivePolicies) -> list[FailedTest]:
     found: list[FailedTest] = []
     for name, text in suites:
         try:
@@ -187,19 +190,3 @@ def _failures(suites: Sequence[tuple[str, str]], policy_set: PolicySet) -> list[
 
 def _failed(suite: str, case: str, failure: Failure) -> FailedTest:
     return FailedTest(suite, case, failure.exchange.page.in_words(), failure.problems)
-
-
-def _placed(told: Any, paths: Sequence[Path], text: str) -> list[Mistake]:
-    elsewhere = {path for one, path in zip(told, paths, strict=True) if one["file"] != NAME and path}
-    lines = toml_lines(text, elsewhere) if elsewhere else {}
-    mistakes = [
-        Mistake(
-            line=one["line"] if one["file"] == NAME else lines.get(path) or None,
-            where=one["path"],
-            message=one["message"],
-            hint=one["hint"],
-            code=one["code"],
-        )
-        for one, path in zip(told, paths, strict=True)
-    ]
-    return sorted(mistakes, key=lambda one: one.line or 0)

@@ -11,6 +11,7 @@ from cors_service.admin.desk import Desk
 from cors_service.admin.insights import KeptDecisions
 from cors_service.console.attempts import Attempts
 from cors_service.console.changes import Recent
+from cors_service.console.checking import Checks
 from cors_service.console.explained import Seen
 from cors_service.console.ignored import IgnoredOrigins
 from cors_service.console.proxies import NO_PROXY, SignInProxy
@@ -39,6 +40,7 @@ class Console(Struct, kw_only=True):
         attempts: Who tries to sign in too often.
         ignored: Origins that nobody wants to see in the inbox.
         seen: The policies that people may see, ready to decide.
+        checks: Checks what people type.
         proxy: Who may say that a person is signed in.
         recent: The newest changes.
         sections: The links that every page has.
@@ -50,6 +52,7 @@ class Console(Struct, kw_only=True):
     attempts: Attempts
     ignored: IgnoredOrigins
     seen: Seen = field(default_factory=Seen)
+    checks: Checks = field(default_factory=Checks)
     proxy: SignInProxy = NO_PROXY
     recent: Recent = field(default_factory=Recent)
     sections: Sequence[Section] = ()

@@ -7,11 +7,10 @@ from typing import Final
 
 import htpy as h
 
-from cors_service.admin.making import Made
-from cors_service.console.checking import FailedTest, Mistake, Mistaken
+from cors_service.console.checking import Checked, FailedTest, Mistaken
 from cors_service.console.comparing import draw_comparison
 from cors_service.console.parts import counted, notice, plain
-from cors_service.grammar.mistakes import cut
+from cors_service.grammar.mistakes import PolicyError, cut
 from cors_service.ledger.entry import Touched
 
 MOST_SHOWN: Final = 50
@@ -34,7 +33,7 @@ def draw_mistakes(mistaken: Mistaken, text: str) -> h.Node:
     ]
 
 
-def _mistake(one: Mistake, lines: Sequence[str]) -> h.Node:
+def _mistake(one: PolicyError, lines: Sequence[str]) -> h.Node:
     at = None if one.line is None or one.line > len(lines) else lines[one.line - 1]
     return h.li[
         h.span(".line")[f"Line {one.line}" if one.line else plain(one.where) or "The document"],
@@ -60,21 +59,20 @@ def draw_gutter(text: str, lines: Iterable[int], *, is_swapped: bool = False) ->
     return h.pre(swap, id=GUTTER, class_="gutter", aria_hidden="true")[([one, "\n"] for one in drawn)]
 
 
-def draw_made(made: Made, failures: Sequence[FailedTest], *, needs_second: bool) -> h.Node:
+def draw_checked(checked: Checked, *, needs_second: bool) -> h.Node:
     """Draw what a change would do.
 
     Args:
-        made: The change, which was not made.
-        failures: The tests that would fail.
+        checked: What it would do.
         needs_second: Whether somebody else would have to approve it.
     """
-    if not made.plan.changes:
+    if not checked.changes:
         return notice("plain", "Nothing changes: the policies say this already.")
     return [
-        h.p[f"It would change {changes_in_words(made.plan.changes)}."],
+        h.p[f"It would change {changes_in_words(checked.changes)}."],
         needs_second and notice("warn", "Somebody else has to approve this: publishing proposes it."),
-        draw_failures(failures),
-        draw_comparison(made.comparison),
+        draw_failures(checked.failures),
+        draw_comparison(checked.comparison),
     ]
 
 

@@ -10,7 +10,7 @@ import htpy as h
 
 from cors_service.access.callers import Caller
 from cors_service.admin.endpoint import parameters
-from cors_service.admin.roll_ups import DAY, HOUR, KEPT_DAYS
+from cors_service.admin.roll_ups import KEPT_DAYS
 from cors_service.console.asking import ask
 from cors_service.console.ignored import Ignored, Knocker
 from cors_service.console.knocks import Knocking, callers_of
@@ -43,11 +43,9 @@ class InboxPage(Page):
         """List who knocked."""
         shows_ignored = "ignored" in parameters(request, "ignored")
         wanted = {} if caller.policies is None else {"wanted": lambda name: name is not None and caller.may_touch(name)}
-        end = int(self.desk.clock.seconds()) // HOUR * HOUR + HOUR
-        begin = end - KEPT_DAYS * DAY
 
         async def make() -> Answer:
-            knocks = await self.console.decisions.look(lambda file: file.knocks(begin, end, _MOST_LOOKED_AT, **wanted))
+            knocks = await self.console.decisions.look(lambda file: file.knocks(_MOST_LOOKED_AT, **wanted))
             found = await ask(
                 self.desk,
                 lambda kept: callers_of(knocks, self.console.seen.by(caller, kept), self.console.ignored, MOST_SHOWN),
@@ -56,7 +54,7 @@ class InboxPage(Page):
             return self.draw(
                 request,
                 "Inbox",
-                h.p["Pages that asked for something in the last 90 days, and may not have it."],
+                h.p[f"Pages that asked for something in the last {KEPT_DAYS} days, and may not have it."],
                 draw_knocking(found, may_write=may_write),
                 self._draw_ignored(caller, may_write=may_write, is_open=shows_ignored),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -46,7 +47,8 @@ def callers_of(
         ignored: What nobody wants to see.
         most: How many to give at most.
     """
-    wanted = [one for one in knocks if (one.policy, one.origin) not in ignored and not _is_let_in(one, active)][:most]
+    left = (one for one in knocks if (one.policy, one.origin) not in ignored and not _is_let_in(one, active))
+    wanted = list(islice(left, most))
     owners = likely_owners({_page(one) for one in wanted}, active.policy_set)
     return [_caller(one, owners[_page(one)], active) for one in wanted]
 

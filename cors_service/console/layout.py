@@ -31,7 +31,15 @@ HEADERS: Final = {
 MEDIA_TYPE: Final = "text/html; charset=utf-8"
 
 # Neither styles of its own nor code in attributes: the policy of the page allows none.
-_HTMX: Final = json.dumps({"includeIndicatorStyles": False, "allowEval": False, "historyCacheSize": 0})
+_HTMX: Final = json.dumps(
+    {
+        "includeIndicatorStyles": False,
+        "allowEval": False,
+        "historyCacheSize": 0,
+        # A part that says what went wrong is shown, too.
+        "responseHandling": [{"code": "204", "swap": False}, {"code": "...", "swap": True}],
+    }
+)
 
 
 class Frame(Struct, frozen=True, kw_only=True):

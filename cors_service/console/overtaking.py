@@ -23,6 +23,18 @@ _LONGEST_MERGED: Final = 32 * 1024
 """Characters of a document that is offered beside the one that was typed."""
 
 
+class Overtaken(Exception):
+    """Somebody else has changed the same definitions meanwhile.
+
+    Attributes:
+        keys: These definitions.
+    """
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        super().__init__("Somebody else has changed it meanwhile.")
+        self.keys = keys
+
+
 class Theirs(Struct, frozen=True, kw_only=True):
     """What others have made of a document.
 

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Final
 import htpy as h
 
 from cors_service.access.callers import Caller
-from cors_service.admin.approving import approval, check_approver, found, is_own, may_see
+from cors_service.admin.approving import approval, check_approver, found, is_outdated, is_own, may_see
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import parameters, request_id
-from cors_service.admin.making import Made, make_change
+from cors_service.admin.making import make_change
 from cors_service.admin.proposals import Proposal
 from cors_service.console.asking import ask
-from cors_service.console.checking import failing_tests
+from cors_service.console.checking import Checked
 from cors_service.console.comparing import draw_comparison
 from cors_service.console.console import Console
 from cors_service.console.drawing import patch_lines
@@ -24,6 +24,7 @@ from cors_service.console.parts import instant, notice, plain, post_form
 from cors_service.console.parts import name as shown_name
 from cors_service.console.sheet import sheet_of
 from cors_service.explain.patch import patch_of
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.kept import Kept
 from cors_service.web.answer import Answer
 from cors_service.web.later import Later
@@ -98,12 +99,10 @@ class ProposalPage(Page):
     async def _drawn(
         self, request: AnyRequest, caller: Caller, proposal: Proposal, problem: Problem | None = None
     ) -> Answer:
-        made: Made | None = None
         try:
-            order = approval(self.desk, proposal, caller, request_id(request), is_dry=True)
-            made = await make_change(self.desk, order)
+            checked = await ask(self.desk, lambda kept: self._checked(kept, caller, proposal))
         except Problem as found_now:
-            problem = problem or found_now
+            checked, problem = None, problem or found_now
         patch = await ask(self.desk, lambda kept: _patch(self.desk, kept, proposal))
         return self.draw(
             request,
@@ -113,13 +112,24 @@ class ProposalPage(Page):
             draw_deciding(self.desk, caller, proposal),
             h.h2["The document"],
             patch_lines(patch),
-            _told(proposal) if made is None else await self._effect(made),
+            _told(proposal)
+            if checked is None
+            else [draw_failures(checked.failures), draw_comparison(checked.comparison)],
         )
 
-    async def _effect(self, made: Made) -> h.Node:
-        before, after = made.before.policy_set, made.plan.policy_set
-        failures = await self.desk.changes.aside(lambda: failing_tests(self.desk, before, after))
-        return [draw_failures(failures), draw_comparison(made.comparison)]
+    def _checked(self, kept: Kept, caller: Caller, proposal: Proposal) -> Checked:
+        """Say what it would do now; blocks.
+
+        Raises:
+            Problem: It can't be done any more.
+        """
+        if is_outdated(proposal, kept):
+            raise Problem(412, "outdated", "The policies have changed since this was proposed: propose it anew.")
+        try:
+            return self.console.checks.edited(self.desk.changes.store, kept, caller, proposal.edits)
+        except InvalidPolicies as invalid:
+            detail = f"The policies would have mistakes by now: {invalid.mistakes[0]}"
+            raise Problem(422, "invalid-policies", detail) from None
 
 
 def waiting_for(desk: Desk, caller: Caller) -> list[Proposal]:

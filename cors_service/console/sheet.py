@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
 
@@ -119,9 +119,17 @@ def placed(mistakes: Sequence[PolicyError], text: str) -> list[PolicyError]:
     return sorted(mistakes, key=lambda one: one.line or 0)
 
 
-def overtaken(before: str, kept: Kept) -> list[Key]:
-    """What somebody else has changed since a document was sent to be edited."""
-    return sorted(key for key, digest in digests_in(before).items() if kept.digests.get(key) != digest)
+def overtaken(before: str, edits: Iterable[Edit], kept: Kept) -> list[Key]:
+    """What somebody else has changed since a document was sent to be edited, or has made what edits would make.
+
+    Args:
+        before: The document as it was sent.
+        edits: What has become of it.
+        kept: What is there.
+    """
+    base = digests_in(before)
+    keys = {*base, *(edit.key for edit in edits)}
+    return sorted(key for key in keys if kept.digests.get(key) != base.get(key))
 
 
 def merged(before: str, mine: str, theirs: str) -> str | None:

@@ -109,11 +109,12 @@ def test_an_unused_set_counts_by_all_policies() -> None:
 
 def test_overtaken() -> None:
     """It is known which definitions somebody else has changed since the document was sent."""
-    assert overtaken(BEFORE, KEPT) == []
+    assert overtaken(BEFORE, [], KEPT) == []
+    assert overtaken(BEFORE, [Edit(TEAM, [])], KEPT) == [TEAM]
     other = {**DOCUMENT, "origin_sets": {**DOCUMENT["origin_sets"], "partners": ["https://c.example"]}}
-    assert overtaken(BEFORE, kept_of(other)) == [PARTNERS]
+    assert overtaken(BEFORE, [], kept_of(other)) == [PARTNERS]
     gone = {"version": 1, "policies": {"pay": {"origins": ["*"]}}}
-    assert overtaken(BEFORE, kept_of(gone)) == [PARTNERS, SHOP_KEY]
+    assert overtaken(BEFORE, [], kept_of(gone)) == [PARTNERS, SHOP_KEY]
 
 
 LINES = st.lists(st.sampled_from("abc"), max_size=8).map(lambda lines: "".join(f"{line}\n" for line in lines))

@@ -41,7 +41,7 @@ def fleet(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def contexts(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+def contexts(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     """Give a function that makes a browser without cookies.
 
     An error of a script, or what the policy of content security keeps from being done, fails the test.
@@ -49,8 +49,8 @@ def contexts(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
     wrong: list[str] = []
     with ExitStack() as stack:
 
-        def fresh() -> BrowserContext:
-            context = browser.new_context()
+        def fresh(*, has_scripts: bool = True) -> BrowserContext:
+            context = browser.new_context(java_script_enabled=has_scripts)
             stack.callback(context.close)
             context.set_default_timeout(PATIENCE)
             context.on("weberror", lambda error: wrong.append(str(error.error)))
@@ -62,15 +62,21 @@ def contexts(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 @pytest.fixture
-def sign_in(contexts: Callable[[], BrowserContext], fleet: Fleet) -> SignIn:
+def sign_in(contexts: Callable[..., BrowserContext], fleet: Fleet) -> SignIn:
     """Give a function that signs somebody in by their name, and gives their page."""
+    return lambda name: signed_in(contexts().new_page(), fleet, name)
 
-    def signed_in(name: str) -> Page:
-        page = contexts().new_page()
-        page.goto(fleet.url)
-        page.get_by_label("Token").fill(f"token-of-{name}")
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("heading", name="Overview", exact=True).wait_for()
-        return page
 
-    return signed_in
+@pytest.fixture
+def plain(contexts: Callable[..., BrowserContext], fleet: Fleet) -> SignIn:
+    """Give a function that does the same in a browser without scripts."""
+    return lambda name: signed_in(contexts(has_scripts=False).new_page(), fleet, name)
+
+
+def signed_in(page: Page, fleet: Fleet, name: str) -> Page:
+    """Sign somebody in by their name."""
+    page.goto(fleet.url)
+    page.get_by_label("Token").fill(f"token-of-{name}")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Overview", exact=True).wait_for()
+    return page

@@ -209,19 +209,22 @@ def test_an_origin_that_knocked(sign_in: SignIn, fleet: Fleet) -> None:
     assert "https://new.example.com" in str(fleet.api("GET", "policies/knocked"))
 
 
-def test_a_session_ends(sign_in: SignIn) -> None:
+def test_a_session_ends(sign_in: SignIn, fleet: Fleet) -> None:
     """When a session ends in the middle of an edit, signing in again brings back all that was typed."""
     page = sign_in("anna")
     open_policy(page, "session")
     replace(page, "max_age = 600", "max_age = 60  # typed before the session ended")
     expect(page.locator("#findings")).to_contain_text("It would change policy session")
     page.context.clear_cookies()
+    replace(page, "max_age = 60 ", "max_age = 61 ")
+    expect(page.locator("#findings")).to_contain_text("Your session has ended")
     publish(page, "Faster")
     page.get_by_label("Token").fill("token-of-anna")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name=re.compile("Send it|Publish")).first.click()
     seq_of(page)
     expect(page.locator("#published")).to_contain_text("Faster")
+    assert fleet.api("GET", "policies/session")["max_age"] == 61
 
 
 def test_two_editors(sign_in: SignIn, fleet: Fleet) -> None:
@@ -267,3 +270,37 @@ def test_the_store_is_down(sign_in: SignIn, fleet: Fleet) -> None:
     page.get_by_role("button", name="Publish", exact=True).click()
     seq_of(page)
     assert fleet.api("GET", "policies/down")["max_age"] == 6
+
+
+def test_without_scripts(plain: SignIn) -> None:
+    """Without scripts, a question is asked and answered, and a change is checked and published by buttons."""
+    page = plain("anna")
+    page.get_by_role("navigation").get_by_role("link", name="Playground").click()
+    page.get_by_label("The page that asks").fill("https://new.example.com")
+    page.get_by_label("The URL that it asks for").fill("https://blocked.example.com/orders/7")
+    page.get_by_role("button", name="What does the browser do?").click()
+    expect(page.locator("#verdict")).to_contain_text("It is blocked")
+    page.get_by_role("link", name="Carry this into a change").click()
+    expect(page.get_by_label("The document, in TOML")).to_have_value(re.compile("https://new.example.com"))
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#findings")).to_contain_text("wider")
+    publish(page, "By hand")
+    seq_of(page)
+    expect(page.locator("#published")).to_contain_text("By hand")
+
+
+def test_a_slow_network(sign_in: SignIn) -> None:
+    """Over a slow network, what is shown in the end is about what was typed last."""
+    page = sign_in("anna")
+    open_policy(page, "mistakes")
+    tools = page.context.new_cdp_session(page)
+    tools.send("Network.enable")
+    slow = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 20_000}
+    tools.send("Network.emulateNetworkConditions", slow)
+    replace(page, "credentials = true", "credentals = true")
+    expect(page.locator("#findings")).to_contain_text("Did you mean credentials?")
+    with page.expect_request("**/change/check"):
+        replace(page, "credentals = true", "creds = true")
+    replace(page, "creds = true", "credentials = true")
+    expect(page.locator("#findings")).to_have_text("Nothing changes: the policies say this already.")
+    expect(page.locator("#gutter mark")).to_have_count(0)
