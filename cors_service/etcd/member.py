@@ -150,7 +150,8 @@ class Member:
             is_good = True
             raise
         finally:
-            if is_good:
+            # Whoever answers may close it behind that.
+            if is_good and connection.sock is not None:
                 self._kept = connection
             else:
                 connection.close()

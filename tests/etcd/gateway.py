@@ -34,6 +34,7 @@ class Gateway(ThreadingHTTPServer):
         password: What users sign in with; None if nobody has to.
         token: What it gives to those.
         asked: The paths that it was asked for.
+        closes: Whether it closes each connection behind an answer, as some proxies do.
     """
 
     daemon_threads = True
@@ -45,6 +46,7 @@ class Gateway(ThreadingHTTPServer):
         self.password: str | None = None
         self.token = "token-1"
         self.asked: list[str] = []
+        self.closes = False
         self.changed = Condition()
         self.is_open = True
         self._history: dict[bytes, list[tuple[int, bytes | None]]] = {}
@@ -190,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
         data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
+        if self.server.closes:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data)
 

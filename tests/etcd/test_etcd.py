@@ -143,6 +143,15 @@ def test_the_next_endpoint(etcd: Gateway, source: EtcdSource) -> None:
         both.close()
 
 
+def test_connections(etcd: Gateway, source: EtcdSource) -> None:
+    """It does not matter whether connections are kept or closed, nor when."""
+    head = source.everything().head
+    for closes in (True, True, False, False):
+        etcd.closes = closes
+        assert source.head() == head
+        assert source.since(head) == []
+
+
 def test_signing_in(etcd: Gateway, source: EtcdSource, tmp_path: Path) -> None:
     """A token that counts no more is renewed, with the password that is in the file by then."""
     file = tmp_path / "credentials.toml"
