@@ -29,6 +29,8 @@ _ENVELOPE_SECONDS: Final = 10.0
 _BUNDLE_SECONDS: Final = 60.0
 _LEAST_WAIT: Final = 1.0
 """Seconds that a server can be asked to wait: it takes whole ones."""
+_MOST_WAIT: Final = 60
+"""Seconds that it is asked to wait: when it is gone without a word, that shows no sooner."""
 _JITTER: Final = 0.25
 """The share of a pause that is left to chance, so that a fleet does not ask all at once."""
 _TAKEN: Final = (http.client.OK, http.client.NOT_MODIFIED)
@@ -82,6 +84,7 @@ class BundleSource:
     def everything(self) -> Everything:
         """Read all of one moment; see `IStoreSource`."""
         bundle = self._read_unsigned() if self._trust is None else self._read_signed(self._trust)
+        self._newest = bundle.head
         return Everything(bundle.head, bundle.bodies, None)
 
     def since(self, head: Head) -> list[Step] | None:
@@ -102,10 +105,13 @@ class BundleSource:
         etag = self._etag
         try:
             if etag and self._can_wait and seconds >= _LEAST_WAIT:
-                if self._waited(etag, int(seconds)):
+                asked = min(int(seconds), _MOST_WAIT)
+                if self._waited(etag, asked):
                     return True
+                if time.monotonic() - begun > asked / 2:
+                    return False
                 # A server that answers at once does not wait, and is not asked to again until there is something newer.
-                self._can_wait = time.monotonic() - begun > seconds / 2
+                self._can_wait = False
             # Nobody gains by foreseeing it.
             pause = seconds * (1 - _JITTER * random())  # noqa: S311
             self._news.wait(max(0.0, begun + pause - time.monotonic()))

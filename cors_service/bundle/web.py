@@ -101,7 +101,7 @@ class WebServer:
                     return self._ask(suffix, most, headers or {}, taken, silence)
             except (OSError, HTTPException, ValueError) as error:
                 # A server may close a connection that it has kept at any time; then a new one is tried.
-                if not (is_kept and isinstance(error, ConnectionError | HTTPException)):
+                if not (is_kept and isinstance(error, ConnectionError | HTTPException | ssl.SSLError)):
                     raise StoreUnavailable(f"{self._location.name} can't be read: {_why(error, seconds)}.") from None
                 is_kept = False
 
