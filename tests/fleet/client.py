@@ -9,7 +9,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 from random import Random
 from threading import Lock, Thread
@@ -20,7 +20,7 @@ import msgspec
 from tests.fleet.judging import Answer
 from tests.fleet.model import Question, Verdict, draw_question
 
-INTERVAL: Final = 0.02
+INTERVAL: Final = 0.03
 """Seconds between two questions of a client to a replica."""
 _BATCH: Final = 10
 """One request of so many asks several questions."""
@@ -47,13 +47,18 @@ class Asking(NamedTuple):
 
 @contextmanager
 def clients(askings: Sequence[Asking]) -> Iterator[None]:
-    """Let clients ask until the block ends; all that they have heard is in their files then."""
+    """Let clients ask until the block ends; it begins when each has an answer of every replica.
+
+    Behind it, all that they have heard is in their files.
+    """
     context = multiprocessing.get_context("spawn")
-    over = context.Event()
-    processes = [context.Process(target=ask_all, args=(asking, over), daemon=True) for asking in askings]
+    over, begun = context.Event(), context.Semaphore(0)
+    processes = [context.Process(target=ask_all, args=(asking, over, begun), daemon=True) for asking in askings]
     for process in processes:
         process.start()
     try:
+        for _ in (port for asking in askings for port in asking.ports):
+            assert begun.acquire(timeout=2 * _PATIENCE), "a client has no answer"
         yield
     finally:
         over.set()
@@ -62,14 +67,14 @@ def clients(askings: Sequence[Asking]) -> Iterator[None]:
             assert process.exitcode == 0, f"a client ended with {process.exitcode}"
 
 
-def ask_all(asking: Asking, over: Event) -> None:
-    """Ask all replicas until it is over, each in a thread."""
+def ask_all(asking: Asking, over: Event, begun: Semaphore) -> None:
+    """Ask all replicas until it is over, each in a thread; `begun` is released by each at its first answer."""
     # A pause of this process would count as one of a replica.
     gc.disable()
     lock = Lock()
     with asking.path.open("wb") as file:
         threads = [
-            Thread(target=_ask_one, args=(asking, replica, over, lambda line: _write(file, lock, line)))
+            Thread(target=_ask_one, args=(asking, replica, over, begun, lambda line: _write(file, lock, line)))
             for replica in range(len(asking.ports))
         ]
         for thread in threads:
@@ -83,11 +88,11 @@ def _write(file: Any, lock: Lock, line: bytes) -> None:
         file.write(line + b"\n")
 
 
-def _ask_one(asking: Asking, replica: int, over: Event, write: Any) -> None:
+def _ask_one(asking: Asking, replica: int, over: Event, begun: Semaphore, write: Any) -> None:
     chance = Random(f"{asking.seed}/{replica}")
     connection = http.client.HTTPConnection("127.0.0.1", asking.ports[replica], timeout=_PATIENCE)
     due = time.monotonic() + chance.random() * asking.interval
-    number = 0
+    number = answers = 0
     while not over.wait(max(due - time.monotonic(), 0)):
         number += 1
         sent = time.monotonic()
@@ -96,6 +101,9 @@ def _ask_one(asking: Asking, replica: int, over: Event, write: Any) -> None:
         with suppress(OSError, http.client.HTTPException):
             verdicts, revisions = ask(connection, asked)
             received = time.monotonic()
+            answers += 1
+            if answers == 1:
+                begun.release()
             # Before there are policies, an answer has no revision, and must not let anything through.
             if revisions or "allowed" in verdicts:
                 write(msgspec.json.encode(Answer(replica, sent, received, received - due, asked, verdicts, revisions)))

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -16,9 +16,10 @@ from cors_service.ledger.entry import Head, Signed
 from tests.fleet.model import Model, Question, Verdict
 
 _EXAMPLES: Final = 5
-WRONG: Final = ("lost", "mixed", "wider", "back", "differing")
+WRONG: Final = ("lost", "mixed", "wider", "back", "overdue", "differing")
 """What must never be: changes that are not in the ledger, answers that no revision gives, answers that let through
-more than their revision, answers that are older than one before, replicas that have something else in the end."""
+more than their revision, answers that are older than one before or than what the admin process had confirmed of all
+replicas, replicas that have something else in the end."""
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -41,6 +42,20 @@ class Answer(Struct, frozen=True, array_like=True):
     asked: list[Question]
     verdicts: list[Verdict]
     revisions: list[str]
+
+
+class Confirmed(NamedTuple):
+    """What the admin process said of all replicas: that they have a change.
+
+    Attributes:
+        number: The change.
+        written: When it was made.
+        at: When the admin process had said so.
+    """
+
+    number: int
+    written: float
+    at: float
 
 
 _DECODER: Final = msgspec.json.Decoder(Answer)
@@ -116,15 +131,20 @@ class Judge:
         if len(made) > len(self._model.states):
             self.found("lost", f"the ledger has {len(made) - len(self._model.states)} changes that nobody made.")
 
-    def follow(self, starts: Sequence[Sequence[float]]) -> None:
+    def follow(self, starts: Sequence[Sequence[float]], confirmed: Sequence[Confirmed] = ()) -> None:
         """Judge the order of what each replica answered: within one life of it, nothing is older than what was before.
 
         Args:
             starts: When each replica was started, the first time and again.
+            confirmed: What the admin process said of all replicas.
         """
         for replica, seen in enumerate(self._seen):
             for number, newest in seen.went_back(starts[replica]):
                 self.found("back", f"replica {replica} answers by change {number} behind one by change {newest}.")
+            for one in confirmed:
+                end = _end_of_life(starts[replica], one)
+                for number in seen.older(one.number, one.at, end):
+                    self.found("overdue", f"replica {replica} answers by change {number}; all had confirmed {one}.")
 
     def late(self, begin: float, end: float) -> list[float]:
         """How long each answer took, in seconds, that was due within a time."""
@@ -156,6 +176,13 @@ class Seen:
         index = bisect_left(self._in_order(), number)
         return self._received[index] if index < len(self._received) else None
 
+    def older(self, number: int, begin: float, end: float) -> Iterator[int]:
+        """Give the changes before one by which it answered what was asked within a time."""
+        self._in_order()
+        for index in range(bisect_left(self._received, begin), bisect_left(self._received, end)):
+            if self._sent[index] >= begin and self._number[index] < number:
+                yield self._number[index]
+
     def went_back(self, starts: Sequence[float]) -> Iterator[tuple[int, int]]:
         """Give answers that are older than one which was there before they were asked for, in the same life.
 
@@ -182,6 +209,15 @@ class Seen:
             self._number = array("q", (self._number[index] for index in order))
             self._newest = _newest(self._number)
         return self._newest
+
+
+def _end_of_life(starts: Sequence[float], confirmed: Confirmed) -> float:
+    """When the life of a replica ended that had the change; the beginning of time if it began behind that.
+
+    Whoever is started anew may have an older snapshot, and no store to ask.
+    """
+    began = bisect_right(starts, confirmed.written)
+    return starts[began] if began < len(starts) else float("inf")
 
 
 def _newest(numbers: Iterable[int]) -> array[int]:

@@ -27,6 +27,7 @@ _WORDS: Final = {
     "mixed": "answers that no revision gives",
     "wider": "answers wider than their revision",
     "back": "answers older than one before",
+    "overdue": "answers older than what all had confirmed",
     "differing": "replicas that differ in the end",
 }
 _START_SECONDS: Final = {"PostgreSQL": 10.0, "etcd": 30.0}
@@ -119,6 +120,7 @@ def _cells(found: Found) -> dict[str, str]:
     cells = {
         "changes": f"{outcome.changes:,}",
         "definitions that they wrote and removed": f"{outcome.edits:,}",
+        "changes of which all replicas confirmed that they have them": f"{outcome.confirmed:,}",
         "answers that were judged": f"{outcome.answers:,}",
         **{f"**{_WORDS[word]}**": f"**{outcome.wrong[word]:,}**" for word in WRONG},
     }

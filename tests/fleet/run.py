@@ -41,10 +41,10 @@ class Plan(NamedTuple):
     """
 
     seed: int
-    calm: int = 200
+    calm: int = 150
     changes: int = 1000
-    rate: float = 6.0
-    every: int = 10
+    rate: float = 8.0
+    every: int = 40
     replicas: int = 5
     clients: int = 3
 
@@ -71,6 +71,7 @@ class Outcome(NamedTuple):
         changes: How many changes were made, the first one included.
         edits: How many definitions they wrote and removed.
         attempts: How often the writer tried.
+        confirmed: Of how many changes the admin process said that all replicas have them.
         answers: How many answers were judged.
         faults: How often what was done.
         wrong: How often something was found that must not be, by its word out of WRONG.
@@ -83,6 +84,7 @@ class Outcome(NamedTuple):
     changes: int
     edits: int
     attempts: int
+    confirmed: int
     answers: int
     faults: Counter[str]
     wrong: Counter[str]
@@ -118,7 +120,7 @@ class Run:
         self._judge = Judge(self._model, plan.replicas)
         self._faults: Counter[str] = Counter()
         self._written: list[float] = []
-        self._attempts = 0
+        self._attempts = self._confirmed = 0
         self._begun = self._ended = float("inf")
 
     def go(self, url: str, store: IChangeStore) -> None:
@@ -146,7 +148,8 @@ class Run:
             with asking.path.open("rb") as lines:
                 for answer in read_answers(lines):
                     self._judge.hear(answer)
-        self._judge.follow([replica.starts for replica in fleet_.replicas])
+        self._judge.follow([replica.starts for replica in fleet_.replicas], writer.confirmed)
+        self._confirmed = len(writer.confirmed)
 
     def outcome(self) -> Outcome:
         """Give what came of it."""
@@ -158,6 +161,7 @@ class Run:
             changes=len(self._written),
             edits=sum(map(len, self._model.changes)),
             attempts=self._attempts,
+            confirmed=self._confirmed,
             answers=self._judge.answers,
             faults=self._faults,
             wrong=self._judge.counts,

@@ -97,7 +97,7 @@ class Pair(Servers):
 
     def _freeze_primary(self, chance: Random) -> None:
         self._primary.freeze()
-        self.pause(chance, 0.5, 7)
+        self.pause(chance, 0.5, 6)
         self._primary.let_go()
         self._wait()
 
@@ -144,13 +144,13 @@ class Members(Servers):
     def _kill(self, chance: Random, how_many: int) -> None:
         for member in chance.sample(self._cluster.members, how_many):
             member.kill()
-        self.pause(chance, 0.2, 4)
+        self.pause(chance, 0.2, 3)
         self._cluster.start()
 
     def _freeze(self, chance: Random) -> None:
         member = chance.choice(self._cluster.members)
         member.pause()
-        self.pause(chance, 0.5, 7)
+        self.pause(chance, 0.5, 6)
         member.go_on()
         self._cluster.wait()
 

@@ -13,7 +13,7 @@ from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.ledger.definitions import NOTHING, Definitions
 from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import Signed
-from tests.fleet.judging import Answer, Judge
+from tests.fleet.judging import Answer, Confirmed, Judge
 from tests.fleet.model import Model, Question, Verdict, draw_question
 from tests.follow.histories import history
 
@@ -222,6 +222,18 @@ def test_a_restart() -> None:
             judge.hear(Answer(0, sent, sent + 0.5, 0.5, [question], [verdict], [MODEL.states[number].revision]))
         judge.follow([starts])
         assert judge.counts["back"] == found
+
+
+def test_confirmed() -> None:
+    """Once the admin process has said that all have a change, nobody answers by an older one, unless started anew."""
+    question = Question("service-00", "https://page-a.example", "GET")
+    for starts, found in (([0.0], 1), ([0.0, 4.0], 0), ([2.5], 0)):
+        judge = Judge(MODEL, 1)
+        for sent in (2.0, 5.0):
+            verdict: Any = MODEL.states[4].verdict(question)
+            judge.hear(Answer(0, sent, sent + 0.5, 0.5, [question], [verdict], [MODEL.states[4].revision]))
+        judge.follow([starts], [Confirmed(4, 1.0, 1.5), Confirmed(5, 2.0, 3.0)])
+        assert judge.counts == ({"overdue": found} if found else {})
 
 
 def test_at_the_same_time() -> None:

@@ -20,6 +20,7 @@ def found(store: str, *, wider: int = 0, faults: int = 3) -> Found:
         changes=1201,
         edits=9000,
         attempts=1210,
+        confirmed=30,
         answers=123456,
         faults=Counter({"replica killed and restarted": faults}),
         wrong=Counter(wider=wider),

@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Kept, Outdated, StoreUnavailable
+from tests.fleet.judging import Confirmed
 from tests.fleet.model import Model
 from tests.fleet.replicas import Fleet
 
 _PATIENCE: Final = 120.0
 """Seconds that a change may take, whatever befalls the store."""
 _PAUSE: Final = 0.1
+_CONFIRMED: Final = 20
+"""Of one of so many changes that the admin process makes, the writer waits until all replicas have it."""
 _AGAIN: Final = (StoreUnavailable, Outdated, OSError, http.client.HTTPException)
 
 
@@ -33,6 +36,7 @@ class Writer:
 
     Attributes:
         written: When each change was made, as its entry in the ledger has it, by the clock of all processes.
+        confirmed: What the admin process said of all replicas.
         attempts: How often it was tried in all.
     """
 
@@ -44,6 +48,7 @@ class Writer:
             store: Where.
         """
         self.written: list[float] = []
+        self.confirmed: list[Confirmed] = []
         self.attempts = 0
         self.fleet: Fleet | None = None
         self._model = model
@@ -67,7 +72,7 @@ class Writer:
                 why = str(error)
             else:
                 if at is not None:
-                    self.written.append(datetime.fromisoformat(at).timestamp() - self._offset)
+                    self.written.append(self._seconds(at))
                     return
                 why = "the store does not have the change before"
             Event().wait(_PAUSE)
@@ -98,8 +103,18 @@ class Writer:
             for edit in self._model.changes[number]
         ]
         body = {"reason": f"change {number}", "changes": changes}
-        status, answer = self.fleet.admin("POST", "changes", body, If_Match=f'"{kept.head.seq}"')
+        conditions = {"If_Match": f'"{kept.head.seq}"'}
+        if number // 2 % _CONFIRMED == 0:
+            conditions["Prefer"] = "wait=5"
+        status, answer = self.fleet.admin("POST", "changes", body, **conditions)
         if status >= 400:
             raise _Refused(f"the admin process answers {status}: {answer.get('detail')}")
         at: str = answer["entry"]["at"]
+        told = answer["fleet"]
+        if (told["confirmed"], told["waiting"]) == (len(self.fleet.replicas), []):
+            self.confirmed.append(Confirmed(number, self._seconds(at), time.monotonic()))
         return at
+
+    def _seconds(self, at: str) -> float:
+        """The time of an entry by the clock of all processes."""
+        return datetime.fromisoformat(at).timestamp() - self._offset
