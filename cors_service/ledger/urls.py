@@ -141,6 +141,11 @@ def _found(url: str, known: dict[str, tuple[str, str]]) -> Any:
         extra = package.rpartition(".")[2]
         message = f"{scheme}:// needs the package {error.name}: install cors-service[{extra}]."
         raise NoSuchStore(message) from None
+    except ImportError:
+        # A package is there, and not the library that it needs.
+        extra = package.rpartition(".")[2]
+        message = f"{scheme}:// needs a library that is not on this machine: install cors-service[{extra}]."
+        raise NoSuchStore(message) from None
 
 
 def _scheme(url: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,25 @@ def test_credentials(tmp_path: Path) -> None:
         assert "h1dden" not in str(found.value)
     path.write_text('user = "me"\npassword = "h1dden"', encoding="utf-8")
     assert (address.conninfo()["user"], address.conninfo()["password"]) == ("me", "h1dden")
+
+
+OPEN = """
+from cors_service.ledger.urls import NoSuchStore, open_source
+try:
+    open_source("postgresql://127.0.0.1/cors")
+except NoSuchStore as error:
+    print(error)
+"""
+LACKS = {
+    "the package": ("import sys; sys.modules['psycopg'] = None", {}, "the package psycopg"),
+    # A build of psycopg that is not there stands for a libpq that is not.
+    "the library": ("", {"PSYCOPG_IMPL": "c"}, "a library that is not on this machine"),
+}
+
+
+@pytest.mark.parametrize(("before", "environment", "what"), LACKS.values(), ids=LACKS)
+def test_not_installed(before: str, environment: dict[str, str], what: str) -> None:
+    """Where the extra is not installed, or not all of it, that is a sentence, and not a traceback."""
+    program = [sys.executable, "-c", before + OPEN]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60, env=os.environ | environment)
+    assert done.stdout == f"postgresql:// needs {what}: install cors-service[postgresql].\n"

@@ -181,8 +181,10 @@ def test_failures_of_servers(tmp_path: Path) -> None:
             url = database.secret_url(tmp_path).replace(
                 f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/"
             )
+            credentials = str(tmp_path / "credentials.toml")
             with closing(PostgreSQLStore(database.url())) as store:
                 publish(store, 0)
+                check_standby(standby.url(database.name, password=None, credentials=credentials), store, tmp_path)
                 with served(url, tmp_path, "--snapshot", "snapshot") as service:
                     check_standing_still(primary, store, service)
                     check_failover(primary, standby, database, service, store)
@@ -190,6 +192,16 @@ def test_failures_of_servers(tmp_path: Path) -> None:
         finally:
             standby.stop(signal.SIGQUIT)
             primary.stop(signal.SIGQUIT)
+
+
+def check_standby(url: str, store: PostgreSQLStore, directory: Path) -> None:
+    """A replica that can only reach a standby follows it, and says that it can't know what is newest."""
+    with served(url, directory) as service:
+        assert "is a standby, so it may lack the newest change" in has_problem(service, "store-unreachable")
+        publish(store, 7)
+        wait_for(lambda: serves(service, 7), "the new policies")
+        found = status(service)
+        assert (found["seq"], found["confirmed_at"], found["confirmed_age_seconds"]) == (3, None, None)
 
 
 def check_standing_still(primary: Server, store: PostgreSQLStore, service: Service) -> None:
@@ -207,7 +219,7 @@ def check_failover(
     primary: Server, standby: Server, database: Database, service: Service, store: PostgreSQLStore
 ) -> None:
     """What was lost with the old primary stays in force until there is something newer, and it is said why."""
-    wait_for(lambda: standby.sql(database.name, "SELECT seq FROM cors.head") == [4], "the standby")
+    wait_for(lambda: standby.sql(database.name, "SELECT seq FROM cors.head") == [5], "the standby")
     standby.stop()
     has_confirmed(service, publish(store, 3))
     primary.stop(signal.SIGQUIT)
@@ -215,14 +227,14 @@ def check_failover(
     standby.start()
     standby.promote()
     message = has_problem(service, "store-went-back")
-    shows(service, "what is left", lambda found: (found["seq"], found["head_seq"]) == (5, 4))
-    assert "is at change 4" in message
-    assert "change 5 is served" in message
+    shows(service, "what is left", lambda found: (found["seq"], found["head_seq"]) == (6, 5))
+    assert "is at change 5" in message
+    assert "change 6 is served" in message
     assert serves(service, 3)
     with closing(PostgreSQLStore(standby.url(database.name))) as other:
         publish(other, 4)
         # The same number is another change now.
-        shows(service, "the new 5", lambda found: (found["seq"], found["head_seq"]) == (5, 5))
+        shows(service, "the new 6", lambda found: (found["seq"], found["head_seq"]) == (6, 6))
         has_problem(service, "store-went-back")
         assert serves(service, 3)
         has_confirmed(service, publish(other, 5))
@@ -237,7 +249,7 @@ def check_restart(server: Server, url: str, directory: Path) -> None:
         message = has_problem(service, "store-unreachable")
         assert "does not listen there" in message
         assert serves(service, 5)
-        assert status(service)["seq"] == 6
+        assert status(service)["seq"] == 7
         server.start()
         shows(service, "the store", lambda found: found["problem"] is None and found["confirmed_at"])
 

@@ -203,6 +203,7 @@ def test_standby_and_failover() -> None:
                 closing(PostgreSQLSource(standby.url(database.name))) as reader,
             ):
                 check_standby(store, reader)
+                check_preferring(standby, store, f"{both}?target_session_attrs=prefer-standby&application_name=other")
                 check_failover(primary, standby, store, follower, reader)
         finally:
             standby.stop(signal.SIGQUIT)
@@ -216,6 +217,17 @@ def check_standby(store: PostgreSQLStore, reader: PostgreSQLSource) -> None:
     wait_for(lambda: reader.wait(0.05) and follow(reader, head) == newest, "the standby")
     with pytest.raises(StoreUnavailable, match="is a standby, so it may lack the newest change: name the primary"):
         reader.head()
+
+
+def check_preferring(standby: Server, store: PostgreSQLStore, url: str) -> None:
+    """Who asks for a standby reads from it, and learns from the primary what is newest."""
+    with closing(PostgreSQLSource(url)) as source:
+        head = source.everything().head
+        newest = publish(store, 1).head
+        assert source.head() == newest
+        wait_for(lambda: source.wait(0.05) and follow(source, head) == newest, "the standby")
+        names = "SELECT application_name FROM pg_stat_activity WHERE application_name = 'other'"
+        assert standby.sql("postgres", names) == ["other"]
 
 
 def check_failover(
