@@ -196,14 +196,15 @@ def check_times(statement: Statement, now: datetime, there: datetime | None = No
     """
     begins, ends = read_time(statement.not_before), read_time(statement.expires)
     if now >= ends:
-        clocks = clocks_apart(now, there) or " Sign it anew."
+        clocks = clocks_apart(now, there) or " Sign it again."
         raise BundleRefused(
             f"The bundle expired {apart(now - ends)} ago, at {statement.expires}.{clocks}", "bundle-expired"
         )
     if now < begins - timedelta(seconds=SKEW_SECONDS):
         clocks = clocks_apart(now, there) or " Compare the clocks of this machine and of the one that signs."
         raise BundleRefused(
-            f"The bundle is valid in {apart(begins - now)} only, from {statement.not_before} on.{clocks}",
+            f"The bundle is not valid yet: it becomes valid in {apart(begins - now)}, at {statement.not_before}."
+            f"{clocks}",
             "bundle-not-yet-valid",
         )
 
@@ -220,7 +221,7 @@ def read_stated(statement: Statement, data: bytes) -> Bundle:
             return bundle
     raise BundleRefused(
         f"The bundle is not the file that was signed as change {statement.head.seq}: it was changed, or its envelope "
-        "belongs to another. If this lasts, publish both anew.",
+        "belongs to another. If this lasts, publish both again.",
         "bundle-changed",
     )
 

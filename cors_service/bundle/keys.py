@@ -102,7 +102,7 @@ def _read(path: Path, kind: str, load: Callable[[bytes], _Key]) -> _Key:
         raise KeyUnusable(f"The {kind} key {str(path)!a} can't be read: {why_unreadable(error)}.") from None
     if kind == "public" and _SECRET in text:
         raise KeyUnusable(
-            f"{str(path)!a} is a private key, which belongs to who signs alone: name the public one, *.pub."
+            f"{str(path)!a} is a private key, which only whoever signs may have: name the public one, *.pub."
         )
     try:
         return load(text)

@@ -153,8 +153,8 @@ class BundleSource:
     def _statement(self, trust: Trust) -> Statement:
         """Ask for the newest envelope, and hold it against the keys and the clock.
 
-        It is always read anew, and never just compared by its ETag: many servers make that of the length and of the
-        second in which a file was written, and two envelopes can have both in common.
+        It is always read, and never just compared by its ETag: many servers make that of the length of a file and of
+        the second in which it was written, and two envelopes can have both in common.
         """
         taken = (http.client.OK, http.client.NOT_FOUND)
         answer = self._server.get(SUFFIX, most=LONGEST, seconds=_ENVELOPE_SECONDS, taken=taken)
@@ -221,8 +221,8 @@ class BundleSource:
 def _read_trust(name: str, keys: Sequence[Path], threshold: int) -> Trust:
     if not keys:
         raise NoSuchStore(
-            f"{name}: name the key that its signature is held against with --policies-key FILE, or take what is there "
-            "without a signature with --unsigned."
+            f"{name}: name the key that signs it with --policies-key FILE, or accept a bundle without a signature with "
+            "--unsigned."
         )
     try:
         # Imported late: without a signature, nobody needs it.

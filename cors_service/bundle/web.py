@@ -246,7 +246,7 @@ def _refusal(response: HTTPResponse) -> str:
         where = f" {store_name(place)}" if place else " another place"
         return f"the server answers with {status} and leads to{where}; name that URL, if you trust it"
     if status in {http.client.UNAUTHORIZED, http.client.FORBIDDEN}:
-        return f"the server answers with {status}, as it does not let everybody read it"
+        return f"the server answers with {status}: it does not let everybody read it"
     if status == http.client.NOT_FOUND:
         return f"the server answers with {status}: there is no such file"
     return f"the server answers with {status}"

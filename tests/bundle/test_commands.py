@@ -160,7 +160,7 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
         (["sign", "p.json", "--key", "k", "--not-before", "9d"], "it would have expired before"),
         (["sign", "p.json", "--key", "k", "--also"], f"'p.json{SUFFIX}': No such file or directory."),
         (["verify", "p.json", "--policies-key", "k.pub"], f"'p.json{SUFFIX}': No such file or directory."),
-        (["verify", "p.json", "--policies-key", "k"], "'k' is a private key, which belongs to who signs alone"),
+        (["verify", "p.json", "--policies-key", "k"], "'k' is a private key, which only whoever signs may have"),
         (["verify", "p.json", "--policies-key", "k.pub", "--policies-key-threshold", "2"], "The threshold is 2"),
         (["verify", "http://example.com/p", "--policies-key", "k.pub"], "only https:// leads to other machines"),
         (["keygen", "absent/k"], "No such file or directory"),

@@ -206,7 +206,7 @@ def test_clocks_are_an_hour_apart(key: KeyPair) -> None:
     early = verified(sealed(DATA, ONE.head, [key], begins=timedelta(), at=moment), trust)
     with pytest.raises(BundleRefused) as error:
         check_times(early, moment - HOUR, moment)
-    assert "valid in 1 hour only" in str(error.value)
+    assert "becomes valid in 1 hour" in str(error.value)
     assert "The clock of this machine is 1 hour behind that of the web server: set the clocks." in str(error.value)
     late = verified(sealed(DATA, ONE.head, [key], ends=HOUR / 2, at=moment), trust)
     with pytest.raises(BundleRefused) as error:
@@ -215,7 +215,7 @@ def test_clocks_are_an_hour_apart(key: KeyPair) -> None:
     assert "The clock of this machine is 1 hour ahead of that of the web server: set the clocks." in str(error.value)
     with pytest.raises(BundleRefused) as error:
         check_times(late, moment + HOUR, moment + HOUR)
-    assert "Sign it anew." in str(error.value)
+    assert "Sign it again." in str(error.value)
 
 
 # What was changed.

@@ -339,7 +339,7 @@ BAD_NIGHTS: dict[str, tuple[Callable[[Handler], object], str]] = {
     "page": (page, "it looks like a web page"),
     "500": (fail(500), "the server answers with 500"),
     "404": (fail(404), "there is no such file"),
-    "403": (fail(403), "as it does not let everybody read it"),
+    "403": (fail(403), "it does not let everybody read it"),
     "redirect": (
         fail(302, Location="https://u:secret@elsewhere.example/a?b=secret"),
         "leads to https://elsewhere.example/a; name that URL",

@@ -252,7 +252,7 @@ def test_restarts(site: Site, key: KeyPair, start: Start, tmp_path: Path) -> Non
 def test_refused_starts(site: Site, url: str, keys: tuple[KeyPair, KeyPair], tmp_path: Path) -> None:
     """Without anything to serve, the start fails with a sentence that says what to do."""
     key = ["--policies-key", str(keys[0].public)]
-    assert "name the key that its signature is held against with --policies-key" in refused(url, tmp_path)
+    assert "name the key that signs it with --policies-key" in refused(url, tmp_path)
     assert "there is no https://" in refused(url, tmp_path, *key)
     site.put(files(shop(7), [keys[0]], begins=-2 * HOUR, ends=-HOUR))
     assert "The bundle expired 1 hour ago" in refused(url, tmp_path, *key)
