@@ -26,11 +26,12 @@ from cors_service.browser.cache import DEFAULT_MAX_AGE
 from cors_service.decision import Decision
 from cors_service.grammar.mistakes import InvalidPolicies, Path, PolicyError
 from cors_service.ledger.appending import rfc3339
-from cors_service.ledger.edits import Edit, as_document
+from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import Signed
 from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable
+from cors_service.ledger.past import set_behind
 from cors_service.ledger.widening import narrows, witness_of
-from cors_service.policy import PolicySet, read_document, revision
+from cors_service.policy import PolicySet, revision
 from cors_service.policy.change import Change
 from cors_service.review import written
 from cors_service.web.answer import JSON, NO_STORE, Answer
@@ -195,21 +196,11 @@ def since(desk: Desk, kept: Kept, seq: int) -> dict[str, Any]:
         return members
     members["entries"] = [as_entry(one) for one in desk.changes.store.entries(seq, MOST_TOLD)]
     try:
-        before = set_of(desk, seq)
-    except (LookupError, InvalidPolicies):
+        before = set_behind(desk.changes.store, kept, seq)
+    except LookupError:
         return members
     told = as_told(compare(before, kept.policy_set), revision(before), kept.head.revision)
     return {**members, "differences": told["differences"][:MOST_TOLD], "unknown": told["unknown"][:MOST_TOLD]}
-
-
-def set_of(desk: Desk, seq: int) -> PolicySet:
-    """Read the policies as they were behind a change.
-
-    Raises:
-        LookupError: The ledger does not have them.
-    """
-    bodies = desk.changes.store.bodies_at(seq)
-    return read_document(as_document(bodies)) if bodies else _EMPTY
 
 
 def _make(desk: Desk, order: Order, kept: Kept) -> Made:

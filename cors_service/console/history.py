@@ -13,16 +13,16 @@ from cors_service.admin.bulk import rollback_edits
 from cors_service.admin.conditions import check_head
 from cors_service.admin.definitions import checked_reason
 from cors_service.admin.endpoint import number, parameters, request_id
-from cors_service.admin.making import Made, Order, make_change, set_of
+from cors_service.admin.making import Made, Order, make_change
 from cors_service.algebra import compare
 from cors_service.console.changes import draw_entry, effects, entries_between, what, who, why
 from cors_service.console.comparing import draw_comparison
 from cors_service.console.console import Console
 from cors_service.console.page import Page, fields, see_other
-from cors_service.console.parts import count, instant, name, notice, plain, post_form, rows
-from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.console.parts import count, instant, name, plain, post_form, rows
 from cors_service.ledger.entry import LONGEST_REASON, Entry
 from cors_service.ledger.kept import Kept
+from cors_service.ledger.past import set_behind
 from cors_service.policy import PolicySet
 from cors_service.web.answer import Answer
 from cors_service.web.later import Later
@@ -30,6 +30,8 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 
 PATH: Final = "/history"
+PROGRESS: Final = "/change"
+"""Where it is shown how a change spreads, and what is proposed."""
 _ON_A_PAGE: Final = 20
 _MOST_TOUCHED: Final = 200
 _LARGEST: Final = 10**15 - 1
@@ -89,7 +91,7 @@ class ChangePage(Page):
 
     def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
         """Draw it."""
-        made = parameters(request, "made").get("made")
+        parameters(request)
 
         async def make() -> Answer:
             entry = await self.desk.changes.ask(self._read)
@@ -97,7 +99,6 @@ class ChangePage(Page):
             return self.draw(
                 request,
                 f"Change {entry.seq}",
-                made is not None and entry.seq == newest and notice("good", "The change is made.", role="status"),
                 _facts(entry),
                 h.p(".choices")[
                     entry.seq > 1 and h.a(href=_compare_path(entry.seq - 1, entry.seq))["What it changed"],
@@ -168,15 +169,10 @@ class RollbackPage(Page):
 
     def _made(self, request: AnyRequest, made: Made) -> Answer:
         if made.signed is not None:
-            return see_other(f"{PATH}/{made.signed.entry.seq}?made=1")
-        if made.proposal is None:
-            return self.draw(request, "Nothing to change", h.p["The policies are what they were then."])
-        return self.draw(
-            request,
-            "Proposed",
-            notice("good", "It lets through what was not: somebody else has to approve it.", role="status"),
-            h.p["The proposal is ", name(made.proposal.id), "."],
-        )
+            return see_other(f"{PROGRESS}/{made.signed.entry.seq}")
+        if made.proposal is not None:
+            return see_other(f"{PROGRESS}/proposals/{made.proposal.id}")
+        return self.draw(request, "Nothing to change", h.p["The policies are what they were then."])
 
 
 def entry_of(console: Console, kept: Kept, seq: int) -> Entry:
@@ -197,15 +193,15 @@ def sets_of(console: Console, kept: Kept, *seqs: int) -> list[PolicySet]:
     Raises:
         Problem: The ledger does not have them.
     """
-    return [kept.policy_set if seq == kept.head.seq else _set_of(console, kept, seq) for seq in seqs]
+    return [_set_of(console, kept, seq) for seq in seqs]
 
 
 def _set_of(console: Console, kept: Kept, seq: int) -> PolicySet:
     entry_of(console, kept, seq)
     try:
-        return set_of(console.desk, seq)
-    except (LookupError, InvalidPolicies) as error:
-        raise Problem(404, "unknown-change", f"The ledger does not have the policies of change {seq}.") from error
+        return set_behind(console.desk.changes.store, kept, seq)
+    except LookupError as error:
+        raise Problem(404, "unknown-change", str(error)) from error
 
 
 def _entries(console: Console, kept: Kept, before: int, most: int = _ON_A_PAGE) -> list[Entry]:

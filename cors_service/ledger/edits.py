@@ -11,6 +11,7 @@ from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.entry import TABLES, Key
 from cors_service.policy import PolicySet
 from cors_service.policy.draft import Draft
+from cors_service.policy.model import Policy
 from cors_service.policy.revision import digest_of
 
 Body = Any
@@ -38,14 +39,20 @@ def digests_of(policy_set: PolicySet) -> dict[Key, str]:
     }
 
 
-def digest_of_body(key: Key, body: Body) -> str | None:
-    """Give the digest that a definition has in a policy set; None if it can't be read."""
+def read_body(key: Key, body: Body) -> Policy | tuple[Any, ...] | None:
+    """Read a definition by itself, apart from what it uses of others; None if it can't be read."""
     draft = Draft(None, {"version": 1, TABLES[key.kind]: {key.name: body}})
     if key.kind == "policy":
         read = draft.policies.get(key.name)
-        return None if read is None or read.policy is None else digest_of(read.policy)
+        return None if read is None else read.policy
     sets: Mapping[str, tuple[Any, ...]] = draft.origin_sets if key.kind == "origin-set" else draft.header_sets
-    return digest_of(sets[key.name]) if key.name in sets else None
+    return sets.get(key.name)
+
+
+def digest_of_body(key: Key, body: Body) -> str | None:
+    """Give the digest that a definition has in a policy set; None if it can't be read."""
+    read = read_body(key, body)
+    return None if read is None else digest_of(read)
 
 
 def check_bodies(edits: Iterable[Edit]) -> None:

@@ -36,7 +36,8 @@ def test_a_rollback(person: Person, place: Place, changed: int) -> None:
     person.sign_in("olga-token")
     roll_back(person, changed, "nobody wanted that")
     person.click("Roll back")
-    person.sees("The change is made.")
+    person.sees("Over the fleet")
+    person.sees("Until it is gone for good")
     entry = place.send("GET", f"ledger?after={changed}").json["entries"][0]
     assert (entry["author"], entry["reason"], entry["narrower"]) == ("olga", "nobody wanted that", True)
     wait_for(lambda: not place.send("GET", "fleet").json["waiting"], "the replicas")
@@ -59,7 +60,7 @@ def test_a_session_ends(person: Person, place: Place, changed: int) -> None:
     person.click("Sign in")
     person.sees("Nothing of this was sent yet.")
     person.click("Send it now")
-    person.sees("The change is made.")
+    person.sees("Over the fleet")
     person.sees(reason)
     assert person.violations() == []
 

@@ -15,6 +15,10 @@ from tests.e2e.console.places import HOSTILE, LONGEST, SHOP, Place
 
 PAGES = (
     "/",
+    "/playground",
+    "/change",
+    "/change?policy=shop",
+    "/inbox",
     "/policies",
     "/policies?q=https://shop.example.com",
     "/policies/shop",
