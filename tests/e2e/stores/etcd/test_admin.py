@@ -36,6 +36,7 @@ def test_changes(small: Cluster, tmp_path: Path) -> None:
         assert (answer.status, answer.json["type"]) == (503, "urn:cors-service:problem:store-unavailable")
         assert "has no space left" in answer.json["detail"]
         assert send(admin.port, "GET", "policies/shop").json == WIDER
+        assert ask(replica.port, "/v1/status").json["store"]["problem"] is None
         small.free()
         told = send(admin.port, "POST", "rollback", {"to": 1, "reason": "back"}, If_Match='"2"', Prefer="wait=30").json
         assert (told["entry"]["seq"], told["fleet"]["confirmed"]) == (3, 1)

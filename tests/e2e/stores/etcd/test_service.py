@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cors_service.cli import main
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask, wait_for
 from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, changed, numbered
 from tests.e2e.stores.etcd.members import Cluster, started
@@ -64,6 +65,7 @@ def test_follows(url: str, cluster: Cluster, tmp_path: Path) -> None:
         changed(url, ("policy", "shop", WIDER))
         wait_for(lambda: allows(running.port, "shop", NEW), "the change")
         changed(url, *numbered(200))
+        cluster.compact(cluster.revision())
         wait_for(is_at(running, 3), "the large change")
         assert allows(running.port, "p000199", "https://p199.example.com")
         assert store(running)["name"] == url
@@ -73,15 +75,15 @@ def test_follows(url: str, cluster: Cluster, tmp_path: Path) -> None:
 
 
 def test_members_come_and_go(cluster: Cluster, url: str, prefix: str, tmp_path: Path) -> None:
-    """A service bears a member that is stopped, and all of them, and goes on when they do."""
+    """A service bears a member that is stopped, says when most of them are, and goes on when they do."""
     running = service(url, tmp_path)
     first, *others = cluster.members
     try:
         first.pause()
         changed(cluster.url(prefix, *others), ("policy", "shop", WIDER))
         wait_for(lambda: allows(running.port, "shop", NEW), "the change by another member")
-        for member in others:
-            member.pause()
+        # Another one is left alone: it is alive, and knows nothing for certain.
+        others[0].pause()
         wait_for(has_problem(running, "store-unreachable"), "the problem")
         assert "does not answer: " in store(running)["problem"]["message"]
         assert allows(running.port, "shop", NEW)
@@ -150,26 +152,21 @@ def test_start_without_etcd(single: Cluster, tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_commands(cluster: Cluster, prefix: str, tmp_path: Path) -> None:
+def test_commands(cluster: Cluster, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A store in etcd is made ready, written, read and verified by commands."""
     url = cluster.url(prefix)
-    written(tmp_path / "policies")
+    policies = str(written(tmp_path / "policies"))
 
-    def command(*arguments: str) -> str:
-        line = [sys.executable, "-m", "cors_service", *arguments]
-        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def command(*arguments: str, status: int = 0) -> str:
+        assert main(arguments) == status
+        return capsys.readouterr().out
 
     assert command("store", "init", url) == f"Began the ledger below {prefix}: there are no policies yet.\n"
-    assert "Change 2: " in command("push", "policies", "--to", url, "--reason", "the first")
+    assert "Change 2: " in command("push", policies, "--to", url, "--reason", "the first")
     assert "shop" in command("pull", url)
     assert "the first" in command("ledger", "list", url)
     assert command("ledger", "verify", url).startswith("2 entries, nothing was tampered with.")
     entry = json.loads(cluster.value(f"{prefix}/ledger/{2:016}"))
     entry["entry"]["author"] = "somebody else"
     cluster.put(f"{prefix}/ledger/{2:016}", json.dumps(entry))
-    line = [sys.executable, "-m", "cors_service", "ledger", "verify", url]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "2: The entry was changed" in done.stdout + done.stderr
+    assert "2: The entry was changed" in command("ledger", "verify", url, status=2)
