@@ -165,11 +165,11 @@ def test_limit_of_batches() -> None:
 def calls(package: str = "") -> Iterator[tuple[str | None, list[Any], ast.Call]]:
     """What is called anywhere in the source, or in one package, with which constants; None for other arguments.
 
-    The admin process has a description of its own.
+    The admin process has a description of its own, and the console is for people.
     """
     root = Path(cors_service.__file__).parent
     for path in root.joinpath(package).rglob("*.py"):
-        if path.is_relative_to(root / "admin"):
+        if path.is_relative_to(root / "admin") or path.is_relative_to(root / "console"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):

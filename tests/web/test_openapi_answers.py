@@ -15,7 +15,10 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
+from cors_service.reader.messages import Following
 from cors_service.server import DecisionSite
+from cors_service.store import LivePolicies, MemoryPolicyStore
+from cors_service.store.following import StoreView
 from cors_service.web import DecisionTree
 from tests.web.description import (
     COMPONENTS,
@@ -49,6 +52,20 @@ def draining() -> DecisionTree:
     """A tree of a service that is about to stop."""
     root = ready()
     root.ready.draining = True
+    return root
+
+
+def stale() -> DecisionTree:
+    """A tree with policies of a store that has confirmed for too long no more that these are its newest."""
+    clock, view = Clock(), StoreView("db")
+    policies = LivePolicies(MemoryPolicyStore(POLICIES), clock, view=view)
+    policies.reload()
+    assert policies.active is not None
+    revision = policies.active.revision
+    view.tell(Following(revision=revision, seq=1, head_seq=1, confirmed=revision, confirmed_at=0.0), 0.0)
+    clock.advance(75)
+    root = tree_of(policies, clock)
+    root.ready.max_stale = 60.0
     return root
 
 
@@ -363,6 +380,7 @@ EXCHANGES = [
     Exchange(READY, 500, "internal", root=broken),
     Exchange(READY, 503, "no-policies", root=empty),
     Exchange(READY, 503, "draining", root=draining),
+    Exchange(READY, 503, "stale-policies", root=stale),
     Exchange(SELF, 200),
     Exchange(SELF, 304, lines=HELD),
     Exchange(SELF, 400, "request-malformed", lines=TWICE),
