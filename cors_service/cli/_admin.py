@@ -73,7 +73,9 @@ class AdminClient:
         self._name = address
 
     def send(self, method: str, path: str, value: object = None, **headers: str) -> Reply:
-        """Send a request to a path beneath `/admin/v1`; underscores in names of headers stand for hyphens.
+        """Send a request to a path beneath `/admin/v1`, or to one that begins with a slash.
+
+        Underscores in names of headers stand for hyphens.
 
         Raises:
             NotAdministeredError: There is no answer.
@@ -85,7 +87,8 @@ class AdminClient:
             lines["Content-Type"] = "application/json"
         connection = open_connection(self._address, _TIMEOUT)
         try:
-            connection.request(method, f"{self._address.prefix}/admin/v1/{path}", body, lines)
+            target = path if path.startswith("/") else f"/admin/v1/{path}"
+            connection.request(method, f"{self._address.prefix}{target}", body, lines)
             with connection.getresponse() as response:
                 headers = {name.lower(): line for name, line in response.getheaders()}
                 return Reply(response.status, headers, response.read(_MOST))

@@ -18,6 +18,7 @@ from cors_service.cli._explain import add_explain
 from cors_service.cli._insights import add_insights
 from cors_service.cli._ledger import add_ledger
 from cors_service.cli._push import add_pull, add_push
+from cors_service.cli._replicas import add_status
 from cors_service.cli._schema import add_schema
 from cors_service.cli._status import FAILED
 from cors_service.cli._store import add_store
@@ -36,6 +37,7 @@ _COMMANDS = (
     add_push,
     add_pull,
     add_ledger,
+    add_status,
     add_store,
     add_bundle,
     add_token,

@@ -13,6 +13,7 @@ import msgspec
 from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._at_stores import STORE, is_admin, ledger_at, named, other_definitions
+from cors_service.cli._lines import in_one_line
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.grammar.mistakes import plural
 from cors_service.ledger.chain import Broken, verify
@@ -134,7 +135,7 @@ def _lines(entry: Entry) -> Iterator[str]:
     by = f", approved by {entry.approver}" if entry.approver else ""
     directions = [name for name, holds in (("wider", entry.wider), ("narrower", entry.narrower)) if holds]
     effect = f" ({' and '.join(directions)})" if directions else ""
-    yield f"{entry.seq}  {entry.at}  {_shown(who)}{by}: {_shown(entry.reason) or 'no reason given'}{effect}"
+    yield f"{entry.seq}  {entry.at}  {in_one_line(who)}{by}: {in_one_line(entry.reason) or 'no reason given'}{effect}"
     yield f"   {_named(entry.changes)}"
 
 
@@ -146,8 +147,3 @@ def _named(changes: tuple[Touched, ...]) -> str:
 
 def _sign(one: Touched) -> str:
     return "+" if one.before is None else "-" if one.after is None else "~"
-
-
-def _shown(text: str) -> str:
-    """A text that can't forge a line."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -162,7 +162,7 @@ class Snapshot:
         if b"\n" in text[:-1]:
             return False
         found = _HEAD.match(text)
-        expected = (good.revision, _layout(_content(good)))
+        expected = (good.revision, _layout(good))
         return found is not None and tuple(map(bytes.decode, found.groups())) == expected
 
     def load(self, max_age: float | None = None) -> GoodSet:
@@ -342,7 +342,7 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 def _written(good: GoodSet) -> Iterator[bytes]:
     """Write documents piece by piece: as a whole, their structure would take up more memory than the policies."""
     content = _content(good)
-    yield b'{"revision":"%b","layout":"%b",' % (good.revision.encode(), _layout(content).encode())
+    yield b'{"revision":"%b","layout":"%b",' % (good.revision.encode(), _layout(good).encode())
     yield from _written_rest(good, content)
 
 
@@ -364,11 +364,16 @@ def _written_rest(good: GoodSet, documents: Mapping[str, PolicySet | Draft]) -> 
     yield b"}}"
 
 
-def _layout(documents: Mapping[str, PolicySet | Draft]) -> str:
-    """Say, in a hash, which document has which policies and sets: with the revision, that is all that there is."""
+def _layout(good: GoodSet) -> str:
+    """Say, in a hash, which document has which policies and sets: with the revision, that is all that there is.
+
+    Of a store, it is also which change that was: another one may have led to the same policies.
+    """
     digest = hashlib.sha256()
-    for name, document in sorted(documents.items()):
+    for name, document in sorted(_content(good).items()):
         digest.update(json.dumps([name, *map(sorted, _names(document))]).encode())
+    if good.seen is not None:
+        digest.update(msgspec.json.encode(good.seen))
     return digest.hexdigest()
 
 

@@ -69,6 +69,24 @@ def test_grows_and_shrinks(tmp_path: Path) -> None:
     assert all(after.startswith(before) for before, after in pairwise(held) if len(after) > len(before))
 
 
+def test_another_change_with_the_same_policies(tmp_path: Path) -> None:
+    """A change that led to policies that were there before is another one."""
+    path = tmp_path / "snapshot"
+    [first, other] = policies(a="https://x.example"), policies(a="https://y.example")
+    before, after = (
+        Replica(Store(history(*states))).rounds().followed.good for states in ([first], [first, other, first])
+    )
+    assert before is not None
+    assert after is not None
+    assert before.revision == after.revision
+    snapshot = Snapshot(path)
+    snapshot.save(before)
+    assert snapshot.holds(before)
+    assert not snapshot.holds(after)
+    assert snapshot.keep_at_start(after) is None
+    assert loaded(path) == (set_of(first), 3)
+
+
 def test_replaced_by_another_process(tmp_path: Path) -> None:
     """What another process has put into its place is not added to."""
     path = tmp_path / "snapshot"

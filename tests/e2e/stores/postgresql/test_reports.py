@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, ask, wait_for
 from tests.e2e.stores.postgresql.conftest import Database
 from tests.e2e.stores.postgresql.test_admin import ADMIN
-from tests.e2e.stores.postgresql.test_service import write_by_hand
+from tests.e2e.stores.postgresql.test_store import write_by_hand
 from tests.e2e.test_admin import send
 
 
