@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from psycopg.errors import UndefinedTable
+from psycopg import errors
 
 from cors_service.ledger.edits import Body
 from cors_service.ledger.entry import KINDS, Entry, Head, Key, Signed
@@ -66,7 +66,7 @@ def check_schema(connection: Rows, name: str) -> None:
     """
     try:
         row = connection.execute("SELECT version FROM cors.version").fetchone()
-    except UndefinedTable:
+    except errors.UndefinedTable:
         row = None
     if row is None:
         raise StoreUnavailable(
@@ -108,8 +108,12 @@ def newest(connection: Rows, name: str) -> Head:
 
 
 def origin(connection: Rows) -> str | None:
-    """Read which history it is; None if the user may not know."""
-    row = connection.execute(_ORIGIN).fetchone()
+    """Read which history it is; None if that is not to be known."""
+    try:
+        with connection.transaction():
+            row = connection.execute(_ORIGIN).fetchone()
+    except (errors.FeatureNotSupported, errors.InsufficientPrivilege, errors.UndefinedFunction):
+        row = None  # some that are like PostgreSQL have no history of this kind
     return None if row is None else f"{row[0]}/{row[1]}"
 
 

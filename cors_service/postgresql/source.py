@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final
 
 import psycopg
+from psycopg import errors
 from zope.interface import implementer
 
 from cors_service.ledger.entry import Head
@@ -110,7 +111,8 @@ class PostgreSQLSource:
             if has_news(connection):
                 return True
             return self._sleep(seconds, connection.fileno()) and has_news(connection)
-        except psycopg.Error:
+        except (psycopg.Error, OSError):
+            # It broke, or was closed by another thread.
             self._session.drop()
             return True
 
@@ -159,7 +161,8 @@ class PostgreSQLSource:
         if begun < self._check_due:
             return
         try:
-            with connection.transaction():
+            # One that takes too long to check is for `cors-service ledger verify`.
+            with suppress(errors.QueryCanceled), connection.transaction():
                 limit(connection)
                 check_ledger(connection, self.name)
         finally:
