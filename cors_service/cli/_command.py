@@ -81,7 +81,7 @@ def command_parser() -> argparse.ArgumentParser:
         description="Check CORS policies, and decide by them. `twist cors --help` says how to serve them.",
         epilog=(
             "exit status:\n  0 success, or allowed\n  1 an error\n  2 refused; after `diff`: a difference that "
-            "--fail-on names; after `doctor`: findings; after `test`: wrong use"
+            "--fail-on names; after `doctor`: findings; after `status`: somebody behind; after `test`: wrong use"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

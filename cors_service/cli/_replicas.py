@@ -44,7 +44,6 @@ def add_status(commands: Commands) -> None:
     )
     parser.add_argument("where", metavar="ADDRESS", help="a service that decides, or cors-admin")
     parser.add_argument("--json", action="store_true", help="print what it answers, for programs")
-    parser.epilog = "exit status: 0 if so, 2 if not or if something is wrong, 1 if nobody answers"
     parser.set_defaults(run=_status)
 
 
