@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cors_service.decision import Decision, Query
 from cors_service.observe.sights import Sights
 from cors_service.observe.table import Table
-from cors_service.observe.tally import RowFact, RowTally, what_of
+from cors_service.observe.tally import RowFact, RowTally
 
 
 class SampledTally(RowTally):
@@ -49,4 +49,4 @@ class SampledTally(RowTally):
 
     def _sample(self, fact: RowFact) -> None:
         if random.random() < self._fraction:  # noqa: S311 - nobody gains by foreseeing it
-            self.sights.sample(what_of(fact))
+            self.sights.sample(self.what(fact))

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any, Final
 
-from msgspec import Struct, msgpack, structs
+from msgspec import Struct, msgpack
 from zope.interface import implementer
 
 from cors_service.decision import BadQuery, Decision, Query
-from cors_service.observe.counted import LONGEST_METHOD, LONGEST_ORIGIN, UNDECIDED, Counted, Series
+from cors_service.observe.counted import UNDECIDED, Counted, Series
 from cors_service.observe.interfaces import Fact, IRequests, ITally
 from cors_service.observe.sights import NO_SIGHTS, Sights
 from cors_service.observe.table import Table
@@ -45,7 +45,8 @@ ALLOWED: Final = {True: "true", False: "false", None: "none"}
 
 # A prime, so that callers that ask in turns are all measured.
 _SAMPLED: Final = 61
-_LOOK: Final = 100
+# Rows of an epoch, among which there may be such that nobody asks for again.
+_MOST_NEW: Final = 1000
 _MOST_WATCHED: Final = 10_000
 _encode: Final = msgpack.Encoder().encode
 _decode: Final = msgpack.Decoder(Counted).decode
@@ -83,9 +84,7 @@ class Tally:
         """Give what counts a decision."""
         if decision.allowed is False and self.sights.has_room:
             self._watch(query, decision)
-        labels = decision.kind, decision.allowed, decision.reason.code, decision.policy
-        place = self._places.get(labels)
-        return self._decisions(labels) if place is None else place
+        return self._labelled(decision)
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> Fact:
         """Give what counts a query without a decision."""
@@ -93,11 +92,13 @@ class Tally:
 
     def made(self, query: Query, decision: Decision) -> Fact:
         """Count a decision that was made; give what counts it again."""
-        fact = self.fact(query, decision)
+        if decision.allowed is False and self.sights.has_room:
+            self._watch(query, decision)
+        place = self._labelled(decision)
         counts = self.counts
         counts[ANEW_PLACE] += 1
-        counts[fact] += 1
-        return fact
+        counts[place] += 1
+        return place
 
     def anew(self, fact: Fact) -> None:
         """Count what was made otherwise."""
@@ -158,6 +159,12 @@ class Tally:
             self._watched.add(known)
             self.sights.note(Counted.decided(query, decision))
 
+    def _labelled(self, decision: Decision) -> int:
+        """Find the place of a decision with others that metrics don't tell apart."""
+        labels = decision.kind, decision.allowed, decision.reason.code, decision.policy
+        place = self._places.get(labels)
+        return self._decisions(labels) if place is None else place
+
     def _decisions(self, labels: _Labels) -> int:
         """Find the place of the decisions that metrics don't tell apart."""
         place = self._places.get(labels)
@@ -181,15 +188,27 @@ class Kind(Struct, eq=False, gc=False):
     key: bytes
     labels: _Labels
 
+    def about(self, origin: str | None) -> Counted:
+        """Give what is told of its decisions about an origin."""
+        return _decode(self.key + _encode(origin))
 
-RowFact = tuple[Kind, str | None]
+
+_Row = tuple[Kind, str | None]
 """A kind and an origin."""
 
 
-def what_of(fact: RowFact) -> Counted:
-    """Give what is told of the decisions that this counts."""
-    kind, origin = fact
-    return _decode(kind.key + _encode(origin))
+class RowFact(Struct, eq=False, gc=False):
+    """What counts decisions that agree in all that is told of them.
+
+    Attributes:
+        row: Their kind and their origin; None until somebody asks.
+        query: A query that led to them, if there is no row yet.
+        decision: The decision about it.
+    """
+
+    row: _Row | None = None
+    query: Query | None = None
+    decision: Decision | None = None
 
 
 class RowTally(Tally):
@@ -204,17 +223,11 @@ class RowTally(Tally):
         self._kinds: dict[tuple[object, ...], Kind] = {}
         self._part = table.rows(0)
         # The places of the epoch.
-        self._rows: dict[RowFact, int] = {}
-        # So many that find no place are not worth another look whether the next epoch can begin.
-        self._full_for = 0
+        self._rows: dict[_Row, int] = {}
 
     def fact(self, query: Query, decision: Decision) -> RowFact:
         """Give what counts a decision."""
-        # As `fact_of`, written out: every new decision passes here.
-        kind, origins = decision.kind, query.origins
-        method = query.request_methods[0] if kind == "preflight" else query.method
-        told = kind, decision.allowed, decision.reason.code, decision.policy, decision.rule, method, decision.revision
-        return self._kinds.get(told) or self._kind(told), origins[0][:LONGEST_ORIGIN] if len(origins) == 1 else None
+        return RowFact(None, query, decision)
 
     def undecided(self, query: Query, error: BadQuery, revision: str | None) -> RowFact:
         """Give what counts a query without a decision."""
@@ -222,68 +235,81 @@ class RowTally(Tally):
 
     def fact_of(self, what: Counted) -> RowFact:
         """Give what counts decisions of which this is told."""
-        told = what.kind, what.allowed, what.reason, what.policy, what.rule, what.method, what.revision
-        return self._kinds.get(told) or self._kind(told), what.origin
+        return RowFact(self._row(what))
+
+    def what(self, fact: RowFact) -> Counted:
+        """Give what is told of the decisions that this counts."""
+        kind, origin = fact.row or self._find(fact)
+        return kind.about(origin)
 
     def made(self, query: Query, decision: Decision) -> RowFact:
         """Count a decision that was made; give what counts it again."""
-        fact = self.fact(query, decision)
-        place = self._rows.get(fact)
+        fact = RowFact(None, query, decision)
+        # There may be no end of what is asked about once. Now and then, there is room again.
+        if len(self._rows) < _MOST_NEW or self.sights.has_room:
+            place = self._place(self._find(fact), _MOST_NEW)
+        else:
+            place = self._labelled(decision)
         counts = self.counts
         counts[ANEW_PLACE] += 1
-        counts[self._place(fact) if place is None else place] += 1
+        counts[place] += 1
         return fact
 
     def anew(self, fact: RowFact) -> None:
         """Count what was made otherwise."""
-        place = self._rows.get(fact)
-        counts = self.counts
-        counts[ANEW_PLACE] += 1
-        counts[self._place(fact) if place is None else place] += 1
+        self.counts[ANEW_PLACE] += 1
+        self.counts[self._place(fact.row or self._find(fact))] += 1
 
     def again(self, fact: RowFact) -> None:
         """Count a decision that was remembered."""
-        place = self._rows.get(fact)
-        self.counts[self._place(fact) if place is None else place] += 1
+        row = fact.row or self._find(fact)
+        place = self._rows.get(row)
+        self.counts[self._place(row) if place is None else place] += 1
 
     def batch(self, facts: Sequence[RowFact], anew: int) -> None:
         """Count many decisions."""
         for fact, count in Counter(facts).items():
-            place = self._rows.get(fact)
-            self.counts[self._place(fact) if place is None else place] += count
+            self.counts[self._place(fact.row or self._find(fact))] += count
         self.counts[ANEW_PLACE] += anew
+
+    def _find(self, fact: RowFact) -> _Row:
+        """Find the row of what has none yet."""
+        assert fact.query is not None
+        assert fact.decision is not None
+        row = fact.row = self._row(Counted.decided(fact.query, fact.decision))
+        fact.query = fact.decision = None
+        return row
+
+    def _row(self, what: Counted) -> _Row:
+        told = what.kind, what.allowed, what.reason, what.policy, what.rule, what.method, what.revision
+        return self._kinds.get(told) or self._kind(told), what.origin
 
     def _kind(self, told: tuple[Any, ...]) -> Kind:
         """Make a kind of what is told, but for the origin."""
-        what = Counted(*told)
-        if len(what.method) > LONGEST_METHOD:
-            return self.fact_of(structs.replace(what, method=what.method[:LONGEST_METHOD]))[0]
         if len(self._kinds) >= MOST_ROWS:
             self._kinds.clear()
         # The last byte stands for no origin.
-        key = _encode(what)[:-1]
-        kind = self._kinds[told] = Kind(key, told[:4])
+        kind = self._kinds[told] = Kind(_encode(Counted(*told))[:-1], told[:4])
         return kind
 
-    def _place(self, fact: RowFact) -> int:
-        """Find a place for what has none in this epoch: a row, or where metrics count it if there is no more."""
-        kind, origin = fact
+    def _place(self, row: _Row, most: int = MOST_ROWS) -> int:
+        """Find the place of a row in this epoch; that where metrics count it if there are too many."""
+        place = self._rows.get(row)
+        if place is not None:
+            return place
+        kind, origin = row
         if self.sights.has_room:
-            self.sights.note(what_of(fact))
-        if self._full_for:
-            self._full_for -= 1
-            return self._decisions(kind.labels)
+            self.sights.note(kind.about(origin))
         key = kind.key + _encode(origin)
-        place = self._part.add(key)
+        place = self._part.add(key) if len(self._rows) < most else None
         if place is None:
             part = self._table.begin_epoch()
-            if part is None:
-                self._full_for = _LOOK
-                return self._decisions(kind.labels)
-            self._part, self._rows = part, {}
-            place = part.add(key)
-            assert place is not None, "no key takes up an epoch"
-        self._rows[fact] = place
+            if part is not None:
+                self._part, self._rows = part, {}
+                place = part.add(key)
+        if place is None:
+            return self._decisions(kind.labels)
+        self._rows[row] = place
         return place
 
 

@@ -19,6 +19,7 @@ from cors_service.policy import read_document
 from cors_service.server import DecisionSite
 from cors_service.web import decision_resource
 from tests.decision.test_cost import instructions
+from tests.observe.counting import POLICIES, stranger
 
 DOCUMENT = {"version": 1, "policies": {"shop": {"origins": ["https://*.shop.example"], "methods": ["GET"]}}}
 HEADERS = {"Host": "api.example.com", "Content-Type": "application/json"}
@@ -64,7 +65,17 @@ def logged() -> ITally:
     return RowTally(Table(), Sights(float))
 
 
-@pytest.mark.parametrize(("make", "remembered", "new"), [(watched, 0.04, 0.05), (logged, 0.05, 0.19)])
+def crowded() -> ITally:
+    """The same after so many new ones that no more of them have rows in this interval."""
+    tally = RowTally(Table())
+    for number in range(2000):
+        tally.made(stranger(number), POLICIES.decide(stranger(number)))
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("make", "remembered", "new"), [(watched, 0.04, 0.05), (logged, 0.05, 0.25), (crowded, 0.05, 0.05)]
+)
 def test_counting_is_cheap(make: Callable[[], ITally], remembered: float, new: float) -> None:
     """Counting for metrics takes a twentieth at most of what Python executes for an answer without it; a new row takes
     more, but there is an end to rows in each interval.
