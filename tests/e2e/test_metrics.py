@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
 
+from cors_service.observe.process import Process
+from cors_service.observe.store_metrics import store_families
+from cors_service.reader.messages import Following
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask, is_gone, wait_for
 from tests.e2e.load.client import Connection, request
 from tests.e2e.requirements import need
@@ -167,13 +172,29 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bytes]:
         service.kill()
 
 
+class OfAStore:
+    """What only a service has that follows a store."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Give it as it is soon after a start."""
+        return store_families(Following(head_seq=1), [Process(None, 0, None, stale=False, seq=1)], 0)
+
+
+OF_A_STORE = generate_latest(OfAStore())
+
+
+def types(text: bytes) -> list[str]:
+    """The names of the metrics that have a type."""
+    return re.findall(r"^# TYPE (\w+) ", text.decode("utf-8"), re.MULTILINE)
+
+
 def test_every_metric_has_a_line(text: bytes) -> None:
     """The page about metrics lists those that there are, and no others."""
     page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     tables = page.partition("\n## The metrics\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| ([^|]+) \|", tables, re.MULTILINE)
     told = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
-    assert sorted(told) == sorted(re.findall(r"^# TYPE (\w+) ", text.decode("utf-8"), re.MULTILINE))
+    assert sorted(told) == sorted([*types(text), *types(OF_A_STORE)])
 
 
 def test_promtool_finds_nothing(text: bytes) -> None:
