@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any
 
 from tests.certificates import Authority, written
@@ -29,6 +29,8 @@ class Site:
         can_wait: Whether it follows `Prefer: wait`.
         has_etags: Whether it names states of files.
         clock: How far its clock is from that of this machine.
+        connections: How many connections there were.
+        open: How many there are.
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,8 @@ class Site:
         self.clock = timedelta()
         self.closing = Event()
         self.changed = Condition()
-        self.connections = 0
+        self.connections = self.open = 0
+        self.counting = Lock()
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """Replace files."""
@@ -67,7 +70,15 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Count the connection."""
         super().setup()
-        self.site.connections += 1
+        with self.site.counting:
+            self.site.connections += 1
+            self.site.open += 1
+
+    def finish(self) -> None:
+        """Take note that it is closed."""
+        with self.site.counting:
+            self.site.open -= 1
+        super().finish()
 
     def do_GET(self) -> None:
         """Give out a file."""

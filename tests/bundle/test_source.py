@@ -371,10 +371,11 @@ def test_slow_server(
     site: Site, url: str, key: KeyPair, does: Callable[[Handler], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that never answers, or never comes to an end, is given up in time."""
-    monkeypatch.setattr("cors_service.bundle.source._ENVELOPE_SECONDS", 0.3)
     site.does[ENVELOPE] = does
     with source_of(url, key) as source:
-        assert "no answer came within 0.3 seconds" in str(refused(source.head))
+        with monkeypatch.context() as patched:
+            patched.setattr("cors_service.bundle.source._ENVELOPE_SECONDS", 0.3)
+            assert "no answer came within 0.3 seconds" in str(refused(source.head))
         site.does.clear()
         site.put(files(shop(7), [key]))
         assert source.head() == shop(7).head

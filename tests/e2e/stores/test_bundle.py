@@ -150,8 +150,7 @@ def test_follows(site: Site, url: str, keys: tuple[KeyPair, KeyPair], start: Sta
     site.put(files(shop(8), keys))
     reaches(service, 8)
     assert store(service)["name"] == url
-    # The start reads it over one, and then one process follows it over another.
-    assert site.connections == 2
+    wait_for(lambda: site.open == 1, "one connection alone")
     assert service.stop() == STOPPED
     assert not any("Traceback" in line for line in service.out + service.err)
 
