@@ -1,17 +1,20 @@
 """Proves a fleet on PostgreSQL and on etcd: `python -m tests.fleet`, `make fleet`, and larger, `make soak`.
 
 It exits with 1 if a change was lost, an answer mixed two revisions or let through more than its revision, an answer
-was older than one before, or a replica differs in the end.
+was older than one before or than what all replicas had confirmed, or a replica differs in the end.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from cors_service.ledger.urls import prepare_store
 from tests.e2e.stores.scale import measured
@@ -29,17 +32,21 @@ def prove(store: str, plan: Plan, policies: int, changes: int) -> Found:
 
     with STORES[store]() as servers:
         tell(f"{plan.calm:,} changes without faults and {plan.changes:,} with, seed {plan.seed}")
-        with tempfile.TemporaryDirectory(prefix="cors-fleet-") as directory:
-            outcome = run(servers, plan, Path(directory), tell)
+        directory = Path(tempfile.mkdtemp(prefix="cors-fleet-"))
+        outcome = run(servers, plan, directory, tell)
         for example in outcome.examples:
             tell(example)
+        if outcome.wrong:
+            tell(f"{directory} has all answers, and what the replicas said")
+        else:
+            shutil.rmtree(directory)
         if not policies:
             return Found(outcome, None)
         tell(f"measuring {policies:,} policies")
         url = servers.url()
         prepare_store(url)
-        with tempfile.TemporaryDirectory(prefix="cors-fleet-") as directory, opened(url) as one:
-            return Found(outcome, measured(one, url, Path(directory), policies=policies, changes=changes))
+        with tempfile.TemporaryDirectory(prefix="cors-fleet-") as place, opened(url) as one:
+            return Found(outcome, measured(one, url, Path(place), policies=policies, changes=changes))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,7 +66,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     plan = Plan(options.seed, calm=options.calm, changes=options.changes, rate=options.rate, every=options.every)
     stores = [options.only] if options.only else list(STORES)
-    found = [prove(store, plan, options.policies, options.policy_changes) for store in stores]
+    try:
+        found = [prove(store, plan, options.policies, options.policy_changes) for store in stores]
+    except pytest.skip.Exception as missing:
+        parser.error(str(missing))
     _tell(text_of(found))
     if options.write:
         write(found)

@@ -63,10 +63,12 @@ class Replica:
         self._service = Service(self._command, self._directory)
 
     def kill(self) -> None:
-        """End it at once, with all that it has started."""
-        if self._service is not None:
-            self._service.kill()
-            self._service = None
+        """End it at once, with all that it has started; what it said is in its log."""
+        service, self._service = self._service, None
+        if service is not None:
+            service.kill()
+            with (self._directory / f"{self.instance}.log").open("a", encoding="utf-8") as log:
+                log.writelines(f"{line}\n" for line in service.out + service.err)
 
     def revision(self) -> str | None:
         """Ask which policies it has."""

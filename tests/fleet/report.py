@@ -120,6 +120,7 @@ def _cells(found: Found) -> dict[str, str]:
     cells = {
         "changes": f"{outcome.changes:,}",
         "definitions that they wrote and removed": f"{outcome.edits:,}",
+        "attempts that they took": f"{outcome.attempts:,}",
         "changes of which all replicas confirmed that they have them": f"{outcome.confirmed:,}",
         "answers that were judged": f"{outcome.answers:,}",
         **{f"**{_WORDS[word]}**": f"**{outcome.wrong[word]:,}**" for word in WRONG},
