@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +18,7 @@ from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from cors_service.policy import InvalidPolicies, read_document, revision
 from cors_service.postgresql import PostgreSQLStore, prepare_store
+from tests.e2e.daemons import wait_for
 from tests.e2e.stores.postgresql.conftest import Database
 from tests.ledger.stores import about, change, edits
 from tests.ledger.test_model import edits_for
@@ -215,6 +218,28 @@ def kill_now_and_then(database: Database, chance: random.Random) -> None:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
             )
+
+
+SLOW_COMMIT = """
+CREATE FUNCTION cors.take_long() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER take_long AFTER INSERT ON cors.ledger DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION cors.take_long();
+"""
+
+
+def test_answer_lost(database: Database, store: PostgreSQLStore) -> None:
+    """Where the answer to a commit gets lost, the writer finds out that the change was made, and makes it once."""
+    database.sql(SLOW_COMMIT)
+    plan = store.plan(store.read(), edits(("policy", "shop", SHOP)))
+    with ThreadPoolExecutor() as threads:
+        committing = threads.submit(store.commit, plan, about())
+        asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query = 'COMMIT'"
+        wait_for(lambda: database.sql(asleep) == [1], "the commit")
+        connected = store._writing._socket
+        assert connected is not None
+        connected.shutdown(socket.SHUT_RDWR)
+        assert committing.result().entry.seq == 2
+    assert [signed.entry.seq for signed in store.entries(0, 10)] == [1, 2]
 
 
 def test_read_only(database: Database, store: PostgreSQLStore) -> None:
