@@ -20,6 +20,7 @@ npm npm
 java openjdk-17-jdk-headless
 mvn maven
 pg_ctlcluster postgresql
+pgbouncer pgbouncer
 prometheus prometheus
 promtool prometheus
 etcd etcd-server

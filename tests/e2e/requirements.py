@@ -28,6 +28,7 @@ PACKAGES = {
     "java": "openjdk-17-jdk-headless",
     "mvn": "maven",
     "pg_ctlcluster": "postgresql",
+    "pgbouncer": "pgbouncer",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "etcd": "etcd-server",

@@ -220,6 +220,45 @@ def server(**settings: str) -> Iterator[Server]:
             one.stop(signal.SIGQUIT)
 
 
+POOL: Final = """\
+[databases]
+* = host=127.0.0.1 port={server} user={user} password='{password}'
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+server_tls_sslmode = prefer
+"""
+
+
+@contextmanager
+def pool(one: Server) -> Iterator[int]:
+    """Run a pool before a server, which gives each transaction any connection; give its port."""
+    [program] = need("pgbouncer")
+    port = _free_port()
+    with place() as directory:
+        settings = directory / "pool.ini"
+        text = POOL.format(server=one.port, port=port, user=OWNER, password=PASSWORD)
+        settings.write_text(text, encoding="utf-8")
+        settings.chmod(0o644)
+        popen = subprocess.Popen(
+            [program, "-q", settings], stdin=subprocess.DEVNULL, cwd="/", user=_user(), group=_user()
+        )
+        try:
+            wait_for(lambda: _listens(port), "the pool")
+            yield port
+        finally:
+            popen.terminate()
+            popen.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def place() -> Iterator[Path]:
     """Give a directory that others may go through, with a path that is short enough for a socket."""

@@ -17,7 +17,7 @@ from cors_service.ledger.source import Everything, IStoreSource
 from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store
 from tests.e2e.daemons import wait_for
 from tests.e2e.stores.postgresql.conftest import Database, new_database
-from tests.e2e.stores.postgresql.servers import Server, place, server
+from tests.e2e.stores.postgresql.servers import Server, place, pool, server
 from tests.ledger.stores import change
 
 LONG = 60.0
@@ -116,6 +116,19 @@ def test_killed_backend(database: Database, store: PostgreSQLStore, source: Post
         head = follow(source, head)
         assert head.seq == number + 2
         assert source.head() == head
+
+
+def test_behind_a_pool(database: Database) -> None:
+    """Behind a pool, where notifications get lost, changes are made and followed all the same."""
+    with pool(database.server) as port:
+        url = f"postgresql://anybody@127.0.0.1:{port}/{database.name}"
+        with closing(PostgreSQLStore(url)) as store, closing(PostgreSQLSource(url)) as source:
+            head = source.everything().head
+            for number in range(5):
+                signed = publish(store, number)
+                source.wait(0)
+                head = follow(source, head)
+                assert head == signed.head == source.head()
 
 
 def test_one_connection(database: Database, store: PostgreSQLStore, source: PostgreSQLSource) -> None:
