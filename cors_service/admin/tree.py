@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Final
 
 from msgspec import structs
+from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 import cors_service
@@ -37,11 +38,13 @@ class AdminTree(NotFound):
         desk: What the resources have in common.
         ready: The resource at `/readyz`.
         reports: The resource at `/admin/v1/reports`.
+        nowhere: Answers where nothing else is.
     """
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk.ids)
         self.desk = desk
+        self.nowhere: Resource = self.nothing()
         self.ready = ReadyEndpoint(desk)
         self.putChild(b"livez", LiveEndpoint(desk.ids))
         self.putChild(b"readyz", self.ready)
@@ -70,6 +73,10 @@ class AdminTree(NotFound):
             resource: An `AdminEndpoint`, which knows who may ask.
         """
         self._api.putChild(name, resource)
+
+    def getChild(self, path: bytes, request: IRequest) -> Resource:
+        """Nothing else is there."""
+        return self.nowhere
 
     def restrict_to(self, hosts: Hosts | None) -> None:
         """Answer requests by these names alone; None for any."""

@@ -19,7 +19,7 @@ from cors_service.console.sign_in_form import SIGN_IN, sign_in_form
 from cors_service.console.viewers import callers_of, has_session
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.web.answer import Answer
-from cors_service.web.endpoint import Endpoint
+from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
@@ -171,12 +171,35 @@ class Page(AdminEndpoint):
             return self.draw_problem(request, problem)
         return self.draw_sign_in(request, then=request.uri.decode("ascii", "replace"), kept=kept)
 
+    def nothing(self) -> NotFound:
+        """Give what answers where no page is."""
+        return NowherePage(self.console)
+
 
 class OpenPage(Page):
     """A page for people who need not be signed in; its methods take a request alone."""
 
     def _method_for(self, method: str) -> Callable[[AnyRequest], Answer | Later]:
         return Endpoint._method_for(self, method)
+
+
+class NowherePage(NotFound):
+    """Answers where no page is: people with a page, and programs as the API does."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console.desk.ids)
+        self._page = Page(console)
+
+    def getChild(self, path: bytes, request: IRequest) -> NowherePage:
+        """Beneath it, there is nothing either."""
+        return self
+
+    def answer(self, request: AnyRequest) -> Answer:
+        """Answer any method with 404."""
+        answer = super().answer(request)
+        if not any(b"text/html" in line for line in request.requestHeaders.getRawHeaders(b"accept") or ()):
+            return answer
+        return self._page.draw_problem(request, Problem(answer.status, "not-found", "There is nothing at this path."))
 
 
 def see_other(path: str, **headers: str) -> Answer:

@@ -14,6 +14,7 @@ from cors_service.console.history import HistoryPage
 from cors_service.console.inbox import InboxPage
 from cors_service.console.live import EventsEndpoint, Live
 from cors_service.console.overview import OverviewPage
+from cors_service.console.page import NowherePage
 from cors_service.console.playing import PlaygroundPage
 from cors_service.console.policies import PoliciesPage
 from cors_service.console.signing_in import SignInPage, SignOutPage
@@ -40,6 +41,7 @@ def mount_console(tree: AdminTree, console: Console) -> Service:
     """
     console.sections = SECTIONS
     live = Live(console)
+    tree.nowhere = NowherePage(console)
     tree.putChild(SEGMENT.encode("ascii"), AssetsEndpoint(console.desk))
     tree.putChild(b"", OverviewPage(console))
     tree.putChild(b"policies", PoliciesPage(console))

@@ -48,6 +48,16 @@ def test_methods(tmp_path: Path) -> None:
     check(answer)
 
 
+def test_nowhere(tmp_path: Path) -> None:
+    """Where nothing is, people get a page and programs a problem."""
+    office = ConsoleOffice(tmp_path)
+    for path in ("/nowhere", "/history/nowhere", "/policies/shop/more"):
+        page = office.visitor().visit(path, Accept="text/html")
+        assert page.status == 404
+        assert "There is nothing at this path." in Read(page).text
+        assert office.visitor().visit(path).problem == (404, "not-found")
+
+
 def test_other_names(tmp_path: Path) -> None:
     """A page that has its own name resolved to this process reads nothing (DNS rebinding)."""
     from cors_service.web.hosts import Hosts
