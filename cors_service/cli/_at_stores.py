@@ -96,7 +96,7 @@ def publish(
         is_dry: Whether only to say what would be.
 
     Returns:
-        What an admin process would answer.
+        What an admin process would answer, as far as it is about policies.
 
     Raises:
         InvalidPolicies: They have mistakes.
@@ -126,6 +126,8 @@ def publish(
         "dry_run": is_dry,
         "changes": [structs.asdict(one) for one in plan.changes],
         "entry": entry,
+        "wider": comparison.is_wider,
+        "narrower": narrows(comparison),
         **as_dict(comparison, kept.head.revision, plan.revision),
     }
 
