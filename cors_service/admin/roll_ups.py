@@ -35,7 +35,7 @@ _HOURLY: Final = 10_000
 """Kinds of decisions in an hour."""
 _HOURS: Final = 4
 """Hours whose kinds are in memory."""
-_KINDS_LOOKED_AT: Final = 5000
+_KINDS_LOOKED_AT: Final = 2000
 """Kinds of refused decisions, those that were counted most, of which the origins are listed."""
 _OTHER: Final = 0
 """The number of the kind that stands for all that were not kept apart."""

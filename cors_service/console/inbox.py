@@ -25,8 +25,8 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 
 PATH: Final = "/inbox"
-MOST_SHOWN: Final = 100
-_MOST_LOOKED_AT: Final = 1000
+MOST_SHOWN: Final = 50
+_MOST_LOOKED_AT: Final = 300
 _LARGEST: Final = 16 * 1024
 _WRITERS: Final = ("write", "propose")
 _REASONS_SHOWN: Final = 3

@@ -17,6 +17,7 @@ from tests.e2e.daemons import ANY_PORT, TWIST, Answer, Process, Service, ask, wa
 TOKENS: Final = {
     "olga": token_entry("olga", "olga-token", ["read", "write"]),
     "second": token_entry("second", "second-token", ["read", "write", "approve"], needs_second=True),
+    "approver": token_entry("approver", "approver-token", ["read", "approve"]),
     "reader": token_entry("reader", "reader-token", ["read"]),
     "replica": token_entry("replica", "replica-token", ["report"]),
 }

@@ -27,6 +27,15 @@ PAGES = (
     "/history",
     "/history/{changed}",
     "/history/compare?from={changed}&to=1",
+    "/playground",
+    "/playground?page=https://evil.example&url=https://api.example.com/shop/7&method=PUT&headers=x-trace",
+    "/playground?page=shop&policy=shop",
+    "/change",
+    "/change?new=1",
+    "/change?policy=shop",
+    "/change?page=https://evil.example&policy=shop&mend=1",
+    "/change/{changed}",
+    "/inbox",
 )
 
 

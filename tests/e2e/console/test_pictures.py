@@ -57,12 +57,25 @@ def _minute(minute: int) -> Iterator[bytes]:
             yield written(**{**times, **refused})
 
 
+_ASKED = "page=https://shop.example.net&url=https://app.example.com/api/orders/7&method=PUT&credentials=include"
+
+
+def _mistype(person: ChromiumPerson) -> None:
+    """Make two mistakes in the document that is edited."""
+    text = person.browser.run("arguments[0](document.getElementById('text').value)")
+    person.fill("The document, in TOML", text.replace('"POST"', '"PO ST"').replace("credentials", "credential"))
+    person.sees("2 mistakes")
+
+
 @pytest.mark.parametrize(
     ("name", "path", "dark"),
     [
         ("overview", "/", False),
         ("policy", "/policies/app", False),
         ("comparison", "/history/compare?from=2&to=1", True),
+        ("playground", f"/playground?{_ASKED}#exchange-title", False),
+        ("change", "/change?policy=app", True),
+        ("inbox", "/inbox", False),
     ],
 )
 def test_pictures(chromium: ChromiumPerson, fleet: Place, tmp_path: Path, name: str, path: str, dark: bool) -> None:
@@ -74,6 +87,8 @@ def test_pictures(chromium: ChromiumPerson, fleet: Place, tmp_path: Path, name: 
         chromium.sign_in("olga-token")
         with chromium.set(dark=dark, width=900, height=640):
             chromium.open(path)
+            if name == "change":
+                _mistype(chromium)
             picture = chromium.picture()
     finally:
         chromium.address = elsewhere
