@@ -27,7 +27,7 @@ INSERT INTO cors.version (version) VALUES (%s) ON CONFLICT (one) DO UPDATE SET v
 _ENTRY: Final = "INSERT INTO cors.ledger (seq, entry, hash) VALUES (%s, %s, decode(%s, 'hex'))"
 _HEAD: Final = "INSERT INTO cors.head (seq, revision, entry, format, at) VALUES (%s, %s, decode(%s, 'hex'), %s, %s)"
 _HAS_ROLES: Final = """\
-SELECT count(*) = 2 AND bool_and(has_schema_privilege(oid, 'cors', 'USAGE'))
+SELECT count(*) = 2, count(*) = 2 AND bool_and(has_schema_privilege(oid, 'cors', 'USAGE'))
     AND bool_and(has_table_privilege(oid, 'cors.head', 'SELECT'))
     AND bool_or(has_table_privilege(oid, 'cors.ledger', 'INSERT'))
 FROM pg_roles WHERE rolname IN ('cors_reader', 'cors_writer')
@@ -127,7 +127,8 @@ def _begin(connection: Rows) -> list[str]:
 
 def _make_roles(connection: Rows) -> str:
     row = connection.execute(_HAS_ROLES).fetchone()
-    if row is not None and row[0]:
+    are_there, have_rights = row or (False, False)
+    if have_rights:
         return f"The roles {_ROLES} are there already."
     try:
         with connection.transaction():
@@ -136,7 +137,8 @@ def _make_roles(connection: Rows) -> str:
         return (
             f"Not made: the roles {_ROLES}, since this user may not. Run this again as somebody who may create roles."
         )
-    return f"Made the roles {_ROLES}: grant them to those who read and to those who write."
+    made = "Gave rights here to the roles" if are_there else "Made the roles"
+    return f"{made} {_ROLES}: grant them to those who read and to those who write."
 
 
 def _restore(connection: Rows) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ def test_schemas(empty_database: Database) -> None:
     )
     done = prepare_store(url)
     assert done[:2] == ["Made the schema cors, version 1.", "Began the ledger: there are no policies yet."]
+    assert re.match("(Made|Gave rights here to) the roles cors_reader and cors_writer: grant them", done[2])
     assert prepare_store(url)[0] == "The schema cors is there already, in version 1."
     empty_database.sql("UPDATE cors.version SET version = 0")
     assert "an older cors-service: run `cors-service store init URL`" in problem_of(lambda: read_from(url))
