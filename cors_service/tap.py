@@ -203,6 +203,8 @@ class Options(PluginOptions):
         Raises:
             UsageError: There is one.
         """
+        if self["shadow"] is not None and is_url(self["shadow"]):
+            raise usage.UsageError("--shadow takes a path, and not the URL of a store.")
         policies = self["policies"]
         if policies is not None and is_url(policies):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
@@ -106,9 +107,12 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
         log_refused_start(settings.json_log, invalid.mistakes)
         refuse(invalid)
     except StoreUnavailable as error:
-        raise UsageError(
-            f"--store: {error}" if is_url(settings.store) else f"--store {settings.store!a}: {error}"
-        ) from None
+        if is_url(settings.store):
+            # It names the store itself, and may be mended elsewhere.
+            log_refused_start(settings.json_log, [error])
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(1) from None
+        raise UsageError(f"--store {settings.store!a}: {error}") from None
     try:
         decisions = KeptDecisions(Path(settings.data) / DECISIONS, reactor)
     except CannotKeep as error:

@@ -29,7 +29,7 @@ from cors_service.ledger.urls import is_url
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
-from cors_service.reader.snapshot import Snapshot
+from cors_service.reader.snapshot import UNREADABLE, Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
@@ -244,8 +244,17 @@ def source_of(settings: Settings) -> PolicySource:
 
 def refuse(invalid: InvalidDocument) -> NoReturn:
     """Write everything that is wrong with documents to standard error, and end the process."""
-    sys.stderr.write(f"{invalid.report()}\n")
+    reason = _why_unreadable(invalid)
+    sys.stderr.write(f"{invalid.report() if reason is None else reason}\n")
     raise SystemExit(1) from None
+
+
+def _why_unreadable(invalid: InvalidDocument) -> str | None:
+    """Why there is nothing that could have mistakes, in a sentence that names it; None where there is something."""
+    mistakes = invalid.mistakes
+    if any(mistake.code != UNREADABLE or mistake.path for mistake in mistakes) or mistakes[0].file is not None:
+        return None
+    return "\n".join(mistake.message if mistake.file is None else str(mistake) for mistake in mistakes)
 
 
 def _check_workers(settings: Settings, reactor: Any) -> None:

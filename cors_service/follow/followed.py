@@ -425,7 +425,8 @@ def unreadable(name: str, sentence: str) -> InvalidPolicies:
         sentence: Why.
     """
     # Most sentences begin with the name, and nobody has to read it twice.
-    return InvalidPolicies([PolicyError(UNREADABLE, sentence, file=None if sentence.startswith(name) else name)])
+    message = sentence if sentence.startswith(name) else f"{name}: {sentence}"
+    return InvalidPolicies([PolicyError(UNREADABLE, message)])
 
 
 def _name(key: Key) -> str:

@@ -137,10 +137,8 @@ class FollowingLog:
         message = (told.message or "").removeprefix(f"{self._name}: ")
         if not message.startswith(self._name):
             message = f"{self._name}: {message}"
-        stays = "there are no policies" if told.seq is None else f"change {told.seq} stays active"
-        self._log.error(
-            "{message} [{code}] Until that is mended, {stays}.",
-            message=message,
-            code=told.problem,
-            stays=stays,
-        )
+        stays = ""
+        if told.problem != BROKEN:
+            what = "there are no policies" if told.seq is None else f"change {told.seq} stays active"
+            stays = f" Until that is mended, {what}."
+        self._log.error("{message} [{code}]{stays}", message=message, code=told.problem, stays=stays)

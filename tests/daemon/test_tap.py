@@ -95,6 +95,7 @@ BAD_OPTIONS = [
     "--policies postgresql://user:sec/secret?a@db/cors",
     "--policies postgresql://db/cors?password=secret",
     "--policies etcd://root:secret@db:2379/cors",
+    "--shadow postgresql://db/secret",
     "--confirm-interval 0",
     "--confirm-interval nan",
     "--max-stale 60",

@@ -62,12 +62,21 @@ def test_stale(code: str, is_stale: bool) -> None:
 def test_log(logged: list[tuple[str, str]]) -> None:
     """The log has a line when a problem comes, one when it is another, and one when it is over."""
     log = FollowingLog("db")
-    for problem in (None, "store-unreachable", "store-unreachable", "store-went-back", None, None):
+    for problem in (
+        None,
+        "store-unreachable",
+        "store-unreachable",
+        "store-went-back",
+        "store-ledger-broken",
+        None,
+        None,
+    ):
         log.take(told(A, 7, problem=problem, message=f"This is {problem}."))
     lines = [text for _, text in logged]
     assert lines == [
         "db: This is store-unreachable. [store-unreachable] Until that is mended, change 7 stays active.",
         "db: This is store-went-back. [store-went-back] Until that is mended, change 7 stays active.",
+        "db: This is store-ledger-broken. [store-ledger-broken]",
         "db is followed again, at change 7",
     ]
 
