@@ -192,16 +192,16 @@ class Member:
     def _why(self, error: Exception) -> str:
         """Say why it did not answer, as the end of a sentence, and what to do where that is known."""
         address, text = self._address, str(error)
+        # What is seen of a server that closes the connection depends on what arrives first.
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({error.verify_message}): name the authority by ?cacert=FILE"
         if isinstance(error, ssl.SSLError) and ("WRONG_VERSION" in text or "RECORD_LAYER" in text):
             return _NO_TLS
         if isinstance(error, ssl.SSLError | ConnectionResetError | BrokenPipeError) and address.is_tls:
-            # Who does not take a certificate closes, and what is seen of that depends on what arrives first.
             if "cert" in address.private():
                 return "it closes the connection: it may not take the client certificate"
             return "it closes the connection: if it wants a client certificate, name it by ?cert=FILE&key=FILE"
-        if isinstance(error, http.client.RemoteDisconnected | http.client.BadStatusLine):
+        if isinstance(error, ConnectionResetError | BrokenPipeError | http.client.BadStatusLine):
             return "it closes the connection without an answer: if it speaks TLS, write etcds://"
         if isinstance(error, TimeoutError):
             return "no answer in time"
