@@ -38,7 +38,8 @@ class Side(NamedTuple):
 
 WITHOUT: Final = "none of it"
 # A percent is small beside what else a machine does: there are more rounds than of other parts, and they are short.
-_TIMES: Final = 6
+# Where a process has its memory makes a percent, too: all are started anew so many times.
+_STARTS: Final = 6
 
 
 def sides(directory: Path) -> dict[str, Side]:
@@ -63,21 +64,8 @@ def measure(plan: Plan, directory: Path) -> Part:
     policies = questions.write(questions.document(), directory / "policies.json")
     found = sides(directory)
     options = {WITHOUT: ("--no-metrics",), **{name: side.options for name, side in found.items()}}
-    with ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(running(service(policies, *given), directory / f"{number}.log"))
-            for number, (name, given) in enumerate(options.items())
-        }
-        for server in servers.values():
-            for requests in ASKED.values():
-                send(server, requests, plan.warming)
-        rounds = [
-            {
-                kind: {name: send(server, requests, plan.short) for name, server in in_turn(servers, number)}
-                for kind, requests in ASKED.items()
-            }
-            for number in range(plan.rounds * _TIMES if not plan.quick else 1)
-        ]
+    commands = {name: service(policies, *given) for name, given in options.items()}
+    rounds = [turn for _ in range(1 if plan.quick else _STARTS) for turn in measured(commands, plan, directory)]
     costs = {f"{name}, {kind}": percent([turn[kind] for turn in rounds], name) for kind in ASKED for name in found}
     rows = [
         [
@@ -94,6 +82,25 @@ def measure(plan: Plan, directory: Path) -> Part:
         for kind, most in side.most.items()
     ]
     return Part("counting", text, targets, {"costs": costs}, plan.quick)
+
+
+def measured(commands: dict[str, list[str]], plan: Plan, directory: Path) -> list[dict[str, dict[str, Load]]]:
+    """Start all services, and measure them: of each round, what came of each kind of request to each service."""
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(running(command, directory / f"{number}.log"))
+            for number, (name, command) in enumerate(commands.items())
+        }
+        for server in servers.values():
+            for requests in ASKED.values():
+                send(server, requests, plan.warming)
+        return [
+            {
+                kind: {name: send(server, requests, plan.short) for name, server in in_turn(servers, number)}
+                for kind, requests in ASKED.items()
+            }
+            for number in range(plan.rounds)
+        ]
 
 
 def in_turn(servers: dict[str, Server], number: int) -> list[tuple[str, Server]]:
