@@ -43,7 +43,7 @@ WHY_CLOSED: Final = ("crowded", "peer", "held", "unread")
 _PIECE: Final = 100
 _BOUNDS: Final = (*map(repr, BUCKETS), "+Inf")
 # What is put into order in a step.
-_STEP: Final = 2000
+_STEP: Final = 1000
 
 
 def families(sums: Sums, processes: Sequence[Process], restarts: int) -> Iterator[Metric | None]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from cors_service.decision.steps import at_once
+from cors_service.observe.exposition import Exposition
 from cors_service.observe.interfaces import ITally
+from cors_service.observe.process import Process
 from cors_service.observe.sights import Sights
 from cors_service.observe.table import Table
-from cors_service.observe.tally import NoTally, RowTally, Tally
+from cors_service.observe.tally import DECISIONS, NoTally, RowTally, Tally
+from cors_service.observe.totals import Totals
 from cors_service.policy import read_document
 from cors_service.server import DecisionSite
 from cors_service.web import decision_resource
@@ -83,3 +89,25 @@ def test_counting_is_cheap(make: Callable[[], ITally], remembered: float, new: f
     plain, counting = Caller(NoTally()), Caller(make())
     assert counting.remembered() <= (1 + remembered) * plain.remembered()
     assert counting.new() <= (1 + new) * plain.new()
+
+
+def longest_step(policies: int) -> int:
+    """What the longest step of writing metrics costs, where so many policies were asked about in twelve ways each."""
+    table, totals = Table(), Totals(0)
+    totals.open(table)
+    tally = Tally(table)
+    for policy, way in product(range(policies), range(12)):
+        tally.add(DECISIONS, f"policy-{policy:04}", "actual", "true", f"reason-{way}")
+    exposition = Exposition(totals, lambda: 1, lambda: [Process("sha256:1", policies, 1, stale=False)])
+    # What is done once is imported, and read.
+    at_once(exposition.steps(""))
+    steps, costs = exposition.steps(""), []
+    with suppress(StopIteration):
+        while True:
+            costs.append(instructions(partial(next, steps)))
+    return max(costs)
+
+
+def test_the_steps_of_metrics_are_short() -> None:
+    """However much is counted, no step of writing it takes longer."""
+    assert longest_step(200) <= 1.1 * longest_step(100)
