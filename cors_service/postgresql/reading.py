@@ -22,6 +22,8 @@ CHANNEL: Final = "cors_head"
 """Where commits are announced."""
 MOST_STEPS: Final = 1000
 """Changes that are followed one by one; behind more, it is quicker to read everything."""
+MOST_ROWS: Final = 10_000
+"""What these may have written, for the same reason."""
 
 _HEAD: Final = """\
 SELECT seq, revision, encode(entry, 'hex'), format, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -39,6 +41,7 @@ _DOCUMENTS: Final = "COPY cors.document (kind, name, body) TO STDOUT (FORMAT bin
 _ENTRIES: Final = """\
 SELECT seq, entry::text, encode(hash, 'hex') FROM cors.ledger WHERE seq > %s ORDER BY seq LIMIT %s
 """
+_COUNT: Final = "SELECT count(*) FROM cors.change WHERE seq > %s"
 _WRITTEN: Final = "SELECT seq, kind, name, body::text FROM cors.change WHERE seq > %s AND digest IS NOT NULL"
 _AT: Final = """\
 SELECT kind, name, body::text FROM (
@@ -160,6 +163,9 @@ def steps(connection: Rows, base: Head, head: Head) -> list[Step] | None:
         The changes; None if they don't lead from the one to the other.
     """
     if not 0 <= head.seq - base.seq <= MOST_STEPS:
+        return None
+    row = connection.execute(_COUNT, (base.seq,)).fetchone()
+    if row is None or row[0] > MOST_ROWS:
         return None
     known = entries(connection, base.seq - 1, MOST_STEPS + 1)
     if not known or known[0].head != base or known[-1].head != head:

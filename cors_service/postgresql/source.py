@@ -35,6 +35,8 @@ _CHECK_SECONDS: Final = 60.0
 """The least time between two checks of the whole ledger."""
 _CHECK_SHARE: Final = 100
 """How many times as long as a check takes the next one waits."""
+_LONGEST_CHECK: Final = 2.0
+"""For which one may go on; less than a server may keep silent."""
 _COPY_SECONDS: Final = 60.0
 """For which reading everything may go on."""
 _WAKES: Final = 1 << 10
@@ -70,6 +72,7 @@ class PostgreSQLSource:
         self._is_listening = False
         self._check_seconds = check_seconds
         self._check_due = 0.0
+        self._has_checked = False
 
     def __del__(self) -> None:
         os.close(self._woken)
@@ -163,17 +166,19 @@ class PostgreSQLSource:
         try:
             # One that takes too long to check is for `cors-service ledger verify`.
             with suppress(errors.QueryCanceled), connection.transaction():
-                limit(connection)
+                limit(connection, _LONGEST_CHECK)
                 check_ledger(connection, self.name)
         finally:
+            self._has_checked = not connection.broken
             # What is broken is told, and does not keep the newest change from being read.
             now = monotonic()
             self._check_due = now + max(self._check_seconds, (now - begun) * _CHECK_SHARE)
 
     def _begin(self, connection: Rows) -> None:
         self._is_listening = False
-        # It may be another server than before.
-        self._check_due = 0.0
+        if self._has_checked:
+            # It may be another server than before.
+            self._check_due = 0.0
         self._check(connection)
 
     def _check(self, connection: Rows) -> None:

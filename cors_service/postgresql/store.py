@@ -116,11 +116,21 @@ class PostgreSQLStore(DefinitionStore):
 
     def entries(self, after: int, most: int) -> list[Signed]:
         """Give entries of the ledger in their order."""
-        return self._reading.run(lambda connection, _: entries(connection, after, most))
+
+        def read(connection: Rows, deadline: Deadline) -> list[Signed]:
+            deadline.give(_READ_SECONDS)
+            return entries(connection, after, most)
+
+        return self._reading.run(read)
 
     def bodies_at(self, seq: int) -> dict[Key, Body]:
         """Give all definitions as they were behind a change; see `IChangeStore`."""
-        found = self._reading.run(lambda connection, _: written_at(connection, seq))
+
+        def read(connection: Rows, deadline: Deadline) -> dict[Key, Body] | None:
+            deadline.give(_READ_SECONDS)
+            return written_at(connection, seq)
+
+        found = self._reading.run(read)
         if found is None:
             raise LookupError(f"The ledger has no entry {seq}.")
         return found

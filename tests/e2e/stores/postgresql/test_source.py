@@ -14,7 +14,7 @@ from cors_service.ledger.edits import digest_of_body
 from cors_service.ledger.entry import Head, Key, Signed
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Everything, IStoreSource
-from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store
+from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store, reading
 from tests.e2e.daemons import wait_for
 from tests.e2e.stores.postgresql.conftest import Database, new_database
 from tests.e2e.stores.postgresql.servers import Server, place, pool, server
@@ -86,6 +86,18 @@ def test_since(store: PostgreSQLStore, source: PostgreSQLSource) -> None:
     for other in (heads[0], removed.head):
         assert source.since(Head(seq=other.seq, revision=other.revision, entry="00", format=1, at=other.at)) is None
     assert source.since(Head(seq=9, revision="", entry="", format=1, at="")) is None
+
+
+@pytest.mark.parametrize(("name", "most"), [("MOST_STEPS", 3), ("MOST_ROWS", 4)])
+def test_far_behind(
+    store: PostgreSQLStore, source: PostgreSQLSource, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    """Where much was changed meanwhile, everything is read at once, which takes a known time."""
+    monkeypatch.setattr(reading, name, most)
+    begun = source.everything().head
+    heads = [publish(store, number).head for number in range(5)]
+    assert source.since(begun) is None
+    assert follow(source, heads[1]) == heads[4] == source.everything().head
 
 
 def test_notified(store: PostgreSQLStore, source: PostgreSQLSource) -> None:
