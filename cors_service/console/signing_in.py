@@ -20,6 +20,10 @@ from cors_service.web.request import AnyRequest
 _LONGEST_TOKEN: Final = 4096
 _MOST: Final = 3 * MOST_KEPT + 16 * 1024
 """Bytes of a sign-in: what is kept is encoded once more."""
+_MOST_ROWS: Final = 30
+_UNSEEN: Final = frozenset({"before", "do", "from", "to", "who"})
+"""Fields that buttons and pages fill in."""
+_LABELS: Final = {"pasted": "What was pasted", "reason": "Why", "text": "The document, in TOML"}
 
 
 class SignInPage(OpenPage):
@@ -80,13 +84,18 @@ def _typed(then: str, kept: str) -> Iterator[h.Node]:
     yield notice("good", "You are signed in. Nothing of this was sent yet.", role="status")
     yield post_form(
         then,
-        [
-            h.div(".field")[
-                h.label(for_=f"typed-{place}")[name],
-                # The first line end behind the tag is not part of the text.
-                h.textarea(f"#typed-{place}", name=name, rows=str(min(value.count("\n") + 1, 20)))["\n", value],
-            ]
-            for place, (name, value) in enumerate(fields_of(kept).items())
-        ],
+        [_field(name, value) for name, value in fields_of(kept).items()],
         h.button(type="submit")["Send it now"],
     )
+
+
+def _field(name: str, value: str) -> h.Node:
+    """Draw a field of a form that is given back; what nobody has typed comes along unseen."""
+    if name in _UNSEEN:
+        return h.input(type="hidden", name=name, value=value)
+    rows = min(value.count("\n") + 1, _MOST_ROWS)
+    return h.div(".field")[
+        h.label(for_=f"typed-{name}")[_LABELS.get(name, name)],
+        # The first line end behind the tag is not part of the text.
+        h.textarea(id=f"typed-{name}", name=name, rows=str(rows))["\n", value],
+    ]

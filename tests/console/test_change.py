@@ -258,3 +258,21 @@ def test_store_unavailable_is_a_page(office: ConsoleOffice, monkeypatch: pytest.
     answer = office.visitor().visit("/change?policy=shop")
     assert answer.status == 503
     assert "The store does not answer." in Read(answer).text
+
+
+def test_a_session_ends(tmp_path: Path) -> None:
+    """Whoever has to sign in again in the middle of an edit gets back what was typed, and sends it with one click."""
+    office = ConsoleOffice(tmp_path, access(wilma={"verbs": ["read", "write"]}))
+    visitor = office.visitor("wilma")
+    fields = {**wider(opened(visitor)), "reason": f"a partner {HOSTILE}", "do": "publish"}
+    visitor.cookies.clear()
+    asked = visitor.submit("/change", fields)
+    assert asked.status == 401
+    kept = Read(asked).fields
+    back = visitor.sign_in("wilma", next=kept["next"], kept=kept["kept"])
+    labels = [found["for"] for tag, found in Read(back).elements if tag == "label"]
+    assert labels == ["typed-text", "typed-reason"]
+    assert b"<script>alert" not in back.body
+    unseen = Read(back).fields
+    assert (unseen["before"], unseen["do"]) == (fields["before"], "publish")
+    assert visitor.submit("/change", fields).header("Location") == "/change/2"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.console.journeys.conftest import SignIn
-from tests.e2e.console.journeys.eyes import expect
+from tests.e2e.console.journeys.eyes import expect, unreadable
 from tests.e2e.console.journeys.fleets import HOSTILE, Fleet
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def test_a_blocked_developer(sign_in: SignIn, tmp_path: Path) -> None:
     )
     page.get_by_role("button", name="Explain it").click()
     expect(page.get_by_role("heading", name="Chromium printed this")).to_be_visible()
+    assert unreadable(page) == []
     page.get_by_label("Method").fill("PUT")
     page.get_by_label("Cookies").select_option("include")
     page.get_by_role("button", name="What does the browser do?").click()
@@ -113,6 +114,7 @@ def test_four_eyes(sign_in: SignIn, fleet: Fleet) -> None:
     expect(boris.locator("#proposed")).to_contain_text("carla")
     expect(boris.locator(".patch")).to_contain_text(PARTNER)
     expect(boris.get_by_role("main")).to_contain_text("wider")
+    assert unreadable(boris) == []
     boris.get_by_role("button", name="Approve and publish").click()
     seq = seq_of(boris)
     expect(boris.locator("#published")).to_contain_text("approved by boris")
@@ -132,6 +134,7 @@ def test_an_incident(sign_in: SignIn) -> None:
     expect(page.locator("#reached")).to_have_text("3 of 3 replicas have it.")
     clock = page.locator("#clock")
     expect(clock).to_contain_text("No replica allows it any more")
+    assert unreadable(page) == []
     expect(clock).to_contain_text(
         re.compile(r"Browsers may reuse an older answer to a preflight\s*until .* (9|10) min")
     )
@@ -155,6 +158,7 @@ def test_five_mistakes(sign_in: SignIn, fleet: Fleet) -> None:
         expect(findings).to_contain_text(f"Line {line}")
         expect(page.locator("#gutter")).to_contain_text(f"✗ {line}")
     expect(findings).to_contain_text("Did you mean credentials?")
+    assert unreadable(page) == []
     before = fleet.api("GET", "fleet")["seq"]
     publish(page, "With mistakes")
     expect(findings.get_by_role("heading")).to_have_text("5 mistakes")
@@ -242,6 +246,7 @@ def test_two_editors(sign_in: SignIn, fleet: Fleet) -> None:
     expect(second.locator(".patch")).to_contain_text(PARTNER)
     expect(second.get_by_label("The document, in TOML")).to_have_value(re.compile("max_age = 60\n"))
     expect(second.get_by_label("Why?")).to_have_value("Mine")
+    assert unreadable(second) == []
     second.get_by_role("button", name="Put theirs and mine together").click()
     expect(second.get_by_label("The document, in TOML")).to_have_value(re.compile(PARTNER))
     second.get_by_role("button", name="Publish", exact=True).click()
