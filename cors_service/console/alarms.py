@@ -48,6 +48,10 @@ def alarms(desk: Desk, replicas: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]
         yield Alarm("warn", f"{_listed(behind)}: not at the newest change.")
     if not replicas:
         yield Alarm("warn", "No replica reports to this process: start the services with --report-to.")
+    waiting = len(desk.proposals)
+    if waiting:
+        verb = "waits" if waiting == 1 else "wait"
+        yield Alarm("warn", f"{counted(waiting, 'proposal')} {verb} for a second person.")
     access = desk.access
     if access is not None and access.as_dict().get("stale"):
         yield Alarm("bad", "The file of --auth has mistakes; who could ask before still can, and nobody else.")

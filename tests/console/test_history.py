@@ -114,6 +114,7 @@ def test_who_may(tmp_path: Path) -> None:
     [proposal] = office.desk.proposals.all()
     assert answer.header("Location") == f"/change/proposals/{proposal.id}"
     assert writer.visit(f"/change/proposals/{proposal.id}").status == 200
+    assert "1 proposal waits for a second person." in Read(reader.visit("/")).text
     assert [line["caller"] for line in office.audited if line["path"] == "/history/rollback"] == ["reader", "writer"]
 
 

@@ -153,6 +153,18 @@ class ChromiumPerson(Person):
             self._devtools("Emulation.clearDeviceMetricsOverride")
             self._devtools("Emulation.setEmulatedMedia", features=[])
 
+    @contextmanager
+    def slow(self) -> Iterator[None]:
+        """Have a network as with a telephone far from everything, and nothing kept, until the block ends."""
+        limits = {"latency": 300, "downloadThroughput": 50_000, "uploadThroughput": 20_000}
+        try:
+            self._devtools("Network.enable")
+            self._devtools("Network.setCacheDisabled", cacheDisabled=True)
+            self._devtools("Network.emulateNetworkConditions", offline=False, **limits)
+            yield
+        finally:
+            self._devtools("Network.disable")
+
     def source(self) -> str:
         """The page as it was sent, also where scripts are off."""
         found: str = self.browser._command("GET", "source", None)

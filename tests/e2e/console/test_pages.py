@@ -139,6 +139,14 @@ def test_without_scripts(reader: ChromiumPerson, used: Used) -> None:
             assert words in reader.source()
 
 
+def test_a_slow_network(reader: ChromiumPerson) -> None:
+    """Where the network is slow, everything comes all the same, and what the scripts draw, too."""
+    with reader.slow():
+        reader.open("/")
+        assert "Most refused origins" in reader.text
+        wait_for(lambda: reader.browser.run("arguments[0](document.querySelectorAll('#plot canvas').length)"), "a plot")
+
+
 def test_by_keyboard(reader: ChromiumPerson) -> None:
     """Whoever has no mouse reaches everything, sees where they are, and skips what is on every page."""
     reader.open("/")
