@@ -49,6 +49,7 @@ _CONNECTING: Final[tuple[tuple[str, str], ...]] = (
     ("too many clients|connection slots|too many connections", "has no connection left: raise max_connections."),
     ("session is read-only|is in hot standby mode|not in hot standby", "is not such a server as is asked for."),
     ("timeout|timed out", SILENT),
+    ("terminating connection|closed the connection|reset by peer", "has closed the connection. It is asked again."),
 )
 
 _LATER: Final[tuple[tuple[type[psycopg.Error], str], ...]] = (

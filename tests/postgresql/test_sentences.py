@@ -28,6 +28,7 @@ CONNECTING = {
     'could not open certificate file "x": No such file': "needs a certificate that can't be read here",
     'server certificate for "a" does not match host name "b"': "shows a certificate for another host",
     "tlsv1 alert unknown ca": "wants another certificate",
+    "FATAL:  terminating connection due to administrator command": "has closed the connection. It is asked again.",
     "SSL SYSCALL error": "can't agree on TLS",
     "connection timeout expired": "does not answer within 5 seconds",
     "something else with h1dden in it\nand more": "can't be reached: connection to server",
