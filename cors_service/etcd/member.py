@@ -130,7 +130,7 @@ class Member:
         connection = self._address.connection(self.endpoint, SECONDS)
         try:
             connection.connect()
-        except (ssl.SSLEOFError, ConnectionResetError) as error:
+        except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError) as error:
             connection.close()
             if not self._address.is_tls:
                 raise
