@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct, structs
@@ -32,6 +32,7 @@ REVISION_DIFFERS: Final = "store-revision-differs"
 
 RETRY_SECONDS: Final = 30.0
 """How long a store that does not hold what it says is left alone, unless there is something newer."""
+_MOST_AWAITED: Final = 100
 _SIGN: Final = 100
 """So many definitions are read between two signs of life."""
 
@@ -94,7 +95,9 @@ class Followed:
         self._origin: str | None = None
         # The newest change that is known.
         self._newest: Head | None = None
-        self._confirmed: tuple[str, float] | None = None
+        # The change that was the newest at a moment, and was served later at the latest; those that are not served yet.
+        self._confirmed: tuple[int, float] | None = None
+        self._awaited: deque[tuple[Head, float]] = deque(maxlen=_MOST_AWAITED)
         self._behind_since: float | None = None
         # What is wrong with what the store holds; why it can't be asked; where its ledger was changed.
         self._problem: _Problem | None = None
@@ -148,7 +151,7 @@ class Followed:
     def renew(self) -> None:
         """Take note when the store last confirmed the last good set."""
         good, confirmed = self.good, self._confirmed
-        if good is not None and confirmed is not None and confirmed[0] == good.revision:
+        if good is not None and good.seen is not None and confirmed is not None and confirmed[0] == good.seen.seq:
             self.good = structs.replace(good, loaded_at=max(good.loaded_at, confirmed[1]))
 
     def recognise(self, revision: str, loaded_at: float) -> bool:
@@ -232,6 +235,8 @@ class Followed:
             self._head = None
             self._retry_at = self._clock() + RETRY_SECONDS
             self._refuse(REVISION_DIFFERS, f"What the store holds is not the revision that change {head.seq} names.")
+        elif self._problem is None:
+            self._confirm([head])
 
     def _take_steps(self, steps: tuple[Step, ...]) -> None:
         newest = steps[-1].signed.head
@@ -248,17 +253,31 @@ class Followed:
             if not self._settle(newest):
                 self._counts[REVISION_DIFFERS] += 1
                 self._read_again()
+            elif self._problem is None:
+                self._confirm(step.signed.head for step in steps)
 
     def _take_head(self, confirmed: Confirmed) -> None:
         head, good = confirmed.head, self.good
         self._note(head, is_certain=True)
         if good is not None and _head_of(good) == head:
-            self._confirmed = (good.revision, confirmed.moment)
+            self._confirmed = (head.seq, confirmed.moment)
+            self._awaited.clear()
             if self._head is None and self._problem is not None:
                 # It holds again what it held before; only reading all of it tells whether that is so.
                 self._read_again()
-        elif self._problem is not None and self._problem.code == REVISION_DIFFERS and self._clock() > self._retry_at:
+            return
+        # By the time it is served there may be a newer one, so the moment counts then, too.
+        self._awaited.append((head, confirmed.moment))
+        if self._problem is not None and self._problem.code == REVISION_DIFFERS and self._clock() > self._retry_at:
             self._read_again()
+
+    def _confirm(self, heads: Iterable[Head]) -> None:
+        """Take note of what is served now that changes were applied: whichever of them was the newest once."""
+        applied = set(heads)
+        while any(head in applied for head, _ in self._awaited):
+            head, moment = self._awaited.popleft()
+            if head in applied:
+                self._confirmed = (head.seq, moment)
 
     def _read_again(self) -> None:
         """Have everything read once more; what was read before is not gone on from."""

@@ -235,7 +235,7 @@ class Following(Struct, frozen=True, kw_only=True, tag=23, array_like=True):
         revision: That of the last good set; None before there is one.
         seq: The number of the change that made it.
         head_seq: The number of the newest change that is known.
-        confirmed: The revision that the store confirmed to be its newest; None if it never did.
+        confirmed: The number of the change that the store confirmed last to be its newest; None if it never did.
         confirmed_at: The moment before the store was asked for that.
         behind_since: Since when the store is known to hold something else than the last good set; None if it is not.
         problem: The code of what is wrong; None if nothing is.
@@ -246,7 +246,7 @@ class Following(Struct, frozen=True, kw_only=True, tag=23, array_like=True):
     revision: str | None = None
     seq: int | None = None
     head_seq: int | None = None
-    confirmed: str | None = None
+    confirmed: int | None = None
     confirmed_at: float | None = None
     behind_since: float | None = None
     problem: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from cors_service.reader.messages import Following
 
 BROKEN: Final = "store-ledger-broken"
 """The code of what is wrong with a store, and not with what it holds."""
+_MOST_AWAITED: Final = 100
 
 
 class StoreProblem(Struct, frozen=True):
@@ -56,8 +58,8 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
 class StoreView:
     """What a process that decides knows of the store.
 
-    The reader says which revision the store has confirmed. That counts for this process as long as it is the active
-    one, so it is never ahead of what decides.
+    The reader says which change the store has confirmed. That counts for this process as soon as its policies are those
+    of that change, or of a newer one: so it is never ahead of what decides.
 
     Attributes:
         told: What the reader said last.
@@ -74,11 +76,15 @@ class StoreView:
         self._revision: str | None = None
         self._seq: int | None = None
         self._confirmed_at: float | None = None
+        # What counts once the policies are as new.
+        self._awaited: deque[tuple[int, float]] = deque(maxlen=_MOST_AWAITED)
         # Since when other policies are active than those of the reader.
         self._apart_since: float | None = None
 
     def tell(self, told: Following, now: float) -> None:
         """Take what the reader says."""
+        if told.confirmed is not None and told.confirmed_at is not None and told.confirmed_at != self.told.confirmed_at:
+            self._awaited.append((told.confirmed, told.confirmed_at))
         self.told = told
         self._compare(now)
 
@@ -105,8 +111,8 @@ class StoreView:
 
     def _compare(self, now: float) -> None:
         told = self.told
-        if self._revision == told.confirmed and told.confirmed_at is not None:
-            self._confirmed_at = told.confirmed_at
+        while self._awaited and self._seq is not None and self._awaited[0][0] <= self._seq:
+            _, self._confirmed_at = self._awaited.popleft()
         is_apart = told.revision is not None and (self._revision, self._seq) != (told.revision, told.seq)
         self._apart_since = (self._apart_since or now) if is_apart else None
 

@@ -62,7 +62,7 @@ def test_confirmed() -> None:
     """What is confirmed was so at the moment before the newest change was asked for."""
     one = replica(Store(three()))
     told = one.followed.told
-    assert (told.revision, one.now) == (told.confirmed, told.confirmed_at)
+    assert (told.seq, one.now) == (told.confirmed, told.confirmed_at)
     assert told.behind_since is None
     assert told.problem is None
 
@@ -80,6 +80,20 @@ def test_not_confirmed_while_behind() -> None:
     one.rounds()
     told = one.followed.told
     assert (3, 3, one.now, None) == (told.seq, told.head_seq, told.confirmed_at, told.behind_since)
+
+
+def test_confirmed_while_there_is_always_a_newer_change() -> None:
+    """A moment at which a change was the newest counts as soon as that is served, also if there is a newer one."""
+    store = Store(three().copy(1))
+    one = replica(store)
+    for number in range(10):
+        # What is read is always one behind what is asked for then.
+        store.history.change(policies(shop=f"https://{number}.example"))
+        store.lags = 1
+        one.rounds()
+    told = one.followed.told
+    assert (told.seq, told.head_seq, told.behind_since is None) == (10, 11, False)
+    assert (told.confirmed, told.confirmed_at) == (10, one.now - 1)
 
 
 def test_change() -> None:

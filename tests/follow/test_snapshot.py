@@ -6,7 +6,7 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cors_service.reader.good import GoodSet
@@ -43,6 +43,8 @@ def loaded(path: Path) -> tuple[object, int | None]:
     return good.policy_set, None if good.seen is None else good.seen.seq
 
 
+# Each example waits for the disk some times.
+@settings(max_examples=40)
 @given(states=STATES, data=st.data())
 def test_changes(states: list[dict[str, str]], data: st.DataObject) -> None:
     """A start finds the last change that was written to its end, also where the disk has a part of another one."""

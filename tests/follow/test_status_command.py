@@ -69,7 +69,7 @@ class _Answers(BaseHTTPRequestHandler):
 def address() -> Iterator[str]:
     """Give where it is answered."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 

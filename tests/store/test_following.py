@@ -21,7 +21,7 @@ ONE = {"version": 1, "policies": {"one": {"origins": ["*"]}}}
 
 def told(revision: str, seq: int, at: float | None = None, **others: object) -> Following:
     """What a reader says that has the newest change."""
-    fields = {"head_seq": seq, "confirmed": None if at is None else revision, "confirmed_at": at, **others}
+    fields = {"head_seq": seq, "confirmed": None if at is None else seq, "confirmed_at": at, **others}
     return Following(revision=revision, seq=seq, **fields)  # type: ignore[arg-type]
 
 
@@ -38,6 +38,18 @@ def test_confirmed_for_what_decides() -> None:
     view.become(B, 2, 15.0)
     status = view.status(16.0)
     assert (status.seq, status.confirmed_at, status.behind_since) == (2, 13.0, None)
+
+
+def test_confirmed_while_there_is_always_something_newer() -> None:
+    """What the store confirms counts for newer policies, too, and for those that come later."""
+    view = StoreView("db")
+    view.become(A, 3, 0.0)
+    view.tell(told(A, 2, 1.0), 1.0)
+    assert view.status(2.0).confirmed_at == 1.0
+    for seq in (4, 5, 6):
+        view.tell(told(B, seq, float(seq)), float(seq))
+    view.become(B, 5, 7.0)
+    assert view.status(7.0).confirmed_at == 5.0
 
 
 def test_rollback_to_the_same_policies() -> None:
@@ -111,6 +123,7 @@ def test_ready() -> None:
     assert caller.get("/readyz").status == 200
     tree.ready.max_stale = 60.0
     assert caller.get("/readyz").problem == (503, "stale-policies")
+    view.become(policies.active.revision, 1, clock.seconds())
     view.tell(told(policies.active.revision, 1, clock.seconds()), clock.seconds())
     assert caller.get("/readyz").status == 200
     clock.advance(61)
