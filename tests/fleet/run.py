@@ -25,6 +25,7 @@ from tests.fleet.writer import NotWritten, Writer
 SETTLE_SECONDS: Final = 1.0
 _REPLICA_KILLED: Final = "replica killed and restarted"
 _SWEPT: Final = 100
+_TOLD: Final = 100
 
 
 class Plan(NamedTuple):
@@ -35,7 +36,7 @@ class Plan(NamedTuple):
         calm: How many changes are made before anything befalls anybody.
         changes: How many are made while it does.
         rate: Changes a second.
-        every: One of so many changes brings a fault, on average.
+        every: One of so many changes brings a fault.
         replicas: How many replicas.
         clients: How many clients.
     """
@@ -177,24 +178,34 @@ class Run:
 
     def _write(self, writer: Writer, fleet_: Fleet) -> None:
         """Make all changes."""
-        chance = Random(f"pace/{self._plan.seed}")
+        paces = self._paces()
         for _ in range(self._plan.calm):
+            next(paces)
             writer.write()
-            Event().wait(chance.expovariate(self._plan.rate))
         fleet_.wait(self._model.states[self._plan.calm].revision)
         self._tell(f"{self._plan.calm:,} changes are made, now with faults")
         self._begun = time.monotonic()
         kinds = {**self._servers.faults, _REPLICA_KILLED: fleet_.kill_one}
-        with Faults(kinds, Random(f"faults/{self._plan.seed}")) as faults:
+        chance = Random(f"faults/{self._plan.seed}")
+        with Faults(kinds, chance) as faults:
             for number in range(self._plan.changes):
-                if number % 100 == 99:
-                    self._tell(f"{number + 1:,} changes are made, {faults.counts.total()} faults")
-                if not number or chance.random() * self._plan.every < 1:
+                if number % _TOLD == 0 and number:
+                    self._tell(f"{number:,} changes are made, {faults.counts.total()} faults")
+                if number % self._plan.every == 0:
                     faults.strike()
+                next(paces)
                 writer.write()
-                Event().wait(chance.expovariate(self._plan.rate))
         self._faults = faults.counts
         self._ended = time.monotonic()
+
+    def _paces(self) -> Iterator[None]:
+        """Wait before each change, so that so many come in a second; what takes longer is not made up for."""
+        chance = Random(f"pace/{self._plan.seed}")
+        due = time.monotonic()
+        while True:
+            due = max(due + chance.expovariate(self._plan.rate), time.monotonic())
+            Event().wait(due - time.monotonic())
+            yield
 
     def _look_at(self, fleet_: Fleet) -> None:
         """Judge what all replicas have in the end, and what the admin process knows of them."""
