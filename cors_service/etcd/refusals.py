@@ -18,6 +18,7 @@ _FUTURE: Final = "required revision is a future revision"
 _NO_SPACE: Final = "database space exceeded"
 _TOO_LARGE: Final = "request is too large"
 _TOO_MANY: Final = "too many requests"
+_OPERATIONS: Final = "too many operations in txn request"
 _OLD_TOKEN: Final = ("invalid auth token", "revision of auth store is old", "revision in header is old")
 _NO_AUTH: Final = "authentication is not enabled"
 _NOBODY: Final = "user name is empty"
@@ -100,6 +101,8 @@ def refused(address: Address, message: str) -> Refused:
         )
     elif _TOO_LARGE in message:
         sentence = f"{name} takes no request that large: it needs --max-request-bytes=1572864, which is its default."
+    elif _OPERATIONS in message:
+        sentence = f"{name} does too little at once: it needs --max-txn-ops=128, which is its default."
     elif _COMMON_NAME in message:
         sentence = f"{name} takes no client certificate with a common name together with a user: use one without."
     else:

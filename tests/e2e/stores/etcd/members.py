@@ -204,7 +204,7 @@ class Cluster:
     def control(self, *arguments: str) -> str:
         """Run etcdctl, and give what it prints."""
         [program] = need("etcdctl")
-        endpoints = f"--endpoints=http://127.0.0.1:{self.first.port}"
+        endpoints = f"--endpoints={'https' if self._is_tls else 'http'}://127.0.0.1:{self.first.port}"
         return subprocess.run(
             [program, endpoints, *arguments],
             check=True,

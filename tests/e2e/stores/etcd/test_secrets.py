@@ -182,6 +182,21 @@ def sentence(url: str) -> str:
     return str(caught.value)
 
 
+def test_a_certificate_and_a_user(files: Files, tmp_path: Path) -> None:
+    """Etcd's gateway takes no certificate with a common name where users sign in, and the sentence says so."""
+    arguments = ["--cert-file", str(files.server), "--key-file", str(files.server_key), "--client-cert-auth"]
+    arguments += ["--trusted-ca-file", str(files.authority), "--bcrypt-cost", "4"]
+    for cluster in started(Cluster(tmp_path / "both", arguments=arguments, context=files.context)):
+        shown = [f"--cacert={files.authority}", f"--cert={files.client}", f"--key={files.key}"]
+        for command in ("user add root:secret", "user grant-role root root", "auth enable"):
+            cluster.control(*shown, *command.split())
+        name = cluster.url("/cors")
+        option = credentials(tmp_path, 'user = "root"\npassword = "secret"\n')
+        assert sentence(f"{name}{option}&cacert={files.authority}&cert={files.client}&key={files.key}") == (
+            f"{name} takes no client certificate with a common name together with a user: use one without."
+        )
+
+
 def test_wrong_users(closed: Cluster, tmp_path: Path) -> None:
     """Who is not known, or may not do it, is told so, and what to do."""
     name = closed.url("/cors")
