@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar
 
 from msgspec import structs
@@ -10,10 +11,12 @@ from twisted.web.resource import Resource
 
 from cors_service.access.callers import Caller
 from cors_service.admin.conditions import seconds_to_wait
+from cors_service.admin.definitions import used_by_others
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, DetailedProblem, flag, parameters, request_id
 from cors_service.admin.making import Order, carry_out, since
 from cors_service.admin.proposals import Proposal
+from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Kept
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import NotFound
@@ -31,8 +34,7 @@ class ProposalsEndpoint(AdminEndpoint):
         parameters(request)
 
         def read(kept: Kept) -> bytes:
-            proposals = [as_dict(one, kept) for one in self.desk.proposals.all() if may_see(caller, one)]
-            return write_json({"proposals": proposals})
+            return write_json({"proposals": [as_dict(one, kept) for one in seen_by(caller, self.desk, kept)]})
 
         async def answer() -> Answer:
             return Answer(200, JSON, await self.desk.changes.ask(read), {"Cache-Control": NO_STORE})
@@ -113,7 +115,7 @@ def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *,
 
     def check(kept: Kept) -> None:
         if is_outdated(proposal, kept):
-            members = {"current": None, **since(desk, kept, proposal.base)}
+            members = {"current": None, **since(desk, kept, proposal.base, caller)}
             detail = "The policies have changed since this was proposed: propose it anew."
             raise DetailedProblem(412, "outdated", detail, members)
 
@@ -136,7 +138,7 @@ def found(desk: Desk, name: str, caller: Caller) -> Proposal:
         Problem: There is none, or the caller may not see it.
     """
     proposal = desk.proposals.get(name)
-    if proposal is None or not may_see(caller, proposal):
+    if proposal is None or not may_see(caller, proposal, used_by_others(desk.changes.kept, caller)):
         raise Problem(404, "unknown-proposal", "This proposal does not exist, or no longer exists.")
     return proposal
 
@@ -167,6 +169,20 @@ def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:
     return {**structs.asdict(proposal), "edits": edits, "outdated": is_outdated(proposal, kept)}
 
 
-def may_see(caller: Caller, proposal: Proposal) -> bool:
-    """Whether all policies that a proposal changes are the caller's own."""
-    return all(caller.may_touch(one.name) for one in proposal.changes if one.kind == "policy")
+def seen_by(caller: Caller, desk: Desk, kept: Kept) -> list[Proposal]:
+    """Give the proposals that a caller may see, the oldest first; blocks."""
+    of_others = used_by_others(kept, caller)
+    return [one for one in desk.proposals.all() if may_see(caller, one, of_others)]
+
+
+def may_see(caller: Caller, proposal: Proposal, of_others: AbstractSet[Key]) -> bool:
+    """Whether all policies that a proposal changes are the caller's own.
+
+    Args:
+        caller: The caller.
+        proposal: The proposal.
+        of_others: The sets that other policies use.
+    """
+    policies = {one.name for one in proposal.changes if one.kind == "policy"}
+    policies |= {one["policy"] for one in proposal.differences}
+    return all(map(caller.may_touch, policies)) and of_others.isdisjoint(one.key for one in proposal.changes)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, NamedTuple, get_args
 
 from cors_service.access.callers import Caller
 from cors_service.admin.conditions import check_head, seconds_to_wait, tags
-from cors_service.admin.definitions import checked_reason, pointer, visible
+from cors_service.admin.definitions import checked_reason, pointer, used_by_others, visible
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, flag, parameters, request_id
 from cors_service.admin.making import Order, carry_out
@@ -61,7 +61,7 @@ class BulkEndpoint(AdminEndpoint):
             request_id=request_id(request),
             reason="",
             edits=edits,
-            condition=lambda kept: check_head(self.desk, kept, matching),
+            condition=lambda kept: check_head(self.desk, kept, matching, caller),
             place=lambda path: asked[0].place(path) if asked else None,
             is_dry=flag(given, "dry_run"),
             wait=seconds_to_wait(request),
@@ -191,12 +191,7 @@ def _owned(kept: Kept, caller: Caller) -> set[Key]:
     """What a caller may see, and nobody else uses."""
     if caller.policies is None:
         return set(kept.digests)
-    others = [policy for name, policy in kept.policy_set.policies.items() if not caller.may_touch(name)]
-    used = {
-        *(Key("origin-set", name) for policy in others for name in policy.uses),
-        *(Key("header-set", name) for policy in others for name in policy.uses_headers),
-    }
-    return visible(kept, caller) - used
+    return visible(kept, caller) - used_by_others(kept, caller)
 
 
 def _malformed(detail: str) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from cors_service.access.callers import Caller
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import DetailedProblem
 from cors_service.admin.making import LONGEST_WAIT, MOST_TOLD, since
@@ -49,7 +50,7 @@ def seconds_to_wait(request: AnyRequest) -> int:
 
 
 def check_definition(
-    desk: Desk, kept: Kept, key: Key, matching: tuple[str, ...], none_matching: tuple[str, ...]
+    desk: Desk, kept: Kept, key: Key, matching: tuple[str, ...], none_matching: tuple[str, ...], caller: Caller
 ) -> None:
     """Check that a client knows the definition that it wants to change.
 
@@ -59,6 +60,7 @@ def check_definition(
         key: The definition.
         matching: The tags of which it must have one; none if the client does not say.
         none_matching: The tags of which it must have none.
+        caller: The client.
 
     Raises:
         Problem: It does not.
@@ -67,19 +69,25 @@ def check_definition(
     if matching:
         if current is not None and (ANY in matching or current in matching):
             return
-        raise _outdated(desk, kept, key, matching)
+        raise _outdated(desk, kept, key, matching, caller)
     if none_matching:
         if current is None or not (ANY in none_matching or current in none_matching):
             return
-        raise _outdated(desk, kept, key, ())
+        raise _outdated(desk, kept, key, (), caller)
     if current is not None:
         what = key.kind.replace("-", " ")
         detail = f"This {what} exists: GET it, and send its ETag as If-Match to change it."
         raise Problem(428, "precondition-required", detail)
 
 
-def check_head(desk: Desk, kept: Kept, matching: tuple[str, ...]) -> None:
+def check_head(desk: Desk, kept: Kept, matching: tuple[str, ...], caller: Caller) -> None:
     """Check that a client knows the newest change.
+
+    Args:
+        desk: What resources share.
+        kept: What is there.
+        matching: The numbers of which it must know one.
+        caller: The client.
 
     Raises:
         Problem: It does not.
@@ -91,13 +99,13 @@ def check_head(desk: Desk, kept: Kept, matching: tuple[str, ...]) -> None:
         return
     known = max((int(tag) for tag in matching if tag.isdigit() and len(tag) < 16), default=0)
     detail = f"The newest change is {kept.head.seq}: look at what has changed, and try again."
-    raise DetailedProblem(412, "outdated", detail, {"current": None, **since(desk, kept, known)})
+    raise DetailedProblem(412, "outdated", detail, {"current": None, **since(desk, kept, known, caller)})
 
 
-def _outdated(desk: Desk, kept: Kept, key: Key, matching: tuple[str, ...]) -> DetailedProblem:
+def _outdated(desk: Desk, kept: Kept, key: Key, matching: tuple[str, ...], caller: Caller) -> DetailedProblem:
     """The answer to a client that knows another definition."""
     current = kept.digests.get(key)
-    members = since(desk, kept, _seq_of(desk, kept, key, matching))
+    members = since(desk, kept, _seq_of(desk, kept, key, matching), caller)
     entries = members["entries"]
     members["entries"] = [entry for entry in entries if any(one.key == key for one in entry["changes"])]
     if key.kind == "policy":

@@ -18,6 +18,7 @@ from cors_service.grammar.nearest import nearest
 from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import LONGEST_REASON, TABLES, Key, Kind
 from cors_service.ledger.kept import Kept
+from cors_service.policy.model import Policy
 from cors_service.web.answer import JSON, Answer
 from cors_service.web.body import json_body
 from cors_service.web.endpoint import NotFound
@@ -105,9 +106,11 @@ class DefinitionEndpoint(AdminEndpoint):
             raise Problem(403, "forbidden", "This caller may not change this policy.")
 
         def condition(kept: Kept) -> None:
+            if caller.policies is not None and key in kept.digests and key not in visible(kept, caller):
+                raise Problem(403, "forbidden", "This caller may not change this.")
             if is_removal and key not in kept.digests and not matching:
-                raise _unknown(key, kept)
-            check_definition(self.desk, kept, key, matching, none_matching)
+                raise _unknown(key, kept, caller)
+            check_definition(self.desk, kept, key, matching, none_matching, caller)
 
         def edits(_: Kept) -> Sequence[Edit]:
             written = body()
@@ -133,7 +136,7 @@ class DefinitionEndpoint(AdminEndpoint):
         if self._key not in kept.digests or self._key not in visible(kept, caller):
             if self._key.kind == "policy" and not caller.may_touch(self._key.name):
                 raise Problem(403, "forbidden", "This caller may not ask about this policy.")
-            raise _unknown(self._key, kept)
+            raise _unknown(self._key, kept, caller)
         body = write_json(self.desk.changes.store.body(self._key))
         headers = {"ETag": f'"{kept.digests[self._key]}"', "Cache-Control": _CACHED}
         return Answer(200, JSON, body, headers)
@@ -144,8 +147,18 @@ def visible(kept: Kept, caller: Caller) -> set[Key]:
     if caller.policies is None:
         return set(kept.digests)
     policies = [policy for name, policy in kept.policy_set.policies.items() if caller.may_touch(name)]
+    return {*(Key("policy", policy.name) for policy in policies), *_used_by(policies)}
+
+
+def used_by_others(kept: Kept, caller: Caller) -> set[Key]:
+    """The sets that policies use which a caller may not see."""
+    if caller.policies is None:
+        return set()
+    return _used_by([policy for name, policy in kept.policy_set.policies.items() if not caller.may_touch(name)])
+
+
+def _used_by(policies: Sequence[Policy]) -> set[Key]:
     return {
-        *(Key("policy", policy.name) for policy in policies),
         *(Key("origin-set", name) for policy in policies for name in policy.uses),
         *(Key("header-set", name) for policy in policies for name in policy.uses_headers),
     }
@@ -176,8 +189,8 @@ def pointer(path: Path) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-def _unknown(key: Key, kept: Kept) -> Problem:
+def _unknown(key: Key, kept: Kept, caller: Caller) -> Problem:
     what = key.kind.replace("-", " ")
-    near = nearest(key.name, [one.name for one in kept.digests if one.kind == key.kind])
+    near = nearest(key.name, [one.name for one in visible(kept, caller) if one.kind == key.kind])
     hint = f" The nearest is '{near}'." if near else ""
     return Problem(404, f"unknown-{key.kind}", f"There is no {what} {shown(key.name)}.{hint}")

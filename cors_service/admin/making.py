@@ -166,6 +166,16 @@ def check_scope(caller: Caller, before: PolicySet, after: PolicySet, comparison:
         raise Problem(403, "forbidden", detail)
 
 
+def shown_to(caller: Caller, comparison: Comparison) -> Comparison:
+    """Give the part of a comparison that is about the policies of a caller."""
+    if caller.policies is None:
+        return comparison
+    return Comparison(
+        tuple(one for one in comparison.differences if caller.may_touch(one.policy)),
+        tuple(one for one in comparison.unknown if caller.may_touch(one.policy)),
+    )
+
+
 def as_entry(signed: Signed) -> dict[str, Any]:
     """Give an entry as JSON types, with its hash."""
     return {**structs.asdict(signed.entry), "hash": signed.hash}
@@ -183,13 +193,14 @@ def as_told(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
     return {"wider": comparison.is_wider, "narrower": narrows(comparison), **told}
 
 
-def since(desk: Desk, kept: Kept, seq: int) -> dict[str, Any]:
+def since(desk: Desk, kept: Kept, seq: int, caller: Caller) -> dict[str, Any]:
     """Say what has changed since a change of the ledger, as the members of a problem.
 
     Args:
         desk: What resources share.
         kept: What is there.
         seq: The number of the change.
+        caller: Who is told.
     """
     members: dict[str, Any] = {"head": kept.head, "entries": [], "differences": [], "unknown": []}
     if not 0 < seq < kept.head.seq:
@@ -199,7 +210,8 @@ def since(desk: Desk, kept: Kept, seq: int) -> dict[str, Any]:
         before = set_behind(desk.changes.store, kept, seq)
     except LookupError:
         return members
-    told = as_told(compare(before, kept.policy_set), revision(before), kept.head.revision)
+    comparison = shown_to(caller, compare(before, kept.policy_set))
+    told = as_told(comparison, revision(before), kept.head.revision)
     return {**members, "differences": told["differences"][:MOST_TOLD], "unknown": told["unknown"][:MOST_TOLD]}
 
 

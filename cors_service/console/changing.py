@@ -12,6 +12,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.access.callers import Caller
+from cors_service.admin.approving import seen_by
 from cors_service.admin.definitions import checked_reason, visible
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import parameters, request_id
@@ -26,7 +27,7 @@ from cors_service.console.page import Page, fields, see_other
 from cors_service.console.parts import name as shown_name
 from cors_service.console.parts import notice, post_form
 from cors_service.console.progress import ProgressPage
-from cors_service.console.proposing import ProposalPage, draw_waiting, waiting_for
+from cors_service.console.proposing import ProposalPage, draw_waiting
 from cors_service.console.question import FIELDS, InvalidQuestion, Question
 from cors_service.console.sheet import LONGEST, TEMPLATE, keys_with, overtaken, sheet_of
 from cors_service.grammar.mistakes import shown
@@ -119,7 +120,7 @@ class ChangePage(Page):
                 return self._editor(request, caller, mistaken_draft(typed, mistaken, 422))
             except Overtaken as overtaken:
                 keys = overtaken.keys
-                theirs = await ask(self.desk, lambda kept: read_theirs(self.desk, kept, typed, keys))
+                theirs = await ask(self.desk, lambda kept: read_theirs(self.desk, kept, caller, typed, keys))
                 return self._overtaken(request, caller, typed, theirs)
             except Problem as problem:
                 return self._not_done(request, caller, typed, problem)
@@ -152,7 +153,7 @@ class ChangePage(Page):
 
     async def _choosing(self, request: AnyRequest, caller: Caller) -> Answer:
         """Let somebody choose what to change."""
-        waiting = await ask(self.desk, lambda _: waiting_for(self.desk, caller))
+        waiting = await ask(self.desk, lambda kept: seen_by(caller, self.desk, kept))
         return self.draw(
             request,
             "Change",

@@ -13,7 +13,7 @@ from cors_service.admin.bulk import rollback_edits
 from cors_service.admin.conditions import check_head
 from cors_service.admin.definitions import checked_reason
 from cors_service.admin.endpoint import number, parameters, request_id
-from cors_service.admin.making import Made, Order, make_change
+from cors_service.admin.making import Made, Order, make_change, shown_to
 from cors_service.algebra import compare
 from cors_service.console.changes import draw_entry, effects, entries_between, what, who, why
 from cors_service.console.comparing import draw_comparison
@@ -133,7 +133,7 @@ class ComparePage(Page):
                 request,
                 f"From change {before} to change {after}",
                 _compare_form(head.seq, before, after),
-                draw_comparison(comparison),
+                draw_comparison(shown_to(caller, comparison)),
                 is_back and _rollback_form(head.seq, after),
             )
 
@@ -158,7 +158,7 @@ class RollbackPage(Page):
             request_id=request_id(request),
             reason=reason,
             edits=lambda kept: rollback_edits(self.desk, kept, to),
-            condition=lambda kept: check_head(self.desk, kept, (str(known),)),
+            condition=lambda kept: check_head(self.desk, kept, (str(known),), caller),
             place=lambda _: None,
         )
 

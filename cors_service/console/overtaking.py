@@ -8,6 +8,8 @@ from typing import Final
 import htpy as h
 from msgspec import Struct
 
+from cors_service.access.callers import Caller
+from cors_service.admin.definitions import visible
 from cors_service.admin.desk import Desk
 from cors_service.console.checking import Typed
 from cors_service.console.drawing import patch_lines
@@ -49,17 +51,19 @@ class Theirs(Struct, frozen=True, kw_only=True):
     entries: Sequence[Entry]
 
 
-def read_theirs(desk: Desk, kept: Kept, typed: Typed, keys: Sequence[Key]) -> Theirs:
+def read_theirs(desk: Desk, kept: Kept, caller: Caller, typed: Typed, keys: Sequence[Key]) -> Theirs:
     """Read what others have made of a document; blocks.
 
     Args:
         desk: What resources share.
         kept: What is there.
+        caller: Who is shown it.
         typed: What was typed, and the document that it was made of.
         keys: What they have changed.
     """
     store = desk.changes.store
-    wanted = {one for key in bodies_of(typed.before) for one in keys_with(key, kept) if one in kept.digests}
+    # What was sent to be edited may have come back as something else.
+    wanted = visible(kept, caller) & {one for key in bodies_of(typed.before) for one in keys_with(key, kept)}
     recent = store.entries(max(kept.head.seq - _MOST_ENTRIES, 0), _MOST_ENTRIES)
     entries = [one.entry for one in reversed(recent) if any(touched.key in keys for touched in one.entry.changes)]
     return Theirs(keys=keys, text=sheet_of(store.bodies(wanted)), entries=entries[:1])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 import htpy as h
 
 from cors_service.access.callers import Caller
-from cors_service.admin.approving import approval, check_approver, found, is_outdated, is_own, may_see
+from cors_service.admin.approving import approval, check_approver, found, is_outdated, is_own
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import parameters, request_id
 from cors_service.admin.making import make_change
@@ -130,11 +130,6 @@ class ProposalPage(Page):
         except InvalidPolicies as invalid:
             detail = f"The policies would have mistakes by now: {invalid.mistakes[0]}"
             raise Problem(422, "invalid-policies", detail) from None
-
-
-def waiting_for(desk: Desk, caller: Caller) -> list[Proposal]:
-    """Give the proposals that a caller may see; blocks."""
-    return [one for one in desk.proposals.all() if may_see(caller, one)]
 
 
 def draw_waiting(waiting: Sequence[Proposal]) -> h.Node:

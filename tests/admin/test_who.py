@@ -84,6 +84,40 @@ def test_what_is_visible(office: Office) -> None:
     assert caller.send("GET", "origin-sets/partners").problem == (404, "unknown-origin-set")
 
 
+def test_sets_of_others(office: Office) -> None:
+    """A caller with some policies learns nothing of the sets of others: neither what is in them, nor their names."""
+    caller = office.caller("shops")
+    for path in ("origin-sets/partners", "origin-sets/partner"):
+        assert b"nearest" not in caller.send("GET", path).body
+    for headers in ({"If_Match": '"0"'}, {"If_None_Match": "*"}, {}):
+        for method, value in (("PUT", ["https://b.example"]), ("DELETE", None)):
+            answer = caller.send(method, "origin-sets/partners", value, **headers)
+            assert answer.problem == (403, "forbidden")
+            assert b"a.example" not in answer.body
+
+
+def test_what_others_changed(office: Office) -> None:
+    """A caller with some policies is not told what others let through meanwhile."""
+    office.caller("writes").put("policies/pay", {"origins": ["https://secret.example", "@partners"]})
+    answer = office.caller("shops").send("POST", "rollback", {"reason": "a", "to": 1}, If_Match='"1"')
+    assert answer.problem == (412, "outdated")
+    assert answer.json["differences"] == []
+    told = office.caller("writes").send("POST", "rollback", {"reason": "a", "to": 1}, If_Match='"1"')
+    assert [one["policy"] for one in told.json["differences"]] == ["pay"]
+
+
+def test_proposals_for_sets_of_others(office: Office) -> None:
+    """A caller with some policies neither sees nor removes what is proposed for the sets of others."""
+    proposed = office.caller("proposes").put("origin-sets/partners", ["https://a.example", "https://b.example"])
+    assert proposed.status == 202
+    path = f"proposals/{proposed.json['proposal']}"
+    caller = office.caller("shops")
+    assert caller.send("GET", "proposals").json == {"proposals": []}
+    for method, end in (("GET", ""), ("DELETE", ""), ("POST", "/approve")):
+        assert caller.send(method, f"{path}{end}").problem == (404, "unknown-proposal")
+    assert office.caller("approves").send("POST", f"{path}/approve").status == 200
+
+
 REACHING: dict[str, Any] = {
     "another policy": ("PUT", "policies/pay", {"origins": ["*"]}),
     "a new one": ("PUT", "policies/team", {"origins": ["*"]}),

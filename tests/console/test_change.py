@@ -276,3 +276,21 @@ def test_a_session_ends(tmp_path: Path) -> None:
     unseen = Read(back).fields
     assert (unseen["before"], unseen["do"]) == (fields["before"], "publish")
     assert visitor.submit("/change", fields).header("Location") == "/change/2"
+
+
+def test_policies_of_others(tmp_path: Path) -> None:
+    """Whoever edits their own policies is not shown those of others as what changed meanwhile."""
+    office = ConsoleOffice(tmp_path, access(shops={"verbs": ["read", "write"], "policies": ["shop"]}))
+    visitor = office.visitor("shops")
+    fields = opened(visitor)
+    theirs = '\n[policies.pay]\norigins = ["https://guessed.example"]\n'
+    sent = {
+        **fields,
+        "before": f"{fields['before']}{theirs}",
+        "text": f"{wider(fields)['text']}{theirs}",
+        "reason": "a",
+    }
+    answer = visitor.submit("/change", {**sent, "do": "publish"})
+    assert answer.status == 409
+    assert b"partners" not in answer.body
+    assert b"a.example" not in answer.body

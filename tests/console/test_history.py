@@ -138,3 +138,19 @@ def test_a_ledger_that_was_replaced(office: ConsoleOffice) -> None:
     assert recent.read(store, kept) is recent.read(store, kept)
     older = type(kept)(head=store.entries(1, 1)[0].head, policy_set=kept.policy_set, digests=kept.digests)
     assert [one.entry.seq for one in recent.read(store, older)] == [1, 2]
+
+
+def test_policies_of_others(tmp_path: Path) -> None:
+    """A comparison shows people the policies that they may see, and no others."""
+    office = ConsoleOffice(
+        tmp_path,
+        access(
+            writes={"verbs": ["read", "write"]},
+            pays={"verbs": ["read"], "policies": ["pay"]},
+            shops={"verbs": ["read"], "policies": ["shop"]},
+        ),
+    )
+    assert office.caller("writes").put("policies/shop", WIDER).status == 200
+    path = "/history/compare?from=1&to=2"
+    assert b"new.example.com" in office.visitor("shops").visit(path).body
+    assert b"new.example.com" not in office.visitor("pays").visit(path).body
