@@ -8,6 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
 from benchmarks import plots
 from benchmarks.figures import table
 from benchmarks.machine import processor
@@ -32,6 +36,8 @@ _WORDS: Final = {
 }
 _START_SECONDS: Final = {"PostgreSQL": 10.0, "etcd": 30.0}
 _NONE: Final = "-"
+_STEPS: Final = 200
+_LEAST_SECONDS: Final = 1e-3
 
 
 class Found(NamedTuple):
@@ -89,16 +95,12 @@ def write(found: Sequence[Found], document: Path = DOCUMENT) -> None:
 
 def draw(found: Sequence[Found], path: Path) -> None:
     """Draw how many of the changes were in force everywhere after how long."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, PercentFormatter
-
     path.parent.mkdir(exist_ok=True)
     with rc_context(plots.STYLE):
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.subplots()
         axes.set_title(_TITLE, loc="left", fontsize=11)
-        axes.set_xlabel("seconds behind the write")
+        axes.set_xlabel("seconds after the write")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -107,8 +109,8 @@ def draw(found: Sequence[Found], path: Path) -> None:
                 (one.outcome.calm, "-", "without faults"),
                 (one.outcome.faulty, "--", "with faults"),
             ):
-                seconds = [max(second, 1e-3) for second in sorted(part.enforced)]
-                shares = [(index + 1) / len(seconds) for index in range(len(seconds))]
+                shares = [number / _STEPS for number in range(_STEPS + 1)]
+                seconds = [max(_at(part.enforced, share) or 0, _LEAST_SECONDS) for share in shares]
                 axes.step(seconds, shares, where="post", color=colour, ls=style, label=f"{one.outcome.store}, {what}")
         axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
