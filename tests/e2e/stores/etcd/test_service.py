@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from cors_service.cli import main
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask, wait_for
 from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, changed, numbered
 from tests.e2e.stores.etcd.members import Cluster, started
-from tests.ledger.stores import written
 
 if sys.platform != "linux":
     pytest.skip("looks at processes as Linux shows them", allow_module_level=True)
@@ -150,23 +147,3 @@ def test_start_without_etcd(single: Cluster, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{url} does not answer: connection refused." in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_commands(cluster: Cluster, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A store in etcd is made ready, written, read and verified by commands."""
-    url = cluster.url(prefix)
-    policies = str(written(tmp_path / "policies"))
-
-    def command(*arguments: str, status: int = 0) -> str:
-        assert main(arguments) == status
-        return capsys.readouterr().out
-
-    assert command("store", "init", url) == f"Began the ledger below {prefix}: there are no policies yet.\n"
-    assert "Change 2: " in command("push", policies, "--to", url, "--reason", "the first")
-    assert "shop" in command("pull", url)
-    assert "the first" in command("ledger", "list", url)
-    assert command("ledger", "verify", url).startswith("2 entries, nothing was tampered with.")
-    entry = json.loads(cluster.value(f"{prefix}/ledger/{2:016}"))
-    entry["entry"]["author"] = "somebody else"
-    cluster.put(f"{prefix}/ledger/{2:016}", json.dumps(entry))
-    assert "2: The entry was changed" in command("ledger", "verify", url, status=2)
