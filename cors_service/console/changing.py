@@ -29,7 +29,7 @@ from cors_service.console.parts import notice, post_form
 from cors_service.console.progress import ProgressPage
 from cors_service.console.proposing import ProposalPage, draw_waiting
 from cors_service.console.question import FIELDS, InvalidQuestion, Question
-from cors_service.console.sheet import LONGEST, TEMPLATE, keys_with, overtaken, sheet_of
+from cors_service.console.sheet import LONGEST, TEMPLATE, is_long, keys_with, overtaken, sheet_of
 from cors_service.grammar.mistakes import shown
 from cors_service.ledger.entry import LONGEST_REASON, Key, Kind
 from cors_service.ledger.kept import Kept
@@ -362,7 +362,10 @@ def _sheet(desk: Desk, kept: Kept, caller: Caller, key: Key) -> str:
     if key not in kept.digests or key not in visible(kept, caller):
         what = key.kind.replace("-", " ")
         raise Problem(404, f"unknown-{key.kind}", f"There is no {what} {shown(key.name)} that you may see.")
-    return sheet_of(desk.changes.store.bodies(keys_with(key, kept)))
+    keys = keys_with(key, kept)
+    if is_long(keys, kept):
+        raise Problem(413, "body-too-large", _TOO_LONG)
+    return sheet_of(desk.changes.store.bodies(keys))
 
 
 def _sets(desk: Desk, caller: Caller) -> h.Node:

@@ -11,9 +11,9 @@ from msgspec import Struct, structs
 from cors_service.access.callers import Caller
 from cors_service.admin.compiled import Compiled
 from cors_service.console.question import Question
-from cors_service.console.sheet import bodies_of, keys_with, sheet_of
+from cors_service.console.sheet import bodies_of, is_long, keys_with, sheet_of
 from cors_service.decision import ActivePolicies
-from cors_service.explain import Documents, Explanation, PageRequest, explain
+from cors_service.explain import Documents, ExchangeStep, Explanation, PageRequest, explain
 from cors_service.ledger.edits import Body
 from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Kept
@@ -24,6 +24,7 @@ DOCUMENT: Final = "policies.toml"
 """What a patch calls the document."""
 _FEW: Final = 50
 """Policies that are looked at where none decides."""
+_TOO_LONG: Final = "The policy lists too many origins to look for an edit here: ask cors-service explain for one."
 _SCOPES: Final = 8
 """Callers with policies of their own for whom these are kept compiled."""
 
@@ -107,6 +108,9 @@ def answered(exchange: PageRequest, active: ActivePolicies, kept: Kept, bodies: 
     keys = [] if explanation.passes else _keys(explanation, active.policy_set, kept)
     if not keys:
         return Answered(explanation, rules)
+    if is_long(keys, kept):
+        step = ExchangeStep("mending", "note", _TOO_LONG)
+        return Answered(structs.replace(explanation, steps=(*explanation.steps, step)), rules)
     text = sheet_of(bodies(keys))
     mended = explain(exchange, Documents([Source(DOCUMENT, "toml", text)]))
     steps = tuple(step for step in mended.steps if step.step == "mending")

@@ -19,6 +19,8 @@ from cors_service.policy.merge import read_drafts
 
 LONGEST: Final = 96 * 1024
 """Characters of a document that is edited in a page; `cors-service pull` and `push` take any."""
+_SHORTEST_ORIGIN: Final = 10
+"""Characters of an origin in a list, with its quotes and comma."""
 NAME: Final = "the document"
 TEMPLATE: Final = """\
 version = 1
@@ -35,6 +37,17 @@ _KINDS: Final[dict[str, Kind]] = {table: kind for kind, table in TABLES.items()}
 def sheet_of(bodies: Mapping[Key, Body]) -> str:
     """Write definitions as a document."""
     return new_document([Edit(key, bodies[key]) for key in sorted(bodies)])
+
+
+def is_long(keys: Iterable[Key], kept: Kept) -> bool:
+    """Whether definitions are surely too long to be edited in a page, which is known without writing them."""
+    policy_set, size = kept.policy_set, 0
+    for key in keys:
+        if key.kind == "policy":
+            size += sum(len(rule.origins) for rule in policy_set.policies[key.name].rules)
+        elif key.kind == "origin-set":
+            size += len(policy_set.origin_sets[key.name])
+    return size > LONGEST // _SHORTEST_ORIGIN
 
 
 def keys_with(key: Key, kept: Kept) -> list[Key]:

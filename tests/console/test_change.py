@@ -150,6 +150,18 @@ def test_a_long_document(office: ConsoleOffice) -> None:
     assert "cors-service pull" in Read(answer).text
 
 
+def test_a_long_policy(office: ConsoleOffice) -> None:
+    """A policy that lists too much for a page is not even written: the page says what else there is."""
+    origins = [f"https://{number}.example" for number in range(10_000)]
+    office.caller().put("policies/pay", {"origins": ["@partners", *origins]})
+    visitor = office.visitor()
+    page = visitor.visit("/change?policy=pay")
+    assert page.status == 413
+    assert "cors-service pull" in Read(page).text
+    asked = visitor.visit("/playground?page=https://x.example&policy=pay")
+    assert "too many origins to look for an edit here" in Read(asked).text
+
+
 def test_removed(office: ConsoleOffice) -> None:
     """A policy is removed by removing it from its document, with what only it uses."""
     visitor = office.visitor()

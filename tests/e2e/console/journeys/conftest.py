@@ -1,4 +1,7 @@
-"""One browser and one fleet for all journeys; each person has a context of its own, with their own session."""
+"""One browser and one fleet for all journeys; each person has a context of its own, with their own session.
+
+Both end with the module: as long as Playwright runs, no other test of the process can begin a loop of asyncio.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ PATIENCE: Final = 30_000
 SignIn = Callable[[str], "Page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium, driven by Playwright."""
     playwright = need_module("playwright.sync_api")
@@ -33,7 +36,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fleet(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """The admin process and three replicas, once it is known that there is a browser for them."""
     with running_fleet(tmp_path_factory.mktemp("fleet")) as running:
