@@ -6,6 +6,7 @@ of decision, and for each minute a row for what came of it.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +38,8 @@ _HOURS: Final = 4
 """Hours whose kinds are in memory."""
 _KINDS_LOOKED_AT: Final = 2000
 """Kinds of refused decisions, those that were counted most, of which the origins are listed."""
+_LOOKED_UP: Final = 20_000
+"""Rows that are looked up to say what was refused most in a time."""
 _OTHER: Final = 0
 """The number of the kind that stands for all that were not kept apart."""
 
@@ -285,7 +288,7 @@ class RollUps:
         return map(Point._make, rows)
 
     def refused(self, begin: int, end: int, most: int, wanted: Wanted = _everything) -> list[RefusedOrigin]:
-        """Give what was refused most often.
+        """Give what was refused most often, of what was refused most often over all hours.
 
         Args:
             begin: Seconds since 1970, a whole hour.
@@ -294,13 +297,21 @@ class RollUps:
             wanted: Says by the name of a policy whether its decisions are wanted.
         """
         self._database.create_function("wanted", 1, wanted)
+        hours = range(begin, end, HOUR)
         rows = self._database.execute(
-            "SELECT origin, origins, policy, reason, sum(count) AS refusals, min(hour), max(last) FROM decisions "
-            "JOIN kind ON kind.number = decisions.kind WHERE hour >= :begin AND hour < :end AND allowed = 0 "
-            # To ask a function of Python about each kind takes longer than all the rest.
-            "AND (:all OR decisions.kind IN (SELECT number FROM kind WHERE wanted(policy))) "
+            "WITH most AS (SELECT kind.* FROM refused JOIN kind ON number = refused.kind "
+            "WHERE last >= :since AND (:all OR wanted(policy)) ORDER BY count DESC LIMIT :kinds) "
+            "SELECT origin, origins, policy, reason, sum(count) AS refusals, min(hour), max(last) "
+            "FROM most JOIN json_each(:hours) AS asked "
+            "JOIN decisions ON hour = asked.value AND decisions.kind = most.number "
             "GROUP BY origin, origins, policy, reason ORDER BY refusals DESC, max(last) DESC LIMIT :most",
-            {"begin": begin, "end": end, "all": wanted is _everything, "most": most},
+            {
+                "since": instant_of(begin),
+                "all": wanted is _everything,
+                "kinds": max(_LOOKED_UP // max(len(hours), 1), most),
+                "hours": json.dumps([*hours]),
+                "most": most,
+            },
         )
         return [RefusedOrigin(*row) for row in rows]
 

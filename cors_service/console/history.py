@@ -181,10 +181,14 @@ def entry_of(console: Console, kept: Kept, seq: int) -> Entry:
     Raises:
         Problem: There is none of this number, or the store can't be read.
     """
-    if not 0 < seq <= kept.head.seq:
-        raise Problem(404, "unknown-change", f"There is no change {seq}; the newest is {kept.head.seq}.")
+    _check(kept, seq)
     [entry] = _entries(console, kept, seq + 1, 1)
     return entry
+
+
+def _check(kept: Kept, seq: int) -> None:
+    if not 0 < seq <= kept.head.seq:
+        raise Problem(404, "unknown-change", f"There is no change {seq}; the newest is {kept.head.seq}.")
 
 
 def sets_of(console: Console, kept: Kept, *seqs: int) -> list[PolicySet]:
@@ -197,7 +201,7 @@ def sets_of(console: Console, kept: Kept, *seqs: int) -> list[PolicySet]:
 
 
 def _set_of(console: Console, kept: Kept, seq: int) -> PolicySet:
-    entry_of(console, kept, seq)
+    _check(kept, seq)
     try:
         return set_behind(console.desk.changes.store, kept, seq)
     except LookupError as error:

@@ -233,3 +233,25 @@ def test_a_file_of_an_earlier_program(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript("DROP TABLE refused; DROP INDEX kind_page;")
     assert knocks(RollUps(path)) == [("app", "https://a.example", 5, 0)]
+
+
+def test_refused_most(kept: RollUps) -> None:
+    """What was refused most in a time is given with its count in that time, and as often as it was asked for."""
+    begin = int(BEGIN)
+    for hour, (origin, count) in enumerate(
+        [("https://a.example", 5), ("https://b.example", 9), ("https://a.example", 7)]
+    ):
+        members = {**REFUSED, "origin": origin, "count": count}
+        kept.take("a", str(hour), [written(hour * HOUR, **members)], NOW)
+    both = kept.refused(begin, begin + 3 * HOUR, 10)
+    assert [(one.origin, one.count, one.first) for one in both] == [
+        ("https://a.example", 12, begin),
+        ("https://b.example", 9, begin + HOUR),
+    ]
+    assert [(one.origin, one.count) for one in kept.refused(begin + HOUR, begin + 3 * HOUR, 10)] == [
+        ("https://b.example", 9),
+        ("https://a.example", 7),
+    ]
+    assert [one.origin for one in kept.refused(begin, begin + 3 * HOUR, 1)] == ["https://a.example"]
+    assert kept.refused(begin, begin + 3 * HOUR, 10, lambda _: False) == []
+    assert kept.refused(begin + 3 * HOUR, begin + 4 * HOUR, 10) == []
