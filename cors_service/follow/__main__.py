@@ -57,7 +57,8 @@ def main() -> None:
             write(output, framed(message))
         # What is left behind is perhaps a thread that waits for a store.
         os._exit(0)
-    settle(options.memory)
+    # Little is to be done for a change, and until then what was revoked is still allowed.
+    settle(options.memory, is_urgent=True)
     inbox: Inbox = SimpleQueue()
     try:
         source = store.open()

@@ -69,13 +69,15 @@ def open_output() -> int:
     return output
 
 
-def settle(memory: int) -> None:
+def settle(memory: int, *, is_urgent: bool = False) -> None:
     """Make this process one that stays beside another.
 
     Args:
         memory: MiB that reading may take up.
+        is_urgent: Whether somebody waits for what it does, so that it does not stand back.
     """
-    os.nice(_NICE)
+    if not is_urgent:
+        os.nice(_NICE)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
