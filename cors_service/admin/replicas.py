@@ -23,6 +23,8 @@ ALIVE_SECONDS: Final = 30.0
 FORGOTTEN_SECONDS: Final = 7 * 86400.0
 """After which one that reports no more is not listed any longer."""
 MOST_REPLICAS: Final = 10_000
+WENT_BACK: Final = "store-went-back"
+"""What replicas say of a store that has less than they have."""
 SAVE_SECONDS: Final = 5.0
 
 _Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
@@ -95,6 +97,8 @@ class Replicas(Service):
         self._path = path
         self._clock = clock
         self._head = head
+        # The largest number that a change had: a store that lost changes goes back behind it.
+        self._largest = head().seq
         self._known: dict[str, Reported] = {}
         self._is_saved = True
         self._waiting: list[Deferred[None]] = []
@@ -137,6 +141,7 @@ class Replicas(Service):
     def head_changed(self) -> None:
         """Take note that there is a newer change: those that do not have it are behind from now on."""
         now = self._clock.seconds()
+        self._largest = max(self._largest, self._head().seq)
         for name, one in self._known.items():
             is_newest = self._has_newest(one.replica)
             behind, current = (None, now) if is_newest else (one.behind_since or now, None)
@@ -207,11 +212,16 @@ class Replicas(Service):
         return now - one.at <= ALIVE_SECONDS
 
     def _has_newest(self, replica: Replica) -> bool:
-        """Whether a replica has the newest change: the revision is the proof, and a rollback has an earlier one."""
+        """Whether a replica has the newest change: the revision is the proof, and a rollback has an earlier one.
+
+        One with a larger number has a change that this process does not know yet, unless the store has lost it.
+        """
         head = self._head()
         if replica.seq is None:
             return replica.revision == head.revision
-        return replica.seq > head.seq or (replica.seq, replica.revision) == (head.seq, head.revision)
+        is_lost = replica.problem is not None and replica.problem.code == WENT_BACK
+        is_ahead = replica.seq > self._largest and not is_lost
+        return is_ahead or (replica.seq, replica.revision) == (head.seq, head.revision)
 
     def _forget(self, now: float) -> None:
         for name in [name for name, one in self._known.items() if now - one.at > FORGOTTEN_SECONDS]:

@@ -54,5 +54,8 @@ def _network(address: str) -> str:
     except ValueError:
         return address
     if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is not None:
+            # A socket of IPv6 that takes IPv4, too: these would all be of one network.
+            return str(found.ipv4_mapped)
         return str(ip_network((found, _NETWORK_BITS), strict=False))
     return str(found)

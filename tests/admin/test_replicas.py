@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 
-from cors_service.admin.replicas import ALIVE_SECONDS, FORGOTTEN_SECONDS
+from cors_service.admin.replicas import ALIVE_SECONDS, FORGOTTEN_SECONDS, Replica, ReplicaProblem, Replicas
+from cors_service.ledger.entry import Head
 from tests.admin.trees import NARROWER, SHOP, WIDER, Office
 
 
@@ -78,6 +80,23 @@ def test_numbers(office: Office) -> None:
     assert told["confirmed"] == 2
     report(office, "ahead", "sha256:newer", seq=again.seq + 1)
     assert "ahead" not in office.caller().send("GET", "fleet").json["waiting"]
+
+
+def test_lost_changes(tmp_path: Path) -> None:
+    """A store that lost changes is not confirmed by replicas that still have these."""
+    heads = [Head(seq=seq, revision=f"sha256:{seq}", entry="", format=1, at="") for seq in range(5)]
+    replicas = Replicas(tmp_path / "replicas.json", Clock(), lambda: heads[-1])
+    replicas.take(Replica(instance="a", version="1", revision="sha256:4", seq=4))
+    assert replicas.confirmed == 1
+    for seq in (2, 3):
+        heads.append(heads[seq])
+        replicas.head_changed()
+        assert (replicas.confirmed, replicas.waiting) == (0, ["a"])
+    # This process may have begun behind it; then the replica has to say so.
+    again = Replicas(tmp_path / "others.json", Clock(), lambda: heads[-1])
+    problem = ReplicaProblem("store-went-back", "The store is at change 3, and change 4 is served.")
+    again.take(Replica(instance="a", version="1", revision="sha256:4", seq=4, problem=problem))
+    assert (again.confirmed, again.waiting) == (0, ["a"])
 
 
 def test_refused(office: Office) -> None:

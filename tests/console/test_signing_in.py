@@ -148,13 +148,17 @@ def test_not_too_often(office: ConsoleOffice) -> None:
 
 
 def test_attempts_by_address(office: ConsoleOffice) -> None:
-    """Addresses wait apart, but those of one network of IPv6 together."""
+    """Addresses wait apart, but those of one network of IPv6 together; IPv4 may be written as IPv6."""
     attempts = Attempts(office.clock)
     for place in range(MOST_FAILURES):
         attempts.failed(f"2001:db8::{place}")
     assert attempts.seconds_to_wait("2001:db8::ffff") > 0
     assert attempts.seconds_to_wait("2001:db8:0:1::1") == 0
     assert attempts.seconds_to_wait("192.0.2.1") == 0
+    for _ in range(MOST_FAILURES):
+        attempts.failed("::ffff:192.0.2.1")
+    assert attempts.seconds_to_wait("192.0.2.1") > 0
+    assert attempts.seconds_to_wait("::ffff:192.0.2.2") == 0
 
 
 @pytest.mark.parametrize(
