@@ -15,6 +15,7 @@ from cors_service.admin.definitions import checked_reason
 from cors_service.admin.endpoint import number, parameters, request_id
 from cors_service.admin.making import Made, Order, make_change, shown_to
 from cors_service.algebra import compare
+from cors_service.console.asking import ask
 from cors_service.console.changes import draw_entry, effects, entries_between, what, who, why
 from cors_service.console.comparing import draw_comparison
 from cors_service.console.console import Console
@@ -49,7 +50,7 @@ class HistoryPage(Page):
         before = number(parameters(request, "before"), "before", _LARGEST, _LARGEST)
 
         async def make() -> Answer:
-            entries = await self.desk.changes.ask(lambda kept: _entries(self.console, kept, before))
+            entries = await ask(self.desk, lambda kept: _entries(self.console, kept, before))
             head = self.desk.changes.kept.head
             first = entries[-1].seq if entries else 1
             return self.draw(
@@ -94,7 +95,7 @@ class ChangePage(Page):
         parameters(request)
 
         async def make() -> Answer:
-            entry = await self.desk.changes.ask(self._read)
+            entry = await ask(self.desk, self._read)
             newest = self.desk.changes.kept.head.seq
             return self.draw(
                 request,
@@ -125,7 +126,7 @@ class ComparePage(Page):
         before, after = number(given, "from", newest, _LARGEST), number(given, "to", newest, _LARGEST)
 
         async def make() -> Answer:
-            sets = await self.desk.changes.ask(lambda kept: sets_of(self.console, kept, before, after))
+            sets = await ask(self.desk, lambda kept: sets_of(self.console, kept, before, after))
             comparison = await self.desk.changes.aside(lambda: compare(*sets))
             head = self.desk.changes.kept.head
             is_back = before == head.seq and after < before and not _CHANGERS.isdisjoint(caller.verbs)

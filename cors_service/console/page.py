@@ -17,7 +17,6 @@ from cors_service.console.layout import HEADERS, MEDIA_TYPE, Frame, document, fr
 from cors_service.console.parts import notice
 from cors_service.console.sign_in_form import SIGN_IN, sign_in_form
 from cors_service.console.viewers import callers_of, has_session
-from cors_service.ledger.kept import StoreUnavailable
 from cors_service.web.answer import Answer
 from cors_service.web.endpoint import Endpoint, NotFound
 from cors_service.web.later import Later
@@ -126,11 +125,6 @@ class Page(AdminEndpoint):
         """
         content = sign_in_form(own_path(then), kept, wrong=wrong)
         return self.draw(request, "Sign in", content, status=401 if kept or wrong else 200)
-
-    def _problem(self, request: AnyRequest | IRequest, error: Exception) -> Problem:
-        if isinstance(error, StoreUnavailable):
-            return Problem(503, "store-unavailable", str(error), {"Retry-After": "2"})
-        return super()._problem(request, error)
 
     def _refusal(self, request: AnyRequest | IRequest, error: Exception) -> Answer:
         problem, asked = self._problem(request, error), cast(AnyRequest, request)
