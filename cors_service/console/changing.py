@@ -137,7 +137,7 @@ class ChangePage(Page):
 
     async def _carried(self, request: AnyRequest, caller: Caller, question: Question, reason: str) -> Answer:
         def look(kept: Kept) -> Draft:
-            active = self.console.seen.by(caller, kept)
+            active = self.console.visible.to(caller, kept)
             try:
                 found = answered(asked(question, active), active, kept, self.desk.changes.store.bodies)
             except InvalidQuestion as error:

@@ -12,7 +12,7 @@ from cors_service.admin.insights import KeptDecisions
 from cors_service.console.attempts import Attempts
 from cors_service.console.changes import Recent
 from cors_service.console.checking import Checks
-from cors_service.console.explained import Seen
+from cors_service.console.explained import Visible
 from cors_service.console.ignored import IgnoredOrigins
 from cors_service.console.proxies import NO_PROXY, SignInProxy
 from cors_service.console.sessions import Sessions
@@ -39,7 +39,7 @@ class Console(Struct, kw_only=True):
         sessions: Who is signed in.
         attempts: Who tries to sign in too often.
         ignored: Origins that nobody wants to see in the inbox.
-        seen: The policies that people may see, ready to decide.
+        visible: The policies that people may see, ready to decide.
         checks: Checks what people type.
         proxy: Who may say that a person is signed in.
         recent: The newest changes.
@@ -51,7 +51,7 @@ class Console(Struct, kw_only=True):
     sessions: Sessions
     attempts: Attempts
     ignored: IgnoredOrigins
-    seen: Seen = field(default_factory=Seen)
+    visible: Visible = field(default_factory=Visible)
     checks: Checks = field(default_factory=Checks)
     proxy: SignInProxy = NO_PROXY
     recent: Recent = field(default_factory=Recent)

@@ -32,7 +32,7 @@ Bodies = Callable[[Iterable[Key]], Mapping[Key, Body]]
 """Gives definitions."""
 
 
-class Seen:
+class Visible:
     """The policies that somebody may see, ready to decide. One thread at a time uses it."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Seen:
         self._known: dict[tuple[str, ...] | None, tuple[PolicySet, PolicySet]] = {}
         self._compiled: dict[tuple[str, ...] | None, Compiled] = {}
 
-    def by(self, caller: Caller, kept: Kept) -> ActivePolicies:
+    def to(self, caller: Caller, kept: Kept) -> ActivePolicies:
         """Give those that a caller may see."""
         whole, scope = kept.policy_set, caller.policies
         known = self._known.get(scope)

@@ -48,7 +48,9 @@ class InboxPage(Page):
             knocks = await self.console.decisions.look(lambda file: file.knocks(_MOST_LOOKED_AT, **wanted))
             found = await ask(
                 self.desk,
-                lambda kept: callers_of(knocks, self.console.seen.by(caller, kept), self.console.ignored, MOST_SHOWN),
+                lambda kept: callers_of(
+                    knocks, self.console.visible.to(caller, kept), self.console.ignored, MOST_SHOWN
+                ),
             )
             may_write = not caller.verbs.isdisjoint(_WRITERS)
             return self.draw(

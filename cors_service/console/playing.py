@@ -56,7 +56,7 @@ class PlaygroundPage(Page):
             return self.draw(request, "Playground", _form(question), _pasting())
 
         def look(kept: Kept) -> Answered | InvalidQuestion:
-            active = self.console.seen.by(caller, kept)
+            active = self.console.visible.to(caller, kept)
             try:
                 return answered(asked(question, active), active, kept, self.desk.changes.store.bodies)
             except InvalidQuestion as error:

@@ -11,6 +11,7 @@ import pytest
 from tests.admin.trees import NINE, access
 from tests.console.test_change import HOSTILE, text_of
 from tests.console.visits import ConsoleOffice, Read
+from tests.insights.logs import REFUSED, written
 
 TIME = "2026-11-21T08:00:{:02}.000Z"
 
@@ -23,26 +24,10 @@ def office(tmp_path: Path) -> ConsoleOffice:
 
 def refused(origin: str | None, count: int = 3, **facts: Any) -> dict[str, Any]:
     """A line about refused requests."""
-    line = {
-        "type": "decisions",
-        "version": 1,
-        "from": TIME.format(0),
-        "to": TIME.format(10),
-        "policy": "shop",
-        "rule": None,
-        "origin": origin,
-        "kind": "actual",
-        "method": "GET",
-        "allowed": False,
-        "reason": "origin-not-allowed",
-        "revision": None,
-        "count": count,
-        "instance": "a",
-        "first": TIME.format(1),
-        "last": TIME.format(9),
-        "origins": "full",
-    }
-    return {**line, **facts}
+    times: dict[str, Any] = {"begin": TIME.format(0), "to": TIME.format(10), "first": TIME.format(1), "last": TIME.format(9)}
+    told = {**REFUSED, "policy": "shop", "origin": origin, "count": count, "origins": "full", **facts}
+    line: dict[str, Any] = json.loads(written(**times, **told))
+    return line
 
 
 def knock(office: ConsoleOffice, *lines: dict[str, Any]) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cors_service.access.tokens import token_entry
+from cors_service.insights.lines import instant_of
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, wait_for
+from tests.insights.logs import REFUSED, written
 
 ADMIN: Final = (*TWIST[:-1], "cors-admin", "--store", "policies", "--data", "data", "--auth", "auth.toml")
 REPLICAS: Final = ("replica-1", "replica-2", "replica-3")
@@ -101,26 +103,9 @@ class Fleet:
 
     def knock(self, policy: str, origin: str, count: int) -> None:
         """Let a replica report that an origin was refused."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        line = {
-            "type": "decisions",
-            "version": 1,
-            "from": now,
-            "to": now,
-            "policy": policy,
-            "rule": None,
-            "origin": origin,
-            "kind": "actual",
-            "method": "GET",
-            "allowed": False,
-            "reason": "origin-not-allowed",
-            "revision": None,
-            "count": count,
-            "instance": "replica-9",
-            "first": now,
-            "last": now,
-            "origins": "full",
-        }
+        now = instant_of(time.time())
+        times: dict[str, Any] = {"begin": now, "to": now, "first": now, "last": now}
+        line = json.loads(written(**times, **REFUSED, policy=policy, origin=origin, count=count))
         fleet = self.api("GET", "fleet")
         replica = {"instance": "replica-9", "version": "1", "revision": fleet["revision"]}
         report = {"version": 1, "replica": replica, "batch": f"{policy}-{origin}"[:200], "lines": [line]}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.console.journeys.conftest import SignIn
 from tests.e2e.console.journeys.eyes import expect, unreadable
 from tests.e2e.console.journeys.fleets import HOSTILE, Fleet
+from tests.explain.patched import patched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -70,14 +70,11 @@ def test_a_blocked_developer(sign_in: SignIn, tmp_path: Path) -> None:
     page.goto("about:blank")
     page.goto(link)
     patch = page.locator(".patch").inner_text()
-    document = tmp_path / "policies.toml"
-    document.write_text(
+    text = (
         'version = 1\n\n[policies.blocked]\nmatch = ["blocked.example.com/"]\norigins = ["https://app.example.com"]\n'
-        'methods = ["GET", "PUT"]\ncredentials = true\nmax_age = 600\n',
-        encoding="utf-8",
+        'methods = ["GET", "PUT"]\ncredentials = true\nmax_age = 600\n'
     )
-    subprocess.run(["patch", str(document)], input=patch, text=True, check=True, capture_output=True)
-    assert '"https://new.example.com"' in document.read_text(encoding="utf-8")
+    assert '"https://new.example.com"' in patched(tmp_path, text, f"{patch}\n")
 
 
 def test_an_owner_lets_a_partner_in(sign_in: SignIn, fleet: Fleet) -> None:
