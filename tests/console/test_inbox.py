@@ -24,7 +24,12 @@ def office(tmp_path: Path) -> ConsoleOffice:
 
 def refused(origin: str | None, count: int = 3, **facts: Any) -> dict[str, Any]:
     """A line about refused requests."""
-    times: dict[str, Any] = {"begin": TIME.format(0), "to": TIME.format(10), "first": TIME.format(1), "last": TIME.format(9)}
+    times: dict[str, Any] = {
+        "begin": TIME.format(0),
+        "to": TIME.format(10),
+        "first": TIME.format(1),
+        "last": TIME.format(9),
+    }
     told = {**REFUSED, "policy": "shop", "origin": origin, "count": count, "origins": "full", **facts}
     line: dict[str, Any] = json.loads(written(**times, **told))
     return line
