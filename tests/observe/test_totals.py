@@ -112,6 +112,25 @@ def test_what_is_new_is_told_once() -> None:
     ]
 
 
+def test_a_flood_hides_nothing_that_is_remembered() -> None:
+    """Of what is asked about once, a thousand kinds have rows in an interval; what is remembered always has one."""
+    table, totals, sights = Table(), Totals(0), Sights(float)
+    totals.open(table)
+    tally = RowTally(table, sights)
+    for now in (1, 2, 3):
+        for number in range(3000 * now, 3000 * (now + 1)):
+            tally.made(stranger(number), POLICIES.decide(stranger(number)))
+        # Whether it was made before, or in the middle of the flood, makes no difference.
+        facts = [fact_of(tally, ALLOWED), tally.made(REFUSED, POLICIES.decide(REFUSED))]
+        for fact in facts:
+            tally.again(fact)
+        sights.take()
+        interval = totals.take(now)
+        assert [interval.rows[tally.what(fact)].count for fact in facts] == [1, 1]
+        assert len(interval.rows) == 1002
+        assert sum(row.count for row in interval.rows.values()) + interval.others == 3003
+
+
 def test_policies_beyond_a_number_are_counted_together() -> None:
     """A thousand policies are counted by their names, in whichever process they are first; the rest is one."""
     one, other, totals = Table(), Table(), Totals(0)
