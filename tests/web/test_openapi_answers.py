@@ -62,7 +62,7 @@ def stale() -> DecisionTree:
     policies.reload()
     assert policies.active is not None
     revision = policies.active.revision
-    view.tell(Following(revision=revision, seq=1, head_seq=1, confirmed=revision, confirmed_at=0.0), 0.0)
+    view.tell(Following(revision=revision, seq=1, head_seq=1, confirmed=1, confirmed_at=0.0), 0.0)
     clock.advance(75)
     root = tree_of(policies, clock)
     root.ready.max_stale = 60.0
