@@ -52,7 +52,7 @@ def prove(store: str, plan: Plan, policies: int, changes: int) -> Found:
 def main(arguments: Sequence[str]) -> int:
     """Run what the command line asks for; give the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fleet", description="Prove that a fleet loses and mixes nothing, whatever befalls it."
+        prog="python -m tests.fleet", description="Prove that a fleet loses and mixes nothing, whatever fails."
     )
     parser.add_argument("--changes", type=int, default=1000, help="how many with faults (default: %(default)s)")
     parser.add_argument("--calm", type=int, default=150, help="how many before, without (default: %(default)s)")

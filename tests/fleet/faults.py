@@ -1,4 +1,4 @@
-"""Does to servers and replicas what befalls them, one after the other, in an order that a seed gives."""
+"""Faults of servers and replicas, one after the other, in an order that a seed gives."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.fleet.servers import Fault
 
 
 class Faults:
-    """What befalls a fleet; a thread does it, so that all others go on.
+    """The faults of a run; a thread does them, so that all others go on.
 
     Attributes:
-        counts: How often what was done.
+        counts: How often each was done, by its name.
     """
 
     def __init__(self, kinds: Mapping[str, Fault], chance: Random) -> None:
-        """Prepare it.
+        """Prepare them.
 
         Args:
             kinds: What may be done, by a name for people.

@@ -1,4 +1,4 @@
-"""One run: a fleet on a store, a writer, clients, and what befalls them; and what came of it."""
+"""One run: a fleet on a store, a writer, clients and faults, and what came of it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Plan(NamedTuple):
 
     Attributes:
         seed: What everything is drawn from.
-        calm: How many changes are made before anything befalls anybody.
-        changes: How many are made while it does.
+        calm: How many changes are made before the faults.
+        changes: How many are made during them.
         rate: Changes a second.
         every: One of so many changes brings a fault.
         replicas: How many replicas.
@@ -67,14 +67,14 @@ class Outcome(NamedTuple):
 
     Attributes:
         store: What people call the store.
-        calm: What was measured before anything befell anybody.
-        faulty: What was measured while it did.
+        calm: What was measured before the faults.
+        faulty: What was measured during them.
         changes: How many changes were made, the first one included.
         edits: How many definitions they wrote and removed.
         attempts: How often the writer tried.
         confirmed: Of how many changes the admin process said that all replicas have them.
         answers: How many answers were judged.
-        faults: How often what was done.
+        faults: How often each fault came, by its name.
         wrong: How often something was found that must not be, by its word out of WRONG.
         examples: Some of that, in words.
     """

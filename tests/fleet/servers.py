@@ -1,4 +1,4 @@
-"""The stores that a fleet is proved on, with what befalls them: a pair of PostgreSQL, three members of etcd."""
+"""The stores that a fleet is proved on, and their faults: a pair of PostgreSQL, three members of etcd."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Servers(ABC):
 
     Attributes:
         name: What people call the store.
-        faults: What may befall it, by a name for people.
+        faults: What may happen to them, by a name for people.
     """
 
     name: str

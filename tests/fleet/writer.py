@@ -16,7 +16,7 @@ from tests.fleet.model import Model
 from tests.fleet.replicas import Fleet
 
 _PATIENCE: Final = 120.0
-"""Seconds that a change may take, whatever befalls the store."""
+"""Seconds that a change may take, whatever happens to the store."""
 _PAUSE: Final = 0.1
 _CONFIRMED: Final = 20
 """Of one of so many changes that the admin process makes, the writer waits until all replicas have it."""
