@@ -56,12 +56,13 @@ def draining() -> DecisionTree:
 
 
 def stale() -> DecisionTree:
-    """A tree with policies of a store that has confirmed for too long no more that these are its newest."""
+    """A tree with policies of a store that confirmed too long ago that these are its newest."""
     clock, view = Clock(), StoreView("db")
     policies = LivePolicies(MemoryPolicyStore(POLICIES), clock, view=view)
     policies.reload()
     assert policies.active is not None
     revision = policies.active.revision
+    view.become(revision, 1, 0.0)
     view.tell(Following(revision=revision, seq=1, head_seq=1, confirmed=1, confirmed_at=0.0), 0.0)
     clock.advance(75)
     root = tree_of(policies, clock)
