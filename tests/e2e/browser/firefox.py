@@ -49,6 +49,11 @@ class Firefox:
         told, self._connection.events = self._connection.events, []
         return [entry["text"] or "" for name, entry in told if name == "log.entryAdded"]
 
+    def cookies(self) -> list[dict[str, Any]]:
+        """All cookies that it has."""
+        found: list[dict[str, Any]] = self._connection.ask("storage.getCookies")["cookies"]
+        return found
+
     def is_about(self, message: str, urls: Sequence[str]) -> bool:
         """Say whether a message that was printed is about one of these URLs."""
         return any(url in message for url in urls)

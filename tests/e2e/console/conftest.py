@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.browser.firefox import running_firefox
 from tests.e2e.browser.webdriver import running_chromium
-from tests.e2e.console.people import ChromiumPerson, Person
+from tests.e2e.console.people import ChromiumPerson, FirefoxPerson, Person
 from tests.e2e.console.places import Place, running_place
 from tests.e2e.requirements import need
 
@@ -30,11 +30,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def firefox(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[Person]:
+def firefox(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[FirefoxPerson]:
     """Somebody in front of Firefox."""
     (browser,) = need("firefox-esr")
-    with running_firefox(browser, tmp_path_factory.mktemp("firefox")) as running:
-        yield Person(running, place.address)
+    with running_firefox(browser, tmp_path_factory.mktemp("firefox"), any_certificate=True) as running:
+        yield FirefoxPerson(running, place.address)
 
 
 @pytest.fixture(params=["chromium", "firefox"])

@@ -122,6 +122,12 @@ class Person:
         wait_for(lambda: self.browser.run(_IS_THERE), "the page")
 
 
+class FirefoxPerson(Person):
+    """Somebody in front of Firefox."""
+
+    browser: Firefox
+
+
 class ChromiumPerson(Person):
     """Somebody in front of Chromium, of which more can be set."""
 
@@ -200,6 +206,3 @@ def wait_for(condition: Callable[[], _Found | None], what: str) -> _Found:
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(_POLL_SECONDS)
     return found
-
-
-__all__ = ["ChromiumPerson", "Firefox", "Person", "findings", "wait_for"]

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from cors_service.access.tokens import token_entry
+from tests.certificates import Authority, written
 from tests.e2e.daemons import ANY_PORT, TWIST, Answer, Process, Service, ask, wait_for
 
 TOKENS: Final = {
@@ -52,6 +53,7 @@ class Place:
 
     Attributes:
         address: Where it is.
+        secure_address: The same over TLS, with a certificate that nobody knows.
         directory: Where everything is.
         admin: The process.
         replicas: The services that report to it.
@@ -62,6 +64,7 @@ class Place:
         self.admin = admin
         self.replicas = replicas
         self.address = f"http://127.0.0.1:{admin.port}"
+        self.secure_address = f"https://127.0.0.1:{admin.ports[1]}"
 
     def decide(self, origin: str, policy: str = "shop", times: int = 1) -> None:
         """Have the first replica decide."""
@@ -96,9 +99,11 @@ def running_place(directory: Path, *, replicas: int = 1, policies: str = POLICIE
     (directory / "policies" / "policies.toml").write_text(policies, encoding="utf-8")
     (directory / "auth.toml").write_text("\n".join(TOKENS.values()), encoding="utf-8")
     (directory / "replica.token").write_text("replica-token", encoding="utf-8")
-    stores = ["--store", "policies", "--data", "data", "--auth", "auth.toml", "--listen", ANY_PORT]
+    written(directory, Authority("nobody").sign("service"))
+    secure = "https:0:interface=127.0.0.1:key=service.key:cert=service.crt"
+    stores = ["--store", "policies", "--data", "data", "--auth", "auth.toml", "--listen", ANY_PORT, "--listen", secure]
     with ExitStack() as stack:
-        admin = _started(stack, [*TWIST[:-1], "cors-admin", *stores], directory)
+        admin = _started(stack, [*TWIST[:-1], "cors-admin", *stores], directory, listens=2)
         reports = ["--report-to", f"http://127.0.0.1:{admin.port}", "--report-token", "replica.token"]
         serving = [*TWIST, "--policies", "policies", "--listen", ANY_PORT, *reports]
         started = [
@@ -113,7 +118,7 @@ def running_place(directory: Path, *, replicas: int = 1, policies: str = POLICIE
         assert at is None, said[max(at.start() - 200, 0) : at.start() + 3000]
 
 
-def _started(stack: ExitStack, arguments: Sequence[str], directory: Path) -> Service:
-    service = Service(arguments, directory)
+def _started(stack: ExitStack, arguments: Sequence[str], directory: Path, *, listens: int = 1) -> Service:
+    service = Service(arguments, directory, listens=listens)
     stack.callback(Process.kill, service)
     return service

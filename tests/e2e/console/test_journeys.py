@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.console.people import Person, wait_for
+from tests.e2e.console.people import FirefoxPerson, Person, wait_for
 from tests.e2e.console.places import SHOP, Place
 
 
@@ -94,3 +94,16 @@ def test_the_store_goes_down(person: Person, place: Place) -> None:
         Path(away).rename(directory)
     wait_for(lambda: "The store can't be read" not in person.text, "the store")
     assert person.violations() == []
+
+
+def test_over_tls(firefox: FirefoxPerson, place: Place) -> None:
+    """Over TLS the cookie is one that no other host can set, no script can read and no clear text carries."""
+    person = Person(firefox.browser, place.secure_address)
+    person.sign_out()
+    person.sign_in("reader-token")
+    assert firefox.browser.run("arguments[0](document.cookie)") == ""
+    [cookie] = [one for one in firefox.browser.cookies() if one["name"] == "__Host-cors-session"]
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, True, "strict", "/")
+    assert person.violations() == []
+    person.click("Sign out")
+    assert "__Host-cors-session" not in [one["name"] for one in firefox.browser.cookies()]
