@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, get_args
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from cors_service.console.checking import Checked, Mistaken, Typed
 from cors_service.console.console import Console
 from cors_service.console.explained import answered, asked
 from cors_service.console.findings import FINDINGS, draw_checked, draw_gutter, draw_mistakes
-from cors_service.console.overtaking import Overtaken, Theirs, draw_theirs, read_theirs
+from cors_service.console.overtaking import Overtaken, draw_theirs, read_theirs
 from cors_service.console.page import Page, fields, see_other
 from cors_service.console.parts import name as shown_name
 from cors_service.console.parts import notice, post_form
@@ -119,9 +119,7 @@ class ChangePage(Page):
             except Mistaken as mistaken:
                 return self._editor(request, caller, mistaken_draft(typed, mistaken, 422))
             except Overtaken as overtaken:
-                keys = overtaken.keys
-                theirs = await ask(self.desk, lambda kept: read_theirs(self.desk, kept, caller, typed, keys))
-                return self._overtaken(request, caller, typed, theirs)
+                return await self._overtaken(request, caller, typed, overtaken.keys)
             except Problem as problem:
                 return self._not_done(request, caller, typed, problem)
             if made.proposal is not None:
@@ -177,9 +175,12 @@ class ChangePage(Page):
             return self.draw(request, title, notice("bad", _TOO_LONG, role="alert"), status=413)
         return self.draw(request, title, draft.above, draw_editor(draft, may_publish=_may(caller)), status=draft.status)
 
-    def _overtaken(self, request: AnyRequest, caller: Caller, typed: Typed, theirs: Theirs) -> Answer:
+    async def _overtaken(self, request: AnyRequest, caller: Caller, typed: Typed, keys: Sequence[Key]) -> Answer:
+        theirs = await ask(self.desk, lambda kept: read_theirs(self.desk, kept, caller, typed, keys))
+        # Comparing texts may take seconds.
+        above = await self.desk.changes.aside(lambda: draw_theirs(theirs, typed))
         mine = Typed(text=typed.text, before=theirs.text, reason=typed.reason)
-        draft = Draft(typed=mine, above=draw_theirs(theirs, typed), status=409)
+        draft = Draft(typed=mine, above=above, status=409)
         return self._editor(request, caller, draft)
 
     def _not_done(self, request: AnyRequest, caller: Caller, typed: Typed, problem: Problem) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
@@ -31,6 +32,7 @@ origins = ["https://app.example.com"]
 """
 """What a new policy begins with."""
 
+_MOST_PAIRS: Final = 1_000_000
 _KINDS: Final[dict[str, Kind]] = {table: kind for kind, table in TABLES.items()}
 
 
@@ -146,11 +148,16 @@ def overtaken(before: str, edits: Iterable[Edit], kept: Kept) -> list[Key]:
 
 
 def merged(before: str, mine: str, theirs: str) -> str | None:
-    """Put two edits of a text together; None if both changed the same lines, or lines beside each other."""
+    """Put two edits of a text together; None if both changed the same lines, or lines beside each other.
+
+    None, too, for texts with very many equal lines, which take minutes to compare.
+    """
     base = before.splitlines(keepends=True)
     changes: list[tuple[int, int, list[str]]] = []
     for text in (mine, theirs):
         lines = text.splitlines(keepends=True)
+        if _pairs(base, lines) > _MOST_PAIRS:
+            return None
         matcher = SequenceMatcher(None, base, lines, autojunk=False)
         changes += [(i, j, lines[k:m]) for tag, i, j, k, m in matcher.get_opcodes() if tag != "equal"]
     changes.sort(key=lambda one: one[:2])
@@ -163,6 +170,12 @@ def merged(before: str, mine: str, theirs: str) -> str | None:
         whole += [*base[at:begin], *lines]
         at = end
     return "".join([*whole, *base[at:]])
+
+
+def _pairs(some: Iterable[str], others: Iterable[str]) -> int:
+    """Count the pairs of equal lines of two texts."""
+    counts = Counter(others)
+    return sum(count * counts[line] for line, count in Counter(some).items())
 
 
 def _used_elsewhere(kept: Kept, policies: Collection[str]) -> set[tuple[str | int, ...]]:

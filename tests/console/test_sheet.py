@@ -120,6 +120,12 @@ def test_overtaken() -> None:
 LINES = st.lists(st.sampled_from("abc"), max_size=8).map(lambda lines: "".join(f"{line}\n" for line in lines))
 
 
+def test_many_equal_lines() -> None:
+    """Texts of very many equal lines, which would take minutes, are not put together."""
+    lines = "#\n" * 3000
+    assert merged(f"{lines}a\n", f"#\n{lines}a\n", f"{lines}b\n") is None
+
+
 def test_merged() -> None:
     """Edits of different lines go together, the same edit counts once, and others do not."""
     before = "a\nb\nc\nd\ne\n"
