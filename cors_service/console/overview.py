@@ -50,6 +50,7 @@ SPANS: Final = {
     "7d": Span("7 days", 7 * DAY, HOUR),
 }
 _USUAL: Final = "3h"
+_STEPS: Final = {MINUTE: "minute", 10 * MINUTE: "ten minutes", HOUR: "hour"}
 
 
 class OverviewPage(Page):
@@ -158,7 +159,7 @@ def _traffic(span: str, points: Sequence[Point], step: int) -> h.Element:
                 for key, one in SPANS.items()
             ]
         ],
-        h.p[f"In the last {duration(step)}: {now or 'none'}."],
+        h.p[f"In the last {_STEPS[step]}: {now or 'none'}."],
         h.div("#plot", role="img", aria_label="Decisions a second over time; the table has the same figures."),
         h.details[h.summary["The figures"], rows("Decisions a second", titles, lines, right=(1, 2, 3, 4))],
     )

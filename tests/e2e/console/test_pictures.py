@@ -27,7 +27,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The policies of etc/, three replicas, and three hours of traffic."""
     policies = (ETC / "policies.toml").read_text(encoding="utf-8")
     with running_place(tmp_path_factory.mktemp("fleet"), replicas=3, policies=policies) as place:
-        lines = [json.loads(line) for minute in range(1, 180) for line in _minute(minute)]
+        lines = [json.loads(line) for minute in range(1, 185) for line in _minute(minute)]
         replica = place.send("GET", "fleet").json["replicas"][0]
         told = {name: replica[name] for name in ("instance", "version", "revision")}
         report = {"version": 1, "replica": told, "batch": "earlier", "lines": lines}
@@ -57,6 +57,7 @@ def _minute(minute: int) -> Iterator[bytes]:
             yield written(**{**times, **refused})
 
 
+_HEIGHTS = {"overview": 900}
 _ASKED = "page=https://shop.example.net&url=https://app.example.com/api/orders/7&method=PUT&credentials=include"
 
 
@@ -85,7 +86,7 @@ def test_pictures(chromium: ChromiumPerson, fleet: Place, tmp_path: Path, name: 
     try:
         chromium.sign_out()
         chromium.sign_in("olga-token")
-        with chromium.set(dark=dark, width=900, height=640):
+        with chromium.set(dark=dark, width=900, height=_HEIGHTS.get(name, 640)):
             chromium.open(path)
             if name == "change":
                 _mistype(chromium)
