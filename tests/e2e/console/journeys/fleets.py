@@ -66,7 +66,7 @@ class Fleet:
         replicas: The services that report to it.
     """
 
-    def __init__(self, directory: Path, stack: ExitStack, *, replicas: bool) -> None:
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
         """Start all of it."""
         self.directory = directory
         (directory / "policies").mkdir()
@@ -79,9 +79,8 @@ class Fleet:
         (directory / "auth.toml").write_text("\n".join(entries), encoding="utf-8")
         (directory / "token").write_text("token-of-replica", encoding="utf-8")
         self.admin = stack.enter_context(_running([*ADMIN, "--listen", ANY_PORT], directory))
-        self.replicas = [stack.enter_context(_running(self._replica(name), directory)) for name in REPLICAS if replicas]
-        if replicas:
-            wait_for(lambda: len(self.api("GET", "fleet")["replicas"]) == len(REPLICAS), "all replicas")
+        self.replicas = [stack.enter_context(_running(self._replica(name), directory)) for name in REPLICAS]
+        wait_for(lambda: len(self.api("GET", "fleet")["replicas"]) == len(REPLICAS), "all replicas")
 
     @property
     def url(self) -> str:
@@ -106,8 +105,8 @@ class Fleet:
         now = instant_of(time.time())
         times: dict[str, Any] = {"begin": now, "to": now, "first": now, "last": now}
         line = json.loads(written(**times, **REFUSED, policy=policy, origin=origin, count=count))
-        fleet = self.api("GET", "fleet")
-        replica = {"instance": "replica-9", "version": "1", "revision": fleet["revision"]}
+        told = self.api("GET", "fleet")["replicas"][0]
+        replica = {name: told[name] for name in ("instance", "version", "revision")}
         report = {"version": 1, "replica": replica, "batch": f"{policy}-{origin}"[:200], "lines": [line]}
         self.api("POST", "reports", report, "token-of-replica")
 
@@ -117,10 +116,10 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(directory: Path, *, replicas: bool = True) -> Iterator[Fleet]:
+def running_fleet(directory: Path) -> Iterator[Fleet]:
     """Run an admin process and its replicas until the block ends."""
     with ExitStack() as stack:
-        yield Fleet(directory, stack, replicas=replicas)
+        yield Fleet(directory, stack)
 
 
 @contextmanager
