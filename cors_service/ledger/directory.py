@@ -19,7 +19,7 @@ from cors_service.ledger.appending import appended
 from cors_service.ledger.chain import differences, put, revision_by
 from cors_service.ledger.definitions import EMPTY
 from cors_service.ledger.editing import NotEditable, edited, new_document, read_structure
-from cors_service.ledger.edits import Body, Edit, as_document, check_bodies, digests_of
+from cors_service.ledger.edits import Body, Edit, as_document, changing, check_bodies, digests_of
 from cors_service.ledger.entry import NO_ENTRY, TABLES, Head, Key, Signed
 from cors_service.ledger.files import LedgerFiles, Texts, hash_of_text
 from cors_service.ledger.interfaces import IChangeStore
@@ -102,6 +102,8 @@ class DirectoryStore:
         if self._documents.looks.has_changes:
             raise StoreUnavailable(_BUSY)
         check_bodies(edits)
+        # The ledger does not name the others, so they keep their text, too.
+        edits = changing(edits, kept.digests)
         with self._available():
             texts, drafts = self._edited(edits)
         policy_set = read_drafts([drafts[name] for name in sorted(drafts)])

@@ -67,6 +67,16 @@ def check_bodies(edits: Iterable[Edit]) -> None:
         raise InvalidPolicies(mistakes.errors, mistakes.more)
 
 
+def changing(edits: Iterable[Edit], digests: Mapping[Key, str]) -> list[Edit]:
+    """Give those edits that write something else than what is there, however it is put.
+
+    Args:
+        edits: The edits.
+        digests: What is there.
+    """
+    return [edit for edit in edits if edit.body is None or digest_of_body(edit.key, edit.body) != digests.get(edit.key)]
+
+
 def replacing(bodies: Mapping[Key, Body], digests: Mapping[Key, str], owned: Iterable[Key]) -> list[Edit]:
     """Give what makes definitions take the place of others.
 
@@ -75,11 +85,7 @@ def replacing(bodies: Mapping[Key, Body], digests: Mapping[Key, str], owned: Ite
         digests: What is there.
         owned: What of it they take the place of.
     """
-    changed = [
-        Edit(key, body)
-        for key, body in sorted(bodies.items())
-        if body is None or digest_of_body(key, body) != digests.get(key)
-    ]
+    changed = changing([Edit(key, body) for key, body in sorted(bodies.items())], digests)
     return [*changed, *(Edit(key, None) for key in sorted(set(owned) - bodies.keys()))]
 
 

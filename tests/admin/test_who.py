@@ -150,6 +150,19 @@ def test_no_further(office: Office, method: str, path: str, value: Any) -> None:
     assert before == office.desk.changes.kept.head
 
 
+def test_texts_of_others(office: Office) -> None:
+    """A change writes what the ledger says that it writes: not what others have in the same words, put otherwise."""
+    before = (office.path / "pay.toml").read_text()
+    changes = [
+        {"kind": "policy", "name": "shop", "document": WIDER},
+        {"kind": "policy", "name": "pay", "document": {"rules": [{"origins": ["@partners"]}]}},
+    ]
+    answer = office.caller("shops").send("POST", "changes", {"reason": "a", "changes": changes}, If_Match="*")
+    assert answer.status == 200
+    assert [one["name"] for one in answer.json["changes"]] == ["shop"]
+    assert (office.path / "pay.toml").read_text() == before
+
+
 def test_its_own(office: Office) -> None:
     """A caller with some policies changes these, and the sets that only these use."""
     caller = office.caller("shops")
