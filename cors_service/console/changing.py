@@ -134,7 +134,7 @@ class ChangePage(Page):
         return self._editor(request, caller, Draft(typed=Typed(text=text, before=text, reason=reason)))
 
     async def _carried(self, request: AnyRequest, caller: Caller, question: Question, reason: str) -> Answer:
-        def look(kept: Kept) -> Draft:
+        def look(kept: Kept) -> Typed:
             active = self.console.visible.to(caller, kept)
             try:
                 found = answered(asked(question, active), active, kept, self.desk.changes.store.bodies)
@@ -143,11 +143,15 @@ class ChangePage(Page):
             if found.change is None:
                 message = next((one.message for one in found.explanation.steps if one.step == "mending"), "")
                 raise Problem(409, "nothing-to-mend", message or "It passes: nothing has to be changed.")
-            typed = Typed(text=found.change.text, before=found.change.before, reason=reason)
-            above = notice("plain", "This lets the request through that you asked about. Nothing is published yet.")
-            return Draft(typed=typed, above=above)
+            return Typed(text=found.change.text, before=found.change.before, reason=reason)
 
-        return self._editor(request, caller, await ask(self.desk, look))
+        typed = await ask(self.desk, look)
+        above = notice("plain", "This lets the request through that you asked about. Nothing is published yet.")
+        try:
+            findings = draw_check(caller, await check(self.console, caller, typed))
+        except Mistaken as mistaken:
+            findings = draw_mistakes(mistaken, typed.text)
+        return self._editor(request, caller, Draft(typed=typed, findings=findings, above=above))
 
     async def _choosing(self, request: AnyRequest, caller: Caller) -> Answer:
         """Let somebody choose what to change."""
@@ -280,7 +284,8 @@ async def publish(desk: Desk, caller: Caller, request_id: str, typed: Typed, che
 
 def draw_check(caller: Caller, checked: Checked) -> h.Node:
     """Draw what a change would do."""
-    return draw_checked(checked, needs_second=needs_second(caller, checked.comparison))
+    may_change = not caller.verbs.isdisjoint(_WRITERS)
+    return draw_checked(checked, needs_second=may_change and needs_second(caller, checked.comparison))
 
 
 def draw_editor(draft: Draft, *, may_publish: str) -> h.Node:

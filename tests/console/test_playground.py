@@ -49,6 +49,7 @@ def test_blocked(office: ConsoleOffice) -> None:
     assert read.fields["page"] == "https://shop.example.com/cart"
     carried = Read(office.visitor().visit(link))
     assert 'request_headers = ["x-trace"]' in carried.text
+    assert "It would change policy shop (changed)." in carried.text
     assert "# The shop." not in carried.text
 
 
