@@ -26,6 +26,8 @@ from cors_service.web.request import AnyRequest
 SECONDS: Final = 5.0
 """Between two events."""
 MOST_STREAMS: Final = 100
+MOST_OF_ONE: Final = 20
+"""Streams of somebody who is known by name."""
 _MEDIA_TYPE: Final = "text/event-stream"
 
 _Scope = tuple[tuple[str, ...] | None, str]
@@ -37,12 +39,14 @@ class Stream:
 
     Attributes:
         request: Its request, which is answered bit by bit.
+        viewer: The name of whoever looks.
         span: The time that it shows.
         sent: What it has, by the ids of the parts.
     """
 
-    def __init__(self, request: Any, span: str) -> None:
+    def __init__(self, request: Any, viewer: str, span: str) -> None:
         self.request = request
+        self.viewer = viewer
         self.span = span
         self.sent: dict[str, str] = {}
 
@@ -74,6 +78,10 @@ class Live(Service):
 
     def __len__(self) -> int:
         return len(self._streams)
+
+    def of(self, viewer: str) -> int:
+        """Say how many streams somebody has."""
+        return sum(one.viewer == viewer for one in self._streams)
 
     def startService(self) -> None:
         """Begin to tell."""
@@ -128,7 +136,9 @@ class EventsEndpoint(Page):
         span = read_span(request)
         if len(self._live) >= MOST_STREAMS:
             raise Problem(503, "too-many-streams", "Too many overviews are open.", {"Retry-After": "60"})
-        self._live.add(Stream(request, span))
+        if self.desk.access is not None and self._live.of(caller.name) >= MOST_OF_ONE:
+            raise Problem(503, "too-many-streams", "You have too many overviews open.", {"Retry-After": "60"})
+        self._live.add(Stream(request, caller.name, span))
         return Answer(200, _MEDIA_TYPE, b": begun\n\n", dict(HEADERS), is_measured=False)
 
     def render(self, request: IRequest) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from cors_service.grammar.mistakes import cut
 from cors_service.ledger.interfaces import IChangeStore
@@ -59,7 +60,7 @@ def check_url(url: str) -> None:
     if "@" in options:
         # What looks like options may be the rest of a password.
         raise NoSuchStore(f"{store_name(url)} can't be read: in a user or an option, write @ as %40.")
-    names = {option.partition("=")[0].lower() for option in options.split("&")}
+    names = {unquote(option.partition("=")[0]).lower() for option in options.split("&")}
     if (at and ":" in userinfo) or names & _SECRETS:
         how = "name a file with ?credentials=FILE instead"
         raise NoSuchStore(f"{store_name(url)} has a password, which everybody can see in the list of processes: {how}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cors_service.console.live import MOST_STREAMS, SECONDS
+from cors_service.console.live import MOST_OF_ONE, MOST_STREAMS, SECONDS
 from cors_service.console.overview import filled
 from cors_service.console.sessions import IDLE_SECONDS
 from cors_service.insights.timeline import Point
@@ -137,6 +137,16 @@ class TestEvents:
         assert office.visitor().visit("/events").status == 503
         streams[0].leave()
         assert not office.visitor().open("/events").is_over
+        office.live.stopService()
+
+    def test_not_all_for_one(self, tmp_path: Path) -> None:
+        """Nobody who is known by name can take the streams of others."""
+        office = ConsoleOffice(tmp_path, access(olga={"verbs": ["read"]}, boris={"verbs": ["read"]}))
+        olga = office.visitor("olga")
+        for _ in range(MOST_OF_ONE):
+            olga.open("/events")
+        assert olga.visit("/events").status == 503
+        assert not office.visitor("boris").open("/events").is_over
         office.live.stopService()
 
     def test_not_for_everybody(self, tmp_path: Path) -> None:

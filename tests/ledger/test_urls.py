@@ -41,6 +41,7 @@ def test_path(text: str) -> None:
         "postgresql://user:secret@db/cors",
         "postgresql://:secret@db/cors",
         "postgresql://db/cors?password=secret",
+        "postgresql://db/cors?%70assword=secret",
         "postgresql://db/cors?connect_timeout=1&sslpassword=secret",
         "postgresql://db/cors?PASSWORD=secret",
         "etcd://root:secret@a:2379",
