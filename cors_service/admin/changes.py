@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
@@ -21,6 +21,9 @@ FOLLOW_SECONDS: Final = 1.0
 """The least time between two looks at what others change."""
 _SHARE: Final = 20
 """How many times as long as a look takes the next one waits: many documents take long to look at."""
+
+MOST_ASIDE: Final = 4
+"""Threads that do what takes long and does not use the store: there are ten."""
 
 _Result = TypeVar("_Result")
 
@@ -62,6 +65,9 @@ class Changes(Service):
         self._clock = clock
         self._in_thread = in_thread
         self._one = DeferredLock()
+        # At most one who asks waits for the store, so that who writes waits for no more than one.
+        self._asking = DeferredLock()
+        self._aside = DeferredSemaphore(MOST_ASIDE)
         self._following = LoopingCall(self.follow)
         self._following.clock = clock
         self._head_changed: list[Callable[[], object]] = []
@@ -80,7 +86,7 @@ class Changes(Service):
         super().stopService()
         if self._following.running:
             self._following.stop()
-        return self._one.run(self._in_thread, self.store.close)
+        return self._asking.run(self._one.run, self._in_thread, self.store.close)
 
     def follow(self) -> Deferred[None]:
         """Read the store again."""
@@ -93,7 +99,7 @@ class Changes(Service):
         Args:
             ask: Is called in another thread with what the store held last, and may block.
         """
-        return self._one.run(lambda: self._in_thread(ask, self.kept))
+        return self._asking.run(self._one.run, lambda: self._in_thread(ask, self.kept))
 
     def aside(self, call: Callable[[], _Result]) -> Deferred[_Result]:
         """Do something that takes long and does not use the store, in another thread.
@@ -101,7 +107,7 @@ class Changes(Service):
         Args:
             call: Does it.
         """
-        return self._in_thread(call)
+        return self._aside.run(self._in_thread, call)
 
     def work(self, work: Callable[[Kept], _Result]) -> Deferred[_Result]:
         """Do something with the store, when nobody else does.
