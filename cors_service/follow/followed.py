@@ -12,8 +12,9 @@ from msgspec import Struct, structs
 from cors_service.follow.events import LEDGER_BROKEN, Confirmed, Event, Steps, Unreachable, Whole
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.ledger.chain import does_not_follow
+from cors_service.ledger.definitions import draft_of
 from cors_service.ledger.edits import Body
-from cors_service.ledger.entry import TABLES, Head, Key
+from cors_service.ledger.entry import Head, Key
 from cors_service.ledger.source import Everything, Step
 from cors_service.policy import PolicySet, Source
 from cors_service.policy.assembly import Assembly
@@ -421,7 +422,9 @@ class Followed:
         for number, (key, body) in enumerate(bodies.items()):
             if number % _SIGN == 0:
                 self._working()
-            self._put(_name(key), draft_of(key, body, self._source))
+            draft = draft_of(key, body)
+            draft.source = self._source
+            self._put(_name(key), draft)
 
     def _put(self, name: str, draft: Draft | None) -> None:
         self._assembly.put(name, draft)
@@ -429,11 +432,6 @@ class Followed:
             self._names.discard(name)
         else:
             self._names.add(name)
-
-
-def draft_of(key: Key, body: Body, source: Source) -> Draft:
-    """Make a document of one definition."""
-    return Draft(source, {"version": VERSION, TABLES[key.kind]: {key.name: body}})
 
 
 def unreadable(name: str, sentence: str) -> InvalidPolicies:
