@@ -116,7 +116,7 @@ def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *,
     def check(kept: Kept) -> None:
         if is_outdated(proposal, kept):
             members = {"current": None, **since(desk, kept, proposal.base, caller)}
-            detail = "The policies have changed since this was proposed: propose it anew."
+            detail = "The policies have changed since this was proposed: propose it again."
             raise DetailedProblem(412, "outdated", detail, members)
 
     return Order(
@@ -155,7 +155,7 @@ def check_approver(desk: Desk, proposal: Proposal, caller: Caller) -> None:
         Problem: It is their own.
     """
     if is_own(desk, proposal, caller):
-        raise Problem(403, "own-proposal", "This proposal is your own: somebody else has to approve it.")
+        raise Problem(403, "own-proposal", "This proposal is your own: somebody else must approve it.")
 
 
 def is_outdated(proposal: Proposal, kept: Kept) -> bool:

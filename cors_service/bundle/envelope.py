@@ -179,7 +179,7 @@ def stated(envelope: Envelope) -> Statement:
         read_time(statement.not_before)
         read_time(statement.expires)
     except (ValueError, RecursionError):
-        raise BundleRefused("What the envelope holds is not a statement about a bundle.", "bundle-malformed") from None
+        raise BundleRefused("The envelope does not hold a statement about a bundle.", "bundle-malformed") from None
     return statement
 
 

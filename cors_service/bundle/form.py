@@ -64,7 +64,7 @@ def _bodies(document: Mapping[str, Any]) -> dict[Key, Body]:
         raise BundleRefused(f"The bundle has the unknown key {unknown[0]!a}.", "bundle-malformed")
     for table in TABLES.values():
         if not isinstance(document.get(table, {}), dict):
-            raise BundleRefused(f"The bundle has no table {table}, but something else.", "bundle-malformed")
+            raise BundleRefused(f"In the bundle, {table} is not a table.", "bundle-malformed")
     return bodies_of(document)
 
 

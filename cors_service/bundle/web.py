@@ -234,7 +234,7 @@ def _body(response: HTTPResponse, most: int) -> bytes:
         raise HTTPException(f"it is sent with the encoding {cut(ascii(encoding))}, which nobody asked for")
     body = response.read(most + 1)
     if response.length and len(body) <= most:
-        raise HTTPException("the connection ended in the midst of it")
+        raise HTTPException("the connection ended in the middle of it")
     return body
 
 

@@ -203,12 +203,12 @@ def _of_documents(options: argparse.Namespace) -> Bundle:
     if head is None:
         raise CannotDo(
             f"{options.source!a} has no ledger that numbers its changes: give the number with --seq N, such as that of "
-            "the pipeline's run. It must grow with each bundle."
+            "the pipeline's run; it must grow with each bundle."
         )
     if head.revision != name:
         raise CannotDo(
-            f"{options.source!a} holds something else than change {head.seq} of its ledger: somebody has edited it by "
-            "hand. Start cors-admin, which makes a change of that."
+            f"{options.source!a} does not hold what change {head.seq} of its ledger led to: somebody has edited it by "
+            "hand. Start cors-admin, which makes that a change."
         )
     return Bundle(head, bodies)
 

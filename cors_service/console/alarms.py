@@ -54,7 +54,7 @@ def alarms(desk: Desk, replicas: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]
         yield Alarm("warn", f"{counted(waiting, 'proposal')} {verb} for a second person.")
     access = desk.access
     if access is not None and access.as_dict().get("stale"):
-        yield Alarm("bad", "The file of --auth has mistakes; who could ask before still can, and nobody else.")
+        yield Alarm("bad", "The file of --auth has mistakes: whoever was let in before still is, and nobody else.")
 
 
 def _listed(names: Sequence[str]) -> str:

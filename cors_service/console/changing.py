@@ -336,7 +336,7 @@ def draw_editor(draft: Draft, *, may_publish: str) -> h.Node:
 
 def _publishing(typed: Typed, may_publish: str) -> h.Node:
     if not may_publish:
-        return notice("plain", "You may read this, and not change it: that takes the verb write or propose.")
+        return notice("plain", "You may read this but not change it: that needs the verb write or propose.")
     return h.div(".publishing")[
         h.label(for_="reason")["Why? The ledger keeps it"],
         h.input(

@@ -137,7 +137,7 @@ def _mending(explanation: Explanation, carry: str | None) -> h.Node:
     mending = explanation.mending
     return h.section(aria_labelledby="mending-title", id="mending")[
         h.h2("#mending-title")["What mends it"],
-        h.p[printable(message) or "Nothing that a policy of yours can say."],
+        h.p[printable(message) or "Nothing in your policies can mend it."],
         mending is not None and [patch_lines(mending.patch), _also(mending), _carry(carry)],
     ]
 

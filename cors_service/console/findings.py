@@ -70,7 +70,7 @@ def draw_checked(checked: Checked, *, needs_second: bool) -> h.Node:
         return notice("plain", "Nothing changes: the policies say this already.")
     return [
         h.p[f"It would change {changes_in_words(checked.changes)}."],
-        needs_second and notice("warn", "Somebody else has to approve this: publishing proposes it."),
+        needs_second and notice("warn", "Somebody else must approve this: publishing proposes it."),
         draw_failures(checked.failures),
         draw_comparison(checked.comparison),
     ]

@@ -241,9 +241,7 @@ def _compare_form(newest: int, before: int | None = None, after: int | None = No
 def _rollback_form(newest: int, to: int) -> h.Element:
     return h.section[
         h.h2[f"Roll back to change {to}"],
-        h.p[
-            "This makes a new change, which leads to the policies of that moment; it differs from today as said above."
-        ],
+        h.p["This makes a new change, which restores the policies of that moment. What that changes is shown above."],
         post_form(
             f"{PATH}/rollback",
             h.input(type="hidden", name="from", value=str(newest)),

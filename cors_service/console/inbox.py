@@ -56,7 +56,7 @@ class InboxPage(Page):
             return self.draw(
                 request,
                 "Inbox",
-                h.p[f"Pages that asked for something in the last {KEPT_DAYS} days, and may not have it."],
+                h.p[f"Pages that asked for something in the last {KEPT_DAYS} days and may not have it."],
                 draw_knocking(found, may_write=may_write),
                 self._draw_ignored(caller, may_write=may_write, is_open=shows_ignored),
             )
@@ -120,7 +120,7 @@ def draw_knocking(found: Sequence[Knocking], *, may_write: bool) -> h.Node:
         may_write: Whether somebody may let them in.
     """
     if not found:
-        return notice("good", "Nobody is refused who is not ignored.")
+        return notice("good", "Nobody is refused, except those that are ignored.")
     return h.ol(".knocks")[(_knocking(one, may_write=may_write) for one in found)]
 
 

@@ -82,7 +82,7 @@ def draw_theirs(theirs: Theirs, typed: Typed) -> h.Node:
         h.h2("#theirs-title")["Somebody else has changed this meanwhile"],
         notice(
             "warn",
-            "Nothing was published, and what you typed is below. If you publish it now, it takes the place of theirs.",
+            "Nothing was published, and what you typed is below. If you publish it now, it replaces theirs.",
             role="alert",
         ),
         [_entry(entry) for entry in theirs.entries],

@@ -83,7 +83,7 @@ class Page(AdminEndpoint):
         super().check_sender(request)
         headers = request.requestHeaders
         if not (headers.hasHeader(b"origin") or headers.hasHeader(b"sec-fetch-site")):
-            raise Problem(403, "cross-site", "A page of this console must send this; programs use /admin/v1.")
+            raise Problem(403, "cross-site", "Only a page of this console may send this; programs use /admin/v1.")
 
     def draw(
         self, request: AnyRequest, title: str, *content: h.Node, status: int = 200, then: str | None = None

@@ -180,7 +180,7 @@ def _message(message: Message) -> h.Node:
         h.h2("#message-title")[f"{message.engine} printed this"],
         [h.dl[h.dt[plain(means, _LONGEST)], h.dd[plain(look_at, _LONGEST)]] for means, look_at in message.meanings],
         message.is_open
-        and notice("warn", "It does not say which method and headers the page sent: add them below, and ask."),
+        and notice("warn", "It does not say which method and headers the page sent: add them below, then ask."),
         not message.question.is_empty
         and h.p[h.a(".button", href=message.question.link(PATH))["Ask about this request"]],
     ]

@@ -189,7 +189,7 @@ def _by_url(url: str, active: ActivePolicies, shown: set[str]) -> h.Element:
         said = (
             ["The policy ", policy_link(found), " decides."]
             if found in shown
-            else "A policy decides that you may not see."
+            else "A policy that you may not see decides."
         )
     return h.section[h.h2["Requests to ", name(url)], h.p[said]]
 

@@ -95,7 +95,7 @@ def draw_progress(desk: Desk, entry: Entry) -> h.Node:
     trigger = {} if is_over else {"hx-trigger": _SELDOM if len(have) == len(replicas) else _OFTEN}
     return h.section(again, trigger, id="progress", aria_labelledby="progress-title")[
         h.h2("#progress-title")["Over the fleet"],
-        not is_newest and notice("plain", "There is a newer change by now: replicas go on to that one."),
+        not is_newest and notice("plain", "There is a newer change now: replicas go on to that one."),
         _fleet(replicas, have),
         entry.narrower and clock is not None and draw_clock(clock),
         not is_over and h.p[h.a(href=f"/change/{entry.seq}")["Look again"]],

@@ -73,7 +73,7 @@ class ProposalPage(Page):
         if do == "remove":
             return self._removed(caller, proposal)
         if do != "approve" or "approve" not in caller.verbs:
-            raise Problem(403, "forbidden", "Approving a proposal takes the verb approve.")
+            raise Problem(403, "forbidden", "To approve a proposal, you need the verb approve.")
         check_approver(self.desk, proposal, caller)
         order = approval(self.desk, proposal, caller, request_id(request))
 
@@ -124,11 +124,11 @@ class ProposalPage(Page):
             Problem: It can't be done any more.
         """
         if is_outdated(proposal, kept):
-            raise Problem(412, "outdated", "The policies have changed since this was proposed: propose it anew.")
+            raise Problem(412, "outdated", "The policies have changed since this was proposed: propose it again.")
         try:
             return self.console.checks.edited(self.desk.changes.store, kept, caller, proposal.edits)
         except InvalidPolicies as invalid:
-            detail = f"The policies would have mistakes by now: {invalid.mistakes[0]}"
+            detail = f"The policies would have mistakes now: {invalid.mistakes[0]}"
             raise Problem(422, "invalid-policies", detail) from None
 
 
@@ -159,8 +159,8 @@ def draw_deciding(desk: Desk, caller: Caller, proposal: Proposal) -> h.Node:
     own = is_own(desk, proposal, caller)
     may_approve = "approve" in caller.verbs
     return h.div(".deciding")[
-        own and notice("plain", "This proposal is your own: somebody else has to approve it."),
-        not own and not may_approve and notice("plain", "Approving it takes the verb approve, which you lack."),
+        own and notice("plain", "This proposal is your own: somebody else must approve it."),
+        not own and not may_approve and notice("plain", "To approve it, you need the verb approve."),
         may_approve
         and not own
         and post_form(

@@ -105,7 +105,7 @@ class Question(Struct, frozen=True, kw_only=True):
         if not self.page:
             raise InvalidQuestion("page", "Say which page asks: its URL, or its origin, such as https://app.example.")
         if not (self.url or self.policy):
-            raise InvalidQuestion("url", "Say what it asks for: a URL, or the name of a policy.")
+            raise InvalidQuestion("url", "Say what the page asks for: a URL, or the name of a policy.")
         policy = policies.get(self.policy)
         url = self.url or (_NOWHERE if policy is None else example_url(policy))
         exchange = PageRequest(

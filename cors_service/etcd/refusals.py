@@ -100,11 +100,13 @@ def refused(address: Address, message: str) -> Refused:
             f"grant it a role with the keys that begin with {address.prefix}/."
         )
     elif _TOO_LARGE in message:
-        sentence = f"{name} takes no request that large: it needs --max-request-bytes=1572864, which is its default."
+        sentence = f"{name} refuses a request of that size: it needs --max-request-bytes=1572864, which is its default."
     elif _OPERATIONS in message:
-        sentence = f"{name} does too little at once: it needs --max-txn-ops=128, which is its default."
+        sentence = f"{name} allows too few operations at once: it needs --max-txn-ops=128, which is its default."
     elif _COMMON_NAME in message:
-        sentence = f"{name} takes no client certificate with a common name together with a user: use one without."
+        sentence = (
+            f"{name} does not accept a client certificate with a common name together with a user: use one without."
+        )
     else:
         sentence = f"{name} refuses this: {quoted(message)}."
     return Refused(sentence, message)

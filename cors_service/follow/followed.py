@@ -235,7 +235,9 @@ class Followed:
         if not self._settle(head):
             self._head = None
             self._retry_at = self._clock() + RETRY_SECONDS
-            self._refuse(REVISION_DIFFERS, f"What the store holds is not the revision that change {head.seq} names.")
+            self._refuse(
+                REVISION_DIFFERS, f"What the store holds does not have the revision that change {head.seq} names."
+            )
         elif self._problem is None:
             self._confirm([head])
 
@@ -402,12 +404,12 @@ class Followed:
         before, head = self.good.seen, everything.head
         what = f"The store is at change {head.seq}"
         if head.seq == before.seq:
-            what += ", but it is another one than the one that is served"
+            what += ", but not the one of that number that is served"
         else:
             what += f", and change {before.seq} is served: it has lost changes"
         if everything.origin != before.origin:
-            what += ", and its history is another one"
-        return f"{what}. A newer change, or a start with --accept-rollback, goes on from there."
+            what += ", and it has another history"
+        return f"{what}. It is followed again at a change above {before.seq}, or after a start with --accept-rollback."
 
     def _is_newer(self, head: Head) -> bool:
         return self.good is None or self.good.seen is None or head.seq > self.good.seen.seq

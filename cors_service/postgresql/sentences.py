@@ -47,7 +47,10 @@ _CONNECTING: Final[tuple[tuple[str, str], ...]] = (
     ("No route to host|unreachable", "can't be reached from here: see the network."),
     ("starting up|shutting down|recovery", "is starting or stopping; it is asked again."),
     ("too many clients|connection slots|too many connections", "has no connection left: raise max_connections."),
-    ("session is read-only|is in hot standby mode|not in hot standby", "is not such a server as is asked for."),
+    (
+        "session is read-only|is in hot standby mode|not in hot standby",
+        "is not the kind of server that the URL asks for.",
+    ),
     ("timeout|timed out", SILENT),
     ("terminating connection|closed the connection|reset by peer", "has closed the connection. It is asked again."),
 )

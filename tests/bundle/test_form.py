@@ -56,7 +56,7 @@ WRITTEN = json.loads(write_bundle(shop(1)))
         (json.dumps({**WRITTEN, "document": {"version": 2}}).encode(), "written for a later version"),
         (json.dumps({**WRITTEN, "head": {**WRITTEN["head"], "format": 2}}).encode(), "its format is 2"),
         (json.dumps({**WRITTEN, "document": {"version": 1, "polices": {}}}).encode(), "the unknown key 'polices'"),
-        (json.dumps({**WRITTEN, "document": {"version": 1, "policies": []}}).encode(), "no table policies"),
+        (json.dumps({**WRITTEN, "document": {"version": 1, "policies": []}}).encode(), "policies is not a table"),
     ],
 )
 def test_refused(data: bytes, says: str) -> None:

@@ -345,7 +345,7 @@ BAD_NIGHTS: dict[str, tuple[Callable[[Handler], object], str]] = {
         "leads to https://elsewhere.example/a; name that URL",
     ),
     "reset": (reset, "can't be read"),
-    "half": (cut, "ended in the midst"),
+    "half": (cut, "ended in the middle"),
     "encoded": (lambda handler: handler.give(200, b"x", **{"Content-Encoding": "br"}), "which nobody asked for"),
 }
 

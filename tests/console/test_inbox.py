@@ -43,7 +43,7 @@ def knock(office: ConsoleOffice, *lines: dict[str, Any]) -> None:
 
 def test_nobody(office: ConsoleOffice) -> None:
     """An inbox without anybody says so."""
-    assert "Nobody is refused who is not ignored." in Read(office.visitor().visit("/inbox")).text
+    assert "Nobody is refused, except those that are ignored." in Read(office.visitor().visit("/inbox")).text
 
 
 def test_who_knocked(office: ConsoleOffice) -> None:
@@ -110,7 +110,7 @@ def test_ignored(office: ConsoleOffice) -> None:
     for who in whos:
         assert visitor.submit("/inbox", {"who": who, "do": "ignore"}).header("Location") == "/inbox"
     read = Read(visitor.visit("/inbox"))
-    assert "Nobody is refused who is not ignored." in read.text
+    assert "Nobody is refused, except those that are ignored." in read.text
     assert "2 origins ignored" in read.text
     assert ", by local" in read.text.replace(" ,", ",")
     shown = visitor.submit("/inbox", {"who": whos[0], "do": "show"})

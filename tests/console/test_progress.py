@@ -78,5 +78,5 @@ def test_a_newer_change(office: ConsoleOffice) -> None:
     visitor.submit("/change", {**wider(opened(visitor)), "reason": "x", "do": "publish"})
     report(office, "a")
     text = Read(visitor.visit("/change/2")).text
-    assert "There is a newer change by now" in text
+    assert "There is a newer change now" in text
     assert "1 of 1 replica has it." in text

@@ -89,7 +89,7 @@ def test_outdated(office: ConsoleOffice) -> None:
     anna_api.put("policies/shop", NARROWER)
     answer = boris.submit(path, {"do": "approve"})
     assert answer.status == 412
-    assert "propose it anew" in Read(answer).text
+    assert "propose it again" in Read(answer).text
     assert "What it would have done when it was proposed" in Read(answer).text
     assert WIDER is not NARROWER
 

@@ -174,11 +174,11 @@ def test_signing_in(etcd: Gateway, source: EtcdSource, tmp_path: Path) -> None:
     ("message", "said"),
     [
         ("etcdserver: mvcc: database space exceeded", "has no space left: nothing can be written until somebody"),
-        ("etcdserver: request is too large", "takes no request that large: it needs --max-request-bytes=1572864"),
+        ("etcdserver: request is too large", "refuses a request of that size: it needs --max-request-bytes=1572864"),
         ("etcdserver: too many operations in txn request", "it needs --max-txn-ops=128, which is its default."),
         ("etcdserver: permission denied", "does not let the user in its URL do this: grant it a role"),
         ("etcdserver: user name is empty", "wants a user and a password: name a file with them by ?credentials="),
-        ("CommonName of client sending a request", "takes no client certificate with a common name together with"),
+        ("CommonName of client sending a request", "does not accept a client certificate with a common name together"),
         ("etcdserver: something else", "refuses this: etcdserver: something else."),
     ],
 )

@@ -186,7 +186,7 @@ def test_went_back() -> None:
     one.rounds(3)
     told = one.followed.told
     assert (told.seq, told.head_seq, told.problem) == (3, 2, "store-went-back")
-    assert "its history is another one" in (told.message or "")
+    assert "it has another history" in (told.message or "")
     other.change(policies(shop=C, pay=A))
     one.rounds(2)
     assert one.state() == (3, "store-went-back")

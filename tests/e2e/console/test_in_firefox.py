@@ -89,7 +89,7 @@ def test_four_eyes(person: Person, place: Place) -> None:
     person.sees("publishing proposes it")
     person.fill("Why? The ledger keeps it", "a partner, by two")
     person.click("Publish")
-    person.sees("This proposal is your own: somebody else has to approve it.")
+    person.sees("This proposal is your own: somebody else must approve it.")
     person.sign_out()
     person.sign_in("approver-token")
     person.click("Change")

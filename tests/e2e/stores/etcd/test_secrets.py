@@ -193,7 +193,7 @@ def test_a_certificate_and_a_user(files: Files, tmp_path: Path) -> None:
         name = cluster.url("/cors")
         option = credentials(tmp_path, 'user = "root"\npassword = "secret"\n')
         assert sentence(f"{name}{option}&cacert={files.authority}&cert={files.client}&key={files.key}") == (
-            f"{name} takes no client certificate with a common name together with a user: use one without."
+            f"{name} does not accept a client certificate with a common name together with a user: use one without."
         )
 
 
