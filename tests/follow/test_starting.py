@@ -101,6 +101,6 @@ def test_another_revision(changes: History, snapshot: Snapshot) -> None:
     store.spoils = True
     with pytest.raises(InvalidPolicies) as caught:
         read_at_start(store, None)
-    assert "is not the revision that change 4 names" in caught.value.report()
+    assert "does not have the revision that change 4 names" in caught.value.report()
     followed = read_at_start(store, snapshot)
     assert (followed.told.seq, followed.told.problem) == (2, "store-revision-differs")
