@@ -49,7 +49,8 @@ def secret_of(request: AnyRequest) -> str:
         for pair in line.decode("ascii", "replace").split(";"):
             name, _, value = pair.strip().partition("=")
             found.setdefault(name, value)
-    return found.get(_SECURE) or found.get(_PLAIN, "")
+    # Another host of the domain can set a cookie without the prefix, and so sign somebody in as somebody else.
+    return found.get(_SECURE) or ("" if _is_secure(request) else found.get(_PLAIN, ""))
 
 
 def cookie(request: AnyRequest, secret: str) -> str:

@@ -12,7 +12,7 @@ from cors_service.console.proxies import SignInProxy
 from cors_service.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, MOST_OF_A_TOKEN, MOST_SESSIONS, Sessions
 from cors_service.web.access import FixedAccess
 from tests.admin.trees import access
-from tests.console.visits import ConsoleOffice, Read, Visitor
+from tests.console.visits import HOST, ConsoleOffice, Read, Visitor
 
 PEOPLE = {"olga": {"verbs": ["read", "write"]}, "ci": {"verbs": ["report"]}}
 
@@ -145,6 +145,14 @@ def test_not_too_often(office: ConsoleOffice) -> None:
     office.clock.advance(WINDOW_SECONDS + 1)
     assert visitor.sign_in("olga").status == 303
     assert [line["code"] for line in office.audited] == ["unauthorized"] * 10 + ["too-many-attempts", None]
+
+
+def test_cookie_from_elsewhere(office: ConsoleOffice) -> None:
+    """Over TLS, a cookie that another host of the domain may have set stands for nobody: it may be of anybody."""
+    visitor = office.visitor("olga")
+    form = {"to": "1", "from": "1"}
+    assert visitor.submit("/history/rollback", form).status in {400, 403}
+    assert visitor.submit("/history/rollback", form, Origin=f"https://{HOST}").status == 401
 
 
 def test_attempts_by_address(office: ConsoleOffice) -> None:
