@@ -1,4 +1,4 @@
-"""A bundle: all policies of a moment in one file, which any web server may give out, and a signature beside it.
+"""A bundle: all policies of a moment in one file, which any web server can serve, and a signature beside it.
 
 * `form` is the file: the head of a change, and the definitions that it led to.
 * `envelope` is the signature: who vouches for which file, from when until when. Both are pure.

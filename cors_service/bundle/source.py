@@ -30,7 +30,7 @@ _BUNDLE_SECONDS: Final = 60.0
 _LEAST_WAIT: Final = 1.0
 """Seconds that a server can be asked to wait: it takes whole ones."""
 _MOST_WAIT: Final = 60
-"""Seconds that it is asked to wait: when it is gone without a word, that shows no sooner."""
+"""Seconds that it is asked to wait: only then does it show that a server has vanished."""
 _JITTER: Final = 0.25
 """The share of a pause that is left to chance, so that a fleet does not ask all at once."""
 _TAKEN: Final = (http.client.OK, http.client.NOT_MODIFIED)
@@ -110,9 +110,9 @@ class BundleSource:
                     return True
                 if time.monotonic() - begun > asked / 2:
                     return False
-                # A server that answers at once does not wait, and is not asked to again until there is something newer.
+                # A server that answers at once does not wait: it is asked to again once there is something newer.
                 self._can_wait = False
-            # Nobody gains by foreseeing it.
+            # Nobody gains by predicting it.
             pause = seconds * (1 - _JITTER * random())  # noqa: S311
             self._news.wait(max(0.0, begun + pause - time.monotonic()))
         except Interrupted:

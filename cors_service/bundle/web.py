@@ -27,7 +27,7 @@ SILENCE_SECONDS: Final = 5.0
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
-    # What stands in between has to ask the server: the answer shall be what is there now.
+    # Caches in between must ask the server: the answer must be what is there now.
     "Cache-Control": "no-cache",
     "User-Agent": f"cors-service/{__version__}",
 }
@@ -118,7 +118,7 @@ class WebServer:
             if self._socket is None:
                 self.close()
             else:
-                # Who uses it closes it.
+                # Whoever uses it closes it.
                 self._end("interrupted")
 
     def close(self) -> None:
@@ -150,7 +150,7 @@ class WebServer:
             connection = self._connection = self._connect(private)
             self._watch(connection)
             if isinstance(connection.sock, ssl.SSLSocket):
-                # Only now, since it takes as long as the server likes.
+                # Only now, because it takes as long as the server likes.
                 connection.sock.do_handshake()
         else:
             self._watch(connection)

@@ -1,4 +1,4 @@
-"""Where everything lies in etcd, and what stands there.
+"""Where everything is in etcd, and what it holds.
 
     <prefix>/head                                the newest change, and the generation that holds the definitions
     <prefix>/d/<generation>/<kind>/<name>        a definition, as its author wrote it

@@ -39,7 +39,7 @@ from cors_service.reader.responder import Responder
 from cors_service.reader.snapshot import Snapshot
 
 _LOOK_SECONDS: Final = 1.0
-"""How often it is looked whether the snapshot is due to be written again."""
+"""How often to check whether the snapshot must be written again."""
 
 Inbox = SimpleQueue[Message | Event]
 """What there is to do: a request, or something that was found out about the store."""
@@ -55,9 +55,9 @@ def main() -> None:
         limit_memory(options.memory)
         for message in _checked(store, snapshot, options):
             write(output, framed(message))
-        # What is left behind is perhaps a thread that waits for a store.
+        # A thread that waits for a store may be left behind.
         os._exit(0)
-    # Little is to be done for a change, and until then what was revoked is still allowed.
+    # A change is little work, and until it is done, what it revokes is still allowed.
     settle(options.memory, is_urgent=True)
     inbox: Inbox = SimpleQueue()
     try:
@@ -85,7 +85,7 @@ class _Desk:
         self._responder = responder
         self._tell = tell
         self._told: Following | None = None
-        # What was asked before there was an answer.
+        # Requests that came before there was an answer.
         self._waiting: list[Message] = []
 
     def serve(self, inbox: Inbox) -> None:
@@ -106,7 +106,7 @@ class _Desk:
             self._answer(received)
             return
         self._followed.take(received)
-        # What is told is never ahead of what can be had.
+        # What is reported is never ahead of what can be read.
         self._responder.look()
         self._tell_news()
         if self._waiting and self._followed.is_decided:

@@ -1,4 +1,4 @@
-"""Policies of a store that is followed: a set is served only if its revision is the one that the store names."""
+"""The policies of a followed store: a set is served only if its revision is the one that the store names."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ DOES_NOT_LOAD: Final = "store-does-not-load"
 REVISION_DIFFERS: Final = "store-revision-differs"
 
 RETRY_SECONDS: Final = 30.0
-"""How long a store that does not hold what it says is left alone, unless there is something newer."""
+"""How long to leave a store alone that does not hold what it says, unless there is something newer."""
 _MOST_AWAITED: Final = 100
 _SIGN: Final = 100
-"""So many definitions are read between two signs of life."""
+"""How many definitions are read between two signs of life."""
 
 
 class _Problem(Struct, frozen=True):

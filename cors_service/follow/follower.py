@@ -19,7 +19,7 @@ from cors_service.ledger.source import IStoreSource, Step
 from cors_service.reader.limits import OUT_OF_MEMORY
 
 LAG_SECONDS: Final = 0.1
-"""How long a store gets to catch up with its own newest change: what is read may come from a standby."""
+"""How long a store has to catch up with its own newest change: reads may come from a standby."""
 
 
 class Follower:
@@ -96,7 +96,7 @@ class Follower:
         except StoreUnavailable as error:
             if error.code != LEDGER_BROKEN:
                 raise
-            # What the changes led to is there all the same, with its revision.
+            # What the changes led to is still there, with its revision.
             self._found(Unreachable(error.code, str(error)))
             return None
 

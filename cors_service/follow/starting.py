@@ -14,7 +14,7 @@ from cors_service.reader.good import GoodSet
 from cors_service.reader.snapshot import SKEW_SECONDS, Snapshot
 
 _ATTEMPTS = 3
-"""How often a store is read that does not hold what it says."""
+"""How often to read a store that does not hold what it says."""
 
 
 def read_at_start(source: IStoreSource, snapshot: Snapshot | None, *, accept_rollback: bool = False) -> Followed:

@@ -1,4 +1,4 @@
-"""What is wrong with a store, in a sentence that says what to do; nothing secret is in it."""
+"""What is wrong with a store, in a sentence that says what to do and contains no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection that is made when it is needed, and is given up when nothing comes of it any more."""
+"""A connection that is made when it is needed, and given up when it no longer answers."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ _READ_SECONDS: Final = 60.0
 _ROWS_PER_SECOND: Final = 1000
 """What even a slow server writes."""
 
-# What is confirmed outlives a crash, whatever is usual in this database.
+# A confirmed change survives a crash, whatever this database is set to.
 _LASTING: Final = """\
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 """
-# First of all: the lock on this row is the order of commits.
+# This comes first: the lock on this row puts commits in order.
 _TAKE: Final = """\
 UPDATE cors.head SET seq = seq + 1, revision = %s, entry = decode(%s, 'hex'), format = %s, at = %s
 WHERE seq = %s AND entry = decode(%s, 'hex')
