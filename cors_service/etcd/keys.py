@@ -127,7 +127,8 @@ class Keys:
 
     def changes(self, after: int) -> tuple[bytes, bytes]:
         """Where the changes behind one are."""
-        return self.change(after + 1), below(f"{self.prefix}/ledger/")[1]
+        # Digits alone: another store may begin with this.
+        return self.change(after + 1), f"{self.prefix}/ledger/:".encode()
 
     def piece(self, generation: str, index: int) -> bytes:
         """Where a piece of a large change is."""

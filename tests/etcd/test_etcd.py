@@ -69,6 +69,24 @@ def test_changes(etcd: Gateway, source: EtcdSource) -> None:
     assert len([key for key in etcd.places if key.startswith("/cors/d/")]) == 300
 
 
+@pytest.mark.parametrize("end", ["a", "/a", "/head", "/d", "/pieces", "/ledger"])
+def test_prefixes(etcd: Gateway, source: EtcdSource, end: str) -> None:
+    """Stores are apart where the prefix of one begins with that of the other, whatever is written in either."""
+    other = EtcdSource(f"{etcd.url}{end}")
+    change(f"{etcd.url}{end}", WIDER)
+    heads = source.everything().head, other.everything().head
+    new: tuple[Kind, str, Any] = ("policy", "shop", {"origins": ["https://new.example.com"]})
+    for some in (many(200), [new], [("policy", "p007", None)]):
+        for url in (etcd.url, f"{etcd.url}{end}"):
+            change(url, *some)
+    for one, head in zip((source, other), heads, strict=True):
+        steps = one.since(head)
+        assert steps is not None
+        assert [len(step.bodies) for step in steps] == [200, 1, 0]
+        assert len(one.everything().bodies) == 200
+    other.close()
+
+
 def test_large_records(etcd: Gateway, source: EtcdSource) -> None:
     """What is too large for one request is written in pieces, and read as if it were not."""
     head = source.everything().head
