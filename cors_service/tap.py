@@ -103,14 +103,12 @@ class Options(PluginOptions):
         _number(
             "max-snapshot-age", float, 1, "Seconds after which a snapshot is too old for a start. Never by default."
         ),
-        _number(
-            "confirm-interval", float, 0.1, "Seconds between two questions to a store whether there is a newer change."
-        ),
+        _number("confirm-interval", float, 0.1, "Seconds between two checks whether the store has a newer change."),
         _number(
             "max-stale",
             float,
             0.1,
-            "Seconds without an answer to that from which on /readyz is a 503. Never by default.",
+            "Seconds without confirmation from the store after which /readyz is a 503. Never by default.",
         ),
         _number("policies-key-threshold", int, 1, "How many of the keys must have signed a bundle."),
         _number("reader-memory", int, 64, "MiB of memory that reading the policies may take up."),
@@ -164,7 +162,7 @@ class Options(PluginOptions):
         self["host"].append(name)
 
     def opt_policies_key(self, path: str) -> None:
-        """A file with a public key that the signatures of a bundle are held against; repeatable."""
+        """A file with a public key to check the signatures of a bundle; repeatable."""
         self["policies-key"].append(path)
 
     def settings(self) -> Settings:
@@ -204,7 +202,7 @@ class Options(PluginOptions):
             UsageError: There is one.
         """
         if self["shadow"] is not None and is_url(self["shadow"]):
-            raise usage.UsageError("--shadow takes a path, and not the URL of a store.")
+            raise usage.UsageError("--shadow takes a path, not the URL of a store.")
         policies = self["policies"]
         if policies is not None and is_url(policies):
             try:

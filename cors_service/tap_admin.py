@@ -47,7 +47,7 @@ class Options(PluginOptions):
             "sign-in-header",
             None,
             None,
-            "The header in which a proxy says whom it has signed in, such as X-Forwarded-User; --auth lists people.",
+            "The header in which a proxy names whom it has signed in, such as X-Forwarded-User; --auth lists people.",
         ],
         number(
             "decision-ttl",
