@@ -60,7 +60,8 @@ def _status(options: argparse.Namespace) -> int:
         else:
             raise client.refusal(reply)
     except (NotAdministeredError, ValueError, LookupError, TypeError, AttributeError) as error:
-        what = str(error) if isinstance(error, NotAdministeredError) else f"{options.where} is neither a replica nor cors-admin."
+        neither = f"{options.where} is neither a replica nor cors-admin."
+        what = str(error) if isinstance(error, NotAdministeredError) else neither
         print(f"cors-service status: {what}", file=sys.stderr)
         return FAILED
     print(json.dumps(told) if options.json else "\n".join(map(in_one_line, standing.lines)))
