@@ -122,7 +122,9 @@ class LedgerFiles:
         Raises:
             OSError: It can't be written.
         """
-        (self._staged / DOCUMENTS).mkdir(parents=True)
+        # Not with `parents`: a directory that somebody has moved away in the meantime would come back as an empty one.
+        self._staged.mkdir()
+        (self._staged / DOCUMENTS).mkdir()
         plan: dict[str, PlannedDocument] = {}
         for name, (text, before) in documents.items():
             plan[name] = PlannedDocument(before, is_gone=text is None)

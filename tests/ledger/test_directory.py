@@ -15,6 +15,7 @@ import pytest
 from cors_service.ledger.chain import verify
 from cors_service.ledger.directory import BY_HAND, FOUND, DirectoryStore
 from cors_service.ledger.entry import Key
+from cors_service.ledger.files import LedgerFiles
 from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from cors_service.policy import InvalidPolicies, revision
 from cors_service.reader.sources import read_policies
@@ -226,6 +227,19 @@ def test_unwritable(path: Path) -> None:
     path.chmod(0o500)
     with pytest.raises(StoreUnavailable, match=r"Permission denied\."):
         DirectoryStore(path).read()
+
+
+def test_moved_away_meanwhile(path: Path) -> None:
+    """A directory that is moved away while it is written to does not come back with the change and nothing else."""
+    store = DirectoryStore(path)
+    signed = store.read().head
+    files = LedgerFiles(path)
+    [entry] = files.entries(signed.seq - 1, 1)
+    with files.locked():
+        path.rename(path.with_name("away"))
+        with pytest.raises(FileNotFoundError):
+            files.stage(entry, {}, {})
+    assert not path.exists()
 
 
 def test_killed_anywhere(path: Path, tmp_path: Path) -> None:
