@@ -68,6 +68,7 @@ def connected_to_firefox(firefox: str, directory: Path) -> Iterator[Connection]:
     arguments = [firefox, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
     with running(arguments, directory / "firefox.log", {"HOME": str(directory)}) as browser:
         address = browser.said(r"WebDriver BiDi listening on (ws://\S+)")[1]
-        # One that shows an Origin is refused.
-        with connect(f"{address}/session", origin=None, max_size=None, proxy=None) as socket:
+        # One that shows an Origin is refused. A thread that sends pings would use `random`, which makes properties fail
+        # that run meanwhile.
+        with connect(f"{address}/session", origin=None, max_size=None, proxy=None, ping_interval=None) as socket:
             yield Connection(socket)

@@ -38,7 +38,7 @@ def recorded_by_chromium(chromium: str, directory: Path, pages: list[tuple[str, 
     arguments = [chromium, *_SWITCHES, f"--user-data-dir={profile}", "about:blank"]
     with running(arguments, directory / "chromium.log", home) as browser:
         address = browser.said(r"DevTools listening on (ws://\S+)")[1]
-        with connect(address, max_size=None, proxy=None) as socket:
+        with connect(address, max_size=None, proxy=None, ping_interval=None) as socket:
             tools = Connection(socket)
             target = tools.ask("Target.createTarget", url="about:blank")["targetId"]
             session = tools.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
