@@ -110,7 +110,7 @@ class Pair:
                 self._extents.add(each.policy_set.each_pattern(rule), side, number)
         self._changed = self._find_changed()
         self._found: dict[tuple[object, ...], Found] = {}
-        # A query for each pair of rules that decide.
+        # A query with a URL, and one without, for each pair of rules that decide.
         self._samples: dict[tuple[object, ...], Query] = {}
         # What each pair of rules was found to differ in.
         self._known: dict[tuple[object, ...], list[Finding]] = {}
@@ -191,7 +191,8 @@ class Pair:
         """Find what both decide differently about an origin."""
         answers = self._engines.answers(structs.replace(query, method="GET"))
         key = tuple(map(_outcome, answers))
-        self._samples.setdefault(key, query)
+        # A guard also looks at the host of a URL, so the same rules may hide from it what they show without a URL.
+        self._samples.setdefault((key, query.url is None), query)
         if key not in self._known:
             rules = [rules[n - 1] for rules, n in zip(self._rules, map(_rule, answers), strict=True) if n]
             asked = [*questions(query, rules or [*self._rules[0][:1], *self._rules[1][:1]])]

@@ -83,6 +83,14 @@ CASES: dict[str, tuple[Document, Document]] = {
         document(A, origins("https://<t>.x", refuse=True), match=["<t>.s/"]),
         document(origins("https://<t>.x", refuse=True), A, match=["<t>.s/"]),
     ),
+    "a guard of another host than that of the URL": (
+        document(
+            origins("https://<t>.a.x:1", r"re:.*\.x", refuse=True),
+            match=["<t>.s/"],
+            guard={"hosts": ["s"], "mode": "report"},
+        ),
+        document(origins("https://<t>.a.x:1", r"re:.*\.x"), match=["<t>.s/"], guard={"hosts": ["s"], "mode": "report"}),
+    ),
     "an expression": (document(A), document(origins("https://a.x", r"re:https://[ab]b\.x"))),
     "beside an expression": (
         document(origins(r"re:https://[a-z]+\.x")),
