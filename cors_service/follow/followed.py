@@ -22,8 +22,8 @@ from cors_service.policy.change import Change
 from cors_service.policy.draft import Draft
 from cors_service.policy.revision import VERSION
 from cors_service.reader.good import GoodSet, Seen
-from cors_service.reader.history import History
 from cors_service.reader.messages import Following
+from cors_service.reader.policies import Policies
 from cors_service.reader.snapshot import UNREADABLE
 
 UNREACHABLE: Final = "store-unreachable"
@@ -50,15 +50,13 @@ class _Problem(Struct, frozen=True):
     message: str
 
 
-class Followed:
+class Followed(Policies):
     """The policies of a store, as far as they were found out.
 
     What is read goes into an assembly, whatever it is worth. The last good set stays beside it until the assembly has a
     whole set without mistakes, with the revision that the head names.
 
     Attributes:
-        good: The last good set; None before there is one.
-        mistakes: What is wrong with what was read last; None if nothing is.
         is_decided: Whether it is known what there is to serve, or that there is nothing.
         again: Has everything read once more; whoever follows the store sets it.
     """
@@ -79,8 +77,7 @@ class Followed:
             clock: Gives seconds since 1970.
             working: Is called now and then while much is read.
         """
-        self.good: GoodSet | None = None
-        self.mistakes: InvalidPolicies | None = None
+        super().__init__()
         self.is_decided = False
         self._name = name
         self._source = Source(name, "json", "")
@@ -89,7 +86,6 @@ class Followed:
         self._clock = clock
         self._working = working
         self._assembly = Assembly()
-        self._history = History()
         self._names: set[str] = set()
         # What the assembly has all of; None if that is nothing whole.
         self._head: Head | None = None
@@ -130,37 +126,13 @@ class Followed:
         if everything:
             self._broken = None
             self._read_again()
-        if self.mistakes is not None:
-            raise self.mistakes.with_traceback(None)
-        assert self.good is not None
-        return self.good.policy_set
-
-    def change(self, base: str | None) -> Change:
-        """Say how to get to the last good set; see `Documents.change`."""
-        good = self.good
-        if good is None:
-            assert self.mistakes is not None
-            raise self.mistakes.with_traceback(None)
-        if base == good.revision:
-            change: Change | None = Change(base=base, revision=good.revision)
-        else:
-            change = None if base is None else self._history.since(base, good.revision, good.policy_set)
-        change = change or Change.whole(good.policy_set, revision=good.revision)
-        seq = None if good.seen is None else good.seen.seq
-        return structs.replace(change, loaded_at=good.loaded_at, mistakes=self.mistakes, seq=seq)
+        return self.give()
 
     def renew(self) -> None:
         """Take note when the store last confirmed the last good set."""
         good, confirmed = self.good, self._confirmed
         if good is not None and good.seen is not None and confirmed is not None and confirmed[0] == good.seen.seq:
             self.good = structs.replace(good, loaded_at=max(good.loaded_at, confirmed[1]))
-
-    def recognise(self, revision: str, loaded_at: float) -> bool:
-        """Say whether the last good set is one that was read elsewhere; if so, it was read when that was."""
-        if self.good is None or self.good.revision != revision:
-            return False
-        self.good = structs.replace(self.good, loaded_at=loaded_at)
-        return True
 
     def begin_with(self, kept: GoodSet) -> None:
         """Go on from the policies of a snapshot."""
@@ -326,7 +298,7 @@ class Followed:
         if before is not None and before.revision != head.revision:
             if change.base != before.revision:
                 change = Change.between(before.revision, before.policy_set, head.revision, assembly.policy_set)
-            self._history.add(before.policy_set, change)
+            self.history.add(before.policy_set, change)
         self._accept_rollback = False
         self._is_new = self._is_new or before is None or before.seen != seen or self.mistakes is not None
         self.mistakes = self._problem = None

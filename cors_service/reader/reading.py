@@ -17,7 +17,6 @@ from cors_service.policy.change import Behind, Change
 from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
 from cors_service.reader.good import GoodSet
-from cors_service.reader.history import History
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.looking import Looks
 from cors_service.reader.policies import Policies
@@ -34,14 +33,11 @@ from cors_service.reader.sources import (
 _MOST_BEHIND: Final = 1000
 
 
-class Documents:
+class Documents(Policies):
     """A file or a directory of documents, which remembers what it has read of each.
 
     Attributes:
         looks: Finds out what is due to be read.
-        good: The last good set; None before there is one.
-        mistakes: What is wrong with the documents as they were read last; None if nothing is.
-        behind: The documents with newer versions than those of the last good set, a thousand at most.
     """
 
     def __init__(
@@ -54,16 +50,13 @@ class Documents:
             limits: What reading may take.
             working: Is called before each document: reading many takes long.
         """
-        self.good: GoodSet | None = None
-        self.mistakes: InvalidPolicies | None = None
-        self.behind: tuple[Behind, ...] = ()
+        super().__init__()
         self._path = path
         self._limits = limits
         self._working = working
         self.looks = Looks(path, limits)
         self._assembly = Assembly()
         self._has_changed = True
-        self._history = History()
         # When each document was found to be behind.
         self._since: Mapping[str, float] = {}
 
@@ -105,47 +98,12 @@ class Documents:
             self._assemble()
         elif everything:
             self.renew()
-        if self.mistakes is not None:
-            raise self.mistakes.with_traceback(None)
-        assert self.good is not None
-        return self.good.policy_set
-
-    def change(self, base: str | None) -> Change:
-        """Say how to get to the last good set.
-
-        Args:
-            base: The revision to start from; None for nothing.
-
-        Returns:
-            The change that leads there: from the revision, if it is one of the last ones; from nothing, if not. If the
-            set is not that of the documents, the change has their mistakes.
-
-        Raises:
-            InvalidPolicies: There is no good set.
-        """
-        good = self.good
-        if good is None:
-            assert self.mistakes is not None
-            # A traceback would grow with each raise, and keep alive whatever was at hand.
-            raise self.mistakes.with_traceback(None)
-        if base == good.revision:
-            change: Change | None = Change(base=base, revision=good.revision)
-        else:
-            change = None if base is None else self._history.since(base, good.revision, good.policy_set)
-        change = change or Change.whole(good.policy_set, revision=good.revision)
-        return structs.replace(change, loaded_at=good.loaded_at, mistakes=self.mistakes, behind=self.behind)
+        return self.give()
 
     def renew(self) -> None:
         """Take note that the last good set is that of the documents at this moment, if it is."""
         if self.good is not None and self.mistakes is None and not self.looks.has_changes:
             self.good = structs.replace(self.good, loaded_at=time.time())
-
-    def recognise(self, revision: str, loaded_at: float) -> bool:
-        """Say whether the last good set is one that was read elsewhere; if so, it was read when that was."""
-        if self.good is None or self.good.revision != revision:
-            return False
-        self.good = structs.replace(self.good, loaded_at=loaded_at)
-        return True
 
     def begin_with(self, kept: GoodSet) -> None:
         """Go on from the policies of a snapshot, as long as there was no good set.
@@ -158,7 +116,9 @@ class Documents:
         self._assembly.restore(kept.policy_set, kept.documents)
         assert self._assembly.revision is not None
         self._since = kept.since
-        self.good = structs.replace(kept, revision=self._assembly.revision, documents=self._assembly.documents)
+        revision, documents = self._assembly.revision, self._assembly.documents
+        # It may be that of a store which was followed before.
+        self.good = structs.replace(kept, revision=revision, documents=documents, seen=None)
         self._assemble()
 
     def _take(self, names: Iterable[str], *, as_it_is: bool = False) -> None:
@@ -221,7 +181,7 @@ class Documents:
             loaded_at = before.loaded_at if before is not None and is_old else time.time()
             self.good = GoodSet(assembly.policy_set, change.revision, loaded_at, assembly.documents)
         if before is not None and change.base == before.revision != change.revision:
-            self._history.add(before.policy_set, change)
+            self.history.add(before.policy_set, change)
 
     def _who_is_behind(self) -> tuple[Behind, ...]:
         if self.mistakes is None:
