@@ -17,7 +17,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cors_service.reader.messages import HEARS, SIGNALS, Frames, NotAMessage
+from cors_service.reader.frames import Frames, NotAMessage
+from cors_service.reader.messages import HEARS, SIGNALS
 
 LINGER_SECONDS: Final = 1.0
 """How long it takes at most until everything that an ended process said is heard, also if a child of its own holds its

@@ -17,7 +17,8 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
 from cors_service.processes import _LONGEST_LINE, PythonProcess, how_it_ended, run
-from cors_service.reader.messages import SIGNALS, Changed, Drain, encoded, framed
+from cors_service.reader.frames import encoded, framed
+from cors_service.reader.messages import SIGNALS, Changed, Drain
 
 if sys.platform == "win32":
     pytest.skip("there are no such processes", allow_module_level=True)

@@ -22,8 +22,10 @@ from cors_service.follow.store import StoreToFollow
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.source import IStoreSource
 from cors_service.ledger.urls import NoSuchStore
+from cors_service.reader.frames import framed
 from cors_service.reader.limits import OUT_OF_MEMORY, TooLongError, in_time, limit_memory
-from cors_service.reader.messages import Following, Load, Message, Refused, framed, parts_of, write_mistakes
+from cors_service.reader.messages import Following, Load, Message, Refused
+from cors_service.reader.parts import parts_of, write_mistakes
 from cors_service.reader.process import (
     Signs,
     add_options,

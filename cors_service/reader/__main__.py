@@ -15,10 +15,12 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.frames import framed
 from cors_service.reader.limits import OUT_OF_MEMORY, ReaderLimits
-from cors_service.reader.messages import End, Message, Refused, framed, write_mistakes
+from cors_service.reader.messages import End, Message, Refused
 from cors_service.reader.notices import Names, Notices
 from cors_service.reader.pace import Pace
+from cors_service.reader.parts import write_mistakes
 from cors_service.reader.process import (
     Signs,
     add_options,

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from cors_service.reader.frames import Frames, decoded, framed
 from cors_service.reader.limits import DEFAULT_LIMITS, limit_memory
-from cors_service.reader.messages import HEARS, SIGNALS, Frames, Message, Working, decoded, framed
+from cors_service.reader.messages import HEARS, SIGNALS, Message, Working
 from cors_service.reader.responder import Known
 from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 

@@ -11,20 +11,10 @@ from typing import NamedTuple
 from msgspec import structs
 
 from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.reader.frames import framed
 from cors_service.reader.keeping import Keeping
-from cors_service.reader.messages import (
-    Changed,
-    Failed,
-    Load,
-    Message,
-    Ping,
-    Refused,
-    Reread,
-    Working,
-    framed,
-    parts_of,
-    write_mistakes,
-)
+from cors_service.reader.messages import Changed, Failed, Load, Message, Ping, Refused, Reread, Working
+from cors_service.reader.parts import parts_of, write_mistakes
 from cors_service.reader.policies import Policies
 from cors_service.reader.reading import begin
 from cors_service.reader.snapshot import Snapshot

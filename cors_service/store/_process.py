@@ -11,8 +11,10 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from cors_service.policy.change import Change
+from cors_service.reader.frames import decoded
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
-from cors_service.reader.messages import Following, IncomingChange, Load, decoded
+from cors_service.reader.messages import Following, Load
+from cors_service.reader.parts import IncomingChange
 from cors_service.reader.reading import read_at_start
 from cors_service.reader.responder import Known
 from cors_service.reader.snapshot import Snapshot

@@ -17,26 +17,20 @@ from cors_service.follow.store import StoreToFollow
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, without_userinfo
 from cors_service.policy.change import Change
 from cors_service.processes import LINGER_SECONDS, PythonProcess, how_it_ended, nameless_file, run
+from cors_service.reader.frames import Frames, decoded, encoded, framed, type_of
 from cors_service.reader.limits import DEFAULT_LIMITS, OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.messages import (
     ENDS_OF_ANSWERS,
     Changed,
     Failed,
     Following,
-    Frames,
-    IncomingChange,
     Load,
     Ping,
     Refused,
     Reread,
     Working,
-    decoded,
-    encoded,
-    framed,
-    read_mistakes,
-    type_of,
-    write_mistakes,
 )
+from cors_service.reader.parts import IncomingChange, read_mistakes, write_mistakes
 from cors_service.reader.responder import Known
 from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 from cors_service.reader.sources import shown_path

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from threading import RLock
 from typing import Final
 
-from cors_service.reader.messages import Frames, Message, decoded, framed
+from cors_service.reader.frames import Frames, decoded, framed
+from cors_service.reader.messages import Message
 
 _READ_BYTES: Final = 1 << 16
 

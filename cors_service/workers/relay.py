@@ -9,18 +9,9 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
+from cors_service.reader.frames import frame_of, framed, type_of
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
-from cors_service.reader.messages import (
-    ENDS_OF_ANSWERS,
-    Changed,
-    End,
-    Following,
-    Load,
-    Refused,
-    frame_of,
-    framed,
-    type_of,
-)
+from cors_service.reader.messages import ENDS_OF_ANSWERS, Changed, End, Following, Load, Refused
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store.reader_client import PolicySource, ReaderClient
 from cors_service.workers.slots import WorkerProcess

@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall
 
 from cors_service.observe.table import Table
 from cors_service.processes import Owner, PythonProcess
-from cors_service.reader.messages import Message, WorkerStatus, framed
+from cors_service.reader.frames import framed
+from cors_service.reader.messages import Message, WorkerStatus
 
 STEADY_SECONDS: Final = 10.0
 """A worker that dies sooner than that is not replaced at once if that happened before."""

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from cors_service.policy.change import Change
-from cors_service.reader.messages import Answer, Changed, IncomingChange, Load
+from cors_service.reader.messages import Answer, Changed, Load
+from cors_service.reader.parts import IncomingChange
 from cors_service.store import IPolicyStore
 from cors_service.store.following import StoreView
 from cors_service.workers.channel import Channel

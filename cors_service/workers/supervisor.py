@@ -23,6 +23,7 @@ from cors_service.observe.process import Process
 from cors_service.observe.table import Table
 from cors_service.observe.totals import Totals
 from cors_service.processes import LINGER_SECONDS, how_it_ended
+from cors_service.reader.frames import decoded, type_of
 from cors_service.reader.limits import DEFAULT_LIMITS, ReaderLimits
 from cors_service.reader.messages import (
     HEARS,
@@ -42,8 +43,6 @@ from cors_service.reader.messages import (
     Sighted,
     Workers,
     WorkerStatus,
-    decoded,
-    type_of,
 )
 from cors_service.reader.snapshot import Snapshot
 from cors_service.server.server import CannotServe, Listener

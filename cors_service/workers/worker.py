@@ -37,8 +37,8 @@ from cors_service.reader.messages import (
     Sighted,
     Workers,
     WorkerStatus,
-    parts_of,
 )
+from cors_service.reader.parts import parts_of
 from cors_service.server import DecisionSite
 from cors_service.server.drain import GRACE_SECONDS
 from cors_service.store import LivePolicies

@@ -14,26 +14,9 @@ from cors_service.grammar.pattern import ANY, SetName, read_pattern
 from cors_service.policy import InvalidPolicies, PolicyError, read_document, revision
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy, Rule
-from cors_service.reader.messages import (
-    Begin,
-    Changed,
-    End,
-    Failed,
-    Frames,
-    IncomingChange,
-    Load,
-    NotAMessage,
-    Part,
-    ReaderFailed,
-    Refused,
-    decoded,
-    encoded,
-    framed,
-    parts_of,
-    read_mistakes,
-    type_of,
-    write_mistakes,
-)
+from cors_service.reader.frames import Frames, NotAMessage, decoded, encoded, framed, type_of
+from cors_service.reader.messages import Begin, Changed, End, Failed, Load, Part, Refused
+from cors_service.reader.parts import IncomingChange, ReaderFailed, parts_of, read_mistakes, write_mistakes
 from tests.store.store_texts import document
 
 

@@ -13,22 +13,10 @@ import pytest
 from cors_service.policy import InvalidPolicies, revision
 from cors_service.policy.assembly import Assembly
 from cors_service.policy.change import Change
+from cors_service.reader.frames import Frames, decoded
 from cors_service.reader.good import GoodSet
-from cors_service.reader.messages import (
-    Begin,
-    Changed,
-    End,
-    Failed,
-    Frames,
-    IncomingChange,
-    Load,
-    Message,
-    Part,
-    Refused,
-    Reread,
-    decoded,
-    read_mistakes,
-)
+from cors_service.reader.messages import Begin, Changed, End, Failed, Load, Message, Part, Refused, Reread
+from cors_service.reader.parts import IncomingChange, read_mistakes
 from cors_service.reader.reading import Documents
 from cors_service.reader.responder import Known, Responder
 from cors_service.reader.snapshot import Snapshot

@@ -24,13 +24,13 @@ from twisted.python.failure import Failure
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy.change import Change
 from cors_service.processes import LINGER_SECONDS
+from cors_service.reader.frames import Frames, decoded, framed
 from cors_service.reader.messages import (
     SIGNALS,
     Begun,
     Changed,
     Drain,
     Ending,
-    Frames,
     Load,
     Logged,
     Message,
@@ -41,11 +41,8 @@ from cors_service.reader.messages import (
     Reread,
     Workers,
     WorkerStatus,
-    decoded,
-    framed,
-    parts_of,
-    write_mistakes,
 )
+from cors_service.reader.parts import parts_of, write_mistakes
 from cors_service.server.server import CannotServe
 from cors_service.workers.relay import PATIENCE_SECONDS
 from cors_service.workers.slots import ATTEMPTS, MOST_SECONDS, STEADY_SECONDS

@@ -15,12 +15,12 @@ from twisted.python.failure import Failure
 
 from cors_service.policy import InvalidPolicies, PolicyError, read_document, revision
 from cors_service.policy.change import Change
+from cors_service.reader.frames import framed
 from cors_service.reader.messages import (
     Begin,
     Changed,
     Drain,
     End,
-    IncomingChange,
     Load,
     Logged,
     Message,
@@ -29,10 +29,8 @@ from cors_service.reader.messages import (
     Reloaded,
     Workers,
     WorkerStatus,
-    framed,
-    parts_of,
-    write_mistakes,
 )
+from cors_service.reader.parts import IncomingChange, parts_of, write_mistakes
 from cors_service.server import DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.drain import GRACE_SECONDS
