@@ -194,6 +194,15 @@ def test_other_times(key: KeyPair, begins: timedelta, ends: timedelta, code: str
     assert error.value.code == code
 
 
+def test_the_last_moment(key: KeyPair) -> None:
+    """A bundle is taken until the moment at which it expires, and not at that moment."""
+    statement = verified(sealed(DATA, ONE.head, [key]), read_trust([key.public], 1))
+    ends = datetime.fromisoformat(statement.expires)
+    check_times(statement, ends - timedelta(microseconds=1))
+    with pytest.raises(BundleRefused):
+        check_times(statement, ends)
+
+
 def test_clocks_differ_a_little(key: KeyPair) -> None:
     """A bundle that was just signed is taken by a machine whose clock is some seconds behind."""
     statement = verified(sealed(DATA, ONE.head, [key], begins=timedelta(seconds=30)), read_trust([key.public], 1))

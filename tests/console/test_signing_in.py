@@ -170,7 +170,8 @@ def test_attempts_by_address(office: ConsoleOffice) -> None:
 
 
 @pytest.mark.parametrize(
-    "then", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", ""]
+    "then",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "", "/x\r\nX: y", "/\n"],
 )
 def test_nowhere_else(office: ConsoleOffice, then: str) -> None:
     """A sign-in leads to a path of this process, whatever a link says."""

@@ -91,7 +91,7 @@ class Store:
         if self.is_down:
             raise StoreUnavailable(f"{self.name} does not answer.")
         if self.has_fault:
-            raise KeyError("password=secret")
+            raise KeyError("postgresql://cors:secret@db/cors")
 
 
 class Replica:

@@ -7,6 +7,7 @@ from msgspec import structs
 from zope.interface.verify import verifyObject
 
 from cors_service.follow.followed import Followed
+from cors_service.follow.follower import Follower
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.entry import Key
 from cors_service.ledger.source import IStoreSource
@@ -112,6 +113,39 @@ def test_change() -> None:
     assert not one.followed.look()
 
 
+def test_change_behind_what_was_not_served() -> None:
+    """What was read in between, and not served, is left out of no change that leads to what is."""
+    store = Store(three().copy(1))
+    one = replica(store)
+    base = one.served[1]
+    store.history = three().copy(2)
+    one.rounds()
+    store.history.change(policies(shop=B, pay=C, zoo=C))
+    store.spoils = True
+    one.rounds(2)
+    assert one.state() == (2, "store-revision-differs")
+    store.spoils = False
+    one.now += 100
+    one.rounds(2)
+    change = one.followed.change(base)
+    assert (change.base, change.revision) == (base, store.history.revisions[3])
+    assert {policy.name for policy in change.policies} == {"shop", "pay", "zoo"}
+
+
+def test_looks_again() -> None:
+    """Who learns of a change that can't be read yet looks again at once, and then waits."""
+    store = Store(three())
+    follower = Follower(store, lambda _: None, None, 60)
+    follower.round()
+    assert store.asked == ["everything", "head", "wait"]
+    store.history.change(FIRST)
+    store.lags = 1
+    store.asked.clear()
+    follower.round()
+    follower.round()
+    assert store.asked == ["since", "head", "since", "head", "wait"]
+
+
 @pytest.mark.parametrize("switch", ["is_compacted", "loses", "spoils"])
 def test_steps_that_are_of_no_use(switch: str) -> None:
     """Where changes can't be had, or don't lead to the revision that they name, everything is read."""
@@ -190,9 +224,27 @@ def test_went_back() -> None:
     other.change(policies(shop=C, pay=A))
     one.rounds(2)
     assert one.state() == (3, "store-went-back")
+    assert store.asked.count("everything") == 2
     other.change(policies(shop=B, pay=B))
     one.rounds(2)
     assert (4, other.revisions[4], None) == (*one.served, one.followed.told.problem)
+
+
+@pytest.mark.parametrize(("bodies", "author"), [(policies(shop=C, pay=C), "somebody"), (THIRD, "somebody else")])
+def test_another_change_of_the_same_number(bodies: dict[Key, object], author: str) -> None:
+    """Another change in the place of the one that is served is not followed, not even with the same policies."""
+    store = Store(three())
+    one = replica(store)
+    served = one.served
+    store.history = three().copy(2)
+    store.history.change(bodies, author=author)
+    one.rounds(3)
+    assert one.state() == (3, "store-went-back")
+    assert "not the one of that number that is served" in (one.followed.told.message or "")
+    assert one.served == served
+    store.history.change(FIRST)
+    one.rounds(2)
+    assert one.state() == (4, None)
 
 
 def test_comes_back() -> None:
@@ -230,6 +282,7 @@ def test_ledger_broken() -> None:
     told = one.followed.told
     assert (told.seq, told.problem) == (3, "store-ledger-broken")
     assert "entry 2" in (told.message or "")
+    assert store.asked.count("everything") == 2
     one.followed.read(everything=True)
     one.rounds()
     assert one.state() == (3, None)
@@ -253,7 +306,7 @@ def test_unreachable() -> None:
 
 
 def test_fault(capsys: pytest.CaptureFixture[str]) -> None:
-    """What nobody thought of is a store that can't be read; the log has it once, and the status nothing of it."""
+    """What nobody thought of is a store that can't be read; the log has it once without passwords, the status never."""
     store = Store(three())
     one = replica(store)
     store.has_fault = True
@@ -261,7 +314,10 @@ def test_fault(capsys: pytest.CaptureFixture[str]) -> None:
     told = one.followed.told
     assert told.problem == "store-unreachable"
     assert "secret" not in (told.message or "")
-    assert capsys.readouterr().err.count("KeyError") == 2  # raised, and at the end of the traceback
+    log = capsys.readouterr().err
+    assert log.count("KeyError") == 2  # raised, and at the end of the traceback
+    assert "db/cors" in log
+    assert "secret" not in log
 
 
 def test_nothing_yet() -> None:
@@ -303,6 +359,22 @@ def test_snapshot_of_documents() -> None:
     assert (None, good.revision) == (followed.told.seq, followed.told.revision)
     one = Replica(store, followed).rounds()
     assert (3, store.history.revisions[3]) == one.served
+
+
+def test_snapshot_of_another_version() -> None:
+    """A snapshot that has another revision here stays as it is: nothing is gone on from, and none of it is renamed."""
+    other = f"sha256:{'1' * 64}"
+    store = Store(History())
+    head = store.history.change(FIRST, revision=other).signed.head
+    good = replica(Store(history(FIRST))).followed.good
+    assert good is not None
+    assert good.seen is not None
+    followed = Followed(store.name)
+    followed.begin_with(structs.replace(good, revision=other, seen=structs.replace(good.seen, entry=head.entry)))
+    assert (followed.head, followed.told.revision) == (None, other)
+    one = Replica(store, followed).rounds()
+    assert one.state() == (1, "store-revision-differs")
+    assert one.served == (1, other)
 
 
 def test_sets() -> None:
