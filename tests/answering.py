@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
 
 from twisted.internet import endpoints, reactor
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -26,6 +27,8 @@ from cors_service.web import Limits, decision_resource
 from tests.certificates import Authority, Signed
 
 ANY_PORT = "tcp:0:interface=127.0.0.1"
+# Below those that the system gives to connections.
+_PORTS: Final = range(15_000, 32_000)
 
 DOCUMENT: dict[str, Any] = {
     "version": 1,
@@ -293,8 +296,9 @@ def unreachable() -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on now, and that no connection takes by chance: who is started again finds it free."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
 
+from tests.answering import free_port
 from tests.certificates import Authority
 from tests.e2e.daemons import wait_for
 from tests.e2e.requirements import need
@@ -62,7 +62,7 @@ class Server:
         self._binaries = binaries()
         self._settings = {**_SETTINGS, **settings}
         self._popen: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         directory.mkdir(exist_ok=True)
         directory.chmod(0o755)
         if os.geteuid() == 0:
@@ -237,7 +237,7 @@ server_tls_sslmode = prefer
 def pool(one: Server) -> Iterator[int]:
     """Run a pool before a server, which gives each transaction any connection; give its port."""
     [program] = need("pgbouncer")
-    port = _free_port()
+    port = free_port()
     with place() as directory:
         settings = directory / "pool.ini"
         text = POOL.format(server=one.port, port=port, user=OWNER, password=PASSWORD)
@@ -273,12 +273,3 @@ def place() -> Iterator[Path]:
 def _user() -> str | None:
     """Who it runs as: it refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else None
-
-
-def _free_port() -> int:
-    """A port that no connection takes by chance, so that a server that was stopped finds it free again."""
-    while True:
-        port = random.randint(15000, 32000)
-        with socket.socket() as one, suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            return port

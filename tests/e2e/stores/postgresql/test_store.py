@@ -189,7 +189,8 @@ def test_stuck_writer(database: Database, store: PostgreSQLStore) -> None:
 
 def test_killed_while_writing(database: Database) -> None:
     """Whenever its backend is killed, a change is there or not, as the writer was told."""
-    killer = threading.Thread(target=kill_now_and_then, args=(database, random.Random(1)))
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_now_and_then, args=(database, random.Random(1), killed))
     confirmed, refused = list[int](), list[str]()
     killer.start()
     with store_of(database) as one:
@@ -201,6 +202,7 @@ def test_killed_while_writing(database: Database) -> None:
             except StoreUnavailable as error:
                 refused.append(str(error))
     killer.join()
+    assert sum(killed) > 0
     assert [one for one in refused if "again" not in one and "look at the ledger" not in one] == []
     with store_of(database) as one:
         entries = one.entries(0, 1000)
@@ -210,14 +212,15 @@ def test_killed_while_writing(database: Database) -> None:
     assert len(set(confirmed)) == len(confirmed)
 
 
-def kill_now_and_then(database: Database, chance: random.Random) -> None:
-    """Kill what is connected to a database, at times that nobody expects."""
+def kill_now_and_then(database: Database, chance: random.Random, killed: list[int]) -> None:
+    """Kill what is connected to a database, at times that nobody expects; note how many there were each time."""
     with database.server.connect("postgres") as connection:
         for _ in range(30):
             threading.Event().wait(chance.random() / 20)
-            connection.execute(
+            found = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
             )
+            killed.append(len(found.fetchall()))
 
 
 SLOW_COMMIT = """
