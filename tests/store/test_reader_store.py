@@ -22,6 +22,7 @@ from cors_service.reader.limits import OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import LivePolicies, ReaderPolicyStore
+from cors_service.store.reader_client import in_memory
 from cors_service.web import decision_resource
 from tests.store.store_texts import TEN_MISTAKES, document, names, toml
 from tests.web.traversal import Caller
@@ -52,6 +53,14 @@ def write(path: Path, text: str | None) -> None:
 def all_children() -> set[int]:
     """Give the processes that this one has started and not taken away."""
     return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+def kept(snapshot: Snapshot) -> list[str]:
+    """Give the names of the policies that a snapshot has; none while what it has is older than what was given."""
+    try:
+        return sorted(snapshot.load().policy_set.policies)
+    except ValueError:
+        return []
 
 
 OTHERS: set[int] = set()
@@ -403,13 +412,16 @@ async def test_mistakes_while_it_starts(tmp_path: Path) -> None:
     directory.mkdir()
     write(directory / "a.toml", toml("one"))
     write(directory / "b.toml", toml("two"))
-    live = LivePolicies(ReaderPolicyStore(directory, reactor), IReactorTime(reactor))
+    snapshot = in_memory()
+    live = LivePolicies(ReaderPolicyStore(directory, reactor, snapshot=snapshot), IReactorTime(reactor))
     live.activate(live._store.read())
     write(directory / "a.toml", TEN_MISTAKES)
     live.startService()
     await until(lambda: live.status.stale)
     write(directory / "b.toml", toml("two", "more"))
     await until(lambda: active(live) == ["more", "one", "two"])
+    # Nobody waits until the process has written what it gave, and another one needs that.
+    await until(lambda: kept(snapshot) == active(live))
     [pid] = children()
     os.kill(pid, signal.SIGKILL)
     await until(lambda: children() not in [{pid}, set()])
