@@ -160,6 +160,16 @@ def test_other_private_keys(kind: list[str], tmp_path: Path) -> None:
         read_signer(path)
 
 
+@pytest.mark.parametrize("kind", ["x25519", "ed448", "rsa"])
+def test_other_public_keys(kind: str, tmp_path: Path) -> None:
+    """A public key of another kind is refused in a sentence, before there is anything to verify."""
+    private, public = tmp_path / "key", tmp_path / "key.pub"
+    subprocess.run(["openssl", "genpkey", "-algorithm", kind, "-out", private], capture_output=True, check=True)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], capture_output=True, check=True)
+    with pytest.raises(KeyUnusable, match="has a key of another kind than Ed25519"):
+        read_trust([public], 1)
+
+
 def test_keys_of_openssl(tmp_path: Path) -> None:
     """A key that OpenSSL has made is as good."""
     private, public = tmp_path / "key", tmp_path / "key.pub"

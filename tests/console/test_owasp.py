@@ -18,7 +18,7 @@ from cors_service.console.overview import OverviewPage
 from cors_service.console.tree import SECTIONS
 from tests.admin.trees import WIDER, access
 from tests.console.test_headers import check
-from tests.console.visits import ConsoleOffice, Read, Visitor
+from tests.console.visits import HOST, ConsoleOffice, Read, Visitor
 
 PEOPLE: dict[str, Any] = {
     "olga": {"verbs": ["read", "write"]},
@@ -196,6 +196,14 @@ class TestA06InsecureDesign:
         assert answer.status == 413
         assert len(answer.body) < 10_000
         assert office.visitor().sign_in("x" * 10_000_000).status == 413
+
+    @pytest.mark.parametrize(
+        "kinds", [["text/plain"], ["application/json"], [], ["application/x-www-form-urlencoded"] * 2]
+    )
+    def test_other_bodies(self, office: ConsoleOffice, kinds: list[str]) -> None:
+        """What is not a form is not read."""
+        lines = [("Host", HOST), ("Sec-Fetch-Site", "same-origin"), *(("Content-Type", kind) for kind in kinds)]
+        assert office.visitor().ask("POST", "/sign-in", b"token=olga", lines).status == 415
 
     def test_many_fields(self, office: ConsoleOffice) -> None:
         """A form of very many fields is not read."""

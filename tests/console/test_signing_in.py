@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_sign_in(office: ConsoleOffice) -> None:
     assert (asked.status, asked.header("Location")) == (303, "/sign-in?next=/%3Fof%3D24h")
     form = visitor.visit(str(asked.header("Location")))
     assert Read(form).fields == {"next": "/?of=24h", "token": ""}
+    assert "/policies" not in Read(form).all("a", "href")
     shown = visitor.sign_in("olga", next="/?of=24h")
     assert (shown.status, shown.header("Location")) == (303, "/?of=24h")
     page = visitor.visit("/?of=24h")
@@ -175,7 +177,9 @@ def test_attempts_by_address(office: ConsoleOffice) -> None:
 )
 def test_nowhere_else(office: ConsoleOffice, then: str) -> None:
     """A sign-in leads to a path of this process, whatever a link says."""
-    assert office.visitor().sign_in("olga", next=then).header("Location") == "/"
+    visitor = office.visitor()
+    assert visitor.sign_in("olga", next=then).header("Location") == "/"
+    assert visitor.visit(f"/sign-in?{urlencode({'next': then})}").header("Location") == "/"
 
 
 def test_it_is_audited(office: ConsoleOffice) -> None:
