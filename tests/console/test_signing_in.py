@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from cors_service.access import read_access
-from cors_service.console.attempts import MOST_FAILURES, WINDOW_SECONDS, Attempts
+from cors_service.console.attempts import MOST_ADDRESSES, MOST_FAILURES, WINDOW_SECONDS, Attempts
 from cors_service.console.proxies import SignInProxy
 from cors_service.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, MOST_OF_A_TOKEN, MOST_SESSIONS, Sessions
 from cors_service.web.access import FixedAccess
@@ -49,14 +49,17 @@ def test_sign_in(office: ConsoleOffice) -> None:
     assert visitor.visit("/sign-in").header("Location") == "/"
 
 
-def test_sign_out(office: ConsoleOffice) -> None:
-    """Behind a sign-out, the cookie is worth nothing, wherever it was copied to."""
+def test_sign_out(office: ConsoleOffice, tmp_path: Path) -> None:
+    """Behind a sign-out, the cookie is worth nothing, wherever it was copied to, and also behind a restart."""
     visitor = office.visitor("olga")
     copied = dict(visitor.cookies)
     assert visitor.submit("/sign-out", {}).header("Location") == "/sign-in"
     assert visitor.visit("/").status == 303
     visitor.cookies = copied
     assert visitor.visit("/").status == 303
+    later = ConsoleOffice(tmp_path, access(**PEOPLE)).visitor()
+    later.cookies = copied
+    assert later.visit("/").status == 303
 
 
 def test_wrong_token(office: ConsoleOffice) -> None:
@@ -169,6 +172,18 @@ def test_attempts_by_address(office: ConsoleOffice) -> None:
         attempts.failed("::ffff:192.0.2.1")
     assert attempts.seconds_to_wait("192.0.2.1") > 0
     assert attempts.seconds_to_wait("::ffff:192.0.2.2") == 0
+
+
+def test_attempts_of_very_many(office: ConsoleOffice) -> None:
+    """However many addresses fail, those of a bounded number are known: the ones that failed last."""
+    attempts = Attempts(office.clock)
+    for _ in range(MOST_FAILURES):
+        attempts.failed("192.0.2.1")
+    for number in range(MOST_ADDRESSES - 1):
+        attempts.failed(f"10.0.{number // 256}.{number % 256}")
+    assert attempts.seconds_to_wait("192.0.2.1") > 0
+    attempts.failed("192.0.2.2")
+    assert attempts.seconds_to_wait("192.0.2.1") == 0
 
 
 @pytest.mark.parametrize(
