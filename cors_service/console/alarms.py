@@ -46,6 +46,7 @@ def alarms(desk: Desk, replicas: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]
         yield Alarm("bad", f"{_listed(silent)}: no report for 30 seconds.")
     if behind:
         yield Alarm("warn", f"{_listed(behind)}: not at the newest change.")
+    yield from _reported(replicas)
     if not replicas:
         yield Alarm("warn", "No replica reports to this process: start the services with --report-to.")
     waiting = len(desk.proposals)
@@ -55,6 +56,17 @@ def alarms(desk: Desk, replicas: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]
     access = desk.access
     if access is not None and access.as_dict().get("stale"):
         yield Alarm("bad", "The file of --auth has mistakes: whoever was let in before still is, and nobody else.")
+
+
+def _reported(replicas: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]:
+    """What replicas say is wrong: one alarm for each kind, with what the first of them says."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for one in replicas:
+        if one["alive"] and one["problem"] is not None:
+            kinds.setdefault(one["problem"]["code"], []).append(one)
+    for code, having in sorted(kinds.items()):
+        message = having[0]["problem"]["message"]
+        yield Alarm("bad", f"{_listed([one['instance'] for one in having])}: {message} [{code}]")
 
 
 def _listed(names: Sequence[str]) -> str:

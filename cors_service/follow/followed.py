@@ -208,7 +208,9 @@ class Followed(Policies):
             self._head = None
             self._retry_at = self._clock() + RETRY_SECONDS
             self._refuse(
-                REVISION_DIFFERS, f"What the store holds does not have the revision that change {head.seq} names."
+                REVISION_DIFFERS,
+                f"What the store holds does not have the revision that change {head.seq} names: somebody has edited it "
+                "by hand. `cors-service store init URL` restores what the ledger has.",
             )
         elif self._problem is None:
             self._confirm([head])

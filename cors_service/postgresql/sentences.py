@@ -61,7 +61,7 @@ _LATER: Final[tuple[tuple[type[psycopg.Error], str], ...]] = (
     (errors.UndefinedColumn, f"has another schema than cors-service has: run {INIT}."),
     (
         errors.InsufficientPrivilege,
-        "does not let {user} do that: GRANT cors_reader TO it, or cors_writer to who writes.",
+        "does not let {user} do that: grant it cors_reader to read, or cors_writer to write.",
     ),
     (errors.LockNotAvailable, "is being written by somebody else who does not finish: try again in two seconds."),
     (errors.DiskFull, "has no room on its disk: make some. Until then, nothing is written."),
@@ -85,7 +85,7 @@ def not_connected(address: Address, options: Mapping[str, Any], error: psycopg.E
     text = str(error)
     found = (sentence for pattern, sentence in _CONNECTING if re.search(pattern, text, re.IGNORECASE))
     sentence = next(found, f"can't be reached: {_said(text, options)}.")
-    words = {"user": f"user {options.get('user') or '(none)'}", "database": str(options.get("dbname"))}
+    words = {"user": _user(options), "database": str(options.get("dbname"))}
     return f"{address.name} {_filled(sentence, words)}"
 
 
@@ -99,8 +99,7 @@ def failed(address: Address, options: Mapping[str, Any], error: psycopg.Error) -
     """
     for kind, sentence in _LATER:
         if isinstance(error, kind):
-            words = {"user": f"user {options.get('user') or '(none)'}"}
-            return f"{address.name} {_filled(sentence, words)}"
+            return f"{address.name} {_filled(sentence, {'user': _user(options)})}"
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return f"{address.name} has closed the connection. It is asked again."
     return f"{address.name} can't be used: {_said(str(error), options)}."
@@ -109,6 +108,11 @@ def failed(address: Address, options: Mapping[str, Any], error: psycopg.Error) -
 def standby(address: Address) -> str:
     """Say that nobody knows what is newest."""
     return f"{address.name} is a standby, so it may lack the newest change: name the primary in the URL, too."
+
+
+def _user(options: Mapping[str, Any]) -> str:
+    # Without one, libpq takes it from PGUSER, a service file or the account of the process.
+    return f"user {options['user']}" if options.get("user") else "the default user"
 
 
 def _filled(sentence: str, words: Mapping[str, str]) -> str:

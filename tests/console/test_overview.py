@@ -42,6 +42,20 @@ def test_replicas(office: ConsoleOffice) -> None:
     assert "eu-1, eu-2: no report for 30 seconds." in Read(office.visitor().visit("/")).text
 
 
+def test_problems_of_replicas(office: ConsoleOffice) -> None:
+    """What replicas say is wrong with their store is an alarm, once for each kind, although they are current."""
+    broken = {"code": "store-ledger-broken", "message": "Entry 2 was changed."}
+    report(office, "eu-1", problem=broken)
+    report(office, "eu-2", problem=broken)
+    report(office, "eu-3")
+    text = Read(office.visitor().visit("/")).text
+    assert text.count("eu-1, eu-2: Entry 2 was changed. [store-ledger-broken]") == 1
+    assert "Nothing is wrong." not in text
+    report(office, "eu-1")
+    report(office, "eu-2")
+    assert "Nothing is wrong." in Read(office.visitor().visit("/")).text
+
+
 def test_traffic(office: ConsoleOffice) -> None:
     """Decisions of the last hours are there by the second, and so is who was refused most."""
     refused = {**REFUSED, "origin": "https://evil.example", "count": 120}

@@ -102,5 +102,6 @@ def test_another_revision(changes: History, snapshot: Snapshot) -> None:
     with pytest.raises(InvalidPolicies) as caught:
         read_at_start(store, None)
     assert "does not have the revision that change 4 names" in caught.value.report()
+    assert "`cors-service store init URL` restores" in caught.value.report()
     followed = read_at_start(store, snapshot)
     assert (followed.told.seq, followed.told.problem) == (2, "store-revision-differs")

@@ -46,6 +46,12 @@ def test_not_connected(text: str, sentence: str) -> None:
     assert "h1dden" not in said
 
 
+def test_default_user() -> None:
+    """Where the URL names no user, the sentence says that it is about the default one."""
+    error = psycopg.OperationalError(f"{REFUSED}fe_sendauth: no password supplied")
+    assert "asks the default user for a password: put it" in not_connected(ADDRESS, {"dbname": "cors"}, error)
+
+
 FAILED = {
     errors.UndefinedTable: "has no schema of cors-service",
     errors.InsufficientPrivilege: "does not let user me do that",
