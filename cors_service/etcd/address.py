@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct
 
+from cors_service.etcd.keys import owner
 from cors_service.grammar.mistakes import shown
 from cors_service.ledger.credentials import OPTION, read_credentials
 from cors_service.ledger.kept import StoreUnavailable
@@ -123,6 +124,9 @@ def read_address(url: str) -> Address:
         raise _wrong(url, "It needs a prefix for the keys, such as /cors")
     if parts.fragment:
         raise _wrong(url, "It has a #")
+    outer = owner(prefix)
+    if outer is not None:
+        raise _wrong(url, f"A store at {outer} has keys of its own there: choose another prefix", example=False)
     return Address(
         name=store_name(url),
         endpoints=_endpoints(url, parts.netloc),

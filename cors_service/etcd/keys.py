@@ -13,6 +13,7 @@ writers that are at it, each has its own.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -32,6 +33,8 @@ FIRST: Final = "0"
 
 _DIGITS: Final = 16
 _PIECE_DIGITS: Final = 8
+# What is below these keys and sorts before letters is read, and removed, as generations and changes.
+_OWN: Final = re.compile(r"(.+?)/(?:d|ledger|pieces)/[ -9]")
 
 _T = TypeVar("_T")
 
@@ -159,6 +162,12 @@ class Keys:
             (self.pieces(old)[1], pieces),
             (end_of_pieces, end.format("pieces").encode()),
         ]
+
+
+def owner(prefix: str) -> str | None:
+    """Give the prefix of the store that would take keys with another prefix for its own; None if none would."""
+    found = _OWN.match(prefix)
+    return None if found is None else found[1]
 
 
 def new_generation(seq: int) -> str:

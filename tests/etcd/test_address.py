@@ -44,6 +44,14 @@ HOW = ". Write it as etcd://HOST:2379,HOST:2379/PREFIX."
             "etcd://cors:secret@a/cors",
             "in a URL, where the list of processes shows them: name a file with them by ?credentials=FILE.",
         ),
+        (
+            "etcd://a/c/d/0",
+            "etcd://a/c/d/0 can't be used. A store at /c has keys of its own there: choose another prefix.",
+        ),
+        ("etcd://a/c/d/0/policy/x", "A store at /c has keys of its own there: choose another prefix."),
+        ("etcd://a/c/d/d/-x", "A store at /c/d has keys of its own there: choose another prefix."),
+        ("etcd://a/c/pieces//x", "A store at /c has keys of its own there: choose another prefix."),
+        ("etcd://a/c/x/ledger/9", "A store at /c/x has keys of its own there: choose another prefix."),
         (f"etcd://{','.join(f'h{i}' for i in range(21))}/c", "has more than 20 endpoints."),
     ],
 )
@@ -53,3 +61,9 @@ def test_wrong_urls(url: str, said: str) -> None:
         read_address(url)
     assert str(caught.value).endswith(said)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["/c/d", "/c/d/x", "/c/ledger/cors", "/c/pieces/~", "/c/e/0", "/d/0", "/c/head/0"])
+def test_stores_below_others(prefix: str) -> None:
+    """A store may lie below another one where that has nothing of its own."""
+    assert read_address(f"etcd://a.example{prefix}").prefix == prefix
