@@ -51,6 +51,17 @@ class Site:
             self.files |= files
             self.changed.notify_all()
 
+    def note(self, path: str, headers: dict[str, str]) -> None:
+        """Take note that somebody asks."""
+        with self.changed:
+            self.asked.append((path, headers))
+            self.changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds of what was asked for."""
+        with self.changed:
+            assert self.changed.wait_for(condition, 30)
+
     def etag(self, path: str) -> str | None:
         """Name the state of a file."""
         content = self.files.get(path)
@@ -83,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Give out a file."""
         site, path = self.site, self.path.partition("?")[0]
-        site.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        site.note(self.path, {name.lower(): value for name, value in self.headers.items()})
         if path in site.does:
             site.does[path](self)
             return

@@ -192,14 +192,6 @@ def begun(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
     return thread, results
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("is_signed", [True, False])
 def test_the_server_waits(site: Site, url: str, key: KeyPair, *, is_signed: bool) -> None:
     """A server that can wait answers when there is something newer."""
@@ -209,7 +201,7 @@ def test_the_server_waits(site: Site, url: str, key: KeyPair, *, is_signed: bool
     with source_of(url, key if is_signed else None) as source:
         source.everything()
         thread, results = begun(lambda: source.wait(LONG))
-        wait_until(lambda: "prefer" in site.asked[-1][1])
+        site.wait_for(lambda: "prefer" in site.asked[-1][1])
         assert site.asked[-1][1]["prefer"] == "wait=60"
         site.put(files(shop(8), signers))
         thread.join(30)
@@ -235,7 +227,7 @@ def test_woken(site: Site, url: str, key: KeyPair, *, can_wait: bool) -> None:
     with source_of(url, key) as source:
         source.everything()
         thread, results = begun(lambda: source.wait(LONG))
-        wait_until(lambda: "prefer" in site.asked[-1][1])
+        site.wait_for(lambda: "prefer" in site.asked[-1][1])
         source.wake()
         thread.join(30)
         assert results == [False]
@@ -267,7 +259,7 @@ def test_closed_while_it_reads(site: Site, url: str, key: KeyPair) -> None:
     site.does[FILE] = stall
     source = BundleSource(url + FILE, keys=[key.public])
     thread, results = begun(lambda: refused(source.everything))
-    wait_until(lambda: FILE in site.paths())
+    site.wait_for(lambda: FILE in site.paths())
     source.close()
     thread.join(30)
     assert len(results) == 1
