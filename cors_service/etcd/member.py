@@ -5,10 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
+from threading import Event, Timer
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -109,9 +109,11 @@ class Member:
         try:
             connection = self._connected()
             # On a member that is cut off from the others, a watch would stay open and silent without this.
-            response = _send(connection, "watch", body, token, {"Grpc-Metadata-hasleader": "true"})
+            with _ending(connection, SECONDS):
+                response = _send(connection, "watch", body, token, {"Grpc-Metadata-hasleader": "true"})
+                data = b"" if response.status == http.client.OK else _read(response)
             if response.status != http.client.OK:
-                self._refuse(response.status, _read(response, time.monotonic() + SECONDS))
+                self._refuse(response.status, data)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -160,9 +162,10 @@ class Member:
     def _exchange(self, connection: HTTPConnection, question: Question[_T], token: str) -> _T:
         assert connection.sock is not None
         connection.sock.settimeout(question.seconds)
-        response = _send(connection, question.path, question.body, token)
         # Each part of the answer has its time; all of it does not have that of all parts.
-        data = _read(response, time.monotonic() + 3 * question.seconds)
+        with _ending(connection, 3 * question.seconds):
+            response = _send(connection, question.path, question.body, token)
+            data = _read(response)
         if response.status != http.client.OK:
             self._refuse(response.status, data)
         try:
@@ -223,15 +226,48 @@ def _send(
     return connection.getresponse()
 
 
-def _read(response: HTTPResponse, end: float) -> bytes:
-    """Read an answer, but not for ever, and not without an end."""
+@contextmanager
+def _ending(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """End what is done with a connection in time, also where a byte comes now and then.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    sock, is_late = connection.sock, Event()
+
+    def end() -> None:
+        is_late.set()
+        shut(sock)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not is_late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    # What was shut down may look as if it had come to its end.
+    if is_late.is_set():
+        raise TimeoutError
+
+
+def shut(sock: socket.socket) -> None:
+    """End what another thread does with a socket."""
+    with suppress(OSError):
+        # Not that of TLS, which would take away what the other thread reads with.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _read(response: HTTPResponse) -> bytes:
+    """Read an answer, but not without an end."""
     parts: list[bytes] = []
     size = 0
     while part := response.read1(1 << 20):
         parts.append(part)
         size += len(part)
-        if time.monotonic() > end:
-            raise TimeoutError
         if size > _MOST_BYTES:
             raise http.client.HTTPException
     # The connection can be used again only when the answer has been read to its end.

@@ -17,7 +17,7 @@ import msgspec
 
 from cors_service.etcd.answers import Line, Watched
 from cors_service.etcd.gateway import Gateway
-from cors_service.etcd.member import Member, Unanswered
+from cors_service.etcd.member import Member, Unanswered, shut
 from cors_service.etcd.reading import At
 from cors_service.etcd.refusals import is_denied
 from cors_service.ledger.kept import StoreUnavailable
@@ -129,8 +129,5 @@ def _keep_alive(connection: HTTPConnection) -> None:
 
 def _cut(connection: HTTPConnection) -> None:
     """End what another thread reads."""
-    sock = connection.sock
-    if sock is not None:
-        with suppress(OSError):
-            # Not that of TLS, which would take away what the other thread reads with.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    if connection.sock is not None:
+        shut(connection.sock)

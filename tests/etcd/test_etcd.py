@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from cors_service.etcd import EtcdSource, EtcdStore, prepare_store
+from cors_service.etcd.address import read_address
+from cors_service.etcd.answers import Range
+from cors_service.etcd.member import Member, Question, Unanswered
 from cors_service.ledger.chain import verify
 from cors_service.ledger.entry import Key, Kind, Signed
 from cors_service.ledger.kept import Outdated, StoreUnavailable
@@ -119,7 +125,8 @@ def test_compacted(etcd: Gateway, source: EtcdSource) -> None:
     change(etcd.url, WIDER)
     etcd.compacted = etcd.revision
     other = EtcdSource(etcd.url)
-    other._watch.follow(source._read)  # type: ignore[arg-type]  # it was read above
+    assert source._read is not None
+    other._watch.follow(source._read)
     assert other.wait(WAIT)
     assert len(source.since(head) or ()) == 1
     other.close()
@@ -208,7 +215,7 @@ def test_refusals(etcd: Gateway, source: EtcdSource, message: str, said: str) ->
     assert said in str(caught.value)
 
 
-def test_no_space(etcd: Gateway, source: EtcdSource) -> None:
+def test_no_space(etcd: Gateway, source: EtcdSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change that is refused is not made; one that etcd made nevertheless counts."""
     store = EtcdStore(etcd.url)
     plan = store.plan(store.read(), edits(WIDER))
@@ -222,7 +229,8 @@ def test_no_space(etcd: Gateway, source: EtcdSource) -> None:
         return done(request)
 
     made = False
-    etcd._transaction = refused  # type: ignore[method-assign]  # etcd does both
+    # Etcd does both.
+    monkeypatch.setattr(etcd, "_transaction", refused)
     with pytest.raises(StoreUnavailable, match="has no space left"):
         store.commit(plan, about())
     made = True
@@ -230,7 +238,9 @@ def test_no_space(etcd: Gateway, source: EtcdSource) -> None:
 
 
 @pytest.mark.parametrize("some", [[WIDER], many(300)], ids=["small", "large"])
-def test_late_requests(etcd: Gateway, source: EtcdSource, some: list[tuple[Kind, str, Any]]) -> None:
+def test_late_requests(
+    etcd: Gateway, source: EtcdSource, some: list[tuple[Kind, str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a member does a second time, long after a change was made by another one, changes nothing."""
     done, asked = etcd._transaction, list[dict[str, Any]]()
 
@@ -238,7 +248,7 @@ def test_late_requests(etcd: Gateway, source: EtcdSource, some: list[tuple[Kind,
         asked.append(request)
         return done(request)
 
-    etcd._transaction = recorded  # type: ignore[method-assign]  # it does the same
+    monkeypatch.setattr(etcd, "_transaction", recorded)
     change(etcd.url, *some)
     change(etcd.url, (*some[0][:2], {"origins": ["https://newest.example.com"]}))
     before, keys = source.everything(), etcd.places
@@ -287,3 +297,25 @@ def test_strange_heads(etcd: Gateway, source: EtcdSource, head: str, said: str) 
         source.everything()
     assert said in str(caught.value)
     assert caught.value.code == "store-does-not-load"
+
+
+@pytest.mark.parametrize("filler", [b"X-Filler: 1\r\n", b"x"], ids=["lines", "bytes"])
+def test_slow_answers(filler: bytes) -> None:
+    """A member that begins to answer, and never comes to an end, is given up in time."""
+    is_over = Event()
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not is_over.wait(0.02):
+                connection.sendall(filler)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = read_address(f"etcd://127.0.0.1:{listening.getsockname()[1]}/cors")
+        thread = Thread(target=drip, daemon=True)
+        thread.start()
+        with pytest.raises(Unanswered, match="no answer in time"):
+            Member(address, address.endpoints[0]).ask(Question("kv/range", {}, Range, 0.1), "")
+        is_over.set()
+        thread.join()
