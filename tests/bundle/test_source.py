@@ -27,10 +27,10 @@ LONG = 60.0
 
 
 @contextmanager
-def source_of(url: str, key: KeyPair | None = None, **options: object) -> Iterator[BundleSource]:
+def source_of(url: str, key: KeyPair | None = None, now: Callable[[], float] = time.time) -> Iterator[BundleSource]:
     """Open a source, and close it."""
     keys = [] if key is None else [key.public]
-    source = BundleSource(url + FILE, keys=keys, is_unsigned=key is None, **options)  # type: ignore[arg-type]
+    source = BundleSource(url + FILE, keys=keys, is_unsigned=key is None, now=now)
     try:
         yield source
     finally:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,3 +106,38 @@ def test_replaced_by_another_process(tmp_path: Path) -> None:
     one.rounds()
     snapshot.save(one.followed.good)
     assert loaded(path) == (set_of(policies(a="https://y.example")), 2)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size: what is written there is cut off, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("is_added", [True, False])
+def test_full_disk(tmp_path: Path, *, is_added: bool) -> None:
+    """Where a change can't be written to its end, nothing older stays; with room, the newest is there again."""
+    path = tmp_path / "snapshot"
+    store = Store(history(policies(a="https://x.example")))
+    one = Replica(store).rounds()
+    assert one.followed.good is not None
+    snapshot = Snapshot(path)
+    assert snapshot.keep(one.followed.good) is None
+    size = path.stat().st_size
+    store.history.change(policies(a="https://y.example"))
+    one.rounds()
+    if not is_added:
+        snapshot = Snapshot(path)
+    with room_for(size + 10 if is_added else size - 10):
+        told = snapshot.keep(one.followed.good)
+    assert told is not None
+    assert "There is none now" in told
+    assert list(tmp_path.iterdir()) == []
+    assert snapshot.keep(one.followed.good) is None
+    assert loaded(path) == (set_of(policies(a="https://y.example")), 2)
+    assert path.read_bytes().count(b"\n") == 1

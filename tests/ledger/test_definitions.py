@@ -12,7 +12,7 @@ from cors_service.ledger.edits import as_document, digests_of
 from cors_service.ledger.entry import Key
 from cors_service.policy import InvalidPolicies, read_document, revision
 from cors_service.policy import merge as _merge
-from tests.ledger.test_model import edits_for
+from tests.ledger.model import edited, edits_for
 
 CHANGES = 60
 
@@ -25,9 +25,7 @@ def test_model(seed: int) -> None:
     good = 0
     for _ in range(CHANGES):
         wanted = edits_for(chance)
-        after = {
-            key: one for key, one in {**bodies, **{edit.key: edit.body for edit in wanted}}.items() if one is not None
-        }
+        after = edited(bodies, wanted)
         before = definitions.policy_set, dict(definitions.digests)
         try:
             expected = read_document(as_document(after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
@@ -21,8 +22,8 @@ ONE = {"version": 1, "policies": {"one": {"origins": ["*"]}}}
 
 def told(revision: str, seq: int, at: float | None = None, **others: object) -> Following:
     """What a reader says that has the newest change."""
-    fields = {"head_seq": seq, "confirmed": None if at is None else seq, "confirmed_at": at, **others}
-    return Following(revision=revision, seq=seq, **fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"head_seq": seq, "confirmed": None if at is None else seq, "confirmed_at": at, **others}
+    return Following(revision=revision, seq=seq, **fields)
 
 
 def test_confirmed_for_what_decides() -> None:

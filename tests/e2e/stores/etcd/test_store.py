@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import random
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -13,14 +12,13 @@ import pytest
 
 from cors_service.etcd import EtcdSource, EtcdStore, prepare_store
 from cors_service.ledger.chain import verify
-from cors_service.ledger.definitions import Definitions
 from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Outdated, StoreUnavailable
-from cors_service.policy import InvalidPolicies
+from cors_service.policy import revision
 from tests.e2e.stores.etcd.changes import FIRST, SHOP, WIDER, Replica, attempted, changed, numbered
 from tests.e2e.stores.etcd.members import Cluster, Member
+from tests.ledger.model import CHANGES, Model
 from tests.ledger.stores import about, edits
-from tests.ledger.test_model import edits_for
 
 LARGE = 300
 """Definitions that don't fit into one transaction."""
@@ -43,36 +41,16 @@ def test_first_change(cluster: Cluster, prefix: str) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_model(cluster: Cluster, prefix: str, seed: int) -> None:
     """Behind each change, the store, and a replica that follows it, have what the model has; so has the ledger."""
-    chance = random.Random(seed)
     url = cluster.url(prefix)
     changed(url, *FIRST)
     store, replica = EtcdStore(url), Replica(url)
-    model = dict(replica.bodies)
-    models = [model]
-    for _ in range(40):
-        wanted = edits_for(chance)
-        after = {
-            key: one for key, one in {**model, **{edit.key: edit.body for edit in wanted}}.items() if one is not None
-        }
-        try:
-            expected = Definitions.of(after)
-        except InvalidPolicies:
-            with pytest.raises(InvalidPolicies):
-                store.plan(store.read(), wanted)
-            continue
-        plan = store.plan(store.read(), wanted)
-        assert plan.revision == expected.revision
-        if plan.changes:
-            signed = store.commit(plan, about())
-            model = after
-            models.append(model)
-            assert replica.follow() is not None
-            assert replica.head == signed.head
-        assert replica.revision == expected.revision == EtcdStore(url).read().head.revision
-    assert len(models) > 10
-    assert list(verify(store.entries(0, 1000), store.read().head)) == []
-    for seq in chance.sample(range(1, len(models) + 1), 5):
-        assert Definitions.of(store.bodies_at(seq)).revision == Definitions.of(models[seq - 1]).revision
+    model = Model(seed, store)
+    for _ in range(CHANGES):
+        model.change()
+        assert replica.follow() is not None
+        assert replica.head == EtcdStore(url).read().head
+        assert replica.revision == revision(model.policy_set)
+    model.check_ledger()
     replica.source.close()
 
 
@@ -122,14 +100,17 @@ def test_two_writers(url: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, LARGE])
-def test_the_head_is_compared(url: str, count: int, cluster: Cluster, prefix: str) -> None:
+def test_the_head_is_compared(
+    url: str, count: int, cluster: Cluster, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A change that another one overtakes while it is written is not made, and leaves nothing behind."""
     slow, fast = EtcdStore(url), EtcdStore(url)
     plan = slow.plan(slow.read(), edits(*numbered(count)))
     at = slow._reading.at()
     signed = fast.commit(fast.plan(fast.read(), edits(("policy", "shop", WIDER))), about())
     before = cluster.keys(prefix)
-    slow._reading.at = lambda: at  # type: ignore[method-assign]  # what it read just before
+    # What it read just before.
+    monkeypatch.setattr(slow._reading, "at", lambda: at)
     with pytest.raises(Outdated) as caught:
         slow.commit(plan, about())
     assert caught.value.head == signed.head

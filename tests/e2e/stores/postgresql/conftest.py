@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from cors_service.postgresql import prepare_store
-from tests.e2e.stores.postgresql.servers import OWNER, PASSWORD, Server, server
+from tests.e2e.stores.postgresql.servers import OWNER, PASSWORD, Server, place, server
 
 
 class Database(NamedTuple):
@@ -67,3 +69,40 @@ def new_database(one: Server) -> Database:
     """Make a database without anything in it."""
     one.sql("postgres", "CREATE DATABASE cors")
     return Database(one, "cors")
+
+
+class Pair(NamedTuple):
+    """Two servers of the same database.
+
+    Attributes:
+        primary: The one that is written.
+        standby: The one that follows it.
+        database: The database at the primary.
+    """
+
+    primary: Server
+    standby: Server
+    database: Database
+
+    def both(self, url: str) -> str:
+        """Name the standby, too, in a URL that names the primary."""
+        port = self.primary.port
+        return url.replace(f":{port}/", f":{port},127.0.0.1:{self.standby.port}/")
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    """Run a primary with a database that is ready for policies, and its standby; a test may stop both."""
+    with place() as directory:
+        primary, standby = Server(directory / "primary"), Server(directory / "standby")
+        try:
+            primary.make()
+            primary.start()
+            database = new_database(primary)
+            prepare_store(database.url())
+            standby.copy_of(primary)
+            standby.start()
+            yield Pair(primary, standby, database)
+        finally:
+            standby.stop(signal.SIGQUIT)
+            primary.stop(signal.SIGQUIT)

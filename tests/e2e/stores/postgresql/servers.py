@@ -129,8 +129,11 @@ class Server:
         """Whether it takes connections."""
         assert self._popen is not None
         assert self._popen.poll() is None, (self.directory / "log").read_text(encoding="utf-8")
-        with self.connect("postgres", or_none=True) as connection:
-            return connection is not None
+        try:
+            with self.connect("postgres"):
+                return True
+        except psycopg.OperationalError:
+            return False
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it, and wait for its end; SIGQUIT is a crash."""
@@ -159,15 +162,9 @@ class Server:
         return f"postgresql://{who}@127.0.0.1:{self.port}/{database}{f'?{query}' if query else ''}"
 
     @contextmanager
-    def connect(self, database: str, *, or_none: bool = False) -> Iterator[psycopg.Connection[Any]]:
+    def connect(self, database: str) -> Iterator[psycopg.Connection[Any]]:
         """Connect as who may do everything."""
-        try:
-            connection = psycopg.connect(self.url(database), autocommit=True, connect_timeout=10)
-        except psycopg.OperationalError:
-            if not or_none:
-                raise
-            yield None  # type: ignore[misc]
-            return
+        connection = psycopg.connect(self.url(database), autocommit=True, connect_timeout=10)
         try:
             yield connection
         finally:

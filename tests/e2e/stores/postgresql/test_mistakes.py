@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_wrong_ways_in(database: Database, tmp_path: Path) -> None:
         ): "can't be verified: name the file of its authority",
     }
     for url, sentence in sentences.items():
-        assert sentence in problem_of(lambda url=url: read_from(url))  # type: ignore[misc]
+        assert sentence in problem_of(partial(read_from, url))
 
 
 def test_schemas(empty_database: Database) -> None:

@@ -8,16 +8,17 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cors_service.ledger.entry import Signed
-from cors_service.postgresql import PostgreSQLStore, prepare_store
+from cors_service.postgresql import PostgreSQLStore
 from tests.e2e.daemons import ANY_PORT, TWIST, Service, allows, ask, wait_for
-from tests.e2e.stores.postgresql.conftest import Database, new_database
-from tests.e2e.stores.postgresql.servers import PASSWORD, Server, place
+from tests.e2e.stores.postgresql.conftest import Database, pair
+from tests.e2e.stores.postgresql.servers import PASSWORD, Server
 from tests.e2e.stores.postgresql.test_store import write_by_hand
 from tests.ledger.stores import change
 
@@ -104,7 +105,7 @@ def test_followed(database: Database, store: PostgreSQLStore, tmp_path: Path) ->
             if number % 2:
                 database.server.kill_backends()
             has_confirmed(service, publish(store, number))
-            wait_for(lambda number=number: serves(service, number), "the new policies")  # type: ignore[misc]
+            wait_for(partial(serves, service, number), "the new policies")
         store.close()
         count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cors-service'"
         wait_for(lambda: database.sql(count) == [1], "one connection")
@@ -170,29 +171,17 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(300)
 def test_failures_of_servers(tmp_path: Path) -> None:
     """A server that stands still, stops, or loses commits in a failover never makes a replica forget or widen."""
-    with place() as directory:
-        primary, standby = Server(directory / "primary"), Server(directory / "standby")
-        try:
-            primary.make()
-            primary.start()
-            database = new_database(primary)
-            prepare_store(database.url())
-            standby.copy_of(primary)
-            standby.start()
-            url = database.secret_url(tmp_path).replace(
-                f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/"
-            )
-            credentials = str(tmp_path / "credentials.toml")
-            with closing(PostgreSQLStore(database.url())) as store:
-                publish(store, 0)
-                check_standby(standby.url(database.name, password=None, credentials=credentials), store, tmp_path)
-                with served(url, tmp_path, "--snapshot", "snapshot") as service:
-                    check_standing_still(primary, store, service)
-                    check_failover(primary, standby, database, service, store)
-                check_restart(standby, url, tmp_path)
-        finally:
-            standby.stop(signal.SIGQUIT)
-            primary.stop(signal.SIGQUIT)
+    with pair() as two:
+        primary, standby, database = two
+        url = two.both(database.secret_url(tmp_path))
+        credentials = str(tmp_path / "credentials.toml")
+        with closing(PostgreSQLStore(database.url())) as store:
+            publish(store, 0)
+            check_standby(standby.url(database.name, password=None, credentials=credentials), store, tmp_path)
+            with served(url, tmp_path, "--snapshot", "snapshot") as service:
+                check_standing_still(primary, store, service)
+                check_failover(primary, standby, database, service, store)
+            check_restart(standby, url, tmp_path)
 
 
 def check_standby(url: str, store: PostgreSQLStore, directory: Path) -> None:

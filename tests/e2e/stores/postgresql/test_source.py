@@ -16,8 +16,8 @@ from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Everything, IStoreSource
 from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store, reading
 from tests.e2e.daemons import wait_for
-from tests.e2e.stores.postgresql.conftest import Database, new_database
-from tests.e2e.stores.postgresql.servers import Server, place, pool, server
+from tests.e2e.stores.postgresql.conftest import Database, new_database, pair
+from tests.e2e.stores.postgresql.servers import Server, pool, server
 from tests.ledger.stores import change
 
 LONG = 60.0
@@ -212,27 +212,17 @@ def test_frozen() -> None:
 
 def test_standby_and_failover() -> None:
     """A standby is followed, without the barrier; behind a failover that lost commits, they are seen to be gone."""
-    with place() as directory:
-        primary, standby = Server(directory / "primary"), Server(directory / "standby")
-        try:
-            primary.make()
-            primary.start()
-            database = new_database(primary)
-            prepare_store(database.url())
-            standby.copy_of(primary)
-            standby.start()
-            both = f"{database.url()}".replace(f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/")
-            with (
-                closing(PostgreSQLStore(both)) as store,
-                closing(PostgreSQLSource(both)) as follower,
-                closing(PostgreSQLSource(standby.url(database.name))) as reader,
-            ):
-                check_standby(store, reader)
-                check_preferring(standby, store, f"{both}?target_session_attrs=prefer-standby&application_name=other")
-                check_failover(primary, standby, store, follower, reader)
-        finally:
-            standby.stop(signal.SIGQUIT)
-            primary.stop(signal.SIGQUIT)
+    with pair() as two:
+        primary, standby, database = two
+        both = two.both(database.url())
+        with (
+            closing(PostgreSQLStore(both)) as store,
+            closing(PostgreSQLSource(both)) as follower,
+            closing(PostgreSQLSource(standby.url(database.name))) as reader,
+        ):
+            check_standby(store, reader)
+            check_preferring(standby, store, f"{both}?target_session_attrs=prefer-standby&application_name=other")
+            check_failover(primary, standby, store, follower, reader)
 
 
 def check_standby(store: PostgreSQLStore, reader: PostgreSQLSource) -> None:
