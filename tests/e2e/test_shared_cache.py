@@ -16,8 +16,9 @@ import pytest
 
 from tests.e2e.browser.cases import LOGGED_IN, Table
 from tests.e2e.browser.prediction import Service
-from tests.e2e.browser.processes import running, wait_for
+from tests.e2e.browser.processes import running
 from tests.e2e.browser.setting import Application, running_application
+from tests.e2e.daemons import wait_for
 from tests.e2e.requirements import need
 
 # It tells answers apart by their URL alone, and by what their Vary names.

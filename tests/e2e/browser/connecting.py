@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
-from .processes import DEADLINE, running
+from tests.e2e.daemons import DEADLINE
+
+from .processes import running
 
 _PREFERENCES: Final = {
     # What is said to be loopback may be called by any name.

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cors_service.browser import Behaviour
+from tests.e2e.daemons import DEADLINE
 
 from .answering import AnsweringSite
-from .processes import DEADLINE, running
+from .processes import running
 from .webkit import running_screen, small_browser
 
 _PLACE: Final = re.compile(r"\A(?:\S+:\d+:\d+: )?CONSOLE (?:[A-Z]+ )?(?:LOG|INFO|WARN|ERROR|DEBUG) ")

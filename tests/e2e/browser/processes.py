@@ -8,17 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
-DEADLINE = 30.0
-"""Seconds for anything to happen that a test waits for."""
-
-_Found = TypeVar("_Found")
-_POLL_SECONDS = 0.02
+from tests.e2e.daemons import wait_for
 
 
 class Process:
@@ -112,23 +106,6 @@ def running_service(policies: Path, directory: Path) -> Iterator[int]:
     arguments = [sys.executable, "-m", "twisted", "cors", "--policies", str(policies), "--listen", listen]
     with running(arguments, directory / "service.log") as service:
         yield int(service.said(r"DecisionSite starting on (\d+)")[1])
-
-
-def wait_for(condition: Callable[[], _Found | None], what: str) -> _Found:
-    """Wait until a condition holds.
-
-    Args:
-        condition: Gives something true once it holds.
-        what: What is waited for, for the message if it never comes.
-
-    Returns:
-        What the condition gave.
-    """
-    deadline = time.monotonic() + DEADLINE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(_POLL_SECONDS)
-    return found
 
 
 def _session(leader: int) -> list[int]:

@@ -15,7 +15,8 @@ from http.server import ThreadingHTTPServer
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from .processes import wait_for
+from tests.e2e.daemons import wait_for
+
 from .serving import Answering, served
 
 _PAGE: Final = b'<!doctype html><link rel="icon" href="data:,"><title>A page</title><body></body>'

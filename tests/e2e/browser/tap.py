@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .processes import wait_for
+from tests.e2e.daemons import wait_for
 
 
 class Tap(socketserver.ThreadingTCPServer):

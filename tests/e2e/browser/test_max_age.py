@@ -15,11 +15,11 @@ from cors_service.browser.browsers import ENGINES
 from cors_service.browser.headers import HeaderLines
 from cors_service.browser.preflights import sent_preflights
 from cors_service.browser.request import actual_headers
+from tests.e2e.daemons import wait_for
 
 from .cases import Case, Table
 from .engines import Browser, running_engine
 from .prediction import Service, answer_lines, request_of
-from .processes import wait_for
 from .setting import Application, attempt, attempt_in
 from .webdriver import Chromium
 

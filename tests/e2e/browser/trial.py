@@ -8,11 +8,11 @@ from urllib.parse import urlencode, urljoin
 
 from cors_service.browser import Behaviour, Failure, Request, Step, console_lines, fetch_verdict
 from cors_service.browser.headers import values_of
+from tests.e2e.daemons import wait_for
 
 from .answering import Answer, AnsweringSite
 from .engines import Browser
 from .failing_cases import ALLOWED, GRANTED, NO_ANSWER, ORIGIN, XHR, Case, cases_of
-from .processes import wait_for
 
 SAYS_NOTHING: Final = (
     "Failed to load resource: net::ERR_FAILED",

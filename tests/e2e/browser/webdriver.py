@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cors_service.browser import Behaviour
+from tests.e2e.daemons import DEADLINE
 
-from .processes import DEADLINE, running
+from .processes import running
 
 _SWITCHES = [
     "--headless",

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from cors_service.browser import Behaviour
+from tests.e2e.daemons import DEADLINE, wait_for
 from tests.e2e.gateways.gateway import accepts, free_port
 
-from .processes import DEADLINE, running, wait_for
+from .processes import running
 from .webdriver import Browser, command
 
 _BROWSERS: Final = "webkit2gtk-4.*/MiniBrowser"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from tests.e2e.browser.firefox import Firefox
 from tests.e2e.browser.webdriver import Chromium
-
-DEADLINE: Final = 30.0
-_POLL_SECONDS: Final = 0.05
-_Found = TypeVar("_Found")
+from tests.e2e.daemons import wait_for
 
 # The visible element of a kind that has a text or an accessible name.
 _FIND: Final = """
@@ -197,12 +193,3 @@ def findings(person: Person, axe: str) -> list[str]:
         person.browser.run(f"{axe}; arguments[0]()")
     found = person.browser.run("const done = arguments[0]; axe.run().then((found) => done(found.violations))")
     return [f"{one['id']}: {json.dumps([node['html'] for node in one['nodes']])[:500]}" for one in found]
-
-
-def wait_for(condition: Callable[[], _Found | None], what: str) -> _Found:
-    """Wait until a condition holds, and give what it gave."""
-    deadline = time.monotonic() + DEADLINE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(_POLL_SECONDS)
-    return found

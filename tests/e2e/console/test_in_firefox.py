@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.console.people import Person, wait_for
+from tests.e2e.console.people import Person
 from tests.e2e.console.places import SHOP, Place
+from tests.e2e.daemons import wait_for
 
 NEW = "https://new.example.com"
 DOCUMENT = "The document, in TOML"

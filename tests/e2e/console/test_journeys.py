@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.console.people import FirefoxPerson, Person, wait_for
+from tests.e2e.console.people import FirefoxPerson, Person
 from tests.e2e.console.places import SHOP, Place
+from tests.e2e.daemons import wait_for
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.console.people import ChromiumPerson, Person, findings, wait_for
+from tests.e2e.console.people import ChromiumPerson, Person, findings
 from tests.e2e.console.places import HOSTILE, LONGEST, SHOP, Place
+from tests.e2e.daemons import wait_for
 
 PAGES = (
     "/",

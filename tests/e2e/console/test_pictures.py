@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from cors_service.insights.lines import instant_of
-from tests.e2e.console.people import ChromiumPerson, wait_for
+from tests.e2e.console.people import ChromiumPerson
 from tests.e2e.console.places import Place, running_place
+from tests.e2e.daemons import wait_for
 from tests.insights.logs import REFUSED, written
 
 ETC = Path(__file__).resolve().parents[3] / "etc"

@@ -11,7 +11,8 @@ from string import Template
 from typing import Final, NamedTuple
 
 from tests.e2e.browser.application import HARNESS
-from tests.e2e.browser.processes import running, wait_for
+from tests.e2e.browser.processes import running
+from tests.e2e.daemons import wait_for
 from tests.e2e.frameworks import express, flask
 from tests.e2e.frameworks.framework import built
 from tests.e2e.gateways import apache
