@@ -62,20 +62,12 @@ class LacksVerb(Problem):
         self.caller = caller
 
 
-class AdminEndpoint(Endpoint):
-    """A resource of the admin process.
-
-    Sub-classes define `answer_GET`, `answer_PUT` and so on, which take a request and its caller, and give an `Answer`
-    or a `Later`.
+class DeskEndpoint(Endpoint):
+    """A resource of the admin process, for anybody.
 
     Attributes:
-        verbs: For each method the verbs of which a caller needs one.
-        is_audited: Whether the audit log has each request that may write, and not only those that are refused.
+        desk: What it has in common with the others.
     """
-
-    wants_transport = True
-    verbs: ClassVar[Mapping[str, tuple[str, ...]]] = {"GET": ("read",)}
-    is_audited: ClassVar[bool] = True
 
     def __init__(self, desk: Desk) -> None:
         """Make one.
@@ -90,6 +82,22 @@ class AdminEndpoint(Endpoint):
     def hosts(self) -> Hosts | None:  # type: ignore[override]  # which is the same for all of them
         """The names by which the process is asked; None for any."""
         return self.desk.hosts
+
+
+class AdminEndpoint(DeskEndpoint):
+    """A resource of the admin process, for callers that are known.
+
+    Sub-classes define `answer_GET`, `answer_PUT` and so on, which take a request and its caller, and give an `Answer`
+    or a `Later`.
+
+    Attributes:
+        verbs: For each method the verbs of which a caller needs one.
+        is_audited: Whether the audit log has each request that may write, and not only those that are refused.
+    """
+
+    wants_transport = True
+    verbs: ClassVar[Mapping[str, tuple[str, ...]]] = {"GET": ("read",)}
+    is_audited: ClassVar[bool] = True
 
     def known(self, request: AnyRequest) -> list[Caller]:
         """The known callers that a request shows to be from: one, as a rule."""

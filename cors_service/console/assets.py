@@ -12,10 +12,9 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.admin.desk import Desk
-from cors_service.admin.endpoint import parameters
+from cors_service.admin.endpoint import DeskEndpoint, parameters
 from cors_service.web.answer import Answer
-from cors_service.web.endpoint import Endpoint, NotFound
-from cors_service.web.hosts import Hosts
+from cors_service.web.endpoint import NotFound
 from cors_service.web.request import AnyRequest
 
 SEGMENT: Final = "static"
@@ -82,18 +81,12 @@ class AssetsEndpoint(NotFound):
         return self.nothing() if asset is None or request.postpath else AssetEndpoint(self._desk, asset)
 
 
-class AssetEndpoint(Endpoint):
+class AssetEndpoint(DeskEndpoint):
     """One of them; it is the same for everybody."""
 
     def __init__(self, desk: Desk, asset: Asset) -> None:
-        super().__init__(desk.ids)
-        self._desk = desk
+        super().__init__(desk)
         self._asset = asset
-
-    @property
-    def hosts(self) -> Hosts | None:  # type: ignore[override]  # which is the same for all of them
-        """The names by which the process is asked; None for any."""
-        return self._desk.hosts
 
     def answer_GET(self, request: AnyRequest) -> Answer:
         """Give it."""
