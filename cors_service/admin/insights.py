@@ -18,9 +18,11 @@ from twisted.python.failure import Failure
 
 from cors_service.access.callers import Caller
 from cors_service.admin.compiled import Compiled
+from cors_service.admin.decisions_file import DAY, HOUR, KEPT_DAYS, MINUTE, CannotKeep
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, number, parameters
-from cors_service.admin.roll_ups import DAY, HOUR, KEPT_DAYS, MINUTE, CannotKeep, RollUps, Taken
+from cors_service.admin.kept_sums import KeptSums
+from cors_service.admin.roll_ups import RollUps, Taken
 from cors_service.admin.tree import AdminTree
 from cors_service.insights.findings import Findings, Step, Traffic, findings_of
 from cors_service.insights.lines import instant_of, seconds_of
@@ -75,7 +77,7 @@ class KeptDecisions(Service):
         self._clock = clock
         self._in_thread = in_thread
         # Who reads does not keep those waiting who write.
-        self._written, self._read = RollUps(path), RollUps(path)
+        self._written, self._read = RollUps(path), KeptSums(path)
         self._writing, self._reading = DeferredLock(), DeferredLock()
         self.compiled = Compiled()
         self._said: set[str] = set()
@@ -120,7 +122,7 @@ class KeptDecisions(Service):
         done = self._writing.run(self._in_thread, self._written.forget, self._clock.seconds())
         return done.addErrback(self._complain)
 
-    def look(self, look: Callable[[RollUps], _Result]) -> Deferred[_Result]:
+    def look(self, look: Callable[[KeptSums], _Result]) -> Deferred[_Result]:
         """Read something from the file.
 
         Args:
@@ -144,7 +146,7 @@ class KeptDecisions(Service):
         def is_wanted(policy: str | None) -> bool:
             return wanted is None or (policy is not None and wanted(policy))
 
-        def look(file: RollUps) -> Findings:
+        def look(file: KeptSums) -> Findings:
             sums = Sums(self.compiled.of(policy_set))
             sums.add_all(file.lines(begin, end, is_wanted))
             hours = [Step(instant_of(one.at), *one[1:]) for one in file.hours(begin, end, is_wanted)]
@@ -164,7 +166,7 @@ class KeptDecisions(Service):
             end: The first second that is not asked about.
         """
 
-        def look(file: RollUps) -> dict[int, RuleSums]:
+        def look(file: KeptSums) -> dict[int, RuleSums]:
             sums = Sums(self.compiled.of(policy_set))
             sums.add_all(file.lines(begin, end, lambda name: name == policy))
             return {number: found for (_, number), found in sums.rules.items()}

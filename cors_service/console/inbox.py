@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 import htpy as h
 
 from cors_service.access.callers import Caller
+from cors_service.admin.decisions_file import KEPT_DAYS
 from cors_service.admin.endpoint import parameters
-from cors_service.admin.roll_ups import KEPT_DAYS
 from cors_service.console.asking import ask
 from cors_service.console.ignored import Ignored, Knocker
 from cors_service.console.knocks import Knocking, callers_of

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from cors_service.admin.roll_ups import Knock
+from cors_service.admin.kept_sums import Knock
 from cors_service.console.ignored import Knocker
 from cors_service.console.owners import likely_owners
 from cors_service.console.question import Question

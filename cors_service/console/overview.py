@@ -8,8 +8,9 @@ from typing import ClassVar, Final, NamedTuple
 import htpy as h
 
 from cors_service.access.callers import Caller
+from cors_service.admin.decisions_file import DAY, HOUR, MINUTE
 from cors_service.admin.endpoint import parameters
-from cors_service.admin.roll_ups import DAY, HOUR, MINUTE, RefusedOrigin, RollUps
+from cors_service.admin.kept_sums import KeptSums, RefusedOrigin
 from cors_service.console.alarms import alarms
 from cors_service.console.console import Console
 from cors_service.console.page import Page
@@ -105,7 +106,7 @@ async def draw_parts(console: Console, caller: Caller, span: str) -> dict[str, h
     begin = end - seconds
     begin_hour = begin - begin % HOUR
 
-    def look(file: RollUps) -> tuple[list[Point], list[RefusedOrigin]]:
+    def look(file: KeptSums) -> tuple[list[Point], list[RefusedOrigin]]:
         if wanted is None:
             points = list(file.traffic(begin, end, step))
             return points, file.refused(begin_hour, now + 1, _MOST_REFUSED)

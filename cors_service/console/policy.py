@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import htpy as h
 
 from cors_service.access.callers import Caller
+from cors_service.admin.decisions_file import DAY, HOUR
 from cors_service.admin.endpoint import parameters
-from cors_service.admin.roll_ups import DAY, HOUR
 from cors_service.console.changes import draw_entry
 from cors_service.console.console import Console
 from cors_service.console.page import Page

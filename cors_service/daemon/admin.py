@@ -17,12 +17,12 @@ from cors_service._twisted import endpoint_interface, endpoint_path
 from cors_service.access import InvalidAccess
 from cors_service.admin.audit import Audit
 from cors_service.admin.changes import Changes
+from cors_service.admin.decisions_file import CannotKeep
 from cors_service.admin.desk import Desk
 from cors_service.admin.insights import FILE as DECISIONS
 from cors_service.admin.insights import KeptDecisions, mount_insights
 from cors_service.admin.proposals import Proposals
 from cors_service.admin.replicas import Replicas
-from cors_service.admin.roll_ups import CannotKeep
 from cors_service.admin.tree import AdminTree
 from cors_service.console.attempts import Attempts
 from cors_service.console.console import Console

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cors_service.admin import roll_ups
-from cors_service.admin.roll_ups import DAY, HOUR, CannotKeep, RollUps
+from cors_service.admin.decisions_file import DAY, HOUR, CannotKeep
+from cors_service.admin.roll_ups import RollUps
 from cors_service.insights.findings import findings_of
 from cors_service.insights.lines import Decisions, instant_of, read_line
 from cors_service.insights.sums import Sums

@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cors_service.admin.roll_ups import DAY, RollUps
+from cors_service.admin.decisions_file import DAY
+from cors_service.admin.roll_ups import RollUps
 from cors_service.insights.findings import findings_of
 from cors_service.insights.lines import NotALine, read_line
 from cors_service.insights.plots import PLOTS
