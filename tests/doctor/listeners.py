@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -40,10 +41,20 @@ def _accept(listener: socket.socket, answer: Answering, tls: ssl.SSLContext | No
         while True:
             plain, _ = listener.accept()
             with suppress(OSError), plain, _secured(plain, tls) as connection:
-                received = b""
-                while not received.endswith(b"\r\n\r\n") and (data := connection.recv(65536)):
-                    received += data
-                answer(connection, received)
+                answer(connection, _head(connection))
+
+
+def _head(connection: socket.socket) -> bytes:
+    """Receive a request with its body, which may come with it; give what is in front of the body."""
+    received = b""
+    while b"\r\n\r\n" not in received and (data := connection.recv(65536)):
+        received += data
+    head, end, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    awaited = int(length[1]) - len(body) if length else 0
+    while awaited > 0 and (data := connection.recv(65536)):
+        awaited -= len(data)
+    return head + end
 
 
 def _secured(plain: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
