@@ -262,10 +262,19 @@ def _steps(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[str, int, int, 
 
 
 def _item(value: Any) -> Any:
-    item = tomlkit.item(value)
+    item = _list_of_texts(value) if _is_of_texts(value) else tomlkit.item(value)
     if isinstance(item, Array) and len(item.as_string()) > _WIDE:
         item.multiline(True)
     return item
+
+
+def _list_of_texts(texts: Sequence[str]) -> Any:
+    # Made item by item, a list takes tomlkit a time that grows with the square of its length; read, it does not.
+    return tomlkit.value(f"[{', '.join(tomlkit.item(text).as_string() for text in texts)}]")
+
+
+def _is_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _is_of_tables(value: object) -> bool:
