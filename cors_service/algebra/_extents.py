@@ -66,6 +66,12 @@ class SchemeExtents:
         # The version and the number of addresses of all ranges.
         self._sizes: set[tuple[int, int]] = set()
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is any."""
+        tables = self.hosts, self.one_label, self.labels, self.any_host, self.ranges, self.bound
+        return any(tables)
+
     def add_range(self, entry: Entry, network: Network) -> None:
         """Add a pattern for a range of addresses."""
         first, last = int(network.network_address), int(network.broadcast_address)

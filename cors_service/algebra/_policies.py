@@ -18,7 +18,7 @@ from cors_service.algebra._values import Answer, Unknown
 from cors_service.algebra._walk import Walk
 from cors_service.decision import BadQuery, Circumstances, Decision, Query
 from cors_service.grammar.automaton import TooLargeError, UnreadableError
-from cors_service.grammar.expression import automaton_of
+from cors_service.grammar.expression import Expression, automaton_of
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy, Rule
 
@@ -108,6 +108,7 @@ class Pair:
         for side, each in enumerate(self._sides):
             for number, rule in enumerate(each.policy.rules if each.policy else (), start=1):
                 self._extents.add(each.policy_set.each_pattern(rule), side, number)
+        self._tells_cleartext = any(map(self._leaves_out_cleartext, self._extents.expressions))
         self._changed = self._find_changed()
         self._found: dict[tuple[object, ...], Found] = {}
         # A query with a URL, and one without, for each pair of rules that decide.
@@ -139,7 +140,7 @@ class Pair:
         """Ask about origins that expressions tell apart from those that were asked about."""
         if self._changed is not None and not self._changed:
             return
-        walk = Walk(self._extents, self._changed)
+        walk = Walk(self._extents, self._changed, tells_cleartext=self._tells_cleartext)
         walk.see(seen)
         for origin in walk.origins():
             self._ask_with_urls(origin)
@@ -161,9 +162,18 @@ class Pair:
                 return host
         return None
 
+    def _leaves_out_cleartext(self, entry: Entry) -> bool:
+        """Whether an expression may match cleartext origins that it does not cover in its rule."""
+        policy = self._sides[entry.side].policy
+        assert policy is not None
+        is_left_out = not policy.rules[entry.rule - 1].covers_cleartext
+        return is_left_out and isinstance(entry.pattern, Expression) and entry.pattern.may_be_cleartext
+
     def _find_changed(self) -> set[Entry] | None:
         """The patterns that only one of the policies has, if their rules grant the same."""
         if self._rules[0] != self._rules[1] or len({*map(_frame, self._sides)}) > 1:
+            return None
+        if self._tells_cleartext and len({*map(_cleartext, self._sides)}) > 1:
             return None
         entries = [*self._extents.expressions, *self._extents.others]
         for scheme in self._extents.schemes.values():
@@ -262,6 +272,11 @@ def _frame(side: Side) -> object:
         return None
     everybody = tuple(side.policy_set.is_for_everybody(rule) for rule in policy.rules)
     return everybody, policy.static, policy.preflight_status, policy.match, policy.guard
+
+
+def _cleartext(side: Side) -> object:
+    """In which rules expressions cover cleartext origins."""
+    return tuple(rule.covers_cleartext for rule in side.policy.rules) if side.policy else None
 
 
 def _outcome(answer: Answer) -> tuple[int, str]:

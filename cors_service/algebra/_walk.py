@@ -8,8 +8,9 @@ expressions cover. Only such ways are followed as lead to origins about which th
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cors_service.algebra._addresses import TooMany, address, intervals, ipv4_hosts, ipv6_states
@@ -19,7 +20,7 @@ from cors_service.algebra._suffixes import NOWHERE, Tree
 from cors_service.grammar.automaton import DEAD, Automaton
 from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.expression import REGEX
-from cors_service.grammar.origin import DEFAULT_PORTS, NO_PORT, Origin, read_origin
+from cors_service.grammar.origin import DEFAULT_PORTS, NO_PORT, Origin, is_cleartext, read_origin
 
 _MOST_STATES: Final = 50_000
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -32,8 +33,17 @@ _PLAIN: Final = frozenset(f"{_LOWER}{_LOWER.upper()}0123456789-_")
 _KINDS: Final = (frozenset("."), frozenset("0"), frozenset("123456789"), frozenset("x"), frozenset("abcdef"))
 _KINDS_OF_LABELS: Final = (frozenset(_LOWER) - frozenset("abcdefx"), frozenset("-"), frozenset("_"), _PLAIN)
 
-_Key = tuple[frozenset[int], int, frozenset[int]]
-"""A class: the patterns for its hosts, where its ports begin, and the expressions that cover it."""
+_NETWORK_SCHEMES: Final = tuple(dict.fromkeys(("https", "http", *DEFAULT_PORTS)))
+# The names and IPv4 addresses of the machine itself, for which cleartext is as good as anything else.
+_LOOPBACK: Final = r"(http|ws|ftp)://(([^:/]*\.)?localhost|127(\.[0-9]+){3})(:[0-9]+)?"
+_LOOPBACK_IPV6: Final = "[::1]"
+
+_Key = tuple[frozenset[int], int, frozenset[int], bool]
+"""A class.
+
+The patterns for its hosts, where its ports begin, the expressions that match it, and whether that is not enough for all
+of these to cover it: some leave cleartext origins out.
+"""
 
 
 class _Place(NamedTuple):
@@ -61,12 +71,13 @@ class _Place(NamedTuple):
 class Walk:
     """The expressions of two policies, and all their other patterns."""
 
-    def __init__(self, extents: Extents, changed: set[Entry] | None) -> None:
+    def __init__(self, extents: Extents, changed: set[Entry] | None, *, tells_cleartext: bool) -> None:
         """Make the automata.
 
         Args:
             extents: The patterns.
             changed: Those that only one policy has; None if they differ otherwise, too.
+            tells_cleartext: Whether an expression may match cleartext origins that it does not cover.
 
         Raises:
             UnreadableError: An expression has something that is not taken apart.
@@ -79,7 +90,9 @@ class Walk:
         for scheme in extents.schemes.values():
             for entry in scheme.bound:
                 entries.setdefault(_as_expression(entry.pattern), []).append(entry)
-        self._product = Product([Automaton.of(text) for text in entries])
+        self._tells_cleartext = tells_cleartext
+        # The last one is of no rule: it tells hosts apart that are loopback from others.
+        self._product = Product([Automaton.of(text) for text in (*entries, *[_LOOPBACK] * tells_cleartext)])
         self._changed = changed
         others = changed is None or any(entry in changed for entry in extents.others)
         self._is_whole = others
@@ -90,6 +103,8 @@ class Walk:
         ]
         self._seen: set[_Key] = set()
         self._needs_uncovered = False
+        # By scheme, the hosts with patterns of their own that were only seen where an expression matches, too.
+        self._matched: dict[str, set[str]] = {}
         self._ports = [*self._product.after_ports(self._product.start)]
         self._count = 0
         self.is_exact = True
@@ -108,7 +123,9 @@ class Walk:
             starts = [
                 low for low, high in self._extents.ports(origin.scheme, origin.host) if low <= origin.port <= high
             ]
-            self._seen.add((key, starts[0], accepted))
+            self._seen.add((key, starts[0], accepted, self._is_cleartext(origin.scheme, origin.host)))
+            if accepted and origin.host in of_scheme.hosts:
+                self._matched.setdefault(origin.scheme, set()).add(origin.host)
             if origin.host not in of_scheme.hosts:
                 classes.add((key, starts[0]))
                 if not accepted:
@@ -121,51 +138,72 @@ class Walk:
         Raises:
             TooMany: There are too many classes.
         """
-        for scheme in {**self._extents.schemes, "https": None, "http": None}:
-            of_scheme = self._extents.of(scheme)
+        for schemes in self._schemes_alike():
+            of_scheme = self._extents.of(schemes[0])
             region = _Region(of_scheme, self._changed)
             self._tree = Tree(of_scheme, region.texts)
             for states, ports in self._ports:
-                usable = _usable(scheme, ports)
-                if not usable or (states == self._product.dead and not self._needs_uncovered and not region.texts):
+                usable = {scheme: some for scheme in schemes if (some := _usable(scheme, ports))}
+                if not usable or (self._is_dead(states) and not region.texts and schemes[0] not in self._matched):
                     continue
-                for host, before in self._hosts(scheme, of_scheme, region, states):
-                    yield from self._of_host(scheme, host, before, usable)
+                for host, before in self._hosts(tuple(usable), of_scheme, region, states):
+                    for scheme, some in usable.items():
+                        yield from self._of_host(scheme, host, before, some)
         yield from self._of_other_schemes()
+
+    def _schemes_alike(self) -> Iterator[tuple[str, ...]]:
+        """The schemes that are known; those with a network that only expressions name go along the same hosts."""
+        named = {scheme for scheme, of_scheme in self._extents.schemes.items() if of_scheme.is_used}
+        for scheme in [*self._extents.schemes]:
+            if scheme in named or scheme not in DEFAULT_PORTS:
+                yield (scheme,)
+        others = tuple(scheme for scheme in _NETWORK_SCHEMES if scheme not in named)
+        if others:
+            yield others
+
+    def _is_cleartext(self, scheme: str, host: str) -> bool:
+        return self._tells_cleartext and is_cleartext(scheme, host)
+
+    def _is_dead(self, states: States) -> bool:
+        """Whether no expression can match any more, which is of no interest where all that none matches was seen."""
+        return states == self._product.dead and not self._needs_uncovered
 
     def _is_alive(self, states: States, *, matters: bool) -> bool:
         """Whether a way leads to origins about which the policies can differ, and that expressions tell apart."""
-        if states == self._product.dead and not self._needs_uncovered:
+        if self._is_dead(states):
             return False
         return self._is_whole or matters or any(states[number] != DEAD for number in self._wanted)
 
     def _hosts(
-        self, scheme: str, extents: SchemeExtents, region: _Region, states: States
+        self, schemes: Sequence[str], extents: SchemeExtents, region: _Region, states: States
     ) -> Iterator[tuple[str, States]]:
-        is_dead = states == self._product.dead and not self._needs_uncovered
-        for host in region.hosts if is_dead and not region.is_whole else extents.hosts:
+        is_dead = self._is_dead(states)
+        # They are few: nobody knows yet whether there is a port on which no expression covers one.
+        for host in region.hosts | self._matched.get(schemes[0], set()) if is_dead else extents.hosts:
             before = self._product.read(states, host)
-            # They are few: nobody knows yet whether there is a port on which no expression covers one.
-            if host in region.hosts or region.is_whole or self._is_alive(before, matters=False):
+            if is_dead or host in region.hosts or region.is_whole or self._is_alive(before, matters=False):
                 yield host, before
         matters = region.is_whole or region.has_ranges
-        if scheme in DEFAULT_PORTS:
+        if schemes[0] in DEFAULT_PORTS:
             yield from ipv4_hosts(extents, self._product, states, lambda each: self._is_alive(each, matters=matters))
-        yield from self._ipv6_hosts(scheme, extents, states, matters=matters)
-        yield from self._names(scheme, extents, region, states)
+        yield from self._ipv6_hosts(schemes, extents, states, matters=matters)
+        yield from self._names(schemes[0], extents, region, states)
 
     def _ipv6_hosts(
-        self, scheme: str, extents: SchemeExtents, states: States, *, matters: bool
+        self, schemes: Sequence[str], extents: SchemeExtents, states: States, *, matters: bool
     ) -> Iterator[tuple[str, States]]:
         """Addresses are not taken apart; if expressions tell some of them apart, it is not known which."""
         every = ipv6_states(self._product, states)
         ways = [each for each in every if self._is_alive(each, matters=matters)]
-        accepted = {self._product.accepted(self._product.read(each, f"{scheme}://")) for each in every if ways}
-        if len(accepted) > 1:
-            self.is_exact = False
+        for scheme in schemes if ways else ():
+            if len({self._product.accepted(self._product.read(each, f"{scheme}://")) for each in every}) > 1:
+                self.is_exact = False
+        own = {_LOOPBACK_IPV6} - extents.hosts.keys() if self._tells_cleartext and ways else ()
+        for host in own:
+            yield host, self._product.read(states, host)
         for first, last in intervals(extents, 6) if ways else ():
             number = first
-            while number <= last and (host := address(6, number)) in extents.hosts:
+            while number <= last and ((host := address(6, number)) in extents.hosts or host in own):
                 number += 1
             if number <= last:
                 yield host, self._product.read(states, host)
@@ -220,14 +258,13 @@ class Walk:
         """Give an origin for each of the intervals of ports of a host."""
         accepted = self._product.accepted(self._product.read(states, f"{scheme}://"))
         extents = self._extents.of(scheme)
-        key = self._class(extents, Origin(scheme, host, NO_PORT))
+        hosts, is_left_out = self._class(extents, Origin(scheme, host, NO_PORT)), self._is_cleartext(scheme, host)
         for low, high in self._extents.ports(scheme, host):
-            if (key, low, accepted) in self._seen:
-                continue
-            port = next((port for port in ports if low <= port <= high), None)
-            if port is not None:
-                self._seen.add((key, low, accepted))
-                yield written(scheme, host, port)
+            key = hosts, low, accepted, is_left_out
+            place = bisect_left(ports, low) if key not in self._seen else len(ports)
+            if place < len(ports) and ports[place] <= high:
+                self._seen.add(key)
+                yield written(scheme, host, ports[place])
 
     def _class(self, extents: SchemeExtents, origin: Origin) -> frozenset[int]:
         return frozenset(id(entry) for entry in extents.near(origin.host) if covers_host(entry.pattern, origin))
@@ -245,7 +282,7 @@ class Walk:
                 endings.setdefault(self._product.read(before, "://"), host)
             for before, host in endings.items():
                 for scheme, accepted in self._schemes(before, known):
-                    if (key := (frozenset[int](), NO_PORT, accepted)) not in self._seen:
+                    if (key := (frozenset[int](), NO_PORT, accepted, False)) not in self._seen:
                         self._seen.add(key)
                         yield written(scheme, host, usable[0])
 

@@ -272,8 +272,7 @@ def compile_policy(policy: Policy, policy_set: PolicySet, grants: Grants) -> Gen
         The policy.
     """
     origins = yield from OriginIndex.in_steps(
-        (policy_set.each_pattern(rule), not rule.credentials or "insecure-origins" in rule.dangerously_allow)
-        for rule in policy.rules
+        (policy_set.each_pattern(rule), rule.covers_cleartext) for rule in policy.rules
     )
     timing = _all_timing(policy, policy_set, origins)
     sent = [rule.resource_policy for rule in policy.rules if rule.resource_policy]

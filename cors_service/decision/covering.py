@@ -37,8 +37,7 @@ class RulePatterns(Struct, frozen=True, eq=False):
                 exact.add(pattern)
             else:
                 others[pattern] = None
-        may_be_insecure = not rule.credentials or "insecure-origins" in rule.dangerously_allow
-        index = OriginIndex.of(([pattern], may_be_insecure) for pattern in others)
+        index = OriginIndex.of(([pattern], rule.covers_cleartext) for pattern in others)
         return cls(frozenset(exact), tuple(map(write_pattern, others)), index)
 
     def find(self, origin: str) -> str | None:

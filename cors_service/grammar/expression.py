@@ -12,6 +12,8 @@ from cors_service.grammar._emptiness import idle
 from cors_service.grammar._ending import may_be_strangers
 from cors_service.grammar._strangers import search
 from cors_service.grammar.mistakes import PolicyError, shown
+from cors_service.grammar.origin import is_cleartext
+from cors_service.grammar.syntax import beginning_of
 
 REGEX: Final = "re:"
 MAX_EXPRESSION: Final = 1000
@@ -49,6 +51,12 @@ class Expression(Struct, frozen=True, gc=False, tag=True, array_like=True):
         expression = self.text.removeprefix(REGEX)
         # The first proof is quicker, and tells more of hosts that are not names.
         return may_be_strangers(expression) and not search(expression).is_safe
+
+    @property
+    def may_be_cleartext(self) -> bool:
+        """Whether it may match cleartext origins: it does not begin with another scheme, written out."""
+        scheme, colon, _ = beginning_of(self.text.removeprefix(REGEX)).partition(":")
+        return not colon or is_cleartext(scheme, "")
 
     @property
     def stranger(self) -> str:

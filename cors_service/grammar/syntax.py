@@ -104,6 +104,21 @@ def parse(expression: str) -> Node:
     return _Parser(expression).read()
 
 
+def beginning_of(expression: str) -> str:
+    """Give the characters with which all begins that an expression matches; nothing if it is not taken apart."""
+    try:
+        node = parse(expression)
+    except NotReadError:
+        return ""
+    text = ""
+    for part in node.parts if isinstance(node, Sequence) else (node,):
+        if isinstance(part, Chars) and len(part.chars) == 1:
+            text += min(part.chars)
+        elif not isinstance(part, Edge):
+            break
+    return text
+
+
 class _Parser:
     """Reads an expression from left to right."""
 

@@ -46,6 +46,11 @@ class Rule(Struct, frozen=True, kw_only=True, gc=False):
     dangerously_allow: tuple[str, ...] = ()
     refuse: bool = False
 
+    @property
+    def covers_cleartext(self) -> bool:
+        """Whether its expressions cover the cleartext origins that they match: not with credentials, unless allowed."""
+        return not self.credentials or "insecure-origins" in self.dangerously_allow
+
     def as_dict(self) -> dict[str, object]:
         """The rule as JSON types, with every default spelled out but for a rule that does not refuse."""
         origins = [*map(write_pattern, self.origins)]

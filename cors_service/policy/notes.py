@@ -103,7 +103,7 @@ def _lifts(danger: str, rule: Rule, policy_set: PolicySet) -> bool:
 
 def _may_be_insecure(pattern: OriginPattern) -> bool:
     # With the danger lifted, an expression covers cleartext origins, too, where it matches them.
-    return is_insecure(pattern) or (isinstance(pattern, Expression) and not pattern.text.startswith("re:https://"))
+    return is_insecure(pattern) or (isinstance(pattern, Expression) and pattern.may_be_cleartext)
 
 
 def _of_methods(methods: Sequence[str]) -> Iterator[_Finding]:

@@ -7,10 +7,15 @@ from typing import Any
 Document = dict[str, Any]
 _DANGERS = ["null-origin", "file-origin", "any-host", "insecure-origins", "public-suffix-subdomains"]
 
+_NO_CLEARTEXT: Document = {
+    "credentials": True,
+    "dangerously_allow": [danger for danger in _DANGERS if danger != "insecure-origins"],
+}
+
 
 def document(*rules: Document, **policy: Any) -> Document:
     """A document of one policy."""
-    lifted = [rule if rule.get("refuse") else {**rule, "dangerously_allow": _DANGERS} for rule in rules]
+    lifted = [rule if rule.get("refuse") else {"dangerously_allow": _DANGERS, **rule} for rule in rules]
     return {"version": 1, "policies": {"p": {"rules": lifted, **policy}}}
 
 
@@ -116,5 +121,26 @@ CASES: dict[str, tuple[Document, Document]] = {
         document(A, origins("https://q.x"), origins("https://a*.x", methods=["PUT"])),
         document(A, origins("https://q.x", r"re:https://[ab]+\.x"), origins("https://a*.x", methods=["PUT"])),
     ),
+    "cleartext that an expression may cover": (
+        document(origins(r"re:http[s]?://a\.x", credentials=True, dangerously_allow=[])),
+        document(origins(r"re:http[s]?://a\.x", credentials=True)),
+    ),
+    "cleartext that an expression covers without cookies": (
+        document(origins(r"re:http[s]?://a\.x", credentials=True, dangerously_allow=[])),
+        document(origins(r"re:http[s]?://a\.x")),
+    ),
+    "cleartext of the machine itself": (
+        document(origins("https://b.x")),
+        document(origins("https://b.x"), origins(r"re:htt[p]://.*[tx]", **_NO_CLEARTEXT)),
+    ),
+    "cleartext of others": (
+        document(origins(r"re:htt[p]://.*[tx]", **_NO_CLEARTEXT), origins("*")),
+        document(origins(r"re:htt[p]://.*[tx]", **_NO_CLEARTEXT), origins("*", expose_headers=["x-a"])),
+    ),
+    "a host behind an expression": (
+        document(origins(r"re:https?://b.*\.x")),
+        document(origins("http://b.x:1-443", r"re:https?://b.*\.x", request_headers=["x-a"])),
+    ),
+    "an expression of WebSockets": (document(A), document(origins("https://a.x", r"re:wss?://a\.x"))),
     "an expression of another scheme": (document(A), document(origins("https://a.x", r"re:(web|https)://[a-z]+\.x"))),
 }

@@ -23,9 +23,10 @@ EXPRESSIONS = (
     r"re:https://a[ab]*\.x", r"re:https://(a|bb)\.x(:1)?", r"re:https://[^.]+\.a\.x", r"re:https://.*\.b\.x(:[0-9]+)?",
     r"re:https://.*", r"re:https?://b.*\.x", r"re:app://[a-z]+\.x", r"re:https://a?b+\.x:[12]", r"re:.*\.x",
     r"re:https://10\.0\.0\.[0-2]", r"re:(?i)https://A{2}\.x", r"re:https://(?:a\.x|b\.a\.x)$",
-    r"re:https://[^a]b\.x", r"re:https://\w+\.x:[^1]",
+    r"re:https://[^a]b\.x", r"re:https://\w+\.x:[^1]", r"re:http[s]?://[ab]+\.x(:1)?", r"re:htt[p]://.*[1tx]", r"re:wss?://a\.x",
 )  # fmt: skip
 _DANGERS = ["null-origin", "file-origin", "any-host", "insecure-origins", "public-suffix-subdomains"]
+_NO_CLEARTEXT = [danger for danger in _DANGERS if danger != "insecure-origins"]
 _GRANTS: dict[str, tuple[Any, ...]] = {
     "methods": (None, ["GET"], ["PUT"], ["GET", "PUT"], ["*"], ["put", "X"]),
     "request_headers": (None, ["x-a"], ["x-*"], ["*"], ["x-a", "x-b"], ["authorization"], ["authorization", "x-a-*"]),
@@ -34,6 +35,7 @@ _GRANTS: dict[str, tuple[Any, ...]] = {
     "max_age": (None, None, 60),
     "timing": (None, True),
     "resource_policy": (None, None, "same-origin", "same-site", "cross-origin"),
+    "dangerously_allow": (_DANGERS, _NO_CLEARTEXT),
 }
 _MATCHES: tuple[list[str], ...] = (["<t>.s/"], ["<host>/"], ["s/"], ["a.s/", "<t>.s:1/"], [])
 _GUARDS: tuple[Any, ...] = (
@@ -94,7 +96,7 @@ def _rule(random: Random, *, expressions: bool, bound: bool) -> Document:
     for key, values in _GRANTS.items():
         if random.randrange(3) == 0 and (value := random.choice(values)) is not None:
             rule[key] = value
-    return rule | {"dangerously_allow": _DANGERS}
+    return {"dangerously_allow": _DANGERS} | rule
 
 
 def edited(random: Random, before: Document, *, expressions: bool) -> Document:
@@ -119,7 +121,9 @@ def _edit(random: Random, after: Document, *, expressions: bool) -> None:
         rules.insert(random.randrange(len(rules) + 1), rule)
     elif kind == 8:
         _set(
-            random, after["policies"]["p"], {"match": _MATCHES, "guard": _GUARDS, "preflight_status": (None, 200, 204)}
+            random,
+            after["policies"]["p"],
+            {"match": _MATCHES, "guard": _GUARDS, "preflight_status": (None, 200, 204), "static": (None, True)},
         )
     elif "refuse" in rule:
         del rule["refuse"]
@@ -184,7 +188,8 @@ ORIGINS = tuple(
                 for port in ("", ":1", ":2", ":3")
             ),
             *(f"{scheme}://{host}{port}" for host in _HOSTS for scheme in ("http", "app") for port in ("", ":1")),
-            *("null", "file://", "https://", "https://a.x:443", "ws://a.x", "https://a.x:444"),
+            *("null", "file://", "https://", "https://a.x:443", "ws://a.x", "https://a.x:444", "wss://a.x"),
+            *("http://localhost", "http://~.localhost:1", "http://127.0.0.1", "http://127.q", "http://alocalhost"),
         ]
     )
 )

@@ -40,6 +40,11 @@ SILENT: dict[str, dict[str, Any]] = {
     "an expression that is not read as cleartext": rule(
         "re:ht+ps?://a\\.example\\.com", credentials=True, dangerously_allow=["insecure-origins"]
     ),
+    "an alternative that may match cleartext": rule(
+        "re:https://a\\.example\\.com|http[s]?://b\\.example\\.com",
+        credentials=True,
+        dangerously_allow=["insecure-origins"],
+    ),
     "a public suffix, lifted": rule(
         "https://*.vercel.app", credentials=True, dangerously_allow=["public-suffix-subdomains"]
     ),
@@ -66,6 +71,11 @@ def test_silent(document: dict[str, Any]) -> None:
             rule("https://*.a.example", credentials=True, dangerously_allow=["public-suffix-subdomains"]),
             "lifts-nothing",
             "public-suffix-subdomains",
+        ),
+        (
+            rule(r"re:^https://a[0-9]\.example\.com", credentials=True, dangerously_allow=["insecure-origins"]),
+            "lifts-nothing",
+            "insecure-origins",
         ),
         (rule("https://a.example", "https://a.example"), "pattern-covered", "it is listed twice"),
         (rule("https://*.b.example", "https://a.b.example"), "pattern-covered", "'https://*.b.example' covers it"),
