@@ -7,7 +7,7 @@ from typing import Final
 
 from cors_service.browser.browsers import MAX_AGE_CAPS
 from cors_service.browser.cache import preflight_max_age
-from cors_service.browser.headers import values_of
+from cors_service.browser.headers import ListSyntaxError, byte_lowercase, extract_list, values_of
 from cors_service.browser.sharing import exposed_headers
 from cors_service.explain._asking import Asked
 from cors_service.explain._engines import BEHAVIOURS, NAMES
@@ -16,7 +16,8 @@ from cors_service.explain.explanation import ExchangeStep
 from cors_service.grammar.site import same_site, site_of
 
 _ALWAYS: Final = "Cache-Control, Content-Language, Content-Length, Content-Type, Expires, Last-Modified and Pragma"
-_PROBE: Final = "x-any"
+_EXPOSE: Final = "access-control-expose-headers"
+_ANY: Final = "*"
 
 
 def steps(asked: Asked, answers: Answers) -> Iterator[ExchangeStep]:
@@ -44,11 +45,18 @@ def _cookies(asked: Asked) -> str:
 
 
 def _headers(asked: Asked, headers: tuple[tuple[str, str], ...]) -> str:
-    if _PROBE in exposed_headers(asked.request, [*headers, (_PROBE, "1")]):
+    try:
+        listed = extract_list(headers, _EXPOSE) or ()
+    except ListSyntaxError:
+        why = "Access-Control-Expose-Headers is not a list of names, so it exposes none."
+        return f"The page can read these headers of the answer: {_ALWAYS}. {why}"
+    if _ANY in listed and not asked.request.credentials:
         return "The page can read every header of the answer but Set-Cookie."
-    listed = ", ".join(values_of(headers, "access-control-expose-headers"))
-    more = f", and {listed}" if listed else ", and no other unless expose_headers lists it"
-    return f"The page can read these headers of the answer: {_ALWAYS}{more}."
+    readable = exposed_headers(asked.request, [*headers, *((name, "") for name in listed)])
+    named = ", ".join(name for name in dict.fromkeys(listed) if byte_lowercase(name) in readable - {_ANY})
+    more = f", and {named}" if named else ", and no other unless expose_headers lists it"
+    literal = " With credentials, * is the name of a header and stands for no other." if _ANY in listed else ""
+    return f"The page can read these headers of the answer: {_ALWAYS}{more}.{literal}"
 
 
 def _kept(headers: tuple[tuple[str, str], ...]) -> str:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
 
 from cors_service.explain._asking import Asked
 from cors_service.explain.explanation import ExchangeStep
 from cors_service.grammar.origin import is_loopback, read_origin
+
+# The table of https://wicg.github.io/local-network-access/, which has not all that nobody routes.
+_LOCAL: Final = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
 
 
 def steps(asked: Asked) -> Iterator[ExchangeStep]:
@@ -39,7 +58,8 @@ def _is_local(origin: str) -> bool:
     if is_loopback(host) or host.endswith(".local"):
         return True
     try:
-        address = ipaddress.ip_address(host.strip("[]"))
+        address = ip_address(host.strip("[]"))
     except ValueError:
         return False
-    return address.is_private or address.is_link_local
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return any((mapped or address) in network for network in _LOCAL)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cors_service.decision import ActivePolicies
 from cors_service.explain import Answer, Answers, Explanation, PageRequest, explain, explain_answers
-from cors_service.explain.exchange import origin_of
+from cors_service.explain.exchange import Credentials, origin_of
 from cors_service.explain.explanation import StepName
 from cors_service.explain.text import in_text
 from cors_service.explain.written import as_dict, in_json
@@ -142,6 +142,26 @@ def test_readable_headers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("exposed", "credentials", "said"),
+    [
+        ("*", "omit", "every header of the answer but Set-Cookie."),
+        ("X-A, *", "omit", "every header of the answer but Set-Cookie."),
+        ("X-A,,x-any", "omit", "and X-A, x-any."),
+        ("X-A, Set-Cookie", "omit", "and X-A."),
+        ("X-A; X-B", "omit", "Pragma. Access-Control-Expose-Headers is not a list of names, so it exposes none."),
+        ("*", "include", "With credentials, * is the name of a header and stands for no other."),
+        ("*, X-A", "include", "and X-A. With credentials, * is the name of a header and stands for no other."),
+    ],
+)
+def test_readable_headers_of_live_answers(exposed: str, credentials: Credentials, said: str) -> None:
+    """What a live answer exposes is what browsers take of it, and not what it says."""
+    allowed = (("Access-Control-Allow-Origin", PAGE), ("Access-Control-Allow-Credentials", "true"))
+    answer = Answer(200, (*allowed, ("Access-Control-Expose-Headers", exposed)))
+    explanation = explain_answers(PageRequest(PAGE, API, credentials=credentials), Answers(answer))
+    assert message(explanation, "headers").endswith(said)
+
+
+@pytest.mark.parametrize(
     ("exchange", "outcome", "said"),
     [
         (PageRequest(PAGE, API, mode="no-cors"), "opaque", "but not read it"),
@@ -182,6 +202,10 @@ def test_embedding() -> None:
         (PAGE, "http://localhost:8080/", "note", "this machine itself"),
         (PAGE, "https://192.168.1.7/", "note", "Local Network Access"),
         (PAGE, "https://printer.local/", "note", "Local Network Access"),
+        (PAGE, "https://100.100.1.7/", "note", "Local Network Access"),
+        (PAGE, "https://[fd00::7]/", "note", "Local Network Access"),
+        (PAGE, "https://[::ffff:c0a8:107]/", "note", "Local Network Access"),
+        (PAGE, "https://203.0.113.7/", "", ""),
         ("http://localhost:3000", "http://127.0.0.1/", "", ""),
         (PAGE, API, "", ""),
     ],

@@ -123,6 +123,14 @@ def test_provisional_headers() -> None:
     assert one.answers.actual is None
 
 
+def test_headers_of_browsers() -> None:
+    """What a browser adds by itself is not set by the page, and needs no preflight."""
+    added = ("Alt-Used", "Upgrade-Insecure-Requests", "X-Browser-Validation", "Available-Dictionary")
+    sent = entry("GET", URL, {"Origin": PAGE, **dict.fromkeys(added, "x")}, 200, {"Access-Control-Allow-Origin": "*"})
+    (one,) = read_har(recording(sent)).recorded
+    assert one.exchange.headers == ()
+
+
 def test_only_a_preflight() -> None:
     """Of a request that was never sent, its preflight says what it would have been."""
     (one,) = read_har(recording(ASKED)).recorded
