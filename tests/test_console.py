@@ -142,6 +142,11 @@ def test_repeated_header() -> None:
         ("Fetch API cannot load https://a.example/ due to access control checks.", Behaviour.WEBKIT, ()),
         ("...has been blocked by CORS policy", Behaviour.CHROMIUM, ()),
         (
+            "from origin 'null' has been blocked by CORS policy: Cross origin requests are only sup",
+            Behaviour.CHROMIUM,
+            (Step.URL_SCHEME, Step.REDIRECT_SCHEME),
+        ),
+        (
             "Reason: CORS header ‘Access-Control-Allow-Origin’",
             Behaviour.FIREFOX,
             (Step.ACAO_MISSING, Step.ACAO_MISMATCH, Step.ACAO_INVALID, Step.ACAO_MULTIPLE),

@@ -146,11 +146,6 @@ SENTENCES: Final = (
         "Redirect location '{value}' contains a username and password, which is disallowed for cross-origin requests.",
         (Step.REDIRECT_WITH_CREDENTIALS,),
     ),
-    Sentence(
-        _CHROMIUM,
-        "Cross origin requests are only supported for protocol schemes: {schemes}.",
-        (Step.REDIRECT_SCHEME,),
-    ),
     Sentence(_CHROMIUM, "Failed to load resource: net::ERR_TOO_MANY_REDIRECTS", (Step.REDIRECT_LIMIT,), alone=True),
     Sentence(_CHROMIUM, "Failed to load resource: net::{error}", (Step.NETWORK_ERROR,), alone=True),
     Sentence(_CHROMIUM, "net::{error}", (Step.NETWORK_ERROR,), alone=True),
@@ -159,6 +154,12 @@ SENTENCES: Final = (
         'Fetch API cannot load {url}. URL scheme "{value}" is not supported.',
         (Step.URL_SCHEME,),
         alone=True,
+    ),
+    # Also of XMLHttpRequest, and of modules and fonts beside a page that was opened from a file.
+    Sentence(
+        _CHROMIUM,
+        "Cross origin requests are only supported for protocol schemes: {schemes}.",
+        (Step.URL_SCHEME, Step.REDIRECT_SCHEME),
     ),
     Sentence(
         _CHROMIUM,

@@ -76,7 +76,10 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
         "No answer came.",
         "Look at the network: the name, the certificate, the port, and whether the server runs. CORS comes after that.",
     ),
-    Step.URL_SCHEME: ("The URL has a scheme that CORS does not know.", "Have the page use https."),
+    Step.URL_SCHEME: (
+        "The URL has a scheme that CORS does not know, such as file.",
+        "Have the page use https. If it was opened from a file, serve it over http or https, with what is beside it.",
+    ),
     Step.REDIRECT_SCHEME: (
         "It was redirected to a scheme that CORS does not know.",
         "Correct the redirect of the application: no policy changes it.",
