@@ -121,7 +121,7 @@ class DecisionSite(Site):
     def log(self, request: http.Request) -> None:
         """Write a line on a request, if there is an access log."""
         if self._access_log is not None:
-            super().log(request)
+            self._log(request)
 
     def log_plain(self, request: PlainRequest, channel: DecisionChannel, status: int, length: int) -> None:
         """Write a line on a plain request, if there is an access log.
@@ -134,7 +134,17 @@ class DecisionSite(Site):
         """
         if self._access_log is not None:
             request.client, request.code, request.sentLength = channel.getPeer(), status, length
-            super().log(cast(http.Request, request))
+            self._log(cast(http.Request, request))
+
+    def _log(self, request: http.Request) -> None:
+        """Write a line; a disk that is full costs the line, and neither the answer nor the connection."""
+        try:
+            super().log(request)
+        except OSError as error:
+            self._warnings.warn(
+                "access log",
+                f"The access log can't be written: {error.strerror}. Requests are answered, and their lines may be lost.",
+            )
 
     @property
     def date_line(self) -> bytes:

@@ -587,6 +587,18 @@ async def test_access_log_of_a_refusal(serve: Serve, tmp_path: Path) -> None:
     assert path.read_text().count('"POST /v1/decision HTTP/1.1" 413') == 1
 
 
+async def test_access_log_on_a_full_disk(serve: Serve, log: list[str]) -> None:
+    """A disk without room for the access log costs no answer and no connection, and the log says so once."""
+    served = serve(access_log="/dev/full")
+    client = await served.connect()
+    answers = [await client.ask(get(path)) for path in ("/v1/decision?policy=one", "/nothing", "/livez", "/nothing")]
+    assert [answer.status for answer in answers] == [200, 404, 200, 404]
+    await served.stop()
+    assert [text for text in log if "access log" in text] == [
+        "The access log can't be written: No space left on device. Requests are answered, and their lines may be lost."
+    ]
+
+
 async def test_access_log_while_draining(serve: Serve, tmp_path: Path) -> None:
     """A request that is answered while the service comes to its end is in the access log too."""
     path = tmp_path / "access.log"
