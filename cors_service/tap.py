@@ -169,10 +169,13 @@ class Options(PluginOptions):
         """The settings that the options make.
 
         Raises:
-            UsageError: They name no policies, or two places for them.
+            UsageError: They name no policies, or two places for them, or nothing where something is needed.
         """
+        self.refuse_empty()
         if self["policies"] is None and self["store"] is None:
-            raise usage.UsageError("--policies is missing: name a policy document or a directory of them.")
+            raise usage.UsageError(
+                "--policies is missing: name a policy document, a directory of them, or the URL of a store."
+            )
         if self["policies"] is not None and self["store"] is not None:
             raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
         self._check_source()

@@ -95,8 +95,9 @@ class Options(PluginOptions):
         Raises:
             UsageError: They name no store, or no place for data.
         """
+        self.refuse_empty()
         if self["store"] is None:
-            raise usage.UsageError("--store is missing: name the directory of the policies.")
+            raise usage.UsageError("--store is missing: name the directory of the policies, or the URL of a store.")
         if self["data"] is None:
             raise usage.UsageError("--data is missing: name a directory for what the process keeps.")
         values = {name.replace("-", "_"): value for name, value in self.items()}

@@ -19,6 +19,7 @@ from argparse_manpage.manpage import Manpage
 
 from cors_service import __version__
 from cors_service.cli import command_parser
+from cors_service.cli._arguments import given_path
 
 COMPLETIONS: Final = {
     "bash": "bash-completion/completions/cors-service",
@@ -42,7 +43,7 @@ def completion(shell: str) -> str:
     """Give the script that completes commands, options, choices and paths in a shell."""
     parser = command_parser()
     for action in (action for inner in _commands(parser) for action in inner._actions):
-        if action.type is Path:
+        if action.type is given_path:
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # an attribute that shtab looks for
     script: str = shtab.complete(parser, shell)
     return script.rstrip() + "\n"

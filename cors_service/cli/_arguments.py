@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TypeAlias
 
 from cors_service.reader.limits import ReaderLimits
@@ -30,6 +31,26 @@ def add_command(commands: Commands, name: str, summary: str, *examples: str) -> 
         epilog=f"{'example' if len(examples) == 1 else 'examples'}:\n{shown}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def given_text(text: str) -> str:
+    """Take an argument that names something; an empty one comes from a variable that is not set.
+
+    Raises:
+        ArgumentTypeError: It is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; write . for the current directory")
+    return text
+
+
+def given_path(text: str) -> Path:
+    """Take an argument that is a path.
+
+    Raises:
+        ArgumentTypeError: It is empty.
+    """
+    return Path(given_text(text))
 
 
 def add_links(parser: argparse.ArgumentParser) -> None:

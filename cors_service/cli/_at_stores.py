@@ -52,6 +52,9 @@ def named(given: str | None, parser: argparse.ArgumentParser, what: str) -> str:
         if not found:
             parser.error(f"{what}, or put the URL of a store into ${STORE}.")
         return found
+    if not given:
+        # That of a variable that is not set. As a path it would be the current directory.
+        parser.error(f"the place is empty: {what}.")
     if is_url(given) and not is_admin(given):
         check_url(given)
     return given

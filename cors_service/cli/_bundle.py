@@ -31,7 +31,7 @@ from cors_service.bundle.form import Bundle, read_bundle, write_bundle
 from cors_service.bundle.refusals import BundleRefused, KeyUnusable
 from cors_service.bundle.source import MOST_BYTES, BundleSource
 from cors_service.bundle.times import apart, read_moment, read_time, write_time
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._at_stores import STORE, everything_at, named
 from cors_service.cli._documents import read_whole
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
@@ -89,7 +89,7 @@ def _add_build(actions: Commands) -> None:
         nargs="?",
         help=f"a document, a directory, or the URL of a store; by default, that in ${STORE}",
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write")
+    parser.add_argument("--out", required=True, type=given_path, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--seq",
         type=_positive,
@@ -108,9 +108,9 @@ def _add_sign(actions: Commands) -> None:
         "bundle sign policies.json --key release.key --expires 7d",
         "bundle sign policies.json --key second.key --also",
     )
-    parser.add_argument("bundle", type=Path, metavar="FILE", help="the bundle")
+    parser.add_argument("bundle", type=given_path, metavar="FILE", help="the bundle")
     parser.add_argument(
-        "--key", required=True, action="append", type=Path, metavar="FILE", help="a private key; repeatable"
+        "--key", required=True, action="append", type=given_path, metavar="FILE", help="a private key; repeatable"
     )
     parser.add_argument(
         "--expires",
@@ -134,7 +134,12 @@ def _add_verify(actions: Commands) -> None:
     )
     parser.add_argument("bundle", metavar="WHERE", help="the bundle: a file, or its URL")
     parser.add_argument(
-        "--policies-key", required=True, action="append", type=Path, metavar="FILE", help="a public key; repeatable"
+        "--policies-key",
+        required=True,
+        action="append",
+        type=given_path,
+        metavar="FILE",
+        help="a public key; repeatable",
     )
     parser.add_argument(
         "--policies-key-threshold", type=_positive, default=1, metavar="N", help="how many of them must have signed; 1"
@@ -149,7 +154,7 @@ def _add_keygen(actions: Commands) -> None:
         "make a key: FILE, which nobody else may read, and FILE.pub for replicas",
         "bundle keygen release.key",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the file of the private key")
+    parser.add_argument("file", type=given_path, metavar="FILE", help="the file of the private key")
     parser.set_defaults(run=_reporting(_keygen))
 
 
@@ -332,7 +337,19 @@ def _read(path: Path, most: int) -> bytes:
 
 
 def _put(path: Path, data: bytes, mode: int) -> None:
-    """Write a file in one step: who reads it meanwhile gets what was there, or all of what is new."""
+    """Write a file in one step: who reads it meanwhile gets what was there, or all of what is new.
+
+    Raises:
+        CannotDo: It can't be written.
+    """
+    try:
+        _replace(path, data, mode)
+    except OSError as error:
+        # It would name the file that was to become this one.
+        raise CannotDo(f"{str(path)!a} can't be written: {error.strerror}.") from None
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     new = Path(name)
     try:
@@ -351,7 +368,6 @@ def _now() -> datetime:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
-    return value
+    return int(text)

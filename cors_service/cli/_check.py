@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED
@@ -34,7 +34,7 @@ def add_check(commands: Commands) -> None:
     parser.add_argument(
         "paths",
         nargs="+",
-        type=Path,
+        type=given_path,
         metavar="PATH",
         help="a document, or a directory of *.toml and *.json documents; several are checked as one set",
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Final
 
 from cors_service.asking.arguments import check_policy
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.decision import ActivePolicies, BadQuery, Decision, GuardVerdict
@@ -30,7 +29,7 @@ def add_decide(commands: Commands) -> None:
         "decide --policies policies.toml --policy app --origin https://app.example.com --request-method PUT",
         "decide --policies /etc/cors-service --url https://api.example.com/ --origin https://app.example.com",
     )
-    parser.add_argument("--policies", required=True, type=Path, metavar="PATH", help="a document or a directory")
+    parser.add_argument("--policies", required=True, type=given_path, metavar="PATH", help="a document or a directory")
     add_links(parser)
     parser.add_argument("--policy", metavar="NAME", help="the policy to decide by")
     parser.add_argument("--url", metavar="URL", help="the URL of the request, to find the policy by")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cors_service.algebra import Comparison, compare
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_text, reader_limits
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.grammar.mistakes import InvalidPolicies
@@ -37,8 +37,8 @@ def add_diff(commands: Commands) -> None:
         "diff http://127.0.0.1:8080 policies --fail-on wider",
     )
     what = "a document or directory, REV:PATH of git, or the address of a running service"
-    parser.add_argument("old", metavar="OLD", help=f"what holds now: {what}")
-    parser.add_argument("new", metavar="NEW", help="what shall hold, from the same")
+    parser.add_argument("old", type=given_text, metavar="OLD", help=f"what holds now: {what}")
+    parser.add_argument("new", type=given_text, metavar="NEW", help="what shall hold, from the same")
     add_links(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the differences for programs")

@@ -9,10 +9,10 @@ from typing import Final
 
 from msgspec import structs
 
-from cors_service.access.files import read_small_file
+from cors_service.access.files import read_small_file, why_unreadable
 from cors_service.asking.arguments import check_policy
 from cors_service.browser import recognise
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
@@ -43,7 +43,7 @@ def add_explain(commands: Commands) -> None:
         'explain --message "$(cat sentence.txt)"',
         "explain --har session.har",
     )
-    parser.add_argument("--policies", type=Path, metavar="PATH", help="a document or a directory")
+    parser.add_argument("--policies", type=given_path, metavar="PATH", help="a document or a directory")
     add_links(parser)
     parser.add_argument("--page", metavar="URL", help="the page that asks: its URL, or its origin")
     parser.add_argument("--url", metavar="URL", help="the URL that it asks for")
@@ -67,7 +67,7 @@ def add_explain(commands: Commands) -> None:
     parser.add_argument("--policy", metavar="NAME", help="the policy to decide by; by default the URL finds it")
     parser.add_argument(
         "--har",
-        type=Path,
+        type=given_path,
         metavar="FILE",
         help="explain every request of a recorded session, as the developer tools export it",
     )
@@ -100,7 +100,8 @@ def _explain(options: argparse.Namespace) -> int:
         print(invalid.report(), file=sys.stderr)
         return FAILED
     except (OSError, ValueError) as error:
-        print(f"cors-service explain: {error}", file=sys.stderr)
+        unread = f"{error.filename!a} can't be read: " if isinstance(error, OSError) and error.filename else ""
+        print(f"cors-service explain: {unread}{why_unreadable(error)}", file=sys.stderr)
         return FAILED
     print(in_json(explanation).decode("utf-8") if options.json else in_text(explanation, _painted))
     return ALLOWED if explanation.passes else REFUSED

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from cors_service.access.files import why_unreadable
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED
 from cors_service.decision import ActivePolicies
@@ -61,7 +61,9 @@ def add_insights(commands: Commands) -> None:
         help=f"after how many days an origin counts as not used; {UNSEEN_DAYS} by default",
     )
     parser.add_argument("--json", action="store_true", help="print everything for programs")
-    parser.add_argument("--svg", type=Path, metavar="DIR", help="draw traffic, refusals and preflights there, as SVG")
+    parser.add_argument(
+        "--svg", type=given_path, metavar="DIR", help="draw traffic, refusals and preflights there, as SVG"
+    )
     parser.set_defaults(run=_insights)
 
 

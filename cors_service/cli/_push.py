@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._at_stores import STORE, definitions, is_admin, named, publish, store_at
 from cors_service.cli._documents import read_whole
 from cors_service.cli._progress import Progress
@@ -34,7 +33,9 @@ def add_push(commands: Commands) -> None:
         'push policies --to https://cors-admin.internal --reason "$CI_COMMIT_TITLE" --if-seq 41',
         "push policies --to postgresql://cors_writer@db.internal/cors --reason 'the new shop'",
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="a document or a directory, which replaces everything")
+    parser.add_argument(
+        "path", type=given_path, metavar="PATH", help="a document or a directory, which replaces everything"
+    )
     parser.add_argument(
         "--to", metavar="URL", help=f"the address of cors-admin, or a store; by default, the store in ${STORE}"
     )

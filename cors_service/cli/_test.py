@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from cors_service.access.files import read_small_file, why_unreadable
-from cors_service.cli._arguments import Commands, add_command, add_links, reader_limits
+from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._status import ALLOWED, FAILED, WRONG_USE
 from cors_service.decision import ActivePolicies
 from cors_service.grammar.mistakes import InvalidPolicies
@@ -41,16 +41,19 @@ def add_test(commands: Commands) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
-        type=Path,
+        type=given_path,
         default=[Path()],
         metavar="PATH",
         help="a suite, or a directory of suites, also below it; by default the current directory",
     )
     parser.add_argument(
-        "--policies", type=Path, metavar="PATH", help="test these policies, whatever the suites name or lie beside"
+        "--policies",
+        type=given_path,
+        metavar="PATH",
+        help="test these policies, whatever the suites name or lie beside",
     )
     add_links(parser)
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write a report as JUnit's XML, too")
+    parser.add_argument("--junit", type=given_path, metavar="FILE", help="write a report as JUnit's XML, too")
     parser.set_defaults(run=_test, usage_status=WRONG_USE)
 
 
@@ -92,7 +95,10 @@ def _test(options: argparse.Namespace) -> int:
     _report(runs)
     if options.junit is not None:
         pairs = [(one, shown_path(source)) for source, several in runs.items() for one in several]
-        options.junit.write_bytes(write_junit(pairs, broken))
+        try:
+            options.junit.write_bytes(write_junit(pairs, broken))
+        except OSError as error:
+            broken.append(("", f"cors-service test: {shown_path(options.junit)} can't be written: {error.strerror}"))
     for _, text in broken:
         print(text, file=sys.stderr)
     return FAILED if broken or any(one.has_failures for several in runs.values() for one in several) else ALLOWED

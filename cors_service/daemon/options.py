@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from twisted.python import usage
 
 from cors_service.daemon.json_log import log_refused_start
+
+_NOT_FOR_PEOPLE: Final = "Parameter type enforcement failed: "
+"""What Twisted writes before our own sentence."""
 
 
 def number(
@@ -45,6 +48,18 @@ class PluginOptions(usage.Options):
 
     plugin: ClassVar[str]
 
+    def refuse_empty(self) -> None:
+        """Refuse an option that is there and empty, such as one out of a variable that is not set.
+
+        An empty path would be the current directory, and without its value an option might protect nothing.
+
+        Raises:
+            UsageError: There is one.
+        """
+        for name, value in self.items():
+            if value == "":
+                raise usage.UsageError(f"--{name} is empty: give it a value, or leave it out.")
+
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.
 
@@ -56,9 +71,10 @@ class PluginOptions(usage.Options):
         """
         try:
             super().parseOptions(options)
-        except usage.UsageError as error:
+        except usage.UsageError as refused:
+            error = usage.UsageError(str(refused).removeprefix(_NOT_FOR_PEOPLE))
             if self.parent is None:
-                raise
+                raise error from None
             log_refused_start(self["json-log"], [error])
             command = f"{'twistd' if Path(sys.argv[0]).name == 'twistd' else 'twist'} {self.plugin}"
             sys.stderr.write(f"{command}: {error}\nHelp: {command} --help\n")

@@ -131,6 +131,8 @@ def prepare_store(url: str) -> list[str]:
 
 def _found(url: str, known: dict[str, tuple[str, str]]) -> Any:
     scheme = _scheme(url)
+    if not scheme:
+        raise NoSuchStore(f"{store_name(url)!r} is not the URL of a store; {_list(known)} begin one.")
     if scheme not in known:
         raise NoSuchStore(f"{scheme}:// is not a kind of store; {_list(known)} are.")
     package, name = known[scheme]

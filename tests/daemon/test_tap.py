@@ -160,6 +160,12 @@ BAD_OPTIONS = [
     "--report-token /dev/null --report-to http://127.0.0.1 --report-spool spool",
     "--report-token token",
     "--nonsense",
+    "--policies=",
+    "--auth=",
+    "--snapshot=",
+    "--decision-log=",
+    "--report-to=",
+    "--instance=",
 ]
 
 
@@ -172,6 +178,7 @@ def test_bad_option(policies: Path, arguments: str) -> None:
     assert len(str(caught.value)) < 300
     assert arguments.split(" ", maxsplit=1)[0].partition("=")[0] in str(caught.value)
     assert "secret" not in str(caught.value)
+    assert "enforcement" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["tc\np:1", "unix:/tmp/a\nb:mode=x"], ids=ascii)

@@ -60,8 +60,35 @@ def test_pull_from_a_directory(here: Path, capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["push", "new", "--to", "", "--reason", "a"],
+        ["push", "", "--to", "store", "--reason", "a"],
+        ["pull", ""],
+        ["ledger", "list", ""],
+        ["store", "init", ""],
+        ["bundle", "build", "", "--seq", "1", "--out", "x"],
+        ["check", ""],
+        ["diff", "store", ""],
+        ["decide", "--policies", "", "--policy", "shop"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_empty(here: Path, capsys: Captured, words: list[str]) -> None:
+    """An empty place, as a variable that is not set gives it, is a mistake, and not the current directory."""
+    (here / "a.toml").write_text('version = 1\n[policies.a]\norigins = ["https://a.example"]\n')
+    before = sorted(here.iterdir())
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 1
+    assert " empty" in capsys.readouterr().err
+    assert sorted(here.iterdir()) == before
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["store", "init", "absent"], "'absent' is not the URL of a store; postgresql://, "),
         (
             ["push", "new", "--to", "absent", "--reason", "a"],
             "'absent' is neither the address of cors-admin nor a store",
