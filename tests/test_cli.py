@@ -386,6 +386,16 @@ def test_installed(bad: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (1, "", "3 mistakes in the policies.")
 
 
+@pytest.mark.parametrize("arguments", [["check", EXAMPLE], ["schema"], ["token", "ci"]], ids=lambda words: words[0])
+def test_full_disk(arguments: list[str | Path]) -> None:
+    """Output that a disk has no room for is one sentence and a failure, however much of it there is."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("cors-service: The output can't be written: No space left on device.\n")
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["schema"], ["check", str(EXAMPLE)]], ids=["schema", "check"])
 def test_reader_goes_away(arguments: list[str]) -> None:
     """A reader that goes away, such as head, is no reason for a traceback."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from cors_service import __version__
 from cors_service.cli._bundle import add_bundle
@@ -43,6 +44,8 @@ _COMMANDS = (
     add_token,
 )
 
+_NO_ROOM: Final = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -60,10 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough. Python's last flush goes nowhere, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        _drop_output()
+        return FAILED
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _drop_output()
+        print(f"cors-service: The output can't be written: {error.strerror}.", file=sys.stderr)
         return FAILED
     return status
+
+
+def _drop_output() -> None:
+    """Let Python's last flush go nowhere, too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):

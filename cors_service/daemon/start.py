@@ -279,7 +279,8 @@ def open_log(option: str, path: str | None) -> TextIO:
     try:
         return Path(path).open("a", encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise UsageError(f"--{option} can't be opened: {error}") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UsageError(f"--{option} can't be opened: {path!a}: {why}.") from None
 
 
 def _check_snapshot(path: str) -> None:

@@ -51,7 +51,8 @@ def read_source(
     except AbsentError as error:
         raise NothingYetError(f"{text!r} can't be read: {error}") from None
     except (OSError, ValueError) as error:
-        raise NotReadableError(f"{text!r} can't be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise NotReadableError(f"{text!r} can't be read: {why}") from None
     return read_together([Path(text)], limits, progress)
 
 

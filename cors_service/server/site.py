@@ -143,7 +143,7 @@ class DecisionSite(Site):
         except OSError as error:
             self._warnings.warn(
                 "access log",
-                f"The access log can't be written: {error.strerror}. Requests are answered, and their lines may be lost.",
+                f"The access log can't be written: {error.strerror}. Requests are answered; their lines may be lost.",
             )
 
     @property

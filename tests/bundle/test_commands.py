@@ -146,8 +146,9 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
     [
         (["build", "policies", "--out", "x"], "give the number with --seq N"),
         (["build", "policies", "--out", "x", "--seq", "0"], "0 is not a number from 1 on"),
+        (["build", "policies", "--out", "x", "--seq", "many"], "many is not a number from 1 on"),
         (["build", "absent", "--out", "x", "--seq", "1"], "absent"),
-        (["build", "policies", "--out", "absent/x", "--seq", "1"], "No such file or directory"),
+        (["build", "policies", "--out", "absent/x", "--seq", "1"], "'absent/x' can't be written: No such"),
         (["build", "nats://host?secret", "--out", "x"], "nats:// is not a kind of store"),
         (["sign", "absent", "--key", "k"], "'absent': No such file or directory."),
         (["sign", "p.json", "--key", "absent"], "The private key 'absent' can't be read: No such file or directory."),
@@ -163,7 +164,7 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
         (["verify", "p.json", "--policies-key", "k"], "'k' is a private key, which only whoever signs may have"),
         (["verify", "p.json", "--policies-key", "k.pub", "--policies-key-threshold", "2"], "The threshold is 2"),
         (["verify", "http://example.com/p", "--policies-key", "k.pub"], "only https:// leads to other machines"),
-        (["keygen", "absent/k"], "No such file or directory"),
+        (["keygen", "absent/k"], "'absent/k' can't be written: No such file or directory."),
         ([], "the following arguments are required: ACTION"),
     ],
 )

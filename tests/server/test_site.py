@@ -595,7 +595,7 @@ async def test_access_log_on_a_full_disk(serve: Serve, log: list[str]) -> None:
     assert [answer.status for answer in answers] == [200, 404, 200, 404]
     await served.stop()
     assert [text for text in log if "access log" in text] == [
-        "The access log can't be written: No space left on device. Requests are answered, and their lines may be lost."
+        "The access log can't be written: No space left on device. Requests are answered; their lines may be lost."
     ]
 
 

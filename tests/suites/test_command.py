@@ -123,6 +123,15 @@ def test_junit(directory: Path) -> None:
     assert "missing-key" in (broken.findtext("error") or "")
 
 
+def test_junit_that_cannot_be_written(directory: Path, capsys: Captured) -> None:
+    """A report that can't be written is one sentence and a failure, even if all cases pass."""
+    (directory / "a.test.toml").write_text(GOOD)
+    assert status_of("--junit", "absent/report.xml") == 1
+    out, err = capsys.readouterr()
+    assert "1 passed" in out
+    assert err == "cors-service test: absent/report.xml can't be written: No such file or directory\n"
+
+
 def test_junit_of_odd_names(directory: Path) -> None:
     """The report is XML whatever a case is called, a character that XML lacks included."""
     (directory / "app.test.toml").write_text(GOOD.replace("Everybody reads", r"Everybody \u0001 reads <&>"))
