@@ -34,6 +34,7 @@ from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.warnings import Warnings
 from cors_service.wire import write_json
 
 FILE: Final = "decisions.db"
@@ -81,6 +82,7 @@ class KeptDecisions(Service):
         self._writing, self._reading = DeferredLock(), DeferredLock()
         self.compiled = Compiled()
         self._said: set[str] = set()
+        self._warnings = Warnings(clock)
         self._forgetting = LoopingCall(self.forget)
         self._forgetting.clock = clock
 
@@ -189,7 +191,7 @@ class KeptDecisions(Service):
 
     def _complain(self, failure: Failure) -> None:
         failure.trap(CannotKeep)
-        self._log.error("{problem}", problem=str(failure.value))
+        self._warnings.warn("kept", f"Reported {failure.value}")
 
 
 def mount_insights(tree: AdminTree, kept: KeptDecisions) -> None:

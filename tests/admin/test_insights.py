@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import formatEvent
 
 from cors_service.admin.insights import FILE, KeptDecisions
 from cors_service.insights.lines import instant_of
@@ -15,6 +16,7 @@ from cors_service.insights.written import components
 from tests.admin.description import COMPONENTS
 from tests.admin.trees import NINE, Office, access
 from tests.insights.logs import REFUSED, written
+from tests.observing import observed_by
 
 SHOP = "https://shop.example.com"
 INSTANCE = {"instance": "eu-1", "version": "1", "revision": None, "seq": None, "loaded_at": None, "workers": 1}
@@ -140,6 +142,19 @@ def test_a_full_disk(office: Office) -> None:
     database.execute("PRAGMA query_only = OFF")
     assert caller.send("POST", "reports", report("1", line())).status == 204
     assert caller.send("GET", "insights").json["decisions"] == 1
+
+
+def test_a_full_disk_is_told_once(office: Office) -> None:
+    """However many reports a full disk keeps away, the log has one line a minute about it."""
+    caller, said = office.caller(), []
+    office.decisions._written._database.execute("PRAGMA query_only = ON")
+    with observed_by(lambda event: said.append(formatEvent(event))):
+        for batch in "123":
+            assert caller.send("POST", "reports", report(batch, line())).status == 503
+        assert len([text for text in said if text.startswith("Reported decisions can't be kept: ")]) == 1
+        office.clock.advance(60)
+        assert caller.send("POST", "reports", report("4", line())).status == 503
+    assert len([text for text in said if "can't be kept" in text]) == 2
 
 
 def test_lines_that_can_not_be_read(office: Office) -> None:
