@@ -36,7 +36,7 @@ def sign_in_form(then: str, kept: str, *, wrong: bool) -> h.Fragment:
         ),
         h.p(".hint")[
             "An operator makes one with ",
-            h.code["cors-service token NAME"],
+            h.code["cors-service token NAME --verb read --verb write"],
             ", and lists it in the file of ",
             h.code["--auth"],
             ".",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from cors_service.access import read_access
+from cors_service.cli import main
 from cors_service.console.attempts import MOST_ADDRESSES, MOST_FAILURES, WINDOW_SECONDS, Attempts
 from cors_service.console.proxies import SignInProxy
 from cors_service.console.sessions import IDLE_SECONDS, LONGEST_SECONDS, MOST_OF_A_TOKEN, MOST_SESSIONS, Sessions
@@ -70,6 +72,18 @@ def test_wrong_token(office: ConsoleOffice) -> None:
     assert "Nobody has this token." in Read(answer).text
     assert b"guessed-token" not in answer.body
     assert visitor.cookies == {}
+
+
+def test_how_to_get_a_token(office: ConsoleOffice, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that the form names makes a token whose owner sees the pages, and may change policies."""
+    form = Read(office.visitor().visit("/sign-in")).text
+    shown = re.search(r"cors-service (token NAME[ a-z-]*?), and lists it", form)
+    assert shown
+    assert main(shown[1].split()) == 0
+    out, err = capsys.readouterr()
+    caller = read_access(out).by_token(err.splitlines()[0].rpartition(" ")[2].encode())
+    assert caller is not None
+    assert caller.verbs == {"read", "write"}
 
 
 def test_cookie(office: ConsoleOffice) -> None:
