@@ -212,6 +212,8 @@ class Options(PluginOptions):
                 check_url(policies)
             except NoSuchStore as error:
                 raise usage.UsageError(f"--policies: {error}") from None
+            if self["policies-key"] and self["unsigned"]:
+                raise usage.UsageError("--policies-key and --unsigned exclude each other: leave out one of them.")
             return
         given = [name for name in ("max-stale", "accept-rollback", "policies-key", "unsigned") if self[name]]
         if given:

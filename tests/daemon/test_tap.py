@@ -103,6 +103,7 @@ BAD_OPTIONS = [
     "--policies-key key.pub",
     "--unsigned",
     "--policies-key-threshold 0",
+    "--policies-key key.pub --unsigned --policies https://example.com/policies.json",
     "--max-body -1",
     "--max-body 1.5",
     "--max-body 1M",
