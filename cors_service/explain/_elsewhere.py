@@ -8,8 +8,10 @@ from typing import Final
 
 from cors_service.explain._asking import Asked
 from cors_service.explain.explanation import ExchangeStep
+from cors_service.grammar.mistakes import cut
 from cors_service.grammar.origin import is_loopback, read_origin
 
+_LONGEST: Final = 300
 # The table of https://wicg.github.io/local-network-access/, which has not all that nobody routes.
 _LOCAL: Final = tuple(
     ip_network(text)
@@ -34,6 +36,13 @@ def steps(asked: Asked) -> Iterator[ExchangeStep]:
     origin = asked.request.url_origin
     if origin is None or asked.request.same_origin:
         return
+    if asked.exchange.redirected_from is not None:
+        before = cut(asked.exchange.redirected_from, _LONGEST)
+        message = (
+            f"Its Origin is null because it was redirected from {before}, across origins. Have the page request this "
+            "URL directly, with its own origin: null is everybody's."
+        )
+        yield ExchangeStep("elsewhere", "note", message)
     if asked.is_mixed:
         message = (
             "This is mixed content: a page loaded over https may not make requests over http, so the browser sends "

@@ -33,6 +33,8 @@ def why_none(asked: Asked, decisions: Sequence[Decision], documents: Documents) 
         return "No policy mends mixed content: serve the URL over https."
     if is_forbidden_method(request.method):
         return f"No policy mends it: have the page use another method than {request.method}."
+    if asked.exchange.redirected_from is not None:
+        return "No policy mends it: have the page request this URL directly, and not by a redirect from another origin."
     if mode == "same-origin":
         return 'No policy mends it: the page asks with mode: "same-origin". Have it use "cors".'
     if mode == "no-cors" and request.method not in {"GET", "HEAD", "POST"}:

@@ -33,6 +33,8 @@ class PageRequest(Struct, frozen=True):
         credentials: The credentials mode (Fetch, #concept-request-credentials-mode).
         mode: The mode (Fetch, #concept-request-mode); `websocket` opens one.
         policy: The policy that the service is asked to decide by; None if the URL finds it.
+        redirected_from: The URL that led to this one, where the page is `null` for that reason alone (Fetch,
+            #concept-request-tainted-origin); None for others.
     """
 
     page: str
@@ -42,6 +44,7 @@ class PageRequest(Struct, frozen=True):
     credentials: Credentials = "same-origin"
     mode: Mode = "cors"
     policy: str | None = None
+    redirected_from: str | None = None
 
     @property
     def request(self) -> Request:

@@ -11,11 +11,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from cors_service.browser.headers import is_token
 from cors_service.browser.request import is_forbidden_request_header
 from cors_service.decision.own_origin import own_origin
+from cors_service.explain._engines import leads_to
 from cors_service.explain.exchange import MODES, Answer, Answers, Lines, Mode, PageRequest, origin_of
 from cors_service.grammar.pattern import NULL
 
@@ -155,6 +156,8 @@ def read_har(data: bytes) -> Session:
 def _session(entries: Sequence[_Entry], left_out: int) -> Session:
     preflights = [entry for entry in entries if _is_preflight(entry.request)]
     recorded: list[Recorded] = []
+    # The URLs to which other origins have redirected, and from where.
+    redirected: dict[str, str] = {}
     for entry in entries:
         if _is_preflight(entry.request):
             continue
@@ -166,8 +169,12 @@ def _session(entries: Sequence[_Entry], left_out: int) -> Session:
         except ValueError:
             left_out += 1
             continue
-        answered = None if preflight is None else _answer(preflight)
-        recorded.append(Recorded(exchange, Answers(_answer(entry), answered)))
+        if exchange.page == NULL:
+            exchange = structs.replace(exchange, redirected_from=redirected.get(exchange.url))
+        answer, answered = _answer(entry), None if preflight is None else _answer(preflight)
+        if answer is not None and (target := leads_to(exchange.url, answer)) is not None and _has_page(exchange):
+            redirected[target] = exchange.url
+        recorded.append(Recorded(exchange, Answers(answer, answered)))
     # A preflight that failed may be all that was recorded.
     for entry in preflights:
         exchange_of = _unsent(entry.request)
@@ -229,6 +236,11 @@ def _unsent(preflight: _Request) -> PageRequest | None:
     except ValueError:
         return None
     return exchange
+
+
+def _has_page(exchange: PageRequest) -> bool:
+    """Whether the page of an exchange is known, or of one that led to it."""
+    return exchange.page != NULL or exchange.redirected_from is not None
 
 
 def _unusual(name: str) -> str:

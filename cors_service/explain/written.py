@@ -47,4 +47,6 @@ def _allowed(one: Allowed) -> dict[str, Any]:
 def _exchange(explanation: Explanation) -> dict[str, Any]:
     """What was asked; a recorded session has no values of headers but those that matter."""
     written: dict[str, Any] = msgspec.to_builtins(explanation.exchange)
+    if written["redirected_from"] is None:
+        del written["redirected_from"]
     return {"exchange": written}

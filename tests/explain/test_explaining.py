@@ -114,6 +114,14 @@ def test_refused_preflight() -> None:
     assert sentence.startswith(f"Access to fetch at '{API}' from origin '{PAGE}' has been blocked by CORS policy: ")
 
 
+def test_names_in_other_letters() -> None:
+    """Engines that write the same name in other letters do not differ."""
+    answers = Answers(None, Answer(204, (("Access-Control-Allow-Origin", PAGE),)))
+    explanation = explain_answers(PageRequest(PAGE, API, headers=(("Authorization", "x"),)), answers)
+    assert "header-not-in-acah" in message(explanation, "browser")
+    assert "engines" not in dict(steps(explanation))
+
+
 def test_headers_that_pages_cannot_set() -> None:
     """Headers that browsers drop are named, and do not count."""
     explanation = explained(PageRequest(PAGE, API, headers=(("Cookie", "a=1"), ("Sec-X", "1"))))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+import jsonschema_rs
 import msgspec
 import pytest
 
-from cors_service.explain import explain_answers
+from cors_service.explain import Answers, explain_answers
 from cors_service.explain.har import InvalidRecordingError, read_har
-from cors_service.explain.written import in_json_all
+from cors_service.explain.written import SCHEMA, in_json_all
 
 PAGE: Final = "https://app.example.com"
 URL: Final = "https://api.example.com/orders/7"
@@ -121,6 +122,24 @@ def test_provisional_headers() -> None:
     (one,) = read_har(recording(blocked, asked)).recorded
     assert (one.exchange.page, one.exchange.mode) == (PAGE, "cors")
     assert one.answers.actual is None
+
+
+def test_redirected() -> None:
+    """An Origin that is null after a redirect is explained by it; one of a sandboxed frame is not."""
+    other, last = "https://other.example.net/a", "https://third.example.org/b"
+    asked = (
+        entry("GET", URL, {"Origin": PAGE}, 302, {"Access-Control-Allow-Origin": PAGE, "Location": f"{other}?secret"}),
+        entry("GET", f"{other}?b", {"Origin": "null"}, 307, {"Access-Control-Allow-Origin": "*", "Location": last}),
+        entry("GET", last, {"Origin": "null"}, 200, {"Access-Control-Allow-Origin": PAGE}),
+        entry("GET", URL, {"Origin": "null"}, 302, {"Access-Control-Allow-Origin": "*", "Location": f"{URL}/8"}),
+        entry("GET", f"{URL}/8", {"Origin": "null"}),
+    )
+    session = read_har(recording(*asked))
+    assert [one.exchange.redirected_from for one in session.recorded] == [None, URL, other, None, None]
+    said = [step.message for step in explain_answers(session.recorded[2].exchange, Answers()).steps]
+    assert any("redirected from https://other.example.net/a, across origins" in message for message in said)
+    written = in_json_all([explain_answers(one.exchange, one.answers) for one in session.recorded])
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(json.loads(written))
 
 
 def test_headers_of_browsers() -> None:

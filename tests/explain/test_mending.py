@@ -296,6 +296,7 @@ NONE: Final[dict[str, tuple[PageRequest, str]]] = {
     "a policy that does not exist": (PageRequest(SHOPS, API, policy="shops"), "The nearest is 'shop'"),
     "a guard": (PageRequest("https://app.example.com", "https://tools.example.com/"), "add it to hosts of the guard"),
     "the mode same-origin": (PageRequest(SHOPS, API, mode="same-origin"), 'Have it use "cors"'),
+    "a redirect": (PageRequest("null", API, redirected_from="https://other.example.net/"), "request this URL directly"),
     "the mode no-cors": (PageRequest(SHOPS, API, "PUT", mode="no-cors"), 'use the mode "cors"'),
 }
 UPPER: Final = '\n[policies.upper]\norigins = ["https://p.example.com"]\nmethods = ["PATCH"]\n'
