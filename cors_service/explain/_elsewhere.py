@@ -9,10 +9,10 @@ from typing import Final
 from cors_service.explain._asking import Asked
 from cors_service.explain.explanation import ExchangeStep
 from cors_service.grammar.mistakes import cut
-from cors_service.grammar.origin import is_loopback, read_origin
+from cors_service.grammar.origin import is_insecure_origin, is_loopback, read_origin
 
 _LONGEST: Final = 300
-# The table of https://wicg.github.io/local-network-access/, which has not all that nobody routes.
+# https://wicg.github.io/local-network-access/#non-public-ip-address-blocks, which are not all that nobody routes.
 _LOCAL: Final = tuple(
     ip_network(text)
     for text in (
@@ -48,15 +48,17 @@ def steps(asked: Asked) -> Iterator[ExchangeStep]:
             "This is mixed content: a page loaded over https may not make requests over http, so the browser sends "
             "nothing. No header helps: serve the URL over https."
         )
+        if _is_local(origin):
+            message += " Chromium sends it once the user lets the page reach the local network (Local Network Access)."
         yield ExchangeStep("elsewhere", "stops", message)
     elif asked.request.origin.startswith("https://") and origin.startswith("http://"):
         message = "Browsers treat this machine itself as secure (WebKit since 2025), so this is not mixed content."
         yield ExchangeStep("elsewhere", "note", message)
-    if _is_local(origin) and not _is_local(asked.request.origin):
-        message = (
-            "The URL is on a local network. If the page is not, Chromium asks the user for permission (Local Network "
-            "Access): no header grants it."
-        )
+    if not asked.is_mixed and _is_local(origin) and not _is_local(asked.request.origin):
+        asks = "asks the user for permission (Local Network Access): no header grants it."
+        if is_insecure_origin(asked.request.origin):
+            asks = "blocks this (Local Network Access): only pages over https may ask the user for permission."
+        message = f"The URL is on a local network. If the page is not, Chromium {asks}"
         yield ExchangeStep("elsewhere", "note", message)
 
 
