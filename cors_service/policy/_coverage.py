@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from cors_service.grammar.addresses import AddressRange, Network
 from cors_service.grammar.bound import WHOLE, BoundHost
+from cors_service.grammar.expression import Expression
 from cors_service.grammar.origin import DEFAULT_PORTS, ends_in_number, is_label, read_origin
 from cors_service.grammar.pattern import ANY, OriginPattern, expanded
 from cors_service.grammar.wildcard import AnyHost, Glob, Wildcard
@@ -28,14 +29,19 @@ class Coverage:
 
     def __init__(self) -> None:
         self._same: set[OriginPattern] = set()
+        # Expressions of which the cleartext origins that they match are left out.
+        self._encrypted: set[OriginPattern] = set()
         self._ports: dict[_Hosts, _Ports] = {}
         self._globs = _Globs()
         # How long what the addresses of a range have in common can be.
         self._lengths: set[int] = set()
 
-    def add(self, pattern: OriginPattern) -> None:
-        """Add a pattern."""
+    def add(self, pattern: OriginPattern, *, cleartext: bool = True) -> None:
+        """Add a pattern; if it is an expression, with or without the cleartext origins that it matches."""
         for one in expanded([pattern]):
+            if not cleartext and isinstance(one, Expression) and one.may_be_cleartext:
+                self._encrypted.add(one)
+                continue
             self._same.add(one)
             extent = _extent(one)
             if extent is not None:
@@ -45,8 +51,10 @@ class Coverage:
             elif isinstance(one, AddressRange):
                 self._lengths.add(one.length)
 
-    def covers(self, pattern: OriginPattern) -> bool:
-        """Say whether all origins of a pattern are covered."""
+    def covers(self, pattern: OriginPattern, *, cleartext: bool = True) -> bool:
+        """Say whether all origins of a pattern are covered, with or without the cleartext ones as in `add`."""
+        if not cleartext and pattern in self._encrypted:
+            return True
         return ANY in self._same or all(map(self._covers_one, expanded([pattern])))
 
     def _covers_one(self, pattern: OriginPattern) -> bool:

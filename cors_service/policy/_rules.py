@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
@@ -274,11 +275,12 @@ def check_reachable(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:
         patterns = _resolved(read, root, sets)
         if patterns is None:
             continue
-        if all(map(covered.covers, patterns)):
+        cleartext = read.rule.covers_cleartext
+        if all(map(partial(covered.covers, cleartext=cleartext), patterns)):
             message = f"Rule {int(read.path[-1]) + 1} never decides: earlier rules cover each of its origins."
             root.at(*read.path).refuse("rule-unreachable", message, hint="Move it up, or remove it.")
         for pattern in () if read.rule.refuse else patterns:
-            covered.add(pattern)
+            covered.add(pattern, cleartext=cleartext)
 
 
 def check_expressions(rules: Sequence[ReadRule], root: Place, sets: Sets) -> None:

@@ -150,8 +150,9 @@ def _covered(policy: Policy, policy_set: PolicySet) -> Iterator[tuple[int, str, 
         if len(policy.rules) == 1 and all(isinstance(one, str) for one in patterns):
             patterns = [] if len(set(patterns)) == len(patterns) else patterns
         # What a rule refuses is left to later rules: in an incident one is added, and those that it overrules stay.
+        growing = Coverage() if rule.refuse else earlier
         for named, (pattern, others) in enumerate(
-            _covered_in(patterns, earlier, Coverage() if rule.refuse else earlier)
+            _covered_in(patterns, earlier, growing, cleartext=rule.covers_cleartext)
         ):
             by = _what_covers(pattern, others) if named < _MOST_NAMED else "other patterns cover it"
             message = f"{shown(write_pattern(pattern))} has no effect: {by}."
@@ -159,7 +160,7 @@ def _covered(policy: Policy, policy_set: PolicySet) -> Iterator[tuple[int, str, 
 
 
 def _covered_in(
-    patterns: Sequence[OriginPattern], earlier: Coverage, growing: Coverage
+    patterns: Sequence[OriginPattern], earlier: Coverage, growing: Coverage, *, cleartext: bool
 ) -> Iterator[tuple[OriginPattern, Sequence[OriginPattern]]]:
     """Give the patterns of a rule that have no effect, each with those of the rule that may cover it.
 
@@ -167,13 +168,15 @@ def _covered_in(
         patterns: Those of the rule.
         earlier: What earlier rules cover.
         growing: The same, or nothing; the patterns are added to it.
+        cleartext: Whether expressions of the rule cover the cleartext origins that they match.
     """
     kept: list[OriginPattern] = []
     for pattern in patterns:
-        if earlier.covers(pattern) or (growing is not earlier and growing.covers(pattern)):
+        covered = earlier.covers(pattern, cleartext=cleartext)
+        if covered or (growing is not earlier and growing.covers(pattern, cleartext=cleartext)):
             yield pattern, kept
         else:
-            growing.add(pattern)
+            growing.add(pattern, cleartext=cleartext)
             kept.append(pattern)
     # A later pattern can cover an earlier one, too, if it is not exact.
     if len(kept) < 2 or all(isinstance(one, str) for one in kept[1:]):

@@ -152,6 +152,22 @@ def test_whole_host(pattern: str, *, covered: bool) -> None:
     assert covered == covers([pattern], "https://<host>.a")
 
 
+@pytest.mark.parametrize(
+    ("text", "earlier", "last", "covered"),
+    [
+        (r"re:http[s]?://a\.example", True, False, False),
+        (r"re:http[s]?://a\.example", True, True, True),
+        (r"re:http[s]?://a\.example", False, True, True),
+        (r"re:https://a\.example\.com", True, False, True),
+    ],
+)
+def test_cleartext(text: str, earlier: bool, last: bool, *, covered: bool) -> None:
+    """With credentials, an expression leaves its cleartext origins to later rules."""
+    lifted = ["public-suffix-subdomains"]
+    rules = [{"origins": [text], "credentials": each, "dangerously_allow": lifted} for each in (earlier, last)]
+    assert (["rule-unreachable"] if covered else []) == codes_in(policy(rules=rules))
+
+
 def test_within_a_rule() -> None:
     """A rule may list an origin twice, or beside a wildcard that covers it."""
     assert unreachable(["https://a.example", "https://a.example", "https://*.example"]) == []

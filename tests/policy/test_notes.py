@@ -45,6 +45,12 @@ SILENT: dict[str, dict[str, Any]] = {
         credentials=True,
         dangerously_allow=["insecure-origins"],
     ),
+    "cleartext that an earlier rule leaves out": policy(
+        rules=[
+            {"origins": ["re:http[s]?://a\\.example\\.com"], "credentials": True},
+            {"origins": ["re:http[s]?://a\\.example\\.com", "https://b.example"]},
+        ]
+    ),
     "a public suffix, lifted": rule(
         "https://*.vercel.app", credentials=True, dangerously_allow=["public-suffix-subdomains"]
     ),
