@@ -20,6 +20,7 @@ from cors_service.policy import InvalidPolicies, revision
 from cors_service.reader.snapshot import Snapshot
 from cors_service.store import LivePolicies, ReaderPolicyStore, reader_client
 from cors_service.store.following import StoreStatus
+from cors_service.store.reader_client import in_memory
 from cors_service.web import decision_resource
 from tests.follow.histories import policies, set_of
 from tests.follow.process import asked, url_of, write_store
@@ -96,6 +97,14 @@ async def services() -> AsyncIterator[list[Service]]:
         await service.policies.stopService()
 
 
+def revision_in(snapshot: Snapshot) -> str | None:
+    """The revision that a snapshot has; none while what it has is older than what was given."""
+    try:
+        return snapshot.load().revision
+    except ValueError:
+        return None
+
+
 def kill_readers() -> None:
     """End the processes that follow a store for this one."""
     for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
@@ -135,12 +144,17 @@ async def test_follows(path: Path, services: list[Service], logged: list[tuple[s
 @pytest_twisted.ensureDeferred
 async def test_reader_is_killed(path: Path, services: list[Service]) -> None:
     """A process that takes the place of another one goes on from what is active, and reads what is new alone."""
-    service = Service(store_at(path))
+    snapshot = in_memory()
+    service = Service(store_at(path, snapshot))
     services.append(service)
     await until(lambda: service.is_at(1, FIRST))
-    kill_readers()
     write_store(path, FIRST, SECOND)
     await until(lambda: service.is_at(2, SECOND))
+    # Nobody waits until the process has written what it gave, and another one goes on from that.
+    await until(lambda: revision_in(snapshot) == revision(set_of(SECOND)))
+    kill_readers()
+    write_store(path, FIRST, SECOND, FIRST)
+    await until(lambda: service.is_at(3, FIRST))
     assert asked(path).count("everything") == 1
 
 
