@@ -307,8 +307,9 @@ def test_endless(site: Site, url: str, key: KeyPair) -> None:
         handler.close_connection = True
         with suppress(OSError):
             while not site.closing.is_set():
-                handler.wfile.write(b" " * 65536)
+                # Noted before: whoever reads some of it may close the connection before the rest is written.
                 sent.append(65536)
+                handler.wfile.write(b" " * 65536)
 
     site.put(files(shop(7), [key]))
     site.does[FILE] = endless
