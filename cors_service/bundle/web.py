@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -65,6 +66,8 @@ class WebServer:
         # What other threads may shut down, and whether and why one did.
         self._socket: socket | None = None
         self._until: Event | None = None
+        # When the request that is under way must have ended, in seconds of the clock that never goes back.
+        self._deadline = 0.0
         self._ended: Literal["late", "interrupted"] | None = None
         self._is_aborted = False
 
@@ -174,7 +177,7 @@ class WebServer:
     @contextmanager
     def _watched(self, seconds: float, until: Event | None) -> Iterator[None]:
         """Have a request end in time, and when another thread wants it to."""
-        self._ended, self._until = None, until
+        self._ended, self._until, self._deadline = None, until, time.monotonic() + seconds
         timer = Timer(seconds, self._too_late)
         timer.daemon = True
         timer.start()
@@ -205,6 +208,10 @@ class WebServer:
         with self._lock:
             if self._is_aborted or (self._until is not None and self._until.is_set()):
                 self._ended = "interrupted"
+                raise ConnectionAbortedError
+            if time.monotonic() >= self._deadline:
+                # As long as it connects, there is nothing to shut down.
+                self._ended = "late"
                 raise ConnectionAbortedError
             self._socket = connection.sock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from zope.interface.verify import verifyObject
 
 from cors_service.bundle import BundleSource
 from cors_service.bundle.form import write_bundle
+from cors_service.bundle.web import WebServer
 from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Everything, IStoreSource
@@ -396,6 +398,27 @@ def test_slow_server(
         site.does.clear()
         site.put(files(shop(7), [key]))
         assert source.head() == shop(7).head
+
+
+def test_slow_to_connect(site: Site, url: str, key: KeyPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one to which it takes all the time to connect, as where names are found slowly."""
+    is_over = threading.Event()
+    too_late = WebServer._too_late
+
+    def note(server: WebServer) -> None:
+        too_late(server)
+        is_over.set()
+
+    def connect(address: tuple[str, int], seconds: float) -> socket.socket:
+        assert is_over.wait(30)
+        return socket.create_connection(address, seconds)
+
+    monkeypatch.setattr(WebServer, "_too_late", note)
+    monkeypatch.setattr("cors_service.bundle.web.create_connection", connect)
+    monkeypatch.setattr("cors_service.bundle.source._ENVELOPE_SECONDS", 0.01)
+    site.does[ENVELOPE] = drip
+    with source_of(url, key) as source:
+        assert "no answer came within 0.01 seconds" in str(refused(source.head))
 
 
 def test_nobody_listens(site: Site, authority: Authority, trusted: Path, key: KeyPair, tmp_path: Path) -> None:
