@@ -62,7 +62,7 @@ class RealService(DecisionSite):
         document: Mapping[str, Any] | None = None,
         *,
         ttl: int = 0,
-        where: str = ANY_PORT,
+        where: str | None = None,
         access: Access | None = None,
     ) -> None:
         self.policies = LivePolicies(MemoryPolicyStore({}), reactor)
@@ -71,7 +71,8 @@ class RealService(DecisionSite):
         tree = decision_resource(self.policies, limits=Limits(ttl=ttl), clock=reactor, access=access)
         super().__init__(tree, reactor)
         self.connections = 0
-        self._where = where
+        # Between its end and its next start, no connection takes the port.
+        self._where = where or f"tcp:{free_port()}:interface=127.0.0.1"
         self.port = 0
         self._listening: IListeningPort | None = None
         self._empty: Deferred[None] | None = None
@@ -83,8 +84,7 @@ class RealService(DecisionSite):
 
     async def start(self) -> None:
         """Listen; on the port of before if it did."""
-        where = self._where.replace("tcp:0:", f"tcp:{self.port}:") if self.port else self._where
-        self._listening = await endpoints.serverFromString(reactor, where).listen(self)
+        self._listening = await endpoints.serverFromString(reactor, self._where).listen(self)
         self.port = getattr(self._listening.getHost(), "port", 0)
 
     async def stop(self) -> None:
@@ -115,7 +115,7 @@ async def real(
     document: Mapping[str, Any] | None = DOCUMENT,
     *,
     ttl: int = 0,
-    where: str = ANY_PORT,
+    where: str | None = None,
     access: Access | None = None,
 ) -> AsyncIterator[RealService]:
     """Run the service until the block ends."""

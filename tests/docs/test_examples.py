@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.answering import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,14 +60,6 @@ def administration(directory: Path, port: int) -> list[str]:
         shutil.copy(path, directory / "policies")
     twist = [sys.executable, "-m", "twisted", "cors-admin", "--store", "policies", "--data", "data"]
     return [*twist, "--listen", f"tcp:{port}:interface=127.0.0.1"]
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def examples(text: str) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ import jsonschema_rs
 import pytest
 
 from cors_service.observe.lines import SCHEMA
+from tests.answering import free_port
 from tests.e2e.daemons import ANY_PORT, TWIST, Process, Service, allows, ask, wait_for
 
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA, validate_formats=True)
@@ -192,16 +193,16 @@ class Collected:
     def __init__(self, directory: Path) -> None:
         self._kept, self._mood, self._directory = directory / "kept", directory / "mood", directory
         self._process: Process | None = None
-        self.port = 0
+        self.port = free_port()
         self.mood("good")
         self.start()
 
     def start(self) -> None:
-        """Start it, on the port of before."""
+        """Start it."""
         program = Path(__file__).with_name("collector.py")
         arguments = [sys.executable, str(program), str(self.port), str(self._kept), str(self._mood)]
         self._process = Process(arguments, self._directory)
-        self.port = int(self._process.said(r"listening on (\d+)")[1])
+        self._process.said("listening on")
 
     def mood(self, mood: str) -> None:
         """Put it into a mood."""

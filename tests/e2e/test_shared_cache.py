@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.answering import free_port
 from tests.e2e.browser.cases import LOGGED_IN, Table
 from tests.e2e.browser.prediction import Service
 from tests.e2e.browser.processes import running
@@ -88,14 +89,6 @@ class SharedCache:
             lines = [(name.lower(), value) for name, value in response.getheaders() if name.lower() in DECIDED]
             assert len(dict(lines)) == len(lines)
             return Answer(response.getheader("X-Cache") == "HIT", dict(lines), body["decided for"])
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def accepts(port: int) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.answering import free_port
 from tests.bundle.bundles import FILE, files, key_pair, shop
 from tests.bundle.served import Site, served
 from tests.certificates import Authority
@@ -228,14 +229,6 @@ def test_not_ready(run: Run, tmp_path: Path, manager: Manager, workers: str) -> 
 
 
 # What systemd runs.
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def command(unit: Path, name: str, **variables: str) -> list[list[str]]:
