@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from io import StringIO
+from itertools import count
 from threading import Event
+from types import SimpleNamespace
+
+import pytest
 
 from cors_service.cli._progress import Progress
 
@@ -35,18 +39,21 @@ def test_bar() -> None:
     assert terminal.getvalue().endswith("\r\033[K")
 
 
-def test_one_thing() -> None:
+def test_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one thing it shows for how long it takes."""
+    # Each look at the clock takes seven seconds.
+    clock = SimpleNamespace(monotonic=count(100.0, 7.0).__next__)
+    monkeypatch.setattr("cors_service.cli._progress.time", clock)
     terminal = Terminal()
     with Progress("Reading", terminal, delay=0):
         assert terminal.drawn.wait(60)
-    assert terminal.getvalue().startswith("\r\033[KReading ... 0 s")
+    assert terminal.getvalue().startswith("\r\033[KReading ... 7 s")
 
 
 def test_quick() -> None:
     """What is done before the delay is over draws nothing."""
     terminal = Terminal()
-    with Progress("Reading", terminal):
+    with Progress("Reading", terminal, delay=3600):
         pass
     assert terminal.getvalue() == ""
 
