@@ -65,7 +65,7 @@ class Authority:
         )
         self.certificate = own.public_bytes(serialization.Encoding.PEM)
 
-    def sign(self, name: str, *, hours: float = 1) -> Signed:
+    def sign(self, name: str, *, hours: float = 24) -> Signed:
         """Make a certificate for something at 127.0.0.1.
 
         Args:
@@ -85,7 +85,7 @@ class Authority:
         subject: x509.Name,
         key: ec.EllipticCurvePublicKey,
         *extensions: tuple[x509.ExtensionType, bool],
-        hours: float = 1,
+        hours: float = 24,
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         builder = (
