@@ -283,10 +283,11 @@ class TestFaults:
             if alive[0]:
                 talker.transport.write(answer("200 OK", body))
 
-        async with impostor(talk) as other, client(other.port, timeout=SOON * 5) as asking:
+        async with impostor(talk) as other, client(other.port) as asking:
             await gatherResults([asking.decide(ask()) for _ in range(5)])
             assert len(other.open) == 5
             alive[0] = False
+            asking._timeout = SOON
             assert not (await decided(asking)).allowed
             await other.closed()
 

@@ -212,10 +212,11 @@ async def test_dead_connections_are_not_tried_one_by_one() -> None:
             for one in waiting:
                 one.transport.write(DECIDED)
 
-    async with impostor(talk) as other, asked(other.port, timeout=SOON * 5) as service:
+    async with impostor(talk) as other, asked(other.port) as service:
         await gatherResults([decided_later(service, A) for _ in range(5)])
         assert len(other.open) == 5
         alive[0] = False
+        service.timeout = SOON
         assert not (await decided(service)).allowed
         await other.closed()
 
