@@ -65,5 +65,6 @@ class Faults:
                 self._kinds[wanted](self._chance)
             except BaseException as error:  # noqa: BLE001 - whoever started this raises it
                 self._error = error
-            self.counts[wanted] += 1
             self._is_busy = False
+            # Whoever sees it counted may have the next one done.
+            self.counts[wanted] += 1
