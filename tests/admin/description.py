@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -89,4 +90,10 @@ def check(method: str, path: str, answer: Answer) -> None:
 
 
 def _fit(schema: dict[str, Any], value: object) -> None:
-    jsonschema_rs.Draft202012Validator(schema | _CLOSED, validate_formats=True).validate(value)
+    _validator(json.dumps(schema)).validate(value)
+
+
+@cache
+def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    """Compile a schema, in JSON, with all that it may refer to."""
+    return jsonschema_rs.Draft202012Validator(json.loads(schema) | _CLOSED, validate_formats=True)

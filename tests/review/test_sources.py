@@ -176,7 +176,7 @@ class _Answers(BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     """Give the address of a server that answers with `_Answers.body`."""
     http = HTTPServer(("127.0.0.1", 0), _Answers)
-    thread = Thread(target=http.serve_forever)
+    thread = Thread(target=http.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{http.server_port}"
     http.shutdown()

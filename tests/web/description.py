@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -73,13 +75,19 @@ _CLOSED = closed(COMPONENTS)
 
 def fits(schema: dict[str, Any], value: object) -> None:
     """Fail unless a value fits a schema as it stands in the description, as what a client may send."""
-    jsonschema_rs.Draft202012Validator(schema | {"components": COMPONENTS}, validate_formats=True).validate(value)
+    _validator(json.dumps(schema), is_closed=False).validate(value)
 
 
 def fits_closely(schema: dict[str, Any], value: object) -> None:
     """Fail unless a value fits a schema and has nothing that it does not describe, as what the service answers."""
-    strict = closed(schema) | {"components": _CLOSED}
-    jsonschema_rs.Draft202012Validator(strict, validate_formats=True).validate(value)
+    _validator(json.dumps(closed(schema)), is_closed=True).validate(value)
+
+
+@cache
+def _validator(schema: str, *, is_closed: bool) -> jsonschema_rs.Draft202012Validator:
+    """Compile a schema, in JSON, with all that it may refer to."""
+    whole = json.loads(schema) | {"components": _CLOSED if is_closed else COMPONENTS}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 
 def check(answer: Answer, response: dict[str, Any], *, head: bool = False) -> None:

@@ -37,7 +37,7 @@ class Answering(BaseHTTPRequestHandler):
 def served(server: ThreadingHTTPServer) -> Iterator[None]:
     """Run a site until the block ends."""
     with server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield

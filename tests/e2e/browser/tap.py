@@ -78,7 +78,7 @@ def _copy(source: socket.socket, target: socket.socket, kept: bytearray | None =
 def tapped(server: int) -> Iterator[Tap]:
     """Lead to a server until the block ends."""
     with Tap(server) as tap:
-        thread = threading.Thread(target=tap.serve_forever)
+        thread = threading.Thread(target=tap.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield tap

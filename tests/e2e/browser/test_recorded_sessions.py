@@ -98,7 +98,7 @@ def port() -> Iterator[int]:
         port: int = server.server_address[1]
         text = POLICIES.replace("{port}", str(port))
         Handler.active = ActivePolicies(read_sources([Source("policies.toml", "toml", text)]))
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield port
         server.shutdown()

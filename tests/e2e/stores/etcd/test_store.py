@@ -128,7 +128,7 @@ class Losing(ThreadingHTTPServer):
         self.member = member
         self.lost = 0
         super().__init__(("127.0.0.1", 0), Loser)
-        Thread(target=self.serve_forever, daemon=True).start()
+        Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
 class Loser(BaseHTTPRequestHandler):
