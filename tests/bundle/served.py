@@ -76,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers for a site."""
 
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
     site: Site
 
     def setup(self) -> None:

@@ -21,6 +21,8 @@ class Handler(BaseHTTPRequestHandler):
     """Takes a report, or does not."""
 
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
     kept: Path
     mood: Path
     lock = Lock()

@@ -174,6 +174,8 @@ class Gateway(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
     server: Gateway
 
     def do_POST(self) -> None:

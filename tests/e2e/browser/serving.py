@@ -12,6 +12,8 @@ class Answering(BaseHTTPRequestHandler):
     """Answers over connections that stay open, and says nothing of it."""
 
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
 
     def answer(self, status: int, body: bytes, lines: Iterable[tuple[str, str]]) -> None:
         """Answer a request.

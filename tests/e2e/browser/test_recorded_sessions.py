@@ -66,6 +66,8 @@ class Handler(BaseHTTPRequestHandler):
 
     active: ActivePolicies
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

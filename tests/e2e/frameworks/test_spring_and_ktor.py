@@ -71,6 +71,8 @@ class Stub(ThreadingHTTPServer):
 
 class _Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
     server: Stub
 
     def do_POST(self) -> None:

@@ -67,6 +67,8 @@ class _PassingOn(BaseHTTPRequestHandler):
 
     server: _StandIn
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
     status = 200
 
     def do_POST(self) -> None:

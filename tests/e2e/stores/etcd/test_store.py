@@ -135,6 +135,8 @@ class Loser(BaseHTTPRequestHandler):
     """Passes on a request, and the answer unless it is one to a change."""
 
     protocol_version = "HTTP/1.1"
+    # The body does not wait until the client has acknowledged the head.
+    disable_nagle_algorithm = True
     server: Losing
 
     def do_POST(self) -> None:
