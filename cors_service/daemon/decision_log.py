@@ -206,7 +206,9 @@ def _make_file(settings: Settings) -> LogFile | None:
     try:
         file.reopen()
     except OSError as error:
-        raise CannotServe.because(f"--decision-log can't be opened: {error}") from None
+        raise CannotServe.because(
+            f"--decision-log can't be opened: {settings.decision_log!a}: {error.strerror}."
+        ) from None
     return file
 
 

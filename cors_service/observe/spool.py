@@ -224,7 +224,8 @@ def _opened(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))
         database = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
-        raise CannotSpool(f"{str(path)!a} can't be opened: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CannotSpool(f"{str(path)!a} can't be opened: {why}") from None
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         # The journal stays where it is, so that a batch can be taken out although the disk is full.

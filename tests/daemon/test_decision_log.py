@@ -97,7 +97,14 @@ def test_what_can_not_be_had(tmp_path: Path, log: list[str]) -> None:
     taken = Spool(tmp_path / "spool", 1)
     (tmp_path / "file").write_text("")
     for settings, why in (
-        (Settings(decision_log=str(tmp_path / "file" / "log")), "--decision-log can't be opened: "),
+        (
+            Settings(decision_log=str(tmp_path / "file" / "log")),
+            f"--decision-log can't be opened: '{tmp_path / 'file' / 'log'}': Not a directory.",
+        ),
+        (
+            Settings(report_to="http://127.0.0.1:1", report_spool=str(tmp_path / "file" / "spool")),
+            f"--report-spool: '{tmp_path / 'file' / 'spool'}' can't be opened: Not a directory",
+        ),
         (
             Settings(report_to="http://127.0.0.1:1", report_spool=str(tmp_path / "spool")),
             f"--report-spool: '{tmp_path / 'spool'}' is in use by another process",
