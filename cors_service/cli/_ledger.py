@@ -46,7 +46,7 @@ def add_ledger(commands: Commands) -> None:
         help=f"the directory of the policies, the URL of a store, or cors-admin; by default, that in ${STORE}",
     )
     parser.add_argument("--json", action="store_true", help="print entries for programs, an object a line")
-    parser.set_defaults(run=_ledger)
+    parser.set_defaults(run=_ledger, has_only_flags=True)
 
 
 def _ledger(options: argparse.Namespace) -> int:

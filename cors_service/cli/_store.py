@@ -24,7 +24,7 @@ def add_store(commands: Commands) -> None:
     parser.add_argument("action", choices=["init"], metavar="init", help="what to do")
     parser.add_argument("url", metavar="URL", nargs="?", help=f"the URL of the store; by default, that in ${STORE}")
     parser.add_argument("--json", action="store_true", help="print what was done for programs")
-    parser.set_defaults(run=_store)
+    parser.set_defaults(run=_store, has_only_flags=True)
 
 
 def _store(options: argparse.Namespace) -> int:

@@ -59,6 +59,16 @@ def test_pull_from_a_directory(here: Path, capsys: Captured) -> None:
     assert json.loads(run(capsys, "pull", "store", "--json"))["origin_sets"] == {"partners": ["https://a.example"]}
 
 
+@pytest.mark.parametrize("words", ["--json {} store", "{} --json store", "{} store --json"])
+def test_option_anywhere(here: Path, capsys: Captured, words: str) -> None:
+    """An option may stand before, between and behind what is done and where."""
+    run(capsys, "pull", "store")
+    listed = json.loads(run(capsys, "ledger", *words.format("list").split()))
+    assert (listed["seq"], listed["reason"]) == (1, "The documents as they were found.")
+    assert "1 entry, nothing was tampered with." in run(capsys, "ledger", *words.format("verify").split())
+    assert "'store' is not the URL of a store" in run(capsys, "store", *words.format("init").split(), status=1)
+
+
 @pytest.mark.parametrize(
     "words",
     [
