@@ -153,13 +153,21 @@ def _told(made: dict[str, Any]) -> list[str]:
         return [*lines, f"It would change {names}{rest}."]
     if made.get("proposal") is not None:
         return [*lines, f"It waits for a second person, as proposal {made['proposal']}: {names}{rest}."]
-    return [*lines, f"Change {made['entry']['seq']}: {names}{rest}.", *_fleet(made.get("fleet"))]
+    return [*lines, f"Change {made['entry']['seq']}: {names}{rest}.", *told_of_fleet(made.get("fleet"))]
 
 
-def _fleet(fleet: dict[str, Any] | None) -> list[str]:
+def told_of_fleet(fleet: dict[str, Any] | None) -> list[str]:
+    """Say in a line, or in none, which replicas have a change.
+
+    Args:
+        fleet: What an admin process answers about them; None if it does not know any.
+    """
     if fleet is None:
         return []
-    waiting = fleet["waiting"]
+    waiting, confirmed = fleet["waiting"], fleet["confirmed"]
     if waiting:
-        return [f"{fleet['confirmed']} replicas have it, and these do not yet: {', '.join(waiting)}."]
-    return [f"All {fleet['confirmed']} replicas that report have it."] if fleet["confirmed"] else []
+        total = confirmed + len(waiting)
+        return [f"{confirmed} of {total} replicas have it; not yet: {', '.join(waiting)}."]
+    if confirmed == 1:
+        return ["The one replica that reports has it."]
+    return [f"All {confirmed} replicas that report have it."] if confirmed else []

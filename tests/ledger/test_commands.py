@@ -9,6 +9,7 @@ import pytest
 
 from cors_service.cli import main
 from cors_service.cli._at_stores import other_definitions
+from cors_service.cli._push import told_of_fleet
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.entry import Key
 from tests.ledger.stores import change, written
@@ -57,6 +58,21 @@ def test_pull_from_a_directory(here: Path, capsys: Captured) -> None:
     (here / "all.toml").write_text(run(capsys, "pull", "store"))
     assert "Nothing changes" in run(capsys, "push", "all.toml", "--to", "store", "--reason", "again")
     assert json.loads(run(capsys, "pull", "store", "--json"))["origin_sets"] == {"partners": ["https://a.example"]}
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "waiting", "says"),
+    [
+        (0, [], []),
+        (1, [], ["The one replica that reports has it."]),
+        (3, [], ["All 3 replicas that report have it."]),
+        (0, ["eu-1"], ["0 of 1 replicas have it; not yet: eu-1."]),
+        (1, ["eu-1", "eu-2"], ["1 of 3 replicas have it; not yet: eu-1, eu-2."]),
+    ],
+)
+def test_told_of_replicas(confirmed: int, waiting: list[str], says: list[str]) -> None:
+    """How many replicas have a change is said in a sentence, whatever their number."""
+    assert told_of_fleet({"confirmed": confirmed, "waiting": waiting}) == says
 
 
 @pytest.mark.parametrize("words", ["--json {} store", "{} --json store", "{} store --json"])
