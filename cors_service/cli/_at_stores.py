@@ -20,7 +20,7 @@ from cors_service.ledger.entry import LONGEST_REASON, Head, Key, Signed
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Outdated, StoreUnavailable
 from cors_service.ledger.source import Everything
-from cors_service.ledger.urls import check_url, is_url, open_source, open_store
+from cors_service.ledger.urls import check_url, is_url, open_source, open_store, store_name
 from cors_service.ledger.widening import narrows, witness_of
 from cors_service.review.written import as_dict
 
@@ -135,9 +135,19 @@ def publish(
     }
 
 
-def definitions(store: IChangeStore) -> dict[Key, Body]:
-    """Give all definitions that a store holds."""
-    return store.bodies(store.read().digests)
+def definitions_at(where: str) -> dict[Key, Body]:
+    """Give all definitions that a store holds.
+
+    Raises:
+        NoSuchStore: The URL names none.
+        StoreUnavailable: It can't be read, or nothing was ever written there.
+    """
+    with store_at(where) as store:
+        kept = store.read()
+        if not kept.head.seq:
+            how = "write policies with `cors-service push`, or correct the URL"
+            raise StoreUnavailable(f"{store_name(where)} has no policies: {how}.")
+        return store.bodies(kept.digests)
 
 
 class StoredLedger(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
-from cors_service.cli._at_stores import STORE, definitions, is_admin, named, publish, store_at
+from cors_service.cli._at_stores import STORE, definitions_at, is_admin, named, publish, store_at
 from cors_service.cli._documents import read_whole
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
@@ -126,8 +126,7 @@ def _pull(options: argparse.Namespace) -> int:
         if is_admin(where):
             document, _ = AdminClient(where).get("policies")
         else:
-            with store_at(where) as store:
-                document = as_document(definitions(store))
+            document = as_document(definitions_at(where))
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED

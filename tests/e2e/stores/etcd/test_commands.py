@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cors_service.ledger.urls import prepare_store
-from tests.e2e.stores.commands import broken_at, check_commands
+from tests.e2e.stores.commands import broken_at, check_commands, command
 from tests.e2e.stores.etcd.members import Cluster
 
 
@@ -21,3 +21,9 @@ def test_commands(cluster: Cluster, prefix: str, tmp_path: Path) -> None:
     place = f"{prefix}/ledger/{2:016}"
     cluster.put(place, cluster.value(place).replace("the first", "the last"))
     assert set(broken_at(url, tmp_path)) == {2, 3}
+
+
+def test_another_prefix(cluster: Cluster, prefix: str, tmp_path: Path) -> None:
+    """A misspelt prefix, below which nothing was written, is a mistake, and not a document without policies."""
+    told = command(tmp_path, "pull", cluster.url(f"{prefix}-misspelt"), status=1)
+    assert "has no policies: write policies with `cors-service push`, or correct the URL." in told
