@@ -144,7 +144,7 @@ def test_redirected() -> None:
 
 def test_headers_of_browsers() -> None:
     """What a browser adds by itself is not set by the page, and needs no preflight."""
-    added = ("Alt-Used", "Upgrade-Insecure-Requests", "X-Browser-Validation", "Available-Dictionary")
+    added = ("Alt-Used", "Last-Event-ID", "Upgrade-Insecure-Requests", "X-Browser-Validation", "Available-Dictionary")
     sent = entry("GET", URL, {"Origin": PAGE, **dict.fromkeys(added, "x")}, 200, {"Access-Control-Allow-Origin": "*"})
     (one,) = read_har(recording(sent)).recorded
     assert one.exchange.headers == ()
