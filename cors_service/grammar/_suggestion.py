@@ -22,6 +22,7 @@ _LONGEST: Final = 700
 _ANYTHING: Final = re.compile(r"<all_urls>|\*\*+|\*\.\*|\*:\*|\*/\*?|all|any", re.IGNORECASE)
 # What stands between origins for those who write several in one string.
 _BETWEEN: Final = re.compile(r"[,;|\s]+")
+_LISTING: Final = re.compile(r"[,;|]")
 # A wildcard in a scheme, and what it stands for.
 _FOR_BOTH: Final = {
     **dict.fromkeys(("*", "http*", "http?", "https?"), "http,https"),
@@ -120,6 +121,9 @@ def _several(text: str) -> str:
     """Each of several origins in one string, corrected."""
     written = list(filter(None, _BETWEEN.split(text)))
     if len(written) < 2 or not all("." in one or ":" in one for one in written) or "{" in text or "}" in text:
+        return ""
+    # A blank within a name parts it: the rest is no origin of its author.
+    if len({"://" in one for one in written}) > 1 and not _LISTING.search(text):
         return ""
     origins = [one if _is_right(one) else corrected(one) for one in written]
     return ", ".join(f'"{one}"' for one in origins) if all(map(_is_right, origins)) else ""

@@ -202,6 +202,7 @@ def test_placeholder(text: str) -> None:
 
 NO_SUGGESTIONS = {
     "nothing": "",
+    "a blank within a name": "https://ex ample.com",
     "a null in upper case, which is no host": "NULL",
     "a null among alternatives": "{null,https://a.example}",
     "a word of other systems": "none",
