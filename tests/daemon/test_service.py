@@ -32,7 +32,7 @@ from cors_service.workers.supervisor import Supervisor
 from tests.daemon.options import GOOD, absent, parse
 from tests.observing import observed_by
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 OTHER = GOOD + '[policies.two]\norigins = ["https://two.example"]\n'
 
 Captured = pytest.CaptureFixture[str]

@@ -36,7 +36,7 @@ from tests.web.traversal import tree
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
 CHANNELS = [QuickChannel, DecisionChannel]
-SECONDS = 10.0
+SECONDS = 30.0
 # What a transport of Twisted's takes before it asks its producer to pause.
 BUFFER = 2**16
 DOCUMENT = {

@@ -35,7 +35,7 @@ from cors_service.server.drain import GRACE_SECONDS
 from cors_service.web import decision_resource
 from tests.observing import observed_by
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 DRAIN_TIMEOUT = 5.0
 POLICIES = read_document(
     {"version": 1, "policies": {name: {"origins": [f"https://{name}.example"]} for name in ("one", "two", "three")}}

@@ -405,7 +405,7 @@ async def test_in_threads_of_the_reactor(tmp_path: Path) -> None:
     end = store.watch(tell)
     try:
         path.write_text(toml("one", "two"))
-        await told.addTimeout(10, reactor)
+        await told.addTimeout(30, reactor)
     finally:
         end()
     assert names(await store.load(None)) == ["one", "two"]
