@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent, globalLogPublisher
@@ -22,8 +22,11 @@ from cors_service.grammar.mistakes import PolicyError
 class JSONLines:
     """Writes the time, level, namespace and text of each event, its traceback, and its values where they are plain."""
 
+    _log: Final = Logger()
+
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._is_failing = False
         # twist begins its log late, and then sends the events until then a second time.
         self._early: list[LogEvent] | None = []
 
@@ -48,8 +51,20 @@ class JSONLines:
         }
         if "log_failure" in event:
             line["traceback"] = event["log_failure"].getTraceback()
-        self._file.write(f"{json.dumps(line)}\n")
-        self._file.flush()
+        self._write(f"{json.dumps(line)}\n")
+
+    def _write(self, line: str) -> None:
+        """Write a line; where there is no room for it, other logs say so once."""
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            was_failing, self._is_failing = self._is_failing, True
+            if not was_failing:
+                # It comes back here, too.
+                self._log.error("The log as JSON can't be written: {why}. Its lines may be lost.", why=error.strerror)
+        else:
+            self._is_failing = False
 
 
 def log_as_json(file: TextIO, reactor: IReactorCore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import Logger, LogLevel, LogPublisher
+from twisted.logger import Logger, LogLevel, LogPublisher, formatEvent, globalLogPublisher
 from twisted.python import log
 from twisted.python.failure import Failure
 
 from cors_service.daemon.json_log import JSONLines
+from tests.observing import observed_by
 
 SECONDS = 1700000000.25
 
@@ -135,6 +137,33 @@ def test_failure() -> None:
     assert (line["message"], line["level"]) == ("Alas", "critical")
     assert "test_json_log.py" in line["traceback"]
     assert "ValueError: invalid literal" in line["traceback"]
+
+
+class Disk(io.StringIO):
+    """A file on a disk that may be full."""
+
+    is_full = True
+
+    def flush(self) -> None:
+        """Fail while there is no room."""
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_full_disk() -> None:
+    """Each time that a disk becomes full, the other log has one line about it, and no traceback."""
+    disk, said = Disk(), []
+    observer = JSONLines(disk)
+    globalLogPublisher.addObserver(observer)
+    try:
+        with observed_by(lambda event: said.append(formatEvent(event))):
+            for is_full in (True, True, False, True):
+                disk.is_full = is_full
+                Logger().info("news")
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    complaint = "The log as JSON can't be written: No space left on device. Its lines may be lost."
+    assert sorted(said) == [complaint, complaint, *["news"] * 4]
 
 
 def test_text_that_cannot_be_made() -> None:
