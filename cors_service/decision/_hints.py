@@ -11,6 +11,7 @@ from typing import Final
 
 from cors_service.decision._compiled import CompiledPolicy
 from cors_service.decision._grant import Grant
+from cors_service.decision._origins import NOT_COVERED, OriginIndex
 from cors_service.decision.decision import Decision
 from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES, Query
 from cors_service.grammar.flaw import as_browsers_send
@@ -60,6 +61,10 @@ def _origin_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy
         return 'Serve the page from an origin of its own, or add "null" to a rule with dangerously_allow.'
     if origin == FILE:
         return f'Serve the page by HTTP, or add "{FILE}" to a rule with dangerously_allow = ["file-origin"].'
+    left_out = policy.origins.find_left_out(origin) if isinstance(policy.origins, OriginIndex) else NOT_COVERED
+    if left_out != NOT_COVERED:
+        flag = 'dangerously_allow = ["insecure-origins"]'
+        return f"Rule {left_out + 1} leaves out cleartext: use https, or add {flag} there."
     near = _nearest(origin, policy, policy_set)
     if near:
         return f"The nearest is '{cut(near, _LONGEST)}'."

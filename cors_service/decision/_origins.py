@@ -188,6 +188,13 @@ class OriginIndex(Struct, eq=False, gc=False):
         best = min(self._find_wild(origin, parsed), self._any)
         return best if best != NO_RULE else NOT_COVERED
 
+    def find_left_out(self, origin: str) -> int:
+        """The first rule with an expression that matches an origin and leaves it out as cleartext, or NOT_COVERED."""
+        if self._automaton is None or not is_insecure_origin(origin):
+            return NOT_COVERED
+        matching = (self._regexes[position] for position in self._automaton.Match(origin) or ())
+        return min((index for _, index, insecure in matching if not insecure), default=NOT_COVERED)
+
     def _settle(self, exact: dict[str, int]) -> Iterator[None]:
         """Give each exact origin to the wildcard of an earlier rule, if one covers it, so that `find` need not look."""
         for some in batches(exact.items(), 1 if self._regexes else BATCH // 10):

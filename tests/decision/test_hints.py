@@ -29,6 +29,12 @@ SHOP = active(
     shut={"rules": [{"origins": ["https://bad.example"], "refuse": True}, {"origins": ["https://*.example"]}]},
     tenants={"match": ["<tenant>.api.example.com/"], "origins": ["https://<tenant>.app.example.com"]},
     any={"origins": [PAGE], "methods": ["*"], "request_headers": ["*"]},
+    cookies={
+        "rules": [
+            {"origins": ["https://a.example"]},
+            {"origins": [r"re:http[s]?://b\.example\.com"], "credentials": True},
+        ]
+    },
     two={"rules": [{"origins": [STRANGER], "methods": ["PATCH"]}, {"origins": [PAGE], "methods": ["LIST"]}]},
 )
 LOCAL = "http://localhost:5173"
@@ -61,6 +67,14 @@ HINTS: dict[str, tuple[Query, str]] = {
     "an extension": (
         sent("chrome-extension://abcdef", policy="shop"),
         'Add "chrome-extension://abcdef" to the origins of a rule.',
+    ),
+    "cleartext that an expression leaves out": (
+        sent("http://b.example.com", policy="cookies"),
+        'Rule 2 leaves out cleartext: use https, or add dangerously_allow = ["insecure-origins"] there.',
+    ),
+    "cleartext that no expression matches": (
+        sent("http://bb.example.com", policy="cookies"),
+        r"The nearest is 're:http[s]?://b\.example\.com'.",
     ),
     "nothing like it": (sent("https://qq.zz", policy="shop"), 'Add "https://qq.zz" to the origins of a rule.'),
     "null": (
