@@ -289,7 +289,8 @@ def test_unix_socket_stays_as_it_is(run: Run, policies: Path, tmp_path: Path, wo
     path = tmp_path / "s"
     words = [*TWIST, "--policies", policies, "--listen", "systemd:domain=UNIX:index=0", "--workers", workers]
     process = run(activate, "--fdname=cors-service", f"--listen={path}", *words)
-    wait_for(path.exists, "the socket")
+    # It says so once it listens; that the socket is there is a step before.
+    wait_for(lambda: process.err, "the socket")
     path.chmod(0o620)
     assert allows(path, "one", "https://one.example")
     assert process.stop() == -signal.SIGTERM
