@@ -6,7 +6,7 @@ in the same way from here on is followed once. A reading may, at each place,
 
 * decode escapes, twice at most, `%u002f` and overlong UTF-8 included;
 * take an encoded slash, and a backslash, encoded or not, for a slash or for a character;
-* leave out the parameters of a segment, from a semicolon, encoded or not, to the next slash of any kind;
+* leave out the parameters of a segment, from any semicolon, encoded or not, to the next slash of any kind;
 * leave out an empty segment or a dot, and two dots together with the segment before them;
 * end the path at an encoded question mark or number sign, a blank, or a control character that is encoded twice.
 """
@@ -239,8 +239,10 @@ def _parts_of(segment: str) -> Iterator[_Part]:
 
 
 def _text(decoded: str, encoded: str) -> _Text:
-    bare = decoded.partition(";")[0]
-    return _Text(tuple(dict.fromkeys((bare, decoded, encoded))), bare)
+    bare, *parameters = decoded.split(";")
+    # What is cut at a later semicolon is the name of no match, either, but may have an ending.
+    cut = [f"%{each}" for each in parameters[:-1]]
+    return _Text(tuple(dict.fromkeys((bare, decoded, encoded, *cut))), bare)
 
 
 def _decoded_twice(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
@@ -198,6 +198,7 @@ ODD_PATHS = st.lists(
 
 @examples(1_000)
 @given(SOME_ROUTES, ODD_PATHS.map("".join).map("/".__add__))
+@example([Route("a.example", None, ("*.js",))], "/%3B.js;")
 def test_what_servers_make_of_it(routes: list[Route], path: str) -> None:
     """Whatever a chain of servers makes of a path that is decided, it finds the policy that decides."""
     expected = found_by(routes, path)
