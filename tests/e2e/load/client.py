@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from select import select
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -74,6 +75,10 @@ class Connection:
         """Close it."""
         self._reader.close()
         self.socket.close()
+
+    def is_closed(self) -> bool:
+        """Whether the server has closed it, where no answer is awaited."""
+        return bool(select([self.socket], [], [], 0)[0])
 
     def get(self, path: str) -> Answer:
         """Send a GET and give the answer."""

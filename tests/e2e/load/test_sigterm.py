@@ -194,6 +194,12 @@ def test_requests_that_come_while_it_is_busy_are_answered(policies: Path) -> Non
     """A request that came well before its connection is closed is answered, also if the process was too busy with
     others to look at it.
     """
+    # This process may be held up for so long that the service is done with the others before the request is sent.
+    assert any(comes_while_it_is_busy(policies) for _ in range(10))
+
+
+def comes_while_it_is_busy(policies: Path) -> bool:
+    """Send a request while the service is busy; say whether its connection was still open. If so, it is answered."""
     # Each asks something else: an answer that is remembered takes no time.
     batches = [Batch(f"batch-{number}", 1000) for number in range(50)]
     with running(policies) as service, ExitStack() as held:
@@ -209,12 +215,17 @@ def test_requests_that_come_while_it_is_busy_are_answered(policies: Path) -> Non
         before = service.processor_time()
         service.signal(signal.SIGCONT)
         wait_for(lambda: service.processor_time() > before + 0.1, "the process to be busy")
-        quiet.send(request("GET", "/livez"))
+        service.signal(signal.SIGSTOP)
+        is_open = not quiet.is_closed()
+        if is_open:
+            quiet.send(request("GET", "/livez"))
+        service.signal(signal.SIGCONT)
         assert Counter(outcome_of(connection) for connection in busy) == {ANSWERED: len(busy)}
-        assert outcome_of(quiet) == ANSWERED
+        assert not is_open or outcome_of(quiet) == ANSWERED
         begun.send(b"\n")
         assert outcome_of(begun) == ANSWERED
         service.ends()
+    return is_open
 
 
 def test_a_request_that_was_begun_is_answered(policies: Path) -> None:
