@@ -113,7 +113,6 @@ class DecisionService(LoggedService):
         reactor: Any,
         *,
         access: LiveAccess | None = None,
-        site_class: type[DecisionSite] = DecisionSite,
         notifier: Notifier | None = None,
         warns: bool = True,
         tally: ITally = _UNCOUNTED,
@@ -128,7 +127,6 @@ class DecisionService(LoggedService):
                 default.
             reactor: The reactor.
             access: Who may ask; None for everybody.
-            site_class: The class of the site.
             notifier: Tells the service manager what the service does; None for nobody to tell.
             warns: Whether to warn if callers can ask by any name.
             tally: Counts what is decided and answered.
@@ -137,7 +135,6 @@ class DecisionService(LoggedService):
         self._reactor = reactor
         self._endpoints = [*chain.from_iterable(endpoints.values())]
         self._settings = settings
-        self._site_class = site_class
         self._access = access
         self._notifier = Notifier() if notifier is None else notifier
         # Stores of documents keep it themselves.
@@ -188,7 +185,7 @@ class DecisionService(LoggedService):
             holder.when_different = lambda policy, direction: tally.add(SHADOW, tally.policy(policy), direction)
 
     def _make_site(self, tree: DecisionTree | OperatorTree) -> DecisionSite:
-        return self._site_class(
+        return DecisionSite(
             tree,
             self._reactor,
             limits=self._settings.server_limits,

@@ -20,7 +20,6 @@ from cors_service.reader.messages import Begun
 from cors_service.store.reader_client import name_of
 from cors_service.workers.channel import Channel
 from cors_service.workers.loads import Loads
-from cors_service.workers.site import WorkerSite
 from cors_service.workers.sockets import Acceptor, listen_on_shared
 from cors_service.workers.store import WorkerPolicyStore
 from cors_service.workers.worker import Worker
@@ -65,7 +64,6 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
         endpoints,
         reactor,
         access=access,
-        site_class=WorkerSite,
         warns=given["number"] == 1,
         tally=NoTally() if given["counts"] is None else make_tally(settings, Table(given["counts"]), sights),
     )

@@ -16,6 +16,7 @@ from twisted.web.server import Site
 from cors_service.limits import ServerLimits
 from cors_service.observe.interfaces import IRequests, ITally
 from cors_service.observe.tally import CLOSED
+from cors_service.server.access_log import WholeLines
 from cors_service.server.channel import DecisionChannel, DecisionRequest
 from cors_service.server.connections import Connections, peer_name
 from cors_service.server.drain import GRACE_SECONDS, Drain
@@ -153,6 +154,13 @@ class DecisionSite(Site):
         if now != self._date[0]:
             self._date = now, b"Date: %b\r\n" % http.datetimeToString(now)
         return self._date[1]
+
+    def startFactory(self) -> None:
+        """Open the access log. Twisted would begin another file whenever it has a megabyte, and remove none."""
+        super().startFactory()
+        if self.logPath is not None:
+            self.logFile.close()
+            self.logFile = WholeLines(self.logPath, "a")
 
     def stopFactory(self) -> None:
         """Keep the access log open until the last connection is closed."""

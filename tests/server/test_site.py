@@ -561,6 +561,18 @@ async def test_access_log_in_a_file(serve: Serve, log: list[str], tmp_path: Path
     assert [text for text in log if "/v1/decision" in text] == []
 
 
+async def test_access_log_is_one_file(serve: Serve, tmp_path: Path) -> None:
+    """However long the file is, lines are appended to it: whoever wants it parted does that."""
+    path = tmp_path / "access.log"
+    path.write_text(f"{'x' * 2_000_000}\n")
+    client = await serve(access_log=str(path)).connect()
+    await client.ask(get("/livez"))
+    assert path.read_text().startswith("xxx")
+    path.write_text("")
+    await client.ask(get("/livez"))
+    assert path.read_text().startswith('"127.0.0.1"')
+
+
 async def test_access_log_in_the_log(serve: Serve, log: list[str]) -> None:
     """`-` is the log of the process."""
     client = await serve(access_log="-").connect()
