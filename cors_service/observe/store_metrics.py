@@ -31,6 +31,10 @@ def store_families(following: Following, processes: Sequence[Process], now: floa
             "Seconds since the store was known to hold nothing newer than the active policies.",
             max(ages),
         )
+    problem = GaugeMetricFamily("cors_store_problem", "1 for what is wrong with the store now.", labels=("code",))
+    for code in sorted({*following.problems, following.problem or ""} - {""}):
+        problem.add_metric((code,), float(code == following.problem))
+    yield problem
     problems = CounterMetricFamily(
         "cors_store_problems", "How often something came to be wrong with the store.", labels=("code",)
     )

@@ -33,6 +33,8 @@ from tests.answering import free_port
 from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, Process, Service, ask, wait_for
 from tests.e2e.load.client import Connection
 from tests.e2e.requirements import need
+from tests.e2e.stores.etcd.changes import FIRST, changed
+from tests.e2e.stores.etcd.members import Cluster
 
 if sys.platform != "linux":
     pytest.skip("looks at processes as Linux shows them", allow_module_level=True)
@@ -76,6 +78,7 @@ class Fleet:
         healthy: What nothing is done to.
         troubled: What much is done to.
         storeless: What can't reach its store.
+        deceived: What follows a store whose ledger somebody has changed.
         fired: The alerts that fired until now, each with its job.
     """
 
@@ -103,6 +106,7 @@ class Fleet:
         self.troubled = self._start("troubled", POLICIES, "--max-connections", "8", *reports)
         self.other = self._start("other", WIDER)
         self.storeless = self._start_without_its_store()
+        self.deceived = self._start_with_a_changed_ledger()
         self._port = free_port()
         stack.callback(Process(self._command(prometheus), directory).kill)
         self._in_thread(self._collect)
@@ -140,6 +144,19 @@ class Fleet:
         self._stack.callback(service.kill)
         return service
 
+    def _start_with_a_changed_ledger(self) -> Service:
+        """Start a service that follows a store in which somebody has changed an entry of the ledger."""
+        cluster = Cluster(self._directory / "etcd")
+        self._stack.callback(cluster.stop)
+        cluster.begin()
+        url = cluster.url("/cors")
+        changed(url, *FIRST)
+        place = next(key for key in cluster.keys("/cors/ledger/"))
+        cluster.put(place, cluster.value(place).replace("because", "why"))
+        service = Service([*TWIST, "--policies", url, "--listen", ANY_PORT], self._directory)
+        self._stack.callback(service.kill)
+        return service
+
     def _write(self, name: str, text: str) -> Path:
         path = self._directory / f"{name}.toml"
         (new := path.with_suffix(".new")).write_text(text)
@@ -153,7 +170,7 @@ class Fleet:
             "cors-service": [self.healthy.port, free_port()],
             "trouble": [self.troubled.port, self.other.port],
             "quiet": [self.other.port],
-            "stores": [self.storeless.port],
+            "stores": [self.storeless.port, self.deceived.port],
         }
         configuration = {
             "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
@@ -295,10 +312,23 @@ PANELS: dict[str, Callable[[Results], bool]] = {
     ),
     # Of the service that has a log.
     "Lines of the decision log": lambda found: set(values(found, "log")) == {("reports",)},
+    # Of one service that has its store, and one that has not.
+    "Seconds since the store confirmed the policies": lambda found: (
+        sorted(age > 1000 for _, age in found) == [False, True]
+    ),
+    "Problems with the store": lambda found: (
+        values(found, "code") == {("store-ledger-broken",): 1, ("store-unreachable",): 1}
+    ),
     "Workers replaced": lambda found: [count for _, count in found] == [0],
     "Processors": lambda found: found[0][1] > 0,
     "Memory": lambda found: found[0][1] > 2**24,
     "Versions and revisions": lambda found: [count for _, count in found] == [1],
+}
+# The panels that are about other services than the healthy one.
+JOBS = {
+    "Lines of the decision log": "trouble",
+    "Seconds since the store confirmed the policies": "stores",
+    "Problems with the store": "stores",
 }
 TARGETS = [
     (panel["title"], target["expr"])
@@ -322,7 +352,7 @@ def test_every_panel_is_looked_at() -> None:
 @pytest.mark.parametrize(("title", "expression"), TARGETS, ids=[title for title, _ in TARGETS])
 def test_dashboard(fleet: Fleet, title: str, expression: str) -> None:
     """Each query of the dashboard gives what the panel says."""
-    job = "trouble" if title == "Lines of the decision log" else "cors-service"
+    job = JOBS.get(title, "cors-service")
     here = expression.replace("$job", job).replace("$__rate_interval", "3s")
     shown: list[Results] = []
 
@@ -364,6 +394,8 @@ def test_nothing_fires_without_a_reason(fleet: Fleet) -> None:
         ("CorsLogLinesWait", "trouble"),
         ("CorsStoreUnconfirmed", "stores"),
         ("CorsPoliciesStale", "stores"),
+        ("CorsLedgerBroken", "stores"),
+        ("CorsReplicasDiffer", "stores"),
     }
     wait_for(lambda: fired <= fleet.fired, "what is wrong from the beginning")
     assert fleet.fired == fired
@@ -443,6 +475,7 @@ ALERTS: dict[str, tuple[str, Callable[[Fleet], object]]] = {
     "CorsReplicasDiffer": ("trouble", nothing),
     "CorsLogLinesWait": ("trouble", nothing),
     "CorsStoreUnconfirmed": ("stores", nothing),
+    "CorsLedgerBroken": ("stores", nothing),
     "CorsLogLinesDropped": ("trouble", ask_from_many_origins),
     "CorsRefusalsJump": ("trouble", ask_from_a_new_origin),
     "CorsUndecided": ("trouble", ask_from_a_new_origin),

@@ -97,7 +97,9 @@ def test_log(logged: list[tuple[str, str]]) -> None:
 def test_metrics() -> None:
     """The metrics are those of the process that is furthest behind; what was never confirmed is infinitely old."""
     processes = [Process(A, 1, 0.0, False, 0, 2, 90.0), Process(A, 1, 0.0, False, 0, 3, 95.0)]
-    following = told(A, 3, 95.0, problems={"store-went-back": 2})
+    following = told(
+        A, 3, 95.0, problem="store-ledger-broken", problems={"store-went-back": 2, "store-ledger-broken": 1}
+    )
     found = {
         (family.name, *sample.labels.values()): sample.value
         for family in store_families(following, processes, 100.0)
@@ -107,9 +109,12 @@ def test_metrics() -> None:
         ("cors_policy_seq",): 2,
         ("cors_store_head_seq",): 3,
         ("cors_store_confirmed_age_seconds",): 10.0,
+        ("cors_store_problem", "store-ledger-broken"): 1,
+        ("cors_store_problem", "store-went-back"): 0,
+        ("cors_store_problems", "store-ledger-broken"): 1,
         ("cors_store_problems", "store-went-back"): 2,
     }
-    [_, age, _] = [*store_families(told(A, 3), [Process(A, 1, 0.0, False)], 100.0)]
+    [_, age, *_] = [*store_families(told(A, 3), [Process(A, 1, 0.0, False)], 100.0)]
     assert age.samples[0].value == inf
 
 
