@@ -55,13 +55,12 @@ class Model:
     """
 
     def __init__(self, seed: int, *writers: IChangeStore) -> None:
-        """Begin with what is there: the first change."""
+        """Begin with what is there."""
         self._chance = random.Random(seed)
         self._writers = writers
-        # A ledger of documents begins when they are read.
-        writers[0].read()
-        self._states = [dict(writers[0].bodies_at(1))]
-        self.policy_set = _made_of(self._states[0])
+        # What there was behind each change.
+        self._states = [dict(writers[0].bodies_at(seq + 1)) for seq in range(writers[0].read().head.seq)]
+        self.policy_set = _made_of(self._states[-1])
 
     def change(self) -> None:
         """Have one of the writers try a change: the store refuses what the model can't be, and has the rest."""

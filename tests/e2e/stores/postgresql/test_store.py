@@ -20,7 +20,7 @@ from cors_service.policy import InvalidPolicies, revision
 from cors_service.postgresql import PostgreSQLStore, prepare_store
 from tests.e2e.daemons import wait_for
 from tests.e2e.stores.postgresql.conftest import Database
-from tests.ledger.model import CHANGES, Model
+from tests.ledger.model import CHANGES, SETS, Model
 from tests.ledger.stores import about, change, edits
 
 SHOP = {"origins": ["https://shop.example.com"]}
@@ -87,6 +87,9 @@ def test_follows_others(database: Database, store: PostgreSQLStore) -> None:
 def test_model(database: Database, seed: int) -> None:
     """Behind each change of two writers, the store has what the model has, and so has the ledger of each before."""
     with store_of(database) as one, store_of(database) as other:
+        # Without the sets, most changes would be mistakes.
+        for name in SETS:
+            change(one, ("policy", name, {"origins": [f"@{name}"]}), ("origin-set", name, ["https://a.example"]))
         model = Model(seed, one, other)
         for _ in range(CHANGES):
             model.change()
