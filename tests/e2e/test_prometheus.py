@@ -34,6 +34,7 @@ from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, Process, Service, ask, 
 from tests.e2e.load.client import Connection
 from tests.e2e.requirements import need
 from tests.e2e.stores.etcd.changes import FIRST, changed
+from tests.e2e.stores.etcd.changes import WIDER as WIDER_SHOP
 from tests.e2e.stores.etcd.members import Cluster
 
 if sys.platform != "linux":
@@ -145,16 +146,21 @@ class Fleet:
         return service
 
     def _start_with_a_changed_ledger(self) -> Service:
-        """Start a service that follows a store in which somebody has changed an entry of the ledger."""
+        """Start a service that follows a store in which somebody changes the newest entry of the ledger."""
         cluster = Cluster(self._directory / "etcd")
         self._stack.callback(cluster.stop)
         cluster.begin()
         url = cluster.url("/cors")
-        changed(url, *FIRST)
-        place = next(key for key in cluster.keys("/cors/ledger/"))
-        cluster.put(place, cluster.value(place).replace("because", "why"))
+        first = changed(url, *FIRST)
         service = Service([*TWIST, "--policies", url, "--listen", ANY_PORT], self._directory)
         self._stack.callback(service.kill)
+        wait_for(lambda: ask(service.port, "/v1/status").json["store"]["confirmed_at"], "the store's word")
+        [reader] = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
+        os.kill(int(reader), signal.SIGSTOP)
+        changed(url, ("policy", "shop", WIDER_SHOP))
+        place = f"/cors/ledger/{first.entry.seq + 1:016}"
+        cluster.put(place, cluster.value(place).replace("because", "why"))
+        os.kill(int(reader), signal.SIGCONT)
         return service
 
     def _write(self, name: str, text: str) -> Path:
