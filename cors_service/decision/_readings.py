@@ -234,8 +234,20 @@ def _parts_of(segment: str) -> Iterator[_Part]:
     for number, piece in enumerate(pieces, start=1):
         # What is not decoded is the name of no match, but it may have an ending.
         encoded = segment if number == len(pieces) else "%"
-        heads = [piece[: found.start()] for found in re.finditer(_END, piece)]
-        yield _Part(_text(piece, encoded), tuple(_text(head, head) for head in heads), ";" in piece)
+        yield _Part(_text(piece, encoded), _heads(piece), ";" in piece)
+
+
+def _heads(piece: str) -> tuple[_Text, ...]:
+    """Give what is left of a piece at each place where the path may end; of too many, not even the texts are made."""
+    heads: list[_Text] = []
+    spellings = 0
+    for found in re.finditer(_END, piece):
+        text = _text(head := piece[: found.start()], head)
+        spellings += len(text.spellings)
+        if spellings > _MOST_STEPS:
+            raise TooManyReadings
+        heads.append(text)
+    return tuple(heads)
 
 
 def _text(decoded: str, encoded: str) -> _Text:

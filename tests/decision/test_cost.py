@@ -347,6 +347,19 @@ def test_many_wildcards_that_fit() -> None:
     assert instructions(lambda: look(all_of_them)) < 93 * instructions(lambda: look(one))
 
 
+@pytest.mark.parametrize("piece", ["%3F;", "%3F;{}"])
+def test_many_ends(piece: str) -> None:
+    """A path that may end at very many places costs the same however many there are: it is not followed that far."""
+    router = Router([("a", [parse_match("a/*.js")])])
+
+    def look(count: int) -> None:
+        url = parse_url(f"https://a/{''.join(piece.format(number) for number in range(1000, 1000 + count))}")
+        with pytest.raises(BadQuery, match="very many ways"):
+            router.find(url)
+
+    assert instructions(lambda: look(1_000)) < 2 * instructions(lambda: look(500))
+
+
 def test_long_url() -> None:
     """A URL that is longer than any service takes costs the same however long it is."""
     closed = flat()
