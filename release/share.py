@@ -19,7 +19,7 @@ from argparse_manpage.manpage import Manpage
 
 from cors_service import __version__
 from cors_service.cli import command_parser
-from cors_service.cli._arguments import given_path
+from cors_service.cli.arguments import given_path
 
 COMPLETIONS: Final = {
     "bash": "bash-completion/completions/cors-service",

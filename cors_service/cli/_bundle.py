@@ -31,10 +31,10 @@ from cors_service.bundle.form import Bundle, read_bundle, write_bundle
 from cors_service.bundle.refusals import BundleRefused, KeyUnusable
 from cors_service.bundle.source import MOST_BYTES, BundleSource
 from cors_service.bundle.times import apart, read_moment, read_time, write_time
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._at_stores import STORE, everything_at, named
 from cors_service.cli._documents import read_whole
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_actions, add_command, add_links, given_path, reader_limits
 from cors_service.grammar.mistakes import InvalidPolicies, plural
 from cors_service.ledger.edits import as_document, bodies_of
 from cors_service.ledger.entry import NO_ENTRY, Head
@@ -66,13 +66,11 @@ def add_bundle(commands: Commands) -> None:
         "bundle sign policies.json --key release.key --expires 7d",
         "bundle verify https://config.example.com/policies.json --policies-key release.key.pub",
     )
-    actions = parser.add_subparsers(required=True, title="what to do", metavar="ACTION")
+    actions = add_actions(parser)
     _add_build(actions)
     _add_sign(actions)
     _add_verify(actions)
     _add_keygen(actions)
-    for action in actions.choices.values():
-        action.set_defaults(parser=action)
 
 
 def _add_build(actions: Commands) -> None:

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy import PolicySet
 from cors_service.policy.notes import notes_on

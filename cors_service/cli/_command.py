@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from cors_service import __version__
 from cors_service.cli._bundle import add_bundle
@@ -83,14 +83,6 @@ def _drop_output() -> None:
 class _Parser(argparse.ArgumentParser):
     """A parser that exits with 1 on errors where 2 means a refusal."""
 
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: Any = None
-    ) -> tuple[Any, list[str]]:
-        """Parse; where all options are flags, they may stand between two arguments of which one may be left out."""
-        if args is not None and self.get_default("has_only_flags"):
-            args = sorted(args, key=lambda word: not word.startswith("-"))
-        return super().parse_known_args(args, namespace)
-
     def error(self, message: str) -> NoReturn:
         status = self.get_default("usage_status") or FAILED
         self.exit(status, f"{self.prog}: {message}\nHelp: {self.prog} --help\n")
@@ -111,6 +103,4 @@ def command_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
     for add in _COMMANDS:
         add(commands)
-    for command in commands.choices.values():
-        command.set_defaults(parser=command)
     return parser

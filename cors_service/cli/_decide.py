@@ -7,9 +7,9 @@ import sys
 from typing import Final
 
 from cors_service.asking.arguments import check_policy
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.decision import ActivePolicies, BadQuery, Decision, GuardVerdict
 from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.mistakes import InvalidPolicies

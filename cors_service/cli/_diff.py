@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from cors_service.algebra import Comparison, compare
-from cors_service.cli._arguments import Commands, add_command, add_links, given_text, reader_limits
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_command, add_links, given_text, reader_limits
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.policy import PolicySet
 from cors_service.review.markdown import in_markdown

@@ -10,10 +10,10 @@ from typing import Final
 
 from cors_service.asking.address import parse_address
 from cors_service.browser import ENGINES, Behaviour
-from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_command
 from cors_service.doctor.asking import make_visit
 from cors_service.doctor.codes import Code
 from cors_service.doctor.comparing import NoDecisionError, decide_all

@@ -12,10 +12,10 @@ from msgspec import structs
 from cors_service.access.files import read_small_file, why_unreadable
 from cors_service.asking.arguments import check_policy
 from cors_service.browser import recognise
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.decision import BadQuery
 from cors_service.explain import Documents, Explanation, PageRequest, explain, explain_answers
 from cors_service.explain.exchange import CREDENTIALS, MODES, origin_of, url_of

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from cors_service.access.files import why_unreadable
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.decision import ActivePolicies
 from cors_service.grammar.mistakes import InvalidPolicies, plural
 from cors_service.insights.findings import findings_of

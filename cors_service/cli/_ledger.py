@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
-from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._at_stores import STORE, is_admin, ledger_at, named, other_definitions
 from cors_service.cli._lines import in_one_line
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_actions, add_command
 from cors_service.grammar.mistakes import plural
 from cors_service.ledger.chain import Broken, verify
 from cors_service.ledger.edits import digest_of_body
@@ -25,6 +25,8 @@ from cors_service.ledger.urls import NoSuchStore, is_url
 _PAGE: Final = 500
 _Checks = Callable[[list[Signed]], Iterable[Broken]]
 """Finds what is kept and is not what entries say."""
+_Read = tuple[Head | None, Iterable[Signed], _Checks]
+"""The newest entry, all entries, and what else is to be checked of them."""
 _MOST_NAMED: Final = 3
 
 
@@ -38,23 +40,28 @@ def add_ledger(commands: Commands) -> None:
         "ledger verify http://127.0.0.1:8081",
         "ledger verify postgresql://cors_reader@db.internal/cors",
     )
-    parser.add_argument("action", choices=["list", "verify"], metavar="list|verify", help="what to do")
-    parser.add_argument(
-        "where",
-        metavar="WHERE",
-        nargs="?",
-        help=f"the directory of the policies, the URL of a store, or cors-admin; by default, that in ${STORE}",
+    actions = add_actions(parser)
+    listing = add_command(actions, "list", "list the changes of policies, the oldest first", "ledger list policies")
+    listing.add_argument("--json", action="store_true", help="print entries for programs, an object a line")
+    verifying = add_command(
+        actions, "verify", "verify that nobody has tampered with the ledger", "ledger verify http://127.0.0.1:8081"
     )
-    parser.add_argument("--json", action="store_true", help="print entries for programs, an object a line")
-    parser.set_defaults(run=_ledger, has_only_flags=True)
+    for action, does in ((listing, _list), (verifying, _verify)):
+        action.add_argument(
+            "where",
+            metavar="WHERE",
+            nargs="?",
+            help=f"the directory of the policies, the URL of a store, or cors-admin; by default, that in ${STORE}",
+        )
+        action.set_defaults(run=_ledger, does=does)
 
 
 def _ledger(options: argparse.Namespace) -> int:
     where = options.where
     try:
         where = named(where, options.parser, "name the directory of the policies, a store or cors-admin")
-        head, entries, checks = _read(where)
-        return _verify(head, entries, checks) if options.action == "verify" else _list(entries, in_json=options.json)
+        does: Callable[[argparse.Namespace, _Read], int] = options.does
+        return does(options, _read(where))
     except (NotAdministeredError, NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service ledger: {error}", file=sys.stderr)
     except (OSError, ValueError) as error:
@@ -63,7 +70,7 @@ def _ledger(options: argparse.Namespace) -> int:
     return FAILED
 
 
-def _read(where: str) -> tuple[Head | None, Iterable[Signed], _Checks]:
+def _read(where: str) -> _Read:
     if is_admin(where):
         client = AdminClient(where)
         first, _ = client.get("ledger?limit=1")
@@ -93,7 +100,8 @@ def _asked(client: AdminClient) -> Iterator[Signed]:
             return
 
 
-def _verify(head: Head | None, entries: Iterable[Signed], checks: _Checks) -> int:
+def _verify(_: argparse.Namespace, read: _Read) -> int:
+    head, entries, checks = read
     known = list(entries)
     broken = [*verify(known, head), *checks(known)]
     for one in broken:
@@ -121,9 +129,9 @@ def _other_bodies(entries: Iterable[Signed], bodies: Callable[[int], dict[str, d
                 yield Broken(entry.seq, f"What is kept of the {one.kind} {one.name} is not what it wrote.")
 
 
-def _list(entries: Iterable[Signed], *, in_json: bool) -> int:
-    for signed in entries:
-        if in_json:
+def _list(options: argparse.Namespace, read: _Read) -> int:
+    for signed in read[1]:
+        if options.json:
             print(msgspec.json.encode({**msgspec.structs.asdict(signed.entry), "hash": signed.hash}).decode("utf-8"))
         else:
             print("\n".join(_lines(signed.entry)))

@@ -8,11 +8,11 @@ import sys
 from typing import Any, Final
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._at_stores import STORE, definitions_at, is_admin, named, publish, store_at
 from cors_service.cli._documents import read_whole
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.editing import new_document
 from cors_service.ledger.edits import Edit, as_document, bodies_of

@@ -13,9 +13,9 @@ from typing import Any
 from msgspec import Struct
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
-from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._lines import in_one_line
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli.arguments import Commands, add_command
 from cors_service.grammar.mistakes import plural
 
 _Told = Mapping[str, Any]

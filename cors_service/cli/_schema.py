@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Final
 
-from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED
+from cors_service.cli.arguments import Commands, add_command
 from cors_service.doctor.written import SCHEMA as DOCTOR_SCHEMA
 from cors_service.explain.written import SCHEMA as EXPLAIN_SCHEMA
 from cors_service.insights.written import SCHEMA as INSIGHTS_SCHEMA

@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 
-from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._at_stores import STORE, named
 from cors_service.cli._status import ALLOWED, FAILED
+from cors_service.cli.arguments import Commands, add_actions, add_command
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore, prepare_store, store_name
 
@@ -21,10 +21,15 @@ def add_store(commands: Commands) -> None:
         "make a store ready for policies: its schema and its roles; may be repeated, and says what it did",
         "store init 'postgresql://owner@db.internal/cors?credentials=owner.toml'",
     )
-    parser.add_argument("action", choices=["init"], metavar="init", help="what to do")
-    parser.add_argument("url", metavar="URL", nargs="?", help=f"the URL of the store; by default, that in ${STORE}")
-    parser.add_argument("--json", action="store_true", help="print what was done for programs")
-    parser.set_defaults(run=_store, has_only_flags=True)
+    init = add_command(
+        add_actions(parser),
+        "init",
+        "make its schema and its roles, or whatever else it needs and lacks",
+        "store init etcd://etcd.internal/cors",
+    )
+    init.add_argument("url", metavar="URL", nargs="?", help=f"the URL of the store; by default, that in ${STORE}")
+    init.add_argument("--json", action="store_true", help="print what was done for programs")
+    init.set_defaults(run=_store)
 
 
 def _store(options: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from cors_service.access.files import read_small_file, why_unreadable
-from cors_service.cli._arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.cli._status import ALLOWED, FAILED, WRONG_USE
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.decision import ActivePolicies
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.reader.limits import ReaderLimits

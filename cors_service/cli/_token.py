@@ -8,8 +8,8 @@ import sys
 from cors_service.access import InvalidAccess, read_access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import new_token, token_entry
-from cors_service.cli._arguments import Commands, add_command
 from cors_service.cli._status import ALLOWED, FAILED
+from cors_service.cli.arguments import Commands, add_command
 
 
 def add_token(commands: Commands) -> None:

@@ -75,14 +75,13 @@ def test_told_of_replicas(confirmed: int, waiting: list[str], says: list[str]) -
     assert told_of_fleet({"confirmed": confirmed, "waiting": waiting}) == says
 
 
-@pytest.mark.parametrize("words", ["--json {} store", "{} --json store", "{} store --json"])
+@pytest.mark.parametrize("words", ["--json store", "store --json"])
 def test_option_anywhere(here: Path, capsys: Captured, words: str) -> None:
-    """An option may stand before, between and behind what is done and where."""
+    """An option may stand in front of the place, and behind it."""
     run(capsys, "pull", "store")
-    listed = json.loads(run(capsys, "ledger", *words.format("list").split()))
+    listed = json.loads(run(capsys, "ledger", "list", *words.split()))
     assert (listed["seq"], listed["reason"]) == (1, "The documents as they were found.")
-    assert "1 entry, nothing was tampered with." in run(capsys, "ledger", *words.format("verify").split())
-    assert "'store' is not the URL of a store" in run(capsys, "store", *words.format("init").split(), status=1)
+    assert "'store' is not the URL of a store" in run(capsys, "store", "init", *words.split(), status=1)
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,21 @@ def add_command(commands: Commands, name: str, summary: str, *examples: str) -> 
         Its parser, for its arguments.
     """
     shown = "\n".join(f"  cors-service {example}" for example in examples)
-    return commands.add_parser(
+    parser = commands.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=f"{'example' if len(examples) == 1 else 'examples'}:\n{shown}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    # For what is found to be wrong later.
+    parser.set_defaults(parser=parser)
+    return parser
+
+
+def add_actions(parser: argparse.ArgumentParser) -> Commands:
+    """Have a command do one of several things; `add_command` adds each."""
+    return parser.add_subparsers(required=True, title="what to do", metavar="ACTION")
 
 
 def given_text(text: str) -> str:
