@@ -160,7 +160,7 @@ class DecisionSite(Site):
         super().startFactory()
         if self.logPath is not None:
             self.logFile.close()
-            self.logFile = WholeLines(self.logPath, "a")
+            self.logFile = WholeLines(self.logPath)
 
     def stopFactory(self) -> None:
         """Keep the access log open until the last connection is closed."""
