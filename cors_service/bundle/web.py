@@ -6,11 +6,11 @@ import http.client
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from socket import SHUT_RDWR, create_connection, gaierror, socket
+from socket import create_connection, gaierror, socket
 from threading import Event, Lock, Timer
 from typing import Final, Literal
 
@@ -20,6 +20,7 @@ from cors_service import __version__
 from cors_service.bundle.location import Location, Private
 from cors_service.grammar.mistakes import cut
 from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.sockets import shut
 from cors_service.ledger.urls import store_name
 
 SILENCE_SECONDS: Final = 5.0
@@ -222,9 +223,7 @@ class WebServer:
     def _end(self, why: Literal["late", "interrupted"]) -> None:
         if self._socket is not None:
             self._ended = why
-            with suppress(OSError):
-                # Not that of SSLSocket, which would pull TLS away from under the thread that uses it.
-                socket.shutdown(self._socket, SHUT_RDWR)
+            shut(self._socket)
 
 
 def _context(private: Private) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from threading import Event, Timer
 from typing import Any, Final, Generic, NoReturn, TypeVar
@@ -18,6 +18,7 @@ from cors_service.etcd.address import Address, Endpoint
 from cors_service.etcd.answers import Failure
 from cors_service.etcd.refusals import is_old_token, is_passing, quoted, refused
 from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.sockets import shut
 
 SECONDS: Final = 2.0
 """How long a member has to answer: of three, the last one is asked within three confirm intervals."""
@@ -252,13 +253,6 @@ def _ending(connection: HTTPConnection, seconds: float) -> Iterator[None]:
     # What was shut down may look as if it had come to its end.
     if is_late.is_set():
         raise TimeoutError
-
-
-def shut(sock: socket.socket) -> None:
-    """End what another thread does with a socket."""
-    with suppress(OSError):
-        # Not that of TLS, which would take away what the other thread reads with.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _read(response: HTTPResponse) -> bytes:

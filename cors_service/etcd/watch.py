@@ -17,10 +17,11 @@ import msgspec
 
 from cors_service.etcd.answers import Line, Watched
 from cors_service.etcd.gateway import Gateway
-from cors_service.etcd.member import Member, Unanswered, shut
+from cors_service.etcd.member import Member, Unanswered
 from cors_service.etcd.reading import At
 from cors_service.etcd.refusals import is_denied
 from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.sockets import shut
 
 _PAUSE: Final = 1.0
 _LONGEST_LINE: Final = 1024 * 1024
