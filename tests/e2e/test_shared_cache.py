@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tests.e2e.browser.prediction import Service
 from tests.e2e.browser.processes import running
 from tests.e2e.browser.setting import Application, running_application
 from tests.e2e.daemons import wait_for
+from tests.e2e.gateways.gateway import accepts
 from tests.e2e.requirements import need
 
 # It tells answers apart by their URL alone, and by what their Vary names.
@@ -89,12 +89,6 @@ class SharedCache:
             lines = [(name.lower(), value) for name, value in response.getheaders() if name.lower() in DECIDED]
             assert len(dict(lines)) == len(lines)
             return Answer(response.getheader("X-Cache") == "HIT", dict(lines), body["decided for"])
-
-
-def accepts(port: int) -> bool:
-    """Whether somebody listens on a port."""
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

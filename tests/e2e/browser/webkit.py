@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from cors_service.browser import Behaviour
+from tests.answering import free_port
 from tests.e2e.daemons import DEADLINE, wait_for
-from tests.e2e.gateways.gateway import accepts, free_port
+from tests.e2e.gateways.gateway import accepts
 
 from .processes import running
 from .webdriver import Browser, command

@@ -10,13 +10,14 @@ from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
 
+from tests.answering import free_port
 from tests.e2e.browser.application import HARNESS
 from tests.e2e.browser.processes import running
 from tests.e2e.daemons import wait_for
 from tests.e2e.frameworks import express, flask
 from tests.e2e.frameworks.framework import built
 from tests.e2e.gateways import apache
-from tests.e2e.gateways.gateway import accepts, free_port
+from tests.e2e.gateways.gateway import accepts
 from tests.e2e.requirements import need
 
 APPLICATIONS: Final = Path(__file__).with_name("applications")

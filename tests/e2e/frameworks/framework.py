@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.answering import free_port
 from tests.e2e.daemons import Process, wait_for
-from tests.e2e.gateways.gateway import BOUND, Cannot, accepts, free_port
+from tests.e2e.gateways.gateway import BOUND, Cannot, accepts
 from tests.e2e.requirements import need
 
 ROOT: Final = Path(__file__).parents[3]

@@ -16,11 +16,11 @@ import pytest
 from cors_service.browser import preflight_check, preflight_headers
 from cors_service.decision import ActivePolicies, Query
 from cors_service.reader.sources import read_policies
+from tests.answering import free_port
 from tests.e2e.frameworks import ktor, spring_boot
 from tests.e2e.frameworks.framework import ROOT, Framework, running
 from tests.e2e.frameworks.further import LONG, NEVER
 from tests.e2e.frameworks.world import Asking, Decider
-from tests.e2e.gateways.gateway import free_port
 from tests.e2e.scenarios import DECIDED, PARTNER, PATH, STRANGER, VARY, State, page, preflight
 
 pytestmark = pytest.mark.timeout(600)  # for what is built on a machine where nothing is kept

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.gateways.gateway import Gateway, free_port, running
+from tests.answering import free_port
+from tests.e2e.gateways.gateway import Gateway, running
 from tests.e2e.gateways.registry import GATEWAYS
 from tests.e2e.gateways.world import GatewaySubject, World, running_world
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import secrets
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.answering import free_port
 from tests.e2e.daemons import Process, wait_for
 from tests.e2e.requirements import need
 
@@ -26,8 +26,6 @@ PATIENCE: Final = 1.0
 
 # A child outlives its parent unless it asks not to: a test run that is killed can't clean up. Masters end workers.
 BOUND: Final[list[str]] = [path, "--pdeathsig", "TERM", "--"] if (path := shutil.which("setpriv")) else []
-# Below those that the system gives to connections: a port that was free stays free until the gateway has it.
-_PORTS: Final = range(20_000, 30_000)
 
 
 class Cannot(NamedTuple):
@@ -77,18 +75,6 @@ class Gateway:
     knows_vary: bool = True
     asks: bool = True
     cannot: Mapping[str, Cannot] = field(default_factory=dict)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    while True:
-        port = secrets.choice(_PORTS)
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def accepts(port: int) -> bool:

@@ -13,8 +13,9 @@ from time import monotonic
 from typing import Final, NamedTuple, Self
 
 from cors_service.browser import preflight_check, preflight_headers
+from tests.answering import free_port
 from tests.e2e.daemons import DEADLINE, TWIST, Process, ask
-from tests.e2e.gateways.gateway import BOUND, PATIENCE, free_port
+from tests.e2e.gateways.gateway import BOUND, PATIENCE
 from tests.e2e.scenarios import DECIDED, PARTNER, PATH, POLICIES, Connection, page
 
 CLIENTS: Final = 4
