@@ -9,6 +9,7 @@ from typing import cast
 from cors_service.decision._compiled import CompiledPolicy, Grants, compile_policy
 from cors_service.decision._guard import Guards
 from cors_service.decision._router import Router
+from cors_service.grammar.match import Match
 from cors_service.grammar.pattern import OriginPattern
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
@@ -23,7 +24,7 @@ class Tables:
         origin_sets: The origin sets by theirs.
         header_sets: The header sets by theirs.
         compiled: The policies, ready to decide.
-        router: Finds the name of a policy by the URL.
+        router: Finds the name of a policy by the URL. As long as no match changes, it is that of the tables before.
         guards: Counts the policies that have a guard.
     """
 
@@ -34,6 +35,7 @@ class Tables:
         self.compiled: dict[str, CompiledPolicy] = {}
         self.router = Router(())
         self.guards = Guards()
+        self._is_own_router = True
 
     @classmethod
     def copied(
@@ -48,7 +50,7 @@ class Tables:
         tables.header_sets.update(policy_set.header_sets)
         tables.compiled = compiled.copy()
         yield
-        yield from tables.router.take(router)
+        tables.router, tables._is_own_router = router, False
         return tables
 
     @property
@@ -73,7 +75,7 @@ class Tables:
         """Remove policies, one in each step."""
         for name in names:
             gone = self.policies.pop(name)
-            self.router.remove(name, gone.match)
+            yield from self._route(name, gone.match, ())
             self.guards.count(gone, -1)
             del self.compiled[name]
             yield
@@ -100,9 +102,15 @@ class Tables:
             else:
                 self.policies[name] = policy
                 self.compiled[name] = yield from compile_policy(policy, policy_set, grants)
-            if change.base is None:
-                self.router.add(name, policy.match)
-            elif was is None or was.match != policy.match:
-                self.router.remove(name, was.match if was else ())
-                self.router.add(name, policy.match)
+            matches = was.match if was is not None and change.base is not None else ()
+            if matches != policy.match:
+                yield from self._route(name, matches, policy.match)
             yield
+
+    def _route(self, name: str, before: Sequence[Match], after: Sequence[Match]) -> Iterator[None]:
+        """Replace the matches of a policy."""
+        if not self._is_own_router:
+            shared, self.router, self._is_own_router = self.router, Router(()), True
+            yield from self.router.take(shared)
+        self.router.remove(name, before)
+        self.router.add(name, after)

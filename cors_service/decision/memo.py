@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from collections.abc import Set as AbstractSet
 from typing import Final, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -17,22 +18,30 @@ class Memo(Generic[Key, Value]):
 
     There are two dictionaries, and the older is dropped when the younger is full: so a question that is asked again
     before SIZE others came is kept. A question is first kept when it comes again while it is among the last NEW that
-    were asked once. So a stream of unique questions costs next to nothing, and drives out nothing.
+    were asked once. So a stream of unique questions costs next to nothing, and drives out nothing. When other policies
+    decide, nearly the same questions go on: those that were kept for the policies before are kept at once.
 
     Attributes:
         revision: The revision of the policies that gave the answers.
         young: The younger dictionary: whoever looks here first saves a call.
     """
 
-    __slots__ = ("_is_worth", "_new", "_old", "_size", "revision", "young")
+    __slots__ = ("_before", "_is_worth", "_new", "_old", "_size", "revision", "young")
 
-    def __init__(self, is_worth: Callable[[Key], bool], size: int = _SIZE, revision: str = "") -> None:
+    def __init__(
+        self,
+        is_worth: Callable[[Key], bool],
+        size: int = _SIZE,
+        revision: str = "",
+        before: AbstractSet[int] = frozenset(),
+    ) -> None:
         """Make an empty memory.
 
         Args:
             is_worth: Says whether a question is worth keeping, because it is small.
             size: The number of answers.
             revision: See the attribute.
+            before: The hashes of the questions that the memory of the policies before kept.
         """
         self.revision = revision
         self.young: dict[Key, Value] = {}
@@ -41,6 +50,7 @@ class Memo(Generic[Key, Value]):
         self._old: dict[Key, Value] = {}
         # The hashes of questions asked once; few, so that they stay in the processor's cache.
         self._new: set[int] = set()
+        self._before = before
 
     def of(self, revision: str) -> Memo[Key, Value]:
         """Give the memory of a revision: this one, or an empty one if this is another's.
@@ -48,7 +58,9 @@ class Memo(Generic[Key, Value]):
         The caller keeps it in the place of this one. A thread that still has this one can't put an answer of the old
         policies among those of the new.
         """
-        return self if revision == self.revision else Memo(self._is_worth, self._size, revision)
+        if revision == self.revision:
+            return self
+        return Memo(self._is_worth, self._size, revision, {*map(hash, self.young), *map(hash, self._old)})
 
     def get(self, key: Key) -> Value | None:
         """Look up the answer to a question, or None."""
@@ -62,7 +74,7 @@ class Memo(Generic[Key, Value]):
     def offer(self, key: Key, value: Value) -> None:
         """Remember an answer if the question came before and is worth it."""
         hashed = hash(key)
-        if hashed in self._new:
+        if hashed in self._new or hashed in self._before:
             if self._is_worth(key):
                 self._keep(key, value)
         else:

@@ -27,10 +27,10 @@ class Digests:
 
     def revision(self, policy_set: PolicySet) -> str:
         """Name a policy set without unused sets; see `revision_of`."""
-        self._policies = {name: digest_of(policy) for name, policy in policy_set.policies.items()}
-        self._sets = {name: digest_of(origins) for name, origins in policy_set.origin_sets.items()}
-        self._header_sets = {name: digest_of(names) for name, names in policy_set.header_sets.items()}
-        return revision_of(self._policies, self._sets, self._header_sets)
+        self._policies = _in_order({name: digest_of(policy) for name, policy in policy_set.policies.items()})
+        self._sets = _in_order({name: digest_of(origins) for name, origins in policy_set.origin_sets.items()})
+        self._header_sets = _in_order({name: digest_of(names) for name, names in policy_set.header_sets.items()})
+        return _revision(self._policies, self._sets, self._header_sets)
 
     def changed(self, names: Iterable[str], policies: Mapping[str, Policy]) -> str:
         """Name the set that differs from the last one in some policies.
@@ -39,13 +39,16 @@ class Digests:
             names: The names of these policies, removed ones included.
             policies: All policies that there are now.
         """
+        is_in_order = True
         for name in names:
             if name in policies:
+                is_in_order = is_in_order and name in self._policies
                 self._policies[name] = digest_of(policies[name])
             else:
                 self._policies.pop(name, None)
-        self._policies = _in_order(self._policies)
-        return revision_of(self._policies, self._sets, self._header_sets)
+        if not is_in_order:
+            self._policies = _in_order(self._policies)
+        return _revision(self._policies, self._sets, self._header_sets)
 
 
 def revision(policy_set: PolicySet) -> str:
@@ -72,10 +75,15 @@ def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str], hea
         origin_sets: The digest of each origin set that is used, by name.
         header_sets: The digest of each header set that is used, by name.
     """
-    document = {"version": VERSION, "policies": _in_order(policies), "origin_sets": _in_order(origin_sets)}
+    return _revision(_in_order(policies), _in_order(origin_sets), _in_order(header_sets))
+
+
+def _revision(policies: dict[str, str], origin_sets: dict[str, str], header_sets: dict[str, str]) -> str:
+    """The same of digests that are in the order of their names, which the encoder need not sort."""
+    document: dict[str, object] = {"origin_sets": origin_sets, "policies": policies, "version": VERSION}
     if header_sets:  # documents were named before there were any
-        document["header_sets"] = _in_order(header_sets)
-    return f"sha256:{_sha256(document)}"
+        document = {"header_sets": header_sets, **document}
+    return f"sha256:{hashlib.sha256(msgspec.json.encode(document)).hexdigest()}"
 
 
 def digest_of(part: Policy | tuple[OriginPattern, ...]) -> str:
@@ -88,7 +96,6 @@ def digest_of(part: Policy | tuple[OriginPattern, ...]) -> str:
 
 
 def _in_order(digests: Mapping[str, str]) -> dict[str, str]:
-    # The encoder would take seconds to sort 100,000 keys that are nearly in order.
     names = sorted(digests)
     return digests if isinstance(digests, dict) and list(digests) == names else {name: digests[name] for name in names}
 

@@ -194,27 +194,31 @@ class LivePolicies(Service):
         again = True
         while again:
             self._again = False
-            everything, self._everything = self._everything, False
-            began = self._last_attempt = self._clock.seconds()
-            before = self.active
-            try:
-                change = await self._store.load(before.revision if before else None, everything=everything)
-                active = await self._compiled(before, change)
-                if self._snapshot is not None and self._is_to_be_kept(self._snapshot, active, change):
-                    self._has_kept(await self._in_thread(self._keep, self._snapshot, self._good(active, change)))
-                self._become(active, change)
-            except InvalidPolicies as invalid:
-                self._failed(invalid)
-            except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
-                self._failed(self._mistake_of(error))
-            result = "changed" if self.active is not before else "unchanged"
-            self.when_loaded("failed" if self._mistakes else result, self._clock.seconds() - began)
+            await self._load()
             await in_slices(_let_go(self._left_over), self._clock)
             again = self._again
         self._loading = False
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.callback(None)
+
+    async def _load(self) -> None:
+        """Load once. Nothing here lives on behind that: it would keep what was active from being freed in slices."""
+        everything, self._everything = self._everything, False
+        began = self._last_attempt = self._clock.seconds()
+        before = self.active
+        try:
+            change = await self._store.load(before.revision if before else None, everything=everything)
+            active = await self._compiled(before, change)
+            if self._snapshot is not None and self._is_to_be_kept(self._snapshot, active, change):
+                self._has_kept(await self._in_thread(self._keep, self._snapshot, self._good(active, change)))
+            self._become(active, change)
+        except InvalidPolicies as invalid:
+            self._failed(invalid)
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever a store does, the last good set stays
+            self._failed(self._mistake_of(error))
+        result = "changed" if self.active is not before else "unchanged"
+        self.when_loaded("failed" if self._mistakes else result, self._clock.seconds() - began)
 
     async def _compiled(self, before: ActivePolicies | None, change: Change) -> ActivePolicies:
         if before is not None and before.revision == change.revision:

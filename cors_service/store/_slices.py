@@ -12,8 +12,8 @@ SLICE_SECONDS: Final = 0.0005
 """How long a slice may take, but for its last step."""
 IDLE_SECONDS: Final = 0.0001
 """A turn of the reactor that takes no longer has found nearly nothing to do."""
-MOST_SECONDS: Final = 3 * SLICE_SECONDS
-"""How long other things have the reactor between two slices at most, however many there are."""
+SHARE: Final = 3
+"""How many times as long as the last slice other things have the reactor at most, however many there are."""
 _Result = TypeVar("_Result")
 
 
@@ -37,16 +37,19 @@ async def in_slices(steps: Steps[_Result], clock: IReactorTime) -> _Result:
             next(steps)
         except StopIteration as end:
             return cast(_Result, end.value)
-        if clock.seconds() - begun >= SLICE_SECONDS:
-            await _leave_the_reactor(clock)
+        taken = clock.seconds() - begun
+        if taken >= SLICE_SECONDS:
+            await _leave_the_reactor(clock, SHARE * taken)
             begun = clock.seconds()
 
 
-async def _leave_the_reactor(clock: IReactorTime) -> None:
-    """Let the reactor do other things, until there are few of them, or it has had long enough."""
+async def _leave_the_reactor(clock: IReactorTime, most: float) -> None:
+    """Let the reactor do other things, until there are few of them, or they had so many seconds."""
     begun = clock.seconds()
-    turn = begun
-    while turn - begun < MOST_SECONDS:
+    # The rest of the turn that this is called in, which does not look at what has come meanwhile.
+    await deferLater(clock, 0)
+    turn = clock.seconds()
+    while turn - begun < most:
         before = turn
         await deferLater(clock, 0)
         turn = clock.seconds()

@@ -60,3 +60,17 @@ def test_memo_of_a_revision() -> None:
     first.offer(1, "first")
     assert second.get(1) is None
     assert second.of("first").get(1) is None
+
+
+def test_memo_after_a_change() -> None:
+    """What was kept for the policies before is kept for those after them at once; what was asked once is not."""
+    first = memo(1, 1, 2, 2, 3, 3, 4)
+    second = first.of("second")
+    for question in (1, 2, 3, 4):
+        second.offer(question, "second")
+    assert {question: second.get(question) for question in (1, 2, 3, 4)} == {
+        1: "second",
+        2: "second",
+        3: "second",
+        4: None,
+    }

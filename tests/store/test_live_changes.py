@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -17,7 +18,7 @@ from cors_service.decision.steps import at_once
 from cors_service.policy import InvalidPolicies, PolicyError, PolicySet, read_document, revision
 from cors_service.policy.change import Change
 from cors_service.store import IPolicyStore, LivePolicies
-from cors_service.store._slices import IDLE_SECONDS, MOST_SECONDS, SLICE_SECONDS, in_slices
+from cors_service.store._slices import IDLE_SECONDS, SHARE, SLICE_SECONDS, in_slices
 from tests.store.store_texts import document, now
 
 Logged = list[tuple[str, str]]
@@ -216,6 +217,23 @@ def test_in_slices(store: ScriptedStore) -> None:
     assert clock.getDelayedCalls() == []
 
 
+def test_frees_in_slices(store: ScriptedStore) -> None:
+    """What a large change makes superfluous is freed in many turns of the reactor: nothing holds it as a whole."""
+    clock = Ticking()
+    live = LivePolicies(store, clock, in_thread=execute)
+    before = policies(*(f"policy-{number}" for number in range(100)))
+    live.activate(before)
+    assert live.active is not None
+    was = weakref.ref(live.active)
+    is_there: list[bool] = []
+    clock.each = lambda: is_there.append(was() is not None) if active(live) == ["one"] else None
+    live.reload()
+    store.give(before, policies("one"))
+    clock.pump([0.0] * 1000)
+    assert len(is_there) > 30
+    assert not any(is_there)
+
+
 @pytest.mark.parametrize(
     "origins",
     [
@@ -312,14 +330,14 @@ class Busy(Clock):
             yield None
 
 
+@pytest.mark.parametrize("step", [2 * SLICE_SECONDS, 20 * SLICE_SECONDS], ids=["short steps", "long steps"])
 @pytest.mark.parametrize(
-    ("turn", "turns"),
-    [(0.0, 1), (IDLE_SECONDS / 2, 1), (2 * IDLE_SECONDS, MOST_SECONDS / (2 * IDLE_SECONDS)), (1.0, 1)],
-    ids=["idle", "nearly idle", "busy", "very busy"],
+    "turn", [0.0, IDLE_SECONDS / 2, 2 * IDLE_SECONDS, 1.0], ids=["idle", "nearly idle", "busy", "very busy"]
 )
-def test_gives_way(turn: float, turns: float) -> None:
-    """Between two slices the reactor has turns until it is idle, but only so many if it is not."""
-    slices, clock = 20, Busy(2 * SLICE_SECONDS, turn)
+def test_gives_way(turn: float, step: float) -> None:
+    """Between two slices the reactor has turns until it is idle; if it is not, as many as make up three slices."""
+    turns = max(1.0, SHARE * step / turn) if turn > IDLE_SECONDS else 2.0
+    slices, clock = 20, Busy(step, turn)
     ends: list[object] = []
     Deferred.fromCoroutine(in_slices(clock.steps(slices), clock)).addCallback(ends.append)
     clock.advance(0)
