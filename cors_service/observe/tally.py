@@ -204,11 +204,15 @@ class RowFact(Struct, eq=False, gc=False):
         row: Their kind and their origin; None until somebody asks.
         query: A query that led to them, if there is no row yet.
         decision: The decision about it.
+        epoch: The number of the epoch in which their place was found.
+        place: Their place in that epoch.
     """
 
     row: _Row | None = None
     query: Query | None = None
     decision: Decision | None = None
+    epoch: int = 0
+    place: int = 0
 
 
 class RowTally(Tally):
@@ -222,7 +226,8 @@ class RowTally(Tally):
         super().__init__(table, sights)
         self._kinds: dict[tuple[object, ...], Kind] = {}
         self._part = table.rows(0)
-        # The places of the epoch.
+        # The number of the epoch, and its places.
+        self._epoch = 1
         self._rows: dict[_Row, int] = {}
 
     def fact(self, query: Query, decision: Decision) -> RowFact:
@@ -262,9 +267,15 @@ class RowTally(Tally):
 
     def again(self, fact: RowFact) -> None:
         """Count a decision that was remembered."""
+        self.counts[fact.place if fact.epoch == self._epoch else self._again(fact)] += 1
+
+    def _again(self, fact: RowFact) -> int:
+        """Find the place of a fact, and keep it with the fact: it lies nearer than the rows of all."""
         row = fact.row or self._find(fact)
-        place = self._rows.get(row)
-        self.counts[self._place(row) if place is None else place] += 1
+        place = self._place(row)
+        if row in self._rows:
+            fact.epoch, fact.place = self._epoch, place
+        return place
 
     def batch(self, facts: Sequence[RowFact], anew: int) -> None:
         """Count many decisions."""
@@ -305,7 +316,7 @@ class RowTally(Tally):
         if place is None:
             part = self._table.begin_epoch()
             if part is not None:
-                self._part, self._rows = part, {}
+                self._epoch, self._part, self._rows = self._epoch + 1, part, {}
                 place = part.add(key)
         if place is None:
             return self._decisions(kind.labels)

@@ -45,6 +45,8 @@ async def sending(spool: Spool, port: int, **options: Any) -> AsyncIterator[Repo
         yield reports
     finally:
         await reports.flush(SOON)
+        # A connection that is given up before it began takes the reactor another turn.
+        await deferLater(reactor, 0)
 
 
 async def settled(spool: Spool) -> None:
