@@ -264,6 +264,7 @@ def test_a_load_of_constant_rate_can_be_stopped() -> None:
     assert not found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not load.installed(), reason="there is no wrk")
 @pytest.mark.parametrize("batch", [0, 20])
 def test_wrk_sends_what_it_should(batch: int) -> None:

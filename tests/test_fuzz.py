@@ -272,6 +272,7 @@ def finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 needs_atheris = pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="there is no wheel of atheris")
 
 
+@pytest.mark.slow
 @needs_atheris
 def test_run_of_a_good_target(finds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run without a finding is a line of output and the status 0, and leaves nothing behind."""
@@ -293,6 +294,7 @@ def test_run_of_a_bad_target(seconds: str, capsys: pytest.CaptureFixture[str]) -
     assert Path(path).read_bytes() == base64.b64decode(encoded)
 
 
+@pytest.mark.slow
 @needs_atheris
 @pytest.mark.usefixtures("finds")
 def test_run_of_a_target_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:

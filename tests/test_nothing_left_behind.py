@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import LONGEST, TESTS
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +43,7 @@ def test_the_longest_modules_exist() -> None:
     assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
 
 
+@pytest.mark.slow
 def test_what_is_left_behind_is_an_error(tmp_path: Path) -> None:
     """A failure that nobody heard of and a call that nobody waits for are errors of their test, or of the module's last
     test where only a full collection finds them; also where several processes run the tests.

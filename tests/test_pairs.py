@@ -29,7 +29,6 @@ PAIRS = 100_000
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # for machines that are slow and busy
 def test_browsers_agree() -> None:
     """What is allowed passes the browser, with cookies if the rule has credentials; what is refused does not."""
     judged: Counter[Judgement] = Counter()

@@ -56,7 +56,6 @@ def test_by_hand(name: str) -> None:
 
 
 # Some 40 seconds each, but a machine may be busy with other tests.
-@pytest.mark.timeout(300)
 @examples(1_100, same=True)
 @given(st.integers(min_value=0, max_value=1 << 32))
 def test_without_expressions(seed: int) -> None:
@@ -64,7 +63,6 @@ def test_without_expressions(seed: int) -> None:
     judge(seed, expressions=False)
 
 
-@pytest.mark.timeout(300)
 @examples(700, same=True)
 @given(st.integers(min_value=0, max_value=1 << 32))
 def test_with_expressions(seed: int) -> None:

@@ -24,8 +24,6 @@ from fuzz.checked import listed_timing
 from tests.decision.queries import flat
 from tests.examples import examples
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples
-
 DOCUMENTS = strategies.documents(expressions=True)
 
 

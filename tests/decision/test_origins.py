@@ -14,8 +14,6 @@ from tests.decision.queries import ACAC, ACAO, VARY, ruled, sent
 from tests.examples import examples
 from tests.policy.documents import origin_patterns
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples
-
 Rules = Sequence[Sequence[str]]
 
 

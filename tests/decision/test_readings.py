@@ -18,8 +18,6 @@ from tests import naive_urls
 from tests.examples import examples
 from tests.naive_urls import BETWEEN, Route
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples
-
 AMBIGUOUS = "url-ambiguous"
 NO_POLICY = "no-policy-for-url"
 

@@ -16,8 +16,6 @@ from cors_service.grammar.match import parse_match
 from tests.examples import examples
 from tests.naive_urls import Route, best, fits_host
 
-pytestmark = pytest.mark.timeout(600)  # for thousands of examples
-
 
 def policy_of(matches: Sequence[str], text: str) -> str:
     """The name of the policy that is found, which is its match, or the code of the mistake."""

@@ -19,8 +19,6 @@ from docs.extensions import contents, docstrings, links_out, openapi, public_nam
 ROOT = Path(cors_service.__file__).parents[1]
 OPENAPI = ROOT / "cors_service" / "web" / "openapi.json"
 
-pytestmark = pytest.mark.timeout(300)  # for machines that are slow and busy
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -29,7 +29,6 @@ SHARE = {
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
 pytestmark = [
-    pytest.mark.timeout(600),
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git says which files the project has"),
 ]
 

@@ -30,8 +30,6 @@ from tests.test_locks import IMAGE, applies, locked, name_of
 ROOT = Path(__file__).parents[2]
 INSTALLED, SOURCES = "/opt/cors-service", "/src"
 
-pytestmark = pytest.mark.timeout(600)
-
 
 class Instruction(NamedTuple):
     """A line of a Containerfile."""

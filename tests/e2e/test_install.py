@@ -16,8 +16,6 @@ from tests.e2e.daemons import ANY_PORT, Service, allows
 ROOT = Path(__file__).parents[2]
 BUILD_FILES = ("pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")
 
-pytestmark = pytest.mark.timeout(600)
-
 
 class Installed:
     """A virtual environment with the project in it.

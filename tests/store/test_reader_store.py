@@ -107,6 +107,7 @@ def active(live: LivePolicies) -> list[str]:
     return [] if live.active is None else sorted(live.active.policy_set.policies)
 
 
+@pytest.mark.slow
 async def test_follows(live: LivePolicies, path: Path) -> None:
     """A change comes into force, and only what changed is compiled; a bad one is reported, and changes nothing."""
     before = live.active
@@ -176,6 +177,7 @@ async def test_snapshot_in_place_of_documents(store: ReaderPolicyStore, path: Pa
     await live.stopService()
 
 
+@pytest.mark.slow
 async def test_killed(live: LivePolicies, path: Path, logged: Logged) -> None:
     """A reader that dies is started again, which is told, and a change is followed as before."""
     await live.reload()
@@ -237,6 +239,7 @@ class FullMachine:
         return core.spawnProcess(*arguments, **keys)
 
 
+@pytest.mark.slow
 async def test_cannot_be_started(path: Path, logged: Logged) -> None:
     """Where no process can be started, the status says so and why, what is active stays, and it is tried again."""
     machine = FullMachine()
@@ -264,6 +267,7 @@ def stuck_after(path: Path, seconds: float) -> ReaderPolicyStore:
     return ReaderPolicyStore(path, reactor, limits=ReaderLimits(timeout=seconds))
 
 
+@pytest.mark.slow
 async def test_silent(path: Path, logged: Logged) -> None:
     """A reader that shows no sign of life is killed, which the status and the log say; the next one goes on."""
     live = LivePolicies(stuck_after(path, 3.0), IReactorTime(reactor))
@@ -282,6 +286,7 @@ async def test_silent(path: Path, logged: Logged) -> None:
     await live.stopService()
 
 
+@pytest.mark.slow
 async def test_silent_while_it_loads(path: Path) -> None:
     """Whoever waits for its answer hears of it, too."""
     store = stuck_after(path, 3.0)
@@ -306,6 +311,7 @@ async def test_stop_while_it_is_silent(path: Path, monkeypatch: pytest.MonkeyPat
     assert children() == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems don't hold a process to its limit")
 async def test_document_that_takes_too_much_memory(tmp_path: Path) -> None:
     """A document that takes too much memory is a mistake of its own, and the reader goes on."""
@@ -366,6 +372,7 @@ async def test_directory_with_an_odd_name(tmp_path: Path) -> None:
     await until(lambda: children() == set())
 
 
+@pytest.mark.slow
 async def test_start_without_a_reader(path: Path) -> None:
     """Where nothing could be read at a start, /readyz says that the process that reads fails, and no more."""
     machine = FullMachine()
@@ -381,6 +388,7 @@ async def test_start_without_a_reader(path: Path) -> None:
     await live.stopService()
 
 
+@pytest.mark.slow
 async def test_other_documents_go_on(tmp_path: Path) -> None:
     """Beside a document with mistakes, which is named, a change of another one comes into force."""
     directory = tmp_path / "teams"
@@ -404,6 +412,7 @@ async def test_other_documents_go_on(tmp_path: Path) -> None:
     await live.stopService()
 
 
+@pytest.mark.slow
 async def test_mistakes_while_it_starts(tmp_path: Path) -> None:
     """Also beside mistakes that came between this process's reading and the other's, other documents go on; and again
     when the process that reads has died.

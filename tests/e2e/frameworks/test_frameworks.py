@@ -16,8 +16,6 @@ from tests.e2e.frameworks.world import Asking, Decider
 from tests.e2e.gateways.gateway import accepts
 from tests.e2e.scenarios import PARTNER, PATH, Scenario, Subject, page, preflight
 
-pytestmark = pytest.mark.timeout(600)  # for what is built on a machine where nothing is kept
-
 WITH_SERVICE = [scenario for scenario in SHARED if scenario.number != 10]
 """The scenarios in which nobody replaces the service, so that what was decided once holds throughout."""
 

@@ -23,8 +23,6 @@ from tests.e2e.frameworks.further import LONG, NEVER
 from tests.e2e.frameworks.world import Asking, Decider
 from tests.e2e.scenarios import DECIDED, PARTNER, PATH, STRANGER, VARY, State, page, preflight
 
-pytestmark = pytest.mark.timeout(600)  # for what is built on a machine where nothing is kept
-
 BOTH: Final = (spring_boot.FRAMEWORK, ktor.FRAMEWORK)
 
 GRANT: Final = {

@@ -34,7 +34,6 @@ def ask_many(service: Service, times: int) -> None:
 
 
 @soak
-@pytest.mark.timeout(3600)
 def test_a_million(tmp_path: Path) -> None:
     """A million questions of five origins, over HTTP and to two workers, are counted to the last, in tens of lines."""
     (policies := tmp_path / "policies.toml").write_text(

@@ -31,7 +31,6 @@ LOOK_SECONDS = 1
 _REVISION = re.compile(rb'"revision":"([^"]+)"')
 
 # The first test waits for the whole stream.
-pytestmark = pytest.mark.timeout(300)
 
 
 class Stream(Thread):

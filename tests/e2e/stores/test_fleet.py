@@ -12,7 +12,6 @@ from tests.fleet.servers import STORES
 SMALL = Plan(seed=1, calm=4, changes=10, rate=10, every=3, replicas=2, clients=2)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("store", STORES)
 def test_a_small_fleet(tmp_path: Path, store: str) -> None:
     """Two replicas follow a writer through faults: each answer is that of its revision, and all agree in the end."""

@@ -168,7 +168,6 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.timeout(300)
 def test_failures_of_servers(tmp_path: Path) -> None:
     """A server that stands still, stops, or loses commits in a failover never makes a replica forget or widen."""
     with pair() as two:
