@@ -672,6 +672,7 @@ def drawn(strategy: SearchStrategy[T], count: int) -> list[T]:
     return examples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -696,6 +697,7 @@ def test_near_misses_on_both_sides(pattern: str) -> None:
     assert 0.2 < share < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "is_found",
     [
@@ -755,6 +757,7 @@ def test_matching_cases_are_valid(case: tuple[list[str], str]) -> None:
     assert all(map(is_valid, patterns))
 
 
+@pytest.mark.slow
 def test_matching_cases_on_both_sides() -> None:
     """A good part of the cases is covered, and most of the rest are well-formed."""
     outcomes = Counter(

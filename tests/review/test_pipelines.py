@@ -143,6 +143,7 @@ def test_workflow_of_a_change_that_is_not_wider(repository: Path) -> None:
     assert "### \N{LOCK} Narrower" in said
 
 
+@pytest.mark.slow
 def test_workflow_of_a_wider_change(repository: Path) -> None:
     """A change that widens something fails, until somebody has seen it and says so by a label."""
     (repository / "policies" / "app.toml").write_text(WIDER)
