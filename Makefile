@@ -79,7 +79,8 @@ soak: $(VENV)/test
 	$(BIN)/python -m tests.insights.soak
 	$(BIN)/python -m tests.console.soak
 	$(BIN)/python -m tests.fleet --calm 1000 --changes 10000 --policies 0
-	CORS_SOAK=1 $(BIN)/python -m pytest -s -o faulthandler_timeout=3600 tests/e2e/load/test_many_connections.py tests/e2e/load/test_million.py \
+	CORS_SOAK=1 $(BIN)/python -m pytest -s -o faulthandler_timeout=3600 \
+		tests/e2e/load/test_many_connections.py tests/e2e/load/test_million.py \
 		tests/e2e/stores/etcd/test_scale.py tests/e2e/stores/postgresql/test_scale.py
 
 # Replicas on PostgreSQL and on etcd, a writer, clients and faults: writes the table and the plot of docs/fleet.md.

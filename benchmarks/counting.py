@@ -1,9 +1,10 @@
-"""What seeing costs: services that count, have a decision log or a shadow, beside one that does none of it, in turn."""
+"""What seeing costs: services that count, have a decision log or a shadow, beside one that does none of it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -39,9 +40,11 @@ class Side(NamedTuple):
 WITHOUT: Final = "none of it"
 AGAIN: Final = "none of it, again"
 """A second service of the same kind: what it seems to cost tells how exact the figures are."""
-# A percent is small beside what else a machine does, and where a process has its memory makes several: all are started
-# anew so many times, for a few short rounds.
-_STARTS: Final = 12
+# Where a process has its memory makes a percent: all are started anew so many times.
+_STARTS: Final = 6
+
+Pair = tuple[Load, Load]
+"""What came of the same requests to a service, and to one that does nothing besides deciding, at the same time."""
 
 
 def sides(directory: Path) -> dict[str, Side]:
@@ -62,57 +65,60 @@ def sides(directory: Path) -> dict[str, Side]:
 
 
 def measure(plan: Plan, directory: Path) -> Part:
-    """Measure all services in turn, round after round."""
+    """Measure each service beside one that does nothing of the kind."""
     policies = questions.write(questions.document(), directory / "policies.json")
     found = sides(directory)
     nothing = ("--no-metrics",)
     options = {WITHOUT: nothing, AGAIN: nothing, **{name: side.options for name, side in found.items()}}
     commands = {name: service(policies, *given) for name, given in options.items()}
     rounds = [turn for _ in range(1 if plan.quick else _STARTS) for turn in measured(commands, plan, directory)]
-    named = (AGAIN, *found)
-    costs = {f"{name}, {kind}": percent([turn[kind] for turn in rounds], name) for kind in ASKED for name in named}
+    costs = {which: percent([turn[which] for turn in rounds]) for which in rounds[0]}
     rows = [
         [
             kind,
-            f"{median(turn[kind][WITHOUT].microseconds for turn in rounds):.2f}",
-            *(f"{costs[f'{name}, {kind}']:.1f} %" for name in named),
+            f"{median(turn[f'{AGAIN}, {kind}'][1].microseconds for turn in rounds):.2f}",
+            *(f"{costs[f'{name}, {kind}']:.1f} %" for name in (AGAIN, *found)),
         ]
         for kind in ASKED
     ]
-    text = "\n".join(table(["a decision", f"µs of CPU with {WITHOUT}", *(f"cost of {name}" for name in named)], rows))
+    heads = ["a decision", f"µs of CPU with {WITHOUT}", *(f"cost of {name}" for name in (AGAIN, *found))]
     targets = [
         Target(f"what {name} costs a decision that is {kind}", most, "%", costs[f"{name}, {kind}"], note="by CPU time")
         for name, side in found.items()
         for kind, most in side.most.items()
     ]
-    return Part("counting", text, targets, {"costs": costs}, plan.quick)
+    return Part("counting", "\n".join(table(heads, rows)), targets, {"costs": costs}, plan.quick)
 
 
-def measured(commands: dict[str, list[str]], plan: Plan, directory: Path) -> list[dict[str, dict[str, Load]]]:
-    """Start all services, and measure them: of each round, what came of each kind of request to each service."""
+def measured(commands: dict[str, list[str]], plan: Plan, directory: Path) -> list[dict[str, Pair]]:
+    """Start all services, and measure them: of each round, what came of each kind of request to each service.
+
+    A percent is small beside what else a machine does from one second to the next. So a service and the one beside it
+    are asked at the same time, and share their core.
+    """
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(running(command, directory / f"{number}.log"))
             for number, (name, command) in enumerate(commands.items())
         }
-        for server in servers.values():
-            for requests in ASKED.values():
-                send(server, requests, plan.warming)
+        without = servers.pop(WITHOUT)
+        pool = stack.enter_context(ThreadPoolExecutor(len(commands)))
+
+        def at_once(kind: str, seconds: int, *asked: Server) -> list[Load]:
+            return list(pool.map(lambda server: send(server, ASKED[kind], seconds), asked))
+
+        def pair(kind: str, server: Server) -> Pair:
+            with_it, without_it = at_once(kind, plan.seconds, server, without)
+            return with_it, without_it
+
+        for kind in ASKED:
+            at_once(kind, plan.warming, without, *servers.values())
         return [
-            {
-                kind: {name: send(server, requests, plan.short) for name, server in in_turn(servers, number)}
-                for kind, requests in ASKED.items()
-            }
-            for number in range(max(1, plan.rounds // 2))
+            {f"{name}, {kind}": pair(kind, server) for kind in ASKED for name, server in servers.items()}
+            for _ in range(max(1, plan.rounds // 2))
         ]
 
 
-def in_turn(servers: dict[str, Server], number: int) -> list[tuple[str, Server]]:
-    """Each service comes first in every other round: what warms a machine up falls on all."""
-    both = list(servers.items())
-    return both[::-1] if number % 2 else both
-
-
-def percent(rounds: Sequence[dict[str, Load]], name: str) -> float:
+def percent(rounds: Sequence[Pair]) -> float:
     """By how many percent more processor time a service takes for a request: the median of the rounds."""
-    return 100 * (median(turn[name].microseconds / turn[WITHOUT].microseconds for turn in rounds) - 1)
+    return 100 * (median(one.microseconds / without.microseconds for one, without in rounds) - 1)

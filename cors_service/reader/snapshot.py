@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, compress
+from operator import is_not
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -330,6 +331,10 @@ def _difference(
     before: Mapping[str, PolicySet | Draft], after: Mapping[str, PolicySet | Draft]
 ) -> tuple[dict[str, PolicySet | Draft], AbstractSet[str]]:
     """Give the documents that are new or others, and the names of those that are gone."""
+    if list(before) == list(after):
+        # As a rule, few of very many have changed, and none has come or gone: no name need be looked up.
+        others = compress(after, map(is_not, after.values(), before.values()))
+        return {name: after[name] for name in others}, frozenset()
     changed = {name: document for name, document in after.items() if before.get(name) is not document}
     return changed, before.keys() - after.keys()
 
