@@ -60,7 +60,9 @@ class Memo(Generic[Key, Value]):
         """
         if revision == self.revision:
             return self
-        return Memo(self._is_worth, self._size, revision, {*map(hash, self.young), *map(hash, self._old)})
+        # Copied first, in one step: another thread may still put an answer here.
+        kept = (*self.young, *self._old)
+        return Memo(self._is_worth, self._size, revision, set(map(hash, kept)))
 
     def get(self, key: Key) -> Value | None:
         """Look up the answer to a question, or None."""

@@ -263,25 +263,25 @@ class RowTally(Tally):
     def anew(self, fact: RowFact) -> None:
         """Count what was made otherwise."""
         self.counts[ANEW_PLACE] += 1
-        self.counts[self._place(fact.row or self._find(fact))] += 1
+        self.counts[self._place_of(fact)] += 1
 
     def again(self, fact: RowFact) -> None:
         """Count a decision that was remembered."""
-        self.counts[fact.place if fact.epoch == self._epoch else self._again(fact)] += 1
+        self.counts[fact.place if fact.epoch == self._epoch else self._place_of(fact)] += 1
 
-    def _again(self, fact: RowFact) -> int:
-        """Find the place of a fact, and keep it with the fact: it lies nearer than the rows of all."""
+    def batch(self, facts: Sequence[RowFact], anew: int) -> None:
+        """Count many decisions."""
+        for fact, count in Counter(facts).items():
+            self.counts[self._place_of(fact)] += count
+        self.counts[ANEW_PLACE] += anew
+
+    def _place_of(self, fact: RowFact) -> int:
+        """Find the place of a fact in this epoch, and keep it with the fact: it lies nearer than the rows of all."""
         row = fact.row or self._find(fact)
         place = self._place(row)
         if row in self._rows:
             fact.epoch, fact.place = self._epoch, place
         return place
-
-    def batch(self, facts: Sequence[RowFact], anew: int) -> None:
-        """Count many decisions."""
-        for fact, count in Counter(facts).items():
-            self.counts[self._place(fact.row or self._find(fact))] += count
-        self.counts[ANEW_PLACE] += anew
 
     def _find(self, fact: RowFact) -> _Row:
         """Find the row of what has none yet."""

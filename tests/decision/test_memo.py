@@ -74,3 +74,20 @@ def test_memo_after_a_change() -> None:
         3: "second",
         4: None,
     }
+
+
+def test_memo_that_another_thread_fills() -> None:
+    """An answer that another thread puts here while other policies begin does no harm."""
+
+    class Question:
+        def __hash__(self) -> int:
+            # Another thread may come in wherever code in Python runs.
+            first.young[len(first.young)] = "late"
+            return 1
+
+    first: Memo[object, str] = Memo(lambda _: True)
+    for question in [Question()] * 2:
+        first.offer(question, "early")
+    second = first.of("second")
+    second.offer(question, "second")
+    assert second.get(question) == "second"

@@ -112,6 +112,25 @@ def test_what_is_new_is_told_once() -> None:
     ]
 
 
+def test_a_place_is_that_of_its_epoch() -> None:
+    """What was counted in an earlier epoch gets a row in each, as soon as there is room for one."""
+    table, totals = Table(rows=2), Totals(0)
+    totals.open(table)
+    tally = RowTally(table)
+    facts = [fact_of(tally, query) for query in (ALLOWED, REFUSED, stranger(1), stranger(2), stranger(3))]
+    for fact in facts:
+        # Both halves of the table are full with the fourth, so there is no room for the last.
+        tally.again(fact)
+        tally.again(fact)
+    first = totals.take(1)
+    assert {what: row.count for what, row in first.rows.items()} == {tally.what(fact): 2 for fact in facts[:4]}
+    assert first.others == 2
+    again = [facts[4], facts[0]]
+    for fact in again:
+        tally.again(fact)
+    assert {what: row.count for what, row in totals.take(2).rows.items()} == {tally.what(fact): 1 for fact in again}
+
+
 def test_a_flood_hides_nothing_that_is_remembered() -> None:
     """Of what is asked about once, a thousand kinds have rows in an interval; what is remembered always has one."""
     table, totals, sights = Table(), Totals(0), Sights(float)

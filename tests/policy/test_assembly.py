@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -249,3 +250,16 @@ def test_only_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_order_of_digests() -> None:
     """The order in which policies are named makes no difference to the revision."""
     assert revision_of({"a": "1", "b": "2"}, {}, {}) == revision_of({"b": "2", "a": "1"}, {}, {})
+
+
+@pytest.mark.parametrize("changes", list(permutations("abc")), ids="".join)
+def test_a_revision_does_not_tell_how_it_came_about(changes: tuple[str, ...]) -> None:
+    """Whichever policy comes first, goes and comes again, the revision is that of what there is now."""
+    assembly = Assembly()
+    for name in (*changes, f"-{changes[1]}", changes[1]):
+        file = f"{name[-1]}.toml"
+        text = f'policies.{name[-1]}.origins = ["https://{name[-1]}.example"]'
+        assembly.put(file, None if name.startswith("-") else draft(file, text))
+        assembly.read()
+        assert assembly.policy_set is not None
+        assert assembly.revision == revision(assembly.policy_set)
