@@ -101,13 +101,20 @@ def workers(place: Place) -> list[dict[str, Any]]:
 
 
 def all_workers(place: Place, condition: Callable[[dict[str, Any]], bool], what: str) -> list[dict[str, Any]]:
-    """Wait until something holds of every worker; give what the status says of them."""
+    """Wait until each worker says of itself that something holds; give what each said, by number.
 
-    def found() -> list[dict[str, Any]] | None:
-        told = workers(place)
-        return told if all(map(condition, told)) else None
+    What it says of the others may be older.
+    """
+    said: dict[int, dict[str, Any]] = {}
 
-    return wait_for(found, what)
+    def found() -> bool:
+        told = ask(place, "/v1/status").json
+        [own] = [worker for worker in told["workers"] if worker["number"] == told["worker"]]
+        said[own["number"]] = own
+        return len(said) == len(told["workers"]) and all(map(condition, said.values()))
+
+    wait_for(found, what)
+    return [said[number] for number in sorted(said)]
 
 
 def serving(place: Place) -> list[int]:
