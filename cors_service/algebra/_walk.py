@@ -338,10 +338,15 @@ def _as_expression(pattern: object) -> str:
 
 
 def _usable(scheme: str, ports: list[int]) -> list[int]:
-    """The effective ports that origins of a scheme have, of some as they are written."""
+    """The effective ports that origins of a scheme have, of some as they are written; both in order."""
     default = DEFAULT_PORTS.get(scheme, NO_PORT)
-    written_out = [port for port in ports if port not in {default, NO_PORT}]
-    return sorted([*written_out, default]) if NO_PORT in ports else written_out
+    if default == NO_PORT:
+        return ports
+    # There may be 65,536 of them. It is the default that is not written, if none is.
+    place = bisect_left(ports, default)
+    is_left_out = ports[:1] == [NO_PORT]
+    behind = ports[place + 1 :] if ports[place : place + 1] == [default] else ports[place:]
+    return [*ports[is_left_out:place], *([default] if is_left_out else []), *behind]
 
 
 def _groups(product: Product, chars: frozenset[str]) -> list[list[str]]:
