@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -9,8 +11,11 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
+from msgspec import structs
 
-from cors_service.policy import Source, read_document, read_sources, revision, write_document
+from cors_service.policy import PolicySet, Source, read_document, read_sources, revision, write_document
+from cors_service.policy.model import Policy
+from cors_service.policy.revision import Digests
 from cors_service.policy.schema import SCHEMA
 from tests.policy.documents import json_text, policy, rule, toml
 
@@ -113,6 +118,42 @@ def test_form_of_a_revision() -> None:
 def test_revision_in_the_clear() -> None:
     """The revision of a set that uses characters beyond ASCII in an expression can be told, too."""
     assert revision(read_document(rule("re:https://[aé]"))) != revision(read_document(rule("re:https://[ae]")))
+
+
+POLICIES = read_document(
+    {"version": 1, "policies": {f"p{number}": {"origins": [f"https://a{number}.example"]} for number in range(12)}}
+).policies
+NAMES_OF_MANY = st.sampled_from(sorted(POLICIES))
+
+
+@given(st.sets(NAMES_OF_MANY, min_size=1), st.lists(st.sets(NAMES_OF_MANY, min_size=1, max_size=4), max_size=6))
+def test_a_revision_follows_changes(first: set[str], changes: list[set[str]]) -> None:
+    """However policies come, go and change, on however many pages, the revision is that of what there is then."""
+    digests = Digests()
+    there = {name: POLICIES[name] for name in first}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module(Digests.__module__), "_PAGE", 2)
+        assert digests.revision(PolicySet.of(there.values(), {}, {})) == named(there)
+        for names in changes:
+            for name in names:
+                # It comes, changes, or goes.
+                known = there.pop(name, None)
+                if known is None:
+                    there[name] = POLICIES[name]
+                elif known is POLICIES[name]:
+                    there[name] = structs.replace(known, preflight_status=200)
+            assert digests.changed(names, there) == named(there)
+
+
+def named(policies: Mapping[str, Policy]) -> str:
+    """The revision of policies, by its definition."""
+    parts = {name: hashed(policy.as_dict()) for name, policy in policies.items()}
+    return f"sha256:{hashed({'origin_sets': {}, 'policies': parts, 'version': 1})}"
+
+
+def hashed(value: object) -> str:
+    """The hash of compact JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 NAMES = st.text(st.sampled_from("abAB01._-"), min_size=1, max_size=4).map("x".__add__)
