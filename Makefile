@@ -41,7 +41,7 @@ style: $(VENV)/test
 	$(BIN)/python -m ruff format --check .
 
 types: $(VENV)/test
-	$(BIN)/python -m mypy $(TYPED)
+	$(BIN)/python -m mypy --num-workers=$(CORES) $(TYPED)
 
 # What pages must see by the policies that are delivered.
 suites: $(VENV)/test
