@@ -16,8 +16,7 @@ VERSION: Final = 1
 """The version of the document format."""
 
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
-
-
+# How many digests a page has when it is made; it may grow to twice as many.
 _PAGE: Final = 500
 
 
@@ -55,51 +54,48 @@ class _Pages:
     """Digests in the order of their names, by the page: of 100,000, only pages that change are written again."""
 
     def __init__(self, digests: Mapping[str, str]) -> None:
-        names = sorted(digests)
-        self._pages = [
-            {name: digests[name] for name in names[begin : begin + _PAGE]} for begin in range(0, len(names), _PAGE)
-        ] or [{}]
-        # The least name that each page can have, but for the first, which has whatever is less than that of the second.
-        self._firsts = [min(page, default="") for page in self._pages]
-        self._written: list[bytes | None] = [None] * len(self._pages)
+        self._pages = [dict(digests)]
+        # The least name that each page can have; what is less than all of them is on the first.
+        self._firsts = [""]
+        # What JSON has of each page between the braces; None until it is written.
+        self._texts: list[bytes | None] = [None]
 
     def put(self, name: str, digest: str) -> None:
         """Keep the digest of a name, in place of any other."""
-        number = self._number(name)
-        page = self._pages[number]
-        is_new = name not in page
-        page[name] = digest
-        if is_new:
-            self._replace(number, dict(sorted(page.items())))
+        self._to_be_changed(name)[name] = digest
 
     def remove(self, name: str) -> None:
-        """Keep no digest of a name, if there is one."""
-        self._pages[self._number(name)].pop(name, None)
+        """Keep no digest of a name."""
+        self._to_be_changed(name).pop(name, None)
 
     def written(self) -> Iterator[bytes]:
-        """Give what JSON has between the braces, in pieces."""
+        """Give what JSON has of all pages between the braces, in pieces."""
+        # Backwards, since a page may become several.
+        for number in reversed(range(len(self._pages))):
+            if self._texts[number] is None:
+                self._write(number)
         separator = b""
-        for number, page in enumerate(self._pages):
-            written = self._written[number]
-            if written is None:
-                written = self._written[number] = msgspec.json.encode(page)[1:-1]
-            if written:
-                yield separator
-                yield written
-                separator = b","
+        for text in filter(None, self._texts):
+            yield separator
+            yield text
+            separator = b","
 
-    def _number(self, name: str) -> int:
-        """Find the page that a name belongs to, which is about to change."""
+    def _to_be_changed(self, name: str) -> dict[str, str]:
+        """Find the page that a name belongs to."""
         number = max(0, bisect(self._firsts, name) - 1)
-        self._written[number] = None
-        return number
+        self._texts[number] = None
+        return self._pages[number]
 
-    def _replace(self, number: int, page: dict[str, str]) -> None:
-        """Replace a page by one that is in order, or by two if it is long."""
-        parts = [page] if len(page) <= 2 * _PAGE else _Pages(page)._pages
+    def _write(self, number: int) -> None:
+        """Write a page in the order of its names, as several if it is long."""
+        page, first = self._pages[number], self._firsts[number]
+        names = sorted(page)
+        size = _PAGE if len(names) > 2 * _PAGE else 2 * _PAGE
+        parts = [{name: page[name] for name in names[begin : begin + size]} for begin in range(0, len(names), size)]
+        parts = parts or [{}]
         self._pages[number : number + 1] = parts
-        self._firsts[number : number + 1] = [next(iter(part)) for part in parts]
-        self._written[number : number + 1] = [None] * len(parts)
+        self._firsts[number : number + 1] = [next(iter(part), first) for part in parts]
+        self._texts[number : number + 1] = [msgspec.json.encode(part)[1:-1] for part in parts]
 
 
 def revision(policy_set: PolicySet) -> str:
