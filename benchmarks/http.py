@@ -15,7 +15,7 @@ if __name__ == "__main__":
 
 from benchmarks import cores, counting, growth, hostile, latency, load, scale, throughput
 from benchmarks.figures import save
-from benchmarks.machine import LOAD_CORE, MEMORY, SERVER_CORE, pinned
+from benchmarks.machine import LOAD_CORE, SERVER_CORE, in_memory, pinned
 from benchmarks.plan import FULL, QUICK
 
 PARTS: Final = {
@@ -46,7 +46,7 @@ def main() -> None:
     with pinned(LOAD_CORE):
         for name in arguments.parts or PARTS:
             begin = time.monotonic()
-            with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
+            with tempfile.TemporaryDirectory(dir=in_memory()) as directory:
                 part = PARTS[name](plan, Path(directory))
             save(part)
             print(f"## {name}, in {time.monotonic() - begin:.0f} s\n\n{part}", flush=True)

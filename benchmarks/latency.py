@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -119,6 +120,8 @@ def many_files(plan: Plan, directory: Path, rate: float) -> tuple[float, Changed
     first, second, place = directory / "first", directory / "second", directory / "files"
     for files, generation in ((first, 0), (second, 1)):
         write_files(files, plan.policies, generation)
+    # Where they are on a disk, the system would put them there later, on the core of the service.
+    os.sync()
     place.symlink_to(first)
     asked = questions.asked_of_many(plan.policies)
     requests = [questions.single(question) for question in asked]

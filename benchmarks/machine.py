@@ -19,10 +19,8 @@ SERVER_CORE: Final = _CORES[0]
 """The core of whoever is measured."""
 LOAD_CORE: Final = _CORES[-1]
 """The core of whoever sends the load, and of the benchmark itself."""
-_MEMORY: Final = Path("/dev/shm")
-MEMORY: Final = str(_MEMORY) if _MEMORY.is_dir() else None
-"""A directory in memory, for the files of the benchmark, if there is one. The kernel writes what is on a disk when it
-likes: that has taken the core of the service for 15 ms at a time, while requests waited."""
+# Bytes that the files of a benchmark take up at most, with room to spare.
+_ROOM: Final = 2 << 30
 
 
 @contextmanager
@@ -34,6 +32,16 @@ def pinned(*cores: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def in_memory() -> str | None:
+    """A directory in memory for the files of a benchmark; None if there is none, or too little room.
+
+    The kernel writes what is on a disk when it likes: that has taken the core of the service for 15 ms at a time.
+    """
+    directory = Path("/dev/shm")
+    has_room = directory.is_dir() and shutil.disk_usage(directory).free >= _ROOM
+    return str(directory) if has_room else None
 
 
 def processor() -> str:

@@ -342,11 +342,15 @@ def _usable(scheme: str, ports: list[int]) -> list[int]:
     default = DEFAULT_PORTS.get(scheme, NO_PORT)
     if default == NO_PORT:
         return ports
-    # There may be 65,536 of them. It is the default that is not written, if none is.
-    place = bisect_left(ports, default)
-    is_left_out = ports[:1] == [NO_PORT]
-    behind = ports[place + 1 :] if ports[place : place + 1] == [default] else ports[place:]
-    return [*ports[is_left_out:place], *([default] if is_left_out else []), *behind]
+    # There may be 65,536 of them, with NO_PORT in front.
+    usable = ports.copy()
+    place = bisect_left(usable, default)
+    if usable[place : place + 1] == [default]:
+        del usable[place]  # it is never written
+    if usable[:1] == [NO_PORT]:
+        usable.insert(place, default)
+        del usable[0]
+    return usable
 
 
 def _groups(product: Product, chars: frozenset[str]) -> list[list[str]]:

@@ -33,7 +33,7 @@ class Digests:
         self._policies = _Pages({name: digest_of(policy) for name, policy in policy_set.policies.items()})
         self._sets = {name: digest_of(origins) for name, origins in policy_set.origin_sets.items()}
         self._header_sets = {name: digest_of(names) for name, names in policy_set.header_sets.items()}
-        return _revision(self._policies, self._sets, self._header_sets)
+        return _revision(self._policies.written(), self._sets, self._header_sets)
 
     def changed(self, names: Iterable[str], policies: Mapping[str, Policy]) -> str:
         """Name the set that differs from the last one in some policies.
@@ -47,7 +47,7 @@ class Digests:
                 self._policies.put(name, digest_of(policies[name]))
             else:
                 self._policies.remove(name)
-        return _revision(self._policies, self._sets, self._header_sets)
+        return _revision(self._policies.written(), self._sets, self._header_sets)
 
 
 class _Pages:
@@ -55,7 +55,7 @@ class _Pages:
 
     def __init__(self, digests: Mapping[str, str]) -> None:
         self._pages = [dict(digests)]
-        # The least name that each page can have; what is less than all of them is on the first.
+        # The least name that each page can have.
         self._firsts = [""]
         # What JSON has of each page between the braces; None until it is written.
         self._texts: list[bytes | None] = [None]
@@ -82,19 +82,19 @@ class _Pages:
 
     def _to_be_changed(self, name: str) -> dict[str, str]:
         """Find the page that a name belongs to."""
-        number = max(0, bisect(self._firsts, name) - 1)
+        number = bisect(self._firsts, name) - 1
         self._texts[number] = None
         return self._pages[number]
 
     def _write(self, number: int) -> None:
         """Write a page in the order of its names, as several if it is long."""
-        page, first = self._pages[number], self._firsts[number]
+        page = self._pages[number]
         names = sorted(page)
         size = _PAGE if len(names) > 2 * _PAGE else 2 * _PAGE
         parts = [{name: page[name] for name in names[begin : begin + size]} for begin in range(0, len(names), size)]
         parts = parts or [{}]
         self._pages[number : number + 1] = parts
-        self._firsts[number : number + 1] = [next(iter(part), first) for part in parts]
+        self._firsts[number + 1 : number + 1] = [next(iter(part)) for part in parts[1:]]
         self._texts[number : number + 1] = [msgspec.json.encode(part)[1:-1] for part in parts]
 
 
@@ -112,7 +112,7 @@ def revision(policy_set: PolicySet) -> str:
     )
 
 
-def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str], header_sets: Mapping[str, str]) -> str:
+def revision_of(policies: dict[str, str], origin_sets: dict[str, str], header_sets: dict[str, str]) -> str:
     """Name a policy set by the digests of its parts.
 
     It is `sha256:` and the hexadecimal hash of the canonical document, with each part replaced by its digest.
@@ -122,15 +122,16 @@ def revision_of(policies: Mapping[str, str], origin_sets: Mapping[str, str], hea
         origin_sets: The digest of each origin set that is used, by name.
         header_sets: The digest of each header set that is used, by name.
     """
-    return _revision(_Pages(policies), origin_sets, header_sets)
+    return _revision([memoryview(_CANONICAL.encode(policies))[1:-1]], origin_sets, header_sets)
 
 
-def _revision(policies: _Pages, origin_sets: Mapping[str, str], header_sets: Mapping[str, str]) -> str:
+def _revision(policies: Iterable[bytes | memoryview], origin_sets: dict[str, str], header_sets: dict[str, str]) -> str:
+    """The same, of what the canonical document has between the braces of its policies, in pieces."""
     hashed = hashlib.sha256(b"{")
     if header_sets:  # documents were named before there were any
         hashed.update(b'"header_sets":%b,' % _CANONICAL.encode(header_sets))
     hashed.update(b'"origin_sets":%b,"policies":{' % _CANONICAL.encode(origin_sets))
-    for piece in policies.written():
+    for piece in policies:
         hashed.update(piece)
     hashed.update(b'},"version":%d}' % VERSION)
     return f"sha256:{hashed.hexdigest()}"
