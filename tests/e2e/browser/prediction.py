@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from typing import Any
@@ -23,6 +24,7 @@ from cors_service.browser.headers import HeaderLines, values_of
 from cors_service.browser.redirects import redirected
 from cors_service.browser.request import actual_headers, needs_preflight
 from cors_service.browser.sharing import exposed_headers
+from tests.e2e.daemons import DEADLINE
 
 from .application import SERVER_HEADERS, own_headers
 from .cases import Case
@@ -77,11 +79,7 @@ class Service:
     """The running service, asked directly."""
 
     def __init__(self, port: int) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        self._port = port
 
     def decide(self, url: str, method: str, lines: HeaderLines) -> Decision:
         """Ask for a decision about a request that the application would receive."""
@@ -89,9 +87,11 @@ class Service:
         segments = urlsplit(url).path.split("/")
         if segments[1] == "named":
             query["policy"] = segments[2]
-        self._connection.request("POST", "/v1/decision", json.dumps(query), {"Content-Type": "application/json"})
-        answer = self._connection.getresponse()
-        decision: Decision = json.loads(answer.read())
+        # The service closes a connection that is idle for a minute, as it may be between two modules that ask.
+        with closing(HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE)) as connection:
+            connection.request("POST", "/v1/decision", json.dumps(query), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            decision: Decision = json.loads(answer.read())
         assert answer.status == 200, f"{query} got {decision}"
         return decision
 

@@ -69,9 +69,9 @@ def running_application(directory: Path) -> Iterator[tuple[Application, Service]
         numbers = dict(zip(_PORTS, ports, strict=True))
         document.write_text(Template(_POLICIES.read_text(encoding="utf-8")).substitute(numbers), encoding="utf-8")
         application = Application(control, ports)
-        with running_service(document, directory) as port, closing(Service(port)) as service:
+        with running_service(document, directory) as port:
             application.change(service=f"http://127.0.0.1:{port}/v1/decision")
-            yield application, service
+            yield application, Service(port)
 
 
 @dataclass(frozen=True)
