@@ -50,6 +50,7 @@ PURE = (
     "postgresql",
     "bundle",
     "follow",
+    "asking",
 )
 
 
@@ -59,14 +60,18 @@ def room(path: Path) -> str:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give the full name of each module that a file imports, wherever in it."""
+    """Give the full name of each module, and of each name of one, that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
             case ast.ImportFrom(module=str(name)):
-                # `from cors_service import x` imports a module of that name, or a value such as `__version__`.
-                yield from (f"{name}.{alias.name}" for alias in node.names) if name == "cors_service" else [name]
+                yield from (f"{name}.{alias.name}" for alias in node.names)
+
+
+def rooms_of(path: Path) -> set[str]:
+    """Give the packages and modules at the top level that a file imports from."""
+    return {name.split(".")[1] for name in imported(path) if name.startswith("cors_service.")} - {"__version__"}
 
 
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.parent != ROOT or path.stem[:2] != "__"]
@@ -80,14 +85,13 @@ def test_every_room_has_a_floor() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_downwards(path: Path) -> None:
     """A file imports from its own package and from the floors beneath it, and from no other."""
-    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("cors_service.")} - {"__version__"}
-    above = {name for name in rooms - {room(path)} if LEVELS[name] >= LEVELS[room(path)]}
+    above = {name for name in rooms_of(path) - {room(path)} if LEVELS[name] >= LEVELS[room(path)]}
     assert above == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_private_modules_stay_private(path: Path) -> None:
-    """A file imports no private module of another package."""
+    """A file imports no private module of another package, and no private name."""
     others = [name.split(".") for name in imported(path) if name.startswith("cors_service.")]
     private = {".".join(parts) for parts in others if parts[1] != room(path) and any(map(is_private, parts[2:]))}
     assert private == set()
@@ -95,10 +99,11 @@ def test_private_modules_stay_private(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(path) in PURE], ids=lambda path: path.stem)
 def test_no_twisted(path: Path) -> None:
-    """The lower floors, which are plain functions over plain values, do without Twisted."""
-    assert not any(name.split(".")[0] == "twisted" for name in imported(path))
+    """The lower floors, which are plain functions over plain values, import neither Twisted nor what does."""
+    assert {"twisted", "treq"}.isdisjoint(name.split(".")[0] for name in imported(path))
+    assert rooms_of(path) <= {room(path), *PURE}
 
 
 def is_private(name: str) -> bool:
-    """Say whether a module is private to its package."""
+    """Say whether a module, or a name, is private to its package."""
     return name.startswith("_") and not name.startswith("__")
