@@ -12,7 +12,9 @@ from benchmarks.load import NUMBER
 from cors_service.decision import ActivePolicies
 from cors_service.limits import DEFAULT_TTL
 from cors_service.policy import Source, read_sources
-from cors_service.wire import parse_json, read_query, write_decision
+from cors_service.wire.answers import write_decision
+from cors_service.wire.json_text import parse_json
+from cors_service.wire.queries import read_query
 
 MANY: Final = 100_000
 """Policies of a large set."""

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from cors_service.decision import Decision, Reason
 from cors_service.decision.decision import Headers
-from cors_service.wire import PROBLEM, problem_fields, write_json
+from cors_service.wire.answers import PROBLEM, problem_fields
+from cors_service.wire.json_text import write_json
 
 UNDECIDED: Final = "undecided"
 """The reason code of a refusal for want of a decision; no service gives it."""

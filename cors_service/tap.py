@@ -13,7 +13,7 @@ from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
 from cors_service.ledger.urls import NoSuchStore, check_url, is_url
 from cors_service.observe.words import FORMS, MOST_ROWS
-from cors_service.wire import LONGEST_TTL
+from cors_service.wire.answers import LONGEST_TTL
 
 if TYPE_CHECKING:
     from cors_service.daemon.start import Prepared

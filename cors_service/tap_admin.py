@@ -11,7 +11,7 @@ from twisted.python import usage
 from cors_service.daemon.admin_settings import DEFAULT_LISTEN, AdminSettings
 from cors_service.daemon.options import PluginOptions, number
 from cors_service.daemon.tls import any_secure, imports
-from cors_service.wire import LONGEST_TTL
+from cors_service.wire.answers import LONGEST_TTL
 
 if TYPE_CHECKING:
     from cors_service.daemon.admin import AdminPrepared

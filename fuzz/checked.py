@@ -12,7 +12,7 @@ from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.pattern import write_pattern
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy, Rule
-from cors_service.wire import write_decision
+from cors_service.wire.answers import write_decision
 from tests import naive, naive_guard
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -28,7 +28,7 @@ from cors_service.policy import (
 )
 from cors_service.policy.model import Policy
 from cors_service.policy.summary import summarize
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 from fuzz import checked, pattern
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -17,7 +17,8 @@ from cors_service.decision import ActivePolicies, BadQuery, Circumstances, Query
 from cors_service.decision._urls import URL, parse_site, parse_url
 from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.policy import Source, read_sources
-from cors_service.wire import parse_json, read_form, read_query
+from cors_service.wire.json_text import parse_json
+from cors_service.wire.queries import read_form, read_query
 from fuzz import checked
 from tests.naive_urls import Route, best, fits_host, segments_of
 

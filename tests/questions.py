@@ -8,7 +8,7 @@ from typing import Any
 
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
-from cors_service.wire import write_decision
+from cors_service.wire.answers import write_decision
 from tests.answering import DOCUMENT, Talker, answer, dripping, saying, silent
 from tests.lies import LIES
 

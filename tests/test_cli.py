@@ -22,7 +22,7 @@ from cors_service.cli import command_parser, main
 from cors_service.decision import ActivePolicies, Query
 from cors_service.limits import DEFAULT_TTL
 from cors_service.reader.sources import read_policies
-from cors_service.wire import write_decision
+from cors_service.wire.answers import write_decision
 
 EXAMPLE = Path(__file__).parents[1] / "etc" / "policies.toml"
 COMMAND = Path(sys.executable).with_name("cors-service")

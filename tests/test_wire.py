@@ -16,20 +16,10 @@ from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.testing import strategies
 from cors_service.testing.documents import Document
-from cors_service.wire import (
-    LONGEST_TTL,
-    Received,
-    ReceivedProblem,
-    parse_json,
-    read_decision,
-    read_decisions,
-    read_problem,
-    read_query,
-    write_decision,
-    write_json,
-    write_queries,
-    write_query,
-)
+from cors_service.wire.answers import LONGEST_TTL, write_decision
+from cors_service.wire.json_text import parse_json, write_json
+from cors_service.wire.queries import read_query, write_queries, write_query
+from cors_service.wire.received import Received, ReceivedProblem, read_decision, read_decisions, read_problem
 from tests.lies import LIES, WITHOUT_ORIGIN, Fields, Lie
 
 # Whatever JSON can hold: all but halves of characters.

@@ -11,7 +11,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery, Query
-from cors_service.wire import parse_json, read_query, read_query_text, split_queries
+from cors_service.wire.json_text import parse_json
+from cors_service.wire.queries import read_query, read_query_text, split_queries
 from tests.examples import examples
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 MOST_UNKNOWN: Final = 60
 """Lines a minute about requests of unknown callers: anybody can send as many as they like."""

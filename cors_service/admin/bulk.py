@@ -20,7 +20,7 @@ from cors_service.web.body import json_body
 from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
-from cors_service.wire import parse_json
+from cors_service.wire.json_text import parse_json
 
 _CHANGES: Final = "changes"
 _DOCUMENT: Final = "document"

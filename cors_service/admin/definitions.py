@@ -26,7 +26,7 @@ from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.tags import unless_held
-from cors_service.wire import parse_json, write_json
+from cors_service.wire.json_text import parse_json, write_json
 
 SEGMENTS: Final[dict[Kind, bytes]] = {
     "policy": b"policies",

@@ -12,7 +12,7 @@ from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 MOST_ENTRIES: Final = 1000
 _USUAL: Final = 100

@@ -35,7 +35,7 @@ from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.warnings import Warnings
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 FILE: Final = "decisions.db"
 """Its name in the directory of the process."""

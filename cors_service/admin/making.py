@@ -36,7 +36,7 @@ from cors_service.policy.change import Change
 from cors_service.review import written
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.problem import Problem
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 LONGEST_WAIT: Final = 30
 """Seconds for which an answer may wait for replicas."""

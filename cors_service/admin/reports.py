@@ -17,7 +17,7 @@ from cors_service.web.body import json_body
 from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 MOST_LINES: Final = 20_000
 LARGEST_REPORT: Final = 16 * 1024 * 1024

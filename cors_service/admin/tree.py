@@ -26,7 +26,7 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.tags import tagged_unless_held
 from cors_service.web.workers import iso
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 _OPENAPI: Final = files("cors_service.admin").joinpath("openapi.json").read_bytes()
 

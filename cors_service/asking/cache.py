@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cors_service.decision import Decision, Query
-from cors_service.wire import Received
+from cors_service.wire.received import Received
 
 CACHE_SIZE: Final = 1000
 """Decisions."""

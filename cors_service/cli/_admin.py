@@ -13,7 +13,7 @@ from msgspec import Struct
 from cors_service.asking.address import Address, parse_address
 from cors_service.asking.token import authorization
 from cors_service.review.services import open_connection
-from cors_service.wire import read_problem
+from cors_service.wire.received import read_problem
 
 TOKEN: Final = "CORS_SERVICE_TOKEN"
 """The variable that holds the token for a process that knows its callers."""

@@ -15,7 +15,8 @@ from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.limits import DEFAULT_TTL
 from cors_service.reader.sources import read_policies
-from cors_service.wire import FORM_FIELDS, make_query, write_decision
+from cors_service.wire.answers import write_decision
+from cors_service.wire.queries import FORM_FIELDS, make_query
 
 _OPTIONS: Final = ("policy", "url", "origin", "method", "request_method", "request_headers")
 

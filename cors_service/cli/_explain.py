@@ -28,7 +28,7 @@ from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy import Source
 from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.sources import read_texts, within_limits
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 _COLOURS: Final[dict[Outcome, str]] = {"readable": GOOD, "blocked": BAD}
 

@@ -18,7 +18,7 @@ from cors_service.ledger.editing import new_document
 from cors_service.ledger.edits import Edit, as_document, bodies_of
 from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 _OUTDATED: Final = 412
 

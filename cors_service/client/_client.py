@@ -32,15 +32,8 @@ from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
 from cors_service.client._interfaces import IDecider
 from cors_service.decision import Decision, Query
-from cors_service.wire import (
-    Received,
-    ReceivedProblem,
-    read_decision,
-    read_decisions,
-    read_problem,
-    write_queries,
-    write_query,
-)
+from cors_service.wire.queries import write_queries, write_query
+from cors_service.wire.received import Received, ReceivedProblem, read_decision, read_decisions, read_problem
 
 BATCH: Final = 1000
 """The most queries in one request."""

@@ -12,7 +12,8 @@ from cors_service.asking.words import in_words
 from cors_service.decision import Decision, Query
 from cors_service.doctor.exchanges import Exchange
 from cors_service.review.services import open_connection
-from cors_service.wire import ReceivedProblem, read_decisions, read_problem, write_queries
+from cors_service.wire.queries import write_queries
+from cors_service.wire.received import ReceivedProblem, read_decisions, read_problem
 
 _SECONDS: Final = 10.0
 _MOST: Final = 1024 * 1024

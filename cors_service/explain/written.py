@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from cors_service.explain.explanation import Allowed, Explanation
-from cors_service.wire import query_as_dict, write_json
+from cors_service.wire.json_text import write_json
+from cors_service.wire.queries import query_as_dict
 
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("cors_service.explain").joinpath("schema.json").read_text(encoding="utf-8")

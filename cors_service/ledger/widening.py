@@ -6,7 +6,7 @@ import msgspec
 
 from cors_service.algebra import Comparison
 from cors_service.ledger.entry import Witness
-from cors_service.wire import write_query
+from cors_service.wire.queries import write_query
 
 
 def narrows(comparison: Comparison) -> bool:

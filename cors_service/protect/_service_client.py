@@ -19,7 +19,8 @@ from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
 from cors_service.decision import Decision, Query
 from cors_service.protect._connection import Connection
-from cors_service.wire import Received, ReceivedProblem, read_decision, read_problem, write_query
+from cors_service.wire.queries import write_query
+from cors_service.wire.received import Received, ReceivedProblem, read_decision, read_problem
 
 _PATH: Final = "/v1/decision"
 _log: Final = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from cors_service.policy.draft import Draft
 from cors_service.policy.merge import read_drafts
 from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.sources import within_limits
-from cors_service.wire import read_problem
+from cors_service.wire.received import read_problem
 
 _PATH = "/v1/policies"
 

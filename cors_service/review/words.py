@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from cors_service.decision import BadQuery, Decision, Query
-from cors_service.wire import FORM_FIELDS, make_query, write_query
+from cors_service.wire.queries import FORM_FIELDS, make_query, write_query
 
 ANY_SERVICE: Final = "http://127.0.0.1:8080"
 """The address of a service that somebody starts to try something."""

@@ -11,7 +11,8 @@ import msgspec
 from cors_service.algebra import Comparison, Difference
 from cors_service.decision import BadQuery, Decision
 from cors_service.policy import PolicySet, revision
-from cors_service.wire import write_json, write_query
+from cors_service.wire.json_text import write_json
+from cors_service.wire.queries import write_query
 
 SCHEMA: Final[dict[str, Any]] = json.loads(
     files("cors_service.review").joinpath("schema.json").read_text(encoding="utf-8")

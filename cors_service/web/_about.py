@@ -30,7 +30,8 @@ from cors_service.web.request import AnyRequest
 from cors_service.web.tags import is_held, tag_headers, tagged_unless_held
 from cors_service.web.turns import Turns
 from cors_service.web.workers import iso, write_store, write_worker
-from cors_service.wire import query_as_dict, write_json
+from cors_service.wire.json_text import write_json
+from cors_service.wire.queries import query_as_dict
 
 _OPENAPI: Final = files("cors_service.web").joinpath("openapi.json").read_bytes()
 

@@ -25,7 +25,8 @@ from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns, seated
-from cors_service.wire import parse_json, write_decision, write_json
+from cors_service.wire.answers import write_decision
+from cors_service.wire.json_text import parse_json, write_json
 
 WELL_KNOWN: Final = b"/.well-known/authzen-configuration"
 EVALUATION: Final = b"/access/v1/evaluation"

@@ -24,15 +24,9 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.tags import tagged, unless_held
 from cors_service.web.turns import Turns, seated
-from cors_service.wire import (
-    parse_json,
-    read_form,
-    read_query,
-    read_query_text,
-    split_queries,
-    write_decision,
-    write_json,
-)
+from cors_service.wire.answers import write_decision
+from cors_service.wire.json_text import parse_json, write_json
+from cors_service.wire.queries import read_form, read_query, read_query_text, split_queries
 
 FEW: Final = 100
 """A batch of no more queries is decided at once."""

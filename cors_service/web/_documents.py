@@ -25,7 +25,7 @@ from cors_service.policy.model import Policy, Rule
 from cors_service.policy.revision import VERSION
 from cors_service.web.later import PIECE
 from cors_service.web.turns import Turns, Waits
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 
 SHORT: Final = 2000
 """A document with no more parts than that (origins, rules, and the like) is written at once, in a few milliseconds."""

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from cors_service.decision import BadQuery, Query
 from cors_service.grammar.mistakes import shown
-from cors_service.wire import read_query
+from cors_service.wire.queries import read_query
 
 STOPS: Final[dict[str, bool | None]] = {
     "execute_all": None,

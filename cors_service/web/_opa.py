@@ -26,7 +26,9 @@ from cors_service.web.later import Later
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns
 from cors_service.web.warnings import Warnings
-from cors_service.wire import parse_json, read_query, write_decision, write_json
+from cors_service.wire.answers import write_decision
+from cors_service.wire.json_text import parse_json, write_json
+from cors_service.wire.queries import read_query
 
 
 class DataDecisionEndpoint(EndpointWithPolicies):

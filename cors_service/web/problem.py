@@ -7,7 +7,8 @@ from typing import Final
 
 from cors_service.decision import BadQuery
 from cors_service.web.answer import NO_STORE, Answer
-from cors_service.wire import PROBLEM, problem_fields, write_json
+from cors_service.wire.answers import PROBLEM, problem_fields
+from cors_service.wire.json_text import write_json
 
 _STATUSES: Final = {"unknown-policy": 404, "no-policy-for-url": 404, "forbidden": 403}
 

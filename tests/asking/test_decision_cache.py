@@ -8,7 +8,7 @@ import pytest
 
 from cors_service.asking.cache import DecisionCache
 from cors_service.decision import Query, Reason
-from cors_service.wire import Received
+from cors_service.wire.received import Received
 
 A, B, C = (Query("GET", "app", None, (f"https://{name}.example",)) for name in "abc")
 

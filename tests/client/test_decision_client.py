@@ -17,7 +17,7 @@ from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
 from cors_service.stopped import UNDECIDED
-from cors_service.wire import write_decision
+from cors_service.wire.answers import write_decision
 from tests.answering import (
     CHANGED,
     Talker,

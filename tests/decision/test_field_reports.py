@@ -11,7 +11,7 @@ import pytest
 from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.policy import InvalidPolicies, PolicySet, Source, read_sources
 from cors_service.web.problem import Problem
-from cors_service.wire import read_query
+from cors_service.wire.queries import read_query
 from tests import corpus
 
 Case = dict[str, Any]

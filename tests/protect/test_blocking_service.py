@@ -19,7 +19,8 @@ from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.wsgi import ServiceClient
 from cors_service.stopped import UNDECIDED
-from cors_service.wire import write_decision, write_json
+from cors_service.wire.answers import write_decision
+from cors_service.wire.json_text import write_json
 from tests.answering import (
     CHANGED,
     Talker,

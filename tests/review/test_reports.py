@@ -11,7 +11,7 @@ from cors_service.algebra import Comparison, Unknown
 from cors_service.review.markdown import in_markdown
 from cors_service.review.text import in_text
 from cors_service.review.written import SCHEMA, in_json
-from cors_service.wire import read_query
+from cors_service.wire.queries import read_query
 from tests.review.comparisons import AFTER, BEFORE, COMPARISON, NEW, NOTHING, B, difference
 
 

@@ -11,7 +11,7 @@ from cors_service.decision import BadQuery, Query
 from cors_service.decision.query import Circumstances
 from cors_service.review.words import answer_in_words, curl_for, query_in_words
 from cors_service.testing import strategies
-from cors_service.wire import read_form, read_query_text
+from cors_service.wire.queries import read_form, read_query_text
 from tests.review.comparisons import AFTER, BEFORE, NEW, PUT, TWO, B
 
 DOCUMENT = {"version": 1, "policies": {"a": {"match": ["a.example/"], "origins": ["https://*.example:*", "null"]}}}

@@ -16,7 +16,7 @@ from cors_service.server import DecisionSite, ServerLimits
 from cors_service.server.channel import MOST_IN_A_TURN, DecisionChannel
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, decision_resource
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 from fuzz.request import said
 from tests.server.test_backpressure import BUFFER, Narrow
 from tests.web.traversal import live, tree_of

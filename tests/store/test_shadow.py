@@ -31,7 +31,8 @@ from cors_service.store.shadow import (
 )
 from cors_service.testing import strategies
 from cors_service.web import decision_resource
-from cors_service.wire import query_as_dict, write_json
+from cors_service.wire.json_text import write_json
+from cors_service.wire.queries import query_as_dict
 from tests.store.store_texts import document
 from tests.web.traversal import POLICIES, Caller
 

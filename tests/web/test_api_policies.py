@@ -13,7 +13,8 @@ import cors_service
 from cors_service.decision import ActivePolicies
 from cors_service.policy import Source, read_document, read_sources, revision
 from cors_service.web import Limits
-from cors_service.wire import read_query, write_decision
+from cors_service.wire.answers import write_decision
+from cors_service.wire.queries import read_query
 from tests.web.description import check, response_of
 from tests.web.traversal import POLICIES, Caller, caller, live, tree, tree_of
 

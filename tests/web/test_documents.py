@@ -19,7 +19,7 @@ from cors_service.policy import PolicySet, read_document, write_document
 from cors_service.testing.strategies import documents
 from cors_service.web._documents import Document, Documents, document_steps
 from cors_service.web.turns import Turns
-from cors_service.wire import write_json
+from cors_service.wire.json_text import write_json
 from tests.web.traversal import Caller, caller, live, tree_of
 
 MANY = 400

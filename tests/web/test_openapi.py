@@ -25,7 +25,7 @@ from cors_service.web import Limits
 from cors_service.web._proxies import ProxyEndpoint
 from cors_service.web.endpoint import Endpoint
 from cors_service.web.problem import Problem
-from cors_service.wire import FORM_FIELDS
+from cors_service.wire.queries import FORM_FIELDS
 from tests.web.description import COMPONENTS, DESCRIPTION, codes_of, operations, resolved, takes_any_method
 from tests.web.traversal import caller, tree
 

@@ -28,7 +28,8 @@ from cors_service.web import DecisionTree, Limits
 from cors_service.web._decisions import DecisionEndpoint, DecisionsEndpoint
 from cors_service.web._proxies import ProxyEndpoint
 from cors_service.web._remembered import Remembered
-from cors_service.wire import parse_json, read_query, read_query_text
+from cors_service.wire.json_text import parse_json
+from cors_service.wire.queries import read_query, read_query_text
 from fuzz.request import Said, said
 from tests.examples import examples
 from tests.web.traversal import POLICIES, live, take_turns, tree, tree_of

@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.limits import DEFAULT_TTL
 from cors_service.policy import InvalidPolicies, PolicySet, Source, read_sources
-from cors_service.wire import parse_json, read_query, write_decision
+from cors_service.wire.answers import write_decision
+from cors_service.wire.json_text import parse_json
+from cors_service.wire.queries import read_query
 
 # The origin sets stand last, so that no beginning of the document is a good document.
 _DOCUMENT = """\
