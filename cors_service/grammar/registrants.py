@@ -52,30 +52,38 @@ def is_public_suffix(domain: str) -> bool:
 @cache
 def public_suffixes() -> frozenset[str]:
     """All public suffixes of the list; of those with any label, what is behind it."""
-    lines = Path(PSLFILE).read_text(encoding="utf-8").splitlines()
-    rules = (line.split("//", maxsplit=1)[0].strip() for line in lines)
-    return frozenset(encode_idn(rule.removeprefix("*.")) for rule in rules if rule and rule[0] != "!")
+    return frozenset(rule.removeprefix("*.") for rule in _rules() if rule[0] != "!")
 
 
 # The list is part of the library, constant like a module, and needed for wildcards with credentials only.
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
+    return PublicSuffixList(_lines(), accept_encoded_idn=False)
 
 
 @cache
 def _registries() -> PublicSuffixList:
-    return PublicSuffixList(only_icann=True, accept_unknown=False)
+    return PublicSuffixList(_lines(), accept_encoded_idn=False, accept_unknown=False, only_icann=True)
 
 
 @cache
 def _above_public_suffixes() -> frozenset[str]:
     """The domains that are not public suffixes but have some beneath them."""
     above: set[str] = set()
-    for line in Path(PSLFILE).read_text(encoding="utf-8").splitlines():
-        rule = line.split("//", maxsplit=1)[0].strip().removeprefix("!")
-        parent = encode_idn(rule).partition(".")[2]
+    for rule in _rules():
+        parent = rule.removeprefix("!").partition(".")[2]
         while "." in parent:
             above.add(parent)
             parent = parent.partition(".")[2]
     return frozenset(above)
+
+
+def _rules() -> list[str]:
+    return [rule for line in _lines() if (rule := line.split("//", maxsplit=1)[0].strip())]
+
+
+@cache
+def _lines() -> tuple[str, ...]:
+    """The lines of the list, names in ASCII: most of the time of reading it is the library's, to encode what is."""
+    lines = Path(PSLFILE).read_text(encoding="utf-8").splitlines()
+    return tuple(line if line.isascii() or line.startswith("//") else encode_idn(line) for line in lines)
