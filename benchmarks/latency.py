@@ -39,17 +39,17 @@ def measure(plan: Plan, directory: Path) -> Part:
     notes: list[str] = []
     targets = [Target("p99 at half of the maximal rate", 2, "ms", median(run.milliseconds(0.99) for run in one.half))]
     try:
-        first, changing, reloading = many_files(plan, directory, one.most / 2)
+        many = many_files(plan, directory, one.most / 2)
     except RuntimeError as reason:
-        targets += verdicts(plan, None, None, str(reason))
+        targets += verdicts(plan, None, str(reason))
     else:
-        rows[f"{plan.policies:,} files, {CHANGES} change every second"] = _milliseconds([changing.latencies])
-        rows[f"{plan.policies:,} files, all replaced"] = _milliseconds([reloading.latencies])
-        targets += verdicts(plan, changing, reloading)
-        notes.append(
-            f"The first change after the start decides after {first:.1f} s, without load: until then the reader"
-        )
-        notes.append("reads the files for itself. What is measured here begins behind that.")
+        rows[f"{plan.policies:,} files, {CHANGES} change every second"] = _milliseconds([many.changing.latencies])
+        rows[f"{plan.policies:,} files, all replaced"] = _milliseconds([many.reloading.latencies])
+        targets += verdicts(plan, many)
+        notes += [
+            f"The first change after the start decides after {many.settled:.1f} s, without load: until then the reader",
+            "reads the files for itself. What is measured here begins behind that.",
+        ]
     runs = (*one.half, *one.curve)
     late, latest = (max(figures) * 1e3 for figures in ([run.late for run in runs], [run.latest for run in runs]))
     text = "\n".join(
@@ -108,11 +108,24 @@ class Changed(NamedTuple):
     seconds: float
 
 
-def many_files(plan: Plan, directory: Path, rate: float) -> tuple[float, Changed, Changed]:
-    """Measure a service of many files: while some of them change, and while all of them are replaced.
+class ManyFiles(NamedTuple):
+    """What was measured of a service of many files.
 
-    Returns:
-        Seconds until the first change after the start decides, and the two measurements.
+    Attributes:
+        settled: Seconds until the first change after the start decides.
+        changing: While some files changed.
+        reloading: While all of them were replaced.
+        at_rest: Seconds until all of them decided that were replaced without load.
+    """
+
+    settled: float
+    changing: Changed
+    reloading: Changed
+    at_rest: float
+
+
+def many_files(plan: Plan, directory: Path, rate: float) -> ManyFiles:
+    """Measure a service of many files: while some of them change, and while all of them are replaced.
 
     Raises:
         RuntimeError: It does not start, does not reload, or does not answer.
@@ -130,28 +143,30 @@ def many_files(plan: Plan, directory: Path, rate: float) -> tuple[float, Changed
         check(server, asked)
         settled = _settle(server, first)
         send(server, requests, plan.warming)
-        return (
+        return ManyFiles(
             settled,
             _change_some(plan, server, requests, rate, first),
-            _replace_all(plan, server, requests, rate, second, place),
+            _replace_all(server, requests, rate, second, place),
+            _lead_to(server, first, place, 0),
         )
 
 
-def verdicts(plan: Plan, some: Changed | None, all_: Changed | None, missing: str = "") -> list[Target]:
+def verdicts(plan: Plan, many: ManyFiles | None, missing: str = "") -> list[Target]:
     """What is to be reached with many files.
 
     Args:
         plan: How many there are.
-        some: While some of them changed.
-        all_: While all of them were replaced.
+        many: What was measured.
         missing: Why there are no figures, if there are none.
     """
     files = f"{plan.policies:,} files"
+    some, all_, at_rest = (None, None, None) if many is None else (many.changing, many.reloading, many.at_rest)
     return [
         Target(
             f"p99.9 with {files}, {CHANGES} changing a second", 10, "ms", *_judged(some, "the last decides", missing)
         ),
         Target(f"p99.9 while {files} are replaced", 50, "ms", *_judged(all_, "all of them decide", missing)),
+        Target(f"{files}, all replaced without load, decide after", 15, "s", at_rest, note=missing),
     ]
 
 
@@ -191,10 +206,10 @@ def _settle(server: Server, files: Path) -> float:
     return time.monotonic() - begin
 
 
-def _wait_for_change(server: Server, number: int, generation: int) -> None:
+def _wait_for_change(server: Server, number: int, generation: int, look: float = 0.05) -> None:
     origin = f"https://generation{generation}.site{number:06}.example"
     question = Question(origin, "GET", None, f"catalogue{number:06}")
-    wait_for(lambda: _answer(server, question)["allowed"] is True, _PATIENCE, "a change to decide")
+    wait_for(lambda: _answer(server, question)["allowed"] is True, _PATIENCE, "a change to decide", look=look)
 
 
 def _put(files: Path, number: int, generation: int) -> None:
@@ -216,27 +231,35 @@ def _change_some(plan: Plan, server: Server, requests: Sequence[bytes], rate: fl
     return Changed(latencies, time.monotonic() - begin)
 
 
-def _replace_all(
-    plan: Plan, server: Server, requests: Sequence[bytes], rate: float, files: Path, place: Path
-) -> Changed:
-    """Have the path of the service lead to other files, all at once."""
-    before = revision(server)
+def _replace_all(server: Server, requests: Sequence[bytes], rate: float, files: Path, place: Path) -> Changed:
+    """Have the path of the service lead to other files under load."""
     with open_loop.started(server.port, requests, rate, _PATIENCE, files.parent) as load:
         time.sleep(1)
         begin = time.monotonic()
-        (link := place.with_name("link")).symlink_to(files)
-        link.replace(place)
-        server.signal(signal.SIGHUP)
-        # The last changes of the files before may become active in the meantime.
-        question = Question("https://generation1.site000000.example", "GET", None, "catalogue000000")
-        wait_for(
-            lambda: _answer(server, question)["allowed"] is True, _PATIENCE, "all policies to be replaced", look=0.25
-        )
-        end = time.monotonic()
+        seconds = _lead_to(server, files, place, 1)
         load.stop()
         latencies = load.finished()
+    return Changed(latencies.between(begin, begin + seconds), seconds)
+
+
+def _lead_to(server: Server, files: Path, place: Path, generation: int) -> float:
+    """Have the path of the service lead to other files, all at once; give how many seconds it takes until they decide.
+
+    Args:
+        server: The service.
+        files: Where they are.
+        place: The path.
+        generation: Theirs.
+    """
+    before = revision(server)
+    begin = time.monotonic()
+    (link := place.with_name("link")).symlink_to(files)
+    link.replace(place)
+    server.signal(signal.SIGHUP)
+    # The last changes of the files before may become active in the meantime.
+    _wait_for_change(server, 0, generation, look=0.25)
     assert revision(server) != before
-    return Changed(latencies.between(begin, end), end - begin)
+    return time.monotonic() - begin
 
 
 @contextmanager
