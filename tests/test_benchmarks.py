@@ -28,6 +28,7 @@ from benchmarks import (
     growth,
     hops,
     hostile,
+    hot_path,
     load,
     opa,
     open_loop,
@@ -56,6 +57,9 @@ from benchmarks.throughput import (
 )
 from benchmarks.throughput import STARLETTE_PREPARED as PREPARED
 from benchmarks.throughput import targets as throughput_targets
+from cors_service.observe.table import Table
+from cors_service.observe.tally import ANEW_PLACE, NoTally, Tally
+from cors_service.store.shadow import ShadowedPolicies
 
 SAID = (
     "Running 1s test @ http://127.0.0.1:8080\n  1 threads and 32 connections\nRequests/sec: 10.00\n"
@@ -131,6 +135,32 @@ def test_what_seeing_costs() -> None:
     """A cost is the median of the rounds' ratios, whatever slows a round down for everybody."""
     rounds = [(_load(slower * speed), _load(100 * speed)) for speed, slower in ((1, 98), (0.1, 50), (7, 99))]
     assert counting.percent(rounds) == pytest.approx(100 * (100 / 98 - 1))
+
+
+def test_what_seeing_takes_on_the_way_is_a_part_of_a_decision() -> None:
+    """What is added is judged beside all that a decision takes without it."""
+    added = {(name, kind): 0.75 for name in counting.MOST for kind in counting.ASKED}
+    judged = counting.verdicts(added, {"remembered": 20.0, "new": 50.0})
+    assert [target.figure for target in judged] == pytest.approx([3.75, 1.5] * 3)
+    assert [target.reached for target in judged] == [False, True, False, True, False, True]
+    assert judged[0].note == "0.75 of 20.0 µs"
+
+
+def test_what_is_seen_on_the_way_is_every_request() -> None:
+    """The sites that are compared count all that they answer, have a shadow decide, or do neither."""
+    requests = [counting.ASKED["new"][0].replace(NUMBER, b"%08d" % number) for number in range(20)]
+    table = Table()
+    connection = hot_path.Connection(hot_path.policies(None), Tally(table))
+    for _ in range(3):
+        connection.seconds(requests)
+    assert table.counts[ANEW_PLACE] == 40, "what is asked for the second time is remembered"
+    assert list(table.counts).count(60) == 2, "decisions, and requests by their status"
+    shadowed = hot_path.policies(counting.beside())
+    hot_path.Connection(shadowed, NoTally()).seconds(requests)
+    assert isinstance(shadowed, ShadowedPolicies)
+    assert shadowed.tally.compared == 20
+    with pytest.raises(RuntimeError, match="0 of 1 requests were answered"):
+        connection.seconds([b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 
 
 def test_two_workers_are_worth_what_they_give_for_what_they_take() -> None:
