@@ -65,7 +65,8 @@ def imported(path: Path) -> Iterator[str]:
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
-            case ast.ImportFrom(module=str(name)):
+            case ast.ImportFrom(module=name, level=level):
+                assert level == 0, f"{path} has a relative import"
                 yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
