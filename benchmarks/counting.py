@@ -58,7 +58,11 @@ def measure(plan: Plan, directory: Path) -> Part:
     rows = [[kind, f"{whole[kind]:.2f}", *(f"{costs[name, kind]:.1f} %" for name in names)] for kind in ASKED]
     rows += [[f"{kind}, on its way", "", *(f"{added[name, kind]:.2f} µs" for name in names)] for kind in ASKED]
     text = "\n".join(table(["a decision", f"µs of CPU with {WITHOUT}", *(f"cost of {name}" for name in names)], rows))
-    return Part("counting", text, verdicts(added, whole), {}, plan.quick)
+    data = {
+        title: {f"{name}, {kind}": figure for (name, kind), figure in found.items()}
+        for title, found in (("costs", costs), ("added", added))
+    }
+    return Part("counting", text, verdicts(added, whole), data, plan.quick)
 
 
 def beside() -> dict[str, Any]:

@@ -55,7 +55,7 @@ Added = dict[tuple[str, str], float]
 
 
 def measure(plan: Plan, asked: Mapping[str, Sequence[bytes]], beside: Document) -> Added:
-    """Measure what the others take more than WITHOUT does.
+    """Measure how much longer the others take than WITHOUT.
 
     Args:
         plan: How long to measure.

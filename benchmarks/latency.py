@@ -206,10 +206,12 @@ def _settle(server: Server, files: Path) -> float:
     return time.monotonic() - begin
 
 
-def _wait_for_change(server: Server, number: int, generation: int, look: float = 0.05) -> None:
+def _wait_for_change(
+    server: Server, number: int, generation: int, what: str = "a change to decide", look: float = 0.05
+) -> None:
     origin = f"https://generation{generation}.site{number:06}.example"
     question = Question(origin, "GET", None, f"catalogue{number:06}")
-    wait_for(lambda: _answer(server, question)["allowed"] is True, _PATIENCE, "a change to decide", look=look)
+    wait_for(lambda: _answer(server, question)["allowed"] is True, _PATIENCE, what, look=look)
 
 
 def _put(files: Path, number: int, generation: int) -> None:
@@ -257,7 +259,7 @@ def _lead_to(server: Server, files: Path, place: Path, generation: int) -> float
     link.replace(place)
     server.signal(signal.SIGHUP)
     # The last changes of the files before may become active in the meantime.
-    _wait_for_change(server, 0, generation, look=0.25)
+    _wait_for_change(server, 0, generation, "all policies to be replaced", look=0.25)
     assert revision(server) != before
     return time.monotonic() - begin
 

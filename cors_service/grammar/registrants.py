@@ -1,4 +1,7 @@
-"""Under which domains strangers can register names (https://publicsuffix.org/list/)."""
+"""Under which domains strangers can register names (https://publicsuffix.org/list/).
+
+Domains are in ASCII, as they are in origins.
+"""
 
 from __future__ import annotations
 
@@ -79,11 +82,21 @@ def _above_public_suffixes() -> frozenset[str]:
 
 
 def _rules() -> list[str]:
-    return [rule for line in _lines() if (rule := line.split("//", maxsplit=1)[0].strip())]
+    return [line for line in _lines() if line and not line.startswith("//")]
 
 
 @cache
 def _lines() -> tuple[str, ...]:
-    """The lines of the list, names in ASCII: most of the time of reading it is the library's, to encode what is."""
+    """The lines of the list, without what is behind a rule, and with names in ASCII.
+
+    The library would encode all of them, which takes most of its time; nearly all are ASCII already.
+    """
     lines = Path(PSLFILE).read_text(encoding="utf-8").splitlines()
-    return tuple(line if line.isascii() or line.startswith("//") else encode_idn(line) for line in lines)
+    return tuple(line if line.startswith("//") else _in_ascii(line.partition(" ")[0]) for line in lines)
+
+
+def _in_ascii(rule: str) -> str:
+    if rule.isascii():
+        return rule
+    mark = "!" if rule[0] == "!" else ""
+    return mark + encode_idn(rule.removeprefix("!"))

@@ -1,10 +1,13 @@
-"""Where strangers can register names is read of the list as the library reads it."""
+"""The list of public suffixes is read as the library reads it."""
 
 from __future__ import annotations
 
-import pytest
-from publicsuffixlist import PublicSuffixList
+from pathlib import Path
 
+import pytest
+from publicsuffixlist import PSLFILE, PublicSuffixList, encode_idn
+
+from cors_service.grammar import registrants
 from cors_service.grammar.registrants import (
     has_strangers,
     is_public_suffix,
@@ -16,13 +19,14 @@ from cors_service.grammar.registrants import (
 
 
 def test_the_whole_list_is_read_as_the_library_reads_it() -> None:
-    """Each suffix of the list, what is above it and what is beneath it are what the library says of them."""
+    """Each rule of the list, what is above it and what is beneath it are what the library says of them."""
     every, of_registries = PublicSuffixList(), PublicSuffixList(accept_unknown=False, only_icann=True)
+    lines = Path(PSLFILE).read_text(encoding="utf-8").splitlines()
+    rules = {encode_idn(line.lstrip("!").removeprefix("*.")) for line in lines if line and line[:2] != "//"}
+    assert len(rules) > 10_000
+    assert public_suffixes() == {encode_idn(line.removeprefix("*.")) for line in lines if line and line[0] not in "/!"}
     domains = {
-        domain
-        for suffix in public_suffixes()
-        for domain in (suffix, suffix.partition(".")[2], f"a.{suffix}", f"b.a.{suffix}")
-        if domain
+        domain for rule in rules for domain in (rule, rule.partition(".")[2], f"a.{rule}", f"b.a.{rule}") if domain
     }
     assert [
         domain
@@ -30,6 +34,15 @@ def test_the_whole_list_is_read_as_the_library_reads_it() -> None:
         if (is_public_suffix(domain), is_registry(domain), registered(domain))
         != (every.is_public(domain), of_registries.is_public(domain), every.privatesuffix(domain))
     ] == []
+
+
+def test_an_exception_in_another_script_stays_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A rule may have a mark before it, and a remark behind it, in whatever script its name is."""
+    path = tmp_path / "list.dat"
+    path.write_text("// remark\n公司.cn\n*.网络.cn seen\n!市.网络.cn // and so on\n", encoding="utf-8")
+    monkeypatch.setattr(registrants, "PSLFILE", str(path))
+    fresh = registrants._lines.__wrapped__()
+    assert fresh == ("// remark", "xn--55qx5d.cn", "*.xn--io0a7i.cn", "!xn--7st.xn--io0a7i.cn")
 
 
 @pytest.mark.parametrize("suffix", ["xn--55qx5d.cn", "xn--p1ai", "xn--l1acc", "xn--1ck2e1b", "xn--o3cw4h"])
