@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from benchmarks import hot_path, questions
 from benchmarks.figures import Part, table
-from benchmarks.hot_path import AGAIN, COUNTING, LOG, SHADOW, WITHOUT, Added
+from benchmarks.hot_path import AGAIN, COUNTING, LOG, SHADOW, WITHOUT, ByKind
 from benchmarks.load import Load, send
 from benchmarks.plan import Plan
 from benchmarks.processes import Server, running, service
@@ -30,7 +30,7 @@ MOST: Final = {
     LOG: {"remembered": 3, "new": 3},
     SHADOW: {"remembered": 1, "new": 5},
 }
-"""The percent that each may take on the way of a decision."""
+"""The percent that each may cost a decision."""
 # Where a process has its memory makes a percent: all are started anew so many times.
 _STARTS: Final = 6
 
@@ -62,7 +62,7 @@ def measure(plan: Plan, directory: Path) -> Part:
         title: {f"{name}, {kind}": figure for (name, kind), figure in found.items()}
         for title, found in (("costs", costs), ("added", added))
     }
-    return Part("counting", text, verdicts(added, whole), data, plan.quick)
+    return Part("counting", text, verdicts(costs, added, whole), data, plan.quick)
 
 
 def beside() -> dict[str, Any]:
@@ -72,14 +72,20 @@ def beside() -> dict[str, Any]:
     return document
 
 
-def verdicts(added: Added, whole: Mapping[str, float]) -> list[Target]:
-    """Whether each takes as little on the way as it may.
+def verdicts(costs: ByKind, added: ByKind, whole: Mapping[str, float]) -> list[Target]:
+    """Whether each costs as little as it may, as a whole service and on the way of a decision.
 
     Args:
-        added: What each adds.
+        costs: By how many percent more processor time each service takes.
+        added: What each adds on the way.
         whole: Microseconds of a decision without any of it, by its kind.
     """
-    return [
+    limits = [(name, kind, most) for name, kinds in MOST.items() for kind, most in kinds.items()]
+    services = [
+        Target(f"what {name} costs a decision that is {kind}", most, "%", costs[name, kind], note="by CPU time")
+        for name, kind, most in limits
+    ]
+    on_the_way = [
         Target(
             f"what {name} takes on the way of a decision that is {kind}",
             most,
@@ -87,9 +93,9 @@ def verdicts(added: Added, whole: Mapping[str, float]) -> list[Target]:
             100 * added[name, kind] / whole[kind],
             note=f"{added[name, kind]:.2f} of {whole[kind]:.1f} µs",
         )
-        for name, limits in MOST.items()
-        for kind, most in limits.items()
+        for name, kind, most in limits
     ]
+    return [*services, *on_the_way]
 
 
 def measured(commands: dict[str, list[str]], plan: Plan, directory: Path) -> list[dict[tuple[str, str], Pair]]:

@@ -50,17 +50,20 @@ _REQUESTS: Final = 1024
 
 Document = Mapping[str, Any]
 """Policies, as JSON types."""
-Added = dict[tuple[str, str], float]
-"""Microseconds, by who sees what, and the kind of request."""
+ByKind = dict[tuple[str, str], float]
+"""A figure for each that sees something, and each kind of request."""
 
 
-def measure(plan: Plan, asked: Mapping[str, Sequence[bytes]], beside: Document) -> Added:
+def measure(plan: Plan, asked: Mapping[str, Sequence[bytes]], beside: Document) -> ByKind:
     """Measure how much longer the others take than WITHOUT.
 
     Args:
         plan: How long to measure.
         asked: Requests, by their kind; each is sent again and again, a NUMBER in it is another each time.
         beside: The policies of the shadow.
+
+    Returns:
+        Microseconds.
     """
     numbers, order = count(), Random(0)
     found: dict[tuple[str, str], list[float]] = {}

@@ -137,13 +137,15 @@ def test_what_seeing_costs() -> None:
     assert counting.percent(rounds) == pytest.approx(100 * (100 / 98 - 1))
 
 
-def test_what_seeing_takes_on_the_way_is_a_part_of_a_decision() -> None:
-    """What is added is judged beside all that a decision takes without it."""
+def test_what_seeing_costs_is_judged_twice() -> None:
+    """Whole services are judged, and what is added on the way, beside all that a decision takes without it."""
     added = {(name, kind): 0.75 for name in counting.MOST for kind in counting.ASKED}
-    judged = counting.verdicts(added, {"remembered": 20.0, "new": 50.0})
-    assert [target.figure for target in judged] == pytest.approx([3.75, 1.5] * 3)
-    assert [target.reached for target in judged] == [False, True, False, True, False, True]
-    assert judged[0].note == "0.75 of 20.0 µs"
+    costs = dict.fromkeys(added, 4.0)
+    judged = counting.verdicts(costs, added, {"remembered": 20.0, "new": 50.0})
+    assert [target.figure for target in judged] == pytest.approx([4.0] * 6 + [3.75, 1.5] * 3)
+    assert [target.reached for target in judged[:6]] == [False, False, False, False, False, True]
+    assert [target.reached for target in judged[6:]] == [False, True, False, True, False, True]
+    assert judged[6].note == "0.75 of 20.0 µs"
 
 
 def test_what_is_seen_on_the_way_is_every_request() -> None:
