@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from cors_service.algebra import compare
 from cors_service.ledger.chain import Broken
 from cors_service.ledger.edits import Body, bodies_of, digest_of_body, replacing
-from cors_service.ledger.entry import LONGEST_REASON, Head, Key, Signed
+from cors_service.ledger.entry import Head, Key, Signed
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Outdated, StoreUnavailable
 from cors_service.ledger.source import Everything
@@ -94,7 +94,7 @@ def publish(
     Args:
         store: The store.
         document: The document.
-        reason: Why, for the ledger.
+        reason: Why, for the ledger; LONGEST_REASON characters at most.
         if_seq: The number that the newest change must have; None for any.
         is_dry: Whether only to say what would be.
 
@@ -116,7 +116,7 @@ def publish(
     if plan.changes and not is_dry:
         about = About(
             author=_author(),
-            reason=reason[:LONGEST_REASON],
+            reason=reason,
             request_id=os.urandom(12).hex(),
             wider=comparison.is_wider,
             narrower=narrows(comparison),

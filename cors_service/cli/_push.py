@@ -16,6 +16,7 @@ from cors_service.cli.arguments import Commands, add_command, add_links, given_p
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.editing import new_document
 from cors_service.ledger.edits import Edit, as_document, bodies_of
+from cors_service.ledger.entry import LONGEST_REASON
 from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore
 from cors_service.wire.json_text import write_json
@@ -39,7 +40,7 @@ def add_push(commands: Commands) -> None:
     parser.add_argument(
         "--to", metavar="URL", help=f"the address of cors-admin, or a store; by default, the store in ${STORE}"
     )
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why, for the ledger")
+    parser.add_argument("--reason", type=_reason, required=True, metavar="TEXT", help="why, for the ledger")
     parser.add_argument(
         "--if-seq", type=int, metavar="N", help="only if change N is the newest; by default, whatever is newest now"
     )
@@ -86,6 +87,19 @@ def _push(options: argparse.Namespace) -> int:
         return FAILED
     print(write_json(made).decode("utf-8") if options.json else "\n".join(_told(made)))
     return ALLOWED
+
+
+def _reason(text: str) -> str:
+    """Take a reason; no ledger has a change without one, or with a part of one.
+
+    Raises:
+        ArgumentTypeError: It is empty or too long.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; say why, since the ledger keeps it")
+    if len(text) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(f"it has {len(text)} characters; the ledger keeps {LONGEST_REASON} at most")
+    return text
 
 
 class _OutdatedError(Exception):

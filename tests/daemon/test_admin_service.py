@@ -96,6 +96,25 @@ async def test_push_mistakes(start: Callable[..., AdminService], tmp_path: Path,
     assert "other.toml" in seen or "nonsense: The key 'nonsense' is unknown." in seen
 
 
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("", "it is empty; say why"),
+        (" ", "it is empty; say why"),
+        ("a" * 1001, "it has 1001 characters; the ledger keeps 1000 at most"),
+    ],
+)
+@pytest.mark.parametrize("to", ["http://127.0.0.1:1", "postgresql://127.0.0.1:1/cors", "etcd://127.0.0.1:1/cors"])
+def test_push_without_a_reason(tmp_path: Path, capsys: Captured, reason: str, why: str, to: str) -> None:
+    """Wherever policies go, the reason has to be one, before anything is sent: `$CI_COMMIT_TITLE` may not be set."""
+    path = tmp_path / "all.toml"
+    path.write_text(SHOP, encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        main(["push", str(path), "--to", to, "--reason", reason])
+    assert caught.value.code == 1
+    assert f"argument --reason: {why}" in capsys.readouterr().err
+
+
 async def test_ledger(start: Callable[..., AdminService], tmp_path: Path, capsys: Captured) -> None:
     """The ledger is the same by its files and by the process, and what somebody tampered with is named."""
     service = start("--listen", "tcp:0:interface=127.0.0.1")
