@@ -18,16 +18,16 @@ from typing import Final
 from cors_service.observe.words import MOST_ROWS
 from cors_service.processes import nameless_file
 
-MOST_SERIES: Final = 65_536
-"""More than can come together: 1,001 policies, each with 24 kinds of decisions, twice 17 reasons of a guard and two
-directions of a shadow, and 2,000 others."""
+MOST_SERIES: Final = 98_304
+"""More than can come together: 1,001 policies, each with twice 24 kinds of decisions, twice 17 reasons of a guard and
+two directions of a shadow, and 2,000 others."""
 
 _NUMBER: Final = 8
 # The numbers in front of the counts; where among them those are that are not sizes of parts.
 _HEAD: Final = 64
 _EPOCH, _READ, _SIZES = 0, 1, 2
 # Bytes for the keys of all series, and for each row.
-_SERIES_KEYS: Final = 16 << 20
+_SERIES_KEYS: Final = 24 << 20
 _ROW_KEY: Final = 208
 
 
@@ -108,6 +108,7 @@ class Table:
 
     Attributes:
         counts: A count for each place.
+        behind: The same without the first: `behind[place]` is the count of the place behind.
         series: The counts that go on.
     """
 
@@ -123,6 +124,7 @@ class Table:
         self._memory = mmap.mmap(descriptor, _bytes(rows))
         self._numbers = memoryview(self._memory)[:begin].cast("Q")
         self.counts = self._numbers[_HEAD : _HEAD + places]
+        self.behind = self.counts[1:]
         self._parts: list[Part] = []
         first = 0
         for which, (most, size) in enumerate(
@@ -170,6 +172,7 @@ class Table:
 
     def close(self) -> None:
         """Leave no memory behind."""
+        self.behind.release()
         self.counts.release()
         self._numbers.release()
         self._memory.close()

@@ -24,9 +24,14 @@ OTHERS: Final = "*"
 """Stands for the names of the others; no policy is called that."""
 
 DECISIONS: Final = "decisions"
+"""Decisions that were made, one by one."""
+REPEATED: Final = "repeated"
+"""Other decisions: those that were remembered, and those of batches. Their place is the one behind that of DECISIONS
+with the same labels."""
 ANEW: Final = "anew"
+"""How many of the others, and of those that are counted in rows, were made."""
 ANEW_PLACE: Final = 0
-"""The place of what was decided anew; it is the first series of each table."""
+"""The place of that count; it is the first series of each table."""
 REQUESTS: Final = "requests"
 REQUEST_DURATIONS: Final = "request_durations"
 RELOADS: Final = "reloads"
@@ -58,7 +63,7 @@ _Labels = tuple[str, bool | None, str, str | None]
 class Tally:
     """Counts in a table, each time by an addition in place; decisions only by what metrics tell of them.
 
-    What counts a decision is its place.
+    What counts a decision is the place of those like it that were made.
 
     Attributes:
         counts: The counts of the table by their places.
@@ -74,6 +79,7 @@ class Tally:
         """
         self.counts = table.counts
         self.sights = sights
+        self._behind = table.behind
         self._table = table
         self._places: dict[tuple[object, ...], int] = {}
         self._policies: set[str] = set()
@@ -95,25 +101,21 @@ class Tally:
         if decision.allowed is False and self.sights.has_room:
             self._watch(query, decision)
         place = self._labelled(decision)
-        counts = self.counts
-        counts[ANEW_PLACE] += 1
-        counts[place] += 1
+        self.counts[place] += 1
         return place
 
     def anew(self, fact: Fact) -> None:
         """Count what was made otherwise."""
-        counts = self.counts
-        counts[ANEW_PLACE] += 1
-        counts[fact] += 1
+        self.counts[fact] += 1
 
     def again(self, fact: Fact) -> None:
         """Count a decision that was remembered."""
-        self.counts[fact] += 1
+        self._behind[fact] += 1
 
     def batch(self, facts: Sequence[Fact], anew: int) -> None:
         """Count many decisions."""
         for place, count in Counter(facts).items():
-            self.counts[place] += count
+            self._behind[place] += count
         self.counts[ANEW_PLACE] += anew
 
     def add(self, name: str, *labels: str) -> None:
@@ -162,8 +164,10 @@ class Tally:
     def _labelled(self, decision: Decision) -> int:
         """Find the place of a decision with others that metrics don't tell apart."""
         labels = decision.kind, decision.allowed, decision.reason.code, decision.policy
-        place = self._places.get(labels)
-        return self._decisions(labels) if place is None else place
+        try:
+            return self._places[labels]
+        except KeyError:
+            return self._decisions(labels)
 
     def _decisions(self, labels: _Labels) -> int:
         """Find the place of the decisions that metrics don't tell apart."""
@@ -171,7 +175,9 @@ class Tally:
         if place is None:
             kind, allowed, reason, policy = labels
             named = self.policy(policy)
-            place = self.place(DECISIONS, named, kind, ALLOWED[allowed], reason)
+            told = named, kind, ALLOWED[allowed], reason
+            place, behind = self.place(DECISIONS, *told), self.place(REPEATED, *told)
+            assert behind == place + 1, "nothing is added between the two"
             if named != OTHERS:
                 self._places[labels] = place
         return place
@@ -252,12 +258,10 @@ class RowTally(Tally):
         fact = RowFact(None, query, decision)
         # There may be no end of what is asked about once. Now and then, there is room again.
         if len(self._rows) < _MOST_NEW or self.sights.has_room:
-            place = self._place(self._find(fact), _MOST_NEW)
+            self.counts[ANEW_PLACE] += 1
+            self.counts[self._place(self._find(fact), _MOST_NEW)] += 1
         else:
-            place = self._labelled(decision)
-        counts = self.counts
-        counts[ANEW_PLACE] += 1
-        counts[place] += 1
+            self.counts[self._labelled(decision)] += 1
         return fact
 
     def anew(self, fact: RowFact) -> None:
@@ -304,7 +308,7 @@ class RowTally(Tally):
         return kind
 
     def _place(self, row: _Row, most: int = MOST_ROWS) -> int:
-        """Find the place of a row in this epoch; that where metrics count it if there are too many."""
+        """Find the place of a row in this epoch; the one behind that of decisions like it if there are too many."""
         place = self._rows.get(row)
         if place is not None:
             return place
@@ -319,7 +323,7 @@ class RowTally(Tally):
                 self._epoch, self._part, self._rows = self._epoch + 1, part, {}
                 place = part.add(key)
         if place is None:
-            return self._decisions(kind.labels)
+            return self._decisions(kind.labels) + 1
         self._rows[row] = place
         return place
 
@@ -342,8 +346,9 @@ class Requests:
 
     def answered(self, status: int) -> None:
         """Count an answer."""
-        place = self._places.get(status)
-        if place is None:
+        try:
+            place = self._places[status]
+        except KeyError:
             place = self._places[status] = self._tally.place(REQUESTS, self._endpoint, str(status))
         self._counts[place] += 1
 

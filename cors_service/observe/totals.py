@@ -19,6 +19,7 @@ from cors_service.observe.tally import (
     DECISIONS,
     MOST_POLICIES,
     OTHERS,
+    REPEATED,
     REPORTED,
     SHADOW,
     STOPPED,
@@ -31,7 +32,8 @@ OTHER: Final = "other"
 # What is summed up in a step: some microseconds each.
 _STEP: Final = 500
 # Their first label is the name of a policy.
-_OF_POLICIES: Final = frozenset({DECISIONS, REPORTED, SHADOW, STOPPED})
+_OF_POLICIES: Final = frozenset({DECISIONS, REPEATED, REPORTED, SHADOW, STOPPED})
+_OF_DECISIONS: Final = frozenset({DECISIONS, REPEATED})
 _read_row: Final = msgpack.Decoder(Counted).decode
 _read_series: Final = msgpack.Decoder(Series).decode
 
@@ -77,7 +79,8 @@ class Sums(NamedTuple):
     """What was counted until a moment.
 
     Attributes:
-        counts: What was counted; of a name that is missing, nothing.
+        counts: What was counted; of a name that is missing, nothing. DECISIONS are all of them, those that were made
+            are ANEW.
         unnamed: How many decisions OTHER stands for.
         remembered: How many decisions were remembered; it never falls.
     """
@@ -160,24 +163,26 @@ class Totals:
             now: Seconds since 1970.
         """
         self.look(now)
-        rows = ((Series(DECISIONS, labels), count) for labels, count in self._decisions.copy().items())
+        rows = ((Series(REPEATED, labels), count) for labels, count in self._decisions.copy().items())
         parts = [rows, self._ended.copy().items(), *(reading.series() for reading in self._tables.values())]
-        # Behind the decisions: what is made between the two must not seem to be remembered.
+        # Behind the others: what is made between the two must not seem to be remembered.
         anew = self._ended[Series(ANEW)] + sum(reading.anew() for reading in self._tables.values())
         counts: defaultdict[str, Counter[Labels]] = defaultdict(Counter)
-        unnamed = 0
+        unnamed = made = 0
         for some in batches(chain.from_iterable(parts), _STEP):
             for one, count in some:
                 name, labels = one.name, one.labels
+                made += count if name == DECISIONS else 0
                 if name in _OF_POLICIES:
                     policy = self.named(labels[0])
                     if policy == OTHERS:
                         policy = OTHER
-                        unnamed += count if name == DECISIONS else 0
+                        unnamed += count if name in _OF_DECISIONS else 0
                     labels = (policy, *labels[1:])
-                counts[name][labels] += count
+                counts[DECISIONS if name == REPEATED else name][labels] += count
             yield
-        self._remembered = max(self._remembered, counts[DECISIONS].total() - anew)
+        counts[ANEW][()] += made
+        self._remembered = max(self._remembered, counts[DECISIONS].total() - made - anew)
         return Sums(counts, unnamed, self._remembered)
 
     def _read(self, table: Table, now: float) -> None:
@@ -194,7 +199,7 @@ class Totals:
 
     def _without_row(self) -> int:
         parts = [self._ended.items(), *(reading.series() for reading in self._tables.values())]
-        return sum(count for one, count in chain.from_iterable(parts) if one.name == DECISIONS)
+        return sum(count for one, count in chain.from_iterable(parts) if one.name in _OF_DECISIONS)
 
     def named(self, policy: str) -> str:
         """Give the name by which a policy is told: the processes have each their own first MOST_POLICIES."""
