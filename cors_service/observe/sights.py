@@ -18,6 +18,8 @@ from cors_service.observe.trace import trace_of
 MOST_NEW: Final = 100
 MOST_SAMPLES: Final = 1000
 """So many are kept until somebody takes them; there may be no end of new origins."""
+MORE_NEW: Final = 20
+"""Where there is no end of them, so many new ones are kept the next time; a log has room for few, and all cost time."""
 
 
 class Sight(Struct, frozen=True, array_like=True):
@@ -69,13 +71,14 @@ class Sights:
         self.has_room = True
         self._clock = clock
         self._kept: list[Sight] = []
-        self._new = self._samples = 0
+        self._room = MOST_NEW
+        self._samples = 0
 
     def note(self, what: Counted) -> None:
         """Note a decision that is new."""
         if self.has_room:
-            self._new += 1
-            self.has_room = self._new < MOST_NEW
+            self._room -= 1
+            self.has_room = self._room > 0
             self.fresh.append((what, False))
 
     def sample(self, what: Counted) -> None:
@@ -102,7 +105,8 @@ class Sights:
         """Give those that were kept since that was done last."""
         self.leave()
         kept, self._kept = self._kept, []
-        self._new = self._samples = 0
+        self._room = min(MOST_NEW, self._room + MORE_NEW)
+        self._samples = 0
         self.has_room = True
         return kept
 

@@ -10,6 +10,7 @@ from msgspec import structs
 from cors_service.decision import ActivePolicies, Query
 from cors_service.observe.sampling import SampledTally
 from cors_service.observe.sights import (
+    MORE_NEW,
     MOST_NEW,
     MOST_SAMPLES,
     Sight,
@@ -60,12 +61,18 @@ def test_names(sights: Sights) -> None:
 
 
 def test_bounded(sights: Sights) -> None:
-    """However much is new, few are kept until they are taken; and then others."""
-    for _ in range(2):
+    """However much is new, few are kept until they are taken; then still fewer, until there is less of it."""
+    for room in (MOST_NEW, MORE_NEW, MORE_NEW):
         for _ in range(MOST_SAMPLES + 1):
             sights.note(ALLOWED)
             sights.sample(ALLOWED)
-        assert len(sights.take()) == MOST_NEW + MOST_SAMPLES
+        assert len(sights.take()) == room + MOST_SAMPLES
+    for _ in range(MOST_NEW // MORE_NEW):
+        assert sights.has_room
+        sights.take()
+    for _ in range(MOST_NEW + 1):
+        sights.note(ALLOWED)
+    assert len(sights.take()) == MOST_NEW
 
 
 def test_between_processes() -> None:
