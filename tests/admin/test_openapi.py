@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
 
@@ -38,6 +37,9 @@ SHARED = SERVER | {"method-not-allowed", "not-found", "misdirected", "internal"}
 
 def test_valid() -> None:
     """The description is OpenAPI 3.1."""
+    # Importing it takes more than a second, and each process that runs tests imports all modules of tests.
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
     OpenAPIV31SpecValidator(DESCRIPTION).validate()
 
 
