@@ -1,4 +1,4 @@
-"""What seeing costs: services that count, have a decision log or a shadow, beside one that does none of it."""
+"""What seeing costs: services that count, have a decision log or a shadow, each beside one that does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from benchmarks import hot_path, questions
 from benchmarks.figures import Part, table
-from benchmarks.hot_path import AGAIN, COUNTING, LOG, SHADOW, WITHOUT, ByKind
+from benchmarks.hot_path import AGAIN, BESIDE, BOTH, COUNTING, LOG, SHADOW, WITHOUT, ByKind
 from benchmarks.load import Load, send
 from benchmarks.plan import Plan
 from benchmarks.processes import Server, running, service
@@ -32,21 +32,21 @@ MOST: Final = {
 }
 """The percent that each may cost a decision."""
 # Where a process has its memory makes a percent: all are started anew so many times.
-_STARTS: Final = 6
+_STARTS: Final = 10
 
 Pair = tuple[Load, Load]
-"""What came of the same requests to a service, and to one that does nothing besides deciding, at the same time."""
+"""What came of the same requests to a service and to the one beside it, at the same time."""
 
 
 def measure(plan: Plan, directory: Path) -> Part:
-    """Measure each service beside one that does nothing of the kind, and what each adds to the way of a request."""
+    """Measure each service beside one that does not do it, and what it adds to the way of a request."""
     policies = questions.write(questions.document(), directory / "policies.json")
     shadow = questions.write(beside(), directory / "shadow.json")
     options = {
         WITHOUT: ["--no-metrics"],
         AGAIN: ["--no-metrics"],
         COUNTING: [],
-        LOG: ["--decision-log", os.devnull],
+        BOTH: ["--decision-log", os.devnull],
         SHADOW: ["--no-metrics", "--shadow", str(shadow)],
     }
     commands = {name: service(policies, *given) for name, given in options.items()}
@@ -54,10 +54,9 @@ def measure(plan: Plan, directory: Path) -> Part:
     costs = {which: percent([turn[which] for turn in rounds]) for which in rounds[0]}
     whole = {kind: median(turn[AGAIN, kind][1].microseconds for turn in rounds) for kind in ASKED}
     added = hot_path.measure(plan, ASKED, beside())
-    names = (AGAIN, *MOST)
-    rows = [[kind, f"{whole[kind]:.2f}", *(f"{costs[name, kind]:.1f} %" for name in names)] for kind in ASKED]
-    rows += [[f"{kind}, on its way", "", *(f"{added[name, kind]:.2f} µs" for name in names)] for kind in ASKED]
-    text = "\n".join(table(["a decision", f"µs of CPU with {WITHOUT}", *(f"cost of {name}" for name in names)], rows))
+    rows = [[kind, f"{whole[kind]:.2f}", *(f"{costs[name, kind]:.1f} %" for name in BESIDE)] for kind in ASKED]
+    rows += [[f"{kind}, on its way", "", *(f"{added[name, kind]:.2f} µs" for name in BESIDE)] for kind in ASKED]
+    text = "\n".join(table(["a decision", f"µs of CPU with {WITHOUT}", *(f"cost of {name}" for name in BESIDE)], rows))
     data = {
         title: {f"{name}, {kind}": figure for (name, kind), figure in found.items()}
         for title, found in (("costs", costs), ("added", added))
@@ -109,20 +108,19 @@ def measured(commands: dict[str, list[str]], plan: Plan, directory: Path) -> lis
             name: stack.enter_context(running(command, directory / f"{number}.log"))
             for number, (name, command) in enumerate(commands.items())
         }
-        without = servers.pop(WITHOUT)
         pool = stack.enter_context(ThreadPoolExecutor(len(commands)))
 
         def at_once(kind: str, seconds: int, *asked: Server) -> list[Load]:
             return list(pool.map(lambda server: send(server, ASKED[kind], seconds), asked))
 
-        def pair(kind: str, server: Server) -> Pair:
-            with_it, without_it = at_once(kind, plan.seconds, server, without)
+        def pair(kind: str, one: str, without: str) -> Pair:
+            with_it, without_it = at_once(kind, plan.seconds, servers[one], servers[without])
             return with_it, without_it
 
         for kind in ASKED:
-            at_once(kind, plan.warming, without, *servers.values())
+            at_once(kind, plan.warming, *servers.values())
         return [
-            {(name, kind): pair(kind, server) for kind in ASKED for name, server in servers.items()}
+            {(name, kind): pair(kind, *which) for kind in ASKED for name, which in BESIDE.items()}
             for _ in range(max(1, plan.rounds // 2))
         ]
 
