@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -200,8 +200,11 @@ class Server:
     def _signal(self, number: signal.Signals) -> None:
         assert self._popen is not None
         children = Path(f"/proc/{self._popen.pid}/task/{self._popen.pid}/children").read_text(encoding="utf-8").split()
-        for pid in (self._popen.pid, *map(int, children)):
-            os.kill(pid, number)
+        os.kill(self._popen.pid, number)
+        for child in children:
+            # What serves a client that has gone ends by itself.
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
 
 
 @contextmanager
