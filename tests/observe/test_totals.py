@@ -58,6 +58,22 @@ def test_each_decision_is_counted_once(kind: type[Tally]) -> None:
     assert sums.remembered == 3 * len(QUERIES)
 
 
+@pytest.mark.parametrize("kind", [Tally, RowTally])
+def test_what_is_made_is_not_remembered(kind: type[Tally]) -> None:
+    """Whether a decision has a row or no room for one, it was made once, and what comes again is remembered."""
+    table, totals = Table(rows=2), Totals(0)
+    totals.open(table)
+    tally = kind(table)
+    queries = [ALLOWED, REFUSED, *map(stranger, range(4))]
+    for query in queries:
+        fact = tally.made(query, POLICIES.decide(query))
+        tally.again(fact)
+        tally.again(fact)
+    sums = at_once(totals.sums(1))
+    assert sums.counts[DECISIONS].total() == 3 * len(queries)
+    assert (sums.counts[ANEW].total(), sums.remembered) == (len(queries), 2 * len(queries))
+
+
 def test_counts_survive_their_process() -> None:
     """What a process has counted is there when it was killed, and stays when its table is closed."""
     with counted_and_killed(1000) as table:
@@ -169,10 +185,11 @@ def test_policies_beyond_a_number_are_counted_together() -> None:
                 1,
                 decision.revision,
             )
-            tally.anew(tally.fact(ALLOWED, named))
+            fact = tally.made(ALLOWED, named)
+            tally.again(fact)
     sums = at_once(totals.sums(1))
     found = sums.counts[DECISIONS]
-    assert found.total() == 2 * (MOST_POLICIES + 50)
+    assert found.total() == 4 * (MOST_POLICIES + 50)
     names = {policy for policy, _, _, _ in found}
     assert len(names) == MOST_POLICIES + 1
     assert {count for (policy, *_), count in found.items() if policy == OTHER} == {sums.unnamed}
