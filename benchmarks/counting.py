@@ -28,6 +28,7 @@ ASKED: Final = {
 MOST: Final = {
     COUNTING: {"remembered": 3, "new": 3},
     LOG: {"remembered": 3, "new": 3},
+    BOTH: {"remembered": 3, "new": 3},
     SHADOW: {"remembered": 1, "new": 5},
 }
 """The percent that each may cost a decision."""

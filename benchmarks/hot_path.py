@@ -36,7 +36,7 @@ AGAIN: Final = "none of it, again"
 """A second one of the same kind: what it seems to cost tells how exact the figures are."""
 COUNTING: Final = "counting"
 LOG: Final = "the decision log"
-BOTH: Final = "counting and the log"
+BOTH: Final = "counting with the log"
 SHADOW: Final = "a shadow"
 BESIDE: Final = {
     AGAIN: (AGAIN, WITHOUT),

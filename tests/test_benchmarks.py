@@ -142,10 +142,10 @@ def test_what_seeing_costs_is_judged_twice() -> None:
     added = {(name, kind): 0.75 for name in counting.MOST for kind in counting.ASKED}
     costs = dict.fromkeys(added, 4.0)
     judged = counting.verdicts(costs, added, {"remembered": 20.0, "new": 50.0})
-    assert [target.figure for target in judged] == pytest.approx([4.0] * 6 + [3.75, 1.5] * 3)
-    assert [target.reached for target in judged[:6]] == [False, False, False, False, False, True]
-    assert [target.reached for target in judged[6:]] == [False, True, False, True, False, True]
-    assert judged[6].note == "0.75 of 20.0 µs"
+    assert [target.figure for target in judged] == pytest.approx([4.0] * 8 + [3.75, 1.5] * 4)
+    assert [target.reached for target in judged[:8]] == [False, False] * 3 + [False, True]
+    assert [target.reached for target in judged[8:]] == [False, True] * 4
+    assert judged[8].note == "0.75 of 20.0 µs"
 
 
 def test_what_is_seen_on_the_way_is_every_request() -> None:
