@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import threading
@@ -38,12 +39,16 @@ class Tap(socketserver.ThreadingTCPServer):
         self._answers.append(bytearray())
         return self._answers[-1]
 
-    def answered(self, status: int) -> str:
-        """Wait for an answer with a status, and give all that came on its connection since `clear`."""
-        line = b"HTTP/1.1 %d " % status
+    def answered(self, status: int) -> tuple[str, str]:
+        """Wait for a whole answer with a status and a Content-Length, and give its head and its body."""
+        shape = re.compile(rb"(?is)(HTTP/1\.1 %d .*?\r\ncontent-length: *(\d+).*?)\r\n\r\n(.*)" % status)
 
-        def found() -> str | None:
-            return next((bytes(answers).decode() for answers in self._answers if line in answers), None)
+        def found() -> tuple[str, str] | None:
+            for head, length, body in (seen.groups() for seen in map(shape.search, map(bytes, self._answers)) if seen):
+                # A server may write the body behind the head.
+                if len(body) >= int(length):
+                    return head.decode(), body[: int(length)].decode()
+            return None
 
         return wait_for(found, f"an answer with {status}: {self._answers}")
 
