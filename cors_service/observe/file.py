@@ -45,7 +45,8 @@ class LogFile:
         self._pending = pending or Pending()
         self._descriptor: int | None = None
         self._is_regular = False
-        # The rest of the first line, if the beginning is in a pipe.
+        # The line whose beginning is in a pipe, which does not wait any more, and the rest of it.
+        self._begun: bytes | None = None
         self._rest = b""
 
     def write(self, lines: Sequence[bytes]) -> None:
@@ -60,12 +61,12 @@ class LogFile:
         dropped = self._pending.add(lines)
         self.account = counted(self.account, emitted=len(lines), dropped=dropped)
         self._follow()
-        while some := [*islice(self._pending.lines, _AT_ONCE)]:
-            written = self._append(some) if self._is_regular else self._feed(some[0])
-            self._pending.take(written)
-            self.account = counted(self.account, delivered=written)
-            if self._is_regular and written < len(some):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        assert self._descriptor is not None, "it is open"
+        while self._begun is not None or self._pending.lines:
+            if self._is_regular:
+                self._append(self._descriptor)
+            else:
+                self._feed(self._descriptor)
 
     def reopen(self) -> None:
         """Open the file anew, as it is called now.
@@ -81,7 +82,9 @@ class LogFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-            self._rest = b""
+            if self._begun is not None:
+                self._pending.put_back(self._begun)
+                self._begun, self._rest = None, b""
 
     def _follow(self) -> None:
         """Open the file unless it is open, and was not renamed since."""
@@ -110,26 +113,48 @@ class LogFile:
         if self._is_regular and self._path != STANDARD_OUTPUT:
             _mend(descriptor)
 
-    def _append(self, lines: Sequence[bytes]) -> int:
-        """Append to a regular file, and give how many lines are there as a whole."""
-        assert self._descriptor is not None, "it is open"
-        data = b"".join(b"%b\n" % line for line in lines)
-        size = os.fstat(self._descriptor).st_size
-        written = os.write(self._descriptor, data)
-        if written == len(data):
-            return len(lines)
-        whole = data.rfind(b"\n", 0, written) + 1
-        os.ftruncate(self._descriptor, size + whole)
-        return data.count(b"\n", 0, whole)
+    def _append(self, descriptor: int) -> None:
+        """Append some lines to a regular file.
 
-    def _feed(self, line: bytes) -> int:
-        """Write a line into a pipe or the like, and give 1."""
-        assert self._descriptor is not None, "it is open"
-        self._rest = self._rest or b"%b\n" % line
-        while self._rest:
-            _wait_for_room(self._descriptor)
-            self._rest = self._rest[os.write(self._descriptor, self._rest[:_PIPE_BYTES]) :]
-        return 1
+        Raises:
+            OSError: There is no room for all of them; of those that wait, none is there in part.
+        """
+        some = [*islice(self._pending.lines, _AT_ONCE)]
+        data = b"".join(b"%b\n" % line for line in some)
+        size = os.fstat(descriptor).st_size
+        written = os.write(descriptor, data)
+        whole = data.rfind(b"\n", 0, written) + 1
+        self._delivered(data.count(b"\n", 0, whole))
+        if written < len(data):
+            os.ftruncate(descriptor, size + whole)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _feed(self, descriptor: int) -> None:
+        """Write some lines, or a part of one, into a pipe or the like.
+
+        Raises:
+            OSError: That does not work; what is in the pipe is not written again.
+        """
+        data = self._rest or b"".join(b"%b\n" % line for line in self._pending.first(_PIPE_BYTES))
+        _wait_for_room(descriptor)
+        written = os.write(descriptor, data[:_PIPE_BYTES])
+        if self._begun is None:
+            whole = data.rfind(b"\n", 0, written) + 1
+            self._delivered(data.count(b"\n", 0, whole))
+            if whole < written:
+                self._begun = self._pending.lines[0]
+                self._pending.take(1)
+                self._rest = data[written : data.index(b"\n", written) + 1]
+        else:
+            self._rest = data[written:]
+            if not self._rest:
+                self._begun = None
+                self.account = counted(self.account, delivered=1)
+
+    def _delivered(self, lines: int) -> None:
+        """Take note that the oldest of the lines that wait are where they should be."""
+        self._pending.take(lines)
+        self.account = counted(self.account, delivered=lines)
 
 
 def _wait_for_room(descriptor: int) -> None:

@@ -50,6 +50,22 @@ class Pending:
             dropped += 1
         return dropped
 
+    def first(self, most_bytes: int) -> list[bytes]:
+        """Give the oldest, as many as have no more bytes together, line feeds included; one in any case."""
+        some: list[bytes] = []
+        size = 0
+        for line in self.lines:
+            size += len(line) + 1
+            if some and size > most_bytes:
+                break
+            some.append(line)
+        return some
+
+    def put_back(self, line: bytes) -> None:
+        """Have a line that was taken away wait again, as the oldest."""
+        self.lines.appendleft(line)
+        self._bytes += len(line)
+
     def take(self, number: int) -> None:
         """Take the oldest away."""
         for _ in range(number):

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,25 +139,69 @@ def test_a_directory_that_is_gone(tmp_path: Path) -> None:
     log.close()
 
 
+def emptied(reader: int, log: LogFile) -> bytes:
+    """Read a pipe until all lines of a log have passed it."""
+    received = b""
+    while log.account.queued:
+        received += os.read(reader, 1 << 20)
+        with suppress(TimeoutError):
+            log.write([])
+    return received + os.read(reader, 1 << 20)
+
+
 def test_a_pipe_that_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe whose reader sleeps takes what it holds; the rest waits, and arrives whole when the reader wakes up."""
     monkeypatch.setattr("cors_service.observe.file._PATIENCE_MS", 50)
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     log = LogFile(str(tmp_path / "pipe"))
-    lines = [b'{"type":"decisions","text":"%s"}' % (b"%05d" % number * 1500) for number in range(20)]
+    lines = [b'{"type":"decisions","text":"%s"}' % (b"%05d" % number * (number % 7 * 400)) for number in range(50)]
     with pytest.raises(OSError, match="nobody reads it"):
         log.write(lines)
-    assert 0 < log.account.delivered < 20
-    received = b""
-    while log.account.queued:
-        received += os.read(reader, 1 << 20)
-        try:
-            log.write([])
-        except TimeoutError:
-            continue
-    received += os.read(reader, 1 << 20)
-    assert received.splitlines() == lines
+    assert 0 < log.account.delivered < 50
+    assert emptied(reader, log).splitlines() == lines
+    log.close()
+    os.close(reader)
+
+
+@pytest.mark.parametrize("most", [1, 7, 31, 32, 33, 70, 1000])
+def test_short_writes(most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little is written at once, lines arrive whole, and are counted when they have ended."""
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    log = LogFile(str(tmp_path / "pipe"))
+    counted = set()
+    write = os.write
+
+    def short(descriptor: int, data: bytes) -> int:
+        counted.add(log.account.delivered)
+        return write(descriptor, data[:most])
+
+    monkeypatch.setattr("os.write", short)
+    log.write(LINES)
+    assert os.read(reader, 1 << 20).splitlines() == LINES
+    assert log.account == Account(emitted=5, delivered=5)
+    assert len(counted) == min(5, -(-sum(len(line) + 1 for line in LINES) // most))
+    log.close()
+    os.close(reader)
+
+
+def test_lines_that_are_dropped_while_a_pipe_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the lines that wait for a pipe, the oldest are dropped; the one that has begun is not one of them."""
+    monkeypatch.setattr("cors_service.observe.file._PATIENCE_MS", 50)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    # A pipe holds 64 KiB.
+    lines = [b'{"type":"decisions","text":"%s"}' % (text * size) for text, size in ((b"a", 90_000), (b"b", 60_000), (b"c", 60_000))]
+    log = LogFile(str(tmp_path / "pipe"), Pending(most_bytes=100_000))
+    with pytest.raises(OSError, match="nobody reads it"):
+        log.write(lines[:1])
+    with pytest.raises(OSError, match="nobody reads it"):
+        log.write(lines[1:])
+    assert log.account == Account(emitted=3, dropped=1, queued=2)
+    received = emptied(reader, log)
+    assert received.splitlines() == [lines[0], lines[2]]
+    assert log.account == Account(emitted=3, delivered=2, dropped=1)
     log.close()
     os.close(reader)
 
