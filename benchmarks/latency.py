@@ -48,7 +48,7 @@ def measure(plan: Plan, directory: Path) -> Part:
         targets += verdicts(plan, many)
         notes += [
             f"The first change after the start decides after {many.settled:.1f} s, without load: until then the reader",
-            "reads the files for itself. What is measured here begins behind that.",
+            "reads the files for itself. The measurements here begin after that.",
         ]
     runs = (*one.half, *one.curve)
     late, latest = (max(figures) * 1e3 for figures in ([run.late for run in runs], [run.latest for run in runs]))

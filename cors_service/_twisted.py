@@ -59,7 +59,7 @@ class OpenChannel(HTTPChannel):
 
     @property
     def trailers(self) -> Sequence[bytes]:
-        """The lines behind the last chunk of a body, which no request shows."""
+        """The lines after the last chunk of a body, which no request shows."""
         # Only the decoder of chunks, one of two classes, has `_trailerHeaders`.
         return cast(Sequence[bytes], getattr(self._transferDecoder, "_trailerHeaders", ()))
 

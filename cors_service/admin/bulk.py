@@ -100,12 +100,12 @@ class RollbackEndpoint(BulkEndpoint):
         """Read which one."""
         to = fields.get("to")
         if not isinstance(to, int) or isinstance(to, bool) or to < 1:
-            raise _malformed("The member to must be the number of a change.")
+            raise _malformed("The member 'to' must be the number of a change.")
         return _Asked(lambda kept: rollback_edits(self.desk, kept, to), lambda _: None)
 
 
 def rollback_edits(desk: Desk, kept: Kept, to: int) -> list[Edit]:
-    """Give what leads back to the definitions that there were behind a change.
+    """Give what leads back to the definitions that there were after a change.
 
     Args:
         desk: What resources share.
@@ -154,7 +154,7 @@ def _listed(value: object) -> _Asked:
     edits = [_edit(one, index) for index, one in enumerate(value)]
     places = {(TABLES[edit.key.kind], edit.key.name): index for index, edit in enumerate(edits)}
     if len(places) < len(edits):
-        raise _malformed("The member changes names something twice.")
+        raise _malformed("The member 'changes' names something twice.")
 
     def place(path: Path) -> str | None:
         index = places.get((str(path[0]), str(path[1]))) if len(path) > 1 else None

@@ -73,7 +73,7 @@ class Changes(Service):
         self._head_changed: list[Callable[[], object]] = []
 
     def when_head_changes(self, call: Callable[[], object]) -> None:
-        """Have something called behind each change, in the reactor's thread."""
+        """Have something called after each change, in the reactor's thread."""
         self._head_changed.append(call)
 
     def startService(self) -> None:

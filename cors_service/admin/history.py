@@ -23,7 +23,7 @@ class LedgerEndpoint(AdminEndpoint):
     """The entries of the ledger, in their order."""
 
     def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
-        """Give those behind a number."""
+        """Give those after a number."""
         given = parameters(request, "after", "limit")
         after = number(given, "after", 0, _LARGEST)
         limit = number(given, "limit", _USUAL, MOST_ENTRIES)

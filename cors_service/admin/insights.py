@@ -292,7 +292,7 @@ def _times(found: dict[str, str], now: float, usual: int, unit: int) -> _Times:
     end = _instant(found, "to", now)
     begin = _instant(found, "from", end - usual)
     if begin >= end:
-        raise Problem(400, "parameter-malformed", "The parameter from must be before the parameter to.")
+        raise Problem(400, "parameter-malformed", "The parameter 'from' must be before the parameter 'to'.")
     return _Times(int(begin // unit * unit), int(-(-end // unit) * unit))
 
 

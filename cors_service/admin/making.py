@@ -187,7 +187,7 @@ def as_told(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
     Args:
         comparison: What was found.
         before: The revision before the change.
-        after: The revision behind it.
+        after: The revision after it.
     """
     told = written.as_dict(comparison, before, after)
     return {"wider": comparison.is_wider, "narrower": narrows(comparison), **told}

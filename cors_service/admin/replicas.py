@@ -19,7 +19,7 @@ from cors_service.ledger.appending import rfc3339
 from cors_service.ledger.entry import Head
 
 ALIVE_SECONDS: Final = 30.0
-"""For how long a replica is alive behind a report: it sends one every ten seconds."""
+"""For how long a replica is alive after a report: it sends one every ten seconds."""
 FORGOTTEN_SECONDS: Final = 7 * 86400.0
 """After which one that reports no more is not listed any longer."""
 MOST_REPLICAS: Final = 10_000

@@ -1,4 +1,4 @@
-"""What a change of policies lets through that was not, and the other way round: exact, each with a query that shows it.
+"""What a change of policies newly lets through, and what it no longer does: exact, each with a query that shows it.
 
 A set of policies divides all origins into finitely many classes that it cannot tell apart: by the scheme, the tree of
 labels, the free parts of globs, intervals of ports and of addresses, the states of expressions, what `match` binds;

@@ -64,7 +64,7 @@ def ipv4_hosts(
     Args:
         extents: The patterns of the scheme.
         product: The expressions.
-        states: Their states behind the address.
+        states: Their states after the address.
         is_alive: Says of states whether they are of interest.
 
     Raises:

@@ -36,7 +36,7 @@ def urls_that_bind(extents: Extents, policies: Iterable[Policy | None], origin: 
 
 
 def _rest(match: Match) -> str | None:
-    """What stands behind the name that a match binds."""
+    """What stands after the name that a match binds."""
     return match.authority.partition(">")[2] if match.binds else None
 
 

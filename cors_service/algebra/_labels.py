@@ -49,7 +49,7 @@ def labels(
 
 
 def _following(texts: Collection[str]) -> dict[str, set[int]]:
-    """The characters behind each of some texts in those that begin with it."""
+    """The characters after each of some texts in those that begin with it."""
     found: dict[str, set[int]] = {text: set() for text in texts}
     for text in texts:
         for length, char in enumerate(text):

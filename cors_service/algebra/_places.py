@@ -101,7 +101,7 @@ def _labels_before(suffix: str, extents: SchemeExtents, changed: set[Entry] | No
 
 
 def _values(bound: BoundHost, known: set[str], fresh: str) -> Iterator[str]:
-    """What may be bound, by what other patterns tell apart behind it."""
+    """What may be bound, by what other patterns tell apart after it."""
     yield fresh
     if bound.name == WHOLE:
         yield from (f"{label}{host}" for host in sorted(known) for label in ("", f"{fresh}."))

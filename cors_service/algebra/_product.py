@@ -28,7 +28,7 @@ class Product:
         self._tables: dict[States, dict[str, States]] = {}
 
     def step(self, states: States, char: str) -> States:
-        """The states behind a character."""
+        """The states after a character."""
         table = self._tables.setdefault(states, {})
         found = table.get(char)
         if found is None:
@@ -38,7 +38,7 @@ class Product:
         return found
 
     def read(self, states: States, text: str) -> States:
-        """The states behind a text, which stands before what was read."""
+        """The states after a text, which stands before what was read."""
         for char in reversed(text):
             if states == self.dead:
                 break
@@ -61,7 +61,7 @@ class Product:
         return found
 
     def after_ports(self, states: States) -> Iterator[tuple[States, list[int]]]:
-        """The states behind each port with its colon, and all ports behind which they are the same, in order.
+        """The states after each port with its colon, and all ports after which they are the same, in order.
 
         NO_PORT stands for no port at all.
         """

@@ -56,7 +56,7 @@ class Tree:
         return node
 
     def step(self, node: int, char: str) -> int:
-        """The node behind a character; NOWHERE if there is none."""
+        """The node after a character; NOWHERE if there is none."""
         return NOWHERE if node == NOWHERE else self._children[node].get(char, NOWHERE)
 
     def is_suffix(self, node: int) -> bool:

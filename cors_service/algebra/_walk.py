@@ -366,7 +366,7 @@ def _groups(product: Product, chars: frozenset[str]) -> list[list[str]]:
 def _number(before: str, char: str) -> str:
     """What the last label can be, read from its end (URL, #ends-in-a-number-checker).
 
-    It is `digits`; `hex`, with letters; `x`, behind which all were hexadecimal digits; `0x` and such digits, a number
+    It is `digits`; `hex`, with letters; `x`, after which all were hexadecimal digits; `0x` and such digits, a number
     if it is all; `ok` if it is no number. Nothing is a label that is a number, which addresses alone may end in.
     """
     if before in {"start", "dot"}:

@@ -24,7 +24,7 @@ from cors_service.ledger.entry import Head, canonical
 
 PAYLOAD_TYPE: Final = "application/vnd.cors-service.bundle+json"
 SUFFIX: Final = ".dsse"
-"""What the name of the envelope has behind that of the bundle."""
+"""What follows the name of the bundle in that of the envelope."""
 LONGEST: Final = 64 * 1024
 """Bytes of an envelope."""
 MOST_SIGNATURES: Final = 16

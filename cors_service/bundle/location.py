@@ -39,7 +39,7 @@ class Location(Struct, frozen=True):
         host: The name or address of the server.
         port: Its port.
         path: The path of the file.
-        query: The query behind it, with its question mark; empty without one.
+        query: The query after it, with its question mark; empty without one.
         credentials: The path of a file with what the server asks for; None for none.
     """
 
@@ -63,7 +63,7 @@ class Location(Struct, frozen=True):
         return Private(_authorization(found, self.name), found.get("cacert"))
 
     def target(self, suffix: str = "") -> str:
-        """What is asked for, with something behind the name of the file."""
+        """What is asked for, with something after the name of the file."""
         return f"{self.path}{suffix}{self.query}"
 
 

@@ -90,7 +90,7 @@ class BundleSource:
     def since(self, head: Head) -> list[Step] | None:
         """Say whether there is anything newer; see `IStoreSource`. A bundle has no changes, but all policies.
 
-        What `head` has found is not asked for again: it is called behind this, and often.
+        What `head` has found is not asked for again: it is called after this, and often.
         """
         return [] if (self._newest or self.head()) == head else None
 

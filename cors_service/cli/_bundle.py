@@ -102,7 +102,7 @@ def _add_sign(actions: Commands) -> None:
     parser = add_command(
         actions,
         "sign",
-        f"sign a bundle: writes its envelope beside it, with {SUFFIX} behind its name",
+        f"sign a bundle: writes its envelope beside it, with {SUFFIX} after its name",
         "bundle sign policies.json --key release.key --expires 7d",
         "bundle sign policies.json --key second.key --also",
     )
@@ -116,7 +116,7 @@ def _add_sign(actions: Commands) -> None:
         metavar="WHEN",
         help=f"until when replicas take it for the newest: 12h, 7d, or a time; by default, {_VALID_FOR}",
     )
-    parser.add_argument("--not-before", default="0s", metavar="WHEN", help="from when on; by default, from now on")
+    parser.add_argument("--not-before", default="0s", metavar="WHEN", help="from when; by default, from now")
     parser.add_argument(
         "--also", action="store_true", help="add signatures to those of the envelope, which stays what it is otherwise"
     )
@@ -367,5 +367,5 @@ def _now() -> datetime:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
     return int(text)

@@ -40,7 +40,7 @@ def add_check(commands: Commands) -> None:
     )
     add_links(parser)
     parser.add_argument(
-        "--strict", action="store_true", help="take notes for mistakes, such as those on what has no effect"
+        "--strict", action="store_true", help="treat notes as mistakes, such as those on what has no effect"
     )
     parser.set_defaults(run=_check)
 

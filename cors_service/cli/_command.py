@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: The arguments behind the command's name; by default those of the process.
+        arguments: The arguments after the command's name; by default those of the process.
 
     Returns:
         The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.

@@ -1,4 +1,4 @@
-"""`cors-service diff`: what a change of policies lets through that was not, and the other way round."""
+"""`cors-service diff`: what a change of policies newly lets through, and what it no longer does."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def add_diff(commands: Commands) -> None:
     parser = add_command(
         commands,
         "diff",
-        "show what a change of policies lets through that was not, and the other way round",
+        "show what a change of policies newly lets through, and what it no longer does",
         "diff main:policies policies",
         "diff http://127.0.0.1:8080 policies --fail-on wider",
     )
     what = "a document or directory, REV:PATH of git, or the address of a running service"
     parser.add_argument("old", type=given_text, metavar="OLD", help=f"what holds now: {what}")
-    parser.add_argument("new", type=given_text, metavar="NEW", help="what shall hold, from the same")
+    parser.add_argument("new", type=given_text, metavar="NEW", help="what is to hold, from the same")
     add_links(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the differences for programs")

@@ -48,7 +48,7 @@ def add_insights(commands: Commands) -> None:
         "insights --policies /etc/cors-service --svg plots decisions.log.*.gz decisions.log",
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a decision log, packed by gzip or not; - for standard input"
+        "files", nargs="+", metavar="FILE", help="a decision log, compressed with gzip or not; - for standard input"
     )
     what = "a document or directory, REV:PATH of git, or the address of a running service"
     parser.add_argument("--policies", metavar="PATH", help=f"today's policies, to say what nobody uses: {what}")

@@ -38,7 +38,7 @@ def add_status(commands: Commands) -> None:
     parser = add_command(
         commands,
         "status",
-        "say whether a service has the newest policies or, of cors-admin, whether all of its replicas have",
+        "say whether a service has the newest policies or, for cors-admin, whether all of its replicas do",
         "status http://127.0.0.1:8080",
         "status http://cors-admin.internal:8081",
     )

@@ -45,7 +45,7 @@ class Recent:
 
 
 def entries_between(store: IChangeStore, after: int, last: int) -> list[Signed]:
-    """Read all changes behind one, up to another; it blocks.
+    """Read all changes after one, up to another; it blocks.
 
     Raises:
         StoreUnavailable: The store does not have all of them.

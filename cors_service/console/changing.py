@@ -321,7 +321,7 @@ def draw_editor(draft: Draft, *, may_publish: str) -> h.Node:
                 autocomplete="off",
                 aria_describedby=FINDINGS,
                 readonly=not may_publish,
-                # The first line end behind the tag is not part of the text.
+                # The first line end after the tag is not part of the text.
             )["\n", typed.text],
         ],
         bool(may_publish)

@@ -193,7 +193,7 @@ def _check(kept: Kept, seq: int) -> None:
 
 
 def sets_of(console: Console, kept: Kept, *seqs: int) -> list[PolicySet]:
-    """Read the policies behind some changes; it blocks, and takes long where there are many.
+    """Read the policies after some changes; it blocks, and takes long where there are many.
 
     Raises:
         Problem: The ledger does not have them.

@@ -119,8 +119,8 @@ class Page(AdminEndpoint):
 
         Args:
             request: What is answered.
-            then: Where to go behind it.
-            kept: The form that somebody sent behind the end of a session, as its body; empty for none.
+            then: Where to go after it.
+            kept: The form that somebody sent after the end of a session, as its body; empty for none.
             wrong: Whether a token was shown that nobody has.
         """
         content = sign_in_form(own_path(then), kept, wrong=wrong)

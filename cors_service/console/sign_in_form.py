@@ -17,8 +17,8 @@ def sign_in_form(then: str, kept: str, *, wrong: bool) -> h.Fragment:
     """Ask for a token.
 
     Args:
-        then: Where to go behind it, a path of this process.
-        kept: The form that somebody sent behind the end of a session, as its body; empty for none.
+        then: Where to go after it, a path of this process.
+        kept: The form that somebody sent after the end of a session, as its body; empty for none.
         wrong: Whether a token was shown that nobody has.
     """
     return h.fragment[

@@ -96,6 +96,6 @@ def _field(name: str, value: str) -> h.Node:
     rows = min(value.count("\n") + 1, _MOST_ROWS)
     return h.div(".field")[
         h.label(for_=f"typed-{name}")[_LABELS.get(name, name)],
-        # The first line end behind the tag is not part of the text.
+        # The first line end after the tag is not part of the text.
         h.textarea(id=f"typed-{name}", name=name, rows=str(rows))["\n", value],
     ]

@@ -103,7 +103,7 @@ def make_log(
         replica: Says how this service is.
         reactor: The reactor, which may run already: a spool can't be handed on to a process that goes on as a daemon.
         sights: Gives single decisions, where this process decides.
-        when_rolled: Is called behind each interval.
+        when_rolled: Is called after each interval.
         patience: Seconds until other processes have told of the single decisions of an interval.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The service of a worker, which serves until the supervisor says that it shall end."""
+"""The service of a worker, which serves until the supervisor tells it to end."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Final
 DEFAULT_MODE: Final = "660"
 """The owner and the group, where Twisted lets everybody connect."""
 
-# A colon within a path is written `\:`, so the word stands for itself also behind one, as in `haproxy:unix:PATH`.
+# A colon within a path is written `\:`, so the word stands for itself also after one, as in `haproxy:unix:PATH`.
 # A second argument without a name is a mode, too.
 _WITHOUT_MODE: Final = re.compile(r"(?:^|(?<=:))unix:(?!(?:\\.|[^\\:])*:[0-7]+(?:$|:))")
 

@@ -13,7 +13,7 @@ from cors_service.daemon.tls import imports_for
 
 
 def main() -> None:
-    """Serve until the supervisor says that the worker shall end, or is gone itself."""
+    """Serve until the supervisor tells the worker to end, or is gone itself."""
     settings, given = Settings.from_json(sys.argv[1]), json.loads(sys.argv[2])
     # A terminal sends it to all processes of the service, and the supervisor then says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -89,7 +89,7 @@ class _Intervals:
         self._around: _Range | None = None
 
     def add(self, key: _Key, ports: Ports) -> None:
-        """Add a range, behind all with lesser keys."""
+        """Add a range, after all with lesser keys."""
         first, negated = key
         self._close(first)
         self._around = _Range(-negated, ports, self._around)

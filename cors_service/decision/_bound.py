@@ -21,7 +21,7 @@ class Binding(Struct, frozen=True, gc=False):
 
     Attributes:
         is_whole: Whether it is the whole host, or its first label.
-        rests: What stands behind it in an authority: `.api.example.com`, `.api.example.com:8443`, `:8443`, nothing.
+        rests: What stands after it in an authority: `.api.example.com`, `.api.example.com:8443`, `:8443`, nothing.
     """
 
     is_whole: bool

@@ -1,6 +1,6 @@
 """Finds the rule for an origin among globs such as `https://app-*.example.com`.
 
-The suffix behind the label is looked up. Of the beginnings of all globs with that suffix, those that a label has are
+The suffix after the label is looked up. Of the beginnings of all globs with that suffix, those that a label has are
 the longest one, which bisection finds, and the beginnings of that one; so it is with the ends. What is walked is as
 deep as they stand within each other, and does not grow with their number. The walk ends where no shorter one can do
 better: where none has a rule before the one that was found, or any rule for the port.

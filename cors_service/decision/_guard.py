@@ -116,9 +116,9 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
         if site == _SAME_ORIGIN and not is_websocket:
             return _passes("own-page", "A page of the service's own origin sent it, says Sec-Fetch-Site: same-origin.")
         if site == _BY_USER and not is_websocket:
-            return _passes("user-initiated", "No page sent it but the user, says Sec-Fetch-Site: none.")
+            return _passes("user-initiated", "The user sent it, not a page, says Sec-Fetch-Site: none.")
         if self.takes_nobodys:
-            return _passes("no-origin", "The request has no Origin, as those of native clients and servers.")
+            return _passes("no-origin", "The request has no Origin, like those of native clients and servers.")
         return _refused("origin-missing", "The request has no Origin, and the guard has without_origin = 'refuse'.")
 
 

@@ -154,7 +154,7 @@ class Router:
         return self._names[min(keys, key=_rank)] if keys else None
 
     def _best(self, key: str, segments: list[str]) -> str | None:
-        """Find the key of the best match of one host, given its root, and the segments, behind an empty one.
+        """Find the key of the best match of one host, given its root, and the segments, after an empty one.
 
         What is left to try is on a stack, the best on top: a key and a depth to go on from, or, without a depth, the
         key of a match that fits. Each prefix is tried once, so there are 93 for a segment at most, by the bound on

@@ -159,7 +159,7 @@ def _read(connection: socket.socket, until: float) -> Answer:
 
 
 def _read_head(connection: socket.socket, received: bytes, until: float) -> tuple[bytes, bytes]:
-    """Read until the empty line behind a head; give the head and what came behind it."""
+    """Read until the empty line after a head; give the head and what came after it."""
     while True:
         head, empty, rest = received.partition(b"\r\n\r\n")
         bare_head, bare, bare_rest = received.partition(b"\n\n")

@@ -11,7 +11,7 @@ from cors_service.browser import Request
 from cors_service.browser.headers import get
 
 Lines: TypeAlias = tuple[tuple[str, str], ...]
-"""Header lines as they came, a code point for each byte; a value has all that stands behind the colon."""
+"""Header lines as they came, a code point for each byte; a value has all that stands after the colon."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -80,7 +80,7 @@ class Answer(Struct, frozen=True):
 
     Attributes:
         status: The status.
-        phrase: What stands behind it.
+        phrase: What stands after it.
         lines: The header lines.
     """
 

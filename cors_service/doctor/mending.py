@@ -19,7 +19,7 @@ _MENDS: Final = {
         "The answer is for another origin: compare the Origin of each request with your list, and answer with it."
     ),
     Code.ACAO_NOT_SERIALISED: (
-        "Write the origin exactly as location.origin prints it: lower case, no slash or path behind it, no default"
+        "Write the origin exactly as location.origin prints it: lower case, no slash or path after it, no default"
         " port, no wildcard within it."
     ),
     Code.ANY_ORIGIN_WITH_CREDENTIALS: (

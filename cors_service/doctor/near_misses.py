@@ -15,7 +15,7 @@ _NOBODY: Final = "cors-service-doctor.example"
 _WORD: Final = "doctor"
 _OTHER_PORT: Final = 8443
 
-_SUFFIX: Final = "the name with another domain behind it"
+_SUFFIX: Final = "the name with another domain after it"
 _DOMAIN: Final = "the domain with letters before it, which is somebody else's"
 _DOT: Final = "another letter in the place of a dot"
 _SCHEME: Final = "the scheme without TLS, which anybody on the network can speak for"

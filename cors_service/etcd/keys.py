@@ -129,7 +129,7 @@ class Keys:
         return f"{self.prefix}/ledger/{seq:0{_DIGITS}}".encode()
 
     def changes(self, after: int) -> tuple[bytes, bytes]:
-        """Where the changes behind one are."""
+        """Where the changes after one are."""
         # Digits alone: another store may begin with this.
         return self.change(after + 1), f"{self.prefix}/ledger/:".encode()
 

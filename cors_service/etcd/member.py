@@ -153,7 +153,7 @@ class Member:
             is_good = True
             raise
         finally:
-            # Whoever answers may close it behind that.
+            # Whoever answers may close it after that.
             if is_good and connection.sock is not None:
                 self._kept = connection
             else:

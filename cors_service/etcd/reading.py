@@ -86,7 +86,7 @@ class Reading:
         raise StoreUnavailable(f"{self._name} is compacted faster than it can be read: compact it less often.")
 
     def since(self, head: Head) -> tuple[At, list[Step] | None]:
-        """Read the changes behind one.
+        """Read the changes after one.
 
         Returns:
             The head that they lead to, and the changes; None if they can't be had.
@@ -134,7 +134,7 @@ class Reading:
 
         Args:
             start: The first key.
-            end: The first key behind them.
+            end: The first key after them.
             at: Where in the history of etcd; revision 0 for the newest.
 
         Raises:

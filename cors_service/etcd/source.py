@@ -53,7 +53,7 @@ class EtcdSource:
         return Everything(head, bodies, at.cluster)
 
     def since(self, head: Head) -> list[Step] | None:
-        """Read the changes behind one; see `IStoreSource`."""
+        """Read the changes after one; see `IStoreSource`."""
         at, steps = self._asked(lambda: self._reading.since(head))
         if self._read is not None and self._read.cluster != at.cluster:
             return None

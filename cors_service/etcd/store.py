@@ -78,7 +78,7 @@ class EtcdStore(DefinitionStore):
         return [read_entry(record) for record in self._reading.changes(after, most)]
 
     def bodies_at(self, seq: int) -> dict[Key, Body]:
-        """Give all definitions as they were behind a change; see `IChangeStore`."""
+        """Give all definitions as they were after a change; see `IChangeStore`."""
         bodies: dict[Key, Body] = {}
         found = 0
         for record in self._reading.changes(0, seq):

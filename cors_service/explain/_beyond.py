@@ -37,7 +37,7 @@ def beyond(asked: Asked, before: Documents, after: Documents, changes: Compariso
     Args:
         asked: The exchange.
         before: The documents, by which it is blocked.
-        after: The documents behind the edit, by which it passes.
+        after: The documents after the edit, by which it passes.
         changes: Their comparison.
     """
     least = _least(asked, before)

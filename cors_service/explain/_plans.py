@@ -37,7 +37,7 @@ class Wanted(NamedTuple):
         origin: The origin of the page.
         method: The method.
         names: The headers that need a grant, in lower case.
-        credentials: Whether cookies and the like shall go with it.
+        credentials: Whether cookies and the like are to go with it.
     """
 
     origin: str

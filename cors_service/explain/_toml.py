@@ -57,7 +57,7 @@ def _edit(document: Any, edit: Edit) -> None:
 
 
 def _put(place: Any, key: str, edit: Put) -> None:
-    """Set a key behind the others of its table, before the comments that lead to the next one."""
+    """Set a key after the others of its table, before the comments that lead to the next one."""
     if isinstance(edit.value, dict):
         # A policy is a table of its own, at the end of the document, or one among others in a line.
         place[key] = _inline(edit.value) if isinstance(place, InlineTable) else _table(edit.value)
@@ -86,7 +86,7 @@ def _add(array: Any, value: str) -> None:
 
 def _take(place: Any, last: str | int) -> None:
     if isinstance(place, AoT) and isinstance(last, int):
-        # What stands behind the rule is about the next one.
+        # What stands after the rule is about the next one.
         tail = _taken_tail(place[last].value)
         has_comments = any(isinstance(item, Comment) for _, item in tail)
         if last and has_comments:

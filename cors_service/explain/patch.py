@@ -16,7 +16,7 @@ def patch_of(name: str, before: str, after: str) -> str:
     Args:
         name: The name of the document.
         before: Its text.
-        after: The text that it shall have.
+        after: The text that it is to have.
     """
     # `splitlines` would also part lines where TOML and JSON do not.
     lines = unified_diff(_LINE.findall(before), _LINE.findall(after), name, name)

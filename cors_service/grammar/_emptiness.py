@@ -107,7 +107,7 @@ class _Automaton:
         return len(self._free) - 1
 
     def _add(self, node: Node, start: int) -> int:
-        """Add a part behind a state, and give the state behind it."""
+        """Add a part after a state, and give the state after it."""
         if isinstance(node, Sequence):
             for part in node.parts:
                 start = self._add(part, start)

@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 
 
 def refuse(code: str, text: str, what: str, hint: str = "") -> NoReturn:
-    """Refuse a pattern: the rest of the sentence behind it, and what to write.
+    """Refuse a pattern: the rest of the sentence after it, and what to write.
 
     Raises:
         PolicyError: Always.
@@ -114,7 +114,7 @@ def _split_port(text: str, authority: str) -> tuple[str, str | None]:
         host, bracket, rest = authority.partition("]")
         host += bracket
         if rest and rest[0] != ":":
-            refuse("origin-malformed", text, "has something other than a port behind its IPv6 address.")
+            refuse("origin-malformed", text, "has something other than a port after its IPv6 address.")
         colon, port = rest[:1], rest[1:]
     else:
         host, colon, port = authority.partition(":")

@@ -144,7 +144,7 @@ class _Searching:
                     yield from ((after._replace(way=way), char) for way in ways)
 
     def _after(self, state: _State, char: str, *, is_open: bool) -> _State | None:
-        """The state behind a character; None if no origin goes on so, or none of a stranger."""
+        """The state after a character; None if no origin goes on so, or none of a stranger."""
         if state.phase == "port":
             return state if char in DIGITS else state._replace(phase="host") if char == ":" else None
         if state.phase == "host":

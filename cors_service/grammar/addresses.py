@@ -92,7 +92,7 @@ def read_range(text: str) -> AddressRange:
     longest = _check_address(frame)
     length = int(digits) if len(digits) <= 3 else longest + 1
     if length > longest or digits != str(length):
-        frame.refuse("range-malformed", f"has no valid length behind its address: a number from 0 to {longest}.")
+        frame.refuse("range-malformed", f"has no valid length after its address: a number from 0 to {longest}.")
     first = _first_of(address, length)
     if first != address:
         hint = f'Write "{frame.scheme}://{first}/{length}{port}".'

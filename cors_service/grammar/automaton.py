@@ -85,7 +85,7 @@ class Automaton:
             raise UnreadableError from None
 
     def step(self, state: int, char: str) -> int:
-        """The state behind a character, which stands before what was read."""
+        """The state after a character, which stands before what was read."""
         letter = self._atom_of.get(char)
         if letter is None:
             return DEAD
@@ -96,7 +96,7 @@ class Automaton:
         return found
 
     def read(self, state: int, text: str) -> int:
-        """The state behind a text, which stands before what was read."""
+        """The state after a text, which stands before what was read."""
         for char in reversed(text):
             state = self.step(state, char)
         return state

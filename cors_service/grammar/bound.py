@@ -16,7 +16,7 @@ from cors_service.grammar.wildcard import is_host
 WHOLE: Final = "host"
 """The name of the whole host of a request; every other name is that of its first label."""
 
-# Whole labels before and behind it.
+# Whole labels before and after it.
 _HOST: Final = re.compile(r"((?:[^<>]+\.)?)<([a-z][a-z0-9_-]*)>((?:\.[^<>]+)?)")
 
 
@@ -27,7 +27,7 @@ class BoundHost(Struct, frozen=True, gc=False, tag=True, array_like=True):
         scheme: Lower-case.
         before: The labels before what is bound, with their last dot; or nothing.
         name: What `match` binds.
-        behind: The labels behind it, with their first dot; or nothing.
+        behind: The labels after it, with their first dot; or nothing.
         port: As written: empty, a number, a range such as `8000-8999`, or `*`.
     """
 
@@ -65,7 +65,7 @@ def is_bound(text: str) -> bool:
 
 
 def read_bound(text: str) -> BoundHost:
-    """Read `scheme://<name>`, with labels before and behind it, and a port, a range of ports, `:*` or none.
+    """Read `scheme://<name>`, with labels before and after it, and a port, a range of ports, `:*` or none.
 
     Raises:
         PolicyError: It is something else.

@@ -8,7 +8,7 @@ from cors_service.grammar.match import ANY_HOST, parse_match
 from cors_service.grammar.mistakes import PolicyError, shown
 
 ANY_PORT: Final = ":*"
-"""Stands behind a host that may be called on any port."""
+"""Follows a host that may be called on any port."""
 
 _WRITE: Final = 'Write a name or an address, as in "tools.example.com", "*.example.com" or "localhost:*".'
 # A hint that is longer is not shown.

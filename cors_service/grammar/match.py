@@ -134,7 +134,7 @@ def _check_segment(text: str, segment: str) -> None:
         what = "as other routers write a parameter: here * stands for any one segment."
         _refuse(text, f"has a path segment, {shown(segment)}, {what}")
     if "*" in segment and _SEGMENT.fullmatch(segment.replace("*", "") or "a"):
-        what = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash behind it."
+        what = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash after it."
         _refuse(text, f"has a path segment, {shown(segment)}: {what}")
     if segment in {".", ".."} or not _SEGMENT.fullmatch(segment) or not _is_printable(segment):
         _refuse(
@@ -174,12 +174,12 @@ def _split(authority: str) -> tuple[str, str | None]:
 def _check_authority(text: str, authority: str) -> None:
     host, port = _split(authority)
     if host.endswith("."):
-        _refuse(text, "has a host that ends in a dot; a match without it is for URLs with and without.")
+        _refuse(text, "has a host that ends in a dot; a match without the dot covers URLs with and without it.")
     if port is not None and parse_port(port.encode("ascii", "replace")) is None:
         _refuse(text, "has no valid port, a number from 0 to 65535; only */ is for any port.")
     bound = _BOUND.fullmatch(host)
     if bound and (bound[1] == _WHOLE) != (not bound[2]):
-        what = "<host> alone is all of it, <tenant>.example.com one label, by any other name."
+        what = "<host> alone is the whole host; any other name is one label, as in <tenant>.example.com."
         _refuse(text, f"has no valid host: {what}")
     name = bound[2].removeprefix(".") if bound and bound[2][:1] == "." else host.removeprefix("*.")
     if host not in {ANY_HOST, f"<{_WHOLE}>"} and not is_host_name(name):

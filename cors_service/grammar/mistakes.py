@@ -298,5 +298,5 @@ def cut(text: str, limit: int = 80) -> str:
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """The noun that stands behind a number; `many` is for those that do not just get an s."""
+    """The noun that stands after a number; `many` is for those that do not just get an s."""
     return one if count == 1 else many or f"{one}s"

@@ -87,7 +87,7 @@ def _rules() -> list[str]:
 
 @cache
 def _lines() -> tuple[str, ...]:
-    """The lines of the list, without what is behind a rule, and with names in ASCII.
+    """The lines of the list, without what is after a rule, and with names in ASCII.
 
     The library would encode all of them, which takes most of its time; nearly all are ASCII already.
     """

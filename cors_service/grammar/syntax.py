@@ -156,7 +156,7 @@ class _Parser:
                 quoted, _, _ = self._text[self._pos + 2 :].partition("\\E")
                 self._pos += 2 + len(quoted) + 2 * self._text.startswith("\\E", self._pos + 2 + len(quoted))
                 parts += [self._of({char}) for char in quoted]
-                # What is repeated behind it is its last character.
+                # What is repeated after it is its last character.
                 parts.append(self._repeated(parts.pop() if quoted else Sequence(())))
             elif (flags := _FLAGS.match(self._text, self._pos)) and flags[3] == ")":
                 self._pos = flags.end()

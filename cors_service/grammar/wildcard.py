@@ -74,7 +74,7 @@ class Wildcard(Struct, frozen=True, gc=False, tag=True, array_like=True):
     Attributes:
         scheme: Lower-case.
         subdomains: `""` for the host itself, `"?"` for exactly one label before it, `"*"` for one or more labels.
-        host: The host, or the suffix behind these labels.
+        host: The host, or the suffix after these labels.
         port: As written: empty, a number, a range such as `8000-8999`, or `*`.
     """
 
@@ -120,8 +120,8 @@ class Glob(Struct, frozen=True, gc=False, tag=True, array_like=True):
     Attributes:
         scheme: Lower-case.
         before: What the label begins with.
-        behind: What it ends with, behind one or more letters, digits or hyphens.
-        host: The suffix behind this label.
+        behind: What it ends with, after one or more letters, digits or hyphens.
+        host: The suffix after this label.
         port: As written: empty, a number, a range such as `8000-8999`, or `*`.
     """
 
@@ -182,7 +182,7 @@ def read_wildcard(text: str) -> Wildcard | Glob | AnyHost:
     if dot and star and is_label((before + behind).encode("ascii")):
         _check_host(frame, rest, has_subdomains=True)
         if is_registry(rest.removesuffix(".")):
-            what = "leaves the name open that somebody registers, so anybody can register a domain that it covers."
+            what = "leaves open the name that somebody registers, so anybody can register a domain that it covers."
             frame.refuse("wildcard-misplaced", what, _PLACES)
         return Glob(frame.scheme, before, behind, rest, frame.port)
     _check_host(frame, frame.host, has_subdomains=False)

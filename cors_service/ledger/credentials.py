@@ -1,4 +1,4 @@
-"""A file with what a store asks for and nobody else shall see: the URL of the store names it."""
+"""A file with what a store asks for and nobody else may see: the URL of the store names it."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class DirectoryStore:
             return list(self._files.entries(after, most))
 
     def bodies_at(self, seq: int) -> dict[Key, Body]:
-        """Give all definitions as they were behind a change; see `IChangeStore`."""
+        """Give all definitions as they were after a change; see `IChangeStore`."""
         with self._available():
             written: dict[Key, int] = {}
             found = 0

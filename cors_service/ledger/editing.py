@@ -73,7 +73,7 @@ def read_structure(source: Source) -> dict[str, Any]:
 
 
 def _as_told(before: Mapping[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
-    """The structure that the document shall have."""
+    """The structure that the document is to have."""
     after = {key: dict(value) if key in TABLES.values() else value for key, value in before.items()}
     for edit in edits:
         table = after.setdefault(TABLES[edit.key.kind], {})
@@ -118,7 +118,7 @@ def _edit_policy(sections: list[Section], key: Key, body: Any) -> None:
 
 
 def _policy_sections(own: Sequence[Section], path: tuple[str, ...], body: Mapping[str, Any]) -> Iterator[Section]:
-    """The sections of a policy that is there, for what it shall be."""
+    """The sections of a policy that is there, for what it is to be."""
     flat = {name: value for name, value in body.items() if not (isinstance(value, dict) or _is_of_tables(value))}
     main = [section for section in own if section.path == path]
     if main:

@@ -81,7 +81,7 @@ def replacing(bodies: Mapping[Key, Body], digests: Mapping[Key, str], owned: Ite
     """Give what makes definitions take the place of others.
 
     Args:
-        bodies: The definitions that there shall be.
+        bodies: The definitions that there are to be.
         digests: What is there.
         owned: What of it they take the place of.
     """

@@ -8,7 +8,7 @@
     .ledger/lock                       who holds it may write
 
 All files of a change are written to `staged` and flushed. Renaming that to `pending` is the change: before, nothing has
-happened; behind it, whoever comes next puts into place what is not there yet. So a process may be killed at any moment.
+happened; after it, whoever comes next puts into place what is not there yet. So a process may be killed at any moment.
 """
 
 from __future__ import annotations

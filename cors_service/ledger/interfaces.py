@@ -74,7 +74,7 @@ class IChangeStore(Interface):
         """Let go of the store. Any thread may call it."""
 
     def bodies_at(seq: int) -> dict[Key, Body]:
-        """Give all definitions as they were behind the change of a number.
+        """Give all definitions as they were after the change of a number.
 
         Raises:
             LookupError: The ledger does not have them.

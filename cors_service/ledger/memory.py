@@ -42,7 +42,7 @@ class MemorySource:
         return Everything(self.head(), bodies, self.origin)
 
     def since(self, head: Head) -> list[Step] | None:
-        """Read the changes behind one; see `IStoreSource`."""
+        """Read the changes after one; see `IStoreSource`."""
         steps = self._steps
         if not 0 < head.seq <= len(steps) or steps[head.seq - 1].signed.head != head:
             return None

@@ -13,7 +13,7 @@ from cors_service.policy import PolicySet
 
 
 def set_behind(store: IChangeStore, kept: Kept, seq: int) -> PolicySet:
-    """Give the policies as they were behind a change; only what is different today is read.
+    """Give the policies as they were after a change; only what is different today is read.
 
     Args:
         store: Where the ledger is. It blocks.

@@ -56,7 +56,7 @@ class IStoreSource(Interface):
         """
 
     def since(head: Head) -> list[Step] | None:
-        """Read the changes behind one, whole and in order, up to what is there now.
+        """Read the changes after one, whole and in order, up to what is there now.
 
         Args:
             head: The change before the first.

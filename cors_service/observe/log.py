@@ -77,7 +77,7 @@ class DecisionLog:
             patience: Seconds until other processes have told of the single decisions of an interval.
             sights: Gives the single decisions of this process; others `note` theirs.
             look: Is called each second: so it is known to a second when something was decided. None for no need.
-            when_rolled: Is called behind each interval.
+            when_rolled: Is called after each interval.
             in_thread: Runs a function where it may block; gives a Deferred of the result. A thread by default.
         """
         self._take = take

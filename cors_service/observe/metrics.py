@@ -47,7 +47,7 @@ _STEP: Final = 1000
 
 
 def families(sums: Sums, processes: Sequence[Process], restarts: int) -> Iterator[Metric | None]:
-    """Give all families; a large one comes in several pieces, and None behind a step that leads to them.
+    """Give all families; a large one comes in several pieces, and None after a step that leads to them.
 
     Args:
         sums: What was counted.
@@ -126,9 +126,10 @@ def _policies(processes: Sequence[Process], counts: Counts) -> Iterator[Metric |
     stale = any(one.stale for one in processes)
     yield _gauge("cors_policy_stale", "Whether newer policies have mistakes, or can't be read.", int(stale))
     reloads = dict.fromkeys([(result,) for result in RESULTS], 0) | counts[RELOADS]
-    yield from _counters("cors_reloads", "Reloads of policies, each in each worker.", ("result",), reloads)
+    yield from _counters("cors_reloads", "Reloads of policies; each worker counts its own.", ("result",), reloads)
     durations: Mapping[Labels, int] = counts[RELOAD_DURATIONS] or {(SUM,): 0}
-    yield from _histogram("cors_reload_duration_seconds", "Seconds that a reload takes, compiled.", (), durations)
+    what = "Seconds that a reload takes, until its policies decide."
+    yield from _histogram("cors_reload_duration_seconds", what, (), durations)
 
 
 def _connections(processes: Sequence[Process], counts: Counts) -> Iterator[Metric | None]:

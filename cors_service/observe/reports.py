@@ -40,7 +40,7 @@ _TIMEOUT_SECONDS: Final = 30.0
 MOST_REFUSALS: Final = 5
 """So often a collector must call a batch malformed before that is dropped: it may be the collector that is wrong."""
 
-# A batch that a collector does not understand keeps those behind it waiting. Everything else may be mended: a token, a
+# A batch that a collector does not understand keeps those after it waiting. Everything else may be mended: a token, a
 # proxy, a disk.
 _MALFORMED: Final = frozenset({400, 413, 415, 422})
 _LONGEST_ANSWER: Final = 64 * 1024

@@ -26,7 +26,7 @@ OTHERS: Final = "*"
 DECISIONS: Final = "decisions"
 """Decisions that were made, one by one."""
 REPEATED: Final = "repeated"
-"""Other decisions: those that were remembered, and those of batches. Their place is the one behind that of DECISIONS
+"""Other decisions: those that were remembered, and those of batches. Their place is the one after that of DECISIONS
 with the same labels."""
 ANEW: Final = "anew"
 """How many of the others, and of those that are counted in rows, were made."""
@@ -308,7 +308,7 @@ class RowTally(Tally):
         return kind
 
     def _place(self, row: _Row, most: int = MOST_ROWS) -> int:
-        """Find the place of a row in this epoch; the one behind that of decisions like it if there are too many."""
+        """Find the place of a row in this epoch; the one after that of decisions like it if there are too many."""
         place = self._rows.get(row)
         if place is not None:
             return place

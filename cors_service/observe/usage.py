@@ -46,7 +46,7 @@ def usage() -> Iterator[Metric]:
     seconds = "Processor seconds that all processes have used, including those that have ended."
     yield CounterMetricFamily("process_cpu_seconds", seconds, sum(one.seconds for one in used))
     yield _gauge("process_resident_memory_bytes", "Memory of all processes.", sum(one.resident for one in used))
-    yield _gauge("process_virtual_memory_bytes", "Addresses of all processes.", sum(one.virtual for one in used))
+    yield _gauge("process_virtual_memory_bytes", "Virtual memory of all processes.", sum(one.virtual for one in used))
     yield _gauge("process_open_fds", "Open files of the process that has most.", max(one.files for one in used))
     yield _gauge("process_max_fds", "Files that each process may have open.", _most_files())
     yield _gauge("process_start_time_seconds", "When the first process was started.", booted + own.started)

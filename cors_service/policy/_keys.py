@@ -33,7 +33,7 @@ def line_of_many_parts(text: str) -> int | None:
     """Find the first key that has more than MAX_PARTS parts, in linear time.
 
     Args:
-        text: A TOML document, or anything else; what is behind a string without an end is no document in any case.
+        text: A TOML document, or anything else; what is after a string without an end is no document in any case.
 
     Returns:
         Its line, from 1; None if there is none.

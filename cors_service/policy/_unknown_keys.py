@@ -50,7 +50,7 @@ _INSTEAD: Final = {
         "enabled enable": "Remove it, or the whole policy.",
         "default default_action fallback": "Remove it: what no rule covers has no access.",
         "name id": "Remove it: the name is the one in [policies.NAME].",
-        "description comment": "Write a comment, behind a #.",
+        "description comment": "Write a comment, after a #.",
     }.items()
     for key in keys.split()
 }

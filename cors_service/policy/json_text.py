@@ -77,7 +77,7 @@ def edit_json(text: str, value: Any) -> str:
 
     Args:
         text: The document, which is valid.
-        value: What it shall hold.
+        value: What it is to hold.
     """
     start = _over_blanks(text, 0)
     node = _Node(text, start)

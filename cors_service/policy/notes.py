@@ -113,7 +113,7 @@ def _of_methods(methods: Sequence[str]) -> Iterator[_Finding]:
     for method in others:
         # Browsers upper-case six methods, which are so here, and no others.
         if method != method.upper():
-            message = f"Browsers ask about {method} only if a page writes it so, and refuse {method.upper()}."
+            message = f"Methods are case-sensitive: {method} does not allow {method.upper()}."
             yield "never-asked", message, f'Write "{method.upper()}".'
 
 

@@ -16,7 +16,7 @@ def summarize(policy_set: PolicySet) -> str:
 
 
 def describe(policy_set: PolicySet) -> Iterator[str]:
-    """Write the same lines, and behind that for each policy one for each of its rules: who may do what."""
+    """Write the same lines, and after that for each policy one for each of its rules: who may do what."""
     for policy in policy_set.policies.values():
         yield _line(policy, policy_set)
         for number, rule in enumerate(policy.rules, 1):

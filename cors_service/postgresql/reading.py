@@ -136,7 +136,7 @@ def written(connection: Rows, deadline: Deadline) -> dict[Key, bytes]:
 
 
 def written_at(connection: Rows, seq: int) -> dict[Key, Body] | None:
-    """Read all definitions as they were behind a change; None if there is no such change."""
+    """Read all definitions as they were after a change; None if there is no such change."""
     if connection.execute("SELECT FROM cors.ledger WHERE seq = %s", (seq,)).fetchone() is None:
         return None
     return {Key(kind, name): msgspec.json.decode(body) for kind, name, body in connection.execute(_AT, (seq,))}

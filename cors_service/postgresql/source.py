@@ -83,7 +83,7 @@ class PostgreSQLSource:
         return self._session.run(self._everything)
 
     def since(self, head: Head) -> list[Step] | None:
-        """Read the changes behind one; see `IStoreSource`."""
+        """Read the changes after one; see `IStoreSource`."""
 
         def read(connection: Rows, deadline: Deadline) -> list[Step] | None:
             self._listen(connection)

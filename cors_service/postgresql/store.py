@@ -124,7 +124,7 @@ class PostgreSQLStore(DefinitionStore):
         return self._reading.run(read)
 
     def bodies_at(self, seq: int) -> dict[Key, Body]:
-        """Give all definitions as they were behind a change; see `IChangeStore`."""
+        """Give all definitions as they were after a change; see `IChangeStore`."""
 
         def read(connection: Rows, deadline: Deadline) -> dict[Key, Body] | None:
             deadline.give(_READ_SECONDS)

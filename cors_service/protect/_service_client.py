@@ -63,7 +63,7 @@ class ServiceClient:
 
         Args:
             service: `http://127.0.0.1:8080`, `https://cors.internal`, or `unix:/run/cors-service.sock`. A path
-                behind the host is put before `/v1/decision`.
+                after the host is put before `/v1/decision`.
             timeout: Seconds that a decision may take, from the question to the end of the answer.
             cache_size: How many decisions are remembered; 0 for none.
             tls: The certificates for TLS, such as the application's own.

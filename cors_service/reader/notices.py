@@ -61,7 +61,7 @@ class Notices:
         except Exception as error:  # noqa: BLE001 - whatever it is, looks find what it would have told
             if not (stop.is_set() or self._has_complained):
                 self._has_complained = True
-                sys.stderr.write(f"Changes are only found by looks, since the system can't tell of them: {error}\n")
+                sys.stderr.write(f"Changes are only found by polling, since the system can't report them: {error}\n")
 
     def _name_of(self, changed: str) -> str:
         path = Path(changed)

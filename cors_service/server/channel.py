@@ -97,7 +97,7 @@ class DecisionChannel(OpenChannel):
         self._reply: Reply | None = None
         # Whether the client does not read what it is sent.
         self._is_stalled = False
-        # How many requests were answered, and had others behind them, since others had their turn.
+        # How many requests were answered, and had others after them, since others had their turn.
         self._answered = 0
         self._resting: CooperativeTask[Iterator[object]] | None = None
         self._deadline: IDelayedCall | None = None
@@ -166,7 +166,7 @@ class DecisionChannel(OpenChannel):
             self._go_on()
 
     def answered_one(self) -> None:
-        """Leave others their turn if many requests came at once: there is more to read behind one that was answered."""
+        """Leave others their turn if many requests came at once: there is more to read after one that was answered."""
         self._answered += 1
         if self._answered >= MOST_IN_A_TURN and not self.paused:
             self._pause()
@@ -221,7 +221,7 @@ class DecisionChannel(OpenChannel):
                 self._refuse_head()
                 return
             super().lineReceived(line)
-            # An empty line may come before it, and one comes behind the headers, when it may be forgotten already.
+            # An empty line may come before it, and one comes after the headers, when it may be forgotten already.
             if not self.is_refused:
                 self._request_line = self._request_line or line
 
@@ -251,7 +251,7 @@ class DecisionChannel(OpenChannel):
         if self.is_refused:
             return
         if not all(map(_TRAILER.fullmatch, self.trailers)):
-            self._refuse(400, "request-malformed", "A line behind the last chunk of the request is malformed.")
+            self._refuse(400, "request-malformed", "A line after the last chunk of the request is malformed.")
             return
         self._head_bytes = self._head_lines = 0
         self._request_line = b""
@@ -263,7 +263,7 @@ class DecisionChannel(OpenChannel):
             self.answered_one()
 
     def requestDone(self, request: Request) -> None:
-        """Read on behind an answer."""
+        """Read on after an answer."""
         self._is_answering = False
         super().requestDone(request)
 
@@ -283,7 +283,7 @@ class DecisionChannel(OpenChannel):
         self._reply = None
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
-        """Close behind the answer if the client wants that, or the service is about to stop."""
+        """Close after the answer if the client wants that, or the service is about to stop."""
         # Twisted finds `close` only in the first line, and only between spaces; RFC 9110, 7.6.1 has lists.
         options = b",".join(request.requestHeaders.getRawHeaders(b"connection") or ()).lower().split(b",")
         if self.site.draining or b"close" in map(bytes.strip, options):

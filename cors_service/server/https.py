@@ -55,7 +55,7 @@ class Files:
 
     Attributes:
         key: The private key, as PEM.
-        certificate: The certificate, and behind it those that lead to its authority, as PEM.
+        certificate: The certificate, followed by those that lead to its authority, as PEM.
         authorities: Who must have signed the certificates of clients, as PEM; None for clients without any.
     """
 

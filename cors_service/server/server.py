@@ -142,7 +142,7 @@ class DecisionServer(Service):
 def _accept_waiting(port: Port) -> None:
     """Accept the connections that wait in the system's queue: closing the port would reset them.
 
-    The port is shut down at once behind the last of them; in the next turn of the reactor, others would wait.
+    The port is shut down at once after the last of them; in the next turn of the reactor, others would wait.
     """
     port.numberAccepts = sys.maxsize
     port.doRead()

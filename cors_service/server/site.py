@@ -234,7 +234,7 @@ class DecisionSite(Site):
                 f"A client of {peer} reads no answers for {limits.send_timeout:g} seconds (--send-timeout)",
             ),
         }[why]
-        self._warnings.warn(f"{why} {subject}", f"{what}: connections are closed, {self.closed[why]} until now")
+        self._warnings.warn(f"{why} {subject}", f"{what}: connections are closed, {self.closed[why]} so far")
         self._connections.forget(channel)
         self._held.forget(channel)
         channel.is_refused = True

@@ -45,7 +45,7 @@ class LivePolicies(Service):
         active: The compiled policies that decide now, or None before any could be loaded. Read it once for
             each request: it changes between two reads.
         when_swapped: Is called when other policies have become active.
-        when_loaded: Is called behind each load, with what came of it (`changed`, `unchanged` or `failed`) and the
+        when_loaded: Is called after each load, with what came of it (`changed`, `unchanged` or `failed`) and the
             seconds that it took.
     """
 
@@ -104,7 +104,7 @@ class LivePolicies(Service):
         """Make policies active at once, as at the start of a program; before that, they are in the snapshot.
 
         Args:
-            first: What shall decide: a policy set, or the change that leads to it from nothing.
+            first: What is to decide: a policy set, or the change that leads to it from nothing.
         """
         change = first if isinstance(first, Change) else Change.whole(first)
         self._last_attempt = self._clock.seconds()
@@ -120,7 +120,7 @@ class LivePolicies(Service):
 
         Returns:
             A Deferred that fires when that is done, well or badly: what was bad is in the log and the status.
-            Calls while a load is under way are served by one more load behind it.
+            Calls while a load is under way are served by one more load after it.
         """
         self._everything = True
         return self._load_soon()
@@ -203,7 +203,7 @@ class LivePolicies(Service):
             one.callback(None)
 
     async def _load(self) -> None:
-        """Load once. Nothing here lives on behind that: it would keep what was active from being freed in slices."""
+        """Load once. Nothing here lives on after that: it would keep what was active from being freed in slices."""
         everything, self._everything = self._everything, False
         began = self._last_attempt = self._clock.seconds()
         before = self.active
@@ -319,7 +319,7 @@ class LivePolicies(Service):
             count=count,
             source=self._source,
             kept=kept or "no policies",
-            since="" if age is None else f", {age} {plural(age, 'second')} after nothing was wrong",
+            since="" if age is None else f", last read without mistakes {age} {plural(age, 'second')} ago",
             age=age,
         )
 

@@ -108,7 +108,7 @@ class DecisionsEndpoint(EndpointWithPolicies):
         remembered = self._written.of(active.memory)
         if len(body) <= SHORT:
             texts = split_queries(body)
-            # Each item but the last has a comma behind it.
+            # Each item but the last has a comma after it.
             if len(texts) <= FEW if texts is not None else body.count(b",") < FEW:
                 return at_once(self._answer(active, remembered, body, texts))
         return Later(self._turns, self._in_turns(active, remembered, body))

@@ -229,7 +229,7 @@ def document_steps(policy_set: PolicySet, names: Iterable[str]) -> Iterator[tupl
         names: Those to write.
 
     Yields:
-        Texts, each with whether it belongs to the origin sets, and what stands before them, or behind them.
+        Texts, each with whether it belongs to the origin sets, and what stands before them, or after them.
     """
     used: set[str] = set()
     used_headers: set[str] = set()

@@ -97,7 +97,7 @@ def completed(item: object, defaults: dict[str, Any]) -> object:
 
 
 def stop_of(fields: dict[str, Any]) -> bool | None:
-    """Give the decision behind which a batch ends; None if it has no such end.
+    """Give the decision after which a batch ends; None if it has no such end.
 
     Raises:
         BadQuery: The options ask for something else (`query-malformed`).

@@ -83,7 +83,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         trusted_headers: The headers that the proxies of this endpoint set, and that are believed for that reason.
         guarded_headers: The further headers of the client that a guard looks at.
         refused_preflight: The status of a preflight that is refused.
-        takes_path: Whether the path of the original request stands behind the name of the policy.
+        takes_path: Whether the path of the original request stands after the name of the policy.
         is_cross_origin: Whether what is asked about always comes from another origin.
     """
 
@@ -109,7 +109,7 @@ class ProxyEndpoint(EndpointWithPolicies):
 
         Args:
             request: What the proxy asks.
-            path: What stands behind the name of the policy.
+            path: What stands after the name of the policy.
         """
         raise NotImplementedError
 
@@ -189,12 +189,12 @@ class ProxyEndpoint(EndpointWithPolicies):
         return answer
 
     def _selectors(self, request: AnyRequest) -> tuple[str | None, str]:
-        """The name of the policy, None if it is to be found, and what stands behind it."""
+        """The name of the policy, None if it is to be found, and what stands after it."""
         segments = request.path[1:].split(b"/")[len(request.prepath) :]
         policy = request.postpath[0].decode("utf-8", "replace") if request.postpath else ""
         path = b"".join(b"/" + segment for segment in segments[1:])
         if path and not self.takes_path:
-            raise Problem(404, "not-found", "Nothing stands behind the name of the policy here.")
+            raise Problem(404, "not-found", "This path must end after the name of the policy.")
         return None if policy in {"", NO_POLICY} else policy, encode_bytes(path)
 
     def _decide(self, active: ActivePolicies, query: Query, original: OriginalRequest) -> Decision:
@@ -311,7 +311,7 @@ class PreflightEndpoint(ProxyEndpoint):
 
     def _decide(self, active: ActivePolicies, query: Query, original: OriginalRequest) -> Decision:
         if not query.is_preflight:
-            detail = "This is not a preflight: it has not exactly one Origin and one Access-Control-Request-Method."
+            detail = "This is not a preflight: it lacks exactly one Origin and one Access-Control-Request-Method."
             raise Problem(405, "not-a-preflight", detail, {"Allow": "OPTIONS"})
         # It reaches no application, so there is nothing to guard.
         decision = super()._decide(active, query, original)
@@ -366,14 +366,15 @@ class _EnforceByPathEndpoint(_Enforces, ExtAuthzEndpoint):
         """Believe the request line, Host and X-Forwarded-Proto."""
         if request.requestHeaders.hasHeader(b"x-forwarded-method"):
             # Its method is not that of the question, and a slash at the end of an address is no path.
-            raise Problem(404, "not-found", "Behind the name of the policy stands a path, beside X-Forwarded-Method.")
+            detail = "The request has X-Forwarded-Method, and a path after the name of the policy."
+            raise Problem(404, "not-found", detail)
         return super().original(request, path)
 
 
 class EnforceEndpoint(_Enforces, ForwardAuthEndpoint):
     """`/v1/enforce/POLICY`: as `/v1/forward-auth`, but a request that is not to be taken gets a 403.
 
-    With a path behind the name of the policy it is as `/v1/ext-authz`.
+    With a path after the name of the policy it is as `/v1/ext-authz`.
     """
 
     def __init__(

@@ -38,7 +38,7 @@ def json_body(request: AnyRequest, most: int, most_parts: int | None = MOST_PART
     if not is_json or len(media_types) > 1 or headers.hasHeader(b"content-encoding"):
         detail = "The body must be JSON: send it with Content-Type: application/json."
         raise Problem(415, "not-json", detail, {"Accept": JSON})
-    # What comes before each value and behind each name.
+    # What comes before each value and after each name.
     if most_parts is not None and len(body) > most_parts and sum(map(body.count, _PARTS)) > most_parts:
         detail = f"The body has more than {most_parts} of the characters {' '.join(_PARTS.decode())}"
         raise Problem(413, "body-too-large", f"{detail}, which no batch of queries needs.")

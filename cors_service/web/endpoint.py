@@ -186,7 +186,7 @@ class Endpoint(Resource):
             allowed = [each.removeprefix("answer_") for each in dir(self) if each.startswith("answer_")]
             if "GET" in allowed:
                 allowed.append("HEAD")
-            detail = f"The method {method} is not one of this resource."
+            detail = f"This resource does not support the method {method}."
             raise Problem(405, "method-not-allowed", detail, {"Allow": ", ".join(sorted(allowed))})
         return found
 

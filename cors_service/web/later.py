@@ -124,7 +124,7 @@ class Reply:
             yield None
 
     def _ended(self, failure: Failure) -> None:
-        """Break the connection behind an answer that can't be completed."""
+        """Break the connection after an answer that can't be completed."""
         if failure.check(TaskStopped) is not None:
             return
         self._is_over, self.held = True, 0

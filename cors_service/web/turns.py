@@ -24,7 +24,7 @@ class Turns:
 
     Attributes:
         clock: The reactor.
-        when_stepped: Is called behind each step.
+        when_stepped: Is called after each step.
     """
 
     def __init__(self, clock: IReactorTime) -> None:

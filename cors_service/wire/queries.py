@@ -75,7 +75,7 @@ def read_form(query_string: bytes) -> Query:
     method or name has.
 
     Args:
-        query_string: Everything behind the question mark (URL, #concept-urlencoded-parser).
+        query_string: Everything after the question mark (URL, #concept-urlencoded-parser).
 
     Raises:
         BadQuery: A parameter is unknown, one other than request_headers is repeated, or there are very many

@@ -16,7 +16,7 @@ class Reloads:
         self._open: list[tuple[set[WorkerProcess], Deferred[None]]] = []
 
     def begin(self, workers: Iterable[WorkerProcess]) -> Deferred[None]:
-        """Expect an end from each of some workers; the Deferred fires behind the last one."""
+        """Expect an end from each of some workers; the Deferred fires after the last one."""
         waiting = (set(workers), Deferred[None]())
         self._open.append(waiting)
         self._close()

@@ -105,7 +105,7 @@ class Acceptor(FileDescriptor):
         self._pause()
 
     def take_the_rest(self) -> None:
-        """Take all connections that wait, and shut the socket for all behind the last of them.
+        """Take all connections that wait, and shut the socket for all after the last of them.
 
         What others do not take would be reset when the socket is closed.
         """

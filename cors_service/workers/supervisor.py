@@ -93,7 +93,7 @@ class Supervisor(Service):
 
         Args:
             reactor: The reactor.
-            count: How many workers there shall be.
+            count: How many workers there are to be.
             endpoints: Where to listen, each with its description.
             command: The arguments of Python that start a worker; one more, as JSON, tells it what it is given.
             policies: Where the policies come from.
@@ -303,7 +303,7 @@ class Supervisor(Service):
     def _let_end(self, worker: WorkerProcess) -> None:
         slot = worker.slot
         slot.pending = None
-        self._log.info("{worker} shall end; another one takes its place", worker=worker.name)
+        self._log.info("{worker} is to end; another one takes its place", worker=worker.name)
         self._leaving.add(worker)
         worker.tell(Drain(rest=False))
         slot.replaced += 1

@@ -145,8 +145,8 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
     ("words", "says"),
     [
         (["build", "policies", "--out", "x"], "give the number with --seq N"),
-        (["build", "policies", "--out", "x", "--seq", "0"], "0 is not a number from 1 on"),
-        (["build", "policies", "--out", "x", "--seq", "many"], "many is not a number from 1 on"),
+        (["build", "policies", "--out", "x", "--seq", "0"], "0 is not a number of 1 or more"),
+        (["build", "policies", "--out", "x", "--seq", "many"], "many is not a number of 1 or more"),
         (["build", "absent", "--out", "x", "--seq", "1"], "absent"),
         (["build", "policies", "--out", "absent/x", "--seq", "1"], "'absent/x' can't be written: No such"),
         (["build", "nats://host?secret", "--out", "x"], "nats:// is not a kind of store"),

@@ -307,7 +307,7 @@ def test_a_worker_can_be_told_to_end(start: Start) -> None:
         while number_of(held.enter_context(service_connection(service))) != 1:
             continue
         os.kill(pids[0], signal.SIGTERM)
-        service.said(r"Worker 1 \(process \d+\) shall end")
+        service.said(r"Worker 1 \(process \d+\) is to end")
         wait_for(lambda: pids[0] not in serving(service.port), "another in its place")
         for connection in of_first:
             connection.send(b"\n")

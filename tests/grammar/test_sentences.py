@@ -17,7 +17,7 @@ WILDCARD = (
     'the whole host, as in "https://*", or the port, as in "http://localhost:*". Elsewhere an expression will do: '
     r"'re:https://app\.[a-z0-9-]+\.example\.com'."
 )
-OPEN = "leaves the name open that somebody registers, so anybody can register a domain that it covers."
+OPEN = "leaves open the name that somebody registers, so anybody can register a domain that it covers."
 
 # What is written, what is said of it, and the hint.
 PATTERNS: dict[str, tuple[str, str, str]] = {
@@ -73,7 +73,7 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
     "a path": ("https://a.example/x", f"'https://a.example/x' has a path; {ALONE}", 'Write "https://a.example".'),
     "a name behind an IPv6 address": (
         "https://[::1]a",
-        "'https://[::1]a' has something other than a port behind its IPv6 address.",
+        "'https://[::1]a' has something other than a port after its IPv6 address.",
         "",
     ),
     "no host": ("https://", "'https://' has no host.", ""),
@@ -109,7 +109,7 @@ PATTERNS: dict[str, tuple[str, str, str]] = {
     ),
     "a range that is too long": (
         "http://10.0.0.0/33",
-        "'http://10.0.0.0/33' has no valid length behind its address: a number from 0 to 32.",
+        "'http://10.0.0.0/33' has no valid length after its address: a number from 0 to 32.",
         "",
     ),
     "a range of an address that is short": (
@@ -230,7 +230,7 @@ HOST = (
     "<name>.example.com to bind one label."
 )
 WILD = "has too many wildcards: * may stand for 3 segments, among the first 8, of 16."
-STAR = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash behind it."
+STAR = "a * is a whole segment, or begins the last one, as in *.woff2, with no slash after it."
 MATCHES: dict[str, tuple[str, str, str]] = {
     "a scheme": (
         "https://a.example/",
@@ -261,7 +261,10 @@ MATCHES: dict[str, tuple[str, str, str]] = {
     ),
     "a label alone": (
         "<tenant>/",
-        "'<tenant>/' has no valid host: <host> alone is all of it, <tenant>.example.com one label, by any other name.",
+        (
+            "'<tenant>/' has no valid host: <host> alone is the whole host; any other name is one label, as in "
+            "<tenant>.example.com."
+        ),
         "",
     ),
     "sub-domains of an address": (

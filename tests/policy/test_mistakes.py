@@ -265,7 +265,7 @@ INSTEAD = {
     "enabled": "Remove it, or the whole policy.",
     "default": "Remove it: what no rule covers has no access.",
     "name": "Remove it: the name is the one in [policies.NAME].",
-    "description": "Write a comment, behind a #.",
+    "description": "Write a comment, after a #.",
 }
 
 

@@ -103,4 +103,4 @@ def test_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for _ in range(2):
         notices._watch(Event())
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("Changes are only found by looks")
+    assert line.startswith("Changes are only found by polling")
