@@ -12,7 +12,7 @@ from cors_service.daemon.options import PluginOptions, number
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
 from cors_service.ledger.urls import NoSuchStore, check_url, is_url
-from cors_service.observe.words import FORMS, MOST_ROWS
+from cors_service.observe.words import FORMS, LONGEST_NAME, MOST_ROWS
 from cors_service.wire.answers import LONGEST_TTL
 
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ def _form(text: str) -> str:
     """Read the form of origins."""
     if text not in FORMS:
         raise ValueError(f"--log-origins must be {', '.join(FORMS[:-1])} or {FORMS[-1]}, not {text!r}")
+    return text
+
+
+def _name(text: str) -> str:
+    """Read the name of a service."""
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise ValueError(f"--instance must be a line of at most {LONGEST_NAME} characters")
     return text
 
 
@@ -124,7 +131,7 @@ class Options(PluginOptions):
         ["report-token", None, None, "A file with the token to show to the collector."],
         ["report-spool", None, None, "A file that keeps lines until the collector has taken them."],
         _number("report-spool-size", int, 1, "MiB of lines that the spool keeps; beyond that, the oldest are dropped."),
-        ["instance", None, None, "The name of this service in its lines and reports; the host's name by default."],
+        ["instance", None, None, "The name of this service in lines and reports; the host's by default.", _name],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["check", None, "Report what is wrong with the policies and with --auth, or what is in them, and exit."],

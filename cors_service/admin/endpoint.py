@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -227,7 +228,8 @@ def parameters(request: AnyRequest, *known: str) -> dict[str, str]:
         raise Problem(400, "parameter-malformed", "The query string can't be read.") from None
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Problem(400, "parameter-malformed", "A parameter is given more than once.")
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise Problem(400, "parameter-malformed", f"The parameter {repeated!a} is given more than once.")
     unknown = sorted(found.keys() - set(known))
     if unknown:
         listed = f" The parameters are: {', '.join(known)}." if known else ""
@@ -247,16 +249,17 @@ def flag(found: Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def number(found: Mapping[str, str], name: str, default: int, most: int) -> int:
+def number(found: Mapping[str, str], name: str, default: int, most: int, *, least: int = 0) -> int:
     """Read a parameter that is a whole number.
 
     Raises:
-        Problem: It is something else, or too large.
+        Problem: It is something else, too large or too small.
     """
     text = found.get(name, str(default))
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
-    if not 0 <= value <= most:
-        raise Problem(400, "parameter-malformed", f"The parameter {name} must be a whole number from 0 to {most}.")
+    if not least <= value <= most:
+        detail = f"The parameter '{name}' must be a whole number from {least} to {most}."
+        raise Problem(400, "parameter-malformed", detail)
     return value
 
 

@@ -41,6 +41,8 @@ FILE: Final = "decisions.db"
 """Its name in the directory of the process."""
 
 _LONGEST: Final = 40
+# The first time that is too far away: what is rounded up from there must still be a time.
+_FAR: Final = seconds_of("9999-01-01T00:00:00Z")
 """Characters of a time."""
 _STEPS: Final = 1000
 """Steps of an answer at most."""
@@ -301,8 +303,8 @@ def _instant(found: dict[str, str], name: str, default: float) -> float:
     if text is None:
         return default
     seconds = seconds_of(text) if text.endswith("Z") and len(text) <= _LONGEST else 0.0
-    if seconds <= 0:
-        detail = f"The parameter {name} must be a time in UTC, such as 2026-08-01T12:00:00Z."
+    if not 0 < seconds < _FAR:
+        detail = f"The parameter '{name}' must be a time in UTC before the year 9999, such as 2026-08-01T12:00:00Z."
         raise Problem(400, "parameter-malformed", detail)
     return seconds
 
@@ -314,9 +316,9 @@ def _step(found: dict[str, str], seconds: int) -> int:
         Problem: It is not a whole number of minutes, or makes too many steps.
     """
     usual = next((step for step in _USUAL_STEPS if seconds <= step * _STEPS // 4), DAY)
-    step = number(found, "step", usual, KEPT_DAYS * DAY)
-    if step == 0 or step % MINUTE:
-        raise Problem(400, "parameter-malformed", "The parameter step must be seconds that make whole minutes.")
+    step = number(found, "step", usual, KEPT_DAYS * DAY, least=MINUTE)
+    if step % MINUTE:
+        raise Problem(400, "parameter-malformed", "The parameter 'step' must be seconds that make whole minutes.")
     if seconds > step * _STEPS:
         raise Problem(400, "parameter-malformed", f"That would be more than {_STEPS} steps: make the step longer.")
     return step

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from cors_service.ledger.appending import rfc3339
 from cors_service.ledger.entry import Head
+from cors_service.observe.words import LONGEST_NAME
 
 ALIVE_SECONDS: Final = 30.0
 """For how long a replica is alive after a report: it sends one every ten seconds."""
@@ -28,7 +29,7 @@ WENT_BACK: Final = "store-went-back"
 SAVE_SECONDS: Final = 5.0
 
 _Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
-_Text = Annotated[str, Meta(min_length=1, max_length=256)]
+_Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 
 
 class ReplicaProblem(Struct, frozen=True):

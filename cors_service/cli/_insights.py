@@ -33,7 +33,10 @@ from cors_service.review.sources import NotReadableError, read_source
 _WRITTEN_BY: Final = "A service that is asked writes some every few seconds, with --decision-log FILE."
 _TOKEN: Final = "CORS_SERVICE_TOKEN"
 _STANDARD_INPUT: Final = "-"
+# How files begin that were compressed, with gzip, and with xz, zstd and bzip2.
 _ZIPPED: Final = b"\x1f\x8b"
+_OTHERWISE_PACKED: Final = (b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"BZh")
+_LONGEST_MARK: Final = 6
 _OFTEN: Final = 10_000
 """Lines after which progress is shown again."""
 
@@ -85,7 +88,7 @@ def _insights(options: argparse.Namespace) -> int:
     for name in options.files:
         try:
             _read(name, sums, unread)
-        except (OSError, EOFError, zlib.error) as error:
+        except (OSError, zlib.error) as error:
             return _failed(f"{shown_path(name)} can't be read: {_why(error)}")
     unread.report()
     findings = findings_of(sums, options.days)
@@ -119,6 +122,8 @@ def _failed(message: str) -> int:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, gzip.BadGzipFile | zlib.error):
+        return "it was compressed with gzip, and is damaged"
     return why_unreadable(error) if isinstance(error, OSError) else str(error)
 
 
@@ -150,11 +155,10 @@ def _read(name: str, sums: Sums, unread: _Unread) -> None:
 
     Raises:
         OSError: It can't be read.
-        EOFError: It is packed, and ends too early.
         zlib.error: It is packed, and damaged.
     """
     with _opened(name) as (file, raw, size), Progress(f"Reading {name}") as progress:
-        for number, line in enumerate(_lines(file), 1):
+        for number, line in enumerate(_lines(name, file), 1):
             if number % _OFTEN == 0 and size:
                 progress(raw.tell(), size)
             if not line or line.isspace():
@@ -174,17 +178,24 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, BinaryIO, int]]:
     with Path(name).open("rb") as raw:
         status = os.fstat(raw.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-        if size and raw.peek(2)[:2] == _ZIPPED:
+        begin = raw.peek(_LONGEST_MARK) if size else b""
+        if begin.startswith(_OTHERWISE_PACKED):
+            raise OSError("it is compressed, but not with gzip; unpack it first")
+        if begin.startswith(_ZIPPED):
             with gzip.open(raw) as unpacked:
                 yield cast(BinaryIO, unpacked), raw, size
         else:
             yield raw, raw, size
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def _lines(name: str, file: BinaryIO) -> Iterator[bytes]:
     """Give the lines of a file; of one that is too long, as much as shows that it is."""
     most = LONGEST + 1
-    while line := file.readline(most):
-        yield line
-        while len(line) == most and line[-1:] != b"\n":
-            line = file.readline(most)
+    try:
+        while line := file.readline(most):
+            yield line
+            while len(line) == most and line[-1:] != b"\n":
+                line = file.readline(most)
+    except EOFError:
+        # What packs it may still be at work. The end of a log that is being written is missing, too.
+        print(f"{shown_path(name)} ends too early: the rest of it is missing.", file=sys.stderr)

@@ -12,6 +12,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
+from cors_service.grammar.mistakes import plural
 from cors_service.observe.file import LogFile
 from cors_service.observe.lines import Seen, written_time
 from cors_service.observe.pending import Account
@@ -133,6 +134,7 @@ class DecisionLog:
         await self._one.run(self.roll)
         if self._reports is not None:
             await self._reports.flush(seconds)
+        self._tell_dropped()
         if self._spool is not None:
             await self._in_thread(self._spool.close)
             self._mourn(self._spool.unsaved)
@@ -195,7 +197,8 @@ class DecisionLog:
             self._log.failure("The decision log can't be written")
             return
         self._told(done.faults)
-        self._tell_dropped()
+        if self._reactor.seconds() - self._dropped_at >= _MINUTE:
+            self._tell_dropped()
         self._name(done.roll.refused)
         if self._reports is not None:
             # How the replica is may have changed, too.
@@ -251,16 +254,15 @@ class DecisionLog:
                 self._log.error("{what} is written again", what=what)
 
     def _tell_dropped(self) -> None:
-        """Say once a minute how many lines were dropped since that was said last."""
+        """Say how many lines were dropped since that was said last."""
         now = self._reactor.seconds()
-        if now - self._dropped_at < _MINUTE:
-            return
         for name, account in self.accounts().items():
             lines = account.dropped - self._dropped[name]
             if lines:
                 self._dropped[name], self._dropped_at = account.dropped, now
-                why = "they were refused, or there is no more room"
-                self._log.error("{what} has dropped {lines} lines: {why}", what=_KEEPERS[name], lines=lines, why=why)
+                dropped = f"{lines} {plural(lines, 'line: it was', 'lines: they were')}"
+                why = "refused, or there is no more room"
+                self._log.error("{what} has dropped {dropped} {why}", what=_KEEPERS[name], dropped=dropped, why=why)
 
     def _name(self, refused: Sequence[Seen]) -> None:
         """Say in the log of the service what is refused for the first time; not more than an operator can read."""

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import LoopingCall
@@ -288,6 +289,8 @@ class Reports(Service):
             cause = reasons[0].value if reasons else error
             if isinstance(cause, CancelledError):
                 raise cause from None
+            if isinstance(cause, ConnectionClosed):
+                raise _Failed("it closed the connection before it answered") from None
             # Twisted's own sentences end with a stop, and ours goes on.
             raise _Failed(str(cause).removesuffix(".") or type(cause).__name__) from None
         if not 200 <= status < 300:

@@ -167,6 +167,8 @@ BAD_OPTIONS = [
     "--decision-log=",
     "--report-to=",
     "--instance=",
+    f"--instance {'x' * 257}",
+    "--instance eu\n1",
 ]
 
 

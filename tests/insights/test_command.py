@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import sys
 from pathlib import Path
 
@@ -98,13 +100,26 @@ def test_a_line_that_is_not_finished(capsys: Captured) -> None:
     assert "1 line can't be read (1 not-json)" in capsys.readouterr().err
 
 
+def test_a_packed_log_that_is_not_finished(capsys: Captured) -> None:
+    """Of a log that is being compressed, or whose end is lost, what is there counts, and it is said that more was."""
+    text = b"".join(written(count=number) + b"\n" for number in range(1, 1001))
+    Path("cut.gz").write_bytes(gzip.compress(text)[:-200])
+    assert main(["insights", "cut.gz", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert 100 < json.loads(out)["decisions"] < sum(range(1, 1001))
+    assert err.splitlines()[0] == "cut.gz ends too early: the rest of it is missing."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["missing.log"], "cors-service insights: missing.log can't be read: No such file or directory\n"),
         (["."], "cors-service insights: . can't be read: Is a directory\n"),
-        (["cut.gz"], "cors-service insights: cut.gz can't be read: Compressed file ended before"),
-        (["broken.gz"], "cors-service insights: broken.gz can't be read: "),
+        (["broken.gz"], "cors-service insights: broken.gz can't be read: it was compressed with gzip, and is damaged"),
+        (["longer.gz"], "cors-service insights: longer.gz can't be read: it was compressed with gzip, and is damaged"),
+        (["log.xz"], "cors-service insights: log.xz can't be read: it is compressed, but not with gzip; unpack it"),
+        (["log.zst"], "cors-service insights: log.zst can't be read: it is compressed, but not with gzip"),
+        (["log.bz2"], "cors-service insights: log.bz2 can't be read: it is compressed, but not with gzip"),
         (["none.log"], "1 line can't be read (1 not-json). none.log:1: "),
         (["decisions.log", "--policies", "bad.toml"], "bad.toml:1:"),
         (["decisions.log", "--policies", "missing.toml"], ""),
@@ -117,7 +132,10 @@ def test_a_line_that_is_not_finished(capsys: Captured) -> None:
 def test_errors(arguments: list[str], message: str, capsys: Captured) -> None:
     """What can't be read is told in a sentence, with the exit status 1."""
     packed = gzip.compress(Path("decisions.log").read_bytes())
-    Path("cut.gz").write_bytes(packed[:-10])
+    Path("log.xz").write_bytes(lzma.compress(b"log"))
+    Path("log.bz2").write_bytes(bz2.compress(b"log"))
+    Path("log.zst").write_bytes(bytes.fromhex("28b52ffd2404210000626f6fd9a0b3a7"))
+    Path("longer.gz").write_bytes(packed + b"junk")
     Path("broken.gz").write_bytes(packed[:20] + b"broken" + packed[26:])
     Path("none.log").write_text("nothing of the kind\n")
     assert main(["insights", *arguments]) == 1

@@ -178,17 +178,19 @@ async def test_what_is_lost_at_the_end(tmp_path: Path, clock: Clock, decided: De
 
 
 async def test_what_is_dropped(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
-    """Dropped lines are told of once a minute, with their number since that was done last."""
+    """Dropped lines are told of once a minute and at the end, with their number since that was done last."""
     log = decision_log(decided, clock, spool=Spool(tmp_path / "spool", 1))
     for number in range(4):
         decided.whats = [structs.replace(ALLOWED, rule=number)]
         await log.roll()
         clock.advance(25)
+    decided.whats = [structs.replace(ALLOWED, rule=5)]
     await log.finish(0)
-    assert log.accounts()["reports"] == Account(emitted=5, dropped=5)
+    assert log.accounts()["reports"] == Account(emitted=6, dropped=6)
     assert told == [
         "The spool of reports has dropped 2 lines: they were refused, or there is no more room",
         "The spool of reports has dropped 3 lines: they were refused, or there is no more room",
+        "The spool of reports has dropped 1 line: it was refused, or there is no more room",
     ]
 
 

@@ -166,6 +166,18 @@ async def test_a_collector_that_takes_half(spool: Spool) -> None:
     assert spool.account == Account(emitted=2, delivered=2)
 
 
+@pytest.mark.parametrize("close", ["loseConnection", "abortConnection"])
+async def test_a_collector_that_hangs_up(close: str, spool: Spool) -> None:
+    """Of a connection that ends without an answer, the log says that, however it ended."""
+    spool.put(LINES)
+
+    def hangs_up(talker: Talker, data: bytes) -> None:
+        getattr(talker.transport, close)()
+
+    async with impostor(hangs_up) as deaf, sending(spool, deaf.port) as reports:
+        assert await failing(reports) == "it closed the connection before it answered"
+
+
 async def test_an_answer_that_is_lost(spool: Spool) -> None:
     """A batch that was taken without an answer is sent again under its name, and counted once."""
     spool.put(LINES)
