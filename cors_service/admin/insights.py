@@ -219,7 +219,7 @@ class InsightsEndpoint(AdminEndpoint):
         """Give what `cors-service insights --json` prints."""
         found = parameters(request, "from", "to", "policy", "days")
         times = _times(found, self.desk.clock.seconds(), KEPT_DAYS * DAY, HOUR)
-        days = number(found, "days", UNSEEN_DAYS, KEPT_DAYS)
+        days = number(found, "days", UNSEEN_DAYS, KEPT_DAYS, least=1)
         policy_set = self.desk.changes.kept.policy_set
         wanted = _wanted(found.get("policy"), caller)
 

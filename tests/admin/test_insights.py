@@ -100,6 +100,7 @@ def test_traffic(office: Office) -> None:
         "insights?to=2026-11-21T09:00:00%2B01:00",
         "insights?from=2026-11-21T09:00:00Z&to=2026-11-21T09:00:00Z",
         "insights?from=" + "1" * 100 + "Z",
+        "insights?days=0",
         "insights?days=91",
         "insights?to=9999-12-31T23:59:59Z",
         "insights?days=1&days=2",
