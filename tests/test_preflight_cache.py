@@ -1,4 +1,4 @@
-"""Tests of the model of the preflight cache over time; tests/e2e/browser holds it against real browsers."""
+"""Tests of the model of the preflight cache over time; tests/e2e/browser checks it against real browsers."""
 
 from __future__ import annotations
 

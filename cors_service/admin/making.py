@@ -136,7 +136,7 @@ async def make_change(desk: Desk, order: Order) -> Made:
 
 
 async def _made(desk: Desk, order: Order, attempts: int = _ATTEMPTS) -> Made:
-    """Make a change; again, if somebody else was quicker: then its conditions are held against what that led to."""
+    """Make a change; again, if somebody else was quicker: then its conditions are checked against what that led to."""
     try:
         return await desk.changes.work(lambda kept: _make(desk, order, kept))
     except Outdated:

@@ -1,6 +1,6 @@
 """The sentences that consoles print when they block a page: one table for three engines.
 
-They are gathered from the engines, and ``tests/e2e/browser/test_sentences.py`` holds each row against its engine.
+They are gathered from the engines, and ``tests/e2e/browser/test_sentences.py`` checks each row against its engine.
 What a text leaves open stands in braces, by the names of :class:`~cors_service.browser.console.Failure`.
 
 What is printed besides, and does not say why, is left out: after each of Chromium's sentences

@@ -29,7 +29,7 @@ _Key = TypeVar("_Key")
 
 
 def read_trust(paths: Sequence[Path], threshold: int) -> Trust:
-    """Read the public keys that signatures are held against.
+    """Read the public keys that signatures are checked against.
 
     Args:
         paths: Their files.

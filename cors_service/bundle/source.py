@@ -59,7 +59,7 @@ class BundleSource:
 
         Args:
             url: Where the bundle is.
-            keys: Files with the public keys that signatures are held against.
+            keys: Files with the public keys that signatures are checked against.
             key_threshold: How many of them must have signed.
             is_unsigned: Whether there is no envelope.
             now: Gives the time, in seconds since 1970.
@@ -151,7 +151,7 @@ class BundleSource:
                     raise
 
     def _statement(self, trust: Trust) -> Statement:
-        """Ask for the newest envelope, and hold it against the keys and the clock.
+        """Ask for the newest envelope, and check it against the keys and the clock.
 
         It is always read, and never just compared by its ETag: many servers make that of the length of a file and of
         the second in which it was written, and two envelopes can have both in common.

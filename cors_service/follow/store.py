@@ -22,7 +22,7 @@ class StoreToFollow(Struct, frozen=True, kw_only=True):
         url: Its URL.
         confirm_interval: Seconds between two questions whether what is served is the newest.
         accept_rollback: Whether a start takes what is there even if it is older than what was served before.
-        keys: For a bundle: the files with the keys that its signatures are held against.
+        keys: For a bundle: the files with the keys that its signatures are checked against.
         key_threshold: For a bundle: how many of them must have signed it.
         is_unsigned: For a bundle: whether it may go without a signature.
     """

@@ -84,7 +84,7 @@ def open_source(
 
     Args:
         url: The URL of the store.
-        keys: For a bundle: the files with the keys that its signatures are held against.
+        keys: For a bundle: the files with the keys that its signatures are checked against.
         key_threshold: For a bundle: how many of them must have signed it.
         is_unsigned: For a bundle: whether it may go without a signature.
 

@@ -1,4 +1,4 @@
-"""Runs suites: holds what comes of each request against what its case expects."""
+"""Runs suites: checks what comes of each request against what its case expects."""
 
 from __future__ import annotations
 

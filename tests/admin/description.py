@@ -1,4 +1,4 @@
-"""The description of the admin API as a value, and how answers are held against it."""
+"""The description of the admin API as a value, and how answers are checked against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of the admin process over a directory, and callers whose every answer is held against the description."""
+"""The tree of the admin process over a directory, and callers whose every answer is checked against the description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of what preflights cost, held against the model of the browser's preflight cache."""
+"""Tests of what preflights cost, checked against the model of the browser's preflight cache."""
 
 from __future__ import annotations
 

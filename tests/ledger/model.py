@@ -1,4 +1,4 @@
-"""Many changes by chance, held against a model that is a dictionary."""
+"""Many changes by chance, checked against a model that is a dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A writer of documents with many changes, held against a model that is a dictionary."""
+"""A writer of documents with many changes, checked against a model that is a dictionary."""
 
 from __future__ import annotations
 
