@@ -41,18 +41,26 @@ def digests_of(policy_set: PolicySet) -> dict[Key, str]:
 
 def read_body(key: Key, body: Body) -> Policy | tuple[Any, ...] | None:
     """Read a definition by itself, apart from what it uses of others; None if it can't be read."""
-    draft = Draft(None, {"version": 1, TABLES[key.kind]: {key.name: body}})
+    return _read(key, _draft(key, body))
+
+
+def digest_of_body(key: Key, body: Body) -> str | None:
+    """Give the digest that a definition has in a policy set; None if it has mistakes by itself."""
+    draft = _draft(key, body)
+    read = None if draft.mistakes else _read(key, draft)
+    return None if read is None else digest_of(read)
+
+
+def _draft(key: Key, body: Body) -> Draft:
+    return Draft(None, {"version": 1, TABLES[key.kind]: {key.name: body}})
+
+
+def _read(key: Key, draft: Draft) -> Policy | tuple[Any, ...] | None:
     if key.kind == "policy":
         read = draft.policies.get(key.name)
         return None if read is None else read.policy
     sets: Mapping[str, tuple[Any, ...]] = draft.origin_sets if key.kind == "origin-set" else draft.header_sets
     return sets.get(key.name)
-
-
-def digest_of_body(key: Key, body: Body) -> str | None:
-    """Give the digest that a definition has in a policy set; None if it can't be read."""
-    read = read_body(key, body)
-    return None if read is None else digest_of(read)
 
 
 def check_bodies(edits: Iterable[Edit]) -> None:
@@ -68,13 +76,18 @@ def check_bodies(edits: Iterable[Edit]) -> None:
 
 
 def changing(edits: Iterable[Edit], digests: Mapping[Key, str]) -> list[Edit]:
-    """Give those edits that write something else than what is there, however it is put.
+    """Give those edits that write something else than what is there, however it is put; one with mistakes always does.
 
     Args:
         edits: The edits.
         digests: What is there.
     """
-    return [edit for edit in edits if edit.body is None or digest_of_body(edit.key, edit.body) != digests.get(edit.key)]
+    return [edit for edit in edits if edit.body is None or not _is_there(edit.key, edit.body, digests)]
+
+
+def _is_there(key: Key, body: Body, digests: Mapping[Key, str]) -> bool:
+    digest = digest_of_body(key, body)
+    return digest is not None and digest == digests.get(key)
 
 
 def replacing(bodies: Mapping[Key, Body], digests: Mapping[Key, str], owned: Iterable[Key]) -> list[Edit]:

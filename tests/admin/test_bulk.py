@@ -108,6 +108,38 @@ def test_places(office: Office) -> None:
         assert pointer == answer.json["mistakes"][0]["pointer"]
 
 
+RULE: dict[str, Any] = SHOP["rules"][0]
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "body"),
+    [
+        ("policies", "shop", {**SHOP, "typo": 1}),
+        ("policies", "shop", {**SHOP, "guard": "enforce"}),
+        ("policies", "shop", {**SHOP, "match": ["https://api.example:99999/"]}),
+        ("policies", "shop", {**SHOP, "rules": [{**RULE, "max_agee": 5}]}),
+        ("policies", "shop", {**SHOP, "rules": [{**RULE, "max_age": "no"}]}),
+        ("policies", "shop", {**SHOP, "rules": [{**RULE, "origins": [*RULE["origins"], "https://b.example/x"]}]}),
+        ("policies", "new", {"rules": []}),
+        ("policies", "new", {"rules": "nonsense"}),
+        ("policies", "new", 7),
+        ("origin_sets", "partners", ["https://partner.example", "https://t.example/x"]),
+        ("origin_sets", "new", "https://new.example"),
+        ("header_sets", "new", [1]),
+    ],
+)
+def test_a_mistake_is_not_what_is_there(office: Office, table: str, name: str, body: Any) -> None:
+    """A definition that is what is there but for a mistake is refused, and so is a new one that can't be read."""
+    there = {**ALL, "origin_sets": {"partners": ["https://partner.example"]}}
+    assert office.caller().send("POST", "changes", {"reason": "a", "document": there}, If_Match="*").status == 200
+    before = office.desk.changes.kept.head.seq
+    document = {**there, table: {**there.get(table, {}), name: body}}
+    answer = office.caller().send("POST", "changes", {"reason": "a", "document": document}, If_Match="*")
+    assert answer.problem == (422, "invalid-policies")
+    assert answer.json["mistakes"][0]["pointer"].startswith(f"/document/{table}/{name}")
+    assert office.desk.changes.kept.head.seq == before
+
+
 def test_rollback(office: Office) -> None:
     """Going back is a new change, which leads to the revision that there was."""
     caller = office.caller()
