@@ -61,7 +61,7 @@ class Replica(Struct, frozen=True, kw_only=True):
     version: _Text
     revision: _Text | None = None
     seq: _Count | None = None
-    loaded_at: str | float | None = None
+    loaded_at: _Text | float | None = None
     workers: _Count | None = None
     problem: ReplicaProblem | None = None
 

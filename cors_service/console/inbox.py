@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import htpy as h
+import msgspec
 
 from cors_service.access.callers import Caller
 from cors_service.admin.decisions_file import KEPT_DAYS
@@ -17,6 +18,7 @@ from cors_service.console.knocks import Knocking, callers_of
 from cors_service.console.page import Page, fields, see_other
 from cors_service.console.parts import count, counted, instant, moment, notice, plain, post_form
 from cors_service.console.parts import name as shown_name
+from cors_service.insights.lines import Text
 from cors_service.ledger.appending import rfc3339
 from cors_service.ledger.kept import Kept
 from cors_service.web.answer import Answer
@@ -30,6 +32,7 @@ _MOST_LOOKED_AT: Final = 300
 _LARGEST: Final = 16 * 1024
 _WRITERS: Final = ("write", "propose")
 _REASONS_SHOWN: Final = 3
+_decode_who: Final = msgspec.json.Decoder(tuple[Text | None, Text | None]).decode
 _MASKS: Final = {"hashed": "(hashed by --log-origins)", "site": "(only its site is logged)"}
 
 
@@ -182,10 +185,6 @@ def _read_who(text: str) -> Knocker:
         Problem: It can't be read.
     """
     try:
-        value: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not (isinstance(value, list) and len(value) == 2 and all(one is None or isinstance(one, str) for one in value)):
-        raise Problem(400, "form-malformed", "The form does not say which origin is meant.")
-    policy, origin = value
-    return policy, origin
+        return _decode_who(text)
+    except ValueError:
+        raise Problem(400, "form-malformed", "The form does not say which origin is meant.") from None

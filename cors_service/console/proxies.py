@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final, cast
 
 from twisted.internet.address import UNIXAddress
@@ -48,7 +48,11 @@ class SignInProxy:
         address = cast(Any, request).getClientAddress()
         if isinstance(address, UNIXAddress):
             return self._is_unix
-        return any(ip_address(address.host) in network for network in self._networks)
+        found: IPv4Address | IPv6Address = ip_address(address.host)
+        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+            # A socket of IPv6 takes IPv4, too.
+            found = found.ipv4_mapped
+        return any(found in network for network in self._networks)
 
 
 def client_address(request: AnyRequest) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cors_service.grammar.lines import toml_lines
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError, shown
+from cors_service.grammar.toml_keys import line_of_many_parts
 from cors_service.ledger.editing import new_document
 from cors_service.ledger.edits import Body, Edit, as_document, digest_of_body
 from cors_service.ledger.entry import TABLES, Key, Kind
@@ -66,6 +67,9 @@ def keys_with(key: Key, kept: Kept) -> list[Key]:
 
 def bodies_of(text: str) -> dict[Key, Body]:
     """Give the definitions of a document without mistakes, or of one that was sent to be edited; none of any other."""
+    # Anybody who may propose sends it, and parsing such a text takes minutes.
+    if line_of_many_parts(text) is not None:
+        return {}
     try:
         structure = tomllib.loads(text)
     except (ValueError, RecursionError):

@@ -58,11 +58,13 @@ class SignInPage(OpenPage):
             self.console.attempts.failed(address)
             self._audit(request, None, 401, "unauthorized")
             return self.draw_sign_in(request, then=then, kept=kept, wrong=True)
+        # What can't be given back must not begin a session of which the browser never hears.
+        typed = [*_typed(then, kept)] if kept else []
         self._audit(request, caller, 303)
         set_cookie = cookie(request, self.console.sessions.begin(token))
-        if not kept:
+        if not typed:
             return see_other(then, Set_Cookie=set_cookie)
-        answer = self.draw(request, "Signed in again", *_typed(then, kept))
+        answer = self.draw(request, "Signed in again", *typed)
         answer.headers["Set-Cookie"] = set_cookie
         return answer
 

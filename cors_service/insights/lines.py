@@ -138,7 +138,8 @@ def read_line(text: bytes) -> Line:
     if isinstance(line, Decisions | Others):
         if line.version != VERSION:
             raise _unknown(line.version)
-        if not (0 < seconds_of(line.begin) < _YEAR_3000 and 0 < seconds_of(line.end) < _YEAR_3000):
+        times = (line.begin, line.end, line.seen) if isinstance(line, Decisions) else (line.begin, line.end)
+        if not all(0 < seconds_of(time) < _YEAR_3000 for time in times):
             raise NotALine("not-of-the-log", "one of its times is out of range")
     read: Line = line
     return read

@@ -13,7 +13,7 @@ import jsonschema_rs
 
 from cors_service.grammar.mistakes import LONGEST_PART, Path, PolicyError, cut, shown
 from cors_service.grammar.toml import what_and_line
-from cors_service.policy._keys import MAX_PARTS, line_of_many_parts
+from cors_service.grammar.toml_keys import MAX_PARTS, line_of_many_parts
 from cors_service.policy._report import Place, Source
 from cors_service.policy._slips import slip
 from cors_service.policy._unknown_keys import unknown_key

@@ -136,6 +136,7 @@ def test_kept(office: Office, tmp_path: Path) -> None:
         {"version": 1, "replica": {"instance": "", "version": "1"}},
         {"version": 1, "replica": {"instance": "a" * 257, "version": "1"}},
         {"version": 1, "replica": {"instance": "a", "version": "1", "seq": -1}},
+        {"version": 1, "replica": {"instance": "a", "version": "1", "loaded_at": "x" * 257}},
         {"version": 1, "replica": {"instance": "a", "version": "1"}, "lines": {}},
     ],
     ids=str,

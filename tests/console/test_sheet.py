@@ -88,6 +88,14 @@ def test_mistakes_at_their_lines() -> None:
     ]
 
 
+def test_a_key_of_many_parts() -> None:
+    """A key that the parser would take minutes for is refused before it sees it, wherever somebody sends it."""
+    text = f"version = 1\npolicies.{'a.' * 40_000}a = 1"
+    assert bodies_of(text) == {}
+    assert mistakes(text) == [(2, "syntax")]
+    assert mistakes(text, text) == [(2, "syntax")]
+
+
 def test_names_that_are_taken() -> None:
     """What is new takes no name that something else has, which the editor does not show."""
     assert mistakes('version = 1\n[policies.pay]\norigins = ["*"]\n') == [(2, "policy-duplicate")]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from twisted.internet.address import IPv6Address
+from twisted.web.http_headers import Headers
 
 from cors_service.access import read_access
 from cors_service.cli import main
@@ -240,6 +244,13 @@ def test_nothing_typed_is_lost(office: ConsoleOffice) -> None:
     assert "für Müller & Söhne" in read.text
 
 
+def test_what_can_not_be_given_back(office: ConsoleOffice) -> None:
+    """A form that can't be read is refused, and begins no session."""
+    before = len(office.console.sessions)
+    answer = office.visitor().submit("/sign-in", {"token": "olga", "next": "/history", "kept": "a=%FF"})
+    assert (answer.status, answer.header("Set-Cookie"), len(office.console.sessions)) == (400, None, before)
+
+
 def test_part_of_a_page(office: ConsoleOffice) -> None:
     """A request for a part of a page is not led elsewhere: what is on the page stays."""
     answer = office.visitor().visit("/", HX_Request="true")
@@ -283,6 +294,16 @@ class TestProxy:
         assert visitor.visit("/").status == 303
         twice = [("X-User", "olga@example.com"), ("X-User", "eve@example.com")]
         assert visitor.ask("GET", "/", None, twice).status == 303
+
+    @pytest.mark.parametrize(
+        ("address", "person"), [("::ffff:127.0.0.1", "olga"), ("::ffff:10.0.0.1", None), ("::1", None)]
+    )
+    def test_a_socket_for_both_protocols(self, address: str, person: str | None) -> None:
+        """A proxy that comes by IPv4 to a socket of IPv6 has its own address."""
+        request: Any = SimpleNamespace(
+            requestHeaders=Headers({b"X-User": [b"olga"]}), getClientAddress=lambda: IPv6Address("TCP", address, 1)
+        )
+        assert SignInProxy("X-User", ["127.0.0.0/8"]).person(request) == person
 
     def test_from_elsewhere(self, office: ConsoleOffice) -> None:
         """The header is nothing from an address that is not named."""

@@ -87,6 +87,8 @@ def test_masked_origins() -> None:
         (written(begin="yesterday"), "not-of-the-log"),
         (written(begin="2026-08-01T00:00:00+02:00"), "not-of-the-log"),
         (written(begin="2026-13-45T99:99:99Z"), "not-of-the-log"),
+        (written(last="9999-12-31T23:59:59Z"), "not-of-the-log"),
+        (written(last="2026-99-99T99:99:99Z"), "not-of-the-log"),
         (written(origins="coloured"), "not-of-the-log"),
         (b" " * (LONGEST + 1), "too-long"),
     ],

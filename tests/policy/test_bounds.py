@@ -12,10 +12,10 @@ import pytest
 from cors_service.grammar._suggestion import suggestion
 from cors_service.grammar.mistakes import MOST_MISTAKES
 from cors_service.grammar.nearest import nearest
+from cors_service.grammar.toml_keys import MAX_PARTS, line_of_many_parts
 from cors_service.policy import InvalidPolicies, read_document, read_sources
 from cors_service.policy import schema as _schema
 from cors_service.policy._coverage import _MOST_INTERVALS
-from cors_service.policy._keys import MAX_PARTS, line_of_many_parts
 from cors_service.policy._report import _MOST_GUESSES
 from cors_service.policy._rules import MAX_EXPRESSIONS
 from cors_service.policy.draft import MOST_ORIGINS
