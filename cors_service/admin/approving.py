@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from msgspec import structs
 from twisted.web.iweb import IRequest
@@ -16,6 +16,7 @@ from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, DetailedProblem, flag, parameters, request_id
 from cors_service.admin.making import Order, carry_out, since
 from cors_service.admin.proposals import Proposal
+from cors_service.algebra import Comparison
 from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Kept
 from cors_service.web.answer import JSON, NO_STORE, Answer
@@ -24,6 +25,8 @@ from cors_service.web.later import Later
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.wire.json_text import write_json
+
+SOMETHING_ELSE: Final = "This would let through something else now than when it was proposed: propose it again."
 
 
 class ProposalsEndpoint(AdminEndpoint):
@@ -113,11 +116,19 @@ def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *,
         is_dry: Whether only to say what would be.
     """
 
+    def refuse(kept: Kept, detail: str) -> None:
+        members = {"current": None, **since(desk, kept, proposal.base, caller)}
+        raise DetailedProblem(412, "outdated", detail, members)
+
     def check(kept: Kept) -> None:
         if is_outdated(proposal, kept):
-            members = {"current": None, **since(desk, kept, proposal.base, caller)}
-            detail = "The policies have changed since this was proposed: propose it again."
-            raise DetailedProblem(412, "outdated", detail, members)
+            refuse(kept, "The policies have changed since this was proposed: propose it again.")
+
+    def review(kept: Kept, comparison: Comparison) -> None:
+        # It may have been removed while this waited.
+        found(desk, proposal.id, caller)
+        if does_something_else(proposal, comparison):
+            refuse(kept, SOMETHING_ELSE)
 
     return Order(
         caller=caller,
@@ -128,6 +139,7 @@ def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *,
         place=lambda _: None,
         is_dry=is_dry,
         approved=proposal,
+        review=review,
     )
 
 
@@ -161,6 +173,17 @@ def check_approver(desk: Desk, proposal: Proposal, caller: Caller) -> None:
 def is_outdated(proposal: Proposal, kept: Kept) -> bool:
     """Whether something that a proposal changes is not what it was."""
     return any(kept.digests.get(one.key) != one.before for one in proposal.changes)
+
+
+def does_something_else(proposal: Proposal, comparison: Comparison) -> bool:
+    """Whether a proposal lets through or keeps back something else than when it was made.
+
+    What it changes may be as it was, and yet a set that it uses is not, or another policy uses a set that it changes.
+    """
+    told = {(one["direction"], one["policy"], one["what"], one["sentence"]) for one in proposal.differences}
+    now = {(one.direction, one.policy, one.what, one.sentence) for one in comparison.differences}
+    unknown = {(one["policy"], one["sentence"]) for one in proposal.unknown}
+    return told != now or unknown != {(one.policy, one.sentence) for one in comparison.unknown}
 
 
 def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Order(Struct, kw_only=True):
         created: Whether the answer to a change is a 201; it is asked before the change is made.
         tag: Gives the ETag of what was changed.
         approved: The proposal that it is; None if it is none.
+        review: Raises `Problem` if what would come of it is not what was looked at; None if nobody has to look.
     """
 
     caller: Caller
@@ -76,6 +77,7 @@ class Order(Struct, kw_only=True):
     created: Callable[[Kept], bool] = lambda _: False
     tag: Callable[[Kept], str | None] = lambda kept: f'"{kept.head.seq}"'
     approved: Proposal | None = None
+    review: Callable[[Kept, Comparison], None] | None = None
 
 
 class Made(Struct, kw_only=True):
@@ -225,6 +227,8 @@ def _make(desk: Desk, order: Order, kept: Kept) -> Made:
     made = Made(before=kept, plan=plan, comparison=comparison)
     if not plan.changes or order.is_dry:
         return made
+    if order.review is not None:
+        order.review(kept, comparison)
     if order.created(kept):
         made.status = 201
     if order.approved is None and needs_second(order.caller, comparison):

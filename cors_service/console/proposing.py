@@ -8,7 +8,15 @@ from typing import Any, ClassVar, Final
 import htpy as h
 
 from cors_service.access.callers import Caller
-from cors_service.admin.approving import approval, check_approver, found, is_outdated, is_own
+from cors_service.admin.approving import (
+    SOMETHING_ELSE,
+    approval,
+    check_approver,
+    does_something_else,
+    found,
+    is_outdated,
+    is_own,
+)
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import parameters, request_id
 from cors_service.admin.making import make_change
@@ -126,10 +134,13 @@ class ProposalPage(Page):
         if is_outdated(proposal, kept):
             raise Problem(412, "outdated", "The policies have changed since this was proposed: propose it again.")
         try:
-            return self.console.checks.edited(self.desk.changes.store, kept, caller, proposal.edits)
+            checked = self.console.checks.edited(self.desk.changes.store, kept, caller, proposal.edits)
         except InvalidPolicies as invalid:
             detail = f"The policies would have mistakes now: {invalid.mistakes[0]}"
             raise Problem(422, "invalid-policies", detail) from None
+        if does_something_else(proposal, checked.comparison):
+            raise Problem(412, "outdated", SOMETHING_ELSE)
+        return checked
 
 
 def draw_waiting(waiting: Sequence[Proposal]) -> h.Node:

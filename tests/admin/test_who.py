@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from cors_service.access.callers import Caller
+from cors_service.admin.approving import approval, found
 from cors_service.admin.audit import MOST_UNKNOWN
+from cors_service.algebra import Comparison
 from cors_service.reader.sources import read_policies
+from cors_service.web.problem import Problem
 from tests.admin.trees import NARROWER, SHOP, WIDER, Office, access
 
 CALLERS: dict[str, dict[str, Any]] = {
@@ -227,6 +231,39 @@ def test_outdated(office: Office) -> None:
     assert answer.problem == (412, "outdated")
     assert [entry["seq"] for entry in answer.json["entries"]] == [2, 3]
     assert NARROWER["rules"][0]["credentials"] is read_policies(office.path).policies["shop"].rules[0].credentials
+
+
+def test_what_was_reviewed(office: Office) -> None:
+    """A proposal that would let through something else than was looked at is not approved: a set that it uses grew."""
+    uses = {**SHOP, "rules": [{**SHOP["rules"][0], "origins": ["@partners"]}]}
+    name = office.caller("proposes").put("policies/shop", uses).json["proposal"]
+    office.caller("writes").put("origin-sets/partners", ["https://partner.example", "https://*.evil.example"])
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve?dry_run=1").status == 200
+    answer = office.caller("approves").send("POST", f"proposals/{name}/approve")
+    assert answer.problem == (412, "outdated")
+    assert "something else" in answer.json["detail"]
+    assert [entry["seq"] for entry in answer.json["entries"]] == [2]
+    assert office.desk.changes.kept.head.seq == 2
+
+
+def test_a_set_that_more_policies_use(office: Office) -> None:
+    """A proposal that widens a set is not approved for the policies that came to use it meanwhile."""
+    wider = ["https://partner.example", "https://new.example"]
+    name = office.caller("proposes").put("origin-sets/partners", wider).json["proposal"]
+    uses = {**SHOP, "rules": [{**SHOP["rules"][0], "origins": ["@partners"]}]}
+    office.caller("writes").put("policies/shop", uses)
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").problem == (412, "outdated")
+
+
+def test_removed_while_it_is_approved(office: Office) -> None:
+    """A proposal that is removed while its approval waits is not carried out."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    approver = Caller(name="approves", verbs=frozenset({"approve"}))
+    order = approval(office.desk, found(office.desk, name, approver), approver, "1")
+    office.desk.proposals.remove(name)
+    assert order.review is not None
+    with pytest.raises(Problem, match="no longer exists"):
+        order.review(office.desk.changes.kept, Comparison((), ()))
 
 
 def test_approved_on_top(office: Office) -> None:

@@ -94,6 +94,21 @@ def test_outdated(office: ConsoleOffice) -> None:
     assert WIDER is not NARROWER
 
 
+def test_something_else(office: ConsoleOffice) -> None:
+    """A proposal that would let through something else by now is shown as it was, and can't be approved."""
+    anna, boris = office.visitor("anna"), office.visitor("boris")
+    fields = opened(anna)
+    text = fields["text"].replace('["https://shop.example.com"]', '["@partners"]')
+    path = str(anna.submit("/change", {**fields, "text": text, "reason": "x", "do": "publish"}).header("Location"))
+    set_of_others = ["https://partner.example", "https://*.evil.example"]
+    other = office.caller("anna").put("origin-sets/partners", set_of_others).json["proposal"]
+    assert office.caller("boris").send("POST", f"proposals/{other}/approve").status == 200
+    drawn = Read(boris.visit(path)).text
+    assert "something else now" in drawn
+    assert "What it would have done when it was proposed" in drawn
+    assert boris.submit(path, {"do": "approve"}).status == 412
+
+
 def test_proposals_of_others(office: ConsoleOffice) -> None:
     """A proposal about policies that one may not see does not exist."""
     path = proposed(office.visitor("anna"))
