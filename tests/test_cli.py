@@ -81,6 +81,17 @@ def test_check_example(capsys: Captured) -> None:
     assert f"{len(policies)} policies, no mistakes." == lines[-1]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="by a shell of Unix")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(("words", "status"), [("schema", 0), ("check policies.toml", 0), ("check absent.toml", 1)])
+def test_closed_streams(good: Path, words: str, status: int, closed: str) -> None:
+    """A command whose output somebody has closed does what it does, and ends as it would otherwise."""
+    command = f'exec "$0" -m cors_service {words.replace("policies.toml", shlex.quote(str(good)))} {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+
+
 def test_check_fails(bad: Path, capsys: Captured) -> None:
     """Every mistake of a document is a line on standard error that begins with its place, and a line counts them."""
     assert status_of("check", bad) == 1

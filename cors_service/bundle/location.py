@@ -80,7 +80,8 @@ def read_location(url: str) -> Location:
     except ValueError:
         raise NoSuchStore(f"{name} is not a URL: write https://HOST/PATH.") from None
     # A control character would get into the head of a request; urlsplit removes some of them.
-    if not host or not (url.isascii() and url.isprintable()) or " " in url or parts.fragment:
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    if not host or not is_clean or parts.fragment or parts.scheme not in _PORTS:
         raise NoSuchStore(f"{name} is not the URL of a bundle: write https://HOST/PATH.")
     if "@" in parts.netloc:
         raise NoSuchStore(

@@ -27,6 +27,8 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 
 _ENVELOPE_SECONDS: Final = 10.0
 _BUNDLE_SECONDS: Final = 60.0
+# How often a server may replace what is being read.
+_ATTEMPTS: Final = 5
 _LEAST_WAIT: Final = 1.0
 """Seconds that a server can be asked to wait: it takes whole ones."""
 _MOST_WAIT: Final = 60
@@ -139,7 +141,7 @@ class BundleSource:
     def _read_signed(self, trust: Trust) -> Bundle:
         """Read the bundle that the newest envelope is about."""
         statement = self._statement(trust)
-        while True:
+        for attempt in range(_ATTEMPTS):
             most = min(statement.length, MOST_BYTES)
             file = self._server.get("", most=most, seconds=_BUNDLE_SECONDS)
             try:
@@ -147,8 +149,9 @@ class BundleSource:
             except BundleRefused:
                 # Both may have been replaced in between.
                 before, statement = statement, self._statement(trust)
-                if statement == before:
+                if statement == before or attempt == _ATTEMPTS - 1:
                     raise
+        raise AssertionError("the last attempt reads or raises")
 
     def _statement(self, trust: Trust) -> Statement:
         """Ask for the newest envelope, and check it against the keys and the clock.

@@ -96,11 +96,13 @@ class AdminClient:
             raise NotAdministeredError(f"{self._name} is not an admin process ({type(error).__name__}).") from None
         except OSError as error:
             raise NotAdministeredError(f"{self._name} can't be asked: {error.strerror or error}.") from None
+        except UnicodeError:
+            raise NotAdministeredError(f"{self._name} can't be asked: it has no valid host.") from None
         finally:
             connection.close()
 
-    def get(self, path: str) -> tuple[Any, Reply]:
-        """Read something, as JSON types.
+    def get(self, path: str, *members: str) -> tuple[Any, Reply]:
+        """Read something, as JSON types; arguments as for `send` and `told`.
 
         Raises:
             NotAdministeredError: It is not given.
@@ -108,10 +110,25 @@ class AdminClient:
         reply = self.send("GET", path)
         if not reply.is_ok:
             raise self.refusal(reply)
+        return self.told(reply, *members), reply
+
+    def told(self, reply: Reply, *members: str) -> Any:
+        """Read what a reply says, as JSON types.
+
+        Args:
+            reply: The reply, which is not an error.
+            members: What an admin process has in it.
+
+        Raises:
+            NotAdministeredError: It says something else.
+        """
         try:
-            return json.loads(reply.body), reply
-        except ValueError:
-            raise NotAdministeredError(f"{self._name} is not an admin process.") from None
+            value = json.loads(reply.body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict) or not value.keys() >= set(members):
+            raise NotAdministeredError(f"{self._name} is not an admin process.")
+        return value
 
     def refusal(self, reply: Reply) -> NotAdministeredError:
         """What a reply that is an error means, with every mistake."""

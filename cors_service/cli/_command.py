@@ -7,7 +7,8 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from pathlib import Path
+from typing import Final, NoReturn, TextIO
 
 from cors_service import __version__
 from cors_service.cli._bundle import add_bundle
@@ -56,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
     """
+    # Whoever calls may have closed them. What has nowhere to go is no error of a command.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     options, unknown = command_parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -73,6 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cors-service: The output can't be written: {error.strerror}.", file=sys.stderr)
         return FAILED
     return status
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _drop_output() -> None:

@@ -73,7 +73,7 @@ def _ledger(options: argparse.Namespace) -> int:
 def _read(where: str) -> _Read:
     if is_admin(where):
         client = AdminClient(where)
-        first, _ = client.get("ledger?limit=1")
+        first, _ = client.get("ledger?limit=1", "head", "entries")
         return msgspec.convert(first["head"], Head), _asked(client), lambda _: ()
     if is_url(where):
         ledger = ledger_at(where)
@@ -91,7 +91,7 @@ def _read(where: str) -> _Read:
 def _asked(client: AdminClient) -> Iterator[Signed]:
     seq = 0
     while True:
-        page, _ = client.get(f"ledger?after={seq}&limit={_PAGE}")
+        page, _ = client.get(f"ledger?after={seq}&limit={_PAGE}", "entries")
         for told in page["entries"]:
             fields = {name: value for name, value in told.items() if name != "hash"}
             yield Signed(msgspec.json.decode(msgspec.json.encode(fields), type=Entry), told["hash"])

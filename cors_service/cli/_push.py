@@ -118,7 +118,7 @@ def _to_admin(options: argparse.Namespace, document: dict[str, Any]) -> dict[str
         Prefer=f"wait={max(options.wait, 0)}",
     )
     if reply.is_ok:
-        made: dict[str, Any] = json.loads(reply.body)
+        made: dict[str, Any] = client.told(reply, "changes", "differences", "unknown", "dry_run", "entry")
         return made
     refusal = client.refusal(reply)
     raise _OutdatedError(str(refusal)) if reply.status == _OUTDATED else refusal
@@ -138,7 +138,7 @@ def _pull(options: argparse.Namespace) -> int:
     try:
         where = named(options.url, options.parser, "name the address of cors-admin, or a store")
         if is_admin(where):
-            document, _ = AdminClient(where).get("policies")
+            document, _ = AdminClient(where).get("policies", "version", "policies")
         else:
             document = as_document(definitions_at(where))
     except InvalidPolicies as invalid:

@@ -6,6 +6,7 @@ and of URLs neither user, query nor fragment.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -159,14 +160,14 @@ def read_har(data: bytes) -> Session:
 
 
 def _session(entries: Sequence[_Entry], left_out: int) -> Session:
-    preflights = [entry for entry in entries if _is_preflight(entry.request)]
+    preflights = _Preflights(entry for entry in entries if _is_preflight(entry.request))
     recorded: list[Recorded] = []
     # The URLs to which other origins have redirected, and from where.
     redirected: dict[str, str] = {}
     for entry in entries:
         if _is_preflight(entry.request):
             continue
-        preflight = _taken(preflights, entry.request)
+        preflight = preflights.take(entry.request)
         asked = None if preflight is None else preflight.request
         try:
             exchange = _exchange(entry.request, asked)
@@ -181,7 +182,7 @@ def _session(entries: Sequence[_Entry], left_out: int) -> Session:
             redirected[target] = exchange.url
         recorded.append(Recorded(exchange, Answers(answer, answered)))
     # A preflight that failed may be all that was recorded.
-    for entry in preflights:
+    for entry in preflights.left():
         exchange_of = _unsent(entry.request)
         if exchange_of is None:
             left_out += 1
@@ -194,14 +195,33 @@ def _is_preflight(request: _Request) -> bool:
     return request.method == "OPTIONS" and request.first(_METHOD) is not None
 
 
-def _taken(preflights: list[_Entry], request: _Request) -> _Entry | None:
-    """Take the preflight of a request out of those that were recorded: the order of the two differs by browser."""
-    for index, entry in enumerate(preflights):
-        asked = entry.request
-        is_of_page = request.first("origin") in {None, asked.first("origin")}
-        if asked.url == request.url and asked.first(_METHOD) == request.method and is_of_page:
-            return preflights.pop(index)
-    return None
+class _Preflights:
+    """The preflights that were recorded: the order of one and its request differs by browser."""
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        self._waiting = dict(enumerate(entries))
+        # Their numbers, by what they ask about; by the origin of the page, too, and apart from it.
+        self._of_page: defaultdict[tuple[str | None, ...], deque[int]] = defaultdict(deque)
+        self._of_any: defaultdict[tuple[str | None, ...], deque[int]] = defaultdict(deque)
+        for number, entry in self._waiting.items():
+            asked = entry.request
+            about = asked.url, asked.first(_METHOD)
+            self._of_page[*about, asked.first("origin")].append(number)
+            self._of_any[about].append(number)
+
+    def take(self, request: _Request) -> _Entry | None:
+        """Take the first one about a request, of its page where that is known; None if there is none."""
+        about, origin = (request.url, request.method), request.first("origin")
+        numbers = self._of_any[about] if origin is None else self._of_page[*about, origin]
+        while numbers:
+            entry = self._waiting.pop(numbers.popleft(), None)
+            if entry is not None:
+                return entry
+        return None
+
+    def left(self) -> Iterable[_Entry]:
+        """Those that nobody has taken, in order."""
+        return self._waiting.values()
 
 
 def _exchange(request: _Request, preflight: _Request | None) -> PageRequest:

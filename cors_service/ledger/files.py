@@ -18,7 +18,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +87,7 @@ class LedgerFiles:
             OSError: There is none, or it can't be read.
             ValueError: Something else is there.
         """
-        return msgspec.json.decode(self._numbered(_ENTRIES, seq).read_bytes(), type=Signed)
+        return msgspec.json.decode(self._read(_ENTRIES, seq), type=Signed)
 
     def entries(self, after: int, most: int) -> Iterator[Signed]:
         """Read entries in their order, as far as there are any."""
@@ -104,7 +104,7 @@ class LedgerFiles:
             OSError: They can't be read.
             ValueError: Something else is there.
         """
-        return msgspec.json.decode(self._numbered(_BODIES, seq).read_bytes(), type=dict[str, dict[str, Any]])
+        return msgspec.json.decode(self._read(_BODIES, seq), type=dict[str, dict[str, Any]])
 
     def stage(
         self,
@@ -182,6 +182,16 @@ class LedgerFiles:
             place.unlink(missing_ok=True)
         else:
             new.rename(place)
+
+    def _read(self, kind: str, seq: int) -> bytes:
+        place = self._numbered(kind, seq)
+        # A change is made before it is in its place; meanwhile, somebody else may put it there.
+        with suppress(FileNotFoundError):
+            return place.read_bytes()
+        with suppress(FileNotFoundError):
+            if msgspec.json.decode((self._pending / _HEAD).read_bytes(), type=Head).seq == seq:
+                return (self._pending / kind).read_bytes()
+        return place.read_bytes()
 
     def _numbered(self, kind: str, seq: int) -> Path:
         return self._path / kind / f"{seq:0{_DIGITS}}.json"

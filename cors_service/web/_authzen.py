@@ -16,6 +16,7 @@ from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
 from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
+from cors_service.web._advice import Advice
 from cors_service.web._decisions import AT_ONCE, FEW, SHORT, in_turn
 from cors_service.web._evaluations import completed, defaults_of, evaluations_of, read_evaluation, stop_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
@@ -42,6 +43,7 @@ class EvaluationEndpoint(EndpointWithPolicies):
     def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
+        self._advice = Advice(turns.clock)
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about the evaluation in the body."""
@@ -53,7 +55,7 @@ class EvaluationEndpoint(EndpointWithPolicies):
 
     def _evaluate_alone(self, active: ActivePolicies, fields: dict[str, Any]) -> Answer:
         try:
-            body, _ = self._evaluate(active, _advise, fields)
+            body, _ = self._evaluate(active, self._advice.decide, fields)
         except BadQuery as error:
             if error.code in _REFUSED:
                 raise
@@ -158,10 +160,6 @@ class ConfigurationEndpoint(Endpoint):
 
 def _decide(active: ActivePolicies, query: Query) -> Decision:
     return active.decide(query)
-
-
-def _advise(active: ActivePolicies, query: Query) -> Decision:
-    return active.advise(query)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -164,6 +164,10 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
         (["verify", "p.json", "--policies-key", "k"], "'k' is a private key, which only whoever signs may have"),
         (["verify", "p.json", "--policies-key", "k.pub", "--policies-key-threshold", "2"], "The threshold is 2"),
         (["verify", "http://example.com/p", "--policies-key", "k.pub"], "only https:// leads to other machines"),
+        (
+            ["verify", "postgresql://localhost/cors", "--policies-key", "k.pub"],
+            "is not the URL of a bundle: write https",
+        ),
         (["keygen", "absent/k"], "'absent/k' can't be written: No such file or directory."),
         ([], "the following arguments are required: ACTION"),
     ],

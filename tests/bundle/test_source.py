@@ -335,6 +335,24 @@ def test_replaced_in_between(site: Site, url: str, key: KeyPair) -> None:
         assert source.everything().head == shop(8).head
 
 
+def test_replaced_without_end(site: Site, url: str, key: KeyPair) -> None:
+    """A server that gives another good envelope each time, and never its bundle, is not asked for ever."""
+    site.put(files(shop(7), [key]))
+    old, new = files(shop(7), [key]), files(shop(8), [key])
+    asked = 0
+
+    def alternate(handler: Handler) -> None:
+        nonlocal asked
+        asked += 1
+        handler.give(200, (old, new)[asked % 2][ENVELOPE])
+
+    site.does[ENVELOPE] = alternate
+    site.does[FILE] = lambda handler: handler.give(200, b"neither of them")
+    with source_of(url, key) as source:
+        assert refused(source.everything).code == "bundle-changed"
+    assert asked < 10
+
+
 def test_clock_of_the_server(site: Site, url: str, key: KeyPair) -> None:
     """Where the clock of this machine is an hour behind that of the server, the sentence says so."""
     site.put(files(shop(7), [key], begins=timedelta(seconds=-1)))

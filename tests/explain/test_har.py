@@ -8,6 +8,8 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cors_service.explain import Answers, explain_answers
 from cors_service.explain.har import InvalidRecordingError, read_har
@@ -113,6 +115,32 @@ def test_preflight(entries: tuple[dict[str, Any], ...]) -> None:
     explanation = explain_answers(one.exchange, one.answers)
     assert explanation.engines["chromium"].outcome == "blocked"
     assert "Access-Control-Allow-Headers" in (explanation.engines["chromium"].message or "")
+
+
+_URLS = st.sampled_from([URL, "https://api.example.com/other"])
+_METHODS = st.sampled_from(["PUT", "DELETE"])
+_ORIGINS = st.sampled_from([None, PAGE, "https://other.example.com"])
+
+
+@given(st.lists(st.tuples(st.booleans(), _URLS, _METHODS, _ORIGINS), max_size=12))
+def test_whose_preflight(kinds: list[tuple[bool, str, str, str | None]]) -> None:
+    """Each request has the first preflight that is left about its URL and method, of its page where that is known."""
+    entries, waiting, wanted = [], [], 0
+    for is_preflight, url, method, origin in kinds:
+        headers = {} if origin is None else {"Origin": origin}
+        if is_preflight:
+            entries.append(entry("OPTIONS", url, {**headers, "Access-Control-Request-Method": method}))
+            waiting.append((url, method, origin))
+        else:
+            entries.append(entry(method, url, headers))
+    for is_preflight, url, method, origin in kinds:
+        if not is_preflight:
+            fits = [one for one in waiting if one[:2] == (url, method) and origin in {None, one[2]}]
+            if fits:
+                waiting.remove(fits[0])
+                wanted += 1
+    recorded = read_har(recording(*entries)).recorded
+    assert wanted == sum(one.answers.actual is not None and one.answers.preflight is not None for one in recorded)
 
 
 def test_provisional_headers() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -12,6 +16,7 @@ from cors_service.cli._at_stores import other_definitions
 from cors_service.cli._push import told_of_fleet
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.entry import Key
+from cors_service.ledger.files import LedgerFiles
 from tests.ledger.stores import change, written
 
 Captured = pytest.CaptureFixture[str]
@@ -123,6 +128,9 @@ def test_what_is_empty(here: Path, capsys: Captured, words: list[str]) -> None:
         (["pull", "nats://host?secret"], "nats:// is not a kind of store"),
         (["ledger", "list", "nats://host?secret"], "nats:// is not a kind of store"),
         (["push", "store/shop.toml", "--to", "broken", "--reason", "a"], "origin-trailing-slash"),
+        (["push", "store/shop.toml", "--to", "http://a..b", "--reason", "a"], "http://a..b can't be asked: it has no"),
+        (["pull", "http://a..b"], "http://a..b can't be asked: it has no valid host"),
+        (["ledger", "list", "http://a..b"], "http://a..b can't be asked: it has no valid host"),
     ],
 )
 def test_what_cannot_be_done(here: Path, capsys: Captured, words: list[str], says: str) -> None:
@@ -133,6 +141,67 @@ def test_what_cannot_be_done(here: Path, capsys: Captured, words: list[str], say
     assert says in told
     assert "secret" not in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("body", [b"ok", b"[]", b"{}", b"[" * 100_000, b'{"version": 1}', b'{"head": {}}'])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["push", "store/shop.toml", "--reason", "a", "--if-seq", "1", "--to"],
+        ["push", "store/shop.toml", "--reason", "a", "--to"],
+        ["pull"],
+        ["ledger", "list"],
+        ["ledger", "verify"],
+    ],
+    ids=" ".join,
+)
+def test_another_server(here: Path, capsys: Captured, words: list[str], body: bytes) -> None:
+    """Of a server that answers something else, the commands say that it is not an admin process."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            told = run(capsys, *words, f"http://127.0.0.1:{server.server_port}", status=1)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "is not an admin process" in told
+    assert "Traceback" not in told
+
+
+def test_a_change_that_is_not_in_its_place(here: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that was made, and whose files could not be put into place yet, is a part of the ledger."""
+    (here / "pol").mkdir()
+    words = ["push", "store/shop.toml", "--to", "pol", "--reason"]
+    run(capsys, *words, "first")
+    (here / "more.toml").write_text('version = 1\n[policies.a]\norigins = ["https://a.example"]\n')
+
+    files = LedgerFiles(here / "pol")
+
+    def full(_: object) -> None:
+        if files.is_pending:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cors_service.ledger.files.LedgerFiles._finish", full)
+        main(["push", "more.toml", "--to", "pol", "--reason", "second"])
+    capsys.readouterr()
+    assert files.is_pending
+    assert "second" in run(capsys, "ledger", "list", "pol")
+    assert "nothing was tampered with" in run(capsys, "ledger", "verify", "pol")
 
 
 def test_definitions_that_were_changed(here: Path) -> None:

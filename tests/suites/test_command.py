@@ -154,6 +154,17 @@ def test_mistakes(directory: Path, capsys: Captured) -> None:
     }
 
 
+def test_no_path(directory: Path, capsys: Captured) -> None:
+    """A suite that names policies by what no path can be is told so, and the others run, with a report of all."""
+    (directory / "open.test.toml").write_text(GOOD)
+    (directory / "nul.test.toml").write_text(f'policies = "a\\u0000b"\n{GOOD}')
+    assert status_of("--junit", "report.xml") == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("open.test.toml .\n")
+    assert err == "cors-service test: 'a\\x00b' can't be read: embedded null byte.\n"
+    assert len([*ET.parse("report.xml").iter("testcase")]) == 2
+
+
 def test_unreadable(directory: Path, capsys: Captured) -> None:
     """A suite that is not text is a mistake like any other."""
     (directory / "a.test.toml").write_bytes(b"\xff")

@@ -73,6 +73,15 @@ def test_fixture(path: str, origin: str, action: dict[str, str], expected: objec
     assert (answer.status, answer.json["decision"]) == (200, expected)
 
 
+def test_hints_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal has a hint, as long as there are few in a second: one takes a hundred times as long as a decision."""
+    monkeypatch.setattr("cors_service.web._advice.MOST_HINTS", 3)
+    asking = caller(RECORDS)
+    value = {"subject": subject("https://stranger.example"), "action": READ, "resource": record(1)}
+    answers = [asking.post(ONE, value).json["context"] for _ in range(5)]
+    assert [bool(answer["reason"].get("hint")) for answer in answers] == [True] * 3 + [False] * 2
+
+
 OPTIONAL: dict[str, dict[str, Any]] = {
     "nothing": {},
     "context": {"context": {"time": "1985-10-26T01:22-07:00", "ip": "192.168.1.1"}},
