@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Final
 
 from msgspec import structs
@@ -137,10 +138,15 @@ class Within(Mapping[str, Policy]):
         return self._policies[name]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._policies if name.startswith(self._prefixes))
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._names)
+
+    @cached_property
+    def _names(self) -> Sequence[str]:
+        # Whoever asks about a name that does not exist makes somebody look for one like it, among few.
+        return [name for name in self._policies if name.startswith(self._prefixes)]
 
 
 def _without_names(error: BadQuery) -> BadQuery:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +21,14 @@ from zope.interface.verify import verifyObject
 from cors_service.access import Access, read_access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import token_entry
+from cors_service.grammar.nearest import nearest
 from cors_service.policy import read_document
 from cors_service.server import DecisionSite
 from cors_service.server.channel import DecisionChannel
 from cors_service.server.quick import QuickChannel
 from cors_service.web import DecisionTree, decision_resource
 from cors_service.web._guard import Guarded
+from cors_service.web._scope import Within
 from cors_service.web.access import FixedAccess, IAccess
 from tests.certificates import Authority
 from tests.observing import observed_by
@@ -223,6 +226,20 @@ def test_names_of_answers(token: str) -> None:
         if answer.status == 200 and name != "query":
             assert answer.json["decision_id"] == names[-1]
     assert len(set(names)) == len(names)
+
+
+def test_names_in_scope() -> None:
+    """All names are walked through once, however often somebody asks about one that does not exist."""
+    walks = []
+
+    class Many(dict[str, Any]):
+        def __iter__(self) -> Iterator[str]:
+            walks.append(1)
+            return super().__iter__()
+
+    within = Within(Many(dict.fromkeys(("zz-a", "a", "zz-b"))), ("zz-",))
+    assert [nearest("zz-aaa", within) for _ in range(3)] == ["zz-a"] * 3
+    assert (sorted(within), len(within), len(walks)) == (["zz-a", "zz-b"], 2, 1)
 
 
 def test_batch_in_part() -> None:
