@@ -56,8 +56,7 @@ class Answer(Struct):
         found = {"X-Content-Type-Options": "nosniff"}
         # Those of a 304 describe a body that is not sent (RFC 9110, 15.4.5).
         if self.status != 304:
-            # A 204 has none, and no length (RFC 9110, 8.6).
-            if self.is_measured and self.status != 204:
+            if self.is_measured:
                 found["Content-Length"] = str(len(self.body if self.pieces is None else self.pieces))
             if self.media_type:
                 found["Content-Type"] = self.media_type
