@@ -161,7 +161,7 @@ def test_no_path(directory: Path, capsys: Captured) -> None:
     assert status_of("--junit", "report.xml") == 1
     out, err = capsys.readouterr()
     assert out.startswith("open.test.toml .\n")
-    assert err == "cors-service test: 'a\\x00b' can't be read: embedded null byte.\n"
+    assert err == "cors-service test: 'a\\x00b' can't be read: it is not a path.\n"
     assert len([*ET.parse("report.xml").iter("testcase")]) == 2
 
 
