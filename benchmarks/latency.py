@@ -54,7 +54,7 @@ def measure(plan: Plan, directory: Path) -> Part:
     late, latest = (max(figures) * 1e3 for figures in ([run.late for run in runs], [run.latest for run in runs]))
     text = "\n".join(
         [
-            f"All rows: {one.most / 2:,.0f} requests a second over 32 connections, half of the most just before.",
+            f"All rows: {one.most / 2:,.0f} requests a second over 32 connections, half of the highest rate before.",
             "Milliseconds count from when a request was due.",
             f"The load was late by at most {late:.3f} ms for 99 of 100 requests, and by {latest:.1f} ms for one.",
             *notes,

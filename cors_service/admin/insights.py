@@ -41,9 +41,9 @@ FILE: Final = "decisions.db"
 """Its name in the directory of the process."""
 
 _LONGEST: Final = 40
+"""Characters of a time."""
 # The first time that is too far away: what is rounded up from there must still be a time.
 _FAR: Final = seconds_of("9999-01-01T00:00:00Z")
-"""Characters of a time."""
 _STEPS: Final = 1000
 """Steps of an answer at most."""
 _USUAL_STEPS: Final = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)

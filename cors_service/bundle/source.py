@@ -141,7 +141,9 @@ class BundleSource:
     def _read_signed(self, trust: Trust) -> Bundle:
         """Read the bundle that the newest envelope is about."""
         statement = self._statement(trust)
-        for attempt in range(_ATTEMPTS):
+        attempts = 0
+        while True:
+            attempts += 1
             most = min(statement.length, MOST_BYTES)
             file = self._server.get("", most=most, seconds=_BUNDLE_SECONDS)
             try:
@@ -149,9 +151,8 @@ class BundleSource:
             except BundleRefused:
                 # Both may have been replaced in between.
                 before, statement = statement, self._statement(trust)
-                if statement == before or attempt == _ATTEMPTS - 1:
+                if statement == before or attempts == _ATTEMPTS:
                     raise
-        raise AssertionError("the last attempt reads or raises")
 
     def _statement(self, trust: Trust) -> Statement:
         """Ask for the newest envelope, and check it against the keys and the clock.

@@ -86,7 +86,7 @@ class WebServer:
         """Ask for a file.
 
         Args:
-            suffix: What the name of the file has after that of the bundle.
+            suffix: What follows the name of the bundle in that of the file.
             most: How many bytes of it may matter: one more is read, so that it shows when there are more.
             seconds: How long everything may take.
             headers: What to send beside the usual.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
+
+from cors_service.console.proxies import ip_of
 
 MOST_FAILURES: Final = 10
 """Failures of an address within `WINDOW_SECONDS`; then it has to wait."""
@@ -50,12 +52,9 @@ class Attempts:
 def _network(address: str) -> str:
     """What one person has: an IPv4 address, or a network of IPv6; empty for this machine's sockets."""
     try:
-        found = ip_address(address)
+        found = ip_of(address)
     except ValueError:
         return address
     if isinstance(found, IPv6Address):
-        if found.ipv4_mapped is not None:
-            # A socket of IPv6 that takes IPv4, too: these would all be of one network.
-            return str(found.ipv4_mapped)
         return str(ip_network((found, _NETWORK_BITS), strict=False))
     return str(found)

@@ -48,16 +48,22 @@ class SignInProxy:
         address = cast(Any, request).getClientAddress()
         if isinstance(address, UNIXAddress):
             return self._is_unix
-        found: IPv4Address | IPv6Address = ip_address(address.host)
-        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-            # A socket of IPv6 takes IPv4, too.
-            found = found.ipv4_mapped
-        return any(found in network for network in self._networks)
+        return any(ip_of(address.host) in network for network in self._networks)
 
 
 def client_address(request: AnyRequest) -> str:
     """Give the IP address that a request came from; empty for that of a Unix socket."""
     return getattr(cast(Any, request).getClientAddress(), "host", "")
+
+
+def ip_of(text: str) -> IPv4Address | IPv6Address:
+    """Read an IP address; one of IPv4 that came to a socket of IPv6 is its own.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = ip_address(text)
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
 NO_PROXY: Final = SignInProxy()
