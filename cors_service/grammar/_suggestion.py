@@ -29,7 +29,10 @@ _FOR_BOTH: Final = {
     **dict.fromkeys(("ws*", "ws?", "wss?"), "ws,wss"),
 }
 # Where other routers write a name of one label.
-_PLACEHOLDER: Final = re.compile(r"(?:(?<=://)|(?<=\.)|\A)(?:\$?\{\{?|\[|:)([a-z][a-z0-9_-]{2,})(?:\}\}?|\]|)(?=\.)")
+_PLACEHOLDER: Final = re.compile(
+    r"(?:(?<=://)|(?<=\.)|\A)(?:\$?\{NAME\}|\{\{NAME\}\}|\[NAME\]|:NAME)(?=\.)".replace("NAME", "([a-z][a-z0-9_-]{2,})")
+)
+_BOUND: Final = re.compile("<[^>]+>")
 # What no origin will do for.
 _REFUSE: Final = "Write a rule before all others, with this origin and refuse = true."
 _OTHERWISE: Final = tuple(
@@ -94,7 +97,8 @@ def suggestion(text: str, code: str) -> str:
             return f"Write '{expression}'."
         candidate = next((one for one in _candidates(text) if one != text and _is_right(one)), "")
     if candidate:
-        return f'Write "{candidate}".'
+        binding = f", where match binds {found[0]}" if (found := _BOUND.search(candidate)) else ""
+        return f'Write "{candidate}"{binding}.'
     expression = with_stars(text) if code == "wildcard-misplaced" else ""
     return expression and f"Write '{expression}'."
 
@@ -105,7 +109,7 @@ def _candidates(text: str) -> Iterator[str]:
     if text.lower().startswith("file:"):
         yield FILE
     yield near_range(text)
-    named = _PLACEHOLDER.sub(r"<\1>", text, count=1)
+    named = _PLACEHOLDER.sub(lambda found: f"<{found[found.lastindex or 0]}>", text, count=1)
     if named != text:
         yield corrected(named)
     # A hint that corrects one alternative would drop the others, and an address is not a range.

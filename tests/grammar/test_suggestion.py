@@ -1,5 +1,7 @@
 """Tests of the hints that say what to write instead of a refused origin."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 
@@ -197,7 +199,7 @@ PLACEHOLDERS = [
 def test_placeholder(text: str) -> None:
     """What other systems have for a label that is not known yet is to be written as the name of one."""
     (mistake,) = mistakes_in(rule(text, match=["<tenant>.b.example/"]))
-    assert mistake.hint == 'Write "https://<tenant>.a.example".'
+    assert mistake.hint == 'Write "https://<tenant>.a.example", where match binds <tenant>.'
 
 
 NO_SUGGESTIONS = {
@@ -227,6 +229,9 @@ NO_SUGGESTIONS = {
     "an expression with a quotation mark": r"^https://(a|b')\.example$",
     "an expression of two lines": "^https://(a|\n)b\\.example$",
     "a port that is too large": "https://a:65536",
+    "a brace that is not closed": "https://{tenant.a.example",
+    "a bracket that is not closed": "https://[tenant.a.example",
+    "brackets of two kinds": "https://{tenant].a.example",
     "an expression that could be an origin without its end": r"re://a\.ex%",
 }
 
@@ -275,12 +280,15 @@ def test_suggestion_for_alternatives(pattern: str) -> None:
 @example("*://*")
 @example("*://a.example:80")
 @example("https://A*.example/")
+@example("https://:tenant.a.example")
 def test_suggestion_is_valid(pattern: str) -> None:
-    """Whatever a hint says to write is accepted when it is written."""
+    """Whatever a hint says to write is accepted when it is written, in a policy that binds what the hint says."""
     for mistake in mistakes_in(rule(pattern)) if not pattern.startswith("@") else []:
         for instead in all_suggested(mistake):
             assert instead != pattern
-            assert codes_in(rule(instead, dangerously_allow=["file-origin"])) == []
+            bound = re.search("where match binds (<.+>)", mistake.hint)
+            match = {"match": [f"{bound[1]}.b.example/"]} if bound else {}
+            assert codes_in(rule(instead, dangerously_allow=["file-origin"], **match)) == []
 
 
 CONTROLS = ["*://a\n[forged]", "https://a\n[forged]", "a\x1b[2J", "https://\x85é", "A://\u2028", "{\n", "re:(\n"]
