@@ -17,7 +17,7 @@ from cors_service.decision.steps import at_once
 from cors_service.limits import Limits
 from cors_service.store import IPolicies
 from cors_service.web._advice import Advice
-from cors_service.web._decisions import AT_ONCE, FEW, SHORT, in_turn
+from cors_service.web._decisions import FEW, SHORT, in_turn
 from cors_service.web._evaluations import completed, defaults_of, evaluations_of, read_evaluation, stop_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.body import json_body
@@ -40,10 +40,10 @@ _REFUSED: Final = frozenset({"body-malformed", "query-malformed", "forbidden"})
 class EvaluationEndpoint(EndpointWithPolicies):
     """`/access/v1/evaluation`: one decision."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, advice: Advice) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
-        self._advice = Advice(turns.clock)
+        self._advice = advice
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about the evaluation in the body."""
@@ -84,10 +84,17 @@ class EvaluationEndpoint(EndpointWithPolicies):
 class EvaluationsEndpoint(EvaluationEndpoint):
     """`/access/v1/evaluations`: a batch, decided by one revision; or one decision, if there is no batch."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
-        super().__init__(ids, policies, limits, turns)
-        # What they hold before it is sent is bounded by their number.
-        self._seats = DeferredSemaphore(AT_ONCE)
+    def __init__(
+        self,
+        ids: Iterator[bytes],
+        policies: IPolicies,
+        limits: Limits,
+        turns: Turns,
+        advice: Advice,
+        seats: DeferredSemaphore,
+    ) -> None:
+        super().__init__(ids, policies, limits, turns, advice)
+        self._seats = seats
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about each evaluation in the body, up to where the batch is to end."""

@@ -33,9 +33,6 @@ FEW: Final = 100
 SHORT: Final = 32 * 1024
 """What stands in no more bytes is decided at once."""
 
-AT_ONCE: Final = 4
-"""Batches that are decided at the same time."""
-
 # What a step takes: bytes of queries that are new, and as many for each of them as it costs beside its bytes.
 _STEP: Final = 2048
 _COSTS: Final = 200
@@ -47,10 +44,10 @@ _Written = tuple[bytes, Fact]
 class DecisionEndpoint(EndpointWithPolicies):
     """`/v1/decision`: one decision, asked for by JSON or by a form."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, advice: Advice) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
-        self._advice = Advice(turns.clock)
+        self._advice = advice
         self._by_body: Remembered[bytes, Answer] = Remembered()
         self._by_form: Remembered[bytes, Answer] = Remembered()
 
@@ -93,11 +90,12 @@ class DecisionEndpoint(EndpointWithPolicies):
 class DecisionsEndpoint(EndpointWithPolicies):
     """`/v1/decisions`: a batch, decided by one revision."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns) -> None:
+    def __init__(
+        self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, seats: DeferredSemaphore
+    ) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
-        # What they hold before it is sent is bounded by their number.
-        self._seats = DeferredSemaphore(AT_ONCE)
+        self._seats = seats
         self._written: Remembered[bytes, _Written] = Remembered()
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:

@@ -87,11 +87,12 @@ class Gate:
     def _endpoints(self, prefixes: tuple[str, ...] | None) -> Endpoints:
         if prefixes is None:
             return self.endpoints
-        made = self._within.get(prefixes)
+        made = self._within.pop(prefixes, None)
         if made is None:
             if len(self._within) >= _MOST_SCOPES:
                 del self._within[next(iter(self._within))]
-            made = self._within[prefixes] = self._endpoints_within(prefixes)
+            made = self._endpoints_within(prefixes)
+        self._within[prefixes] = made  # behind all others: the first is the one that was not asked for longest
         return made
 
 

@@ -36,10 +36,10 @@ class DataDecisionEndpoint(EndpointWithPolicies):
 
     ids: PeekedIds
 
-    def __init__(self, ids: PeekedIds, policies: IPolicies, limits: Limits, turns: Turns) -> None:
+    def __init__(self, ids: PeekedIds, policies: IPolicies, limits: Limits, turns: Turns, advice: Advice) -> None:
         super().__init__(ids, policies, limits)
         self._turns = turns
-        self._advice = Advice(turns.clock)
+        self._advice = advice
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:
         """Decide about the query in the body."""

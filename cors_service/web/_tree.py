@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
+from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 
 from cors_service.access import Access
@@ -25,6 +26,7 @@ from cors_service.web._about import (
     ReadyEndpoint,
     StatusEndpoint,
 )
+from cors_service.web._advice import Advice
 from cors_service.web._authzen import (
     EVALUATION,
     EVALUATIONS,
@@ -62,8 +64,9 @@ _FOR_PROXIES: Final = {
     b"enforce": EnforceEndpoint,
 }
 
-
 _FOR_OPERATORS: Final = (b"policies", b"status", METRICS)
+# Batches that are decided at the same time: what they hold before it is sent is bounded by their number.
+_BATCHES: Final = 4
 
 
 class DecisionTree(Paths):
@@ -103,17 +106,20 @@ class DecisionTree(Paths):
         turns.when_stepped = tally.sights.leave
         self.metrics = MetricsEndpoint(ids, turns)
         peeked = PeekedIds(ids)
+        # Bounds of the process, whatever number of scopes its callers have.
+        advice = Advice(clock)
+        seats = DeferredSemaphore(_BATCHES)
 
         def endpoints_for(policies: IPolicies, scope: str = "") -> dict[bytes, Endpoint]:
             made = {
-                b"decision": DecisionEndpoint(ids, policies, limits, turns),
-                b"decisions": DecisionsEndpoint(ids, policies, limits, turns),
+                b"decision": DecisionEndpoint(ids, policies, limits, turns, advice),
+                b"decisions": DecisionsEndpoint(ids, policies, limits, turns, seats),
                 b"policies": PoliciesEndpoint(ids, policies, limits, turns, scope),
                 b"status": self.status,
                 METRICS: self.metrics,
-                EVALUATION: EvaluationEndpoint(ids, policies, limits, turns),
-                EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, turns),
-                b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, turns),
+                EVALUATION: EvaluationEndpoint(ids, policies, limits, turns, advice),
+                EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, turns, advice, seats),
+                b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, turns, advice),
                 b"data/cors/apisix": ApisixEndpoint(peeked, policies, limits, warnings, reported, turns),
                 **{
                     name: endpoint(ids, policies, limits, warnings, reported) for name, endpoint in _FOR_PROXIES.items()

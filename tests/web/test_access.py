@@ -412,6 +412,37 @@ def test_many_scopes() -> None:
     assert len(found._gate._within) <= 16
 
 
+def test_scopes_share_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many scopes callers have, and however they ask, a process gives no more hints in a second than it may."""
+    monkeypatch.setattr("cors_service.web._advice.MOST_HINTS", 3)
+    tokens = [f"t{number}" for number in range(5)]
+    tree = guarded(
+        read_access("\n".join(token_entry(name, name, ["decide"], [f"cat{name}", "cat"]) for name in tokens))
+    )
+    stranger = QUERY | {"method": "TRACE", "origin": "https://stranger.example"}
+    asked = [("/v1/decision", stranger), ("/v1/data/cors/decision", {"input": stranger})]
+    answers = [
+        Caller(tree).post(path, body, [("Authorization", f"Bearer {token}")]).body
+        for token in tokens
+        for path, body in asked
+    ]
+    assert [b'"hint":' in answer for answer in answers] == [True] * 3 + [False] * 7
+
+
+def test_busy_scope_is_kept() -> None:
+    """What is remembered for callers who ask is kept; the scope that goes is the one that was not asked for longest."""
+    document = "\n".join(token_entry(f"t{number}", f"t{number}", ["decide"], [f"cat{number}"]) for number in range(30))
+    tree = guarded(read_access(document + "\n" + token_entry("t", "t", ["decide"], ["cat"])))
+    found = tree.children[b"v1"].children[b"decision"]
+    assert isinstance(found, Guarded)
+    kept = set()
+    for number in range(30):
+        send(tree, "form", "t")
+        kept.add(id(found._gate._within["cat",]))
+        send(tree, "form", f"t{number}")
+    assert len(kept) == 1
+
+
 def test_status_says_how_many() -> None:
     """The status counts tokens and certificates; where everybody may ask, it does not speak of them."""
     answer = send(guarded(), "status", "both")
