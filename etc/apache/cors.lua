@@ -55,7 +55,7 @@ local function exchange(tcp, question, deadline)
         answer[assert(name, "the service did not answer headers"):lower()] = value
         line = receive(tcp, deadline)
     end
-    local length = tonumber(answer["content-length"])
+    local length = status == 204 and 0 or tonumber(answer["content-length"]) -- a 204 has no body, and needs no length
     assert(answer["cors-decision"] and length, "what answered is not the decision service")
     answer.status = status
     if length > 0 then
