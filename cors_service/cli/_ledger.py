@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -21,6 +21,9 @@ from cors_service.ledger.edits import digest_of_body
 from cors_service.ledger.entry import Entry, Head, Signed, Touched
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore, is_url
+
+if TYPE_CHECKING:
+    from cors_service.ledger.files import LedgerFiles  # which needs Unix
 
 _PAGE: Final = 500
 _Checks = Callable[[list[Signed]], Iterable[Broken]]
@@ -85,7 +88,7 @@ def _read(where: str) -> _Read:
     head = files.head()
     if head is None:
         raise OSError("cors-admin has made none there")
-    return head, files.entries(0, head.seq + 1), lambda entries: _other_bodies(entries, files.bodies)
+    return head, files.entries(0, head.seq + 1), lambda entries: _other_files(entries, files)
 
 
 def _asked(client: AdminClient) -> Iterator[Signed]:
@@ -114,12 +117,13 @@ def _verify(_: argparse.Namespace, read: _Read) -> int:
     return ALLOWED
 
 
-def _other_bodies(entries: Iterable[Signed], bodies: Callable[[int], dict[str, dict[str, Any]]]) -> Iterator[Broken]:
-    """Find definitions that are kept and are not those of an entry."""
+def _other_files(entries: Iterable[Signed], files: LedgerFiles) -> Iterator[Broken]:
+    """Find files that are kept and are not those of an entry, or not what it wrote."""
     for signed in entries:
         entry = signed.entry
         try:
-            kept = bodies(entry.seq)
+            kept = files.bodies(entry.seq)
+            is_exact = files.is_exact(entry.seq)
         except (OSError, ValueError) as error:
             yield Broken(entry.seq, f"The definitions that it wrote can't be read: {error}.")
             continue
@@ -127,6 +131,11 @@ def _other_bodies(entries: Iterable[Signed], bodies: Callable[[int], dict[str, d
             body = kept.get(one.kind, {}).get(one.name)
             if one.after is not None and (body is None or digest_of_body(one.key, body) != one.after):
                 yield Broken(entry.seq, f"What is kept of the {one.kind} {one.name} is not what it wrote.")
+        written = {(one.kind, one.name) for one in entry.changes if one.after is not None}
+        for kind, name in sorted({(kind, name) for kind, bodies in kept.items() for name in bodies} - written):
+            yield Broken(entry.seq, f"There is the {kind} {name}, which it did not write.")
+        if not is_exact:
+            yield Broken(entry.seq, "Its files are not to the byte what was written: look for what stands there twice.")
 
 
 def _list(options: argparse.Namespace, read: _Read) -> int:

@@ -106,6 +106,18 @@ class LedgerFiles:
         """
         return msgspec.json.decode(self._read(_BODIES, seq), type=dict[str, dict[str, Any]])
 
+    def is_exact(self, seq: int) -> bool:
+        """Whether the entry of a change, and what it wrote, are kept to the byte as they were written.
+
+        What a reader skips, such as a member that it does not know or the first of two, may mislead people.
+
+        Raises:
+            OSError: They can't be read.
+            ValueError: Something else is there.
+        """
+        kept = (self._read(_ENTRIES, seq), self._read(_BODIES, seq))
+        return kept == (canonical(self.entry(seq)), canonical(self.bodies(seq)))
+
     def stage(
         self,
         signed: Signed,

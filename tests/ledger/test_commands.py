@@ -204,6 +204,28 @@ def test_a_change_that_is_not_in_its_place(here: Path, capsys: Captured, monkeyp
     assert "nothing was tampered with" in run(capsys, "ledger", "verify", "pol")
 
 
+def test_files_that_say_more(here: Path, capsys: Captured) -> None:
+    """What a reader would skip in the files of a ledger is found: what misleads people is not what was written."""
+    run(capsys, "push", "new", "--to", "store", "--reason", "new shop")
+    assert "nothing was tampered with" in run(capsys, "ledger", "verify", "store")
+    entry, bodies = (here / "store" / ".ledger" / kind / f"{2:016}.json" for kind in ("entries", "bodies"))
+    for file, text, sentence in (
+        (entry, b'{"reason": "approved by the board", ' + entry.read_bytes()[1:], "Its files are not to the byte"),
+        (bodies, b'{"policy": {}, ' + bodies.read_bytes()[1:], "Its files are not to the byte"),
+        (
+            bodies,
+            bodies.read_bytes().replace(b'"shop"', b'"other": {}, "shop"'),
+            "There is the policy other, which it did not write.",
+        ),
+    ):
+        kept = file.read_bytes()
+        file.write_bytes(text)
+        main(["ledger", "verify", "store"])
+        assert f"2: {sentence}" in capsys.readouterr().out
+        file.write_bytes(kept)
+    assert "nothing was tampered with" in run(capsys, "ledger", "verify", "store")
+
+
 def test_definitions_that_were_changed(here: Path) -> None:
     """A definition that somebody changed, removed or added behind the ledger's back is found, with its entry."""
     store = DirectoryStore(here / "store")
