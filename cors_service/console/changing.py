@@ -30,6 +30,7 @@ from cors_service.console.progress import ProgressPage
 from cors_service.console.proposing import ProposalPage, draw_waiting
 from cors_service.console.question import FIELDS, InvalidQuestion, Question
 from cors_service.console.sheet import LONGEST, TEMPLATE, is_long, keys_with, overtaken, sheet_of
+from cors_service.explain import Explanation
 from cors_service.grammar.mistakes import shown
 from cors_service.ledger.entry import LONGEST_REASON, Key, Kind
 from cors_service.ledger.kept import Kept
@@ -141,8 +142,7 @@ class ChangePage(Page):
             except InvalidQuestion as error:
                 raise Problem(400, "exchange-malformed", str(error)) from None
             if found.change is None:
-                message = next((one.message for one in found.explanation.steps if one.step == "mending"), "")
-                raise Problem(409, "nothing-to-mend", message or "It passes: nothing has to be changed.")
+                raise Problem(409, "nothing-to-mend", _why_nothing(found.explanation))
             return Typed(text=found.change.text, before=found.change.before, reason=reason)
 
         typed = await ask(self.desk, look)
@@ -350,6 +350,15 @@ def _publishing(typed: Typed, may_publish: str) -> h.Node:
         ),
         h.div(".buttons")[h.button(type="submit", name="do", value=_PUBLISH)[may_publish]],
     ]
+
+
+def _why_nothing(explanation: Explanation) -> str:
+    """Say why there is nothing to carry into a change."""
+    if explanation.passes:
+        return "It passes: nothing has to be changed."
+    # Where no policy is looked at, nothing says why.
+    found = (one.message for one in explanation.steps if one.step == "mending")
+    return next(found, "Nothing in your policies can mend it.")
 
 
 def _may(caller: Caller) -> str:

@@ -91,6 +91,17 @@ def test_no_policy(office: ConsoleOffice) -> None:
     assert carried.fields["before"] == ""
 
 
+def test_nothing_to_mend(office: ConsoleOffice) -> None:
+    """Where nothing is carried into a change, it says whether the request passes or no edit helps."""
+    visitor = office.visitor()
+    passing = visitor.visit("/change?mend=1&page=https://a.example&policy=pay")
+    assert (passing.status, "It passes: nothing has to be changed." in Read(passing).text) == (409, True)
+    blocked = visitor.visit("/change?mend=1&page=https://a.example&policy=none")
+    assert blocked.status == 409
+    assert "Nothing in your policies can mend it." in Read(blocked).text
+    assert "It passes" not in Read(blocked).text
+
+
 @pytest.mark.parametrize("field", ["page", "url", "policy", "method", "headers", "credentials", "mode"])
 def test_hostile(office: ConsoleOffice, field: str) -> None:
     """Whatever a link says, the page shows it as text."""
@@ -129,6 +140,14 @@ def test_anything_else(office: ConsoleOffice) -> None:
     assert answer.status == 422
     assert "None of the known browsers prints this" in Read(answer).text
     assert b"alert(1)" not in answer.body
+
+
+def test_whoever_may_change_nothing_that_is_there(tmp_path: Path) -> None:
+    """Whose policies are all still to be written is not told that a blocked request passes."""
+    office = ConsoleOffice(tmp_path, access(olga={"verbs": ["read", "write"], "policies": ["none"]}))
+    answer = office.visitor("olga").visit("/change?mend=1&page=https://a.example&url=https://api.example.com/shop/7")
+    assert answer.status == 409
+    assert "Nothing in your policies can mend it." in Read(answer).text
 
 
 def test_only_what_one_may_see(tmp_path: Path) -> None:
