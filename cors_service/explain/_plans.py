@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -278,8 +279,14 @@ def own_rule(wanted: Wanted, covering: Rule | None, policy_set: PolicySet) -> Ru
     )
 
 
-def plans_for_url(asked: Asked, policy_set: PolicySet) -> Iterator[Plan]:
-    """Give plans for a URL that finds no policy: a policy of the same host that lets the page in, or a new one."""
+def plans_for_url(asked: Asked, policy_set: PolicySet, taken: AbstractSet[str]) -> Iterator[Plan]:
+    """Give plans for a URL that finds no policy: a policy of the same host that lets the page in, or a new one.
+
+    Args:
+        asked: The exchange.
+        policy_set: The set.
+        taken: The names that the new one can't have.
+    """
     match = match_for(asked.request.url)
     if match is None:
         return
@@ -289,7 +296,7 @@ def plans_for_url(asked: Asked, policy_set: PolicySet) -> Iterator[Plan]:
             yield Plan((Add(("policies", policy.name, "match"), match),))
     wanted = Wanted.of(asked)
     rule = _written_rule(wanted, None, policy_set)
-    name = _new_name(match, policy_set.policies)
+    name = _new_name(match, taken)
     yield Plan((Put(("policies", name), {"match": [match], **rule}),))
 
 
@@ -311,7 +318,7 @@ def match_for(url: str) -> str | None:
     return None
 
 
-def _new_name(match: str, taken: Mapping[str, object]) -> str:
+def _new_name(match: str, taken: AbstractSet[str]) -> str:
     """Name a policy after what it is for."""
     host, _, path = match.partition("/")
     last = [segment for segment in path.split("/") if segment][-1:]

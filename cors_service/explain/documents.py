@@ -30,17 +30,21 @@ class Documents:
         active: The same, ready to decide.
     """
 
-    def __init__(self, sources: Sequence[Source], *, unreadable: Iterable[PolicyError] = ()) -> None:
+    def __init__(
+        self, sources: Sequence[Source], *, unreadable: Iterable[PolicyError] = (), elsewhere: Iterable[str] = ()
+    ) -> None:
         """Read documents.
 
         Args:
             sources: The texts.
             unreadable: A mistake for each document that could not be read.
+            elsewhere: The names of policies that are in no document here.
 
         Raises:
             InvalidPolicies: With every mistake of every document.
         """
         self.sources = tuple(sources)
+        self._elsewhere = frozenset(elsewhere)
         self._become([*map(Draft, sources)], {}, unreadable)
 
     def _become(
@@ -50,6 +54,11 @@ class Documents:
         self._structures = structures
         self.policy_set: PolicySet = read_drafts(drafts, unreadable=unreadable)
         self.active = ActivePolicies(self.policy_set)
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The names that a new policy can't have."""
+        return self._elsewhere.union(self.policy_set.policies)
 
     def index_of(self, policy: str) -> int:
         """Give the index of the document that has a policy; 0 if none has it."""
@@ -110,6 +119,7 @@ class Documents:
     def _with(self, sources: Sequence[Source], drafts: list[Draft], structures: dict[int, dict[str, Any]]) -> Self:
         other = type(self).__new__(type(self))
         other.sources = tuple(sources)
+        other._elsewhere = self._elsewhere
         other._become(drafts, structures)
         return other
 

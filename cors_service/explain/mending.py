@@ -160,7 +160,7 @@ class _Search:
         try:
             decisions = tuple(map(documents.active.decide, self._asked.queries))
         except BadQuery:
-            yield from plans_for_url(self._asked, documents.policy_set)
+            yield from plans_for_url(self._asked, documents.policy_set, documents.taken)
             return
         decision = blocked(decisions, self._asked)
         if decision is None:

@@ -91,6 +91,14 @@ def test_no_policy(office: ConsoleOffice) -> None:
     assert carried.fields["before"] == ""
 
 
+def test_a_new_policy_has_a_new_name(office: ConsoleOffice) -> None:
+    """A new policy is not called as one that there is, although the edit was looked for without that one."""
+    link = "/change?mend=1&page=https://a.example&url=https://new.example.com/shop/7"
+    carried = Read(office.visitor().visit(link))
+    assert "[policies.shop-2]" in carried.text
+    assert "It would change policy shop-2 (new)." in carried.text
+
+
 def test_nothing_to_mend(office: ConsoleOffice) -> None:
     """Where nothing is carried into a change, it says whether the request passes or no edit helps."""
     visitor = office.visitor()
