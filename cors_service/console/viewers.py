@@ -9,12 +9,14 @@ from cors_service.admin.endpoint import LOCAL
 from cors_service.console.console import Console
 from cors_service.console.sessions import LONGEST_SECONDS
 from cors_service.web.callers import known_callers
+from cors_service.web.hosts import Hosts
 from cors_service.web.request import AnyRequest
 
 # A browser takes a cookie with this prefix only over TLS, for all paths, and from this very host
 # (https://www.rfc-editor.org/rfc/rfc6265#section-4.1.3.2 as revised).
 _SECURE: Final = "__Host-cors-session"
 _PLAIN: Final = "cors-session"
+_LOOPBACK: Final = Hosts()
 
 
 def callers_of(console: Console, request: AnyRequest, *, is_use: bool = True) -> list[Caller]:
@@ -61,6 +63,15 @@ def cookie(request: AnyRequest, secret: str) -> str:
 
 
 def _is_secure(request: AnyRequest) -> bool:
-    """Whether the browser speaks TLS, be it with a proxy: then it says so in the Origin of a form that it sends."""
-    origins = request.requestHeaders.getRawHeaders(b"origin") or ()
-    return bool(cast(Any, request).isSecure()) or any(one.lower().startswith(b"https://") for one in origins)
+    """Whether the browser speaks TLS, be it with a proxy: then the Origin of a form says so, or Sec-Fetch-Site.
+
+    Browsers send Sec-Fetch-Site only to URLs that they trust, which have TLS or a loopback name
+    (https://www.w3.org/TR/fetch-metadata/, https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy).
+    """
+    if cast(Any, request).isSecure():
+        return True
+    headers = request.requestHeaders
+    if any(one.lower().startswith(b"https://") for one in headers.getRawHeaders(b"origin") or ()):
+        return True
+    hosts = headers.getRawHeaders(b"host") or ()
+    return headers.hasHeader(b"sec-fetch-site") and not all(map(_LOOPBACK.answer, hosts))

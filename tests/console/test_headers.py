@@ -64,7 +64,7 @@ def test_other_names(tmp_path: Path) -> None:
 
     office = ConsoleOffice(tmp_path)
     office.tree.restrict_to(Hosts())
-    assert office.visitor().visit("/").status == 421
+    assert office.visitor().visit("/", Host="page.example").status == 421
     assert office.visitor().visit("/static/icon.svg").status == 404
 
 

@@ -95,9 +95,7 @@ def test_cookie(office: ConsoleOffice) -> None:
     plain = str(office.visitor().sign_in("olga").header("Set-Cookie"))
     assert plain.startswith("cors-session=")
     assert plain.endswith("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict")
-    secure = str(
-        office.visitor().submit("/sign-in", {"token": "olga"}, Origin="https://cors.test").header("Set-Cookie")
-    )
+    secure = str(office.visitor().submit("/sign-in", {"token": "olga"}, Origin=f"https://{HOST}").header("Set-Cookie"))
     assert secure.startswith("__Host-cors-session=")
     assert secure.endswith("; Secure; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict")
 
@@ -176,6 +174,36 @@ def test_cookie_from_elsewhere(office: ConsoleOffice) -> None:
     form = {"to": "1", "from": "1"}
     assert visitor.submit("/history/rollback", form).status in {400, 403}
     assert visitor.submit("/history/rollback", form, Origin=f"https://{HOST}").status == 401
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_page_by_a_cookie_from_elsewhere(office: ConsoleOffice, site: str) -> None:
+    """Where a proxy ends TLS, such a cookie opens no page either, although a GET has no Origin."""
+    visitor = office.visitor("olga")
+    assert visitor.visit("/", Host="cors.example", Sec_Fetch_Site=site).status == 303
+    visitor.cookies = {"__Host-cors-session": visitor.cookies["cors-session"]}
+    assert visitor.visit("/", Host="cors.example", Sec_Fetch_Site=site).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "cors.localhost:8081", "127.0.0.1:8081", "[::1]:8081", "LOCALHOST:80", "localhost."]
+)
+def test_loopback_without_tls(office: ConsoleOffice, host: str) -> None:
+    """To this machine, browsers send Sec-Fetch-Site without TLS, too, and a sign-in works there."""
+    visitor = office.visitor()
+    assert visitor.submit("/sign-in", {"token": "olga"}, Host=host, Origin=f"http://{host}").status == 303
+    assert "cors-session" in visitor.cookies
+    assert visitor.visit("/", Host=host).status == 200
+
+
+def test_network_without_tls(office: ConsoleOffice) -> None:
+    """To any other name, browsers send no Sec-Fetch-Site without TLS, and a sign-in works there, too."""
+    host = "cors.example"
+    visitor = office.visitor()
+    sender = {"Origin": f"http://{host}", "Sec_Fetch_Site": ""}
+    assert visitor.submit("/sign-in", {"token": "olga"}, Host=host, **sender).status == 303
+    assert "cors-session" in visitor.cookies
+    assert visitor.visit("/", Host=host, Sec_Fetch_Site="").status == 200
 
 
 def test_attempts_by_address(office: ConsoleOffice) -> None:

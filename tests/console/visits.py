@@ -22,7 +22,8 @@ from cors_service.console.tree import mount_console
 from tests.admin.trees import Office
 from tests.web.traversal import Answer, Caller
 
-HOST = "cors.test"
+HOST = "localhost:8081"
+"""A name that browsers trust without TLS: to another, they send no Sec-Fetch-Site then."""
 
 
 class ConsoleOffice(Office):
@@ -98,7 +99,8 @@ class Visitor(Caller):
     def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        answer = self.ask(method, path, body, [("Host", HOST), *((k, v) for k, v in headers.items() if v)])
+        lines = {"Host": HOST, **headers}
+        answer = self.ask(method, path, body, [(name, value) for name, value in lines.items() if value])
         for line, value in answer.lines:
             if line.lower() == "set-cookie":
                 name, _, rest = value.partition("=")
