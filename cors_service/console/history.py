@@ -20,7 +20,7 @@ from cors_service.console.changes import draw_entry, effects, entries_between, w
 from cors_service.console.comparing import draw_comparison
 from cors_service.console.console import Console
 from cors_service.console.page import Page, fields, see_other
-from cors_service.console.parts import count, instant, name, plain, post_form, rows
+from cors_service.console.parts import count, instant, name, notice, plain, post_form, rows
 from cors_service.ledger.entry import LONGEST_REASON, Entry
 from cors_service.ledger.kept import Kept
 from cors_service.ledger.past import set_behind
@@ -114,37 +114,55 @@ class ChangePage(Page):
         return entry_of(self.console, kept, self._seq)
 
 
-class ComparePage(Page):
-    """Two moments of the policies, compared; from the newest change back, this is what a rollback does."""
+class _ComparingPage(Page):
+    """A page that compares two moments of the policies."""
 
     section = PATH
+
+    async def draw_compared(
+        self, request: AnyRequest, caller: Caller, before: int, after: int, *, above: h.Node = None, reason: str = ""
+    ) -> Answer:
+        """Draw what leads from one to the other, and the form that leads back where the first is the newest change.
+
+        Args:
+            request: What is answered.
+            caller: Who looks.
+            before: The number of the one change.
+            after: That of the other.
+            above: What is shown above it.
+            reason: The reason in the form.
+
+        Raises:
+            Problem: The ledger does not have them, or the store can't be read.
+        """
+        sets = await ask(self.desk, lambda kept: sets_of(self.console, kept, before, after))
+        comparison = await self.desk.changes.aside(lambda: compare(*sets))
+        head = self.desk.changes.kept.head
+        is_back = before == head.seq and after < before and not _CHANGERS.isdisjoint(caller.verbs)
+        return self.draw(
+            request,
+            f"From change {before} to change {after}",
+            above,
+            _compare_form(head.seq, before, after),
+            draw_comparison(shown_to(caller, comparison)),
+            is_back and _rollback_form(head.seq, after, reason),
+        )
+
+
+class ComparePage(_ComparingPage):
+    """Two moments of the policies, compared; from the newest change back, this is what a rollback does."""
 
     def answer_GET(self, request: AnyRequest, caller: Caller) -> Later:
         """Draw what leads from one to the other."""
         given = parameters(request, "from", "to")
         newest = self.desk.changes.kept.head.seq
         before, after = number(given, "from", newest, _LARGEST), number(given, "to", newest, _LARGEST)
-
-        async def make() -> Answer:
-            sets = await ask(self.desk, lambda kept: sets_of(self.console, kept, before, after))
-            comparison = await self.desk.changes.aside(lambda: compare(*sets))
-            head = self.desk.changes.kept.head
-            is_back = before == head.seq and after < before and not _CHANGERS.isdisjoint(caller.verbs)
-            return self.draw(
-                request,
-                f"From change {before} to change {after}",
-                _compare_form(head.seq, before, after),
-                draw_comparison(shown_to(caller, comparison)),
-                is_back and _rollback_form(head.seq, after),
-            )
-
-        return self.later(make)
+        return self.later(lambda: self.draw_compared(request, caller, before, after))
 
 
-class RollbackPage(Page):
+class RollbackPage(_ComparingPage):
     """A new change that leads back to an earlier one."""
 
-    section = PATH
     verbs: ClassVar = {"POST": ("write", "propose")}
 
     def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
@@ -164,9 +182,25 @@ class RollbackPage(Page):
         )
 
         async def make() -> Answer:
-            return self._made(request, await make_change(self.desk, order))
+            try:
+                made = await make_change(self.desk, order)
+            except Problem as problem:
+                return await self._not_made(request, caller, to, reason, problem)
+            return self._made(request, made)
 
         return self.later(make)
+
+    async def _not_made(self, request: AnyRequest, caller: Caller, to: int, reason: str, problem: Problem) -> Answer:
+        """Say what is wrong, above what going back would do now, with the reason that was typed."""
+        above = notice("bad", problem.detail, " What you typed is still here.", role="alert")
+        newest = self.desk.changes.kept.head.seq
+        try:
+            answer = await self.draw_compared(request, caller, newest, to, above=above, reason=reason)
+        except Problem:
+            raise problem from None
+        answer.status = problem.status
+        answer.headers |= problem.headers
+        return answer
 
     def _made(self, request: AnyRequest, made: Made) -> Answer:
         if made.signed is not None:
@@ -238,7 +272,7 @@ def _compare_form(newest: int, before: int | None = None, after: int | None = No
     ]
 
 
-def _rollback_form(newest: int, to: int) -> h.Element:
+def _rollback_form(newest: int, to: int, reason: str) -> h.Element:
     return h.section[
         h.h2[f"Roll back to change {to}"],
         h.p["This makes a new change, which restores the policies of that moment. What that changes is shown above."],
@@ -247,7 +281,7 @@ def _rollback_form(newest: int, to: int) -> h.Element:
             h.input(type="hidden", name="from", value=str(newest)),
             h.input(type="hidden", name="to", value=str(to)),
             h.label(for_="reason")["Why"],
-            h.input("#reason", type="text", name="reason", required=True, maxlength=str(LONGEST_REASON)),
+            h.input("#reason", type="text", name="reason", value=reason, required=True, maxlength=str(LONGEST_REASON)),
             h.button(type="submit")["Roll back"],
         ),
     ]

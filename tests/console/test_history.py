@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cors_service.ledger.kept import StoreUnavailable
 from tests.admin.trees import NARROWER, SHOP, WIDER, access
 from tests.console.reported import HOSTILE
 from tests.console.visits import ConsoleOffice, Read
@@ -93,6 +94,34 @@ def test_rollback_of_what_was_seen(office: ConsoleOffice) -> None:
         in Read(visitor.submit("/history/rollback", {"from": "3", "to": "3", "reason": "why"})).text
     )
     assert office.desk.changes.kept.head.seq == 3
+
+
+def test_a_rollback_that_came_too_late(office: ConsoleOffice) -> None:
+    """Whoever was overtaken sees what going back would do now, and need not type the reason again."""
+    visitor = office.visitor()
+    assert office.caller().put("policies/shop", WIDER, "?reason=cookies").status == 200
+    late = visitor.submit("/history/rollback", {"from": "3", "to": "1", "reason": 'it "broke" <shops>'})
+    read = Read(late)
+    assert late.status == 412
+    assert "The newest change is 4: look at what has changed, and try again. What you typed is still here." in read.text
+    assert "From change 4 to change 1" in read.text
+    assert "Pages of 'https://new.example.com' may no longer use it" in read.text
+    form = {name: read.fields[name] for name in ("from", "to", "reason")}
+    assert form == {"from": "4", "to": "1", "reason": 'it "broke" <shops>'}
+    assert visitor.submit("/history/rollback", form).header("Location") == "/change/5"
+
+
+def test_a_rollback_that_is_not_kept(office: ConsoleOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the store can't be written, a sentence says so, and the reason is still there."""
+
+    def down(*_: object) -> None:
+        raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(office.desk.changes.store, "commit", down)
+    failed = office.visitor().submit("/history/rollback", {"from": "3", "to": "1", "reason": "it broke the shop"})
+    assert (failed.status, failed.header("Retry-After")) == (503, "2")
+    assert "The disk is full. What you typed is still here." in Read(failed).text
+    assert Read(failed).fields["reason"] == "it broke the shop"
 
 
 def test_who_may(tmp_path: Path) -> None:
