@@ -68,14 +68,15 @@ class ProposalEndpoint(AdminEndpoint):
         proposal = found(self.desk, self._name, caller)
         return Answer(200, JSON, write_json(as_dict(proposal, self.desk.changes.kept)), {"Cache-Control": NO_STORE})
 
-    def answer_DELETE(self, request: AnyRequest, caller: Caller) -> Answer:
+    def answer_DELETE(self, request: AnyRequest, caller: Caller) -> Later:
         """Remove it: whoever made it may, and who could approve it."""
         parameters(request)
-        proposal = found(self.desk, self._name, caller)
-        if proposal.author != caller.name and "approve" not in caller.verbs:
-            raise Problem(403, "forbidden", "Only its author, or somebody who may approve it, can remove a proposal.")
-        self.desk.proposals.remove(proposal.id)
-        return Answer(204, "", b"", {"Cache-Control": NO_STORE}, is_measured=False)
+
+        async def remove() -> Answer:
+            await remove_proposal(self.desk, self._name, caller)
+            return Answer(204, "", b"", {"Cache-Control": NO_STORE}, is_measured=False)
+
+        return self.later(remove)
 
 
 class ApproveEndpoint(AdminEndpoint):
@@ -92,17 +93,10 @@ class ApproveEndpoint(AdminEndpoint):
         given = parameters(request, "dry_run")
         proposal = found(self.desk, self._name, caller)
         check_approver(self.desk, proposal, caller)
-        is_dry = flag(given, "dry_run")
-        order = approval(self.desk, proposal, caller, request_id(request), is_dry=is_dry)
+        order = approval(self.desk, proposal, caller, request_id(request), is_dry=flag(given, "dry_run"))
         order.wait = seconds_to_wait(request)
 
-        async def approve() -> Answer:
-            answer = await carry_out(self.desk, order)
-            if not is_dry:
-                self.desk.proposals.remove(proposal.id)
-            return answer
-
-        return self.later(approve)
+        return self.later(lambda: carry_out(self.desk, order))
 
 
 def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *, is_dry: bool = False) -> Order:
@@ -153,6 +147,23 @@ def found(desk: Desk, name: str, caller: Caller) -> Proposal:
     if proposal is None or not may_see(caller, proposal, used_by_others(desk.changes.kept, caller)):
         raise Problem(404, "unknown-proposal", "This proposal does not exist, or no longer exists.")
     return proposal
+
+
+async def remove_proposal(desk: Desk, name: str, caller: Caller) -> None:
+    """Remove a proposal, unless an approval makes the change first.
+
+    Raises:
+        Problem: There is none, or no longer; or the caller may not remove it.
+    """
+
+    def remove(_: Kept) -> None:
+        proposal = found(desk, name, caller)
+        if proposal.author != caller.name and "approve" not in caller.verbs:
+            raise Problem(403, "forbidden", "Only its author, or somebody who may approve it, can remove a proposal.")
+        desk.proposals.remove(proposal.id)
+
+    # Waits for a change that is being made: it may be this one.
+    await desk.changes.ask(remove)
 
 
 def is_own(desk: Desk, proposal: Proposal, caller: Caller) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -225,15 +226,27 @@ def _make(desk: Desk, order: Order, kept: Kept) -> Made:
     comparison = compare(kept.policy_set, plan.policy_set)
     check_scope(order.caller, kept.policy_set, plan.policy_set, comparison)
     made = Made(before=kept, plan=plan, comparison=comparison)
-    if not plan.changes or order.is_dry:
+    if order.is_dry:
         return made
+    if plan.changes:
+        _carry_on(desk, order, made, edits)
+    if order.approved is not None:
+        # While nobody else uses the store, so that nobody is told that it is removed. If it stays, it is outdated.
+        with suppress(OSError):
+            desk.proposals.remove(order.approved.id)
+    return made
+
+
+def _carry_on(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> None:
+    """Make a change, or propose it."""
+    kept, plan, comparison = made.before, made.plan, made.comparison
     if order.review is not None:
         order.review(kept, comparison)
     if order.created(kept):
         made.status = 201
     if order.approved is None and needs_second(order.caller, comparison):
         made.proposal, made.status = _propose(desk, order, made, edits), 202
-        return made
+        return
     approved = order.approved
     about = About(
         author=order.caller.name if approved is None else approved.author,
@@ -245,10 +258,9 @@ def _make(desk: Desk, order: Order, kept: Kept) -> Made:
         narrower=narrows(comparison),
         witness=witness_of(comparison),
     )
-    made.signed = store.commit(plan, about)
+    made.signed = desk.changes.store.commit(plan, about)
     if about.narrower:
         desk.remember_preflights(made.signed.entry.seq, _preflight_seconds(made))
-    return made
 
 
 def needs_second(caller: Caller, comparison: Comparison) -> bool:

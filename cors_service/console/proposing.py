@@ -16,6 +16,7 @@ from cors_service.admin.approving import (
     found,
     is_outdated,
     is_own,
+    remove_proposal,
 )
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import parameters, request_id
@@ -74,12 +75,12 @@ class ProposalPage(Page):
 
         return self.later(make)
 
-    def answer_POST(self, request: AnyRequest, caller: Caller) -> Later | Answer:
+    def answer_POST(self, request: AnyRequest, caller: Caller) -> Later:
         """Approve it, or remove it."""
         proposal = found(self.desk, self._name, caller)
         do = fields(request, _LARGEST).get("do")
         if do == "remove":
-            return self._removed(caller, proposal)
+            return self.later(lambda: self._removed(caller))
         if do != "approve" or "approve" not in caller.verbs:
             raise Problem(403, "forbidden", "To approve a proposal, you need the verb approve.")
         check_approver(self.desk, proposal, caller)
@@ -92,16 +93,13 @@ class ProposalPage(Page):
                 answer = await self._drawn(request, caller, proposal, problem)
                 answer.status = problem.status
                 return answer
-            self.desk.proposals.remove(proposal.id)
             # What somebody else did meanwhile may have left nothing to change.
             return see_other("/change" if made.signed is None else f"/change/{made.signed.entry.seq}")
 
         return self.later(make)
 
-    def _removed(self, caller: Caller, proposal: Proposal) -> Answer:
-        if proposal.author != caller.name and "approve" not in caller.verbs:
-            raise Problem(403, "forbidden", "Only its author, or somebody who may approve it, can remove a proposal.")
-        self.desk.proposals.remove(proposal.id)
+    async def _removed(self, caller: Caller) -> Answer:
+        await remove_proposal(self.desk, self._name, caller)
         return see_other("/change")
 
     async def _drawn(

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from cors_service.access.callers import Caller
-from cors_service.admin.approving import approval, found
+from cors_service.admin.approving import approval, found, remove_proposal
 from cors_service.admin.audit import MOST_UNKNOWN
 from cors_service.algebra import Comparison
+from cors_service.ledger.entry import Signed
+from cors_service.ledger.kept import About, Kept, Plan
 from cors_service.reader.sources import read_policies
 from cors_service.web.problem import Problem
-from tests.admin.trees import NARROWER, SHOP, WIDER, Office, access
+from tests.admin.trees import NARROWER, SHOP, WIDER, Office, Pending, access
 
 CALLERS: dict[str, dict[str, Any]] = {
     "reads": {"verbs": ["read"]},
@@ -264,6 +267,48 @@ def test_removed_while_it_is_approved(office: Office) -> None:
     assert order.review is not None
     with pytest.raises(Problem, match="no longer exists"):
         order.review(office.desk.changes.kept, Comparison((), ()))
+
+
+def test_removed_while_it_is_carried_out(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever removes a proposal while the store makes the change is told that it is gone, not that it is removed."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    commit = office.desk.changes.store.commit
+    removing: list[Pending] = []
+
+    def commit_meanwhile(plan: Plan, about: About) -> Signed:
+        removing.append(office.caller("proposes").start("DELETE", f"proposals/{name}"))
+        return commit(plan, about)
+
+    monkeypatch.setattr(office.desk.changes.store, "commit", commit_meanwhile)
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").json["changed"]
+    assert [one.status for one in removing] == [404]
+
+
+def test_removing_waits_for_the_store(office: Office) -> None:
+    """A proposal is removed between changes, by whatever page or program."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    author = Caller(name="proposes", verbs=frozenset({"propose"}))
+    done: list[object] = []
+
+    def change(_: Kept) -> None:
+        Deferred.fromCoroutine(remove_proposal(office.desk, name, author)).addBoth(done.append)
+        assert len(office.desk.proposals) == 1
+
+    office.desk.changes.work(change)
+    assert (done, len(office.desk.proposals)) == ([None], 0)
+
+
+def test_removed_behind_its_approval(office: Office) -> None:
+    """A proposal is gone once the change is made, although its approval still waits for replicas."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    report = {"version": 1, "replica": {"instance": "a", "version": "1", "revision": "another"}}
+    assert office.caller("replica").send("POST", "reports", report).status == 204
+    approving = office.caller("approves").start("POST", f"proposals/{name}/approve", Prefer="wait=5")
+    assert approving.status is None
+    assert office.desk.changes.kept.head.seq == 2
+    assert office.caller("proposes").send("DELETE", f"proposals/{name}").problem == (404, "unknown-proposal")
+    office.clock.advance(6)
+    assert approving.status == 200
 
 
 def test_approved_on_top(office: Office) -> None:

@@ -155,10 +155,16 @@ class AdminCaller(Caller):
     def begin(self, path: str, value: object, **headers: str) -> Pending:
         """Write something that is known as it is, and do not wait for the answer."""
         given = {"If-Match": self.tag(path), "Content-Type": "application/json", **headers}
-        lines = Headers({name: [line] for name, line in [*self._lines, *given.items()]})
+        pending = self.start("PUT", path, json.dumps(value).encode("utf-8"), **given)
+        self._take_turns()
+        return pending
+
+    def start(self, method: str, path: str, body: bytes = b"", **headers: str) -> Pending:
+        """Send a request, and let nothing go on that its answer needs."""
+        lines = Headers({name: [line] for name, line in [*self._lines, *headers.items()]})
         uri = f"http://cors.test/admin/v1/{path}".encode("ascii")
-        body = FileBodyProducer(BytesIO(json.dumps(value).encode("utf-8")), cooperator=Cooperator(scheduler=_at_once))
-        return Pending(self, self._agent.request(b"PUT", uri, lines, body))
+        producer = FileBodyProducer(BytesIO(body), cooperator=Cooperator(scheduler=_at_once)) if body else None
+        return Pending(self, self._agent.request(method.encode("ascii"), uri, lines, producer))
 
     def _take_turns(self) -> None:
         clock = self._office.clock
@@ -174,7 +180,13 @@ class Pending:
         self._caller = caller
         self._responses: list[Any] = []
         responding.addCallback(self._responses.append)
+
+    @property
+    def status(self) -> int | None:
+        """The status of the answer; None if there is none yet."""
         self._caller._take_turns()
+        self._caller._agent.flush()
+        return self._responses[0].code if self._responses else None
 
     def json(self) -> Any:
         """The answer as JSON; None if there is none yet."""

@@ -55,6 +55,7 @@ def test_two_people(office: ConsoleOffice) -> None:
     assert (signed.entry.author, signed.entry.approver) == ("anna", "boris")
     assert "Published by anna , approved by boris" in Read(boris.visit("/change/2")).text
     assert boris.visit(path).status == 404
+    assert anna.submit(path, {"do": "remove"}).status == 404
 
 
 def test_narrowing_needs_nobody(office: ConsoleOffice) -> None:
