@@ -31,4 +31,5 @@ class Code(StrEnum):
     ERROR_WITHOUT_HEADERS = "error-without-headers"
     HEADERS_ON_REFUSAL = "headers-on-refusal"
     UNREACHABLE = "unreachable"
+    UNANSWERED = "unanswered"
     HEALTHY = "healthy"

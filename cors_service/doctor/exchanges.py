@@ -14,6 +14,7 @@ Lines: TypeAlias = tuple[tuple[str, str], ...]
 """Header lines as they came, a code point for each byte; a value has all that stands after the colon."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_NOW = frozenset({429, 502, 503, 504})
 
 
 class Role(StrEnum):
@@ -120,6 +121,11 @@ class Exchange(Struct, frozen=True):
     def allowed_origin(self) -> str | None:
         """Access-Control-Allow-Origin of the answer."""
         return None if self.answer is None else self.answer.allowed_origin
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing came, or only what limits and gateways say where the site does not answer for now."""
+        return self.answer is None or self.answer.status in _FOR_NOW
 
     @property
     def grants(self) -> bool:

@@ -140,6 +140,8 @@ class _Judge:
         words = [at_fault(answered[0], usual), mend(code, answered[0], self._usual)] if answered else [mend(code)]
         if code is Code.NEAR_MISS_ALLOWED:
             words.insert(0, f"Allowed: {'; '.join(self._hows[each.question.origin or ''] for each in exchanges)}.")
+        elif code is Code.UNANSWERED:
+            words.insert(0, self._left_open(exchanges))
         sentence = next((text for _, text in several if text), "")
         return Finding(code, evidence, sentence, " ".join(filter(None, words)))
 
@@ -161,6 +163,8 @@ class _Judge:
             verdict = verdict_of(exchange, self._engine)
             sentence = "" if verdict is None else printed(exchange, verdict, self._page, self._engine)
             yield Code.CACHE_MIXES_ORIGINS, exchange, sentence
+        for exchange in self._unanswered():
+            yield Code.UNANSWERED, exchange, exchange.failure
 
     def _asked_by_page(self, exchange: Exchange) -> Iterator[tuple[Code, Exchange, str]]:
         answer = exchange.answer
@@ -222,6 +226,27 @@ class _Judge:
                 yield Code.NULL_ALLOWED, exchange, ""
             elif role is Role.NEAR_MISS:
                 yield Code.NEAR_MISS_ALLOWED, exchange, ""
+
+    def _unanswered(self) -> Iterator[Exchange]:
+        """Give the requests that show nothing of the site: what is not found by them may be wrong nevertheless."""
+        if self._usual is None:
+            return
+        for exchange in self._exchanges:
+            role = exchange.question.role
+            # Without an answer, one of the page is unreachable; and any error shows what errors have.
+            is_judged = role.is_of_page if exchange.answer is None else role is Role.ERROR
+            if exchange.is_unanswered and not is_judged:
+                yield exchange
+
+    def _left_open(self, unanswered: Sequence[Exchange]) -> str:
+        """Say how many requests were not answered as usual, how, and what that leaves open."""
+        statuses = sorted({exchange.answer.status for exchange in unanswered if exchange.answer is not None})
+        nothing = ["no answer"] if any(exchange.answer is None for exchange in unanswered) else []
+        roles = {exchange.question.role for exchange in unanswered}
+        is_of_others = any(not (role.is_of_page or role is Role.ERROR) for role in roles)
+        what = "what other origins get" if is_of_others else "what it usually answers there"
+        got = " or ".join([*map(str, statuses), *nothing])
+        return f"{len(unanswered)} of {len(self._exchanges)} requests got {got}: {what} is not known."
 
 
 def _preflight_code(verdict: Verdict, answer: Answer) -> Code | None:

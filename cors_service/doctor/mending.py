@@ -79,6 +79,7 @@ _MENDS: Final = {
         "A refused origin still learns which methods and headers you grant: send no Access-Control header to it."
     ),
     Code.UNREACHABLE: "Look at the name, the port, the certificate and the network first.",
+    Code.UNANSWERED: "Ask again later, or from an address whose requests the site does not limit.",
     Code.HEALTHY: "",
 }
 

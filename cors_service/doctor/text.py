@@ -42,8 +42,11 @@ _TITLES: Final = {
     Code.ERROR_WITHOUT_HEADERS: "errors have no CORS headers",
     Code.HEADERS_ON_REFUSAL: "refused origins get CORS headers",
     Code.UNREACHABLE: "no answer",
+    Code.UNANSWERED: "not every request was answered as usual",
     Code.HEALTHY: "nothing is wrong",
 }
+
+_WITHOUT_ANSWER: Final = frozenset({Code.UNREACHABLE, Code.UNANSWERED})
 
 
 def in_text(diagnosis: Diagnosis, paint: Paint = lambda text, _: text) -> str:
@@ -61,7 +64,7 @@ def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
     yield f"{paint(finding.code, finding.code is Code.HEALTHY)}: {_TITLES[finding.code]}"
     yield from (f"  {printable(line)}" for line in finding.evidence)
     if finding.sentence:
-        what = "why" if finding.code is Code.UNREACHABLE else "browser"
+        what = "why" if finding.code in _WITHOUT_ANSWER else "browser"
         # Each in one line, so that it can be looked up.
         for line in finding.sentence.split("\n"):
             yield f"  {what:<8} {printable(line, _LONGEST_TEXT)}"

@@ -56,7 +56,7 @@ VALUES = [
 VALUES += ["nginx", "Express", "no-store", "max-age=7", f"{PAGE}, {PAGE}", "\x1b[2J\x9b", "\xff" * 300, "", " \t"]
 ANSWERS = st.builds(
     Answer,
-    st.sampled_from([200, 204, 301, 302, 307, 401, 403, 404, 405, 500, 0, 999999]),
+    st.sampled_from([200, 204, 301, 302, 307, 401, 403, 404, 405, 429, 500, 503, 0, 999999]),
     st.sampled_from(["", "OK", "\x1b]0;x\x07"]),
     st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=8).map(tuple),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -118,6 +119,25 @@ def test_json(capsys: Captured) -> None:
     )
     assert first["verdict"] == {"step": "acao-missing", "allowed": False}
     assert first["policy"] is None
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_limit(capsys: Captured, form: list[str]) -> None:
+    """If most requests meet a limit, that is a finding, in either form: the site is not called healthy."""
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        asked.append(head)
+        is_page = f"\r\nOrigin: {PAGE}\r\n".encode() in head
+        allowed = f"Access-Control-Allow-Origin: {PAGE}\r\n".encode() if is_page else b""
+        status = b"200 OK" if len(asked) <= 3 else b"429 Too Many Requests"
+        connection.sendall(b"HTTP/1.1 %b\r\nVary: Origin\r\n%b\r\n" % (status, allowed))
+
+    assert examine(answer, *form) == 2
+    out = capsys.readouterr().out
+    assert "healthy" not in out
+    assert "unanswered" in out
+    assert "requests got 429: what other origins get is not known. Ask again later" in re.sub(r"\s+", " ", out)
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])

@@ -14,6 +14,7 @@ from cors_service.policy import read_document
 from tests.doctor.sites import (
     PAGE,
     URL,
+    Headers,
     Site,
     answer,
     diagnosed,
@@ -120,6 +121,18 @@ def lacking_on_refusals(more: dict[str, str]) -> Site:
     return lambda question: answer(200, more) if question.origin in {None, STRANGER} else listing(PAGE)(question)
 
 
+def limited(site: Site, *, after: int, status: int | None = 429, lines: Headers | None = None) -> Site:
+    """A site that answers some requests, and all others by a status, or not at all."""
+    left = iter(range(after))
+
+    def respond(question: Question) -> Answer | None:
+        if next(left, None) is not None:
+            return site(question)
+        return None if status is None else answer(status, lines)
+
+    return respond
+
+
 NO_VARY = without("Vary", listing(PAGE))
 DEFECTS = {
     "nothing at all": (GET, saying({}), {Code.ACAO_MISSING}, False),
@@ -192,6 +205,23 @@ DEFECTS = {
         True,
     ),
     "nobody": (GET, lambda _: None, {Code.UNREACHABLE}, False),
+    "a limit": (GET, limited(listing(PAGE), after=3), {Code.UNANSWERED}, True),
+    "a limit behind a preflight": (PUT, limited(listing(PAGE), after=4, status=503), {Code.UNANSWERED}, True),
+    "no answers to others": (GET, limited(listing(PAGE), after=2, status=None), {Code.UNANSWERED}, True),
+    "a broken gateway": (GET, limited(listing(PAGE), after=5, status=502), {Code.UNANSWERED}, True),
+    "a limit with headers": (GET, limited(listing(PAGE), after=0, lines=granted(PAGE)), {Code.UNANSWERED}, True),
+    "a limit without": (
+        GET,
+        limited(listing(PAGE), after=0),
+        {Code.ERROR_WITHOUT_HEADERS, Code.UNANSWERED},
+        False,
+    ),
+    "a limit on a careless site": (
+        GET,
+        limited(judging(lambda origin: origin.endswith("example.com")), after=8),
+        {Code.NEAR_MISS_ALLOWED, Code.UNANSWERED},
+        True,
+    ),
     "no unknown parameters": (GET, strict(listing(PAGE)), {Code.HEALTHY}, True),
     "everything for all, and null": (GET, for_all_and_null, {Code.HEALTHY}, True),
     "everything for all": (GET, saying({ACAO: "*"}), {Code.HEALTHY}, True),
@@ -258,6 +288,27 @@ def test_layer_at_fault() -> None:
     assert finding.mend.startswith("nginx answered this by itself: what shows Express in other answers is missing.")
     [finding] = diagnosed(PUT, refusing_preflights(401, ("WWW-Authenticate", "Bearer"))).findings
     assert finding.mend.startswith("Something asks for a login (Bearer), before CORS.")
+
+
+def test_unanswered() -> None:
+    """What was not answered as usual is counted, and shows how it was answered and by whom, or why it was not."""
+    app = listing(PAGE, more={"Server": "nginx", "X-Powered-By": "Express"})
+    [finding] = diagnosed(GET, limited(app, after=3, lines={"Server": "nginx", "Retry-After": "30"})).findings
+    assert finding.mend.startswith("11 of 14 requests got 429: what other origins get is not known. nginx answered ")
+    assert finding.evidence.count("< 429") == 3
+    assert finding.evidence[-1] == "and 8 more"
+    assert finding.sentence == ""
+    [finding] = diagnosed(GET, limited(app, after=3, status=None)).findings
+    assert finding.mend.startswith("11 of 14 requests got no answer: what other origins get is not known. Ask again")
+    assert finding.sentence == "It closes the connection."
+
+
+def test_one_unanswered() -> None:
+    """If nothing about others is missing, nothing is said of them."""
+    good = listing(PAGE)
+    [finding] = diagnosed(GET, lambda question: None if question.role is Role.ERROR else good(question)).findings
+    assert finding.code is Code.UNANSWERED
+    assert finding.mend.startswith("1 of 14 requests got no answer: what it usually answers there is not known. Ask ")
 
 
 def test_unknown_server() -> None:

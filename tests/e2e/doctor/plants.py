@@ -56,6 +56,7 @@ DEFECTS: Final = (
     _plant("nginx", "preflight-redirect", method="PUT"),
     _plant("nginx", "preflight-authenticated", headers=JSON),
     _plant("nginx", "error-without-headers"),
+    _plant("nginx", "unanswered"),
     _plant("apache", "acao-repeated"),
     _plant("apache", "proxied-repeated", "acao-repeated", method="PUT"),
     _plant("apache", "acao-not-serialised"),
