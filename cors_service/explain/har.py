@@ -7,13 +7,14 @@ and of URLs neither user, query nor fragment.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct, field, structs
 
+from cors_service.browser import Behaviour, preflight_check
 from cors_service.browser.headers import is_token
 from cors_service.browser.request import is_forbidden_request_header
 from cors_service.decision.own_origin import own_origin
@@ -71,6 +72,9 @@ _OF_BROWSERS: Final = frozenset(
 _JUDGED_BY_VALUE: Final = frozenset({"content-type", "content-language", "range"})
 _OF_ANSWERS: Final = frozenset({"vary", "timing-allow-origin", "cross-origin-resource-policy"})
 _CORS: Final = "access-control-"
+_ANY: Final = "any"
+_TAKEN: Final = "taken"
+_PASSED: Final = "passed"
 
 
 class _Line(Struct, frozen=True):
@@ -167,7 +171,7 @@ def _session(entries: Sequence[_Entry], left_out: int) -> Session:
     for entry in entries:
         if _is_preflight(entry.request):
             continue
-        preflight = preflights.take(entry.request)
+        preflight = preflights.take(entry)
         asked = None if preflight is None else preflight.request
         try:
             exchange = _exchange(entry.request, asked)
@@ -200,28 +204,44 @@ class _Preflights:
 
     def __init__(self, entries: Iterable[_Entry]) -> None:
         self._waiting = dict(enumerate(entries))
-        # Their numbers, by what they ask about; by the origin of the page, too, and apart from it.
-        self._of_page: defaultdict[tuple[str | None, ...], deque[int]] = defaultdict(deque)
-        self._of_any: defaultdict[tuple[str | None, ...], deque[int]] = defaultdict(deque)
+        # Their numbers, by what they ask about, how they ended, and their page; None stands for any page.
+        self._numbers: defaultdict[tuple[str | None, ...], deque[int]] = defaultdict(deque)
         for number, entry in self._waiting.items():
             asked = entry.request
-            about = asked.url, asked.first(_METHOD)
-            self._of_page[*about, asked.first("origin")].append(number)
-            self._of_any[about].append(number)
+            for end in _ends(entry):
+                for origin in {asked.first("origin"), None}:
+                    self._numbers[asked.url, asked.first(_METHOD), end, origin].append(number)
 
-    def take(self, request: _Request) -> _Entry | None:
-        """Take the first one about a request, of its page where that is known; None if there is none."""
-        about, origin = (request.url, request.method), request.first("origin")
-        numbers = self._of_any[about] if origin is None else self._of_page[*about, origin]
-        while numbers:
-            entry = self._waiting.pop(numbers.popleft(), None)
-            if entry is not None:
-                return entry
+    def take(self, entry: _Entry) -> _Entry | None:
+        """Take the first one about a request, of its page where that is known; None if there is none.
+
+        What was answered was sent, so an earlier preflight that failed is of another request: somebody tried, mended
+        the service and tried again.
+        """
+        request = entry.request
+        for end in (_ANY,) if _answer(entry) is None else (_PASSED, _TAKEN):
+            numbers = self._numbers[request.url, request.method, end, request.first("origin")]
+            while numbers:
+                preflight = self._waiting.pop(numbers.popleft(), None)
+                if preflight is not None:
+                    return preflight
         return None
 
     def left(self) -> Iterable[_Entry]:
         """Those that nobody has taken, in order."""
         return self._waiting.values()
+
+
+def _ends(preflight: _Entry) -> Iterator[str]:
+    """Say how a preflight ended: a browser may let the request pass, or the service has at least taken it."""
+    yield _ANY
+    answer = _answer(preflight)
+    if answer is None or not 200 <= answer.status <= 299:
+        return
+    yield _TAKEN
+    exchange = _unsent(preflight.request)
+    if exchange and preflight_check(exchange.request, answer.status, answer.headers, Behaviour.CHROMIUM).allowed:
+        yield _PASSED
 
 
 def _exchange(request: _Request, preflight: _Request | None) -> PageRequest:

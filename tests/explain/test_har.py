@@ -117,6 +117,11 @@ def test_preflight(entries: tuple[dict[str, Any], ...]) -> None:
     assert "Access-Control-Allow-Headers" in (explanation.engines["chromium"].message or "")
 
 
+ASKED_FOR: Final = {
+    "Origin": PAGE,
+    "Access-Control-Request-Method": "PUT",
+    "Access-Control-Request-Headers": "x-a",
+}
 _URLS = st.sampled_from([URL, "https://api.example.com/other"])
 _METHODS = st.sampled_from(["PUT", "DELETE"])
 _ORIGINS = st.sampled_from([None, PAGE, "https://other.example.com"])
@@ -141,6 +146,41 @@ def test_whose_preflight(kinds: list[tuple[bool, str, str, str | None]]) -> None
                 wanted += 1
     recorded = read_har(recording(*entries)).recorded
     assert wanted == sum(one.answers.actual is not None and one.answers.preflight is not None for one in recorded)
+
+
+MENDED: Final = entry(
+    "OPTIONS",
+    URL,
+    ASKED_FOR,
+    204,
+    {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "PUT", "Access-Control-Allow-Headers": "x-a"},
+)
+FAILED: Final = {
+    "a status": entry("OPTIONS", URL, ASKED_FOR, 403),
+    "no origin": entry("OPTIONS", URL, ASKED_FOR, 204),
+    "no header": entry("OPTIONS", URL, ASKED_FOR, 204, {"Access-Control-Allow-Origin": PAGE}),
+}
+
+
+@pytest.mark.parametrize("fault", FAILED)
+@pytest.mark.parametrize("origin", [{"Origin": PAGE}, {}])
+def test_tried_again(fault: str, origin: dict[str, str]) -> None:
+    """A request that was answered has the preflight that passed; the one that failed before is of one never sent."""
+    sent = entry("PUT", URL, {**origin, "X-A": "1"}, 200, {"Access-Control-Allow-Origin": PAGE})
+    session = read_har(recording(FAILED[fault], MENDED, sent))
+    sent_one, unsent = session.recorded
+    assert sent_one.answers.actual is not None
+    assert explain_answers(sent_one.exchange, sent_one.answers).passes
+    assert (unsent.answers.actual, unsent.exchange.method) == (None, "PUT")
+    assert not explain_answers(unsent.exchange, unsent.answers).passes
+
+
+def test_a_later_failure() -> None:
+    """A preflight that failed stays with the request that was never answered, and not with one before it."""
+    sent = entry("PUT", URL, {"Origin": PAGE, "X-A": "1"}, 200, {"Access-Control-Allow-Origin": PAGE})
+    blocked = entry("PUT", URL, {"Origin": PAGE, "X-A": "1"}, 0)
+    session = read_har(recording(sent, FAILED["a status"], blocked))
+    assert [one.answers.preflight and one.answers.preflight.status for one in session.recorded] == [None, 403]
 
 
 def test_provisional_headers() -> None:
