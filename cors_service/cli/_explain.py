@@ -128,7 +128,10 @@ def _explain_session(options: argparse.Namespace, documents: Documents | None) -
             progress(count, len(session.recorded))
     print(in_json_all(explanations).decode("utf-8") if options.json else in_text_all(explanations, _painted))
     if session.left_out:
-        print(f"{session.left_out} requests are left out: no page made them over HTTP.", file=sys.stderr)
+        print(
+            f"{session.left_out} requests are left out: no page made them over HTTP, or they can't be read.",
+            file=sys.stderr,
+        )
     return ALLOWED if all(one.passes for one in explanations) else REFUSED
 
 

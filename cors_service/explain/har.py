@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from cors_service.browser import Behaviour, preflight_check
 from cors_service.browser.headers import is_token
@@ -27,6 +28,7 @@ LARGEST: Final = 64 * 1024 * 1024
 MOST_ENTRIES: Final = 10_000
 """Requests of a recording that are read."""
 
+_NO_RECORDING: Final = "It is not a recording of a browser (HAR)."
 _METHOD: Final = "access-control-request-method"
 _NAMES: Final = "access-control-request-headers"
 # What browsers add by themselves, beyond what pages may not set.
@@ -78,15 +80,19 @@ _PASSED: Final = "passed"
 
 
 class _Line(Struct, frozen=True):
-    name: str
+    name: str = ""
     value: str | None = ""
 
 
 class _Message(Struct, frozen=True):
-    headers: tuple[_Line, ...] = ()
+    headers: tuple[_Line, ...] | None = ()
+
+    @property
+    def lines(self) -> tuple[_Line, ...]:
+        return self.headers or ()
 
     def values(self, name: str) -> list[str]:
-        return [line.value or "" for line in self.headers if line.name.lower() == name]
+        return [line.value or "" for line in self.lines if line.name.lower() == name]
 
     def first(self, name: str) -> str | None:
         return next(iter(self.values(name)), None)
@@ -103,11 +109,11 @@ class _Response(_Message, frozen=True):
 
 class _Entry(Struct, frozen=True):
     request: _Request
-    response: _Response = field(default_factory=_Response)
+    response: _Response | None = None
 
 
 class _Log(Struct, frozen=True):
-    entries: tuple[_Entry, ...] = ()
+    entries: tuple[msgspec.Raw, ...] = ()
 
 
 class _Recording(Struct, frozen=True):
@@ -131,8 +137,8 @@ class Session(Struct, frozen=True):
 
     Attributes:
         recorded: Its exchanges, in order; a preflight is part of that of its request.
-        left_out: How many requests were left out: those of other schemes, those that no page can make, and those beyond
-            MOST_ENTRIES.
+        left_out: How many requests were left out: those of other schemes, those that no page can make, those that
+            can't be read, and those beyond MOST_ENTRIES.
     """
 
     recorded: tuple[Recorded, ...]
@@ -155,12 +161,23 @@ def read_har(data: bytes) -> Session:
     if len(data) > LARGEST:
         raise InvalidRecordingError(f"The recording has more than {LARGEST} bytes.")
     try:
-        # What is not named above, such as bodies and cookies, is passed over and never becomes a value.
-        entries = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Recording).log.entries
+        written = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_Recording).log.entries
+        entries = [*_readable(written[:MOST_ENTRIES])]
     except (ValueError, RecursionError):
         # The parser's own message repeats nothing, but says little to people.
-        raise InvalidRecordingError("It is not a recording of a browser (HAR).") from None
-    return _session(entries[:MOST_ENTRIES], len(entries) - len(entries[:MOST_ENTRIES]))
+        raise InvalidRecordingError(_NO_RECORDING) from None
+    if written and not entries:
+        raise InvalidRecordingError(_NO_RECORDING)
+    return _session(entries, len(written) - len(entries))
+
+
+def _readable(entries: Iterable[msgspec.Raw]) -> Iterator[_Entry]:
+    """Read entries, without those that are none: an odd one says nothing about the others."""
+    decoder = msgspec.json.Decoder(_Entry)
+    for entry in entries:
+        # What is not named above, such as bodies and cookies, is passed over and never becomes a value.
+        with suppress(ValueError):
+            yield decoder.decode(entry)
 
 
 def _session(entries: Sequence[_Entry], left_out: int) -> Session:
@@ -321,7 +338,7 @@ def _set_by_page(request: _Request, preflight: _Request | None) -> Lines:
     if preflight is not None:
         asked = {name.strip().lower() for line in preflight.values(_NAMES) for name in line.split(",")}
     lines: list[tuple[str, str]] = []
-    for line in request.headers:
+    for line in request.lines:
         name = line.name.lower()
         if not is_token(name) or is_forbidden_request_header(name, "") or (asked is None and name in _OF_BROWSERS):
             continue
@@ -333,11 +350,11 @@ def _set_by_page(request: _Request, preflight: _Request | None) -> Lines:
 
 
 def _answer(entry: _Entry) -> Answer | None:
-    response = entry.response
+    response = entry.response or _Response()
     # Of what was blocked, recordings have 0, -1, nothing or an empty text.
     if not isinstance(response.status, int) or not 100 <= response.status <= 599:
         return None
-    return Answer(response.status, tuple(_kept(response.headers)))
+    return Answer(response.status, tuple(_kept(response.lines)))
 
 
 def _kept(lines: Iterable[_Line]) -> Iterable[tuple[str, str]]:

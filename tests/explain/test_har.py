@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.explain import Answers, explain_answers
+from cors_service.explain import Answer, Answers, explain_answers
 from cors_service.explain.har import InvalidRecordingError, read_har
 from cors_service.explain.written import SCHEMA, in_json_all
 
@@ -261,6 +261,46 @@ def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cors_service.explain.har.LARGEST", 10)
     with pytest.raises(InvalidRecordingError, match="more than 10 bytes"):
         read_har(recording())
+
+
+ODD: Final[dict[str, dict[str, Any] | list[Any] | None]] = {
+    "no object": None,
+    "a list": [],
+    "no request": {**SENT, "request": None},
+    "a method that is no text": {**SENT, "request": {**SENT["request"], "method": 1}},
+    "a URL that is none": {**SENT, "request": {**SENT["request"], "url": None}},
+    "headers that are none": {**SENT, "request": {**SENT["request"], "headers": "Origin"}},
+    "a name that is none": {**SENT, "request": {**SENT["request"], "headers": [{"name": 1, "value": "secret"}]}},
+    "a status that is none": {**SENT, "response": {"status": [200], "headers": []}},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_entries(kind: str) -> None:
+    """An entry that can't be read is counted as left out, and the rest of the recording is read."""
+    data = json.dumps({"log": {"entries": [SENT, ODD[kind], SENT]}}).encode()
+    session = read_har(data)
+    assert (len(session.recorded), session.left_out) == (2, 1)
+
+
+@pytest.mark.parametrize("response", [None, {}, {"status": 0, "headers": None}])
+def test_no_response(response: dict[str, Any] | None) -> None:
+    """A request without a response, or with one without headers, had no answer that is known."""
+    session = read_har(recording({**SENT, "response": response}))
+    assert [one.answers for one in session.recorded] == [Answers()]
+
+
+def test_missing_headers() -> None:
+    """A message without headers has none, and a header without a name is passed over."""
+    bare = entry("GET", URL, {"Origin": PAGE})
+    bare["request"]["headers"] += [{"value": "secret"}, {}]
+    bare["response"]["headers"] = None
+    (one, other) = read_har(
+        recording(bare, {**bare, "request": {"method": "GET", "url": URL, "headers": None}})
+    ).recorded
+    assert (one.exchange.page, one.exchange.headers) == (PAGE, ())
+    assert one.answers.actual == Answer(200)
+    assert other.exchange.headers == ()
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"log": 1}', b"\xff", b"[" * 100_000, b'{"log":{"entries":[1]}}'])
