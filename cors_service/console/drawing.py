@@ -20,6 +20,7 @@ _VERDICTS: Final = {
     "readable": "the page can read the answer",
     "opaque": "the page gets the answer, and can't read it",
     "blocked": "blocked",
+    "unknown": "not known",
 }
 
 

@@ -10,6 +10,7 @@ from cors_service.browser import Behaviour, Recognised, Step
 from cors_service.browser.recognition import recognise
 from cors_service.console.question import Question
 from cors_service.explain import explain_answers
+from cors_service.explain.explanation import Outcome
 from cors_service.explain.har import InvalidRecordingError, Recorded, read_har
 from cors_service.explain.messages import message_as_dict, unrecognised
 
@@ -44,11 +45,16 @@ class Row(Struct, frozen=True):
 
     Attributes:
         question: The same request as a question.
-        passes: Whether browsers let the page read the answer that was recorded.
+        outcome: What browsers make of the answer that was recorded.
     """
 
     question: Question
-    passes: bool
+    outcome: Outcome
+
+    @property
+    def passes(self) -> bool:
+        """Whether no browser blocks it."""
+        return self.outcome != "blocked"
 
 
 class Recording(Struct, frozen=True):
@@ -113,4 +119,4 @@ def _recording(text: str) -> Recording:
 
 def _row(recorded: Recorded) -> Row:
     explanation = explain_answers(recorded.exchange, recorded.answers)
-    return Row(Question.about(recorded.exchange), explanation.passes)
+    return Row(Question.about(recorded.exchange), explanation.outcome)

@@ -16,6 +16,7 @@ from cors_service.console.parts import counted, notice, plain, post_form
 from cors_service.console.pasted import Message, NotUnderstood, Recording, Row, read_pasted
 from cors_service.console.question import FIELDS, InvalidQuestion, Question
 from cors_service.explain.exchange import Credentials, Mode
+from cors_service.explain.explanation import Outcome
 from cors_service.ledger.kept import Kept
 from cors_service.web.answer import Answer
 from cors_service.web.later import Later
@@ -39,6 +40,7 @@ _MODES: Final[dict[Mode, str]] = {
 }
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _LONGEST: Final = 300
+_MARKS: Final[dict[Outcome, str]] = {"readable": "good", "opaque": "good", "blocked": "bad", "unknown": "warn"}
 _CONSOLE_EXAMPLE: Final = "Access to fetch at 'https://…' from origin 'https://…' has been blocked by CORS policy: …"
 
 
@@ -198,8 +200,8 @@ def _recording(recording: Recording) -> h.Node:
 def _row(row: Row) -> h.Node:
     question = row.question
     what = f"{plain(question.method, 40)} {plain(question.url, _LONGEST)}"
-    return h.li(class_="good" if row.passes else "bad")[
-        "readable: " if row.passes else h.strong["blocked: "],
+    return h.li(class_=_MARKS[row.outcome])[
+        f"{row.outcome}: " if row.passes else h.strong["blocked: "],
         h.a(href=question.link(PATH))[what],
         f" from {plain(question.page, _LONGEST)}",
     ]

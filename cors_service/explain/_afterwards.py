@@ -26,8 +26,8 @@ def steps(asked: Asked, answers: Answers) -> Iterator[ExchangeStep]:
         yield ExchangeStep("cookies", "note", _cookies(asked))
     if asked.request.same_origin:
         return
-    if answers.actual is not None:
-        yield ExchangeStep("headers", "note", _headers(asked, answers.actual.headers))
+    if answers.judged is not None:
+        yield ExchangeStep("headers", "note", _headers(asked, answers.judged.headers))
     if answers.preflight is not None:
         yield ExchangeStep("kept", "note", _kept(answers.preflight.headers))
 

@@ -11,7 +11,7 @@ from cors_service.browser.headers import values_of
 from cors_service.browser.sharing import corp_check
 from cors_service.decision import Decision
 from cors_service.explain._asking import Asked
-from cors_service.explain.exchange import Answer, Answers
+from cors_service.explain.exchange import NOT_MODIFIED, Answer, Answers
 from cors_service.explain.explanation import Engine, ExchangeStep, Outcome, Seen
 from cors_service.grammar.site import same_site
 
@@ -41,13 +41,24 @@ def verdicts(asked: Asked, answers: Answers) -> dict[Engine, Verdict]:
     recorded, or the browser remembered one.
     """
     preflight = answers.preflight or _NOTHING
-    actual = answers.actual or _NOTHING
+    actual = answers.judged or _NOTHING
     if asked.has_preflight and answers.preflight is None and answers.actual is not None:
         return dict.fromkeys(NAMES, cors_check(asked.request, actual.headers))
     return {
         engine: fetch_verdict(asked.request, actual.headers, (preflight.status, preflight.headers), behaviour=behaviour)
         for engine, behaviour in BEHAVIOURS.items()
     }
+
+
+def is_open(asked: Asked, answers: Answers, judged: Verdicts) -> bool:
+    """Whether verdicts miss a header that a 304 need not repeat, and that the stored answer may have."""
+    is_about_stored = answers.actual is not None and answers.actual.status == NOT_MODIFIED and answers.stored is None
+    return is_about_stored and not asked.exchange.is_conditional and all(map(_misses, judged.values()))
+
+
+def _misses(verdict: Verdict) -> bool:
+    is_missing = verdict.step is Step.ACAO_MISSING or (verdict.step is Step.ACAC_NOT_TRUE and not verdict.value)
+    return is_missing and not verdict.preflight
 
 
 def seen(asked: Asked, answers: Answers, judged: Verdicts) -> dict[Engine, Seen]:
@@ -70,7 +81,7 @@ def blocked_by_all(asked: Asked, step: Step, value: str = "") -> dict[Engine, Se
 
 
 def _printed(engine: Engine, asked: Asked, answers: Answers, verdict: Verdict) -> str | None:
-    answer = answers.preflight if verdict.preflight else answers.actual
+    answer = answers.preflight if verdict.preflight else answers.judged
     failure = Failure(
         step=verdict.step,
         url=asked.request.url,
@@ -110,7 +121,7 @@ def steps(judged: Verdicts) -> Iterator[ExchangeStep]:
 
 def embedded(asked: Asked, answers: Answers) -> Outcome:
     """Say what comes of a request of the mode `no-cors`, with which a page embeds what it can't read."""
-    request, answer = asked.request, answers.actual or _NOTHING
+    request, answer = asked.request, answers.judged or _NOTHING
     if request.same_origin:
         return "readable"
     url_origin = request.url_origin or ""

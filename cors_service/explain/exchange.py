@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 from cors_service.browser import Request
-from cors_service.browser.headers import HeaderLines
+from cors_service.browser.headers import HeaderLines, byte_lowercase
 from cors_service.decision.own_origin import own_origin
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.origin import read_origin
@@ -20,6 +20,8 @@ Mode = Literal["cors", "no-cors", "same-origin", "navigate", "websocket"]
 
 CREDENTIALS: Final[tuple[Credentials, ...]] = get_args(Credentials)
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+NOT_MODIFIED: Final = 304
+_CONDITIONS: Final = frozenset({"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"})
 
 
 class PageRequest(Struct, frozen=True):
@@ -68,6 +70,14 @@ class PageRequest(Struct, frozen=True):
         is_own = self.page != NULL and self.page == own_origin(self.url)
         return self.credentials == "include" or (self.credentials == "same-origin" and is_own)
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the page itself sets a condition, so that the browser's cache keeps out of it.
+
+        https://fetch.spec.whatwg.org/#http-network-or-cache-fetch sets the cache mode to `no-store` then.
+        """
+        return any(byte_lowercase(name) in _CONDITIONS for name, _ in self.headers)
+
 
 class Answer(Struct, frozen=True):
     """What a service answered.
@@ -92,10 +102,26 @@ class Answers(Struct, frozen=True):
     Attributes:
         actual: The answer to the request; None if it was never sent, or if no answer came.
         preflight: The answer to the preflight; None if there was none.
+        stored: The answer in the browser's cache of which `actual` says, by a 304, that it is still right; None if
+            there is none, or none that is known.
     """
 
     actual: Answer | None = None
     preflight: Answer | None = None
+    stored: Answer | None = None
+
+    @property
+    def judged(self) -> Answer | None:
+        """The answer that a browser judges: the stored one, with the headers of the 304 in place of its own.
+
+        https://fetch.spec.whatwg.org/#http-network-or-cache-fetch takes it before the CORS check sees any answer; which
+        headers are replaced, RFC 9111, 3.2, says.
+        """
+        if self.actual is None or self.stored is None:
+            return self.actual
+        newer = {byte_lowercase(name) for name, _ in self.actual.headers}
+        older = (line for line in self.stored.headers if byte_lowercase(line[0]) not in newer)
+        return Answer(self.stored.status, (*older, *self.actual.headers))
 
 
 def origin_of(page: str) -> str:

@@ -12,11 +12,18 @@ from cors_service.decision import ActivePolicies, BadQuery, Decision
 from cors_service.explain import _afterwards, _elsewhere, _engines
 from cors_service.explain._asking import Asked, as_lines
 from cors_service.explain.documents import Documents
-from cors_service.explain.exchange import Answer, Answers, PageRequest
+from cors_service.explain.exchange import NOT_MODIFIED, Answer, Answers, PageRequest
 from cors_service.explain.explanation import Engine, ExchangeStep, Explanation, Outcome, Seen
 from cors_service.explain.mending import mend
 
 _CORS: Final = "access-control-"
+_STORED: Final = (
+    "So the browser takes the answer that it stored before, with the headers of the 304 in place of those that it had."
+)
+_OPEN: Final = (
+    "So the browser takes the answer that it stored before. That one is not known here, and a 304 need not repeat the "
+    "headers that say whether the page may read it. With the browser's cache disabled, a whole answer comes."
+)
 _OF_ANSWERS: Final = frozenset({"preflight-answer", "request", "answer"})
 
 
@@ -47,7 +54,7 @@ def explain(exchange: PageRequest, policies: ActivePolicies | Documents, answers
     if not decisions:
         judged = tuple(step for step in judged if step.step not in _OF_ANSWERS)
     decided = _engines.answers_of(decisions)
-    others = () if answers is None or not decisions else tuple(_others(answers, decided))
+    others = () if answers is None or not decisions else tuple(_others(asked, answers, decided))
     explanation = Explanation(exchange, (*steps, *judged, *others), decisions, engines)
     if not isinstance(policies, Documents) or explanation.passes:
         return explanation
@@ -110,6 +117,8 @@ def _judged(
     if not judged["chromium"].preflight:
         steps += _request(asked, answers, decisions)
     steps += guards
+    if _engines.is_open(asked, answers, judged):
+        return _engines.seen_by_all("unknown"), (*steps, ExchangeStep("browser", "note", _OPEN), *elsewhere)
     steps += _engines.steps(judged)
     if all(one.allowed for one in judged.values()):
         steps += _afterwards.steps(asked, answers)
@@ -141,6 +150,9 @@ def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) ->
         return
     received = as_lines(str(answer.status), answer.headers)
     yield ExchangeStep("answer", "note", f"The service answered with {answer.status}.", received=received)
+    if answers.stored is not None and answers.judged is not None:
+        received = as_lines(str(answers.judged.status), answers.judged.headers)
+        yield ExchangeStep("answer", "note", _STORED, received=received)
     if _engines.leads_to(asked.request.url, answer) is not None:
         message = (
             "The application redirects. The browser follows only if the page may read this answer, and then the next "
@@ -150,9 +162,9 @@ def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) ->
         yield ExchangeStep("elsewhere", "note", message)
 
 
-def _others(answers: Answers, decided: Answers) -> Iterator[ExchangeStep]:
+def _others(asked: Asked, answers: Answers, decided: Answers) -> Iterator[ExchangeStep]:
     """Say where a live service answered otherwise than is decided."""
-    pairs = (("preflight", answers.preflight, decided.preflight), ("request", answers.actual, decided.actual))
+    pairs = (("preflight", answers.preflight, decided.preflight), ("request", _whole(asked, answers), decided.actual))
     for what, answer, own in pairs:
         if answer is not None and own is not None and _of_cors(answer) != _of_cors(own):
             message = (
@@ -160,6 +172,13 @@ def _others(answers: Answers, decided: Answers) -> Iterator[ExchangeStep]:
                 "the service decides by other policies."
             )
             yield ExchangeStep("elsewhere", "note", message, received=as_lines(str(answer.status), answer.headers))
+
+
+def _whole(asked: Asked, answers: Answers) -> Answer | None:
+    """The answer that the page got; None if a 304 is all that is known of it."""
+    answer = answers.judged
+    is_partial = answer is not None and answer.status == NOT_MODIFIED and not asked.exchange.is_conditional
+    return None if is_partial else answer
 
 
 def _of_cors(answer: Answer) -> list[tuple[str, str]]:

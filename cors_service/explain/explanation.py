@@ -11,7 +11,7 @@ from cors_service.decision import Decision, Query
 from cors_service.explain.exchange import PageRequest
 
 Engine = Literal["chromium", "firefox", "webkit"]
-Outcome = Literal["readable", "opaque", "blocked"]
+Outcome = Literal["readable", "opaque", "blocked", "unknown"]
 StepName = Literal[
     "page",
     "preflight",
@@ -53,7 +53,8 @@ class Seen(Struct, frozen=True):
     """What an engine makes of an exchange.
 
     Attributes:
-        outcome: `readable`; `opaque` if the page asked for an answer that it can't read; or `blocked`.
+        outcome: `readable`; `opaque` if the page asked for an answer that it can't read; `blocked`; or `unknown` if the
+            browser answered from its cache, and what it had there is not known.
         message: What the console prints; None if it prints nothing, or nothing that is known.
     """
 
@@ -112,6 +113,12 @@ class Explanation(Struct, frozen=True):
     decisions: tuple[Decision, ...]
     engines: dict[Engine, Seen]
     mending: Mending | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What comes of it, in a word: blocked if any engine blocks it, or a guard stops it."""
+        outcomes = {seen.outcome for seen in self.engines.values()}
+        return outcomes.pop() if len(outcomes) == 1 and self.passes else "blocked"
 
     @property
     def passes(self) -> bool:

@@ -20,7 +20,7 @@ from cors_service.browser.headers import is_token
 from cors_service.browser.request import is_forbidden_request_header
 from cors_service.decision.own_origin import own_origin
 from cors_service.explain._engines import leads_to
-from cors_service.explain.exchange import MODES, Answer, Answers, Lines, Mode, PageRequest, origin_of
+from cors_service.explain.exchange import MODES, NOT_MODIFIED, Answer, Answers, Lines, Mode, PageRequest, origin_of
 from cors_service.grammar.pattern import NULL
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -74,6 +74,7 @@ _OF_BROWSERS: Final = frozenset(
 _JUDGED_BY_VALUE: Final = frozenset({"content-type", "content-language", "range"})
 _OF_ANSWERS: Final = frozenset({"vary", "timing-allow-origin", "cross-origin-resource-policy"})
 _CORS: Final = "access-control-"
+_OK: Final = 200
 _ANY: Final = "any"
 _TAKEN: Final = "taken"
 _PASSED: Final = "passed"
@@ -185,6 +186,7 @@ def _session(entries: Sequence[_Entry], left_out: int) -> Session:
     recorded: list[Recorded] = []
     # The URLs to which other origins have redirected, and from where.
     redirected: dict[str, str] = {}
+    stored = _Stored()
     for entry in entries:
         if _is_preflight(entry.request):
             continue
@@ -201,7 +203,8 @@ def _session(entries: Sequence[_Entry], left_out: int) -> Session:
         answer, answered = _answer(entry), None if preflight is None else _answer(preflight)
         if answer is not None and (target := leads_to(exchange.url, answer)) is not None and _has_page(exchange):
             redirected[target] = exchange.url
-        recorded.append(Recorded(exchange, Answers(answer, answered)))
+        answers = stored.completed(Answers(answer, answered), entry.request.url, exchange)
+        recorded.append(Recorded(exchange, answers))
     # A preflight that failed may be all that was recorded.
     for entry in preflights.left():
         exchange_of = _unsent(entry.request)
@@ -214,6 +217,23 @@ def _session(entries: Sequence[_Entry], left_out: int) -> Session:
 
 def _is_preflight(request: _Request) -> bool:
     return request.method == "OPTIONS" and request.first(_METHOD) is not None
+
+
+class _Stored:
+    """What the browser's cache has, as far as it was recorded."""
+
+    def __init__(self) -> None:
+        # By the URL, with its query, and the page: caches are kept apart by site, and answers name an origin.
+        self._answers: dict[tuple[str, str], Answer] = {}
+
+    def completed(self, answers: Answers, url: str, exchange: PageRequest) -> Answers:
+        """Add the stored answer that a 304 is about; and store what the page gets."""
+        about = url.partition("#")[0], exchange.page
+        if answers.actual is not None and answers.actual.status == NOT_MODIFIED and not exchange.is_conditional:
+            answers = structs.replace(answers, stored=self._answers.get(about))
+        if answers.judged is not None and answers.judged.status == _OK and exchange.method == "GET":
+            self._answers[about] = answers.judged
+        return answers
 
 
 class _Preflights:

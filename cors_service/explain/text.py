@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -55,7 +56,7 @@ def in_text(explanation: Explanation, paint: Paint = lambda text, _: text) -> st
 
 
 def in_text_all(explanations: Sequence[Explanation], paint: Paint = lambda text, _: text) -> str:
-    """Write the explanations of a recorded session: a line for each, and in full what is blocked.
+    """Write the explanations of a recorded session: a line for each, and in full what is blocked or not known.
 
     Args:
         explanations: What comes of each exchange.
@@ -63,16 +64,16 @@ def in_text_all(explanations: Sequence[Explanation], paint: Paint = lambda text,
     """
     lines = [f"{number:>4}  {_in_one_line(one, paint)}" for number, one in enumerate(explanations, 1)]
     for number, one in enumerate(explanations, 1):
-        if not one.passes:
+        if one.outcome in {"blocked", "unknown"}:
             lines += ["", f"{number}.", in_text(one, paint)]
-    blocked = sum(not one.passes for one in explanations)
-    return "\n".join([*lines, "", f"{len(explanations)} requests, {blocked} of them blocked."])
+    counted = Counter(one.outcome for one in explanations)
+    unknown = f", {counted['unknown']} unknown" if counted["unknown"] else ""
+    return "\n".join([*lines, "", f"{len(explanations)} requests, {counted['blocked']} of them blocked{unknown}."])
 
 
 def _in_one_line(explanation: Explanation, paint: Paint) -> str:
     exchange = explanation.exchange
-    outcomes = {seen.outcome for seen in explanation.engines.values()}
-    outcome: Outcome = next(iter(outcomes)) if len(outcomes) == 1 and explanation.passes else "blocked"
+    outcome = explanation.outcome
     who = printable(f"{exchange.page} sends {exchange.method} to {cut(exchange.url, _LONGEST)}")
     return f"{paint(outcome, outcome)}{' ' * (10 - len(outcome))}{who}"
 

@@ -61,6 +61,13 @@ def recording(*entries: tuple[str, str, int, dict[str, str]]) -> str:
     return json.dumps({"log": {"version": "1.2", "entries": written}})
 
 
+def test_what_the_cache_answered() -> None:
+    """Of a 304 about an answer that was not recorded, it is said that nothing is known of it."""
+    found = read_pasted(recording(("GET", URL, 304, {}), ("GET", f"{URL}/blocked", 200, {})))
+    assert isinstance(found, Recording)
+    assert [row.outcome for row in found.rows] == ["blocked", "unknown"]
+
+
 def test_a_recording() -> None:
     """Each request of a recording becomes a question, what is blocked first, and nothing of it is secret."""
     allowed = {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Credentials": "true"}

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cors_service.explain import Answer, Answers, explain_answers
+from cors_service.explain import Answer, Answers, explain, explain_answers
 from cors_service.explain.har import InvalidRecordingError, read_har
+from cors_service.explain.text import in_text_all
 from cors_service.explain.written import SCHEMA, in_json_all
+from tests.explain.patched import documents
 
 PAGE: Final = "https://app.example.com"
 URL: Final = "https://api.example.com/orders/7"
@@ -324,3 +326,89 @@ def test_json_of_all() -> None:
     assert [set(one) for one in written["exchanges"]] == [
         {"exchange", "steps", "decisions", "engines", "mending"} for _ in session.recorded
     ]
+
+
+READABLE: Final = {"Access-Control-Allow-Origin": PAGE, "ETag": '"1"', "Vary": "Origin"}
+ASKED_AGAIN: Final = {"Origin": PAGE, "If-None-Match": '"1"'}
+STILL: Final = {"ETag": '"1"', "Vary": "Origin"}
+
+
+def again(answer: dict[str, str], url: str = URL, **headers: str) -> dict[str, Any]:
+    """A request by which a browser asks whether the answer that it has is still right, and it is."""
+    return entry("GET", url, {**ASKED_AGAIN, **headers}, 304, answer)
+
+
+def outcomes_of(*entries: dict[str, Any]) -> list[set[str]]:
+    """What each engine makes of each request of a recording."""
+    session = read_har(recording(*entries))
+    explained = [explain_answers(one.exchange, one.answers) for one in session.recorded]
+    return [{seen.outcome for seen in one.engines.values()} for one in explained]
+
+
+FIRST: Final = entry("GET", URL, {"Origin": PAGE}, 200, READABLE)
+UNREADABLE: Final = entry("GET", URL, {"Origin": PAGE}, 200, {"ETag": '"1"'})
+FAILURE: Final = entry("GET", URL, {"Origin": PAGE}, 503, READABLE)
+OTHER_ORIGIN: Final = {"Access-Control-Allow-Origin": "https://other.example.com"}
+REVALIDATED: Final[dict[str, tuple[list[dict[str, Any]], list[str]]]] = {
+    "a stored answer": ([FIRST, again(STILL)], ["readable", "readable"]),
+    "one that was not readable": ([UNREADABLE, again(STILL)], ["blocked", "blocked"]),
+    "a 304 that allows more": ([UNREADABLE, again(READABLE), again({})], ["blocked", "readable", "readable"]),
+    "a 304 that allows less": ([FIRST, again(OTHER_ORIGIN), again({})], ["readable", "blocked", "blocked"]),
+    "the last stored answer": ([FIRST, UNREADABLE, again(STILL)], ["readable", "blocked", "blocked"]),
+    "nothing stored": ([again(STILL)], ["unknown"]),
+    "nothing stored of this query": ([FIRST, again(STILL, f"{URL}?a=1")], ["readable", "unknown"]),
+    "nothing stored of this page": ([FIRST, again(STILL, Origin="https://other.example.com")], ["readable", "unknown"]),
+    "nothing stored but a failure": ([FAILURE, again(STILL)], ["readable", "unknown"]),
+    "nothing stored, and a 304 that allows it": ([again(READABLE)], ["readable"]),
+    "nothing stored, and a 304 that does not": ([again(OTHER_ORIGIN)], ["blocked"]),
+    "nothing stored about cookies": ([again(READABLE, Cookie="a=b")], ["unknown"]),
+    "a request of the page's own origin": ([again(STILL, Origin="https://api.example.com")], ["readable"]),
+}
+
+
+@pytest.mark.parametrize("kind", REVALIDATED)
+def test_revalidated(kind: str) -> None:
+    """Of a 304, browsers judge the answer that they have stored, updated by it; of one not recorded nothing is said."""
+    entries, expected = REVALIDATED[kind]
+    assert outcomes_of(*entries) == [{one} for one in expected]
+
+
+@pytest.mark.parametrize("answer", [STILL, READABLE])
+def test_condition_of_the_page(answer: dict[str, str]) -> None:
+    """If the page itself sets the condition, its browser's cache keeps out, and it judges the 304."""
+    asked = entry(
+        "OPTIONS",
+        URL,
+        {"Origin": PAGE, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"},
+        204,
+        {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Headers": "if-none-match"},
+    )
+    expected = "readable" if answer is READABLE else "blocked"
+    first = {**FIRST, "request": again(answer)["request"]}
+    assert outcomes_of(asked, first, asked, again(answer)) == [{"readable"}, {expected}]
+
+
+def test_words_about_a_304() -> None:
+    """Of a 304 both answers are shown, its own and the one that the page gets; or it is said that this is not known."""
+    session = read_har(recording(FIRST, again({"Vary": "Accept"}), again(STILL, Origin="https://b.example.com")))
+    _, known, unknown = (explain_answers(one.exchange, one.answers) for one in session.recorded)
+    received = [step.received for step in known.steps if step.step == "answer"]
+    assert received == [
+        ("304", "Vary: Accept"),
+        ("200", f"Access-Control-Allow-Origin: {PAGE}", "Vary: Accept"),
+    ]
+    written = in_text_all([known, unknown])
+    assert "   2  unknown   https://b.example.com sends GET" in written
+    assert "That one is not known here" in written
+    assert written.endswith("2 requests, 0 of them blocked, 1 unknown.")
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(json.loads(in_json_all([known, unknown])))
+
+
+def test_a_304_beside_policies() -> None:
+    """A 304 without CORS headers does not differ from what is decided, since it need not repeat them."""
+    policies = documents(f'version = 1\n[policies.a]\nmatch = ["api.example.com/"]\norigins = ["{PAGE}"]\n')
+    for entries in ((FIRST, again(STILL)), (again(STILL),)):
+        one = read_har(recording(*entries)).recorded[-1]
+        explanation = explain(one.exchange, policies, one.answers)
+        assert explanation.passes
+        assert [step.message for step in explanation.steps if "with other headers" in step.message] == []

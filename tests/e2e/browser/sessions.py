@@ -91,12 +91,14 @@ def _entries_of_chromium(events: list[tuple[str, dict[str, Any]]]) -> Iterator[E
         request = told["requestWillBeSent"]["request"]
         sent = told.get("requestWillBeSentExtraInfo", request)["headers"]
         answer = told["responseReceived"]["response"] if "responseReceived" in told else {"status": 0, "headers": {}}
-        received = told.get("responseReceivedExtraInfo", answer)["headers"] if answer["status"] else {}
+        # Where the cache answered after a 304, the answer is the stored one.
+        on_the_wire = told.get("responseReceivedExtraInfo", {}) if answer["status"] else {}
+        received = on_the_wire.get("headers", answer["headers"])
         body = {"postData": {"text": request["postData"]}} if "postData" in request else {}
         yield {
             "_resourceType": told["requestWillBeSent"].get("type", "").lower(),
             "request": {"method": request["method"], "url": request["url"], "headers": _lines(sent), **body},
-            "response": {"status": answer["status"], "headers": _lines(received)},
+            "response": {"status": on_the_wire.get("statusCode", answer["status"]), "headers": _lines(received)},
         }
 
 

@@ -45,6 +45,8 @@ ASKED: Final = [
     ["/removed", {"method": "DELETE"}],
     ["/traced", {"headers": {"X-Trace": SECRET}}],
     ["/embedded", {"mode": "no-cors"}],
+    ["/kept", {}],
+    ["/kept", {"cache": "no-cache"}],
     ["/other-site", {"credentials": "include"}],
 ]
 SCRIPT: Final = """(async asked => {
@@ -79,10 +81,15 @@ class Handler(BaseHTTPRequestHandler):
             status, headers = decision.status or 200, list(decision.headers)
             headers.append(("Set-Cookie", f"session={SECRET}; Path=/"))
             body = b"" if decision.status else b"{}"
+            if self.path == "/kept":
+                headers.append(("ETag", '"1"'))
+                if self.headers["If-None-Match"]:
+                    # As servers do that write CORS headers only beside a body.
+                    status, headers, body = 304, [("ETag", '"1"')], b""
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        if status != 204:
+        if status not in {204, 304}:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -148,6 +155,7 @@ def test_recorded(
         exchanges = explained(path, capsys, *options)
         assert SECRET not in json.dumps(exchanges)
         asked = [one for one in exchanges if one["exchange"]["page"] == app and one["exchange"]["mode"] != "navigate"]
+        assert [one["exchange"]["url"] for one in asked].count(f"http://api.localhost:{port}/kept") == 2
         found = {f"/{one['exchange']['url'].rpartition('/')[2]}": one["engines"][engine]["outcome"] for one in asked}
         assert found == seen
     mended = {one["exchange"]["url"].rpartition("/")[2] for one in exchanges if one["mending"]}
