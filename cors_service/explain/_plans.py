@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -308,6 +309,8 @@ def match_for(url: str) -> str | None:
         return None
     segments = [segment for segment in (fold_path(parts.path) or "/").split("/") if segment]
     beside = segments[:-1] if len(segments) > 1 else segments
+    # In a match, a star is no character of a path: it would find other paths.
+    beside = [*takewhile(lambda segment: _ANY not in segment, beside)]
     for path in ("".join(f"{segment}/" for segment in beside), ""):
         match = f"{parts.netloc.lower()}/{path}"
         try:
@@ -332,5 +335,5 @@ def _new_name(match: str, taken: AbstractSet[str]) -> str:
 
 
 def unlistable(names: Sequence[str]) -> list[str]:
-    """The headers among these that no rule can grant."""
-    return [name for name in names if name == _ANY or is_forbidden_request_header(name, "")]
+    """The headers among these that no rule can grant alone: at the end of a name, a star is for every ending."""
+    return [name for name in names if name[-1:] == _ANY or is_forbidden_request_header(name, "")]

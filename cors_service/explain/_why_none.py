@@ -79,7 +79,7 @@ def _of_the_page(decision: Decision, asked: Asked, documents: Documents) -> str:
     elif len(names) > MAX_HEADER_NAMES or sum(map(len, names)) + len(names) > MAX_HEADER_BYTES:
         helps = f"have the page send fewer headers: {MAX_HEADER_NAMES} at most, with {MAX_HEADER_BYTES} characters."
     elif unlistable(names):
-        helps = f"have the page use another header than {', '.join(unlistable(names))}: no rule can grant it."
+        helps = f"have the page use another header than {', '.join(unlistable(names))}: no rule can grant it alone."
     elif code == "method-not-allowed" and method != method.upper():
         rule = documents.policy_set.policies[decision.policy].rules[(decision.rule or 1) - 1]
         if method.upper() in rule.methods:

@@ -289,6 +289,11 @@ NONE: Final[dict[str, tuple[PageRequest, str]]] = {
         "send fewer headers",
     ),
     "a header called *": (PageRequest(SHOPS, API, headers=(("*", "1"),)), "another header than *"),
+    "a header that ends in *": (PageRequest(SHOPS, API, headers=(("x-*", "1"),)), "another header than x-*"),
+    "the same of a page that is not listed": (
+        PageRequest("https://new.example.com", API, headers=(("x-*", "1"),)),
+        "another header than x-*",
+    ),
     "an origin that can't be listed": (PageRequest('https://a"b.example', API), "no policy can list an origin"),
     "mixed content": (PageRequest(SHOPS, "http://api.example.com/shop/"), "serve the URL over https"),
     "a relative URL": (PageRequest(SHOPS, "/shop/"), "absolute URL"),
@@ -310,6 +315,23 @@ def test_what_no_policy_mends(kind: str) -> None:
     assert not explanation.passes
     assert explanation.mending is None
     assert expected in explanation.steps[-1].message
+
+
+STARS: Final = {
+    "https://api.example.org/*/y/z": "api.example.org/",
+    "https://api.example.org/a/*/z": "api.example.org/a/",
+    "https://api.example.org/a/*": "api.example.org/a/",
+    "https://api.example.org/a/*.b/z": "api.example.org/a/",
+    "https://api.example.org/*": "api.example.org/",
+}
+
+
+@pytest.mark.parametrize("url", STARS)
+def test_stars_in_paths(url: str, tmp_path: Path) -> None:
+    """A star in the path of a URL does not become one of the match, which would find other paths, too."""
+    explanation, _ = mended(tmp_path, SHOP, PageRequest(SHOPS, url))
+    assert explanation.mending is not None
+    assert f'+match = ["{STARS[url]}"]' in changed_lines(explanation.mending.patch)
 
 
 FORMS: Final = {
