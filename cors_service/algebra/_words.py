@@ -58,15 +58,16 @@ def _about_guard(found: Found) -> str:
 
 
 def _who(found: Found) -> str:
-    query = found.finding.query
-    rules = {answer.rule for answer in (found.finding.before, found.finding.after) if isinstance(answer, Decision)}
-    pattern = found.after or found.before
+    query, after = found.finding.query, found.finding.after
     if not query.origins:
         return "Everybody"
-    if found.before or found.after or len(rules) != 1:
+    pattern = found.after or found.before
+    rule = after.rule if isinstance(after, Decision) and not pattern else None
+    if rule is None:
         covered = "" if pattern in {"", query.origins[0]} else f" (by {shown(pattern)})"
         return f"Pages of {shown(query.origins[0])}{covered}"
-    return f"Pages that rule {rules.pop()} covers, such as those of {shown(query.origins[0])},"
+    # It is about every pattern that rules of these numbers share, not about the one of this origin.
+    return f"Pages that rule {rule} covers, such as those of {shown(query.origins[0])},"
 
 
 def _by(found: Found) -> str:
