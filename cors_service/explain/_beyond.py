@@ -9,7 +9,7 @@ from msgspec import structs
 
 from cors_service.algebra import Comparison, Difference, compare
 from cors_service.browser.request import is_forbidden_method
-from cors_service.decision import BadQuery, Query
+from cors_service.decision import BadQuery, Decision, Query
 from cors_service.explain._asking import Asked
 from cors_service.explain._passing import passes
 from cors_service.explain._plans import Wanted, own_rule
@@ -18,6 +18,8 @@ from cors_service.explain.documents import Documents
 from cors_service.explain.exchange import Lines
 from cors_service.explain.explanation import Allowed
 from cors_service.grammar.mistakes import shown
+from cors_service.grammar.origin import read_origin
+from cors_service.grammar.pattern import NULL
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy, Rule
 
@@ -46,11 +48,55 @@ def beyond(asked: Asked, before: Documents, after: Documents, changes: Compariso
     also = [*_of_the_page(asked, before, after)]
     for one in compared.differences:
         is_own = one.witness.origins == (asked.request.origin,) and one.what in _OF_REQUESTS
-        if one.direction == "wider" and not (_is_itself(one, own) if least is None else is_own):
-            also.append(Allowed.of(one))
+        if one.direction != "wider" or (_is_itself(one, own) if least is None else is_own):
+            continue
+        # The least set differs from the one before in more than the page, such as in what it answers to no origin.
+        if is_noticed(one) and _answered(before, one.witness) != _answered(after, one.witness):
+            also.append(Allowed.of(_shown_better(one, asked, changes)))
     also += [Allowed(one.policy, "unknown", one.sentence, None) for one in compared.unknown]
     # What several queries show is said once.
     return tuple({(one.policy, one.what, one.sentence): one for one in also}.values())
+
+
+def is_noticed(difference: Difference) -> bool:
+    """Whether a browser notices a difference.
+
+    None sends a malformed Origin, or several; and pages of the service's own origin read everything.
+    """
+    origins, before, after = difference.witness.origins, difference.before, difference.after
+    if len(origins) > 1 or any(origin != NULL and read_origin(origin) is None for origin in origins):
+        return False
+    kinds = {answer.kind for answer in (before, after) if isinstance(answer, Decision)}
+    return kinds != {"same-origin"}
+
+
+def _answered(documents: Documents, query: Query) -> object:
+    """What comes of a query, without the reasons."""
+    try:
+        decision = documents.active.decide(query)
+    except BadQuery as error:
+        return error.code
+    return decision.allowed, decision.status, decision.headers, decision.guard is None or decision.guard.passes
+
+
+def _shown_better(difference: Difference, asked: Asked, changes: Comparison) -> Difference:
+    """The same difference of all pages of a rule as the documents show it, if by another page than the asking one.
+
+    The least set tells origins apart that are next to that of the page, and nobody has heard of.
+    """
+    about = _about(difference)
+    for one in changes.differences:
+        is_of_rule = isinstance(one.before, Decision) and (one.before.policy, one.before.rule) == about[:2]
+        if is_of_rule and _about(one) == about and one.witness.origins != (asked.request.origin,):
+            return one
+    return difference
+
+
+def _about(difference: Difference) -> tuple[object, ...]:
+    """Which rule grants what by a difference."""
+    after, query = difference.after, difference.witness
+    rule = (after.policy, after.rule) if isinstance(after, Decision) else (None, None)
+    return *rule, difference.direction, difference.what, query.method, query.request_methods, query.request_headers
 
 
 def _is_itself(one: Difference, own: set[tuple[object, ...]]) -> bool:

@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from cors_service.algebra import Difference, compare
-from cors_service.decision import BadQuery, Decision
+from cors_service.algebra import compare
+from cors_service.decision import BadQuery
 from cors_service.explain._asking import Asked
-from cors_service.explain._beyond import beyond
+from cors_service.explain._beyond import beyond, is_noticed
 from cors_service.explain._edits import NotEditedError, Take
 from cors_service.explain._passing import passes
 from cors_service.explain._plans import Plan, Wanted, Written, plans, plans_for_url
@@ -19,8 +19,6 @@ from cors_service.explain.documents import Documents
 from cors_service.explain.explanation import Allowed, ExchangeStep, Explanation, Mending
 from cors_service.explain.patch import patch_of
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.grammar.origin import read_origin
-from cors_service.grammar.pattern import NULL
 from cors_service.policy import PolicySet
 
 _MOST_COMPARED: Final = 3
@@ -171,7 +169,7 @@ class _Search:
 
     def _result(self, plan: Plan, before: Documents, after: Documents) -> _Result:
         changes = compare(before.policy_set, after.policy_set)
-        narrower = [one for one in changes.differences if one.direction == "narrower" and _takes_away(one)]
+        narrower = [one for one in changes.differences if one.direction == "narrower" and is_noticed(one)]
         others = [one for one in narrower if self._asked.request.origin not in one.witness.origins]
         sentences = tuple(one.sentence for one in (*others, *narrower))
         return _Result(plan, self._dangers(after), beyond(self._asked, before, after, changes), sentences, bool(others))
@@ -183,18 +181,6 @@ class _Search:
             return ()
         rule = documents.policy_set.policies[decision.policy].rules[decision.rule - 1]
         return self._wanted._replace(credentials=rule.credentials).dangers
-
-
-def _takes_away(difference: Difference) -> bool:
-    """Whether a browser notices that something is narrower.
-
-    None sends a malformed Origin, or several; and pages of the service's own origin read everything.
-    """
-    origins, before, after = difference.witness.origins, difference.before, difference.after
-    if len(origins) > 1 or any(origin != NULL and read_origin(origin) is None for origin in origins):
-        return False
-    kinds = {answer.kind for answer in (before, after) if isinstance(answer, Decision)}
-    return kinds != {"same-origin"}
 
 
 def _in_words(best: _Result, policy_set: PolicySet) -> str:

@@ -216,6 +216,38 @@ def test_nothing_else() -> None:
     assert explanation.mending.also_allows == ()
 
 
+def also(text: str, exchange: PageRequest) -> list[str]:
+    """What the edit would allow besides, in sentences."""
+    mending = explain(exchange, documents(text)).mending
+    assert mending is not None
+    return [one.sentence for one in mending.also_allows]
+
+
+@pytest.mark.parametrize(
+    ("origins", "such"),
+    [
+        (["*"], "https://q"),
+        (["https://*.a.example"], "https://xx.a.example"),
+        (["https://b.example", "https://p.a.example", "https://c.example"], "https://b.example"),
+    ],
+)
+def test_what_else_all_pages_of_a_rule_may_do(origins: list[str], such: str) -> None:
+    """If an edit grants something to all pages of a rule, one line says so; what it does not change is not named."""
+    text = f"version = 1\n[policies.a]\norigins = {json.dumps(origins)}\n"
+    page = f"Pages that rule 1 covers, such as those of '{such}',"
+    asked = PageRequest("https://p.a.example", API, "DELETE", policy="a")
+    assert also(text, asked) == [f"{page} may use the method DELETE."]
+    asked = PageRequest("https://p.a.example", API, headers=(("x-a", "1"),), policy="a")
+    assert also(text, asked) == [f"{page} may send the header x-a."]
+
+
+def test_what_else_the_own_origin_may_do() -> None:
+    """Pages of the service's own origin read everything, so nothing more is allowed to them."""
+    text = 'version = 1\n[policies.a]\nmatch = ["api.example/"]\nstatic = true\norigins = ["https://p.example"]\n'
+    exchange = PageRequest("https://p.example", "https://api.example/", credentials="include")
+    assert also(text, exchange) == ["Pages of 'https://p.example' may use the method POST with cookies, too."]
+
+
 def test_other_hosts_of_what_is_bound() -> None:
     """A page that is listed where `match` binds a label may ask the hosts of all labels, and that is said."""
     exchange, _ = KINDS["a bound label"]
