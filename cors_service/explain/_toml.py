@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import tomlkit
@@ -11,6 +11,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, Comment, InlineTable, Item, Key, Null, Table, Whitespace
 
 from cors_service.explain._edits import RULE_KEYS, Add, Edit, Insert, NotEditedError, Put, Split, Take, at
+from cors_service.explain._toml_lists import commented
 
 NOT_EDITED: Final = (
     "a policy of it is written in one line or with dotted keys, in a way that is not edited here. Write it as a table "
@@ -47,11 +48,19 @@ def _edit(document: Any, edit: Edit) -> None:
         case Put():
             _put(place, key, edit)
         case Add():
-            _add(place[last], edit.value)
+            _add(place, key, edit.value)
+        case Take() if isinstance(place, AoT):
+            _take_rule(document, place, key)
+        case Take() if isinstance(place, Array):
+            _take_item(at(document, tuple(above[:-1])), above[-1], key)
         case Take():
-            _take(place, last)
+            _take_key(place, key)
+        case Insert() if isinstance(place, AoT):
+            _insert_rule(document, place, key, edit.rule)
+        case Insert() if isinstance(place, Array):
+            _insert_item(at(document, tuple(above[:-1])), above[-1], key, _inline(edit.rule))
         case Insert():
-            _insert(at(document, tuple(above[:-1])), str(above[-1]), key, edit.rule)
+            raise NotEditedError("its rules are no list of tables")
         case Split():
             _split(place[last], edit)
 
@@ -78,34 +87,56 @@ def _append(table: Table, key: str, value: Any) -> None:
     table.trivia.indent = above
 
 
-def _add(array: Any, value: str) -> None:
+def _add(place: Any, key: str, value: str) -> None:
+    array = place[key]
     if not isinstance(array, Array):
         raise NotEditedError("a list of it is none")
-    array.append(value)
+    _insert_item(place, key, len(array), tomlkit.item(value))
 
 
-def _take(place: Any, last: str | int) -> None:
-    if isinstance(place, AoT) and isinstance(last, int):
-        # What stands after the rule is about the next one.
-        tail = _taken_tail(place[last].value)
-        has_comments = any(isinstance(item, Comment) for _, item in tail)
-        if last and has_comments:
-            _put_back(place[last - 1].value, tail)
-        elif has_comments and len(place) > 1:
-            place[1].trivia.indent = "".join(item.as_string() for _, item in tail)
-    del place[last]
+def _insert_item(place: Any, key: Any, index: int, item: Item) -> None:
+    array: Array = place[key]
+    listed = commented(array)
+    if listed is None:
+        array.insert(index, item)
+    else:
+        place[key] = listed.inserted(index, item.as_string())
 
 
-def _insert(policy: Any, key: str, index: int, rule: dict[str, Any]) -> None:
-    rules = policy[key]
-    if isinstance(rules, Array):
-        rules.insert(index, _inline(rule))
-        return
-    if not isinstance(rules, AoT):
-        raise NotEditedError("its rules are no list of tables")
+def _take_item(place: Any, key: Any, index: int) -> None:
+    array: Array = place[key]
+    listed = commented(array)
+    if listed is None:
+        del array[index]
+    else:
+        place[key] = listed.without(index)
+
+
+def _take_key(place: Any, key: str) -> None:
+    if isinstance(place, Table):
+        _comments_before(place.value, key)
+    del place[key]
+
+
+def _take_rule(document: Any, rules: AoT, index: int) -> None:
+    container, end = _place_of(document, rules[index])
+    _comments_above(container, end)
+    # What stands after the rule is about the next one.
+    tail = _taken_tail(rules[index].value)
+    if any(isinstance(item, Comment) for _, item in tail):
+        if isinstance(tail[0][1], Whitespace) and _ends_in_blank(container, end):
+            del tail[0]
+        if index:
+            _put_back(rules[index - 1].value, tail)
+        elif len(rules) > 1:
+            rules[1].trivia.indent = "".join(item.as_string() for _, item in tail)
+    del rules[index]
+
+
+def _insert_rule(document: Any, rules: AoT, index: int, rule: dict[str, Any]) -> None:
     table = _table(rule)
     # The blanks and comments above a header are about what it heads, and so they stay right above it.
-    tail = _taken_tail(rules[index - 1].value) if index else _above(policy, key)
+    tail = _taken_tail(rules[index - 1].value) if index else _above_first(document, rules)
     blanks = [entry for entry in tail[:1] if isinstance(entry[1], Whitespace)]
     if index:
         _put_back(rules[index - 1].value, blanks)
@@ -116,9 +147,9 @@ def _insert(policy: Any, key: str, index: int, rule: dict[str, Any]) -> None:
     rules.insert(index, table)
 
 
-def _above(policy: Any, key: str) -> list[_Entry]:
+def _above_first(document: Any, rules: AoT) -> list[_Entry]:
     """Take the comments right above the first rule of a policy, with a blank line before them."""
-    comments = _comments_before(policy.value, key) if isinstance(policy, Table) else []
+    comments = _comments_above(*_place_of(document, rules[0]))
     return [(None, item) for item in (Whitespace("\n"), *comments)] if comments else []
 
 
@@ -193,11 +224,56 @@ def _put_back(container: Container, entries: Sequence[_Entry]) -> None:
 
 def _comments_before(container: Container, key: str) -> list[Comment]:
     """Take the comments right above a key."""
+    return _comments_above(container, _index_of(container, key))
+
+
+def _index_of(container: Container, key: str) -> int:
+    return next(number for number, (found, _) in enumerate(container.body) if found is not None and found.key == key)
+
+
+def _comments_above(container: Container, end: int) -> list[Comment]:
+    """Take the comments that stand right above what comes next in a container."""
     body = container.body
-    place = next(number for number, (found, _) in enumerate(body) if found is not None and found.key == key)
     comments: list[Comment] = []
-    while place and isinstance(item := body[place - 1][1], Comment):
-        comments.insert(0, item)
-        place -= 1
-        body[place] = (None, Null())
+    while end and isinstance(item := body[end - 1][1], Comment | Null):
+        if isinstance(item, Comment):
+            comments.insert(0, item)
+        end -= 1
+        body[end] = (None, Null())
     return comments
+
+
+def _ends_in_blank(container: Container, end: int) -> bool:
+    items = [item for _, item in container.body[:end] if not isinstance(item, Null)]
+    return bool(items) and isinstance(items[-1], Whitespace)
+
+
+def _place_of(document: Container, table: Table) -> tuple[Container, int]:
+    """Give the container at whose end, or before whose tables, the header of a table stands in the text."""
+    place = document, _keys_end(document)
+    for one in _tables(document):
+        if one is table:
+            break
+        if not one.is_super_table():  # which has no header, and so stands nowhere
+            place = one.value, _keys_end(one.value)
+    return place
+
+
+def _tables(container: Container) -> Iterator[Table]:
+    """Give each table, in the order of the text."""
+    for key, item in container.body:
+        if _has_header(key, item):
+            for table in item.body if isinstance(item, AoT) else [item]:
+                assert isinstance(table, Table)
+                yield table
+                yield from _tables(table.value)
+
+
+def _keys_end(container: Container) -> int:
+    """Where the keys of a table end, with what stands below them, and its tables begin."""
+    body = container.body
+    return next((number for number, (key, item) in enumerate(body) if _has_header(key, item)), len(body))
+
+
+def _has_header(key: Key | None, item: Item) -> bool:
+    return isinstance(item, AoT) or (isinstance(item, Table) and key is not None and not key.is_dotted())

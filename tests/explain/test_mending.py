@@ -489,12 +489,19 @@ PLACES: Final[dict[str, tuple[str, PageRequest, list[str]]]] = {
     "the first rule is removed": (
         RULES,
         PageRequest("https://old.example", API, policy="a"),
-        ["-[[policies.a.rules]]", '-origins = ["https://old.example"]', "-refuse = true"],
+        [
+            "-# Shut out,",
+            "-# for good.",
+            "-[[policies.a.rules]]",
+            '-origins = ["https://old.example"]',
+            "-refuse = true",
+            "-",
+        ],
     ),
     "a later rule is removed": (
         RULES,
         PageRequest("https://bad.example", API, policy="a"),
-        ["-[[policies.a.rules]]", '-origins = ["https://bad.example"]', "-refuse = true"],
+        ["-# Shut out, too.", "-[[policies.a.rules]]", '-origins = ["https://bad.example"]', "-refuse = true", "-"],
     ),
     "a rule refuses no longer": (
         RULES,
@@ -559,13 +566,14 @@ PLACES: Final[dict[str, tuple[str, PageRequest, list[str]]]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_places(place: str, tmp_path: Path) -> None:
-    """Rules come and go in their order, comments stay above what they are about, and nothing else moves."""
+    """Rules come and go in their order, comments stay above or go with what they are about, and nothing else moves."""
     text, exchange, expected = PLACES[place]
     explanation, after = mended(tmp_path, text, exchange)
     assert explanation.mending is not None
     assert sorted(changed_lines(explanation.mending.patch)) == sorted(expected)
+    gone = {line[1:] for line in expected if line[:2] == "-#"}
     assert [line for line in after.split("\n") if line[:1] == "#"] == [
-        line for line in text.split("\n") if line[:1] == "#"
+        line for line in text.split("\n") if line[:1] == "#" and line not in gone
     ]
 
 
