@@ -13,7 +13,6 @@ local DECIDED = {
     "access-control-max-age",
     "timing-allow-origin",
     "cross-origin-resource-policy",
-    "vary",
 }
 
 local ASKED = { "Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers" }
@@ -122,9 +121,12 @@ end
 -- where CORS_GUARD is set it does not, and what the guard refuses is answered here.
 function decide(r)
     local policy = r.subprocess_env["CORS_POLICY"]
-    if not policy then
+    -- An ErrorDocument keeps what was decided: it has neither the method nor the URL of the request that failed.
+    local is_error = r.subprocess_env["CORS:asked"] and tonumber(r.subprocess_env["REDIRECT_STATUS"] or 0) >= 400
+    if not policy or is_error then
         return apache2.DECLINED
     end
+    r.subprocess_env["CORS:asked"] = "1"
     local received = r.headers_in
     local origin, asked = received["Origin"] or "", received["Access-Control-Request-Method"] or ""
     local is_preflight = r.method == "OPTIONS" and origin ~= "" and asked ~= ""
@@ -146,14 +148,16 @@ function decide(r)
         r:warn("No CORS headers: " .. tostring(answer))
         answer = { status = 503, vary = "Origin" } -- with the service, the answer would depend on the origin
     end
-    -- These headers are also sent with errors, beside those of the application.
+    -- cors.conf sets the other headers, once the application has answered: it may write into the same table.
+    r.err_headers_out["vary"] = answer.vary
     for _, name in ipairs(DECIDED) do
-        if answer[name] then
-            r.err_headers_out[name] = answer[name]
-        end
+        r.subprocess_env["CORS:" .. name] = answer[name]
     end
     if is_preflight or (is_guarded and answer.status ~= 200) then
         r.status = answer.status
+        for _, name in ipairs(DECIDED) do
+            r.err_headers_out[name] = answer[name]
+        end
         if answer.body then
             r.content_type = answer["content-type"]
             r:write(answer.body)
