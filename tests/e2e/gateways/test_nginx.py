@@ -58,6 +58,24 @@ def test_a_decision_lets_nobody_in(world: World, tmp_path: Path) -> None:
         assert GatewaySubject(port, world.switch).ask("GET", PATH, [("Origin", PARTNER)]).status == 403
 
 
+@pytest.mark.parametrize(
+    ("locked", "status"),
+    [
+        ("auth_basic site; auth_basic_user_file /dev/null;", 401),
+        ("deny all;", 403),
+        ("limit_except GET { deny all; }", 403),
+    ],
+)
+def test_refusals_beside_a_guard(locked: str, status: int, world: World, tmp_path: Path) -> None:
+    """What another module refuses keeps its status, and what it says about logging in."""
+    changes = {"location / {": f"location / {{ {locked}", "include cors-location.conf;": "include cors-guard.conf;"}
+    with running(GATEWAY, tmp_path, world.application, world.switch.port, changes) as port:
+        answer = GatewaySubject(port, world.switch).ask("PUT", PATH, [("Origin", PARTNER)])
+    assert (answer.status, answer.is_of_application) == (status, False)
+    asked = [value for name, value in answer.lines if name == "WWW-Authenticate"]
+    assert asked == (['Basic realm="site"'] if status == 401 else [])
+
+
 def test_long_cookies(nginx: GatewaySubject) -> None:
     """A client's head may be longer than the service reads."""
     cookies = [("Cookie", f"session{number}={'1' * 7000}") for number in range(3)]
