@@ -87,7 +87,8 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   }
 
   // The first question takes longest, since much is loaded for it: ask before the first client comes.
-  ask({ body: JSON.stringify({ policy, method: "GET" }) }, AbortSignal.timeout(5000)).catch(undecided);
+  const first = { body: JSON.stringify({ policy, method: "GET" }), origins: [], preflight: false };
+  ask(first, AbortSignal.timeout(5000)).catch(undecided);
 
   return async (req, res, next) => {
     const headers = Object.fromEntries(ASKED.map((name) => [name, req.headersDistinct[name] ?? []]));
@@ -99,9 +100,11 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
     res.writeHead = (status, ...rest) => {
       const reason = typeof rest[0] === "string" ? [rest.shift()] : [];
       const own = rest.find((value) => value) ?? {};
-      // Node takes an object, or a list of names and values in turn.
-      if (Array.isArray(own)) for (let i = 0; i < own.length; i += 2) res.setHeader(own[i], own[i + 1]);
-      else for (const name in own) res.setHeader(name, own[name]);
+      // Node takes an object, or a list of names and values in turn, in which a name may come again.
+      if (Array.isArray(own)) {
+        for (let i = 0; i < own.length; i += 2) res.removeHeader(own[i]);
+        for (let i = 0; i < own.length; i += 2) res.appendHeader(own[i], own[i + 1]);
+      } else for (const name in own) res.setHeader(name, own[name]);
       for (const name of res.getHeaderNames()) if (name.startsWith("access-control-")) res.removeHeader(name);
       for (const [name, value] of decision.headers) {
         if (name.toLowerCase() === "vary") res.vary(value);

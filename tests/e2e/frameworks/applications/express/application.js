@@ -36,6 +36,14 @@ app.get("/catalogue/raw", (req, res) => {
   res.end(told(req));
 });
 
+// As a proxy passes on what it received: with headers of the same name.
+app.get("/catalogue/repeated", (req, res) => {
+  const vary = ["Vary", "Accept-Encoding", "Vary", "X-Language"];
+  res.setHeader("Set-Cookie", "old=1");
+  res.writeHead(200, ["Set-Cookie", "a=1", "Set-Cookie", "b=2", ...vary, ...Object.entries(OWN_HEADERS).flat()]);
+  res.end(told(req));
+});
+
 app.use((req, res, next) => {
   res.set(OWN_HEADERS);
   next();
