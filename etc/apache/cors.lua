@@ -112,7 +112,7 @@ local function ask_about_request(lines, r, endpoint, policy)
     table.insert(lines, 1, "GET /v1/" .. endpoint .. "/" .. policy .. " HTTP/1.1")
     table.insert(lines, "Host: " .. SERVICE[turn])
     table.insert(lines, "X-Forwarded-Method: " .. r.method)
-    table.insert(lines, "X-Forwarded-Proto: " .. (r.is_https and "https" or "http"))
+    table.insert(lines, "X-Forwarded-Proto: " .. (r.is_https and "https" or "http")) -- https behind what ends TLS
     table.insert(lines, "X-Forwarded-Host: " .. (r.headers_in["Host"] or ""))
     table.insert(lines, "X-Forwarded-Uri: " .. r.unparsed_uri)
 end

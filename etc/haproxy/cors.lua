@@ -30,7 +30,7 @@ local function facts(txn, received)
     return {
         ["origin"] = lines(received, "origin"),
         ["x-forwarded-method"] = {txn.f:method()},
-        ["x-forwarded-proto"] = {txn.f:ssl_fc() == 1 and "https" or "http"},
+        ["x-forwarded-proto"] = {txn.f:ssl_fc() == 1 and "https" or "http"}, -- https behind what ends TLS
         ["x-forwarded-host"] = lines(received, "host"),
         ["x-forwarded-uri"] = {txn.f:pathq()},
     }

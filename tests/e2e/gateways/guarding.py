@@ -66,6 +66,25 @@ ON: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """What to change in each configuration to have the guard on, and WebSockets, as docs/gateways.md says."""
 
+BEHIND_TLS: Final[Mapping[str, Mapping[str, str]]] = {
+    "nginx": {
+        "X-Forwarded-Proto $scheme;": "X-Forwarded-Proto https;",
+        "X-Original-URL $scheme:": "X-Original-URL https:",
+    },
+    "haproxy": {'{txn.f:ssl_fc() == 1 and "https" or "http"}': '{"https"}'},
+    "caddy": {
+        "header_up X-Forwarded-Uri {uri}\n": "header_up X-Forwarded-Uri {uri}\n\theader_up X-Forwarded-Proto https\n"
+    },
+    "apache": {'(r.is_https and "https" or "http")': '"https"'},
+    "envoy": {"use_remote_address: true\n": f"use_remote_address: true\n{' ' * 16}xff_num_trusted_hops: 1\n"},
+    "traefik": {
+        "middlewares: [cors-unknown, ": "middlewares: [cors-https, cors-unknown, ",
+        "  middlewares:\n": "  middlewares:\n    cors-https:\n      headers:\n"
+        "        customRequestHeaders: {X-Forwarded-Proto: https}\n",
+    },
+}
+"""What to change in each configuration if something in front of it ends TLS, as docs/gateways.md says."""
+
 GATEWAYS: Final[tuple[Gateway, ...]] = (
     nginx.GATEWAY,
     haproxy.GATEWAY,

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from websockets.sync.client import connect
 
 from tests.e2e.daemons import ANY_PORT, TWIST, Process, Service
 from tests.e2e.gateways.gateway import BOUND, Gateway, running
-from tests.e2e.gateways.guarding import ASKED, ON, OWN, POLICIES, WEBSOCKET, Asked
+from tests.e2e.gateways.guarding import ASKED, BEHIND_TLS, ON, OWN, POLICIES, WEBSOCKET, Asked
 from tests.e2e.gateways.world import GatewaySubject, Switch, World
 from tests.e2e.scenarios import HOST, PARTNER, SCENARIOS, STRANGER, State
 from tests.e2e.scenarios import POLICIES as SCENARIO_POLICIES
@@ -141,6 +142,17 @@ def test_without_the_service(policy: str, site: int, switch: Switch) -> None:
         finally:
             switch.turn(State.UP)
         assert ask(site, own)[0] == 200
+
+
+def test_behind_tls(gateway: Gateway, application: int, switch: Switch, tmp_path: Path) -> None:
+    """Behind something that ends TLS, a gateway that is told so passes the site's own requests, and no others."""
+    changes = {**ON[gateway.name], **BEHIND_TLS[gateway.name], **gateway.patient, "catalogue": "tools"}
+    lines = (("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "192.0.2.7"))
+    own = Asked("", frozenset(), "POST", f"https://{HOST}", "same-origin cors empty", lines=lines)
+    with running(gateway, tmp_path, application, switch.port, changes, second=switch.port) as port:
+        assert ask(port, own)[0] == 200
+        for origin in (STRANGER, OWN):
+            assert ask(port, replace(own, origin=origin, fetch="cross-site cors empty"))[0] == 403
 
 
 def test_reporting(gateway: Gateway, world: World, tmp_path: Path) -> None:
