@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from itertools import chain
 from pathlib import Path
@@ -30,7 +31,7 @@ from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
 from cors_service.reader.snapshot import UNREADABLE, Snapshot
-from cors_service.reader.sources import read_policies
+from cors_service.reader.sources import is_document_name, read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 from cors_service.store.reader_client import PolicySource, check_in_process, in_memory, read_in_process
@@ -110,8 +111,7 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
         raise UsageError(f"--host: {error}.") from None
     if settings.workers > 1:
         _check_workers(settings, reactor)
-    if settings.snapshot is not None:
-        _check_snapshot(settings.snapshot)
+    _check_snapshot(settings)
     check_log(settings)
     settings = with_files(settings)
     warn_if_capped(chain.from_iterable(settings.listeners.values()))
@@ -283,7 +283,25 @@ def open_log(option: str, path: str | None) -> TextIO:
         raise UsageError(f"--{option} can't be opened: {path!a}: {why}.") from None
 
 
-def _check_snapshot(path: str) -> None:
-    directory = Path(path).absolute().parent
-    if not directory.is_dir():
-        raise UsageError(f"--snapshot: the directory {str(directory)!a} does not exist.")
+def _check_snapshot(settings: Settings) -> None:
+    snapshot = make_snapshot(settings)
+    if snapshot is None:
+        return
+    path = snapshot.path
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--snapshot: the directory {str(path.absolute().parent)!a} does not exist.")
+    for option, source in (("policies", settings.policies), ("shadow", settings.shadow)):
+        if source is not None and not is_url(source) and _is_document_of(path, Path(source)):
+            raise UsageError(f"--snapshot {settings.snapshot!a} would be read as a document of --{option}.")
+    why = snapshot.why_not_to_replace()
+    if why is not None:
+        raise UsageError(f"--snapshot {settings.snapshot!a} would be replaced, but {why}: name another file.")
+
+
+def _is_document_of(path: Path, source: Path) -> bool:
+    """Say whether what is written to a path would be read from a source of policies."""
+    # Not where a link leads to: the link itself is replaced.
+    written = Path(os.path.realpath(path.parent), path.name)
+    if source.is_dir():
+        return written.parent == Path(os.path.realpath(source)) and is_document_name(path.name)
+    return written in {Path(os.path.realpath(source)), Path(os.path.realpath(source.parent), source.name)}

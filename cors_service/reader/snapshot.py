@@ -40,6 +40,8 @@ SKEW_SECONDS: Final = 60
 """How far in the future a date may lie, since clocks differ."""
 _BATCH: Final = 1000
 _HEAD: Final = re.compile(rb'\{"revision":"(sha256:[0-9a-f]{64})","layout":"([0-9a-f]{64})",')
+_BEGINNING: Final = re.compile(rb'\{"revision":"sha256:|\{"loaded_at":')
+"""How a snapshot of this version or of an older one begins."""
 _HEAD_BYTES: Final = 200
 _OLDER: Final = b"\0"
 """Stands at the end of what is older than the active policies; no line of JSON ends so."""
@@ -153,6 +155,16 @@ class Snapshot:
             self._is_closed = True
             if self._new is not None:
                 self._new.unlink(missing_ok=True)
+
+    def why_not_to_replace(self) -> str | None:
+        """Say why what is there must stay, in words after "but"; None for nothing, an emptied file and a snapshot."""
+        try:
+            head = self._read(_HEAD_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return error.strerror or str(error)
+        return "it is not a snapshot" if head and _BEGINNING.match(head) is None else None
 
     def holds(self, good: GoodSet) -> bool:
         """Say whether the file has these policies, in these documents, and no change to them, as far as it says."""

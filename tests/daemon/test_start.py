@@ -254,7 +254,10 @@ def test_check_without_snapshot(policies: Path, snapshot: Path, capsys: Captured
     assert (end.value.code, capsys.readouterr().err.splitlines()[-1]) == (1, "1 mistake in the policies.")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"], ids=["absent", "empty", "something else", "no text"])
+NO_HELP = {"absent": None, "empty": b"", "damaged": b'{"revision":"sha256:0', "no text": b'{"loaded_at": \xff'}
+
+
+@pytest.mark.parametrize("content", NO_HELP.values(), ids=NO_HELP.keys())
 def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: bytes | None) -> None:
     """Where neither the policies nor the snapshot can be read, both are reported, in a line each."""
     policies.unlink()
@@ -267,6 +270,61 @@ def test_no_help(policies: Path, snapshot: Path, capsys: Captured, content: byte
     assert (end.value.code, count) == (1, "2 mistakes in the policies.")
     assert first.startswith(f"{policies}: ")
     assert second.startswith(f"{snapshot}: The snapshot can't be used either: ")
+
+
+def a_directory(path: Path) -> None:
+    """Make a directory."""
+    path.mkdir()
+
+
+def a_document(path: Path) -> None:
+    """Write policies."""
+    path.write_text(GOOD)
+
+
+def a_note(path: Path) -> None:
+    """Write something that is JSON and nothing else that the service knows."""
+    path.write_text('{"version": 1}')
+
+
+def a_link_to_a_device(path: Path) -> None:
+    """Make a link that leads to what is no file."""
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("make", [a_directory, a_document, a_note, no_text, a_link_to_a_device])
+def test_something_else_than_a_snapshot(policies: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A snapshot takes the place of nothing else: the start is refused, and what is there stays."""
+    there = tmp_path / "there"
+    make(there)
+    before = there.lstat()
+    with pytest.raises(UsageError, match=r"^--snapshot '.*there' would be replaced, but .*: name another file\.$"):
+        parse("--policies", policies, "--snapshot", there)
+    assert there.lstat() == before
+
+
+def test_snapshot_of_an_older_version(policies: Path, tmp_path: Path) -> None:
+    """A snapshot in the form of an older version, and one that was emptied, are replaced."""
+    older, emptied = tmp_path / "older", tmp_path / "emptied"
+    older.write_text('{"loaded_at": 5.0, "document": {"version": 1}}')
+    emptied.touch()
+    for snapshot in (older, emptied):
+        parse("--policies", policies, "--snapshot", snapshot)
+        assert Snapshot(snapshot).load().policy_set == read_policies(policies)
+
+
+@pytest.mark.parametrize("snapshot", ["policies", "teams/new.json", "linked/new.json"])
+def test_snapshot_among_the_documents(teams: Path, tmp_path: Path, snapshot: str) -> None:
+    """A snapshot that would be read as one of the documents is refused."""
+    (tmp_path / "linked").symlink_to(teams)
+    (tmp_path / "policies").symlink_to("teams/a.toml")
+    policies = tmp_path / snapshot if snapshot == "policies" else teams
+    message = r"^--snapshot '.*' would be read as a document of --policies\.$"
+    with pytest.raises(UsageError, match=message):
+        parse("--policies", policies, "--snapshot", tmp_path / snapshot)
+    with pytest.raises(UsageError, match=message.replace("policies", "shadow")):
+        parse("--policies", teams / "a.toml", "--shadow", policies, "--snapshot", tmp_path / snapshot)
+    parse("--policies", teams, "--snapshot", teams / "kept")
 
 
 def test_store(policies: Path) -> None:
