@@ -253,6 +253,8 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    from cors_service.daemon.clock import keep_timers
     from cors_service.daemon.service import make_service
 
+    keep_timers(reactor)
     return make_service(options.prepared, reactor)

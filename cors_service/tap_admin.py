@@ -134,5 +134,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from cors_service.daemon.admin import make_service
+    from cors_service.daemon.clock import keep_timers
 
+    keep_timers(reactor)
     return make_service(options.prepared, reactor)

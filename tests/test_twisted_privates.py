@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.protocol import Protocol
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.tcp import Connection
 from twisted.web import client, http, resource
 from twisted.web.server import Request
@@ -49,6 +50,8 @@ PRIVATE: dict[str, Callable[[], object]] = {
     "TCP4ServerEndpoint._interface": lambda: TCP4ServerEndpoint(None, 1)._interface,
     "TCP6ServerEndpoint._interface": lambda: TCP6ServerEndpoint(None, 1)._interface,
     "UNIXServerEndpoint._address": lambda: UNIXServerEndpoint(None, "a.sock")._address,
+    "ReactorBase._pendingTimedCalls": lambda: SelectReactor()._pendingTimedCalls,
+    "ReactorBase._newTimedCalls": lambda: SelectReactor()._newTimedCalls,
 }
 OF_NAMED_TUPLES = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 """Public names, in spite of their form."""

@@ -26,9 +26,11 @@ def main() -> None:
         from twisted.internet import reactor
         from twisted.logger import globalLogBeginner
 
+        from cors_service.daemon.clock import keep_timers
         from cors_service.daemon.serving import serve
         from cors_service.workers.channel import Channel
         from cors_service.workers.log import WorkerLog
+    keep_timers(reactor)
     channel = Channel(given["hears"], given["says"])
     globalLogBeginner.beginLoggingTo([WorkerLog(channel)], redirectStandardIO=False)
     serve(settings, given, channel, reactor)

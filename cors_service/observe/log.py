@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from msgspec import UNSET, Struct, structs
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -94,6 +95,7 @@ class DecisionLog:
         # Where nothing can block, there is no thread: a process that has one pays more for each of its system calls.
         self._in_thread = in_thread or (maybeDeferred if file is None and spool is None else deferToThread)
         self._one = DeferredLock()
+        self._waiting: Deferred[None] | None = None
         self._looping = LoopingCall(self._begin)
         self._look_up = look
         self._looking = LoopingCall(self._look)
@@ -131,6 +133,8 @@ class DecisionLog:
                 looping.stop()
         # Processes that have ended have nothing more to tell.
         self._patience = 0.0
+        if self._waiting is not None:
+            self._waiting.cancel()
         await self._one.run(self.roll)
         if self._reports is not None:
             await self._reports.flush(seconds)
@@ -188,7 +192,10 @@ class DecisionLog:
     async def _roll(self) -> None:
         interval = self._take()
         if self._patience:
-            await deferLater(self._reactor, self._patience)
+            self._waiting = deferLater(self._reactor, self._patience)
+            with suppress(CancelledError):
+                await self._waiting
+            self._waiting = None
         self.note(self._own())
         sights, self._sights = self._sights, []
         try:
@@ -197,7 +204,7 @@ class DecisionLog:
             self._log.failure("The decision log can't be written")
             return
         self._told(done.faults)
-        if self._reactor.seconds() - self._dropped_at >= _MINUTE:
+        if _is_over(self._dropped_at, self._reactor.seconds()):
             self._tell_dropped()
         self._name(done.roll.refused)
         if self._reports is not None:
@@ -267,7 +274,7 @@ class DecisionLog:
     def _name(self, refused: Sequence[Seen]) -> None:
         """Say in the log of the service what is refused for the first time; not more than an operator can read."""
         now = self._reactor.seconds()
-        if now - self._minute >= _MINUTE:
+        if _is_over(self._minute, now):
             if self._unnamed:
                 self._log.info("{count} more were refused for the first time", count=self._unnamed)
             self._minute, self._named, self._unnamed = now, 0, 0
@@ -282,3 +289,8 @@ class DecisionLog:
                 origin="an origin" if one.origin is UNSET else one.origin,
                 reason=one.reason,
             )
+
+
+def _is_over(begin: float, now: float) -> bool:
+    """Say whether a minute is over; one that has not begun yet is, too, since the clock was set back."""
+    return not 0 <= now - begin < _MINUTE

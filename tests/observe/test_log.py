@@ -104,6 +104,19 @@ async def test_sights(tmp_path: Path, clock: Clock, decided: Decided) -> None:
     assert [line["id"] for kind in ("seen", "sample") for line in of_type(kind, path)] == ["ab" * 12, "cd" * 12]
 
 
+def test_end_while_others_are_waited_for(tmp_path: Path, clock: Clock, decided: Decided) -> None:
+    """The end waits for no timer: what the interval has by then is written at once."""
+    path = tmp_path / "decisions.log"
+    log = decision_log(decided, clock, file=LogFile(str(path)), patience=5.0)
+    log.start()
+    decided.whats = [ALLOWED]
+    clock.advance(INTERVAL_SECONDS)
+    decided.whats = [REFUSED]
+    assert not path.exists()
+    assert Deferred.fromCoroutine(log.finish(0)).called
+    assert [line["allowed"] for line in of_type("decisions", path)] == [True, False]
+
+
 def test_a_slow_disk(clock: Clock, decided: Decided) -> None:
     """While an interval is being written, nothing more is taken: what is decided meanwhile is in the next."""
     writing: list[Deferred[Any]] = []
@@ -210,6 +223,20 @@ async def test_new_refusals(clock: Clock, decided: Decided, told: list[str]) -> 
     assert told[MOST_NAMED:] == [
         "11 more were refused for the first time",
         "Policy shop refuses an origin for the first time (origin-not-allowed)",
+    ]
+
+
+async def test_new_refusals_when_the_clock_is_set_back(clock: Clock, decided: Decided, told: list[str]) -> None:
+    """A minute that has not begun yet is over: nobody waits for the clock to come to it again."""
+    log = decision_log(decided, clock)
+    clock.rightNow = 3600.0
+    decided.whats = [structs.replace(REFUSED, origin=f"https://{number}.example") for number in range(20)]
+    await log.roll()
+    clock.rightNow = 0.0
+    decided.whats = [structs.replace(REFUSED, origin="https://late.example")]
+    await log.roll()
+    assert told[MOST_NAMED + 1 :] == [
+        "Policy shop refuses https://late.example for the first time (origin-not-allowed)"
     ]
 
 
