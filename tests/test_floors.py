@@ -20,7 +20,7 @@ FLOORS = (
     {"explain"},
     {"stopped", "ledger"},
     {"postgresql", "etcd", "bundle", "follow"},
-    {"_twisted", "processes"},
+    {"_twisted", "processes", "streams"},
     {"store", "observe"},
     {"web", "asking"},
     {"client", "review"},
@@ -60,6 +60,7 @@ MODEST = {
     "access": {"grammar"},
     "processes": {"reader"},
     "stopped": {"decision", "wire"},
+    "streams": set(),
 }
 """What is lower than its floor: all that it imports."""
 

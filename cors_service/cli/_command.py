@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final, NoReturn, TextIO
+from typing import NoReturn
 
 from cors_service import __version__
 from cors_service.cli._bundle import add_bundle
@@ -26,6 +22,7 @@ from cors_service.cli._status import FAILED
 from cors_service.cli._store import add_store
 from cors_service.cli._test import add_test
 from cors_service.cli._token import add_token
+from cors_service.streams import open_closed, until_written
 
 _COMMANDS = (
     add_check,
@@ -45,8 +42,6 @@ _COMMANDS = (
     add_token,
 )
 
-_NO_ROOM: Final = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -57,35 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
     """
-    # Whoever calls may have closed them. What has nowhere to go is no error of a command.
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+    open_closed()
     options, unknown = command_parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    try:
-        status: int = options.run(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough.
-        _drop_output()
-        return FAILED
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        _drop_output()
-        print(f"cors-service: The output can't be written: {error.strerror}.", file=sys.stderr)
-        return FAILED
-    return status
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
-
-
-def _drop_output() -> None:
-    """Let Python's last flush go nowhere, too."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return until_written(lambda: options.run(options), "cors-service")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from twisted.python import usage
 
 from cors_service.daemon.json_log import log_refused_start
+from cors_service.streams import open_closed
 
 _NOT_FOR_PEOPLE: Final = "Parameter type enforcement failed: "
 """What Twisted writes before our own sentence."""
@@ -69,6 +70,7 @@ class PluginOptions(usage.Options):
         Raises:
             UsageError: Something is wrong with them, and nobody runs this as a command.
         """
+        open_closed()
         try:
             super().parseOptions(options)
         except usage.UsageError as refused:
