@@ -35,6 +35,7 @@ from cors_service.reader.sources import is_document_name, read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 from cors_service.store.reader_client import PolicySource, check_in_process, in_memory, read_in_process
+from cors_service.streams import until_written
 from cors_service.web.hosts import Hosts
 from cors_service.workers.sockets import PassedSockets
 
@@ -80,8 +81,12 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
             read_access_file(Path(settings.auth))
     except (InvalidPolicies, InvalidAccess) as invalid:
         refuse(invalid)
+    raise SystemExit(until_written(lambda: _write_summary(policy_set), "twist cors"))
+
+
+def _write_summary(policy_set: PolicySet) -> int:
     sys.stdout.write(f"{summarize(policy_set)}\n")
-    raise SystemExit(0)
+    return 0
 
 
 def _policies_to_check(settings: Settings, reactor: Any) -> PolicySet:

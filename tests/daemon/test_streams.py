@@ -47,3 +47,26 @@ def test_refused_in_silence(policies: Path, tmp_path: Path) -> None:
     arguments = ("--policies", policies, "--json-log", log)
     assert started(tmp_path / "said", *arguments, redirected="0<&- 2>&-").returncode == 1
     assert len(log.read_text().splitlines()) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_check_without_room(policies: Path, tmp_path: Path) -> None:
+    """Where the disk has no room for what --check says, that is one sentence and a failure."""
+    end = started(tmp_path / "said", "--policies", policies, "--check", redirected=">/dev/full")
+    message = "twist cors: The output can't be written: No space left on device.\n"
+    assert (end.returncode, end.stdout, end.stderr) == (1, "", message)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_check_that_nobody_reads(policies: Path, tmp_path: Path) -> None:
+    """A reader of --check that goes away is no reason for a traceback, and a closed standard output none to fail."""
+    arguments = ("--policies", policies, "--check")
+    pipe, end_of_pipe = os.pipe()
+    os.close(pipe)
+    os.set_inheritable(end_of_pipe, True)
+    words = [sys.executable, "-c", START, str(tmp_path / "said"), *map(str, arguments)]
+    broken = subprocess.run(words, stdout=end_of_pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(end_of_pipe)
+    assert (broken.returncode, broken.stderr) == (1, "")
+    closed = started(tmp_path / "said", *arguments, redirected=">&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
