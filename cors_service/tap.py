@@ -254,7 +254,9 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from cors_service.daemon.clock import keep_timers
+    from cors_service.daemon.ending import Ending
     from cors_service.daemon.service import make_service
 
     keep_timers(reactor)
+    Ending(reactor, options.prepared.settings.drain_timeout)
     return make_service(options.prepared, reactor)

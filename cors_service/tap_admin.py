@@ -135,6 +135,8 @@ def makeService(options: Options) -> IService:
 
     from cors_service.daemon.admin import make_service
     from cors_service.daemon.clock import keep_timers
+    from cors_service.daemon.ending import Ending
 
     keep_timers(reactor)
+    Ending(reactor, options.prepared.settings.drain_timeout)
     return make_service(options.prepared, reactor)

@@ -244,6 +244,8 @@ def test_drain(start: Start, by: tuple[str, ...]) -> None:
         # What was sent before over another connection is read when this is answered.
         assert ask(service.port, "/livez").status == 200
         service.signal(signal.SIGTERM)
+        # As `timeout` does.
+        service.signal(signal.SIGTERM)
         wait_for(lambda: not listens(service.port), "the end of the port")
         assert idle.recv(1) == b""
         assert service.is_alive
