@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cors_service.daemon.start import Prepared
 
 _DEFAULTS: Final = Settings()
+_MOST_WORKERS: Final = 256
+"""More than any machine has cores for: a number that is larger is a slip."""
 _FLAGS: Final = ("line-by-line", "follow-links", "no-metrics", "accept-rollback", "unsigned")
 
 
@@ -94,7 +96,13 @@ class Options(PluginOptions):
         _number("send-timeout", float, 1, "Seconds after which a client that reads no answers is cut off."),
         _number("idle-timeout", float, 1, "Seconds after which a silent connection is closed."),
         _number("drain-timeout", float, 0, "Seconds that requests in flight have to end after SIGTERM."),
-        _number("workers", int, 1, "Processes that serve; with more than one, this process only looks after them."),
+        _number(
+            "workers",
+            int,
+            1,
+            "Processes that serve; with more than one, this process only looks after them.",
+            _MOST_WORKERS,
+        ),
         [
             "shadow",
             None,

@@ -226,8 +226,14 @@ class Supervisor(Service):
 
     def _start_all(self) -> None:
         self._relay.start()
-        for slot in self._slots:
-            self._start(slot)
+        self._start_from(0)
+
+    def _start_from(self, index: int) -> None:
+        """Start the workers from this place on, one in each turn of the reactor: signals must be heard meanwhile."""
+        self._start(self._slots[index])
+        following = index + 1
+        if following < self._count:
+            self._slots[following].pending = self._reactor.callLater(0, self._start_from, following)
 
     def _start(self, slot: Slot) -> None:
         slot.pending = None

@@ -238,6 +238,7 @@ class Bench:
         """Start, and give the first two workers."""
         self.supervisor.privilegedStartService()
         self.supervisor.startService()
+        self.reactor.advance(0)
         for process in self.started if serve else []:
             process.serves()
         self.reactor.advance(0)
@@ -288,6 +289,18 @@ def test_starts(bench: Bench) -> None:
     assert bench.reactor.blocked >= SIGNALS
     assert not SIGNALS & set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
     assert bench.states() == [("starting", 1000, 0), ("starting", 1001, 0)]
+
+
+async def test_starts_one_in_a_turn(bench: Bench) -> None:
+    """It starts one worker in each turn of the reactor, and no more once it is to stop."""
+    bench.supervisor.privilegedStartService()
+    bench.supervisor.startService()
+    assert [process.given["number"] for process in bench.started] == [1]
+    stopping = bench.supervisor.stopService()
+    bench.reactor.advance(0)
+    assert len(bench.started) == 1
+    bench.started[0].ends()
+    await stopping
 
 
 def test_accepts_nothing_itself(bench: Bench) -> None:
