@@ -160,5 +160,3 @@ def move_timers(reactor: Any, seconds: float) -> None:
     # Cancelled ones, which `getDelayedCalls` leaves out, must move along: all alike, they stay in order.
     for call in [*reactor._pendingTimedCalls, *reactor._newTimedCalls]:
         call.time += seconds
-    # It may be about to sleep until the date that the first of them had.
-    reactor.wakeUp()

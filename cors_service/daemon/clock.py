@@ -20,6 +20,9 @@ def keep_timers(reactor: Any, monotonic: Callable[[], float] = time.monotonic) -
     The reactor's timers have dates, and wait for the system's clock to come to them. Its seconds must stay the time of
     day, which much is dated with.
 
+    Whether it was set back is looked at in each turn of the reactor, not whenever somebody asks what time it is: that
+    is twice a request.
+
     Args:
         reactor: The reactor. One with a clock of its own, such as tests have, is left alone.
         monotonic: Gives seconds that are never set.
@@ -28,15 +31,15 @@ def keep_timers(reactor: Any, monotonic: Callable[[], float] = time.monotonic) -
     if wall is not runtime.seconds:
         return
     ahead = wall() - monotonic()
+    run_due: Callable[[], None] = reactor.runUntilCurrent
 
-    def seconds() -> float:
+    def run_due_by_moved_dates() -> None:
         nonlocal ahead
-        now = wall()
-        step = now - monotonic() - ahead
+        step = wall() - monotonic() - ahead
         if step > 0.0 or step < -_LEAST_STEP:
             ahead += step
             if step < 0.0:
                 move_timers(reactor, step)
-        return now
+        run_due()
 
-    reactor.seconds = seconds
+    reactor.runUntilCurrent = run_due_by_moved_dates
