@@ -36,12 +36,15 @@ _POSIX: Final = {
 }
 _PUNCTUATION: Final = CHARS - (WORD - {"_"})
 _FLAGS: Final = re.compile(r"\(\?([imsU]*)(?:-([imsU]+))?([:)])")
+_QUOTE: Final = re.compile(r"\\Q(.*?)(?:\\E|\Z)", re.DOTALL)
 _GROUP: Final = re.compile(r"\((?:\?P?<[A-Za-z_][A-Za-z0-9_]*>|(?!\?))")
 _CODE: Final = re.compile(r"x([0-9A-Fa-f]{2})|x\{([0-9A-Fa-f]+)\}|([1-7][0-7]{1,2}|0[0-7]{0,2})")
 _UNICODE: Final = re.compile(r"([pP])(?:([A-Z])|\{(\^?)([A-Za-z]+)\})")
 # What a letter stands for that is none of the characters of origins.
 _CONTROLS: Final = frozenset("afnrtv")
 _REPETITION: Final = re.compile(r"\{([0-9]+)(,?)([0-9]*)\}|[*+?]")
+# RE2 takes other numbers, such as `01`, for text, or refuses them.
+_COUNT: Final = re.compile(r"0|[1-9][0-9]{0,3}")
 _POSIX_CLASS: Final = re.compile(r"\[:(\^?)([a-z]+):\]")
 _MAX_DEPTH: Final = 50
 
@@ -152,25 +155,31 @@ class _Parser:
     def _sequence(self) -> Node:
         parts: list[Node] = []
         while self._pos < len(self._text) and self._text[self._pos] not in "|)":
-            if self._text.startswith("\\Q", self._pos):
-                quoted, _, _ = self._text[self._pos + 2 :].partition("\\E")
-                self._pos += 2 + len(quoted) + 2 * self._text.startswith("\\E", self._pos + 2 + len(quoted))
-                parts += [self._of({char}) for char in quoted]
-                # What is repeated after it is its last character.
-                parts.append(self._repeated(parts.pop() if quoted else Sequence(())))
-            elif (flags := _FLAGS.match(self._text, self._pos)) and flags[3] == ")":
-                self._pos = flags.end()
-                self._set(flags)
-            else:
-                parts.append(self._repeated(self._atom()))
+            some = self._parts()
+            if repetition := _REPETITION.match(self._text, self._pos):
+                if not some:
+                    raise NotReadError  # RE2 repeats what is before it
+                some.append(self._repeated(some.pop(), repetition))
+            parts += some
         return Sequence(tuple(parts))
+
+    def _parts(self) -> list[Node]:
+        """Read what is quoted, which is a part for each character, or flags, which are none, or one part."""
+        if quote := _QUOTE.match(self._text, self._pos):
+            self._pos = quote.end()
+            return [self._of({char}) for char in quote[1]]
+        if (flags := _FLAGS.match(self._text, self._pos)) and flags[3] == ")":
+            self._pos = flags.end()
+            self._set(flags)
+            return []
+        return [self._atom()]
 
     def _set(self, flags: re.Match[str]) -> None:
         """Set the flags; of all of them, only case matters here."""
-        if "i" in flags[1]:
-            self._folds = True
-        elif "i" in (flags[2] or ""):
+        if "i" in (flags[2] or ""):
             self._folds = False
+        elif "i" in flags[1]:
+            self._folds = True
 
     def _take(self, char: str) -> bool:
         found = self._text.startswith(char, self._pos)
@@ -193,13 +202,13 @@ class _Parser:
         if start := _FLAGS.match(self._text, self._pos) or _GROUP.match(self._text, self._pos):
             return self._group(start)
         char = self._text[self._pos]
+        if char == "(" or _REPETITION.match(self._text, self._pos):
+            raise NotReadError
         if char == "[":
             return self._class()
         self._pos += 1
         if char == "\\":
             return self._escape()
-        if char in "(*+?":
-            raise NotReadError
         if char in "^$":
             return Edge(char)
         return Chars(CHARS) if char == "." else self._of({char})
@@ -295,30 +304,31 @@ class _Parser:
             raise NotReadError
         return char
 
-    def _repeated(self, node: Node) -> Node:
-        count = 0
-        while found := _REPETITION.match(self._text, self._pos):
-            count += 1
-            if count > _MAX_DEPTH:
-                raise NotReadError
-            self._pos = found.end()
-            self._take("?")
-            low, comma, high = found.groups()
-            least = int(low) if low else int(found[0] == "+")
-            most = (int(high) if high else None) if comma else int(low) if low else {"?": 1}.get(found[0])
-            node = Repetition(node, least, most)
-        return node
+    def _repeated(self, node: Node, repetition: re.Match[str]) -> Node:
+        self._pos = repetition.end()
+        self._take("?")
+        low, comma, high = repetition.groups()
+        if not all(map(_COUNT.fullmatch, filter(None, (low, high)))):
+            raise NotReadError
+        least = int(low) if low else int(repetition[0] == "+")
+        most = (int(high) if high else None) if comma else int(low) if low else {"?": 1}.get(repetition[0])
+        return Repetition(node, least, most)
 
 
 def _of_category(name: str) -> frozenset[str]:
     """The characters of a general category of Unicode, or of a script."""
-    if name == "Any":
-        return CHARS
-    if len(name) <= _LONGEST_CATEGORY:
+    if name in _CATEGORIES:
         return frozenset(char for char in CHARS if category(char).startswith(name))
-    letters = frozenset(char for char in CHARS if char.isalpha())
-    # All other characters of origins are common to all scripts.
-    return {"Latin": letters, "Common": CHARS - letters}.get(name, frozenset())
+    if name not in _GROUPS:
+        raise NotReadError
+    return _GROUPS[name]
 
 
-_LONGEST_CATEGORY: Final = 2
+_SUBCATEGORIES: Final = (
+    *("Cc", "Cf", "Co", "Cs", "Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Me", "Mn", "Nd", "Nl", "No"),
+    *("Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Zl", "Zp", "Zs"),
+)
+_CATEGORIES: Final = {*_SUBCATEGORIES, *(name[0] for name in _SUBCATEGORIES)}
+_LETTERS: Final = frozenset(char for char in CHARS if char.isalpha())
+# All characters of origins are of one of two scripts.
+_GROUPS: Final = {"Any": CHARS, "Latin": _LETTERS, "Common": CHARS - _LETTERS}

@@ -66,6 +66,7 @@ SOMETHING = {
     "so many": r"https://[a-z]{1,63}\.example",
     "what is not read": r"https://\Qa\E",
     "a class of Unicode": r"https://\pL+",
+    "a repetition behind nothing that is quoted": r"https://[[:^digit:]]é\Q\E*?\.com$",
     "too many states": r"a{1000}{1}b{1000}",
     "characters beyond ASCII that may be others in any case": "(?i)http\u017f://a",
     "a range that has them": "(?i)http[\u0100-\u0200]://a",

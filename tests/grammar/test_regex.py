@@ -141,6 +141,10 @@ SPANNING = {
         f"({'|'.join(f'b{number}' for number in range(17))})"
     ),
     "a host that may be repeated": r"re:https://(a\.example\.com|com){1,2}",
+    "a dot that is repeated no time, behind a flag": r"re:https://.*\.(?m){0}example\.com",
+    "a dot that is repeated no time, behind nothing that is quoted": r"re:https://.*\.\Q\E{0}example\.com",
+    "a dot that may be left out": r"re:https://.*\.(?s)?example\.com",
+    "a domain that may be left out, behind a flag": r"re:https://.*(?:\.example)(?U)*\.com",
     "too deep": "re:https://" + "(?:" * 60 + "a" + ")" * 60 + r"\.example\.com",
 }
 
