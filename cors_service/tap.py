@@ -107,7 +107,7 @@ class Options(PluginOptions):
             "shadow",
             None,
             None,
-            "Policies that decide beside the others and never answer; /v1/status says what they would change.",
+            "Policies evaluated alongside the live ones, and never sent; /v1/status says what they would change.",
         ],
         [
             "snapshot",

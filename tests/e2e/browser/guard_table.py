@@ -23,7 +23,7 @@ _SHOWN: Final = {
     "simple-post": "a foreign page sends plain text",
     "form-no-referrer": "a foreign page, with `Referrer-Policy: no-referrer`, sends a form",
     "sandbox-read": "a sandboxed frame reads",
-    "own-form-led-on": "a form that a foreign site has led on, with a 307",
+    "own-form-led-on": "a form that a foreign site redirected here, with a 307",
     "image": "a foreign page shows an image",
     "frame": "a foreign page shows a frame",
     "sibling-image": "a page of a sub-domain shows an image",
