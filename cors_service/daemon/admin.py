@@ -14,7 +14,6 @@ from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from cors_service._twisted import endpoint_interface, endpoint_path
-from cors_service.access import InvalidAccess
 from cors_service.admin.audit import Audit
 from cors_service.admin.changes import Changes
 from cors_service.admin.decisions_file import CannotKeep
@@ -36,8 +35,8 @@ from cors_service.daemon.json_log import log_as_json, log_refused_start
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
 from cors_service.daemon.service import ReloadOnHangup
-from cors_service.daemon.start import Endpoint, make_endpoint, open_log, refuse
-from cors_service.grammar.mistakes import InvalidPolicies
+from cors_service.daemon.start import Endpoint, collecting, make_endpoint, open_log, refuse
+from cors_service.grammar.mistakes import InvalidDocument
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import StoreUnavailable
@@ -100,12 +99,12 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
     _check_proxy(settings)
     _check_store(settings.store)
     _check_data(settings)
-    try:
+    refused: list[InvalidDocument] = []
+    with collecting(refused):
         access = None if settings.auth is None else LiveAccess(Path(settings.auth), reactor)
-        changes = Changes(_make_store(settings.store), reactor)
-    except (InvalidPolicies, InvalidAccess) as invalid:
-        log_refused_start(settings.json_log, invalid.mistakes)
-        refuse(invalid)
+    try:
+        with collecting(refused):
+            changes = Changes(_make_store(settings.store), reactor)
     except StoreUnavailable as error:
         if is_url(settings.store):
             # It names the store itself, and may be mended elsewhere.
@@ -113,6 +112,8 @@ def prepare(settings: AdminSettings, reactor: Any) -> AdminPrepared:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(1) from None
         raise UsageError(f"--store {settings.store!a}: {error}") from None
+    if refused:
+        refuse(*refused, json_log=settings.json_log)
     try:
         decisions = KeptDecisions(Path(settings.data) / DECISIONS, reactor)
     except CannotKeep as error:

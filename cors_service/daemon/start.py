@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TextIO
@@ -75,12 +77,14 @@ def check_policies(settings: Settings, reactor: Any) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
-    try:
+    refused: list[InvalidDocument] = []
+    with collecting(refused):
         policy_set = _policies_to_check(settings, reactor)
+    with collecting(refused):
         if settings.auth is not None:
             read_access_file(Path(settings.auth))
-    except (InvalidPolicies, InvalidAccess) as invalid:
-        refuse(invalid)
+    if refused:
+        refuse(*refused)
     raise SystemExit(until_written(lambda: _write_summary(policy_set), "twist cors"))
 
 
@@ -122,16 +126,17 @@ def prepare(settings: Settings, reactor: Any) -> Prepared:
     warn_if_capped(chain.from_iterable(settings.listeners.values()))
     store = make_store(settings, reactor)
     initial, snapshot = None, None
-    try:
+    refused: list[InvalidDocument] = []
+    with collecting(refused):
         if settings.workers == 1:
             initial = read_initial(settings, store)
         else:
             snapshot = make_snapshot(settings) or in_memory()
             check_in_process(source_of(settings), snapshot, settings.reader_limits)
+    with collecting(refused):
         access = make_access(settings, reactor)
-    except (InvalidPolicies, InvalidAccess) as invalid:
-        log_refused_start(settings.json_log, invalid.mistakes)
-        refuse(invalid)
+    if refused:
+        refuse(*refused, json_log=settings.json_log)
     endpoints = {
         option: [(what, make_endpoint(what, reactor, option)) for what in described]
         for option, described in settings.listeners.items()
@@ -247,10 +252,21 @@ def source_of(settings: Settings) -> PolicySource:
     )
 
 
-def refuse(invalid: InvalidDocument) -> NoReturn:
-    """Write everything that is wrong with documents to standard error, and end the process."""
-    reason = _why_unreadable(invalid)
-    sys.stderr.write(f"{invalid.report() if reason is None else reason}\n")
+@contextmanager
+def collecting(refused: list[InvalidDocument]) -> Iterator[None]:
+    """Keep what is wrong with documents, so that others are read before the process ends."""
+    try:
+        yield
+    except (InvalidPolicies, InvalidAccess) as invalid:
+        refused.append(invalid)
+
+
+def refuse(*refused: InvalidDocument, json_log: str | None = None) -> NoReturn:
+    """Write everything that is wrong with documents to standard error and the log as JSON, and end the process."""
+    log_refused_start(json_log, chain.from_iterable(invalid.mistakes for invalid in refused))
+    for invalid in refused:
+        reason = _why_unreadable(invalid)
+        sys.stderr.write(f"{invalid.report() if reason is None else reason}\n")
     raise SystemExit(1) from None
 
 

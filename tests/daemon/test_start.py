@@ -40,6 +40,21 @@ def test_mistakes(policies: Path, capsys: Captured, check: list[str]) -> None:
     assert all(line.startswith(f"{policies}:") for line in lines)
 
 
+@pytest.mark.parametrize("more", [["--check"], [], ["--workers", "2"]], ids=["check", "serve", "workers"])
+def test_mistakes_in_policies_and_access(policies: Path, tmp_path: Path, capsys: Captured, more: list[str]) -> None:
+    """If the policies and the document of who may ask have mistakes, those of both are reported at once."""
+    policies.write_text(BAD)
+    access, log = tmp_path / "auth.toml", tmp_path / "log.json"
+    access.write_text("tokens = 1")
+    with pytest.raises(SystemExit) as end:
+        parse("--policies", policies, "--auth", access, "--json-log", log, *more)
+    lines = capsys.readouterr().err.splitlines()
+    counts = [line for line in lines if line.endswith(".")]
+    assert (end.value.code, counts) == (1, ["3 mistakes in the policies.", "1 mistake in who may ask."])
+    assert log.exists() == (more != ["--check"])
+    assert not log.exists() or len(log.read_text().splitlines()) == 4
+
+
 @pytest.mark.parametrize("check", [["--check"], []], ids=["check", "serve"])
 def test_absent(tmp_path: Path, capsys: Captured, check: list[str]) -> None:
     """The service does not start without its policies, and says so in a line."""
