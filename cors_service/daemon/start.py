@@ -22,6 +22,7 @@ from cors_service.daemon.access import KeptText, LiveAccess
 from cors_service.daemon.backlog import warn_if_capped, with_backlog
 from cors_service.daemon.decision_log import check_log
 from cors_service.daemon.json_log import log_refused_start
+from cors_service.daemon.no_endpoint import why_no_endpoint
 from cors_service.daemon.open_files import with_files
 from cors_service.daemon.own_store import find_store, read_store
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
@@ -225,16 +226,16 @@ def make_endpoint(description: str, reactor: Any, option: str = "listen") -> ISt
     except WrongEndpoint as error:
         raise UsageError(f"--{option} {ascii(description)[1:-1]}: {error}") from None
     except Exception as error:  # noqa: BLE001 - parsers of endpoints raise whatever they stumble over
-        detail = f"{type(error).__name__}: {error}"
+        why = why_no_endpoint(description, error)
     else:
         if not 0 <= (endpoint_port(endpoint) or 0) <= 65535:
-            detail = "the port is not a number from 0 to 65535"
+            why = f"the port is not a number from 0 to 65535. Write something like {DEFAULT_LISTEN}."
         elif endpoint_path(endpoint) == "":
-            detail = "the path is missing"
+            why = "the path is missing. Write something like unix:/run/cors.sock."
         else:
             return endpoint
-    what, why = (ascii(text)[1:-1] for text in (description, detail))
-    raise UsageError(f"--{option} {what} is not an endpoint ({why}); write something like {DEFAULT_LISTEN}.")
+    what, why = (ascii(text)[1:-1] for text in (description, why))
+    raise UsageError(f"--{option} {what} is not an endpoint: {why}")
 
 
 def source_of(settings: Settings) -> PolicySource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -231,7 +232,7 @@ class ReaderClient:
             self._process.start(_arguments(self._source, self._given, self._limits, *options), files)
         except OSError as error:
             self._process = None
-            self._lost(f"can't be started: {error}")
+            self._lost(f"can't be started: {_why(error)}")
             return
         self._is_given_up = False
         self._signs.begin()
@@ -387,9 +388,16 @@ def _checked(source: PolicySource, snapshot: Snapshot, limits: ReaderLimits) -> 
             arguments = _arguments(source, None, limits, "--check", "--shared", str(snapshot.fileno()))
         output = run(arguments, timeout=limits.timeout + _END_SECONDS, files=files)
     except OSError as error:
-        why = f"The process that reads the policies failed: {error}."
+        why = f"The process that reads the policies failed: {_why(error)}."
         raise InvalidPolicies([PolicyError(_FAILED, why, file=name_of(source))]) from None
     yield from Frames().take(output)
+
+
+def _why(error: OSError) -> str:
+    """Say why a process can't be started, or has failed."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.strerror}: {os.fsdecode(error.filename)}"
 
 
 def _arguments(source: PolicySource, snapshot: Snapshot | None, limits: ReaderLimits, *options: str) -> list[str]:

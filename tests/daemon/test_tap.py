@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,42 @@ def test_bad_option(policies: Path, arguments: str) -> None:
     assert arguments.split(" ", maxsplit=1)[0].partition("=")[0] in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "enforcement" not in str(caught.value)
+
+
+NO_ENDPOINTS = {
+    "tcp:abc": "the port is not a number from 0 to 65535",
+    "tcp:": "the port is missing",
+    "tcp": "the port is missing",
+    "tcp6:port=x": "the port is not a number from 0 to 65535",
+    "haproxy:tcp:x": "the port is not a number from 0 to 65535",
+    "tcp:99999": "the port is not a number from 0 to 65535",
+    "tcp:1:2:3:4": "tcp: takes no more than 3 arguments",
+    "tcp:0:nonsense=1": "tcp: has no nonsense=",
+    "tcp:0:backlog=x": "the backlog is not a number",
+    "8080": "Write tcp:8080 to listen on every address, or tcp:8080:interface=127.0.0.1.",
+    "127.0.0.1:8080": "Write tcp:8080:interface=127.0.0.1.",
+    ":8080": "Write tcp:8080.",
+    "/run/cors.sock": "Write unix:/run/cors.sock.",
+    "localhost:8080": "there is no kind of endpoint 'localhost'",
+    "unix:x:mode=999": "the mode is not an octal number such as 660",
+    "unix:x:999": "the mode is not an octal number such as 660",
+    "unix:": "the path is missing",
+    "systemd:domain=INET:index=0": "systemd passed no such socket. Is its socket unit started?",
+    "systemd:domain=INET:name=x": "systemd passed no such socket. Is its socket unit started?",
+    "systemd:domain=INET": "it needs either index= or name=",
+    "systemd:domain=IN:index=0": "the domain is not INET, INET6 or UNIX",
+    "ssl:8443": "its key and certificate are missing. Write ssl:8443:privateKey=FILE:certKey=FILE.",
+    "ssl:8443:privateKey=/absent.pem": "/absent.pem can't be read: No such file or directory.",
+}
+
+
+@pytest.mark.parametrize("text", NO_ENDPOINTS)
+def test_why_no_endpoint(policies: Path, text: str) -> None:
+    """What is wrong with an endpoint is said as the operator knows it, without words of Python's."""
+    with pytest.raises(UsageError) as caught:
+        parse("--policies", policies, "--listen", text)
+    assert f"--listen {text} is not an endpoint: {NO_ENDPOINTS[text]}" in str(caught.value)
+    assert not re.search(r"Error|invalid literal|argument:|_parse|Errno", str(caught.value))
 
 
 @pytest.mark.parametrize("text", ["tc\np:1", "unix:/tmp/a\nb:mode=x"], ids=ascii)

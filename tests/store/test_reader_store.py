@@ -22,7 +22,7 @@ from cors_service.reader.limits import OUT_OF_MEMORY, ReaderLimits
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies
 from cors_service.store import LivePolicies, ReaderPolicyStore
-from cors_service.store.reader_client import in_memory
+from cors_service.store.reader_client import check_in_process, in_memory
 from cors_service.web import decision_resource
 from tests.store.store_texts import TEN_MISTAKES, document, names, toml
 from tests.web.traversal import Caller
@@ -257,6 +257,15 @@ async def test_cannot_be_started(path: Path, logged: Logged) -> None:
     await until(lambda: active(live) == ["two"])
     assert not live.status.stale
     await live.stopService()
+
+
+def test_no_python(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no process can be started at a start, the reason is a sentence with the program's name."""
+    monkeypatch.setattr(sys, "executable", "/absent/python")
+    with pytest.raises(InvalidPolicies) as caught:
+        check_in_process(path, in_memory(), ReaderLimits())
+    [mistake] = caught.value.mistakes
+    assert mistake.message.endswith("failed: No such file or directory: /absent/python.")
 
 
 # A reader that is stuck, or wants too much.
