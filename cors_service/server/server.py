@@ -23,6 +23,7 @@ class CannotServe(SystemExit, Exception):
     """Ends the process without a traceback; an error to twistd, which reports it to whoever starts a daemon."""
 
     _log: Final = Logger()
+    _reasons: tuple[str, ...] = ()
 
     @classmethod
     def because(cls, *reasons: str) -> Self:
@@ -32,7 +33,13 @@ class CannotServe(SystemExit, Exception):
             # twistd has replaced standard error by its log by now.
             if sys.__stderr__ is not None:
                 sys.__stderr__.write(f"cors-service: {reason}\n")
-        return cls(1)
+        made = cls(1)
+        made._reasons = reasons
+        return made
+
+    def __str__(self) -> str:
+        # What twistd prints for a daemon, whose standard error is gone. The status is in `code`.
+        return "; ".join(self._reasons)
 
 
 class Listener:

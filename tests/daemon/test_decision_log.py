@@ -110,9 +110,10 @@ def test_what_can_not_be_had(tmp_path: Path, log: list[str]) -> None:
             f"--report-spool: '{tmp_path / 'spool'}' is in use by another process",
         ),
     ):
-        with pytest.raises(CannotServe):
+        with pytest.raises(CannotServe) as end:
             make(settings)
         assert log[-1].startswith(why)
+        assert (str(end.value), end.value.code) == (log[-1], 1)  # twistd prints that for a daemon
     taken.close()
 
 

@@ -571,7 +571,7 @@ def test_daemon_whose_port_is_taken(run: Run, policies: Path, pid_file: Path, ta
     """A daemon that can't listen says so: whoever starts it sees the failure, and the log says why."""
     starting = daemon(run, policies, pid_file, "--listen", f"tcp:{taken}:interface=127.0.0.1")
     assert starting.ends() == 1
-    assert starting.err
+    assert f"CannotServe: cannot listen on tcp:{taken}:interface=127.0.0.1" in "\n".join(starting.err)
     log = pid_file.with_suffix(".log").read_text()
     assert (log.count("Address already in use"), log.count("Traceback")) == (1, 0)
     assert not pid_file.exists()
