@@ -56,6 +56,8 @@ class Options(PluginOptions):
     """
 
     plugin = "cors"
+    reads = ("policies", "shadow", "auth", "report-token", "policies-key")
+    writes = ("snapshot", "access-log", "json-log", "decision-log", "report-spool")
     prepared: Prepared
     synopsis = "[options] --policies PATH|URL | --store MODULE:NAME"
     longdesc = (
@@ -187,6 +189,7 @@ class Options(PluginOptions):
             UsageError: They name no policies, or two places for them, or nothing where something is needed.
         """
         self.refuse_empty()
+        self.refuse_clashes()
         if self["policies"] is None and self["store"] is None:
             raise usage.UsageError(
                 "--policies is missing: name a policy document, a directory of them, or the URL of a store."

@@ -27,6 +27,8 @@ class Options(PluginOptions):
     """
 
     plugin = "cors-admin"
+    reads = ("store", "data", "auth")
+    writes = ("access-log", "json-log")
     prepared: AdminPrepared
     synopsis = "[options] --store DIR|URL --data DIR"
     longdesc = (
@@ -96,6 +98,7 @@ class Options(PluginOptions):
             UsageError: They name no store, or no place for data.
         """
         self.refuse_empty()
+        self.refuse_clashes()
         if self["store"] is None:
             raise usage.UsageError("--store is missing: name the directory of the policies, or the URL of a store.")
         if self["data"] is None:

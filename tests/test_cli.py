@@ -295,6 +295,12 @@ def test_decide_bad_query(good: Path, capsys: Captured, query: list[str]) -> Non
     assert (out, err.count("\n"), err[:14]) == ("", 1, "cors-service: ")
 
 
+def test_decide_by_nothing(good: Path, capsys: Captured) -> None:
+    """Without a policy and a URL, the error says which options name one."""
+    assert status_of("decide", "--policies", good) == 1
+    assert capsys.readouterr().err.endswith("nor a URL. Name one with --policy NAME or --url URL.\n")
+
+
 def test_decide_unknown_policy(good: Path, capsys: Captured) -> None:
     """The error names the policies that there are."""
     assert status_of("decide", "--policies", good, "--policy", "onne") == 1

@@ -65,7 +65,8 @@ def _decide(options: argparse.Namespace) -> int:
         print(invalid.report(), file=sys.stderr)
         return FAILED
     except (BadQuery, ValueError) as error:
-        print(f"cors-service: {error}", file=sys.stderr)
+        hint = " Name one with --policy NAME or --url URL." if getattr(error, "code", "") == "no-selector" else ""
+        print(f"cors-service: {error}{hint}", file=sys.stderr)
         return FAILED
     print(write_decision(decision, DEFAULT_TTL).decode("ascii") if options.json else _for_people(decision))
     is_stopped = decision.guard is not None and decision.guard.stops

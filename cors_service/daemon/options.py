@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from getopt import GetoptError
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from twisted.python import usage
 
 from cors_service.daemon.json_log import log_refused_start
+from cors_service.daemon.written_files import clash
+from cors_service.grammar.nearest import nearest
 from cors_service.streams import open_closed
 
 _NOT_FOR_PEOPLE: Final = "Parameter type enforcement failed: "
@@ -48,6 +51,15 @@ class PluginOptions(usage.Options):
     """Options of a plugin of `twist` and `twistd`."""
 
     plugin: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]
+    """The options that name what is read."""
+    writes: ClassVar[tuple[str, ...]]
+    """The options that name files to write."""
+
+    def parseArgs(self, *words: str) -> None:
+        """Refuse words that belong to no option."""
+        if words:
+            raise usage.UsageError(f"What is {words[0]!a}? Every word belongs to an option: quote spaces and *.")
 
     def refuse_empty(self) -> None:
         """Refuse an option that is there and empty, such as one out of a variable that is not set.
@@ -60,6 +72,33 @@ class PluginOptions(usage.Options):
         for name, value in self.items():
             if value == "":
                 raise usage.UsageError(f"--{name} is empty: give it a value, or leave it out.")
+
+    def refuse_clashes(self) -> None:
+        """Refuse a file to write that another option names too, such as the policies.
+
+        Raises:
+            UsageError: There is one.
+        """
+        for name in self.writes:
+            if (why := clash(name, self._paths())) is not None:
+                raise usage.UsageError(why)
+
+    def _paths(self) -> dict[str, list[str]]:
+        given = {name: self[name] for name in (*self.writes, *self.reads) if self[name] is not None}
+        return {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+
+    def _json_log(self) -> str | None:
+        """The log as JSON, if there is one and writing to it spoils nothing."""
+        paths = self._paths()
+        return self["json-log"] if "json-log" in paths and clash("json-log", paths) is None else None
+
+    def _hint(self, error: BaseException | None) -> str:
+        """What was probably meant by an option that there is not."""
+        names = [name.rstrip("=") for name in self.longOpt]
+        if not isinstance(error, GetoptError) or error.opt in names:
+            return ""
+        near = nearest(error.opt, names)
+        return f". Did you mean --{near}?" if near else ""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.
@@ -74,10 +113,11 @@ class PluginOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as refused:
-            error = usage.UsageError(str(refused).removeprefix(_NOT_FOR_PEOPLE))
+            said = str(refused).removeprefix(_NOT_FOR_PEOPLE)
+            error = usage.UsageError(f"{said}{self._hint(refused.__context__)}")
             if self.parent is None:
                 raise error from None
-            log_refused_start(self["json-log"], [error])
+            log_refused_start(self._json_log(), [error])
             command = f"{'twistd' if Path(sys.argv[0]).name == 'twistd' else 'twist'} {self.plugin}"
             sys.stderr.write(f"{command}: {error}\nHelp: {command} --help\n")
             raise SystemExit(os.EX_USAGE if hasattr(os, "EX_USAGE") else 1) from None

@@ -9,7 +9,8 @@ import pytest
 from twisted.python.usage import UsageError
 
 from cors_service.daemon.settings import DEFAULT_LISTEN
-from tests.daemon.options import parse
+from cors_service.tap import Options
+from tests.daemon.options import GOOD, parse
 
 Captured = pytest.CaptureFixture[str]
 
@@ -237,9 +238,71 @@ def test_empty_endpoint(policies: Path, option: str) -> None:
         parse("--policies", policies, f"{option}=")
 
 
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [
+        ("--json-log", "--decision-log"),
+        ("--access-log", "--json-log"),
+        ("--snapshot", "--json-log"),
+        ("--json-log", "--policies"),
+        ("--access-log", "--shadow"),
+        ("--decision-log", "--auth"),
+    ],
+)
+def test_clash(policies: Path, written: str, other: str) -> None:
+    """A file that is written is named by one option alone; what is in it stays as it is."""
+    path = policies if other == "--policies" else policies.with_name("file")
+    with pytest.raises(UsageError, match=f"^{written} and {other} name the same file: '{path}'.$"):
+        parse("--policies", policies, other, path, written, f"{path.parent}/./{path.name}")
+    assert policies.read_text() == GOOD
+
+
+def test_written_among_the_policies(policies: Path) -> None:
+    """A file that is written is no document in the directory of the policies; another file may be there."""
+    parse("--policies", policies.parent, "--access-log", policies.with_name("log"))
+    with pytest.raises(UsageError, match=r"^--json-log would be read as a document of --policies: "):
+        parse("--policies", policies.parent, "--json-log", policies.with_name("log.json"))
+
+
+def test_a_bad_option_beside_a_clash(policies: Path, capsys: Captured) -> None:
+    """The reason of a refused start is not written into the policies, even if the log as JSON is to be there."""
+    options = Options()
+    options.parent = options  # as under twist
+    with pytest.raises(SystemExit):
+        options.parseOptions(["--policies", str(policies), "--json-log", str(policies), "--nonsense"])
+    assert "--nonsense" in capsys.readouterr().err
+    assert policies.read_text() == GOOD
+
+
+def test_devices_may_be_shared(policies: Path) -> None:
+    """Several logs may go to the same device."""
+    parse("--policies", policies, "--decision-log", "/dev/null", "--access-log", "/dev/null")
+
+
+def test_the_last_value_counts(policies: Path) -> None:
+    """Of an option that is given twice the last value counts: the image is told its policies so."""
+    assert parse("--policies", "/absent", "--policies", policies).prepared.settings.policies == str(policies)
+
+
+@pytest.mark.parametrize(
+    ("meant", "said"),
+    [
+        ("--polices", "option --polices not recognized. Did you mean --policies?"),
+        ("--decision_log", "option --decision_log not recognized. Did you mean --decision-log?"),
+        ("--xyzzyxyzzy", "option --xyzzyxyzzy not recognized"),
+        ("--snapshot", "option --snapshot requires argument"),
+    ],
+)
+def test_hint(meant: str, said: str) -> None:
+    """An option that does not exist is refused with the one that was probably meant."""
+    with pytest.raises(UsageError) as caught:
+        parse(meant)
+    assert str(caught.value) == said
+
+
 def test_no_arguments(policies: Path) -> None:
-    """An argument that is not an option is refused in one line."""
-    with pytest.raises(UsageError, match=r"^[^\n]+$"):
+    """An argument that is not an option is refused in one line, which has it."""
+    with pytest.raises(UsageError, match=r"^What is 'nonsense'\? [^\n]+$"):
         parse("--policies", policies, "nonsense")
 
 
