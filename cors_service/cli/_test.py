@@ -82,7 +82,10 @@ def _test(options: argparse.Namespace) -> int:
         try:
             draft = _draft(path)
             source = options.policies or path.parent / (draft.policies or "")
-            target = targets.get(source) or targets.setdefault(source, _read(source, reader_limits(options)))
+            if options.policies is None and not draft.says_where:
+                target = _Target(None)  # what lies beside the suite may be anything
+            else:
+                target = targets.get(source) or targets.setdefault(source, _read(source, reader_limits(options)))
             suite = draft.with_policies(target.active)
         except InvalidSuite as invalid:
             broken.append((shown_path(path), invalid.report()))

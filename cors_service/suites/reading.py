@@ -35,6 +35,7 @@ class SuiteDraft:
     Attributes:
         name: What people call it, such as its path.
         policies: The path of the policies that it names, if it does.
+        says_where: Whether it could be read where its policies are; without a word on that, they are beside it.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -42,6 +43,7 @@ class SuiteDraft:
         self._text = text
         self._document, self._mistakes = parse(text)
         self.policies: str | None = self._document.get("policies")
+        self.says_where = not any(one.code == "syntax" or one.path[:1] == ("policies",) for one in self._mistakes)
 
     def with_policies(self, active: ActivePolicies | None) -> Suite:
         """Check the cases, and make the suite of them.

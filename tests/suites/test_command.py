@@ -154,6 +154,19 @@ def test_mistakes(directory: Path, capsys: Captured) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "code"), [("[[cases]\n", "syntax"), (f"policies = 1\n{GOOD}", "wrong-type")], ids=["syntax", "policies"]
+)
+def test_a_suite_that_does_not_say_where(directory: Path, capsys: Captured, text: str, code: str) -> None:
+    """Where a suite can't be read far enough to know its policies, files beside it are not taken for them."""
+    (directory / "own").mkdir()
+    (directory / "own" / "other.toml").write_text("[tool]\n")
+    (directory / "own" / "a.test.toml").write_text(text)
+    assert status_of("own") == 1
+    [line, count] = capsys.readouterr().err.splitlines()
+    assert (line.startswith("own/a.test.toml:1:"), line.endswith(f"[{code}]"), count[:9]) == (True, True, "1 mistake")
+
+
 def test_no_path(directory: Path, capsys: Captured) -> None:
     """A suite that names policies by what no path can be is told so, and the others run, with a report of all."""
     (directory / "open.test.toml").write_text(GOOD)
