@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.application.service import IService
-from twisted.python import usage
 
-from cors_service.daemon.options import PluginOptions, number
+from cors_service.daemon.options import PluginOptions, WrongValue, number
 from cors_service.daemon.settings import DEFAULT_LISTEN, Settings
 from cors_service.daemon.tls import imports_for
 from cors_service.ledger.urls import NoSuchStore, check_url, is_url
@@ -37,14 +37,14 @@ def _number(name: str, kind: type[int | float], least: float, description: str, 
 def _form(text: str) -> str:
     """Read the form of origins."""
     if text not in FORMS:
-        raise ValueError(f"--log-origins must be {', '.join(FORMS[:-1])} or {FORMS[-1]}, not {text!r}")
+        return WrongValue(f"--log-origins must be {', '.join(FORMS[:-1])} or {FORMS[-1]}, not {text!r}")
     return text
 
 
 def _name(text: str) -> str:
     """Read the name of a service."""
     if len(text) > LONGEST_NAME or not text.isprintable():
-        raise ValueError(f"--instance must be a line of at most {LONGEST_NAME} characters")
+        return WrongValue(f"--instance must be a line of at most {LONGEST_NAME} characters")
     return text
 
 
@@ -186,28 +186,9 @@ class Options(PluginOptions):
         """The settings that the options make.
 
         Raises:
-            UsageError: They name no policies, or two places for them, or nothing where something is needed.
+            UsageError: With a line for each mistake.
         """
-        self.refuse_empty()
-        self.refuse_clashes()
-        if self["policies"] is None and self["store"] is None:
-            raise usage.UsageError(
-                "--policies is missing: name a policy document, a directory of them, or the URL of a store."
-            )
-        if self["policies"] is not None and self["store"] is not None:
-            raise usage.UsageError("--policies and --store exclude each other: leave out one of them.")
-        self._check_source()
-        if self["max-snapshot-age"] is not None and self["snapshot"] is None:
-            raise usage.UsageError("--max-snapshot-age needs --snapshot.")
-        if self["metrics-listen"] and self["no-metrics"]:
-            raise usage.UsageError("--metrics-listen and --no-metrics exclude each other: leave out one of them.")
-        if self["report-to"] is not None and self["report-spool"] is None:
-            raise usage.UsageError("--report-to needs --report-spool: name a file that keeps what is not sent yet.")
-        for option in ("report-token", "report-spool"):
-            if self[option] is not None and self["report-to"] is None:
-                raise usage.UsageError(f"--{option} needs --report-to.")
-        if self["log-sample"] and self["decision-log"] is None and self["report-to"] is None:
-            raise usage.UsageError("--log-sample needs --decision-log or --report-to: there is no log to sample for.")
+        self.refuse_mistakes()
         values = {_field(name): value for name, value in self.items() if name != "check"}
         listen = tuple(self["listen"]) or _DEFAULTS.listen
         lists = {
@@ -216,26 +197,41 @@ class Options(PluginOptions):
         flags = {_field(name): bool(self[name]) for name in _FLAGS}
         return Settings(**(values | lists | flags | {"listen": listen}))
 
-    def _check_source(self) -> None:
-        """Refuse options that only mean something for a store, and a URL with something secret in it.
+    def mistakes(self) -> Iterator[str]:
+        """Give what is wrong with options that go with others, in sentences."""
+        if self["policies"] is None and self["store"] is None:
+            yield "--policies is missing: name a policy document, a directory of them, or the URL of a store."
+        if self["policies"] is not None and self["store"] is not None:
+            yield "--policies and --store exclude each other: leave out one of them."
+        yield from self._mistakes_of_source()
+        if self["max-snapshot-age"] is not None and self["snapshot"] is None:
+            yield "--max-snapshot-age needs --snapshot."
+        if self["metrics-listen"] and self["no-metrics"]:
+            yield "--metrics-listen and --no-metrics exclude each other: leave out one of them."
+        if self["report-to"] is not None and self["report-spool"] is None:
+            yield "--report-to needs --report-spool: name a file that keeps what is not sent yet."
+        for option in ("report-token", "report-spool"):
+            if self[option] is not None and self["report-to"] is None:
+                yield f"--{option} needs --report-to."
+        if self["log-sample"] and self["decision-log"] is None and self["report-to"] is None:
+            yield "--log-sample needs --decision-log or --report-to: there is no log to sample for."
 
-        Raises:
-            UsageError: There is one.
-        """
+    def _mistakes_of_source(self) -> Iterator[str]:
+        """Options that only mean something for a store, and a URL with something secret in it."""
         if self["shadow"] is not None and is_url(self["shadow"]):
-            raise usage.UsageError("--shadow takes a path, not the URL of a store.")
+            yield "--shadow takes a path, not the URL of a store."
         policies = self["policies"]
         if policies is not None and is_url(policies):
             try:
                 check_url(policies)
             except NoSuchStore as error:
-                raise usage.UsageError(f"--policies: {error}") from None
+                yield f"--policies: {error}"
             if self["policies-key"] and self["unsigned"]:
-                raise usage.UsageError("--policies-key and --unsigned exclude each other: leave out one of them.")
+                yield "--policies-key and --unsigned exclude each other: leave out one of them."
             return
         given = [name for name in ("max-stale", "accept-rollback", "policies-key", "unsigned") if self[name]]
         if given:
-            raise usage.UsageError(f"--{given[0]} needs the URL of a store: --policies postgresql://..., for example.")
+            yield f"--{given[0]} needs the URL of a store: --policies postgresql://..., for example."
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.application.service import IService
-from twisted.python import usage
 
 from cors_service.daemon.admin_settings import DEFAULT_LISTEN, AdminSettings
 from cors_service.daemon.options import PluginOptions, number
@@ -95,14 +95,9 @@ class Options(PluginOptions):
         """The settings that the options make.
 
         Raises:
-            UsageError: They name no store, or no place for data.
+            UsageError: With a line for each mistake.
         """
-        self.refuse_empty()
-        self.refuse_clashes()
-        if self["store"] is None:
-            raise usage.UsageError("--store is missing: name the directory of the policies, or the URL of a store.")
-        if self["data"] is None:
-            raise usage.UsageError("--data is missing: name a directory for what the process keeps.")
+        self.refuse_mistakes()
         values = {name.replace("-", "_"): value for name, value in self.items()}
         lists = {
             "listen": tuple(self["listen"]) or _DEFAULTS.listen,
@@ -110,6 +105,13 @@ class Options(PluginOptions):
             "sign_in_proxy": tuple(self["sign-in-proxy"]),
         }
         return AdminSettings(**(values | lists))
+
+    def mistakes(self) -> Iterator[str]:
+        """Give what is wrong with options that go with others, in sentences."""
+        if self["store"] is None:
+            yield "--store is missing: name the directory of the policies, or the URL of a store."
+        if self["data"] is None:
+            yield "--data is missing: name a directory for what the process keeps."
 
     def postOptions(self) -> None:
         """Find whatever is wrong while it can still be reported as one line, and not as a traceback."""

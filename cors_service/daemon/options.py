@@ -1,13 +1,13 @@
-"""What the options of all plugins have in common: numbers within bounds, and mistakes told in two lines."""
+"""What the options of all plugins have in common: numbers within bounds, and all mistakes told in a line each."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from getopt import GetoptError
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from twisted.python import usage
 
@@ -16,8 +16,11 @@ from cors_service.daemon.written_files import clash
 from cors_service.grammar.nearest import nearest
 from cors_service.streams import open_closed
 
-_NOT_FOR_PEOPLE: Final = "Parameter type enforcement failed: "
-"""What Twisted writes before our own sentence."""
+
+class WrongValue(str):
+    """What is wrong with the value of an option, in place of the value: the others are read as well."""
+
+    __slots__ = ()
 
 
 def number(
@@ -34,14 +37,14 @@ def number(
         most: The most that it may be.
     """
 
-    def read(text: str) -> float:
+    def read(text: str) -> float | WrongValue:
         try:
             value = kind(text)
         except ValueError:
             value = -1
         if not least <= value <= most:
             what = "whole number" if kind is int else "number"
-            raise ValueError(f"--{name} must be a {what} from {least} to {most}, not {text!r}")
+            return WrongValue(f"--{name} must be a {what} from {least} to {most}, not {text!r}")
         return value
 
     return [name, None, default, description, read]
@@ -61,27 +64,37 @@ class PluginOptions(usage.Options):
         if words:
             raise usage.UsageError(f"What is {words[0]!a}? Every word belongs to an option: quote spaces and *.")
 
-    def refuse_empty(self) -> None:
-        """Refuse an option that is there and empty, such as one out of a variable that is not set.
+    def mistakes(self) -> Iterator[str]:
+        """Give what is wrong with options that go with others, in sentences."""
+        raise NotImplementedError
 
-        An empty path would be the current directory, and without its value an option might protect nothing.
+    def refuse_mistakes(self) -> None:
+        """Refuse the options if anything is wrong with them: with their values, or else with how they go together.
 
         Raises:
-            UsageError: There is one.
+            UsageError: With a line for each mistake.
         """
+        wrong = [*self._wrong_values()] or [*self._clashes(), *self.mistakes()]
+        if wrong:
+            raise usage.UsageError("\n".join(wrong))
+
+    def _wrong_values(self) -> Iterator[str]:
         for name, value in self.items():
-            if value == "":
-                raise usage.UsageError(f"--{name} is empty: give it a value, or leave it out.")
+            if isinstance(value, WrongValue):
+                yield value
+            elif value == "":
+                # Such as one out of a variable that is not set. An empty path would be the current directory, and
+                # without its value an option might protect nothing.
+                yield f"--{name} is empty: give it a value, or leave it out."
 
-    def refuse_clashes(self) -> None:
-        """Refuse a file to write that another option names too, such as the policies.
-
-        Raises:
-            UsageError: There is one.
-        """
+    def _clashes(self) -> Iterator[str]:
+        """Files to write that other options name, too, such as the policies."""
+        paths = self._paths()
         for name in self.writes:
-            if (why := clash(name, self._paths())) is not None:
-                raise usage.UsageError(why)
+            if (why := clash(name, paths)) is not None:
+                yield why
+            # Otherwise the other of two would be told the same.
+            paths.pop(name, None)
 
     def _paths(self) -> dict[str, list[str]]:
         given = {name: self[name] for name in (*self.writes, *self.reads) if self[name] is not None}
@@ -101,7 +114,7 @@ class PluginOptions(usage.Options):
         return f". Did you mean --{near}?" if near else ""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; under `twist` and `twistd`, where they would list all options, what is wrong is two lines and the end.
+        """Parse; under `twist` and `twistd`, which would list all options, write a line for each mistake, and exit.
 
         Args:
             options: The words; by default those of the process.
@@ -113,11 +126,12 @@ class PluginOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as refused:
-            said = str(refused).removeprefix(_NOT_FOR_PEOPLE)
-            error = usage.UsageError(f"{said}{self._hint(refused.__context__)}")
+            error = usage.UsageError(f"{refused}{self._hint(refused.__context__)}")
             if self.parent is None:
                 raise error from None
-            log_refused_start(self._json_log(), [error])
+            mistakes = str(error).splitlines()
+            log_refused_start(self._json_log(), map(usage.UsageError, mistakes))
             command = f"{'twistd' if Path(sys.argv[0]).name == 'twistd' else 'twist'} {self.plugin}"
-            sys.stderr.write(f"{command}: {error}\nHelp: {command} --help\n")
+            said = "".join(f"{command}: {mistake}\n" for mistake in mistakes)
+            sys.stderr.write(f"{said}Help: {command} --help\n")
             raise SystemExit(os.EX_USAGE if hasattr(os, "EX_USAGE") else 1) from None

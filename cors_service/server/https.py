@@ -7,6 +7,8 @@ OpenSSL verifies in the handshake: without it there is no connection. All files 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,15 +74,21 @@ class Files:
         """
         from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
 
-        key = _private_key("key", self.key)
-        own, *chain = (one.original.to_cryptography() for one in _certificates("cert", self.certificate))
+        wrong: list[str] = []
+        trust = None
+        with _collecting(wrong):
+            key = _private_key("key", self.key)
+        with _collecting(wrong):
+            own, *chain = (one.original.to_cryptography() for one in _certificates("cert", self.certificate))
+        with _collecting(wrong):
+            if self.authorities is not None:
+                trust = trustRootFromCertificates(_certificates("clientCA", self.authorities))
+        if wrong:
+            raise WrongEndpoint(" ".join(wrong))
         if own.public_key() != key.public_key():
             raise WrongEndpoint(
                 f"key={_shown(self.key)} does not belong to the first certificate in cert={_shown(self.certificate)}."
             )
-        trust = None
-        if self.authorities is not None:
-            trust = trustRootFromCertificates(_certificates("clientCA", self.authorities))
         try:
             options = CertificateOptions(
                 privateKey=key,
@@ -216,6 +224,15 @@ def _number(name: str, text: str, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > most:
         raise WrongEndpoint(f"{name} is not a number from 0 to {most}: {text!a}.")
     return int(text)
+
+
+@contextmanager
+def _collecting(wrong: list[str]) -> Iterator[None]:
+    """Keep what is wrong with a file, so that the others are read as well."""
+    try:
+        yield
+    except WrongEndpoint as error:
+        wrong.append(str(error))
 
 
 def _content(name: str, path: Path) -> bytes:

@@ -33,6 +33,50 @@ def test_listen_repeatedly(policies: Path) -> None:
     assert described == ["tcp:1", "unix:/tmp/a.sock", r"tcp:2:interface=\:\:1"]
 
 
+def test_all_mistakes_of_values(policies: Path) -> None:
+    """Everything that is wrong with the values of options is reported at once, a line each."""
+    wrong = "--workers 0 --decision-ttl -1 --log-origins bad --instance= --snapshot="
+    with pytest.raises(UsageError) as caught:
+        parse("--policies", policies, *wrong.split())
+    lines = str(caught.value).splitlines()
+    assert sorted(line.split()[0] for line in lines) == [
+        "--decision-ttl",
+        "--instance",
+        "--log-origins",
+        "--snapshot",
+        "--workers",
+    ]
+
+
+def test_all_mistakes_of_combinations() -> None:
+    """Everything that is wrong with how options go together is reported at once, a line each."""
+    with pytest.raises(UsageError) as caught:
+        parse(
+            *[
+                "--max-snapshot-age",
+                "1",
+                "--metrics-listen",
+                "tcp:0",
+                "--no-metrics",
+                "--report-token",
+                "t",
+                "--unsigned",
+            ]
+        )
+    assert len(str(caught.value).splitlines()) == 5
+
+
+def test_mistakes_under_twist(policies: Path, capsys: Captured) -> None:
+    """Under twist, each mistake is a line on standard error, and one in the log as JSON."""
+    options, log = Options(), policies.with_name("log.json")
+    options.parent = options
+    with pytest.raises(SystemExit):
+        options.parseOptions(["--json-log", str(log), "--workers", "0", "--decision-ttl", "x"])
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert [line.split(" must")[0] for line in lines] == ["twist cors: --decision-ttl", "twist cors: --workers"]
+    assert (last, len(log.read_text().splitlines())) == ("Help: twist cors --help", 2)
+
+
 def test_help(capsys: Captured) -> None:
     """The help names every option, and each of its lines can be read on a terminal."""
     with pytest.raises(SystemExit) as end:

@@ -131,6 +131,14 @@ def test_reload_of_wrong_files(files: Path, name: str, change: Change, told: str
     assert "https:0 keeps its certificates: " in lines[0]
 
 
+def test_all_wrong_files(files: Path) -> None:
+    """Everything that is wrong with the files is told at once."""
+    for name in ("service.key", "service.crt", "ca.crt"):
+        (files / name).unlink()
+    with pytest.raises(WrongEndpoint, match=r"^key=.* can't be read: .* cert=.* can't be read: .* clientCA=.*$"):
+        endpoint(files, clientCA=str(files / "ca.crt"))
+
+
 def test_reload(files: Path) -> None:
     """What is read again is what new connections get."""
     made = endpoint(files)
