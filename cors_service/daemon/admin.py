@@ -31,6 +31,7 @@ from cors_service.console.sessions import Sessions
 from cors_service.console.tree import mount_console
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.admin_settings import AdminSettings
+from cors_service.daemon.certificates import Certificates
 from cors_service.daemon.json_log import log_as_json, log_refused_start
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
@@ -43,7 +44,6 @@ from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore, check_url, is_url, open_store
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
-from cors_service.server.https import IReloadingEndpoint
 from cors_service.web.hosts import Hosts
 from cors_service.web.ids import decision_ids
 from cors_service.web.turns import Turns
@@ -155,7 +155,8 @@ class AdminService(MultiService):
             notifier: Tells the service manager what the process does; None for nobody to tell.
         """
         super().__init__()
-        settings, changes, decisions, self._endpoints, self._access, _ = prepared
+        settings, changes, decisions, endpoints, self._access, _ = prepared
+        self._certificates = Certificates(endpoints, reactor)
         self._reactor = reactor
         self._changes = changes
         self._notifier = Notifier() if notifier is None else notifier
@@ -193,7 +194,7 @@ class AdminService(MultiService):
             access_log=settings.access_log,
             channel=DecisionChannel,
         )
-        self.server = DecisionServer(site, self._endpoints, drain_timeout=settings.drain_timeout)
+        self.server = DecisionServer(site, endpoints, drain_timeout=settings.drain_timeout)
         changes.setServiceParent(self)
         replicas.setServiceParent(self)
         decisions.setServiceParent(self)
@@ -201,6 +202,7 @@ class AdminService(MultiService):
             self._access.setServiceParent(self)
         self.server.setServiceParent(self)
         Names(self.tree, self.server, settings.host, warns=True).setServiceParent(self)
+        self._certificates.setServiceParent(self)
         ReloadOnHangup(self.reload, reactor, self._notifier).setServiceParent(self)
         self._notifier.setServiceParent(self)
 
@@ -211,9 +213,7 @@ class AdminService(MultiService):
 
     def reload(self) -> Deferred[None]:
         """Read again what an operator may have changed: the store, who may do what, certificates."""
-        for _, endpoint in self._endpoints:
-            if IReloadingEndpoint.providedBy(endpoint):
-                endpoint.reload()
+        self._certificates.reload()
         reloads = [self._changes.follow()]
         if self._access is not None:
             reloads.append(self._access.reload())

@@ -14,6 +14,7 @@ from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, gatherResults
 
 from cors_service.daemon.access import LiveAccess
+from cors_service.daemon.certificates import Certificates
 from cors_service.daemon.decision_log import LoggedService, make_log, make_replica, make_tally
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.names import Names
@@ -33,7 +34,6 @@ from cors_service.reader.messages import Following
 from cors_service.reader.snapshot import Snapshot
 from cors_service.server import DecisionServer, DecisionSite
 from cors_service.server.channel import DecisionChannel
-from cors_service.server.https import IReloadingEndpoint
 from cors_service.server.quick import QuickChannel
 from cors_service.store import IPolicyStore, LivePolicies, ReaderPolicyStore
 from cors_service.store.shadow import ShadowedPolicies, ShadowLive
@@ -128,12 +128,12 @@ class DecisionService(LoggedService):
             reactor: The reactor.
             access: Who may ask; None for everybody.
             notifier: Tells the service manager what the service does; None for nobody to tell.
-            warns: Whether to warn if callers can ask by any name.
+            warns: Whether to warn if callers can ask by any name, and of certificates that expire.
             tally: Counts what is decided and answered.
         """
         super().__init__()
         self._reactor = reactor
-        self._endpoints = [*chain.from_iterable(endpoints.values())]
+        self._certificates = Certificates(chain.from_iterable(endpoints.values()), reactor, warns=warns)
         self._settings = settings
         self._access = access
         self._notifier = Notifier() if notifier is None else notifier
@@ -170,6 +170,7 @@ class DecisionService(LoggedService):
         for tree, server in zip(trees, self.servers, strict=True):
             server.setServiceParent(self)
             Names(tree, server, settings.host, warns=warns).setServiceParent(self)
+        self._certificates.setServiceParent(self)
         ReloadOnHangup(self.reload, reactor, self._notifier).setServiceParent(self)
         self._notifier.setServiceParent(self)
 
@@ -227,9 +228,7 @@ class DecisionService(LoggedService):
         Returns:
             A Deferred that fires when that is done, well or badly: what was bad is in the log and the status.
         """
-        for _, endpoint in self._endpoints:
-            if IReloadingEndpoint.providedBy(endpoint):
-                endpoint.reload()
+        self._certificates.reload()
         self.reopen_log()
         reloads = [self.policies.reload()]
         if self.shadow is not None:

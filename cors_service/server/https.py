@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from zope.interface import Attribute, implementer
 
 from cors_service.access.files import read_small_file, why_unreadable
 from cors_service.grammar.mistakes import shown
+from cors_service.server.validity import Validities, Validity
 
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection
@@ -51,6 +53,9 @@ class IReloadingEndpoint(IStreamServerEndpoint):
     def reload() -> None:
         """Read the files again; keep what was read before if that fails, and say so in the log."""
 
+    def warn() -> None:
+        """Say in the log which certificates expire soon, or are not valid."""
+
 
 class Files:
     """The files of an endpoint.
@@ -66,8 +71,8 @@ class Files:
         self.certificate = certificate
         self.authorities = authorities
 
-    def read(self) -> CertificateOptions:
-        """Read all of them.
+    def read(self) -> tuple[CertificateOptions, Validities]:
+        """Read all of them, and when their certificates are valid.
 
         Raises:
             WrongEndpoint: One can't be read, or they do not fit together.
@@ -75,14 +80,14 @@ class Files:
         from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
 
         wrong: list[str] = []
-        trust = None
+        authorities: list[Any] = []
         with _collecting(wrong):
             key = _private_key("key", self.key)
         with _collecting(wrong):
             own, *chain = (one.original.to_cryptography() for one in _certificates("cert", self.certificate))
         with _collecting(wrong):
             if self.authorities is not None:
-                trust = trustRootFromCertificates(_certificates("clientCA", self.authorities))
+                authorities = _certificates("clientCA", self.authorities)
         if wrong:
             raise WrongEndpoint(" ".join(wrong))
         if own.public_key() != key.public_key():
@@ -94,19 +99,26 @@ class Files:
                 privateKey=key,
                 certificate=own,
                 extraCertChain=chain,
-                trustRoot=trust,
+                trustRoot=trustRootFromCertificates(authorities) if authorities else None,
                 raiseMinimumTo=TLSVersion.TLSv1_2,
                 acceptableProtocols=[b"http/1.1"],
             )
             options.getContext()
         except Exception as error:
             raise WrongEndpoint(f"cert={_shown(self.certificate)} can't be used: {shown(str(error))}.") from error
-        return options
+        return options, Validities(
+            _validity("cert", self.certificate, own),
+            [_validity("clientCA", self.authorities, one.original.to_cryptography()) for one in authorities],
+        )
 
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Credentials:
-    """What a server shows of itself, and whom it believes: new connections get what was read last."""
+    """What a server shows of itself, and whom it believes: new connections get what was read last.
+
+    Attributes:
+        validities: When the certificates are valid.
+    """
 
     def __init__(self, files: Files) -> None:
         """Read the files.
@@ -115,15 +127,21 @@ class Credentials:
             WrongEndpoint: They can't be used.
         """
         self._files = files
-        self._options = files.read()
+        self._options, self.validities = files.read()
 
     def read(self) -> None:
         """Read the files again.
 
         Raises:
-            WrongEndpoint: They can't be used; what was read before stays.
+            WrongEndpoint: They can't be used, or are not valid now; what was read before stays.
         """
-        self._options = self._files.read()
+        options, validities = self._files.read()
+        now = datetime.now(UTC)
+        why = validities.why_not(now)
+        # What is no better stays no longer: the new ones may be what the operator makes do with.
+        if why is not None and self.validities.why_not(now) is None:
+            raise WrongEndpoint(f"{why}.")
+        self._options, self.validities = options, validities
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> Connection:
         """Make the state of a connection."""
@@ -177,6 +195,11 @@ class HTTPSServerEndpoint:
             self._log.error("{endpoint} keeps its certificates: {reason}", endpoint=self.description, reason=str(error))
         else:
             self._log.info("{endpoint} has read its certificates", endpoint=self.description)
+
+    def warn(self) -> None:
+        """Say in the log which certificates expire soon, or are not valid."""
+        for warning in self._credentials.validities.warnings(datetime.now(UTC)):
+            self._log.warn("{endpoint}: {warning}", endpoint=self.description, warning=warning)
 
 
 def parse_https(reactor: Any, *arguments: str, **named: str) -> HTTPSServerEndpoint:
@@ -264,6 +287,12 @@ def _certificates(name: str, path: Path) -> list[Any]:
     if not certificates:
         raise WrongEndpoint(f"{name}={_shown(path)} has no certificate in PEM.")
     return certificates
+
+
+def _validity(name: str, path: Path | None, certificate: Any) -> Validity:
+    assert path is not None, "the certificate was read from somewhere"
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return Validity(f"{name}={_shown(path)}", begins, ends)
 
 
 def _shown(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,7 @@ from tests.observing import observed_by
 
 AUTHORITY = Authority("the authority")
 SIGNED, OTHER = AUTHORITY.sign("service"), AUTHORITY.sign("service")
+DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
 
 
 @pytest.fixture
@@ -148,6 +150,29 @@ def test_reload(files: Path) -> None:
     after: Any = made._credentials._options
     assert after is not before
     assert after.certificate.public_bytes(Encoding.PEM) == OTHER.certificate
+
+
+def test_reload_of_an_expired_certificate(files: Path) -> None:
+    """A certificate that has expired replaces none that is valid, and the log says when it did."""
+    made = endpoint(files)
+    before = made._credentials._options
+    written(files, AUTHORITY.sign("service", hours=-1))
+    lines: list[str] = []
+    with observed_by(lambda event: lines.append(formatEvent(event))):
+        made.reload()
+    assert made._credentials._options is before
+    [line] = lines
+    assert re.fullmatch(rf"https:0 keeps its certificates: cert={files}/service.crt expired on {DATE}\.", line)
+
+
+def test_reload_where_none_is_valid(files: Path) -> None:
+    """What has expired as well is replaced: the operator knows no better."""
+    written(files, AUTHORITY.sign("service", hours=-1))
+    made = endpoint(files)
+    before = made._credentials._options
+    written(files, AUTHORITY.sign("service", hours=-2))
+    made.reload()
+    assert made._credentials._options is not before
 
 
 WRONG = {
