@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from getopt import GetoptError
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from twisted.python import usage
 
 from cors_service.daemon.json_log import log_refused_start
 from cors_service.daemon.written_files import clash
-from cors_service.grammar.nearest import nearest
 from cors_service.streams import open_closed
+
+_ALIKE: Final = 0.75
+"""How alike an option and one that was probably meant are, from 0 to 1."""
 
 
 class WrongValue(str):
@@ -110,8 +113,8 @@ class PluginOptions(usage.Options):
         names = [name.rstrip("=") for name in self.longOpt]
         if not isinstance(error, GetoptError) or error.opt in names:
             return ""
-        near = nearest(error.opt, names)
-        return f". Did you mean --{near}?" if near else ""
+        near = get_close_matches(error.opt, names, n=1, cutoff=_ALIKE)
+        return f". Did you mean --{near[0]}?" if near else ""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse; under `twist` and `twistd`, which would list all options, write a line for each mistake, and exit.

@@ -333,7 +333,7 @@ def test_the_last_value_counts(policies: Path) -> None:
     [
         ("--polices", "option --polices not recognized. Did you mean --policies?"),
         ("--decision_log", "option --decision_log not recognized. Did you mean --decision-log?"),
-        ("--xyzzyxyzzy", "option --xyzzyxyzzy not recognized"),
+        ("--nonsense", "option --nonsense not recognized"),
         ("--snapshot", "option --snapshot requires argument"),
     ],
 )
