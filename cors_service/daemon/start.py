@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.summary import summarize
 from cors_service.reader.snapshot import UNREADABLE, Snapshot
-from cors_service.reader.sources import is_document_name, read_policies
+from cors_service.reader.sources import read_policies
 from cors_service.server.https import WrongEndpoint
 from cors_service.store import FilePolicyStore, IPolicyStore, ReaderPolicyStore
 from cors_service.store.reader_client import PolicySource, check_in_process, in_memory, read_in_process
@@ -312,18 +311,6 @@ def _check_snapshot(settings: Settings) -> None:
     path = snapshot.path
     if not path.absolute().parent.is_dir():
         raise UsageError(f"--snapshot: the directory {str(path.absolute().parent)!a} does not exist.")
-    for option, source in (("policies", settings.policies), ("shadow", settings.shadow)):
-        if source is not None and not is_url(source) and _is_document_of(path, Path(source)):
-            raise UsageError(f"--snapshot {settings.snapshot!a} would be read as a document of --{option}.")
     why = snapshot.why_not_to_replace()
     if why is not None:
         raise UsageError(f"--snapshot {settings.snapshot!a} would be replaced, but {why}: name another file.")
-
-
-def _is_document_of(path: Path, source: Path) -> bool:
-    """Say whether what is written to a path would be read from a source of policies."""
-    # Not where a link leads to: the link itself is replaced.
-    written = Path(os.path.realpath(path.parent), path.name)
-    if source.is_dir():
-        return written.parent == Path(os.path.realpath(source)) and is_document_name(path.name)
-    return written in {Path(os.path.realpath(source)), Path(os.path.realpath(source.parent), source.name)}

@@ -20,13 +20,14 @@ def clash(name: str, named: Mapping[str, Iterable[str]]) -> str | None:
     Returns:
         A sentence that names both options; None if nothing else is there.
     """
-    for path in map(_place, filter(_is_file, named.get(name, ()))):
+    for path in filter(_is_file, named.get(name, ())):
+        written = _places(path)
         for other, paths in named.items():
-            places = [] if other == name else [_place(one) for one in paths if _is_file(one)]
-            if path in places:
-                return f"--{name} and --{other} name the same file: {str(path)!a}."
-            if path.parent in places and is_document_name(path.name):
-                return f"--{name} would be read as a document of --{other}: {str(path)!a}."
+            places = set[Path]() if other == name else set[Path]().union(*map(_places, filter(_is_file, paths)))
+            if places & written:
+                return f"--{name} and --{other} name the same file: {path!a}."
+            if any(place.parent in places and is_document_name(place.name) for place in written):
+                return f"--{name} would be read as a document of --{other}: {path!a}."
     return None
 
 
@@ -35,9 +36,10 @@ def _is_file(path: str) -> bool:
     return path != "-" and not path.startswith("/dev/") and not is_url(path)
 
 
-def _place(path: str) -> Path:
+def _places(path: str) -> set[Path]:
+    """Where it is: where a link leads to, and the link, which is what is replaced."""
     try:
         # Not Path.resolve, which fails at a loop of links.
-        return Path(os.path.realpath(path))
+        return {Path(os.path.realpath(path)), Path(os.path.realpath(Path(path).parent), Path(path).name)}
     except ValueError:  # it has a NUL, so nothing is there
-        return Path(path)
+        return {Path(path)}

@@ -328,17 +328,19 @@ def test_snapshot_of_an_older_version(policies: Path, tmp_path: Path) -> None:
         assert Snapshot(snapshot).load().policy_set == read_policies(policies)
 
 
-@pytest.mark.parametrize("snapshot", ["policies", "teams/new.json", "linked/new.json"])
+@pytest.mark.parametrize("snapshot", ["policies", "teams/new.json", "linked/new.json", "teams/elsewhere.json"])
 def test_snapshot_among_the_documents(teams: Path, tmp_path: Path, snapshot: str) -> None:
     """A snapshot that would be read as one of the documents is refused."""
     (tmp_path / "linked").symlink_to(teams)
     (tmp_path / "policies").symlink_to("teams/a.toml")
+    (teams / "elsewhere.json").symlink_to(tmp_path / "elsewhere")
     policies = tmp_path / snapshot if snapshot == "policies" else teams
-    message = r"^--snapshot '.*' would be read as a document of --policies\.$"
+    message = "^--snapshot (would be read as a document of|and) --policies(: | name the same file: )"
     with pytest.raises(UsageError, match=message):
         parse("--policies", policies, "--snapshot", tmp_path / snapshot)
     with pytest.raises(UsageError, match=message.replace("policies", "shadow")):
         parse("--policies", teams / "a.toml", "--shadow", policies, "--snapshot", tmp_path / snapshot)
+    (teams / "elsewhere.json").unlink()
     parse("--policies", teams, "--snapshot", teams / "kept")
 
 

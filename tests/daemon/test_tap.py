@@ -296,7 +296,7 @@ def test_empty_endpoint(policies: Path, option: str) -> None:
 def test_clash(policies: Path, written: str, other: str) -> None:
     """A file that is written is named by one option alone; what is in it stays as it is."""
     path = policies if other == "--policies" else policies.with_name("file")
-    with pytest.raises(UsageError, match=f"^{written} and {other} name the same file: '{path}'.$"):
+    with pytest.raises(UsageError, match=f"^{written} and {other} name the same file: '.*{path.name}'.$"):
         parse("--policies", policies, other, path, written, f"{path.parent}/./{path.name}")
     assert policies.read_text() == GOOD
 
