@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +16,8 @@ FAILED: Final = 1
 """The exit status of what could not be written."""
 
 _NO_ROOM: Final = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
+_ESCAPES: Final = "cors-service-escapes"
+"""The name of the error handler that escapes what an encoding does not have."""
 
 
 def open_closed() -> None:
@@ -29,6 +34,16 @@ def open_closed() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
+
+
+def escape_what_can_not_be_encoded() -> None:
+    """Have standard output take every text: a name that is not UTF-8, a browser's quotes where Latin-1 is spoken.
+
+    Python escapes in standard error itself.
+    """
+    codecs.register_error(_ESCAPES, _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_ESCAPES)
 
 
 def until_written(run: Callable[[], int], program: str) -> int:
@@ -55,6 +70,13 @@ def until_written(run: Callable[[], int], program: str) -> int:
         sys.stderr.write(f"{program}: The output can't be written: {error.strerror}.\n")
         return FAILED
     return status
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Write what can't be encoded as JSON does, so that JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _nowhere() -> TextIO:

@@ -433,6 +433,45 @@ def test_reader_goes_away(arguments: list[str]) -> None:
     assert err == b""
 
 
+FIREFOX = (
+    "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at https://api.a/."
+)
+REFUSED_PAGE = ["--page", "https://x.example", "--url", "https://api.a/"]
+
+
+def printed(encoding: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """What the command prints where output has an encoding."""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    words = [sys.executable, "-m", "cors_service", *arguments]
+    return subprocess.run(words, check=False, capture_output=True, env=environment)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "ascii:surrogateescape"])
+def test_any_encoding(good: Path, encoding: str) -> None:
+    """Output is printed in any encoding: what that does not have is escaped, and the exit status stays."""
+    done = printed(encoding, "explain", "--policies", good, "--policy", "one", *REFUSED_PAGE)
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert FIREFOX in done.stdout.decode(encoding.partition(":")[0]).replace("\n", " ")
+
+
+def test_json_in_any_encoding(good: Path) -> None:
+    """JSON is JSON in any encoding, whatever is in it."""
+    asked = ["explain", "--policies", good, "--policy", "one", *REFUSED_PAGE, "--json"]
+    plain, escaped = (printed(encoding, *asked).stdout for encoding in ("utf-8", "ascii"))
+    assert not plain.isascii()
+    assert json.loads(escaped) == json.loads(plain)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_name_that_is_not_utf_8(good: Path) -> None:
+    """A file whose name is not UTF-8 is read or written, and its name printed with an escape."""
+    out = os.fsdecode(os.fsencode(good.parent) + b"/\xe9.json")
+    done = printed("utf-8:strict", "bundle", "build", good, "--seq", "1", "--out", out)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"/\\udce9.json: change 1, 1 policy, " in done.stdout
+    assert Path(out).exists()
+
+
 # token
 
 
@@ -460,7 +499,19 @@ def test_token_with_verbs(capsys: Captured) -> None:
     assert second.caller == Caller(name="b", verbs=frozenset({"read"}))
 
 
-@pytest.mark.parametrize("words", [["a b"], ['a"b'], [""], ["a", "--policies", "x y"], ["a", "--verb", "publish"], []])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a b"],
+        ['a"b'],
+        ["\udce9"],
+        [""],
+        ["a", "--policies", "x y"],
+        ["a", "--policies", "\udce9"],
+        ["a", "--verb", "publish"],
+        [],
+    ],
+)
 def test_token_refused(words: list[str], capsys: Captured) -> None:
     """Of a name or a verb that no document takes, it makes no token."""
     assert status_of("token", *words) == 1

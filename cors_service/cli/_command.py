@@ -22,7 +22,7 @@ from cors_service.cli._status import FAILED
 from cors_service.cli._store import add_store
 from cors_service.cli._test import add_test
 from cors_service.cli._token import add_token
-from cors_service.streams import open_closed, until_written
+from cors_service.streams import escape_what_can_not_be_encoded, open_closed, until_written
 
 _COMMANDS = (
     add_check,
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 for success or an allowed request, 1 for an error, 2 for a refusal.
     """
     open_closed()
+    escape_what_can_not_be_encoded()
     options, unknown = command_parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -15,7 +15,7 @@ from cors_service.browser import recognise
 from cors_service.cli._colours import BAD, GOOD, painted
 from cors_service.cli._progress import Progress
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
-from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
+from cors_service.cli.arguments import Commands, add_command, add_links, given_path, given_unicode, reader_limits
 from cors_service.decision import BadQuery
 from cors_service.explain import Documents, Explanation, PageRequest, explain, explain_answers
 from cors_service.explain.exchange import CREDENTIALS, MODES, origin_of, url_of
@@ -46,7 +46,7 @@ def add_explain(commands: Commands) -> None:
     parser.add_argument("--policies", type=given_path, metavar="PATH", help="a document or a directory")
     add_links(parser)
     parser.add_argument("--page", metavar="URL", help="the page that asks: its URL, or its origin")
-    parser.add_argument("--url", metavar="URL", help="the URL that it asks for")
+    parser.add_argument("--url", type=given_unicode, metavar="URL", help="the URL that it asks for")
     parser.add_argument("-X", "--method", default="GET", metavar="M", help="the method; GET by default")
     parser.add_argument(
         "-H",
@@ -73,6 +73,7 @@ def add_explain(commands: Commands) -> None:
     )
     parser.add_argument(
         "--message",
+        type=given_unicode,
         metavar="TEXT",
         help="say what a sentence from a console means, and what to look at",
     )

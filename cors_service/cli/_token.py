@@ -9,7 +9,7 @@ from cors_service.access import InvalidAccess, read_access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import new_token, token_entry
 from cors_service.cli._status import ALLOWED, FAILED
-from cors_service.cli.arguments import Commands, add_command
+from cors_service.cli.arguments import Commands, add_command, given_unicode
 
 
 def add_token(commands: Commands) -> None:
@@ -20,12 +20,17 @@ def add_token(commands: Commands) -> None:
         "make a token for a caller, and print its entry for --auth",
         "token checkout --policies checkout- >> auth.toml",
     )
-    parser.add_argument("name", metavar="NAME", help="what to call it: letters, digits and ._-")
+    parser.add_argument("name", type=given_unicode, metavar="NAME", help="what to call it: letters, digits and ._-")
     parser.add_argument(
         "--verb", action="append", choices=VERBS, help="what it is good for; repeatable; decide by default"
     )
     parser.add_argument(
-        "--policies", action="append", default=[], metavar="PREFIX", help="only these policies, by prefix; repeatable"
+        "--policies",
+        action="append",
+        default=[],
+        type=given_unicode,
+        metavar="PREFIX",
+        help="only these policies, by prefix; repeatable",
     )
     parser.add_argument(
         "--second-person", action="store_true", help="somebody else approves its changes that are wider (cors-admin)"

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
+from cors_service.grammar.mistakes import shown
 from cors_service.reader.limits import ReaderLimits
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -49,6 +50,17 @@ def given_text(text: str) -> str:
     """
     if not text:
         raise argparse.ArgumentTypeError("it is empty; write . for the current directory")
+    return text
+
+
+def given_unicode(text: str) -> str:
+    """Take an argument that goes into JSON or into a document.
+
+    Raises:
+        ArgumentTypeError: It is not text: the shell passed bytes that are not UTF-8.
+    """
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not UTF-8")
     return text
 
 

@@ -23,7 +23,6 @@ origins = ["https://app.example.com"] # our own
 methods = ["GET"]
 """
 ASK: Final = ["--page", "https://app.example.com/cart", "--url", "https://api.example.com/orders/7"]
-
 Captured = pytest.CaptureFixture[str]
 
 
@@ -100,6 +99,8 @@ def test_nothing_reaches_the_terminal(capsys: Captured) -> None:
         (["--policies", "shop.toml"], "the following arguments are required: --page, --url"),
         (["--policies", "shop.toml", *ASK, "-H", "X-A"], "'X-A' is not a header line such as 'X-Trace: 1'"),
         (["--policies", "shop.toml", *ASK, "--credentials", "yes"], "invalid choice: 'yes'"),
+        (["--policies", "shop.toml", *ASK, "--json", "--url", "https://a.example/\udce9"], "/\\udce9' is not UTF-8"),
+        (["--json", "--message", "TypeError: Failed to fetch \udce9"], "\\udce9' is not UTF-8"),
     ],
 )
 def test_wrong_use(arguments: list[str], said: str, capsys: Captured) -> None:
