@@ -21,14 +21,20 @@ def read_small_file(path: Path, most: int) -> bytes:
         OSError: It can't be read.
         ValueError: It is something else, or larger.
     """
-    descriptor = os.open(path, _FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is not a regular file")
+    with os.fdopen(_opened(path), "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"it has more than {most} bytes")
     return data
+
+
+def _opened(path: Path) -> int:
+    descriptor = os.open(path, _FLAGS)
+    # Python makes no file of the descriptor of a directory, and does not close it, either.
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise ValueError("it is not a regular file")
 
 
 def why_unreadable(error: OSError | ValueError) -> str:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from cors_service.access.files import read_small_file, why_unreadable
 from cors_service.asking.arguments import check_policy
@@ -89,14 +89,7 @@ def _explain(options: argparse.Namespace) -> int:
     if missing:
         options.parser.error(f"the following arguments are required: {', '.join(missing)}")
     try:
-        documents = None if options.policies is None else read_documents(options.policies, reader_limits(options))
-        if documents is not None:
-            check_policy(options.policy, documents.policy_set)
-        if options.har is not None:
-            return _explain_session(options, documents)
-        assert documents is not None
-        with Progress("Explaining"):
-            explanation = explain(_exchange(options), documents)
+        report = _report(options)
     except InvalidPolicies as invalid:
         print(invalid.report(), file=sys.stderr)
         return FAILED
@@ -104,8 +97,11 @@ def _explain(options: argparse.Namespace) -> int:
         unread = f"{error.filename!a} can't be read: " if isinstance(error, OSError) and error.filename else ""
         print(f"cors-service explain: {unread}{why_unreadable(error)}", file=sys.stderr)
         return FAILED
-    print(in_json(explanation).decode("utf-8") if options.json else in_text(explanation, _painted))
-    return ALLOWED if explanation.passes else REFUSED
+    print(report.text)
+    if report.left_out:
+        left_out = f"{report.left_out} requests are left out"
+        print(f"{left_out}: no page made them over HTTP, or they can't be read.", file=sys.stderr)
+    return ALLOWED if report.passes else REFUSED
 
 
 def _explain_message(options: argparse.Namespace) -> int:
@@ -119,21 +115,57 @@ def _explain_message(options: argparse.Namespace) -> int:
     return ALLOWED
 
 
-def _explain_session(options: argparse.Namespace, documents: Documents | None) -> int:
+class _Report(Struct, frozen=True):
+    """What there is to say.
+
+    Attributes:
+        text: What is printed.
+        passes: Whether the page can read every answer.
+        left_out: How many requests of a recording it says nothing about.
+    """
+
+    text: str
+    passes: bool
+    left_out: int = 0
+
+
+def _report(options: argparse.Namespace) -> _Report:
+    """Explain what is asked for.
+
+    Raises:
+        InvalidPolicies: The policies have mistakes.
+        OSError: A file can't be read.
+        ValueError: A file is something else, or nobody can ask this.
+    """
+    documents = None if options.policies is None else read_documents(options.policies, reader_limits(options))
+    if documents is not None:
+        check_policy(options.policy, documents.policy_set)
+    if options.har is not None:
+        return _session(options, documents)
+    assert documents is not None
+    with Progress("Explaining"):
+        explanation = explain(_exchange(options), documents)
+    text = in_json(explanation).decode("utf-8") if options.json else in_text(explanation, _painted)
+    return _Report(text, explanation.passes)
+
+
+def _session(options: argparse.Namespace, documents: Documents | None) -> _Report:
     """Explain every request of a recording: by the policies that its URL finds, or else by the recorded answers."""
-    session = read_har(read_small_file(options.har, LARGEST))
+    session = read_har(_recording(options.har))
     with Progress("Explaining") as progress:
         explanations = []
         for count, one in enumerate(session.recorded, 1):
             explanations.append(_explanation(one, documents, options.policy))
             progress(count, len(session.recorded))
-    print(in_json_all(explanations).decode("utf-8") if options.json else in_text_all(explanations, _painted))
-    if session.left_out:
-        print(
-            f"{session.left_out} requests are left out: no page made them over HTTP, or they can't be read.",
-            file=sys.stderr,
-        )
-    return ALLOWED if all(one.passes for one in explanations) else REFUSED
+    text = in_json_all(explanations).decode("utf-8") if options.json else in_text_all(explanations, _painted)
+    return _Report(text, all(one.passes for one in explanations), session.left_out)
+
+
+def _recording(path: Path) -> bytes:
+    try:
+        return read_small_file(path, LARGEST)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!a} can't be read: {error}") from None
 
 
 def _explanation(recorded: Recorded, documents: Documents | None, policy: str | None) -> Explanation:

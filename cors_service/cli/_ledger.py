@@ -67,6 +67,9 @@ def _ledger(options: argparse.Namespace) -> int:
         return does(options, _read(where))
     except (NotAdministeredError, NoSuchStore, StoreUnavailable) as error:
         print(f"cors-service ledger: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Of the output: entries are printed as they are read.
+        raise
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"cors-service ledger: {where} has no ledger that can be read: {why}", file=sys.stderr)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -134,7 +137,8 @@ def test_wrong_use(arguments: list[str], said: str, capsys: Captured) -> None:
             "no page can ask a service for this URL",
         ),
         (["--har", "shop.toml"], "is not a recording"),
-        (["--har", "none.har"], "none.har"),
+        (["--har", "none.har"], "'none.har' can't be read: No such file"),
+        (["--har", "."], "'.' can't be read: it is not a regular file"),
     ],
 )
 def test_mistakes(arguments: list[str], said: str, capsys: Captured) -> None:
@@ -143,6 +147,19 @@ def test_mistakes(arguments: list[str], said: str, capsys: Captured) -> None:
     out, err = capsys.readouterr()
     assert said in err
     assert out == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="by a pipe of Unix")
+def test_reader_goes_away() -> None:
+    """A reader that goes away, such as head, gets no sentence about that, however long the recording is."""
+    Path("long.har").write_bytes(recording(*[ASKED, SENT] * 2_000))
+    words = [sys.executable, "-m", "cors_service", "explain", "--har", "long.har"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_recording(capsys: Captured) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -87,6 +89,24 @@ def test_option_anywhere(here: Path, capsys: Captured, words: str) -> None:
     listed = json.loads(run(capsys, "ledger", "list", *words.split()))
     assert (listed["seq"], listed["reason"]) == (1, "The documents as they were found.")
     assert "'store' is not the URL of a store" in run(capsys, "store", "init", *words.split(), status=1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="by a pipe of Unix")
+def test_reader_goes_away(here: Path) -> None:
+    """A reader that goes away, such as head, gets no sentence about that, however long the ledger is."""
+    store = DirectoryStore(here / "store")
+    for number in range(2, 80):
+        change(store, ("policy", "shop", {"origins": [f"https://{number}.example.com"]}))
+    with subprocess.Popen(
+        [sys.executable, "-m", "cors_service", "ledger", "list", "store"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize(
