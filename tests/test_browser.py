@@ -354,7 +354,13 @@ class TestCorsCheck:
 
     def test_every_step_is_cited(self) -> None:
         """Each code has a section of the standard and a step."""
-        elsewhere = {Step.MIXED_CONTENT, Step.CONTENT_SECURITY_POLICY, Step.LOCAL_NETWORK}
+        elsewhere = {
+            Step.OPAQUE_RESPONSE,
+            Step.BLOCKED_BY_CLIENT,
+            Step.MIXED_CONTENT,
+            Step.CONTENT_SECURITY_POLICY,
+            Step.LOCAL_NETWORK,
+        }
         for step in Step:
             assert step.anchor.startswith("https://fetch.spec.whatwg.org/#") == (step not in elsewhere)
             assert step.anchor.startswith("https://")

@@ -456,7 +456,7 @@ def test_any_encoding(good: Path, encoding: str) -> None:
 
 def test_json_in_any_encoding(good: Path) -> None:
     """JSON is JSON in any encoding, whatever is in it."""
-    asked = ["explain", "--policies", good, "--policy", "one", *REFUSED_PAGE, "--json"]
+    asked: list[str | Path] = ["explain", "--policies", good, "--policy", "one", *REFUSED_PAGE, "--json"]
     plain, escaped = (printed(encoding, *asked).stdout for encoding in ("utf-8", "ascii"))
     assert not plain.isascii()
     assert json.loads(escaped) == json.loads(plain)

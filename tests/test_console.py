@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.browser import ENGINES, Behaviour, Failure, Recognised, Step, console_lines, recognise
-from cors_service.browser.sentences import SENTENCES
+from cors_service.browser.sentences import OLDER, SENTENCES, Sentence
 
 URL: Final = "https://api.example.com/orders?page=2&of=(all)"
 PAGE: Final = "https://app.example.com"
@@ -27,6 +27,10 @@ VALUES: Final = {
     Step.HEADER_NOT_IN_ACAH: "x-one",
     Step.METHOD_FORBIDDEN: "TRACE",
     Step.NETWORK_ERROR: "ERR_CONNECTION_REFUSED",
+    Step.RESOURCE_POLICY: "ERR_BLOCKED_BY_RESPONSE.NotSameOriginAfterDefaultedToSameOriginByCoepAndDip",
+    Step.OPAQUE_RESPONSE: "ERR_BLOCKED_BY_ORB",
+    Step.BLOCKED_BY_CLIENT: "ERR_BLOCKED_BY_CLIENT.Inspector",
+    Step.LOCAL_NETWORK: "loopback",
     Step.URL_SCHEME: "ftp",
     Step.CONTENT_SECURITY_POLICY: "connect-src 'self'",
 }
@@ -138,6 +142,8 @@ def test_repeated_header() -> None:
         ("TypeError: NetworkError when attempting to fetch resource.", Behaviour.FIREFOX, ()),
         ("Unhandled Promise Rejection: TypeError: Load failed", Behaviour.WEBKIT, ()),
         ("GET https://api.example.com/ net::ERR_FAILED 200 (OK)", Behaviour.CHROMIUM, ()),
+        ("GET https://api.example.com/ net::ERR_FAILED.", Behaviour.CHROMIUM, ()),
+        ("Failed to load resource: the server responded with a status of 404 ()", Behaviour.CHROMIUM, ()),
         ("GET https://api.example.com/ net::ERR_NAME_NOT_RESOLVED", Behaviour.CHROMIUM, (Step.NETWORK_ERROR,)),
         ("Fetch API cannot load https://a.example/ due to access control checks.", Behaviour.WEBKIT, ()),
         ("...has been blocked by CORS policy", Behaviour.CHROMIUM, ()),
@@ -182,7 +188,158 @@ def test_first_of_several() -> None:
     assert found.steps == (Step.ACAC_NOT_TRUE,)
 
 
-@pytest.mark.parametrize("text", ["", "Hello, world!", "Failed to execute child process", "Access to"])
+MIXED: Final = "Mixed Content: The page at 'https://app.example.com/cart' was loaded over HTTPS, but "
+VIOLATES: Final = "violates the following Content Security Policy directive: "
+AT_FIREFOX: Final = f"The Same Origin Policy disallows reading the remote resource at {URL}. "
+FALLBACK: Final = " Note that 'connect-src' was not explicitly set, so 'default-src' is used as a fallback."
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            (
+                f"{MIXED}requested an insecure XMLHttpRequest endpoint 'http://a.example/'. This request has been "
+                "blocked; the content must be served over HTTPS."
+            ),
+            Recognised(Behaviour.CHROMIUM, (Step.MIXED_CONTENT,), url="http://a.example/", origin=PAGE),
+        ),
+        (
+            (
+                f"{MIXED}attempted to connect to the insecure WebSocket endpoint 'ws://a.example/'. This request has "
+                "been blocked; this endpoint must be available over WSS."
+            ),
+            Recognised(Behaviour.CHROMIUM, (Step.MIXED_CONTENT,), url="ws://a.example/", origin=PAGE),
+        ),
+        (
+            (
+                "WebSocket connection to 'ws://127.0.0.1:6463/' failed: Error in connection establishment: "
+                "net::ERR_BLOCKED_BY_LOCAL_NETWORK_ACCESS_CHECKS"
+            ),
+            Recognised(Behaviour.CHROMIUM, (Step.LOCAL_NETWORK,), value="ERR_BLOCKED_BY_LOCAL_NETWORK_ACCESS_CHECKS"),
+        ),
+        (
+            (
+                f"Access to fetch at '{URL}' from origin 'http://app.example.com' has been blocked by CORS policy: The "
+                "request client is not a secure context and the resource is in more-private address space `private`."
+            ),
+            Recognised(
+                Behaviour.CHROMIUM,
+                (Step.LOCAL_NETWORK,),
+                preflight=False,
+                url=URL,
+                origin="http://app.example.com",
+                value="private",
+                api="fetch",
+            ),
+        ),
+        (
+            f"GET {URL} net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin 200 (OK)",
+            Recognised(Behaviour.CHROMIUM, (Step.RESOURCE_POLICY,), value="ERR_BLOCKED_BY_RESPONSE.NotSameOrigin"),
+        ),
+        (
+            f"GET {URL} net::ERR_BLOCKED_BY_",
+            Recognised(
+                Behaviour.CHROMIUM,
+                (Step.RESOURCE_POLICY, Step.OPAQUE_RESPONSE, Step.BLOCKED_BY_CLIENT, Step.LOCAL_NETWORK),
+                value="ERR_BLOCKED_BY_",
+            ),
+        ),
+        (
+            f"GET {URL} net::ERR_TOO_MANY_REDIRECTS",
+            Recognised(Behaviour.CHROMIUM, (Step.REDIRECT_LIMIT,)),
+        ),
+        (
+            f"GET {URL} net::ERR_HTTP2_PROTOCOL_ERROR 200",
+            Recognised(Behaviour.CHROMIUM, (Step.NETWORK_ERROR,), value="ERR_HTTP2_PROTOCOL_ERROR"),
+        ),
+        (
+            f"Connecting to '{URL}' {VIOLATES}\"default-src 'self'\".{FALLBACK} The action has been blocked.",
+            Recognised(Behaviour.CHROMIUM, (Step.CONTENT_SECURITY_POLICY,), url=URL, value="default-src 'self'"),
+        ),
+    ],
+)
+def test_others(text: str, found: Recognised) -> None:
+    """What an engine prints less often is recognised, too, with all that it names."""
+    assert recognise(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            f"Refused to connect to '{URL}' because it {VIOLATES}\"connect-src 'self' https://b.example wss:\".",
+            Recognised(
+                Behaviour.CHROMIUM,
+                (Step.CONTENT_SECURITY_POLICY,),
+                url=URL,
+                value="connect-src 'self' https://b.example wss:",
+            ),
+        ),
+        (
+            (
+                f"app.js:3 Refused to connect to '{URL}' because it {VIOLATES}\"default-src 'self'\".{FALLBACK}\n\n"
+                "load @ app.js:3"
+            ),
+            Recognised(Behaviour.CHROMIUM, (Step.CONTENT_SECURITY_POLICY,), url=URL, value="default-src 'self'"),
+        ),
+        (
+            f"Refused to connect to '{URL}' because it violates the document's Content Security Policy.",
+            Recognised(Behaviour.CHROMIUM, (Step.CONTENT_SECURITY_POLICY,), url=URL),
+        ),
+        (
+            (
+                f"Cross-Origin Request Blocked: {AT_FIREFOX}(Reason: missing token ‘x-a’ in CORS header "
+                "‘Access-Control-Allow-Headers’ from CORS preflight channel)."
+            ),
+            Recognised(
+                Behaviour.FIREFOX,
+                (Step.HEADER_NOT_IN_ACAH, Step.AUTHORIZATION_NOT_IN_ACAH),
+                preflight=True,
+                url=URL,
+                value="x-a",
+            ),
+        ),
+        (
+            f"Cross-Origin Request Blocked: {AT_FIREFOX}(Reason: CORS preflight channel did not succeed).",
+            Recognised(Behaviour.FIREFOX, (Step.PREFLIGHT_STATUS,), preflight=True, url=URL),
+        ),
+    ],
+)
+def test_older(text: str, found: Recognised) -> None:
+    """What older versions printed is recognised, too, with all that it names."""
+    assert recognise(text) == found
+
+
+@pytest.mark.parametrize("how", PASTED)
+@pytest.mark.parametrize("sentence", OLDER, ids=lambda sentence: sentence.text[:40])
+def test_older_however_pasted(how: str, sentence: Sentence) -> None:
+    """However a sentence of an older version is pasted, its engine and step are found."""
+    facts = {"url": URL, "directive": "connect-src 'self'", "fallback": FALLBACK, "value": "x-one"}
+    found = recognise(PASTED[how](sentence.text.format_map(facts)))
+    assert found is not None
+    assert (found.engine, found.steps[0]) == (sentence.engine, sentence.steps[0])
+
+
+def test_kinds_of_pages() -> None:
+    """Chromium says something else of a WebSocket, and to a page that came over http."""
+    by_socket = Failure(Step.MIXED_CONTENT, "ws://a.example/", PAGE, api="WebSocket")
+    assert "the insecure WebSocket endpoint 'ws://a.example/'" in console_lines(Behaviour.CHROMIUM, by_socket)[0]
+    by_xhr = Failure(Step.MIXED_CONTENT, "http://a.example/", PAGE, api="XMLHttpRequest")
+    assert "an insecure XMLHttpRequest endpoint 'http://a.example/'" in console_lines(Behaviour.CHROMIUM, by_xhr)[0]
+    over_http = Failure(Step.LOCAL_NETWORK, URL, "http://app.example.com", "loopback")
+    assert "is not a secure context" in console_lines(Behaviour.CHROMIUM, over_http)[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hello, world!",
+        "Failed to execute child process",
+        "Access to",
+    ],
+)
 def test_anything_else(text: str) -> None:
     """What no engine prints about a request that it blocks is not recognised."""
     assert recognise(text) is None

@@ -15,6 +15,8 @@ from cors_service.browser.sentences import (
     ASKED,
     BEFORE,
     BY_XHR,
+    ERRORS,
+    LOADING,
     REDIRECTED,
     REDIRECTING,
     SCHEMES,
@@ -25,6 +27,8 @@ from cors_service.browser.verdict import Step
 
 _APIS: Final = {Behaviour.WEBKIT: {"fetch": "Fetch API"}}
 """What an engine calls the ways to ask, where it has a name of its own."""
+_KINDS: Final = {"fetch": "resource", "XMLHttpRequest": "XMLHttpRequest endpoint"}
+"""What Chromium calls what is asked for."""
 _CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 
 
@@ -41,8 +45,8 @@ class Failure:
         preflight: Whether it was the preflight that failed.
         status: The status of the answer that failed; None if there was no answer.
         redirected_from: The first URL of a redirected request; None of others.
-        api: What the page asked with: ``fetch`` or ``XMLHttpRequest``; what is loaded otherwise is in Chromium a
-            ``script``, an ``image``, a ``font`` and the like.
+        api: What the page asked with: ``fetch``, ``XMLHttpRequest`` or ``WebSocket``; what is loaded otherwise is in
+            Chromium a ``script``, an ``image``, a ``font`` and the like.
         repeated: Whether the header that the step objects to came more than once.
         sent_origin: The Origin that the request carried, if that is not the page's: ``null`` after some redirects.
         leads_to: The URL to which the answer that failed leads, if it is a redirect.
@@ -94,6 +98,8 @@ def _sentence(engine: Behaviour, failure: Failure) -> Sentence | None:
             (failure.repeated or not sentence.repeated)
             and ("," in failure.value or not sentence.separated)
             and sentence.only_for in {"", failure.value}
+            and sentence.only_by in {"", failure.api}
+            and (failure.origin.startswith("http:") or not sentence.insecure)
         )
         # WebKit says nothing of a request without an answer, but of such a preflight.
         silent = failure.step is Step.NETWORK_ERROR and sentence.preflight and not failure.preflight
@@ -118,21 +124,27 @@ def _facts(engine: Behaviour, failure: Failure) -> dict[str, str]:
     # Firefox puts the URL into quotes in one of its sentences.
     quoted = engine is Behaviour.FIREFOX and failure.step is Step.ACAO_WILDCARD_WITH_CREDENTIALS
     leads_to = failure.leads_to or ""
+    value = _printable(_value(engine, failure))
     return {
+        **dict.fromkeys(ERRORS, failure.value),
         "api": _APIS.get(engine, {}).get(failure.api, failure.api),
         "by_xhr": BY_XHR if failure.api == "XMLHttpRequest" else "",
-        "error": failure.value,
+        "directive": value,
+        "fallback": "",
         "host": urlsplit(failure.url).hostname or "",
+        "kind": _KINDS.get(failure.api, failure.api),
         "leads_to": _CREDENTIALS.sub("//", leads_to),
+        "loading": LOADING,
         "origin": failure.origin,
         "page": failure.page or f"{failure.origin}/",
         "redirected": redirected,
         "schemes": SCHEMES,
         "sent_origin": failure.sent_origin or failure.origin,
         "status": "(null)" if failure.status is None else str(failure.status),
+        "too_many_redirects": "ERR_TOO_MANY_REDIRECTS",
         "what": failure.api,
         "url": f"‘{failure.url}’" if quoted else failure.url,
-        "value": _printable(_value(engine, failure)),
+        "value": value,
         "with_credentials": leads_to,
     }
 

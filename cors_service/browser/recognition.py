@@ -15,7 +15,17 @@ from functools import cache
 from typing import Any, Final
 
 from cors_service.browser.browsers import ENGINES, Behaviour
-from cors_service.browser.sentences import AFTER, ASKED, BEFORE, REDIRECTED, REDIRECTING, SENTENCES, Sentence
+from cors_service.browser.sentences import (
+    AFTER,
+    ASKED,
+    BEFORE,
+    LOADING,
+    OLDER,
+    REDIRECTED,
+    REDIRECTING,
+    SENTENCES,
+    Sentence,
+)
 from cors_service.browser.verdict import Step
 
 MAX_TEXT: Final = 4_096
@@ -30,13 +40,30 @@ _SAME: Final = str.maketrans(dict.fromkeys('‘’‚‛“”„«»`´"', "'")
 """Quotes of all kinds, and what copying adds."""
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
+_NAME: Final = r"[A-Z0-9_]{0,64}(?:\.[A-Z0-9_]{1,64})?"
+"""The rest of the name of one of Chromium's errors."""
+
+
+def _blocked_by(who: str) -> str:
+    """An expression for the name of an error that says who blocked it; one that is cut off may be anybody's."""
+    return rf"(?P<value>ERR_BLOCKED_BY(?:_?\b|_{who}{_NAME}))"
+
+
 _LEFT_OPEN: Final = {
     "api": r"(?P<api>Fetch API|[A-Za-z]{1,32})",
     "what": r"(?P<api>[A-Za-z]{1,32}(?: [A-Za-z]{1,32}){0,2})",
-    "error": r"(?P<value>ERR_(?!TOO_MANY_)[A-Z_.]{1,64})",
+    "blocked_by_network": _blocked_by("(?:LOCAL|PRIVATE)_NETWORK_"),
+    "blocked_by_orb": _blocked_by("ORB"),
+    "blocked_by_response": _blocked_by("RESPONSE"),
+    "blocked_otherwise": _blocked_by("(?!(?:LOCAL|PRIVATE)_NETWORK_|ORB|RESPONSE)"),
+    "directive": r"(?P<value>.{0,256}?)(?='?\.(?: |$)|$)",
+    "error": rf"(?P<value>ERR_(?!TOO_MANY_|BLOCKED_BY){_NAME})",
+    "fallback": r"(?: Note that .{0,128}? is used as a fallback\.?)?",
     "origin": r"(?P<origin>\S{1,512}?)",
     "by_xhr": r"(?: The credentials mode of requests initiated by the XMLHttpRequest .{0,64}attribute\.?)?",
     "host": r"\S{1,256}?",
+    "kind": r"[A-Za-z]{1,32}(?: [A-Za-z]{1,32}){0,4}",
+    "loading": rf"(?:{LOADING})?",
     "leads_to": r"\S{1,2048}?",
     "page": r"(?P<origin>[a-z]{1,16}://[^/\s']{1,256})\S{0,2048}?",
     "redirected": r"(?: \(redirected from \S{1,2048}?\))?",
@@ -44,6 +71,7 @@ _LEFT_OPEN: Final = {
     "schemes": r".{0,256}?isolated-app",
     "sent_origin": r"(?P<origin>\S{1,512}?)",
     "status": r"(?P<status>[0-9]{3}|\(null\))",
+    "too_many_redirects": r"ERR_TOO_MANY_\w{1,32}",
     "url": r"'?(?P<url>\S{1,2048}?)'?",
     "value": r"(?P<value>.{0,256}?)",
     "with_credentials": r"\S{1,2048}?",
@@ -53,6 +81,7 @@ _SURROUNDINGS: Final = (
     *(Sentence(engine, text) for engine in ENGINES for text in (BEFORE[engine], AFTER[engine]) if text),
     Sentence(Behaviour.CHROMIUM, ASKED, preflight=True),
     Sentence(Behaviour.CHROMIUM, REDIRECTED.strip()),
+    Sentence(Behaviour.CHROMIUM, LOADING.strip()),
     Sentence(Behaviour.WEBKIT, REDIRECTING),
     Sentence(Behaviour.CHROMIUM, "TypeError: Failed to fetch"),
     Sentence(Behaviour.FIREFOX, "NetworkError when attempting to fetch resource."),
@@ -188,7 +217,7 @@ class _Found:
 
 
 def _search(pasted: str) -> Iterator[_Found]:
-    for sentence in (*SENTENCES, *_SURROUNDINGS):
+    for sentence in (*SENTENCES, *OLDER, *_SURROUNDINGS):
         words = tuple(sentence.text.translate(_SAME).split())
         found = [_part(sentence, words, pasted, from_end=from_end) for from_end in (False, True)]
         yield from sorted(filter(None, found), key=_Found.rank)[:1]
@@ -219,7 +248,7 @@ def _part(sentence: Sentence, words: tuple[str, ...], pasted: str, *, from_end: 
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     """An expression for words, which leaves quotes and the punctuation at the ends of words out of account."""
     pattern = " ".join(map(_word, words))
-    end = r"(?= |$)" if _PLACEHOLDER.search(words[-1]) else r"(?!\w)"
+    end = r"(?=[.']{0,2}(?: |$))" if _PLACEHOLDER.search(words[-1]) else r"(?!\w)"
     if words[-1].rstrip("'").endswith("{value}"):
         end = r"(?= [A-Za-z]{1,32}(?: API)? cannot load |$)"
     return re.compile(r"(?<!\w)" + pattern + end, re.IGNORECASE)

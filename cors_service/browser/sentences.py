@@ -1,7 +1,8 @@
-"""The sentences that consoles print when they block a page: one table for three engines.
+"""The sentences that consoles print when they block a page: one table for three engines, and one for older ones.
 
 They are gathered from the engines, and ``tests/e2e/browser/test_sentences.py`` checks each row against its engine.
-What a text leaves open stands in braces, by the names of :class:`~cors_service.browser.console.Failure`.
+Those of older versions are from the sources of these. What a text leaves open stands in braces, by the names of
+:class:`~cors_service.browser.console.Failure`.
 
 What is printed besides, and does not say why, is left out: after each of Chromium's sentences
 "Failed to load resource: net::ERR_FAILED", and after Firefox's about preflights and redirects the one of an exchange
@@ -33,6 +34,8 @@ class Sentence:
         repeated: Whether it is printed only if the header came more than once.
         separated: Whether it is printed only if there is a comma in its value.
         only_for: The value that it is printed for alone; empty for any.
+        only_by: What the page must have asked with; empty for anything.
+        insecure: Whether it is printed only for a page that came over http.
         alone: Whether nothing surrounds it; see :data:`BEFORE` and :data:`AFTER`.
     """
 
@@ -43,6 +46,8 @@ class Sentence:
     repeated: bool = False
     separated: bool = False
     only_for: str = ""
+    only_by: str = ""
+    insecure: bool = False
     alone: bool = False
 
 
@@ -66,11 +71,17 @@ BY_XHR: Final = (
 )
 """What Chromium puts in if the page asked with an XMLHttpRequest."""
 
+LOADING: Final = "Failed to load resource: "
+"""What Chromium prints before the name of an error, where its developer tools have the method and the URL."""
+
 REDIRECTING: Final = "Cross-origin redirection to {leads_to} denied by Cross-Origin Resource Sharing policy: "
 """What WebKit puts before the sentence if it is a redirect that failed."""
 
 AFTER: Final = {_CHROMIUM: "", _FIREFOX: "", _WEBKIT: "{api} cannot load {url} due to access control checks."}
 """What comes after a sentence, on a line of its own."""
+
+ERRORS: Final = ("error", "blocked_by_response", "blocked_by_orb", "blocked_by_network", "blocked_otherwise")
+"""What a text leaves open for the name of an error: which names those are differs."""
 
 SCHEMES: Final = (
     "chrome, chrome-experimental-site-token-provider, chrome-extension, chrome-untrusted, data, http, https,"
@@ -146,9 +157,12 @@ SENTENCES: Final = (
         "Redirect location '{value}' contains a username and password, which is disallowed for cross-origin requests.",
         (Step.REDIRECT_WITH_CREDENTIALS,),
     ),
-    Sentence(_CHROMIUM, "Failed to load resource: net::ERR_TOO_MANY_REDIRECTS", (Step.REDIRECT_LIMIT,), alone=True),
-    Sentence(_CHROMIUM, "Failed to load resource: net::{error}", (Step.NETWORK_ERROR,), alone=True),
-    Sentence(_CHROMIUM, "net::{error}", (Step.NETWORK_ERROR,), alone=True),
+    Sentence(_CHROMIUM, "{loading}net::{too_many_redirects}", (Step.REDIRECT_LIMIT,), alone=True),
+    Sentence(_CHROMIUM, "{loading}net::{blocked_by_response}", (Step.RESOURCE_POLICY,), alone=True),
+    # These two are of the developer tools alone: they name the error beside each request.
+    Sentence(_CHROMIUM, "{loading}net::{blocked_by_orb}", (Step.OPAQUE_RESPONSE,), alone=True),
+    Sentence(_CHROMIUM, "{loading}net::{blocked_otherwise}", (Step.BLOCKED_BY_CLIENT,), alone=True),
+    Sentence(_CHROMIUM, "{loading}net::{error}", (Step.NETWORK_ERROR,), alone=True),
     Sentence(
         _CHROMIUM,
         'Fetch API cannot load {url}. URL scheme "{value}" is not supported.',
@@ -163,23 +177,38 @@ SENTENCES: Final = (
     ),
     Sentence(
         _CHROMIUM,
-        "Connecting to '{url}' violates the following Content Security Policy directive: \"{value}\"."
-        " The action has been blocked.",
+        "Connecting to '{url}' violates the following Content Security Policy directive: \"{directive}\"."
+        "{fallback} The action has been blocked.",
         (Step.CONTENT_SECURITY_POLICY,),
         alone=True,
     ),
     Sentence(
         _CHROMIUM,
-        "Mixed Content: The page at '{page}' was loaded over HTTPS, but requested an insecure resource '{url}'."
+        "Mixed Content: The page at '{page}' was loaded over HTTPS, but attempted to connect to the insecure WebSocket"
+        " endpoint '{url}'. This request has been blocked; this endpoint must be available over WSS.",
+        (Step.MIXED_CONTENT,),
+        only_by="WebSocket",
+        alone=True,
+    ),
+    Sentence(
+        _CHROMIUM,
+        "Mixed Content: The page at '{page}' was loaded over HTTPS, but requested an insecure {kind} '{url}'."
         " This request has been blocked; the content must be served over HTTPS.",
         (Step.MIXED_CONTENT,),
         alone=True,
     ),
     Sentence(
         _CHROMIUM,
+        "The request client is not a secure context and the resource is in more-private address space `{value}`.",
+        (Step.LOCAL_NETWORK,),
+        insecure=True,
+    ),
+    Sentence(
+        _CHROMIUM,
         "Permission was denied for this request to access the `{value}` address space.",
         (Step.LOCAL_NETWORK,),
     ),
+    Sentence(_CHROMIUM, "{loading}net::{blocked_by_network}", (Step.LOCAL_NETWORK,), only_by="WebSocket", alone=True),
     Sentence(
         _CHROMIUM,
         "Failed to execute 'fetch' on 'Window': '{value}' HTTP method is unsupported.",
@@ -341,3 +370,27 @@ SENTENCES: Final = (
     Sentence(_WEBKIT, "TypeError: Method is forbidden.", (Step.METHOD_FORBIDDEN,), alone=True),
 )
 """Each engine's sentences; of several for one step and engine, the first one is the usual one."""
+
+OLDER: Final = (
+    Sentence(
+        _CHROMIUM,
+        "Refused to connect to '{url}' because it violates the following Content Security Policy directive:"
+        ' "{directive}".{fallback}',
+        (Step.CONTENT_SECURITY_POLICY,),
+        alone=True,
+    ),
+    Sentence(
+        _CHROMIUM,
+        "Refused to connect to '{url}' because it violates the document's Content Security Policy.",
+        (Step.CONTENT_SECURITY_POLICY,),
+        alone=True,
+    ),
+    Sentence(_FIREFOX, "CORS preflight channel did not succeed).", (Step.PREFLIGHT_STATUS,), preflight=True),
+    Sentence(
+        _FIREFOX,
+        "missing token ‘{value}’ in CORS header ‘Access-Control-Allow-Headers’ from CORS preflight channel).",
+        (Step.HEADER_NOT_IN_ACAH, Step.AUTHORIZATION_NOT_IN_ACAH),
+        preflight=True,
+    ),
+)
+"""What older versions printed in place of a sentence of the table: it is recognised, and not written any more."""

@@ -34,6 +34,9 @@ class Step(StrEnum):
     REDIRECT_SCHEME = "redirect-scheme"
     REDIRECT_LIMIT = "redirect-limit"
     REDIRECT_WITH_CREDENTIALS = "redirect-with-credentials"
+    RESOURCE_POLICY = "resource-policy"
+    OPAQUE_RESPONSE = "opaque-response"
+    BLOCKED_BY_CLIENT = "blocked-by-client"
     MIXED_CONTENT = "mixed-content"
     CONTENT_SECURITY_POLICY = "content-security-policy"
     LOCAL_NETWORK = "local-network"
@@ -76,6 +79,12 @@ _RULES = {
     Step.REDIRECT_SCHEME: ("#http-redirect-fetch", "HTTP-redirect fetch, step 6"),
     Step.REDIRECT_LIMIT: ("#http-redirect-fetch", "HTTP-redirect fetch, step 7"),
     Step.REDIRECT_WITH_CREDENTIALS: ("#http-redirect-fetch", "HTTP-redirect fetch, steps 9 and 10"),
+    Step.RESOURCE_POLICY: ("#cross-origin-resource-policy-internal-check", "Cross-origin resource policy check"),
+    Step.OPAQUE_RESPONSE: ("https://github.com/whatwg/fetch/pull/1442", "Opaque Response Blocking"),
+    Step.BLOCKED_BY_CLIENT: (
+        "https://chromium.googlesource.com/chromium/src/+/main/net/base/net_error_list.h",
+        "no standard: the browser's own rules, or an extension's",
+    ),
     Step.MIXED_CONTENT: (
         "https://w3c.github.io/webappsec-mixed-content/#should-block-fetch",
         "Mixed Content, should fetching request be blocked",

@@ -21,6 +21,7 @@ _IN_ITS_PLACE: Final = (
     "cookies and tokens."
 )
 _SOMETHING_ELSE: Final = "something other than the decision answered it, or the browser remembers an older answer"
+_AS_CORS: Final = "load it with the attribute crossorigin, so that CORS decides."
 _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     Step.METHOD_FORBIDDEN: ("No page may use this method.", "Have the page use another one."),
     Step.ACAO_MISSING: ("The answer has no Access-Control-Allow-Origin.", f"{_REFUSED}."),
@@ -75,6 +76,18 @@ _MEANINGS: Final[dict[Step, tuple[str, str]]] = {
     Step.NETWORK_ERROR: (
         "No answer came.",
         "Look at the network: the name, the certificate, the port, and whether the server runs. CORS comes after that.",
+    ),
+    Step.RESOURCE_POLICY: (
+        "An answer came, and a header of it forbids the page to embed it, mostly Cross-Origin-Resource-Policy.",
+        f"Set resource_policy in all rules of the policy to cross-origin or same-site; or {_AS_CORS}",
+    ),
+    Step.OPAQUE_RESPONSE: (
+        "An answer came, and it is not what the page embeds: a login, an error or JSON, and no image or script.",
+        f"Correct its status and its Content-Type; or {_AS_CORS}",
+    ),
+    Step.BLOCKED_BY_CLIENT: (
+        "The browser blocked it itself, mostly because an extension such as an ad blocker wants that.",
+        "Try a private window without extensions, or another path: CORS plays no part.",
     ),
     Step.URL_SCHEME: (
         "The URL has a scheme that CORS does not know, such as file.",

@@ -12,12 +12,21 @@ from cors_service.explain.messages import message_as_dict, message_in_text
 
 URL = "https://api.example.com/orders/7"
 PAGE = "https://app.example.com"
-PRINTED = [
-    (engine, step)
-    for engine in ENGINES
-    for step in Step
-    if console_lines(engine, Failure(step, URL, PAGE, "x", status=403))
-]
+ERRORS = {
+    Step.NETWORK_ERROR: "ERR_CONNECTION_REFUSED",
+    Step.RESOURCE_POLICY: "ERR_BLOCKED_BY_RESPONSE.NotSameOrigin",
+    Step.OPAQUE_RESPONSE: "ERR_BLOCKED_BY_ORB",
+    Step.BLOCKED_BY_CLIENT: "ERR_BLOCKED_BY_CLIENT",
+}
+"""The steps of which Chromium prints the name of an error."""
+
+
+def printed(engine: Behaviour, step: Step) -> str:
+    """What an engine prints at a step."""
+    return "\n".join(console_lines(engine, Failure(step, URL, PAGE, ERRORS.get(step, "x"), status=403)))
+
+
+PRINTED = [(engine, step) for engine in ENGINES for step in Step if printed(engine, step)]
 
 Captured = pytest.CaptureFixture[str]
 
@@ -25,7 +34,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.mark.parametrize(("engine", "step"), PRINTED)
 def test_each_sentence(engine: Behaviour, step: Step) -> None:
     """For each sentence of each engine, it is said what it means and what to look at."""
-    recognised = recognise("\n".join(console_lines(engine, Failure(step, URL, PAGE, "x", status=403))))
+    recognised = recognise(printed(engine, step))
     assert recognised is not None
     assert step in recognised.steps
     text = message_in_text(recognised)
@@ -51,6 +60,23 @@ def test_printed(capsys: Captured) -> None:
     assert out.startswith(f"printed   by Chromium, about the preflight\npage      {PAGE}\nurl       {URL}\n")
     assert f"cors-service explain --policies PATH --page {PAGE} --url {URL}" in out
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("net::ERR_BLOCKED_BY_RESPONSE.NotSameOriginAfterDefaultedToSameOriginByCoep 200 (OK)", "Set resource_policy "),
+        ("net::ERR_BLOCKED_BY_ORB", "Content-Type"),
+        ("net::ERR_BLOCKED_BY_CLIENT", "extensions"),
+    ],
+)
+def test_blocked_after_all(text: str, said: str, capsys: Captured) -> None:
+    """What the browser itself blocked is not taken for a network that fails."""
+    assert main(["explain", "--message", f"GET {URL} {text}"]) == 0
+    out = capsys.readouterr().out
+    assert f"names     {text.split(maxsplit=1)[0].removeprefix('net::')}\n" in out
+    assert said in out
+    assert "network" not in out
 
 
 def test_json(capsys: Captured) -> None:

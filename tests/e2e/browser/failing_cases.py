@@ -24,6 +24,25 @@ request.addEventListener("load", () => done("read"));
 request.addEventListener("error", () => done("error"));
 request.send();
 """
+SOCKET: Final = """
+const [url, , done] = arguments;
+try {
+  new WebSocket(url).addEventListener("error", () => done("error"));
+} catch (error) {
+  done(String(error));
+}
+"""
+IMAGE: Final = """
+const [url, , done] = arguments;
+const image = new Image();
+image.addEventListener("load", () => done("read"));
+image.addEventListener("error", () => done("error"));
+image.src = url;
+"""
+APIS: Final = {FETCH: "fetch", XHR: "XMLHttpRequest", SOCKET: "WebSocket", IMAGE: "image"}
+"""What Chromium calls that with which a script asks."""
+EXPOSED: Final = "plain.example"
+"""The name of the site that is exposed."""
 ORIGIN: Final = "Access-Control-Allow-Origin"
 CREDENTIALS: Final = "Access-Control-Allow-Credentials"
 METHODS: Final = "Access-Control-Allow-Methods"
@@ -50,6 +69,7 @@ class Case:
         url: The URL, if it is not one of the site's.
         policy: The Content-Security-Policy of the page.
         secure: Whether the page came over https, from an address that is said to be public.
+        exposed: Whether it came over http from such an address.
         step: The step at which it fails, if no answer decides that.
         value: What that step objects to.
     """
@@ -64,6 +84,7 @@ class Case:
     url: str = ""
     policy: str = ""
     secure: bool = False
+    exposed: bool = False
     step: Step | None = None
     value: str = ""
 
@@ -138,12 +159,27 @@ CASES: Final = {
         value="ERR_CONNECTION_REFUSED",
     ),
     "insecure": Case(url="http://plain.example:{closed}/", secure=True, step=Step.MIXED_CONTENT),
+    "insecure, by XHR": Case(url="http://plain.example:{closed}/", secure=True, script=XHR, step=Step.MIXED_CONTENT),
     "another scheme": Case(url="ftp://b.example/x", step=Step.URL_SCHEME, value="ftp"),
     "a method that pages may not use": Case(method="TRACE", step=Step.METHOD_FORBIDDEN, value="TRACE"),
     "a policy of the page": Case(
         policy="connect-src 'self'", step=Step.CONTENT_SECURITY_POLICY, value="connect-src 'self'"
     ),
 }
+OF_CHROMIUM: Final = {
+    "the local network": Case(secure=True, step=Step.LOCAL_NETWORK, value="loopback"),
+    "the local network, over http": Case(exposed=True, step=Step.LOCAL_NETWORK, value="loopback"),
+    "insecure, by WebSocket": Case(
+        url="ws://plain.example:{closed}/", secure=True, script=SOCKET, step=Step.MIXED_CONTENT
+    ),
+    "an image that other sites may not embed": Case(
+        Answer((("Content-Type", "image/png"), ("Cross-Origin-Resource-Policy", "same-origin"))),
+        script=IMAGE,
+        step=Step.RESOURCE_POLICY,
+        value="ERR_BLOCKED_BY_RESPONSE.NotSameOrigin",
+    ),
+}
+"""What only Chromium blocks, or has a sentence for."""
 _LEADING: Final = {
     Behaviour.CHROMIUM: "ftp://b.example/",
     Behaviour.FIREFOX: "ftp://b.example/",
@@ -156,6 +192,4 @@ def cases_of(engine: Behaviour) -> dict[str, Case]:
     """The cases that an engine can try, by what they are about."""
     leading = Answer((ALLOWED, ("Location", _LEADING[engine])), 302)
     own = {"a redirect to another scheme": Case(leading, step=Step.REDIRECT_SCHEME)}
-    if engine is Behaviour.CHROMIUM:
-        own["the local network"] = Case(secure=True, step=Step.LOCAL_NETWORK, value="loopback")
-    return {**CASES, **own}
+    return {**CASES, **own, **(OF_CHROMIUM if engine is Behaviour.CHROMIUM else {})}

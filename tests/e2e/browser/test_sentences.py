@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
@@ -37,21 +37,27 @@ _OF_ANSWERS: Final = {None, Step.METHOD_FORBIDDEN}
 
 
 def try_all(
-    site: AnsweringSite, secure: AnsweringSite, closed: int, engine: Behaviour, directory: Path
+    site: AnsweringSite,
+    secure: AnsweringSite,
+    exposed: AnsweringSite,
+    closed: int,
+    engine: Behaviour,
+    directory: Path,
 ) -> dict[str, Tried]:
     """Try each case in an engine."""
-    with _running(engine, site, secure, directory) as browser:
-        return Trial(browser, site, secure, closed).all()
+    with _running(engine, site, (secure, exposed), directory) as browser:
+        return Trial(browser, site, secure, exposed, closed).all()
 
 
 def _running(
-    engine: Behaviour, site: AnsweringSite, secure: AnsweringSite, directory: Path
+    engine: Behaviour, site: AnsweringSite, public: Iterable[AnsweringSite], directory: Path
 ) -> AbstractContextManager[Browser]:
     match engine:
         case Behaviour.CHROMIUM:
             browser, driver = need("chromium", "chromedriver")
-            public = f"--ip-address-space-overrides=127.0.0.1:{secure.port}=public"
-            return running_chromium(browser, driver, directory, further=["--ignore-certificate-errors", public])
+            spaces = ",".join(f"127.0.0.1:{one.port}=public" for one in public)
+            further = ["--ignore-certificate-errors", f"--ip-address-space-overrides={spaces}"]
+            return running_chromium(browser, driver, directory, further=further)
         case Behaviour.FIREFOX:
             (browser,) = need("firefox-esr")
             return running_firefox(browser, directory, any_certificate=True)
@@ -72,9 +78,14 @@ def certified(directory: Path) -> SSLContext:
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[Behaviour, Future[dict[str, Tried]]]]:
     """Each case in each engine."""
     tls = certified(tmp_path_factory.mktemp("certificate"))
-    with answering() as site, answering(tls, beside=site) as secure, socket.socket() as unused:
+    with (
+        answering() as site,
+        answering(tls, beside=site) as secure,
+        answering(beside=site) as exposed,
+        socket.socket() as unused,
+    ):
         unused.bind(("127.0.0.1", 0))  # and never listens
-        work = partial(try_all, site, secure, unused.getsockname()[1])
+        work = partial(try_all, site, secure, exposed, unused.getsockname()[1])
         with in_each_engine(work, tmp_path_factory) as found:
             yield found
 

@@ -12,7 +12,7 @@ from tests.e2e.daemons import wait_for
 
 from .answering import Answer, AnsweringSite
 from .engines import Browser
-from .failing_cases import ALLOWED, GRANTED, NO_ANSWER, ORIGIN, XHR, Case, cases_of
+from .failing_cases import ALLOWED, APIS, EXPOSED, GRANTED, NO_ANSWER, ORIGIN, Case, cases_of
 
 SAYS_NOTHING: Final = (
     "Failed to load resource: net::ERR_FAILED",
@@ -46,18 +46,22 @@ class Tried:
 class Trial:
     """Tries cases in one engine."""
 
-    def __init__(self, browser: Browser, site: AnsweringSite, secure: AnsweringSite, closed: int) -> None:
+    def __init__(
+        self, browser: Browser, site: AnsweringSite, secure: AnsweringSite, exposed: AnsweringSite, closed: int
+    ) -> None:
         """Prepare it.
 
         Args:
             browser: Who tries.
             site: The site of pages and answers.
             secure: The site of pages that come over https.
+            exposed: The site of pages that come over http from a public address.
             closed: A port at which nobody listens.
         """
         self._browser = browser
         self._site = site
         self._secure = secure
+        self._exposed = exposed
         self._closed = closed
         self._page = ""
         self._shown = ""
@@ -68,7 +72,9 @@ class Trial:
 
     def _open(self, case: Case) -> None:
         """Show the page of a case, if it is not shown already."""
-        self._page = (self._secure if case.secure else self._site).origin("app.corp.localhost")
+        site = self._secure if case.secure else self._site
+        # A page of localhost is secure, even over http.
+        self._page = self._exposed.origin(EXPOSED) if case.exposed else site.origin("app.corp.localhost")
         driven = {"driven": ""} if self._browser.engine is Behaviour.WEBKIT else {}
         url = f"{self._page}/page?{urlencode({**driven, 'policy': case.policy})}"
         if url != self._shown:
@@ -121,7 +127,7 @@ class Trial:
 
     def _failure(self, case: Case, url: str, first: str | None) -> Failure:
         """The step that fails, as the model says, and the facts."""
-        api = "XMLHttpRequest" if case.script is XHR else "fetch"
+        api = APIS[case.script]
         sent = "null" if case.through and case.through != "api.corp.localhost" else self._page
         actual = self._written(case.actual)
         about = Failure(
