@@ -67,7 +67,8 @@ class _TooManyError(Exception):
     """There are more states than it is worth to look at."""
 
 
-@lru_cache(maxsize=8)
+# An expression has at most 1,000 characters, so this takes a megabyte; policies use the same ones again and again.
+@lru_cache(maxsize=1024)
 def search(expression: str) -> Search:
     """Look for an origin of a stranger that an expression covers.
 

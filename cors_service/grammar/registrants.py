@@ -36,9 +36,19 @@ def suffix_from(domain: str) -> str:
     """A public suffix: this domain, or the first beneath it; the domain, if there are none."""
     if is_public_suffix(domain.removesuffix(".")):
         return domain
-    end = f".{domain}"
-    found = (suffix for suffix in public_suffixes() if suffix.endswith(end) and is_registrable(f"a.{suffix}"))
-    return min(found, default=domain)
+    return _first_beneath().get(domain, domain)
+
+
+@cache
+def _first_beneath() -> dict[str, str]:
+    """For each domain that has public suffixes beneath it the first of them under which names can be registered."""
+    first: dict[str, str] = {}
+    for suffix in sorted(suffix for suffix in public_suffixes() if is_registrable(f"a.{suffix}")):
+        parent = suffix.partition(".")[2]
+        while parent:
+            first.setdefault(parent, suffix)
+            parent = parent.partition(".")[2]
+    return first
 
 
 def registered(domain: str) -> str | None:

@@ -24,7 +24,7 @@ from cors_service.grammar.pattern import (
     write_pattern,
 )
 from cors_service.policy._coverage import Coverage
-from cors_service.policy._dangers import check_danger
+from cors_service.policy._dangers import Danger, dangers_of
 from cors_service.policy._names import (
     Body,
     credentialed_header_problem,
@@ -218,31 +218,58 @@ def _read_refusal(body: Body, place: Place, bindings: Bindings) -> ReadRule:
     return ReadRule(Rule(origins=origins, refuse=True), place.path, is_sound, uses, bindings, size)
 
 
-def check_uses(read: ReadRule, root: Place, sets: Sets, *, is_complete: bool) -> None:
-    """Note mistakes in the use of sets by a rule.
+class Uses:
+    """Checks the use of sets by rules; what is dangerous in a set is found once for all rules that lift the same."""
 
-    Args:
-        read: The rule.
-        root: The document.
-        sets: All sets.
-        is_complete: Whether every other set is unknown.
-    """
-    rule, origins = read.rule, root.at(*read.path, "origins")
-    lifted = DANGERS if rule.refuse else rule.dangerously_allow
-    for index, name in read.uses:
-        of_origins = sets.get((ORIGIN_SETS, name))
-        if isinstance(of_origins, OriginSet):
+    def __init__(self, root: Place, sets: Sets, *, is_complete: bool) -> None:
+        """Check nothing yet.
+
+        Args:
+            root: The document.
+            sets: All sets.
+            is_complete: Whether every other set is unknown.
+        """
+        self._root = root
+        self._sets = sets
+        self._is_complete = is_complete
+        self._dangers: dict[tuple[str, bool, Collection[str]], list[Danger]] = {}
+        self._names: dict[str, list[OriginPattern]] = {}
+
+    def check(self, read: ReadRule) -> None:
+        """Note mistakes in the use of sets by a rule."""
+        origins = self._root.at(*read.path, "origins")
+        for index, name in read.uses:
+            of_origins = self._sets.get((ORIGIN_SETS, name))
+            if isinstance(of_origins, OriginSet):
+                self._check_dangers(name, of_origins, read.rule, origins.at(index))
+                self._check_names(name, of_origins, read.bindings, origins.at(index))
+            elif self._is_complete:
+                _refuse_unknown(ORIGIN_SETS, name, self._sets, origins.at(index))
+        for path, name in read.uses_headers:
+            of_headers = self._sets.get((HEADER_SETS, name))
+            if isinstance(of_headers, HeaderSet):
+                _check_headers_of(name, of_headers, read.rule, self._root.at(*read.path, *path))
+            elif self._is_complete:
+                _refuse_unknown(HEADER_SETS, name, self._sets, self._root.at(*read.path, *path))
+
+    def _check_dangers(self, name: str, of_origins: OriginSet, rule: Rule, place: Place) -> None:
+        lifted = DANGERS if rule.refuse else rule.dangerously_allow
+        known = self._dangers.get((name, rule.credentials, lifted))
+        for danger in known or ():
+            danger.note(place)
+        if known is None:
+            found: list[Danger] = []
             for pattern in of_origins.patterns:
-                check_danger(pattern, rule.credentials, lifted, origins.at(index))
-                _check_bindings(pattern, read.bindings, origins.at(index))
-        elif is_complete:
-            _refuse_unknown(ORIGIN_SETS, name, sets, origins.at(index))
-    for path, name in read.uses_headers:
-        of_headers = sets.get((HEADER_SETS, name))
-        if isinstance(of_headers, HeaderSet):
-            _check_headers_of(name, of_headers, rule, root.at(*read.path, *path))
-        elif is_complete:
-            _refuse_unknown(HEADER_SETS, name, sets, root.at(*read.path, *path))
+                for danger in dangers_of(pattern, rule.credentials, lifted, examples=place.report.has_room):
+                    found.append(danger)
+                    danger.note(place)
+            self._dangers[name, rule.credentials, lifted] = found
+
+    def _check_names(self, name: str, of_origins: OriginSet, bindings: Bindings, place: Place) -> None:
+        if name not in self._names:
+            self._names[name] = [pattern for pattern in of_origins.patterns if names_used(pattern)]
+        for pattern in self._names[name]:
+            _check_bindings(pattern, bindings, place)
 
 
 def _refuse_unknown(table: str, name: str, sets: Sets, place: Place) -> None:
@@ -352,8 +379,10 @@ def _read_origins(
         if isinstance(pattern, SetName):
             uses.append((index, pattern.name))
         else:
-            check_danger(pattern, credentials, dangers, place.at("origins", index))
-            _check_bindings(pattern, bindings, place.at("origins", index))
+            where = place.at("origins", index)
+            for danger in dangers_of(pattern, credentials, dangers, examples=place.report.has_room):
+                danger.note(where)
+            _check_bindings(pattern, bindings, where)
     is_sound = place.report.count == known and 0 < len(patterns) == len(texts or ())
     return tuple(patterns), tuple(uses), is_sound
 

@@ -22,9 +22,9 @@ from cors_service.policy._rules import (
     ReadRule,
     SetKey,
     Sets,
+    Uses,
     check_expressions,
     check_reachable,
-    check_uses,
     read_header_set,
     read_rule,
     read_set,
@@ -150,9 +150,10 @@ class Draft:
             if self.weight_with(sets) > MOST_ORIGINS:
                 # What follows would take as long.
                 root.report.stop((), too_many_origins())
+            uses = Uses(root, sets, is_complete=is_complete)
             for rules in waiting:
                 for rule in rules:
-                    check_uses(rule, root, sets, is_complete=is_complete)
+                    uses.check(rule)
                 check_expressions(rules, root, sets)
                 if any(rule.uses for rule in rules):
                     check_reachable(rules, root, sets)

@@ -11,8 +11,7 @@ from cors_service.grammar.expression import Expression
 from cors_service.grammar.mistakes import shown
 from cors_service.grammar.pattern import OriginPattern, is_insecure, write_pattern
 from cors_service.policy._coverage import Coverage
-from cors_service.policy._dangers import check_danger
-from cors_service.policy._report import Place, Report
+from cors_service.policy._dangers import dangers_of
 from cors_service.policy.model import Policy, PolicySet, Rule
 
 LONG_MAX_AGE: Final = 3600
@@ -94,9 +93,7 @@ def _lifts(danger: str, rule: Rule, policy_set: PolicySet) -> bool:
             continue
         if danger == _INSECURE and rule.credentials and _may_be_insecure(pattern):
             return True
-        report = Report(None)
-        check_danger(pattern, rule.credentials, rest, Place(report))
-        if report.count:
+        if any(dangers_of(pattern, rule.credentials, rest, examples=False)):
             return True
     return False
 

@@ -15,6 +15,7 @@ from cors_service.grammar.registrants import (
     is_registry,
     public_suffixes,
     registered,
+    suffix_from,
 )
 
 
@@ -51,3 +52,15 @@ def test_names_in_other_scripts_count_as_they_are_asked_for(suffix: str) -> None
     assert has_strangers(suffix, any_depth=False)
     assert not is_registrable(suffix)
     assert is_registrable(f"example.{suffix}")
+
+
+def test_the_first_suffix_beneath_a_domain() -> None:
+    """Of a domain above public suffixes, the first beneath it under which somebody can register a name is given."""
+    parents = {suffix.partition(".")[2] for suffix in public_suffixes()} - {""}
+    usable = sorted(suffix for suffix in public_suffixes() if is_registrable(f"a.{suffix}"))
+    above = sorted(parent for parent in parents if not is_public_suffix(parent))
+    assert len(above) > 100
+    for domain in (*above[::5], "amazonaws.com", "example.com"):
+        expected = next((suffix for suffix in usable if suffix.endswith(f".{domain}")), domain)
+        assert expected == suffix_from(domain)
+    assert (suffix_from("com"), suffix_from("co.uk.")) == ("com", "co.uk.")

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from cors_service.grammar._strangers import search
 from cors_service.grammar._suggestion import suggestion
+from cors_service.grammar.expression import Expression
 from cors_service.grammar.mistakes import MOST_MISTAKES
 from cors_service.grammar.nearest import nearest
+from cors_service.grammar.pattern import OriginPattern, spans_registrants
 from cors_service.grammar.toml_keys import MAX_PARTS, line_of_many_parts
+from cors_service.grammar.wildcard import Glob, Wildcard
 from cors_service.policy import InvalidPolicies, read_document, read_sources
 from cors_service.policy import schema as _schema
 from cors_service.policy._coverage import _MOST_INTERVALS
@@ -192,6 +196,58 @@ def test_guesses_at_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
         found = invalid(document)
         assert (len(guessed), found.more) == (MOST_MISTAKES, 2 * MOST_MISTAKES)
         assert [mistake.hint for mistake in found.mistakes] == [f'Write "https://{text}".' for text in guessed]
+
+
+def test_dangers_of_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is dangerous in an origin set is found once for all rules with the same flags, and noted for each."""
+    asked: list[OriginPattern] = []
+
+    def counting(pattern: OriginPattern) -> bool:
+        asked.append(pattern)
+        return spans_registrants(pattern)
+
+    monkeypatch.setattr("cors_service.policy._dangers.spans_registrants", counting)
+    some = [rf"re:https://{number}[^x]{{0,60}}\.[a-z.]{{0,60}}" for number in range(2)]
+    sets = {"s": [*some, "https://*.com", "https://*.a.example", "http://a.example"]}
+    uses = {f"p{number}": {"origins": ["@s"], "credentials": True} for number in range(MOST_MISTAKES)}
+    found = invalid({"origin_sets": sets, "policies": uses})
+    assert len(asked) == 4
+    codes = ["public-suffix-subdomains"] * 3 + ["insecure-origin"]
+    assert [(mistake.code, mistake.path[1]) for mistake in found.mistakes] == [
+        (code, f"p{number}") for number in range(MOST_MISTAKES // 4) for code in codes
+    ]
+    assert found.more == 3 * MOST_MISTAKES
+    asked.clear()
+    uses["p0"]["dangerously_allow"] = ["insecure-origins"]
+    uses["p1"]["credentials"] = False
+    found = invalid({"origin_sets": sets, "policies": uses})
+    assert (len(asked), len(found.mistakes) + found.more) == (9, 4 * MOST_MISTAKES - 5)
+
+
+def test_dangers_that_are_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dangers that are only counted cost no search for whom they let in, and none for what to write instead."""
+    asked: list[object] = []
+
+    def counting(pattern: object) -> str:
+        asked.append(pattern)
+        return "https://evil.example"
+
+    for kind in (Wildcard, Glob, Expression):
+        monkeypatch.setattr(kind, "stranger", property(counting))
+    monkeypatch.setattr(Expression, "with_escaped_dots", property(counting))
+    dangerous = ["https://*.amazonaws.com", "https://app-*.vercel.app", "re:https://.*x.com"]
+    uses = {f"p{number}": {"origins": [*dangerous, "@s"], "credentials": True} for number in range(300)}
+    found = invalid({"origin_sets": {"s": dangerous}, "policies": uses})
+    assert (len(found.mistakes), found.more) == (MOST_MISTAKES, 6 * 300 - MOST_MISTAKES)
+    assert len(asked) == 300 * 4 + 4
+
+
+def test_expressions_of_many_rules() -> None:
+    """What is dangerous in an expression is found once, whatever rules have it."""
+    search.cache_clear()
+    origins = [rf"re:https://{number}[^x]{{0,9}}\.[a-z.]{{0,9}}" for number in range(20)]
+    found = invalid({"policies": {name: {"origins": origins, "credentials": True} for name in "abc"}})
+    assert (len(found.mistakes), search.cache_info().misses) == (60, 20)
 
 
 LISTS = {"match": 1000, "rules": 1000, "methods": 100, "request_headers": 200, "expose_headers": 200}
