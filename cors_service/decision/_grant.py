@@ -127,10 +127,11 @@ class Grant:
         return method in self._methods
 
     def lacks(self, lines: Sequence[str]) -> list[str]:
-        """The header names of all lines, each once and well-formed, that it does not grant and could."""
+        """The header names of all lines, each once and well-formed, that it does not grant and could list."""
         members = (member.strip(_OWS).lower() for line in lines for member in line.split(","))
-        names = [name for name in dict.fromkeys(members) if is_token(name) and name != "*" and not self._grants(name)]
-        return [name for name in names if not is_forbidden_request_header(name)]
+        # In a list, `x-*` is a pattern, which what a stranger sends must not become.
+        names = [name for name in dict.fromkeys(members) if is_token(name) and "*" not in name]
+        return [name for name in names if not self._grants(name) and not is_forbidden_request_header(name)]
 
     def _check_headers(self, lines: Sequence[str], method: str) -> tuple[str, ...]:
         """Check the header names of all lines; give them in lower case, each once, in their order."""

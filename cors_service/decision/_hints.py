@@ -6,7 +6,7 @@ Whoever asks about many pays nothing for it. The time that it takes does not gro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice, pairwise, product
+from itertools import accumulate, islice, pairwise, product
 from typing import Final
 
 from cors_service.decision._compiled import CompiledPolicy
@@ -16,11 +16,12 @@ from cors_service.decision.decision import Decision
 from cors_service.decision.query import MAX_HEADER_BYTES, MAX_HEADER_NAMES, Query
 from cors_service.grammar.flaw import as_browsers_send
 from cors_service.grammar.mistakes import cut
-from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT, Origin, read_origin
+from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT, Origin, is_insecure_origin, read_origin
 from cors_service.grammar.pattern import NULL, SetName, write_pattern
 from cors_service.grammar.single import is_exact
-from cors_service.grammar.tokens import is_forbidden_method, normalize_method
+from cors_service.grammar.tokens import is_forbidden_method, is_method_name, normalize_method
 from cors_service.policy import PolicySet
+from cors_service.policy.model import Policy
 
 # Patterns among which one may be near, and those of them that are compared.
 _LOOKED_AT: Final = 500
@@ -29,6 +30,7 @@ _COMPARED: Final = 64
 _ALIKE: Final = 0.5
 _LONGEST: Final = 300
 
+_INSECURE: Final = "insecure-origins"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _OTHER_SCHEME: Final = {"http": "https", "https": "http", "ws": "http", "wss": "https"}
 
@@ -56,20 +58,50 @@ def _origin_malformed(decision: Decision, query: Query, *_: object) -> str:
 
 
 def _origin_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy, policy_set: PolicySet) -> str:
-    origin = query.origins[0]
+    origin, model = query.origins[0], policy_set.policies[policy.name]
     if origin == NULL:
-        return 'Serve the page from an origin of its own, or add "null" to a rule with dangerously_allow.'
+        return f"Serve the page from an origin of its own, or {_addition(origin, model, 'null-origin')}."
     if origin == FILE:
-        return f'Serve the page by HTTP, or add "{FILE}" to a rule with dangerously_allow = ["file-origin"].'
+        return f"Serve the page by HTTP, or {_addition(origin, model, 'file-origin')}."
     left_out = policy.origins.find_left_out(origin) if isinstance(policy.origins, OriginIndex) else NOT_COVERED
     if left_out != NOT_COVERED:
-        flag = 'dangerously_allow = ["insecure-origins"]'
+        flag = f'dangerously_allow = ["{_INSECURE}"]'
         return f"Rule {left_out + 1} leaves out cleartext: use https, or add {flag} there."
     near = _nearest(origin, policy, policy_set)
     if near:
         return f"The nearest is '{cut(near, _LONGEST)}'."
     # What a stranger sends must not be advised as a pattern: `https://*` is an origin that browsers can send.
-    return f'Add "{origin}" to the origins of a rule.' if is_exact(origin) else "No policy can list such a host."
+    if not is_exact(origin):
+        return "No policy can list such a host."
+    granting = [rule for rule in model.rules if not rule.refuse]
+    if granting and is_insecure_origin(origin) and not any(rule.covers_cleartext for rule in granting):
+        return f"Use https, or {_addition(origin, model, _INSECURE)}."
+    addition = _addition(origin, model)
+    return f"{addition[0].upper()}{addition[1:]}."
+
+
+def _addition(origin: str, policy: Policy, danger: str = "") -> str:
+    """Say where to list an origin that no rule covers, so that a rule does, and the policy has no mistake.
+
+    Args:
+        origin: The origin.
+        policy: The policy.
+        danger: What the rule has to accept for it.
+    """
+    # Cleartext gets a rule of its own: to accept it in a rule with cookies would let in more than this origin.
+    able = [
+        number
+        for number, rule in enumerate(policy.rules, 1)
+        if not rule.refuse and (rule.covers_cleartext or not is_insecure_origin(origin))
+    ]
+    flag = f'dangerously_allow = ["{danger}"]' if danger else ""
+    if able:
+        rule = "a rule" if len(able) == len(policy.rules) else f"rule {able[0]}"
+        added = f'add "{origin}" to {rule} with {flag}' if flag else f'add "{origin}" to the origins of {rule}'
+    else:
+        added = f'add a rule with "{origin}"{" and " if flag else ""}{flag}'
+    # A static policy has one origin alone.
+    return f"remove static, and {added}" if policy.static else added
 
 
 def _origin_needs_url(decision: Decision, query: Query, *_: object) -> str:
@@ -89,7 +121,7 @@ def _method_malformed(*_: object) -> str:
 def _method_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy, *_: object) -> str:
     written = query.request_methods[0] if decision.kind == "preflight" else query.method
     method = normalize_method(written)
-    if method == "*" or is_forbidden_method(method):
+    if method == "*" or is_forbidden_method(method) or not is_method_name(method):
         return "Have the page use another method."
     if _grant_of(decision, policy).has_method(method.upper()):
         return f'Have the page send "{method.upper()}".'
@@ -101,9 +133,12 @@ def _header_malformed(*_: object) -> str:
 
 
 def _header_not_allowed(decision: Decision, query: Query, policy: CompiledPolicy, *_: object) -> str:
-    names = _grant_of(decision, policy).lacks(query.request_headers)
-    listed = ", ".join(f'"{name}"' for name in names)
-    return f"Add {cut(listed, _LONGEST)} to request_headers." if names else "Have the page use another header."
+    names = [f'"{name}"' for name in _grant_of(decision, policy).lacks(query.request_headers)]
+    count = sum(length <= _LONGEST for length in accumulate(len(name) + 2 for name in names))
+    if count == 0:
+        return "Have the page use another header."
+    more = f" and {len(names) - count} more" if count < len(names) else ""
+    return f"Add {', '.join(names[:count])}{more} to request_headers."
 
 
 def _too_many_headers(*_: object) -> str:

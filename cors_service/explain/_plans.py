@@ -335,5 +335,5 @@ def _new_name(match: str, taken: AbstractSet[str]) -> str:
 
 
 def unlistable(names: Sequence[str]) -> list[str]:
-    """The headers among these that no rule can grant alone: at the end of a name, a star is for every ending."""
-    return [name for name in names if name[-1:] == _ANY or is_forbidden_request_header(name, "")]
+    """The headers among these that no rule can list: in a list, a star makes a pattern of a name."""
+    return [name for name in names if _ANY in name or is_forbidden_request_header(name, "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 _TOKEN_CHARS: Final = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -11,6 +12,8 @@ _DROP_TOKEN_CHARS: Final = dict.fromkeys(map(ord, _TOKEN_CHARS))
 _NORMALIZED: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 # https://fetch.spec.whatwg.org/#forbidden-method
 _FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
+# A bar is a character of method names, but nobody has such methods; nor one for what other systems call all of them.
+_SEVERAL: Final = re.compile(r"[A-Za-z]+(?:\|[A-Za-z]+)+|(?i:any|all)")
 
 # https://fetch.spec.whatwg.org/#forbidden-request-header, step 1 and 2. Step 3 is about values: X-HTTP-Method and the
 # like can be granted.
@@ -63,6 +66,11 @@ _FORBIDDEN_EXPOSED_HEADERS: Final = frozenset(
 def is_token(text: str) -> bool:
     """Say whether the text is a token (RFC 9110, 5.6.2): one or more of its ASCII characters and nothing else."""
     return bool(text) and not text.translate(_DROP_TOKEN_CHARS)
+
+
+def is_method_name(text: str) -> bool:
+    """Say whether the text is a token that can be meant as the name of one method."""
+    return is_token(text) and not _SEVERAL.fullmatch(text)
 
 
 def normalize_method(method: str) -> str:

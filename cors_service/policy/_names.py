@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -14,6 +13,7 @@ from cors_service.grammar.tokens import (
     is_forbidden_method,
     is_forbidden_request_header,
     is_forbidden_request_prefix,
+    is_method_name,
     is_token,
     normalize_method,
 )
@@ -25,8 +25,6 @@ Body = Mapping[str, Any]
 """The table of a rule. Parts that the schema refused are missing, or None in a list."""
 
 _LISTS: Final = 256
-# A bar is a character of method names, but nobody has such methods; nor one for what other systems call all of them.
-_SEVERAL: Final = re.compile(r"[A-Za-z]+(?:\|[A-Za-z]+)+|(?i:any|all)")
 
 
 def read_methods(body: Body, place: Place) -> tuple[str, ...]:
@@ -55,7 +53,7 @@ def read_exposed_headers(body: Body, place: Place, credentials: bool) -> tuple[s
 
 
 def _method_problem(method: str) -> PolicyError | None:
-    if not is_token(method) or _SEVERAL.fullmatch(method):
+    if not is_method_name(method):
         message = f"{shown(method)} is not a method name."
         hint = f"Write {items}." if (items := method_items(method)) else ""
         return PolicyError("method-malformed", message, hint=hint, value=method)

@@ -35,9 +35,19 @@ SHOP = active(
             {"origins": [r"re:http[s]?://b\.example\.com"], "credentials": True},
         ]
     },
+    banking={"origins": ["https://a.example"], "credentials": True},
+    guarded={
+        "rules": [
+            {"origins": ["https://bad.example"], "refuse": True},
+            {"origins": ["https://a.example"], "credentials": True},
+        ]
+    },
+    static={"origins": ["https://a.example"], "static": True},
+    closed={"origins": ["https://bad.example"], "refuse": True},
     two={"rules": [{"origins": [STRANGER], "methods": ["PATCH"]}, {"origins": [PAGE], "methods": ["LIST"]}]},
 )
 LOCAL = "http://localhost:5173"
+NULL_FLAG = 'dangerously_allow = ["null-origin"]'
 
 HINTS: dict[str, tuple[Query, str]] = {
     "another name of this machine": (sent("http://127.0.0.1:5173", policy="shop"), f"The nearest is '{LOCAL}'."),
@@ -79,7 +89,7 @@ HINTS: dict[str, tuple[Query, str]] = {
     "nothing like it": (sent("https://qq.zz", policy="shop"), 'Add "https://qq.zz" to the origins of a rule.'),
     "null": (
         sent("null", policy="shop"),
-        'Serve the page from an origin of its own, or add "null" to a rule with dangerously_allow.',
+        'Serve the page from an origin of its own, or add "null" to a rule with dangerously_allow = ["null-origin"].',
     ),
     "a file": (
         sent("file://", policy="shop"),
@@ -93,7 +103,32 @@ HINTS: dict[str, tuple[Query, str]] = {
     ),
     "an origin like one that is refused": (
         sent("http://bad.example", policy="shut"),
-        'Add "http://bad.example" to the origins of a rule.',
+        'Add "http://bad.example" to the origins of rule 2.',
+    ),
+    "cleartext, where every rule has cookies": (
+        sent("http://qq.zz", policy="banking"),
+        'Use https, or add a rule with "http://qq.zz" and dangerously_allow = ["insecure-origins"].',
+    ),
+    "cleartext of another scheme, where every rule that grants has cookies": (
+        sent("ftp://qq.zz", policy="guarded"),
+        'Use https, or add a rule with "ftp://qq.zz" and dangerously_allow = ["insecure-origins"].',
+    ),
+    "cleartext, where one rule has no cookies": (
+        sent("http://qq.zz", policy="cookies"),
+        'Add "http://qq.zz" to the origins of rule 1.',
+    ),
+    "a static policy": (
+        sent("https://qq.zz", policy="static"),
+        'Remove static, and add "https://qq.zz" to the origins of a rule.',
+    ),
+    "null, a static policy": (
+        sent("null", policy="static"),
+        f'Serve the page from an origin of its own, or remove static, and add "null" to a rule with {NULL_FLAG}.',
+    ),
+    "rules that refuse alone": (sent("http://qq.zz", policy="closed"), 'Add a rule with "http://qq.zz".'),
+    "a file, rules that refuse alone": (
+        sent("file://", policy="closed"),
+        'Serve the page by HTTP, or add a rule with "file://" and dangerously_allow = ["file-origin"].',
     ),
     "a slash": (sent(LOCAL + "/", policy="shop"), f"Browsers send '{LOCAL}'."),
     "upper case and a path": (sent("HTTPS://A.example/x", policy="shop"), "Browsers send 'https://a.example'."),
@@ -116,6 +151,8 @@ HINTS: dict[str, tuple[Query, str]] = {
     "a method that is called *": (asked(LOCAL, "*", policy="shop"), "Have the page use another method."),
     "a method of the second rule": (asked(PAGE, "list", policy="two"), 'Have the page send "LIST".'),
     "a method of the other rule": (asked(PAGE, "patch", policy="two"), 'Add "patch" to methods.'),
+    "a method that stands for all": (asked(LOCAL, "ANY", policy="shop"), "Have the page use another method."),
+    "several methods in one": (asked(LOCAL, "GET|PUT", policy="shop"), "Have the page use another method."),
     "no method": (asked(LOCAL, "P T", policy="shop"), 'A method is one word, such as "PUT".'),
     "a header": (asked(LOCAL, "GET", "content-type", policy="shop"), 'Add "content-type" to request_headers.'),
     "all headers that lack": (
@@ -130,6 +167,8 @@ HINTS: dict[str, tuple[Query, str]] = {
         asked(LOCAL, "GET", "cookie,x-b", policy="shop"),
         'Add "x-b" to request_headers.',
     ),
+    "a header that would be a prefix": (asked(LOCAL, "GET", "x-*", policy="shop"), "Have the page use another header."),
+    "headers, some with a star": (asked(LOCAL, "GET", "x*y,x-b,x-*", policy="shop"), 'Add "x-b" to request_headers.'),
     "authorization beside any header": (
         asked(PAGE, "GET", "x-a,authorization", policy="any"),
         'Add "authorization" to request_headers.',
@@ -145,6 +184,15 @@ HINTS: dict[str, tuple[Query, str]] = {
     "headers that take up a line": (
         asked(LOCAL, "GET", ",".join(f"x-header-{number}" for number in range(8)), policy="shop"),
         'Add "x-header-' + '", "x-header-'.join(map(str, range(8))) + '" to request_headers.',
+    ),
+    "more headers than fit a line": (
+        asked(LOCAL, "GET", ",".join(f"x-header-{number:02}" for number in range(30)), policy="shop"),
+        'Add "x-header-' + '", "x-header-'.join(f"{number:02}" for number in range(20)) + '" and 10 more'
+        " to request_headers.",
+    ),
+    "a header that takes up more than a line": (
+        asked(LOCAL, "GET", "x" * 400, policy="shop"),
+        "Have the page use another header.",
     ),
     "many headers": (
         asked(LOCAL, "GET", "x-a," * 65, policy="shop"),
