@@ -57,6 +57,7 @@ LONGEST: Final = (
     "store/test_reader_store.py",
     "decision/test_router.py",
     "algebra/test_urls.py",
+    "algebra/test_many_policies.py",
     "e2e/test_prometheus.py",
     "e2e/browser/test_guard.py",
     "e2e/test_access.py",

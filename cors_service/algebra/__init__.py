@@ -8,6 +8,7 @@ with a query that was decided.
 
 * `_places` and `_labels` divide hosts, `_extents` ports, `_addresses` addresses, `_walk` all of them by expressions.
 * `_questions` says which methods and headers to ask about, `_effects` what two decisions about a query differ in.
+* `_authorities` divides the hosts and ports of URLs, `_paths` their paths; `_where` says which matter to an origin.
 * `_policies` compares two policies, `_urls` which policy a URL finds, `_guards` what guards let pass.
 
 Where it would take too long to try all classes, the comparison says that it does not know, and never that nothing

@@ -8,15 +8,15 @@ from typing import Final, NamedTuple
 from msgspec import Struct, structs
 
 from cors_service.algebra._addresses import ToldApartError, TooMany
-from cors_service.algebra._bindings import own_urls, urls_that_bind
 from cors_service.algebra._engines import Engines, Finding
 from cors_service.algebra._extents import Entry, Extents
-from cors_service.algebra._guards import guard_queries, guarded_hosts
+from cors_service.algebra._guards import guard_queries, hosts_of_guards, through
 from cors_service.algebra._places import origins
-from cors_service.algebra._questions import questions
+from cors_service.algebra._questions import combinations, questions
 from cors_service.algebra._values import Answer, Unknown
 from cors_service.algebra._walk import Walk
-from cors_service.decision import BadQuery, Circumstances, Decision, Query
+from cors_service.algebra._where import NO_SIDE, Where
+from cors_service.decision import BadQuery, Circumstances, Query
 from cors_service.grammar.automaton import TooLargeError, UnreadableError
 from cors_service.grammar.expression import Expression, automaton_of
 from cors_service.policy import PolicySet
@@ -86,28 +86,28 @@ class Found(NamedTuple):
 class Pair:
     """Two policies, by which the same queries are decided."""
 
-    def __init__(self, before: Side, after: Side, engines: Engines, base: Query) -> None:
+    def __init__(self, before: Side, after: Side, engines: Engines, where: Where) -> None:
         """Look at the policies.
 
         Args:
             before: The policy before.
             after: The policy after.
             engines: What decides by both sets.
-            base: A query with the name of the policy, or with a URL that finds both.
+            where: The queries that find both.
         """
         self._sides = before, after
         self._engines = engines
-        self._base = base
+        self._where = where
+        self._base = where.base
         self._rules = before.rules, after.rules
         self._policies = [side.policy for side in self._sides if side.policy]
-        # Whether a URL is one of their own is of interest if they disagree.
-        differ = len({policy.match for policy in self._policies}) > 1
-        self._owns = [*own_urls(self._policies)] if differ else []
-        self._host = self._allowed_host()
+        guarded = any(policy.guard for policy in self._policies)
+        self._hosts = hosts_of_guards(self._base, self._policies, engines) if guarded else {}
         self._extents = Extents()
         for side, each in enumerate(self._sides):
             for number, rule in enumerate(each.policy.rules if each.policy else (), start=1):
                 self._extents.add(each.policy_set.each_pattern(rule), side, number)
+        where.prepare(self._extents)
         self._tells_cleartext = any(map(self._leaves_out_cleartext, self._extents.expressions))
         self._changed = self._find_changed()
         self._found: dict[tuple[object, ...], Found] = {}
@@ -122,13 +122,15 @@ class Pair:
         name = (self._sides[1].policy or self._sides[0].policy or Policy(name="", rules=())).name
         seen: list[str] = []
         try:
-            for origin in self._origins():
+            for origin in origins(self._extents, self._changed):
                 seen.append(origin)
                 self._ask_with_urls(origin)
             if self._extents.expressions:
                 self._refine(seen)
         except (UnreadableError, TooLargeError, ToldApartError, TooMany) as error:
             self.unknown.append(Unknown(name, f"Not all origins of policy {name} were compared: {_WHY[type(error)]}."))
+        for origin in self._where.owns:
+            self._ask(structs.replace(self._base, origins=(origin,), url=f"{origin}/"))
         for query in self._without_page():
             self._keep(self._engines.findings(query), (), "", "")
         # What no browser sends is only of interest where nothing else shows the same.
@@ -148,19 +150,8 @@ class Pair:
             raise ToldApartError
 
     def _ask_with_urls(self, origin: str) -> None:
-        for url in self._urls(origin):
+        for url in self._where.urls(origin):
             self._ask(structs.replace(self._base, origins=(origin,), url=url))
-
-    def _allowed_host(self) -> str | None:
-        """A host by which the guards of both policies let the service be called; None if there are none."""
-        if not any(policy.guard for policy in self._policies):
-            return None
-        for host in guarded_hosts(self._policies):
-            query = structs.replace(self._base, method="POST", circumstances=_through(host))
-            verdicts = [answer.guard for answer in self._engines.answers(query) if isinstance(answer, Decision)]
-            if not any(verdict and verdict.reason.code == "host-not-allowed" for verdict in verdicts):
-                return host
-        return None
 
     def _leaves_out_cleartext(self, entry: Entry) -> bool:
         """Whether an expression may match cleartext origins that it does not cover in its rule."""
@@ -180,22 +171,11 @@ class Pair:
             for table in (scheme.hosts, scheme.one_label, scheme.labels, scheme.ranges):
                 entries += [entry for some in table.values() for entry in some]
             entries += [*scheme.any_host, *scheme.bound]
+        entries = [entry for entry in entries if entry.side != NO_SIDE]
         both: dict[object, set[int]] = {}
         for entry in entries:
             both.setdefault((entry.rule, entry.pattern), set()).add(entry.side)
         return {entry for entry in entries if len(both[entry.rule, entry.pattern]) == 1}
-
-    def _origins(self) -> Iterator[str]:
-        yield from origins(self._extents, self._changed)
-        if self._base.url is None and self._owns:
-            yield from (url.removesuffix("/") for url in self._owns)
-
-    def _urls(self, origin: str) -> Iterable[str | None]:
-        """The URLs to ask about an origin with: of the base, and such as bind what it depends on, or are its own."""
-        if self._base.url is not None:
-            return (self._base.url,)
-        urls = urls_that_bind(self._extents, self._policies, origin)
-        return [*urls, f"{origin}/"] if self._owns and origin.startswith("http") else urls
 
     def _ask(self, query: Query, *, is_odd: bool = False) -> None:
         """Find what both decide differently about an origin."""
@@ -205,9 +185,7 @@ class Pair:
         self._samples.setdefault((key, query.url is None), query)
         if key not in self._known:
             rules = [rules[n - 1] for rules, n in zip(self._rules, map(_rule, answers), strict=True) if n]
-            asked = [*questions(query, rules or [*self._rules[0][:1], *self._rules[1][:1]])]
-            if self._host is not None:
-                asked += [structs.replace(each, circumstances=_through(self._host)) for each in asked]
+            asked = self._questions(query, rules or [*self._rules[0][:1], *self._rules[1][:1]])
             self._known[key] = [finding for each in asked for finding in self._engines.findings(each)]
         if not self._known[key]:
             return
@@ -219,6 +197,16 @@ class Pair:
             seen = {(found.finding.effect.direction, found.finding.effect.what) for found in self._found.values()}
             findings = [each for each in findings if (each.effect.direction, each.effect.what) not in seen]
         self._keep(findings, key, before, after, query)
+
+    def _questions(self, query: Query, rules: list[Rule]) -> list[Query]:
+        """All that tells two rules apart about an origin, to guards that list the host, too."""
+        asked = [*questions(query, rules)]
+        host = self._hosts.get((True, True))
+        if host is None:
+            return asked
+        plain = [structs.replace(each, circumstances=Circumstances(hosts=(host,))) for each in asked]
+        handshakes = [*asked, *combinations(query, rules)]
+        return [*asked, *plain, *(structs.replace(each, circumstances=through(host)) for each in handshakes)]
 
     def _keep(
         self, findings: Iterable[Finding], key: tuple[object, ...], before: str, after: str, query: Query | None = None
@@ -250,19 +238,10 @@ class Pair:
         return ""
 
     def _without_page(self) -> Iterator[Query]:
-        """Queries about requests without an Origin, or with that of the URL itself; and about the guards."""
-        rules = [*self._rules[0], *self._rules[1]]
-        yield from questions(structs.replace(self._base, origins=()), rules)
-        if self._base.url is None:
-            for url in [*own_urls(self._policies)][:1] if not self._owns else self._owns:
-                yield from questions(structs.replace(self._base, url=url, origins=(url.removesuffix("/"),)), rules)
-        if any(policy.guard for policy in self._policies):
-            yield from guard_queries(self._base, self._policies, self._samples.values())
-
-
-def _through(host: str) -> Circumstances:
-    """Of a request that all guards are about if its method changes something, since it opens a WebSocket, too."""
-    return Circumstances(hosts=(host,), upgrades=("websocket",))
+        """Queries about requests without an Origin; and about the guards."""
+        yield from questions(structs.replace(self._base, origins=()), [*self._rules[0], *self._rules[1]])
+        if self._hosts:
+            yield from guard_queries(self._base, self._hosts.values(), self._samples.values())
 
 
 def _frame(side: Side) -> object:

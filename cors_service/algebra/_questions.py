@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Final
 
 from msgspec import structs
@@ -26,8 +27,7 @@ def questions(base: Query, rules: Iterable[Rule]) -> Iterator[Query]:
         rules: The rules, with header sets written out.
     """
     rules = tuple(rules)
-    methods = [*_listed(rule.methods for rule in rules)]
-    methods.append(_fresh(_OTHER_METHOD, "X", set(methods)))
+    methods = _methods(rules)
     for method in methods:
         yield structs.replace(base, method=method)
     asked = [structs.replace(base, method="OPTIONS", request_methods=(method,)) for method in methods]
@@ -37,6 +37,15 @@ def questions(base: Query, rules: Iterable[Rule]) -> Iterator[Query]:
         # One that all of them have is enough, and none is not.
         for method in common[:1]:
             yield structs.replace(asked[methods.index(method)], request_headers=(name,))
+
+
+def combinations(base: Query, rules: Iterable[Rule]) -> Iterator[Query]:
+    """Give a preflight for each header name and each kind of method: a guard passes over methods for WebSockets."""
+    rules = tuple(rules)
+    methods = _methods(rules)
+    kinds = {tuple(_has(rule, method) for rule in rules): method for method in reversed(methods)}
+    for method, name in product(kinds.values(), header_names(rules)):
+        yield structs.replace(base, method="OPTIONS", request_methods=(method,), request_headers=(name,))
 
 
 def header_names(rules: Iterable[Rule]) -> list[str]:
@@ -54,6 +63,12 @@ def header_names(rules: Iterable[Rule]) -> list[str]:
 
 
 _TOKEN_CHARS: Final = "zyxwvutsrqponmlkjihgfedcba0123456789-!#$%&'+.^_`|~"
+
+
+def _methods(rules: Iterable[Rule]) -> list[str]:
+    methods = _listed(rule.methods for rule in rules)
+    methods.append(_fresh(_OTHER_METHOD, "X", set(methods)))
+    return methods
 
 
 def _has(rule: Rule, method: str) -> bool:

@@ -1,40 +1,75 @@
 """Which policies URLs find, before and after.
 
-Only URLs that a match fits which is new, gone or another policy's can find another policy. Such a match is tried by
-itself, and together with each that fits some of the same URLs: which policy a URL finds depends on the best match and
-the second best. URLs that servers can read in several ways find a policy if all readings do: they are tried for each
-two matches of a host, as far as there are few of them.
+Only URLs that a match fits which is new, gone or another policy's can find another policy. Of each class of hosts that
+such a match fits, and of each class of paths there, one is tried. Those that find the same two policies are compared
+together, as far as guards take their hosts alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Final
+from collections.abc import Collection, Iterator
+from functools import partial
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
+from cors_service.algebra._addresses import TooMany
+from cors_service.algebra._authorities import Authorities, authorities_of, fresh_name, guarded_by, split_authority
 from cors_service.algebra._engines import Engines
+from cors_service.algebra._guards import lists_host
+from cors_service.algebra._paths import Keys, Path, Paths
 from cors_service.algebra._policies import Found, Pair, Side
 from cors_service.algebra._values import Answer, Unknown
-from cors_service.decision import BadQuery, Query
-from cors_service.decision.routes import Routes
-from cors_service.grammar.match import ANY, ANY_HOST
+from cors_service.algebra._where import BySites
+from cors_service.decision import BadQuery, Circumstances, Query
+from cors_service.decision.routes import Routes, bound_value, hosts_for
+from cors_service.grammar.bound import BoundHost
 from cors_service.policy import PolicySet
 
-_FRESH: Final = "q9q"
 _MOST_URLS: Final = 20_000
-_MOST_READINGS: Final = 50
-_DEFAULT: Final = ""
 
-_Outcome = tuple[str, str]
-"""The name of the policy that a URL finds, or the code of what is wrong."""
+_Names = tuple[str | BadQuery, str | BadQuery]
+_Fitting = tuple[tuple[str, ...], tuple[str, ...]]
+"""The authorities of the matches before and after that can fit the URLs of a site."""
+
+
+class _Kind(NamedTuple):
+    """What a URL finds, and what its host means to the policies.
+
+    Attributes:
+        before: The name of the policy, or the code of what is wrong.
+        after: The same after the change.
+        is_bound: Whether they bind something of its host.
+        is_listed: Whether their guards list it.
+    """
+
+    before: tuple[str, str]
+    after: tuple[str, str]
+    is_bound: tuple[bool, bool] = (False, False)
+    is_listed: tuple[bool, bool] = (True, True)
+
+    @property
+    def name(self) -> str:
+        """The policy that differences are told about; nothing if no policy is found."""
+        return self.after[0] or self.before[0]
+
+
+class _Group(NamedTuple):
+    """URLs of one kind.
+
+    Attributes:
+        where: What asks with them.
+        by_key: The same by the match that changed.
+    """
+
+    where: BySites
+    by_key: dict[str, list[str]]
 
 
 class RoutedEngines(Engines):
     """Decides by the policies that one URL finds."""
 
-    def __init__(self, engines: Engines, found: tuple[str | BadQuery, str | BadQuery]) -> None:
+    def __init__(self, engines: Engines, found: _Names) -> None:
         self._engines = engines
         self._names = found
 
@@ -47,74 +82,164 @@ class RoutedEngines(Engines):
         )
 
 
+class _Met:
+    """Two policies that URLs find: what decides by them."""
+
+    def __init__(self, found: _Names, sets: tuple[PolicySet, PolicySet]) -> None:
+        one, other = (
+            Side(None if isinstance(name, BadQuery) else policy_set.policies[name], policy_set)
+            for name, policy_set in zip(found, sets, strict=True)
+        )
+        self.sides = one, other
+        self.policies = one.policy, other.policy
+        some = (
+            PolicySet.of([side.policy] if side.policy else [], side.policy_set.origin_sets, side.policy_set.header_sets)
+            for side in self.sides
+        )
+        self.engines = RoutedEngines(Engines(*some), found)
+        self._uses_bound = [*map(_uses_bound, self.sides)]
+        self._is_guarded = any(side.policy and side.policy.guard for side in self.sides)
+
+    def of(self, kind: _Kind, url: str) -> _Kind:
+        """Say what a host means to them."""
+        one, other = (
+            uses and side.policy is not None and bound_value(side.policy, url) is not None
+            for uses, side in zip(self._uses_bound, self.sides, strict=True)
+        )
+        kind = kind._replace(is_bound=(one, other))
+        if not self._is_guarded:
+            return kind
+        answers = self.engines.answers(Query("POST", url=url, circumstances=Circumstances(upgrades=("websocket",))))
+        return kind._replace(is_listed=(lists_host(answers[0]), lists_host(answers[1])))
+
+
 class URLs:
     """The matches of two policy sets."""
 
     def __init__(self, before: PolicySet, after: PolicySet) -> None:
         self._sets = before, after
         self._keys = _keys(before), _keys(after)
+        self._met: dict[tuple[object, object], _Met] = {}
         self.unknown: list[Unknown] = []
 
     def compare(self) -> Iterator[tuple[str, list[Found]]]:
         """Give the name of a policy that other URLs find, and how the answers to these differ."""
         old, new = self._keys
-        changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+        changed = {key: "" for key in sorted({*old, *new}) if old.get(key) != new.get(key)}
         if not changed:
             return
-        routes = Routes(self._sets[0]), Routes(self._sets[1])
-        known: dict[tuple[_Outcome, _Outcome], list[Found]] = {}
-        seen: set[tuple[str, _Outcome, _Outcome]] = set()
-        others = _Others({*old, *new})
-        urls = ((key, url) for key in changed for url in others.urls(key))
-        for key, url in islice(urls, _MOST_URLS):
-            found = _found(routes[0], url), _found(routes[1], url)
-            outcomes = _outcome(found[0]), _outcome(found[1])
-            name = outcomes[1][0] or outcomes[0][0]
-            if not name or outcomes[0] == outcomes[1] or (key, *outcomes) in seen:
+        self._routes = Routes(self._sets[0]), Routes(self._sets[1])
+        groups: dict[_Kind, _Group] = {}
+        for key, site, path, is_example in self._urls(changed):
+            kind = self._kind(site + path)
+            if kind is None:
                 continue
-            seen.add((key, *outcomes))
-            if outcomes not in known:
-                known[outcomes] = self._compare_pair(url, found)
-            yield name, [again for one in known[outcomes] if (again := self._again(one, url, found)) is not None]
-        if next(urls, None) is not None:
-            name = new.get(changed[-1]) or old.get(changed[-1]) or ""
-            self.unknown.append(Unknown(name, "Not all URLs were compared: too many matches changed."))
+            group = groups.get(kind)
+            if group is None:
+                where = BySites(self._met[kind[:2]].policies, partial(self._is, kind))
+                group = groups[kind] = _Group(where, {})
+            group.where.add(site, path, is_example=is_example)
+            group.by_key.setdefault(key, []).append(site + path)
+        seen: set[tuple[str, object]] = set()
+        for kind, group in groups.items():
+            for direction, key, found in self._differences(kind, group):
+                # Where guards take hosts differently, the rest is likely to be the same.
+                if (key, (*kind[:2], direction)) not in seen:
+                    seen.add((key, (*kind[:2], direction)))
+                    yield kind.name, [found]
 
-    def _sides(self, found: tuple[str | BadQuery, str | BadQuery]) -> tuple[Side, Side]:
-        before, after = (
-            Side(None if isinstance(name, BadQuery) else policy_set.policies[name], policy_set)
-            for name, policy_set in zip(found, self._sets, strict=True)
+    def _urls(self, changed: dict[str, str]) -> Iterator[tuple[str, str, str, bool]]:
+        """Give a match that changed, and a URL of each class that it fits: site, path, whether the host is one of many.
+
+        What can't be given is noted as unknown.
+        """
+        sites = [*self._changed_sites({key.partition("/")[0] for key in changed})]
+        fitting = {authority for _, _, some in sites for each in some for authority in each}
+        old, new = (
+            {key: name for key, name in keys.items() if key.partition("/")[0] in fitting} for keys in self._keys
         )
-        return before, after
+        paths = Paths((Keys(old), Keys(new)), Keys(changed), fresh_name([*old, *new]))
+        known: dict[_Fitting, list[Path]] = {}
+        count = 0
+        for site, is_example, fits in sites:
+            if fits not in known:
+                try:
+                    known[fits] = [*paths.of(self._routes, fits, partial(self._finds, site))]
+                except TooMany:
+                    self._give_up(changed, "their matches tell too many paths apart")
+                    return
+            count += len(known[fits])
+            if count > _MOST_URLS:
+                self._give_up(changed, "too many matches changed")
+                return
+            for path in known[fits]:
+                yield path.key, site, path.text, is_example
 
-    def _engines(self, found: tuple[str | BadQuery, str | BadQuery]) -> RoutedEngines:
-        sides = self._sides(found)
-        some = (
-            PolicySet.of([side.policy] if side.policy else [], side.policy_set.origin_sets, side.policy_set.header_sets)
-            for side in sides
-        )
-        return RoutedEngines(Engines(*some), found)
+    def _give_up(self, changed: Collection[str], why: str) -> None:
+        last = max(changed)
+        name = self._keys[1].get(last) or self._keys[0].get(last) or ""
+        self.unknown.append(Unknown(name, f"Not all URLs were compared: {why}."))
 
-    def _compare_pair(self, url: str, found: tuple[str | BadQuery, str | BadQuery]) -> list[Found]:
-        """The first difference of each direction."""
-        pair = Pair(*self._sides(found), self._engines(found), Query("GET", url=url))
+    def _finds(self, site: str, path: str, before: str | None, after: str | None) -> bool:
+        kind = self._kind(site + path)
+        return kind is not None and (before or "", after or "") == (kind.before[0], kind.after[0])
+
+    def _is(self, kind: _Kind, url: str) -> bool:
+        return self._kind(url) == kind
+
+    def _changed_sites(self, changed: set[str]) -> Iterator[tuple[str, bool, _Fitting]]:
+        """Give a site of each class that such matches fit, whether it is one of many, and what fits it in both sets."""
+        policies = [policy for policy_set in self._sets for policy in policy_set.policies.values()]
+        authorities = Authorities(authorities_of(policies) | guarded_by(policies))
+        hosts = {split_authority(authority)[0] for authority in changed}
+        for host in authorities.hosts:
+            if not hosts.isdisjoint(hosts_for(host)):
+                for site in authorities.sites(host):
+                    before, after = (tuple(routes.authorities_for(f"{site}/")) for routes in self._routes)
+                    if not changed.isdisjoint((*before, *after)):
+                        yield site, not authorities.names(host), (before, after)
+
+    def _kind(self, url: str) -> _Kind | None:
+        """What a URL finds; None if the change makes no difference to that."""
+        found = _found(self._routes[0], url), _found(self._routes[1], url)
+        kind = _Kind(_outcome(found[0]), _outcome(found[1]))
+        if not kind.name or kind.before == kind.after:
+            return None
+        met = self._met.get(kind[:2])
+        if met is None:
+            met = self._met[kind[:2]] = _Met(found, self._sets)
+        return met.of(kind, url)
+
+    def _differences(self, kind: _Kind, group: _Group) -> Iterator[tuple[str, str, Found]]:
+        """The first difference of each direction, for each match that changed and shows it."""
+        met = self._met[kind[:2]]
+        pair = Pair(*met.sides, met.engines, group.where)
         by_direction: dict[str, Found] = {}
         for one in pair.compare():
             by_direction.setdefault(one.finding.effect.direction, one)
         self.unknown += pair.unknown
         if len(by_direction) > 1:
             by_direction.pop("other", None)
-        return [one._replace(by_url=True) for one in by_direction.values()]
+        for direction, one in by_direction.items():
+            by_url = one._replace(by_url=True)
+            shown = {key: again for key, urls in group.by_key.items() if (again := _again(met.engines, by_url, urls))}
+            for key, again in (shown or {"": by_url}).items():
+                yield direction, key, again
 
-    def _again(self, one: Found, url: str, found: tuple[str | BadQuery, str | BadQuery]) -> Found | None:
-        """The same difference, shown with another URL."""
-        if one.finding.query.url == url:
-            return one
+
+def _again(engines: Engines, one: Found, urls: list[str]) -> Found | None:
+    """The same difference, shown with another URL."""
+    for url in urls:
         query = structs.replace(one.finding.query, url=url)
-        for finding in self._engines(found).findings(query):
+        for finding in engines.findings(query):
             if finding.effect == one.finding.effect:
                 return one._replace(finding=finding)
-        return None
+    return None
+
+
+def _uses_bound(side: Side) -> bool:
+    rules = side.policy.rules if side.policy else ()
+    return any(isinstance(pattern, BoundHost) for rule in rules for pattern in side.policy_set.each_pattern(rule))
 
 
 def _keys(policy_set: PolicySet) -> dict[str, str]:
@@ -128,137 +253,5 @@ def _found(routes: Routes, url: str) -> str | BadQuery:
         return error
 
 
-def _outcome(found: str | BadQuery) -> _Outcome:
+def _outcome(found: str | BadQuery) -> tuple[str, str]:
     return ("", found.code) if isinstance(found, BadQuery) else (found, "")
-
-
-class _Others:
-    """All matches, to find those that fit the same URLs as one of them."""
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._by_host: dict[str, dict[str, set[str]]] = {}
-        self._ports: dict[str, set[str]] = {}
-        for key in sorted(keys):
-            authority, _, path = key.partition("/")
-            host, port = _split(authority)
-            self._by_host.setdefault(host, {}).setdefault(f"/{path}", set()).add(port)
-        self._wild = {host: [path for path in paths if ANY in path] for host, paths in self._by_host.items()}
-        self._wild_hosts = [host for host in self._by_host if host[0] in {ANY, "*"}]
-        self._all_ports = {port for paths in self._by_host.values() for ports in paths.values() for port in ports}
-
-    def urls(self, key: str) -> Iterator[str]:
-        """A URL of each class that a match fits, and that others tell apart."""
-        authority, _, rest = key.partition("/")
-        host, path = _split(authority)[0], f"/{rest}"
-        for other, name in dict.fromkeys(self._hosts(host)):
-            paths = {each: None for text in self._paths(path, other) for each in (text, text.removesuffix(_FRESH))}
-            for site in self._sites(name):
-                for one in paths:
-                    yield site + one
-
-    def _hosts(self, host: str) -> Iterator[tuple[str, str]]:
-        """Hosts that are fitted by a host, and one more each: the other, and one that both fit."""
-        if host[0] not in {ANY, "*"}:
-            for other in [host, *self._wild_hosts]:
-                if _merged(host, other) == host:
-                    yield other, host
-            return
-        for text in _examples(host):
-            yield host, text
-        for other in self._by_host:
-            both = _merged(host, other)
-            if both is not None:
-                yield other, both
-                if other[0] in {ANY, "*"}:
-                    for text in _examples(other):
-                        if _fits(host, text):
-                            yield other, text
-
-    def _sites(self, host: str) -> Iterator[str]:
-        yield f"https://{host}"
-        yield f"http://{host}"
-        if self._all_ports != {_DEFAULT} or ANY_HOST in self._by_host:
-            yield from (f"https://{host}:{port}" for port in sorted({*self._all_ports, "1"} - {_DEFAULT, "443"}))
-
-    def _paths(self, path: str, other: str) -> Iterator[str]:
-        """Paths that a path fits and that paths of another host tell apart from the rest of these."""
-        paths = self._by_host[other]
-        yield _example(path)
-        segments = path.split("/")
-        prefixes = ["/".join(segments[:end]) + "/" for end in range(1, len(segments))]
-        wild = self._wild[other] if ANY not in path else list(paths)
-        for each in dict.fromkeys([*(prefix for prefix in prefixes if prefix in paths), *wild]):
-            if (merged := _merged_paths(path, each)) is not None:
-                yield merged
-            # A last name in a folder's place may have an ending, too.
-            ending = each.rpartition(ANY)[2] if each[-1] != "/" else ""
-            if ending and path.endswith(f"/{ANY}/"):
-                yield f"{_example(path)[: -len(_FRESH) - 1]}{ending}/"
-            if merged is not None and not merged.endswith(_FRESH):
-                yield f"{merged}/"
-        # Read as one segment, it is beneath the path above; read as two, beneath this one.
-        if path.endswith("/") and path != "/":
-            yield f"{_example(path)[: -len(_FRESH) - 1]}%2F{_FRESH}"
-        for each in islice(paths, _MOST_READINGS):
-            above = _example(each).rpartition("/")[0]
-            yield f"{above}{'/..;' * above.count('/')}{_example(path)}"
-
-
-def _split(authority: str) -> tuple[str, str]:
-    if authority.endswith("]") or ":" not in authority:
-        return authority, _DEFAULT
-    host, _, port = authority.rpartition(":")
-    return host, port
-
-
-def _examples(host: str) -> list[str]:
-    """Hosts that the host of a match fits and that have no other name."""
-    if host == ANY_HOST:
-        return [f"{_FRESH}.invalid", _FRESH]
-    suffix = host.partition(".")[2]
-    return [f"{_FRESH}.{suffix}", *([f"{_FRESH}.{_FRESH}.{suffix}"] if host[0] == "*" else [])]
-
-
-def _fits(host: str, text: str) -> bool:
-    if host == ANY_HOST:
-        return True
-    label, _, suffix = text.partition(".")
-    wanted = host.partition(".")[2]
-    return suffix == wanted if host[0] == ANY else text.endswith(f".{wanted}") and label != ""
-
-
-def _merged(host: str, other: str) -> str | None:
-    """A host that two hosts of matches fit; the more special one decides."""
-    for one, wide in ((host, other), (other, host)):
-        if one[0] not in {ANY, "*"}:
-            if one == wide or (wide[0] in {ANY, "*"} and _fits(wide, one)):
-                return one
-        else:
-            for text in _examples(one):
-                if wide[0] in {ANY, "*"} and _fits(wide, text):
-                    return text
-    return None
-
-
-def _example(path: str) -> str:
-    """A path that the path of a match fits and that has no other name."""
-    *segments, last = path.split("/")
-    written = [_FRESH if segment == ANY else segment for segment in segments]
-    return "/".join([*written, last.replace(ANY, _FRESH) if last else _FRESH])
-
-
-def _merged_paths(path: str, other: str) -> str | None:
-    """A path that two paths of matches fit; None if there is none."""
-    (*first, ending), (*second, other_ending) = path.split("/"), other.split("/")
-    longer, shorter = (first, second) if len(first) >= len(second) else (second, first)
-    merged: list[str] = []
-    for place, segment in enumerate(longer):
-        beside = shorter[place] if place < len(shorter) else ANY
-        if ANY not in {segment, beside} and segment != beside:
-            return None
-        merged.append(beside if segment == ANY else segment)
-    # An ending fits at any depth, a path that ends in a slash what is beneath.
-    ends = sorted((ending.removeprefix(ANY), other_ending.removeprefix(ANY)), key=len)
-    if not ends[1].endswith(ends[0]):
-        return None
-    return "/".join([*(_FRESH if segment == ANY else segment for segment in merged), _FRESH + ends[1]])

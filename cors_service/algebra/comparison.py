@@ -9,8 +9,8 @@ from cors_service.algebra._engines import Engines
 from cors_service.algebra._policies import Found, Pair, Side
 from cors_service.algebra._urls import URLs
 from cors_service.algebra._values import Comparison, Difference, Unknown
+from cors_service.algebra._where import ByName
 from cors_service.algebra._words import sentence
-from cors_service.decision import Query
 from cors_service.policy import PolicySet
 from cors_service.policy.change import Change
 from cors_service.policy.model import Policy
@@ -35,7 +35,8 @@ def compare(before: PolicySet, after: PolicySet) -> Comparison:
     unknown: list[Unknown] = []
     for name in changed:
         sides = Side(before.policies.get(name), before), Side(after.policies.get(name), after)
-        pair = Pair(*sides, engines, Query("GET", policy=name))
+        where = ByName(name, [side.policy for side in sides if side.policy])
+        pair = Pair(*sides, engines, where)
         differences += _in_words(name, pair.compare())
         unknown += pair.unknown
     urls = URLs(before, after)

@@ -1,10 +1,15 @@
-"""Which policy a URL finds, without the policies themselves being compiled."""
+"""Which policy a URL finds, and what its host means to a policy, without the policies themselves being compiled."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from cors_service.decision._bound import Binding
+from cors_service.decision._places import Places
 from cors_service.decision._router import Router
-from cors_service.decision._urls import parse_url
+from cors_service.decision._urls import candidates, is_own, parse_site, parse_url
 from cors_service.policy import PolicySet
+from cors_service.policy.model import Policy
 
 
 class Routes:
@@ -20,3 +25,28 @@ class Routes:
             BadQuery: There is none, or the URL is not usable.
         """
         return self._router.find(parse_url(url))
+
+    def authorities_for(self, url: str) -> list[str]:
+        """The hosts of the matches that can fit a URL, as keys have them, the most specific first."""
+        return [each for each in self._router._fitting(parse_url(url)) if each in self._router._hosts]
+
+    def places(self, authorities: list[str]) -> Places:
+        """What follows paths along the matches of some hosts, which `authorities_for` gave."""
+        return self._router._places(authorities)
+
+
+def hosts_for(host: str) -> list[str]:
+    """All hosts that a match or a guard which fits a host can have, as keys have them."""
+    return candidates(host, with_any=True)
+
+
+def bound_value(policy: Policy, url: str) -> str | None:
+    """What a policy binds of the host of a URL; None for nothing."""
+    site = parse_site(url)
+    return None if site is None else Binding.of(policy.match).bound(site)
+
+
+def is_own_site(url: str, authorities: Collection[str]) -> bool:
+    """Say whether a URL is on one of these hosts, as the keys of matches have them."""
+    site = parse_site(url)
+    return site is not None and is_own(site, authorities)

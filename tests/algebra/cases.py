@@ -25,6 +25,7 @@ def origins(*patterns: str, **grants: Any) -> Document:
 
 
 A = origins("https://a.x")
+_ALL_HEADERS: Document = {"request_headers": ["*", "authorization"]}
 CASES: dict[str, tuple[Document, Document]] = {
     "labels in plural": (document(origins("https://?.x")), document(origins("https://*.x"))),
     "an underscore": (
@@ -74,6 +75,22 @@ CASES: dict[str, tuple[Document, Document]] = {
     "a guard": (
         document(A, guard={"hosts": ["s"]}),
         document(A, guard={"hosts": ["s"], "without_origin": "refuse"}),
+    ),
+    "a guard of any port": (
+        document(A, guard={"hosts": ["a.s:*"]}),
+        document(A, guard={"hosts": ["a.s"]}),
+    ),
+    "methods that a guard looks at": (
+        document(origins("https://a.x", methods=["PUT"], **_ALL_HEADERS), guard={"hosts": ["s"]}),
+        document(origins("https://a.x", methods=["GET"], **_ALL_HEADERS), guard={"hosts": ["s"]}),
+    ),
+    "two globs": (
+        document(origins("https://a*.x"), origins("https://*b.x", methods=["PUT"])),
+        document(origins("https://*b.x", methods=["PUT"]), origins("https://a*.x")),
+    ),
+    "a glob and a longer one": (
+        document(origins("https://aa*.x"), origins("https://a*b.x", methods=["PUT"])),
+        document(origins("https://a*b.x", methods=["PUT"]), origins("https://aa*.x")),
     ),
     "a guard of WebSockets": (
         document(A, guard={"hosts": ["s"], "requests": ["websocket"]}),

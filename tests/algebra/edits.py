@@ -204,7 +204,7 @@ def _guarded(before: Document, after: Document) -> Iterator[Query]:
     hosts: tuple[tuple[str, ...], ...] = ((), ("s",), ("a.s:1",), ("b.s",), ("z",), ("s", "s"))
     sites: tuple[tuple[str, ...], ...] = ((), ("same-origin",), ("cross-site",), ("none",), ("x",))
     upgrades: tuple[tuple[str, ...], ...] = ((), ("websocket",))
-    for host, site, upgrade, method in product(hosts, sites, upgrades, ("GET", "POST")):
+    for host, site, upgrade, method in product(hosts, sites, upgrades, ("GET", "POST", "PUT")):
         known = Circumstances(hosts=host, sites=site, upgrades=upgrade)
         yield Query(method, policy="p", circumstances=known)
         yield Query(method, policy="p", origins=("https://a.x",), circumstances=known)

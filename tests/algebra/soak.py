@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.algebra import test_brute_force, test_urls
+from tests.algebra import test_brute_force, test_many_policies, test_urls
 from tests.grammar import test_reading_expressions
 
 _BATCH = 100
@@ -22,9 +22,11 @@ KINDS: dict[str, Callable[[int], object]] = {
     "plain": partial(test_brute_force.judge, expressions=False),
     "expressions": partial(test_brute_force.judge, expressions=True),
     "urls": test_urls.judge,
+    "policies": test_many_policies.judge,
     "texts": test_reading_expressions.judge,
 }
-"""What is judged by a number: an edit of plain patterns, of expressions, of matches; an expression, with some texts."""
+"""What is judged by a number: an edit of plain patterns, of expressions, of matches, of several policies; an
+expression, with some texts."""
 
 
 def judge_batch(batch: tuple[str, int, int]) -> str:
@@ -47,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", choices=KINDS, help="one kind alone, one of it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each CPU)")
     options = parser.parse_args(arguments)
-    counts = {"plain": options.edits // 2, "expressions": options.edits * 4 // 10, "urls": options.edits // 10}
+    counts = {"plain": options.edits // 2, "expressions": options.edits * 4 // 10, "urls": options.edits // 20}
+    counts["policies"] = options.edits // 20
     counts["texts"] = options.texts // test_reading_expressions.TEXTS
     if options.only:
         counts = {options.only: 1}
