@@ -13,7 +13,7 @@ from typing import Final
 
 from cors_service.algebra._addresses import TooMany, addresses
 from cors_service.algebra._extents import BEHIND_PORTS, Entry, Extents, SchemeExtents, written
-from cors_service.algebra._labels import labels
+from cors_service.algebra._labels import MOST_LABELS, labels
 from cors_service.grammar.bound import WHOLE, BoundHost
 from cors_service.grammar.origin import DEFAULT_PORTS, FILE, NO_PORT
 from cors_service.grammar.pattern import NULL, AnyOrigin
@@ -22,7 +22,6 @@ from cors_service.grammar.wildcard import Glob
 _UNCOVERED: Final = "https://q9q.invalid"
 _ODD_HOST: Final = "~"
 """What browsers send and no wildcard covers."""
-_MOST_LABELS: Final = 200_000
 
 
 def origins(extents: Extents, changed: set[Entry] | None) -> Iterator[str]:
@@ -33,7 +32,7 @@ def origins(extents: Extents, changed: set[Entry] | None) -> Iterator[str]:
         changed: Those that only one of the policies has; None if they differ otherwise, too.
 
     Raises:
-        TooMany: There are too many globs for the same suffix.
+        TooMany: Globs tell too many labels apart.
     """
     scope = None if changed is None else _scope(changed)
     for scheme in dict.fromkeys(["https", *extents.schemes, "x-other"]):
@@ -77,12 +76,16 @@ def hosts(extents: SchemeExtents, changed: set[Entry] | None) -> Iterator[str]:
     known = {*extents.hosts}
     suffixes = {*extents.one_label, *extents.labels, *(bound.behind[1:] for bound in _bound(extents) if bound.behind)}
     fresh = _fresh_label(known | suffixes)
+    left = MOST_LABELS + 4 * sum(map(len, extents.one_label.values()))
     # In an order, so that each comparison of two sets finds the same witnesses.
     yield from sorted(known)
     yield from addresses(extents)
     for suffix in sorted(suffixes):
         for label in _labels_before(suffix, extents, changed):
             yield f"{label}.{suffix}"
+            left -= 1
+            if left < 0:
+                raise TooMany
         # Deeper hosts are those of the suffix, too, as long as none of their own suffixes is one.
         yield f"{fresh}.{fresh}.{suffix}"
     for bound in _bound(extents):
@@ -95,8 +98,6 @@ def hosts(extents: SchemeExtents, changed: set[Entry] | None) -> Iterator[str]:
 def _labels_before(suffix: str, extents: SchemeExtents, changed: set[Entry] | None) -> Iterator[str]:
     globs = {glob for entry in extents.one_label.get(suffix, ()) if (glob := _glob(entry))}
     wanted = _wanted(extents, suffix, changed)
-    if wanted is None and len({before for before, _ in globs}) * len({behind for _, behind in globs}) > _MOST_LABELS:
-        raise TooMany
     return labels(globs, wanted, lambda label: f"{label}.{suffix}" in extents.hosts)
 
 
