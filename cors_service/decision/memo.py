@@ -70,21 +70,26 @@ class Memo(Generic[Key, Value]):
         if value is None and self._old:
             value = self._old.get(key)
             if value is not None:
-                self._keep(key, value)
+                self.keep(key, value)
         return value
 
-    def offer(self, key: Key, value: Value) -> None:
-        """Remember an answer if the question came before and is worth it."""
+    def wants(self, key: Key) -> bool:
+        """Whether the answer to a question is to be kept: the question came before, and is worth it."""
         hashed = hash(key)
         if hashed in self._new or hashed in self._before:
-            if self._is_worth(key):
-                self._keep(key, value)
-        else:
-            if len(self._new) >= _NEW:
-                self._new.clear()
-            self._new.add(hashed)
+            return self._is_worth(key)
+        if len(self._new) >= _NEW:
+            self._new.clear()
+        self._new.add(hashed)
+        return False
 
-    def _keep(self, key: Key, value: Value) -> None:
+    def offer(self, key: Key, value: Value) -> None:
+        """Remember an answer if it is wanted."""
+        if self.wants(key):
+            self.keep(key, value)
+
+    def keep(self, key: Key, value: Value) -> None:
+        """Remember an answer that is wanted."""
         if len(self.young) >= self._size:
             self._old = self.young
             self.young = {}

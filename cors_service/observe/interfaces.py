@@ -41,8 +41,8 @@ class ITally(Interface):
             revision: Of the policies that are active.
         """
 
-    def made(query: Query, decision: Decision) -> Fact:
-        """Count a decision that was made, before it is given; give what counts it `again`."""
+    def made(query: Query, decision: Decision) -> None:
+        """Count a decision that was made, before it is given; whoever keeps it asks for its `fact`, too."""
 
     def anew(fact: Fact) -> None:
         """Count what was made otherwise, before it is given."""

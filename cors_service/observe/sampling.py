@@ -25,11 +25,10 @@ class SampledTally(RowTally):
         super().__init__(table, sights)
         self._fraction = fraction
 
-    def made(self, query: Query, decision: Decision) -> RowFact:
-        """Count a decision that was made; give what counts it again."""
-        fact = super().made(query, decision)
-        self._sample(fact)
-        return fact
+    def made(self, query: Query, decision: Decision) -> None:
+        """Count a decision that was made."""
+        super().made(query, decision)
+        self._sample(self.fact(query, decision))
 
     def anew(self, fact: RowFact) -> None:
         """Count what was made otherwise."""

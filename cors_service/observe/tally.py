@@ -96,13 +96,9 @@ class Tally:
         """Give what counts a query without a decision."""
         return self._decisions((UNDECIDED, None, error.code, None))
 
-    def made(self, query: Query, decision: Decision) -> Fact:
-        """Count a decision that was made; give what counts it again."""
-        if decision.allowed is False and self.sights.has_room:
-            self._watch(query, decision)
-        place = self._labelled(decision)
-        self.counts[place] += 1
-        return place
+    def made(self, query: Query, decision: Decision) -> None:
+        """Count a decision that was made."""
+        self.counts[self.fact(query, decision)] += 1
 
     def anew(self, fact: Fact) -> None:
         """Count what was made otherwise."""
@@ -253,16 +249,14 @@ class RowTally(Tally):
         kind, origin = fact.row or self._find(fact)
         return kind.about(origin)
 
-    def made(self, query: Query, decision: Decision) -> RowFact:
-        """Count a decision that was made; give what counts it again."""
-        fact = RowFact(None, query, decision)
+    def made(self, query: Query, decision: Decision) -> None:
+        """Count a decision that was made."""
         # There may be no end of what is asked about once. Now and then, there is room again.
         if len(self._rows) < _MOST_NEW or self.sights.has_room:
             self.counts[ANEW_PLACE] += 1
-            self.counts[self._place(self._find(fact), _MOST_NEW)] += 1
+            self.counts[self._place(self._row(Counted.decided(query, decision)), _MOST_NEW)] += 1
         else:
             self.counts[self._labelled(decision)] += 1
-        return fact
 
     def anew(self, fact: RowFact) -> None:
         """Count what was made otherwise."""
@@ -371,9 +365,8 @@ class NoTally:
         """Give nothing."""
         return None
 
-    def made(self, query: Query, decision: Decision) -> Fact:
+    def made(self, query: Query, decision: Decision) -> None:
         """Count nothing."""
-        return None
 
     def anew(self, fact: Fact) -> None:
         """Count nothing."""

@@ -62,8 +62,10 @@ class DecisionEndpoint(EndpointWithPolicies):
             return answer
         if len(body) > SHORT:
             return in_turn(self._turns, partial(self._decide, active, body))
-        answer = self._decide(active, body)
-        remembered.offer(body, answer)
+        is_kept = remembered.wants(body)
+        answer = self._decide(active, body, is_kept=is_kept)
+        if is_kept:
+            remembered.keep(body, answer)
         return answer
 
     def answer_GET(self, request: AnyRequest) -> Answer:
@@ -76,14 +78,16 @@ class DecisionEndpoint(EndpointWithPolicies):
             self.tally.again(answer.fact)
         else:
             ttl = self._limits.ttl
-            decision, fact = self._made(active, form, read_form, self._advice.decide)
+            is_kept = remembered.wants(form)
+            decision, fact = self._made(active, form, read_form, self._advice.decide, is_kept=is_kept)
             answer = tagged(write_decision(decision, ttl), f"max-age={ttl}" if ttl else NO_STORE)
             answer.fact = fact
-            remembered.offer(form, answer)
+            if is_kept:
+                remembered.keep(form, answer)
         return unless_held(request, answer)
 
-    def _decide(self, active: ActivePolicies, body: bytes) -> Answer:
-        decision, fact = self._made(active, body, read_query_text, self._advice.decide)
+    def _decide(self, active: ActivePolicies, body: bytes, *, is_kept: bool = False) -> Answer:
+        decision, fact = self._made(active, body, read_query_text, self._advice.decide, is_kept=is_kept)
         return Answer(200, JSON, write_decision(decision, self._limits.ttl), {"Cache-Control": NO_STORE}, fact=fact)
 
 

@@ -128,10 +128,11 @@ class ProxyEndpoint(EndpointWithPolicies):
             if answer.stopped is not None:
                 self.tally.add(STOPPED, *answer.stopped)
             return answer
-        answer = self._decide_anew(request, active)
+        is_kept = remembered.wants(question)
+        answer = self._decide_anew(request, active, is_kept=is_kept)
         # What can't be decided is logged each time, and what is only reported is counted.
-        if answer.headers["Cors-Decision"] != _UNDECIDED and answer.headers.get(_GUARD) != _REPORTS:
-            remembered.offer(question, answer)
+        if is_kept and answer.headers["Cors-Decision"] != _UNDECIDED and answer.headers.get(_GUARD) != _REPORTS:
+            remembered.keep(question, answer)
         return answer
 
     def _question(self, request: AnyRequest, names: tuple[bytes, ...]) -> _Question | None:
@@ -148,7 +149,7 @@ class ProxyEndpoint(EndpointWithPolicies):
         """The same where a policy has a guard, which looks at more."""
         return self._question(request, self._guarded_names)
 
-    def _decide_anew(self, request: AnyRequest, active: ActivePolicies | None) -> Answer:
+    def _decide_anew(self, request: AnyRequest, active: ActivePolicies | None, *, is_kept: bool = False) -> Answer:
         policy, path = self._selectors(request)
         original = self.original(request, path)
         origins, methods, names = (_lines(request, name) for name in _CORS_HEADERS)
@@ -158,10 +159,16 @@ class ProxyEndpoint(EndpointWithPolicies):
             circumstances = Circumstances(**looked_at)
             asked = structs.replace(asked, circumstances=circumstances)
             original = original._replace(speaks_rpc=speaks_rpc(_lines(request, b"accept")))
-        return self._answer_about(active, policy, original, asked)
+        return self._answer_about(active, policy, original, asked, is_kept=is_kept)
 
     def _answer_about(
-        self, active: ActivePolicies | None, policy: str | None, original: OriginalRequest, asked: Query
+        self,
+        active: ActivePolicies | None,
+        policy: str | None,
+        original: OriginalRequest,
+        asked: Query,
+        *,
+        is_kept: bool = False,
     ) -> Answer:
         """Decide about an original request, given as a query without policy and URL."""
         query = structs.replace(asked, policy=policy, url=f"{original.site}/" if original.site else None)
@@ -174,9 +181,10 @@ class ProxyEndpoint(EndpointWithPolicies):
             if error.code == "forbidden":
                 raise
             return self._undecided(active, query, original, error)
-        fact = self.tally.made(query, decision)
+        self.tally.made(query, decision)
         answer = self._decided(active, decision, original)
-        answer.fact = fact
+        if is_kept:
+            answer.fact = self.tally.fact(query, decision)
         guard = decision.guard
         if guard is not None and not guard.passes:
             labels = self.tally.policy(decision.policy), guard.reason.code

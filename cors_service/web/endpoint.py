@@ -238,8 +238,10 @@ class EndpointWithPolicies(Endpoint):
         form: _Form,
         read: Callable[[_Form], Query],
         decide: Callable[[ActivePolicies, Query], Decision],
+        *,
+        is_kept: bool = False,
     ) -> tuple[Decision, Fact]:
-        """Read a query, decide about it, and count that; give the decision with what counts it.
+        """Read a query, decide about it, and count that; give the decision with what counts it again, if it is kept.
 
         Raises:
             BadQuery: There is no decision.
@@ -253,7 +255,8 @@ class EndpointWithPolicies(Endpoint):
             if error.code != "body-malformed":
                 self.tally.anew(self.tally.undecided(query, error, active.revision))
             raise
-        return decision, self.tally.made(query, decision)
+        self.tally.made(query, decision)
+        return decision, self.tally.fact(query, decision) if is_kept else None
 
 
 class NotFound(Endpoint):

@@ -66,7 +66,8 @@ def test_what_is_made_is_not_remembered(kind: type[Tally]) -> None:
     tally = kind(table)
     queries = [ALLOWED, REFUSED, *map(stranger, range(4))]
     for query in queries:
-        fact = tally.made(query, POLICIES.decide(query))
+        tally.made(query, POLICIES.decide(query))
+        fact = fact_of(tally, query)
         tally.again(fact)
         tally.again(fact)
     sums = at_once(totals.sums(1))
@@ -156,7 +157,8 @@ def test_a_flood_hides_nothing_that_is_remembered() -> None:
         for number in range(3000 * now, 3000 * (now + 1)):
             tally.made(stranger(number), POLICIES.decide(stranger(number)))
         # Whether it was made before, or in the middle of the flood, makes no difference.
-        facts = [fact_of(tally, ALLOWED), tally.made(REFUSED, POLICIES.decide(REFUSED))]
+        facts = [fact_of(tally, ALLOWED), fact_of(tally, REFUSED)]
+        tally.made(REFUSED, POLICIES.decide(REFUSED))
         for fact in facts:
             tally.again(fact)
         sights.take()
@@ -185,8 +187,8 @@ def test_policies_beyond_a_number_are_counted_together() -> None:
                 1,
                 decision.revision,
             )
-            fact = tally.made(ALLOWED, named)
-            tally.again(fact)
+            tally.made(ALLOWED, named)
+            tally.again(tally.fact(ALLOWED, named))
     sums = at_once(totals.sums(1))
     found = sums.counts[DECISIONS]
     assert found.total() == 4 * (MOST_POLICIES + 50)
