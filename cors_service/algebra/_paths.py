@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from cors_service.algebra._addresses import TooMany
-from cors_service.decision._places import Found, Place, Places
+from cors_service.decision.places import Found, Place, Places
 from cors_service.decision.routes import Routes
 from cors_service.grammar.match import ANY
 

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from cors_service.decision._places import Found, Place, Places
+from cors_service.decision.places import Found, Place, Places
 from cors_service.grammar.path import upper_escapes
 
 # More than any path of honest clients takes; a bound on the work for others.

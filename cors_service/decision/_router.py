@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
-from cors_service.decision._places import ONE_ANY, ONE_ENDING, ONE_LITERAL, Places, Tables, endings_of
 from cors_service.decision._readings import TooManyReadings, policies_of
 from cors_service.decision._urls import URL, candidates
+from cors_service.decision.places import ONE_ANY, ONE_ENDING, ONE_LITERAL, Places, Tables, endings_of
 from cors_service.decision.query import BadQuery
 from cors_service.grammar.match import ANY, Match
 from cors_service.grammar.mistakes import shown
@@ -22,7 +22,11 @@ _Key = TypeVar("_Key")
 
 
 class Router:
-    """The matches of a policy set."""
+    """The matches of a policy set.
+
+    Attributes:
+        hosts: How many matches have each authority.
+    """
 
     def __init__(self, policies: Iterable[tuple[str, Iterable[Match]]]) -> None:
         """Compile matches.
@@ -31,14 +35,14 @@ class Router:
             policies: The name of each policy and its matches.
         """
         self._names: dict[str, str] = {}
-        # What is beneath a prefix, counted by what is next in the units of `_places`; a host's literals are left out.
+        # What is beneath a prefix, counted by what is next in the units of `places`; a host's literals are left out.
         self._beneath: dict[str, int] = {}
         # The same, for all matches together, and whether there are no wildcards among them.
         self._all = 0
         self._is_plain = True
         self._has_searches = False
-        # How many matches have an authority, a sign that takes a search, and a depth.
-        self._hosts: dict[str, int] = {}
+        self.hosts: dict[str, int] = {}
+        # How many matches have a sign that takes a search, and a depth.
         self._signs: dict[str, int] = {}
         self._depths: dict[int, int] = {}
         self._depth = 0
@@ -49,7 +53,7 @@ class Router:
         """Take over the matches of another router, table by table, before this one is asked."""
         self._names = other._names.copy()
         yield None
-        self._hosts = other._hosts.copy()
+        self.hosts = other.hosts.copy()
         self._signs, self._depths, self._depth = other._signs.copy(), other._depths.copy(), other._depth
         yield None
         self._beneath, self._all = other._beneath.copy(), other._all
@@ -59,7 +63,7 @@ class Router:
     @property
     def tables(self) -> list[object]:
         """Its large tables."""
-        return [self._names, self._hosts, self._beneath]
+        return [self._names, self.hosts, self._beneath]
 
     def add(self, name: str, matches: Iterable[Match]) -> None:
         """Add the matches of a policy, before the router is asked."""
@@ -80,7 +84,7 @@ class Router:
     def _count(self, key: str, number: int) -> None:
         root = key.index("/")
         authority = key[:root]
-        _count(self._hosts, authority, number)
+        _count(self.hosts, authority, number)
         _count(self._depths, key.count("/"), number)
         self._depth = max(self._depths, default=0)
         for sign in _SIGNS:
@@ -105,7 +109,7 @@ class Router:
             BadQuery: None fits (`no-policy-for-url`), or the path can be read in several ways and these find different
                 policies, or one of them finds none (`url-ambiguous`).
         """
-        hosts = self._fitting(url)
+        hosts = self.fitting(url)
         if not hosts:
             name = None
         elif url.is_plain and self._is_plain:
@@ -118,16 +122,16 @@ class Router:
             raise BadQuery("no-policy-for-url", f"No policy matches {shown(url.origin + url.path)}.")
         return name
 
-    def _fitting(self, url: URL) -> list[str]:
+    def fitting(self, url: URL) -> list[str]:
         """The authorities that a fitting match can have, the most specific first."""
         if not self._signs:
             return [url.host] if url.is_default else []
         port = f":{url.port}" if ":" in self._signs else ""
         found: list[str] = []
         for host in candidates(url.host, ANY in self._signs) if self._has_searches else [url.host]:
-            if port and host + port in self._hosts:
+            if port and host + port in self.hosts:
                 found.append(host + port)
-            if host in self._hosts and (url.is_default or host == _ANY_HOST):
+            if host in self.hosts and (url.is_default or host == _ANY_HOST):
                 found.append(host)
         return found
 
@@ -196,7 +200,7 @@ class Router:
     def _read(self, hosts: list[str], url: URL) -> str | None:
         """Find the one policy of all readings of a path."""
         try:
-            names = policies_of(self._places(hosts), url.path)
+            names = policies_of(self.places(hosts), url.path)
         except TooManyReadings:
             message = f"The path of {shown(url.origin + url.path)} can be read in very many ways."
             raise BadQuery("url-ambiguous", message) from None
@@ -206,7 +210,8 @@ class Router:
             raise BadQuery("url-ambiguous", f"The path of {shown(url.origin + url.path)} {what}")
         return names[0]
 
-    def _places(self, hosts: list[str]) -> Places:
+    def places(self, hosts: list[str]) -> Places:
+        """What follows paths along the matches of some hosts, which `fitting` gave."""
         return Places(Tables(self._names, self._beneath), hosts, has_wildcards=self._all & _ANY > 0)
 
 
@@ -217,7 +222,7 @@ def _count(table: dict[_Key, int], key: _Key, number: int) -> None:
 
 
 def _rank(key: str) -> list[tuple[int, int]]:
-    """The rank of a match among those that fit, the best first: see `cors_service.decision._places`."""
+    """The rank of a match among those that fit, the best first: see `cors_service.decision.places`."""
     *segments, last = key.split("/")[1:]
     ranks = [(2 if segment == ANY else 0, 0) for segment in segments]
     return [*ranks, (1, -len(last)) if last else (3, 0)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cors_service.decision._bound import Binding
-from cors_service.decision._places import Places
 from cors_service.decision._router import Router
 from cors_service.decision._urls import candidates, is_own, parse_site, parse_url
+from cors_service.decision.places import Places
 from cors_service.policy import PolicySet
 from cors_service.policy.model import Policy
 
@@ -28,11 +28,11 @@ class Routes:
 
     def authorities_for(self, url: str) -> list[str]:
         """The hosts of the matches that can fit a URL, as keys have them, the most specific first."""
-        return [each for each in self._router._fitting(parse_url(url)) if each in self._router._hosts]
+        return [each for each in self._router.fitting(parse_url(url)) if each in self._router.hosts]
 
     def places(self, authorities: list[str]) -> Places:
         """What follows paths along the matches of some hosts, which `authorities_for` gave."""
-        return self._router._places(authorities)
+        return self._router.places(authorities)
 
 
 def hosts_for(host: str) -> list[str]:

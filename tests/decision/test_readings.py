@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cors_service.decision import BadQuery
-from cors_service.decision._places import Places
 from cors_service.decision._router import Router
 from cors_service.decision._urls import MAX_URL, parse_url
+from cors_service.decision.places import Places
 from cors_service.grammar.match import parse_match
 from cors_service.grammar.path import fold_path
 from cors_service.testing import strategies
