@@ -41,7 +41,7 @@ class Judge:
         """The queries that show what is not reported."""
         found: list[tuple[Query, Seen, Answer, Answer]] = []
         for query in queries:
-            before, after = _answer(self._before, query), _answer(self._after, query)
+            before, after = answer_of(self._before, query), answer_of(self._after, query)
             found += [
                 (query, seen, before, after)
                 for seen in differences(query, before, after)
@@ -60,7 +60,7 @@ class Judge:
         return (*seen, _rule(before), _rule(after)) in self._reported
 
     def _is_shown(self, one: Difference) -> bool:
-        before, after = _answer(self._before, one.witness), _answer(self._after, one.witness)
+        before, after = answer_of(self._before, one.witness), answer_of(self._after, one.witness)
         if (_plain(before), _plain(after)) != (_plain(one.before), _plain(one.after)):
             return False
         shown = differences(one.witness, before, after)
@@ -80,11 +80,17 @@ def _plain(answer: Answer) -> object:
     return answer.kind, answer.allowed, answer.status, answer.headers, answer.policy, answer.rule, answer.guard
 
 
-def _answer(policies: ActivePolicies, query: Query) -> Answer:
+def answer_of(policies: ActivePolicies, query: Query) -> Answer:
+    """Decide about a query; give why there is no decision."""
     try:
         return policies.decide(query)
     except BadQuery as error:
         return error
+
+
+def name_of(answer: Answer) -> str:
+    """The policy that decided, or why none did."""
+    return answer.policy if isinstance(answer, Decision) else answer.code
 
 
 def _rule(answer: Answer) -> int | None:

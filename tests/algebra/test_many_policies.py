@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.algebra import Comparison, compare
-from cors_service.decision import ActivePolicies, BadQuery, Circumstances, Decision, Query
+from cors_service.decision import ActivePolicies, Circumstances, Query
 from cors_service.policy import PolicySet
 from tests.algebra.edits import read
-from tests.algebra.judge import Judge, differences
+from tests.algebra.judge import Judge, answer_of, differences, name_of
 from tests.examples import examples
 
 Document = dict[str, Any]
@@ -221,26 +221,15 @@ def judge_sets(before: PolicySet, after: PolicySet, asked: Iterator[Query], what
     old, new = ActivePolicies(before), ActivePolicies(after)
     reported = _reported(comparison)
     for query in asked:
-        answers = _answer(old, query), _answer(new, query)
+        answers = answer_of(old, query), answer_of(new, query)
         for seen in differences(query, *answers):
             assert reported, f"{query}\n{seen}\n{answers}\n{shown}"
-            key = (seen.direction, *map(_name, answers))
+            key = (seen.direction, *map(name_of, answers))
             assert seen.direction == "other" or key in reported, f"{query}\n{seen}\n{answers}\n{reported}\n{shown}"
 
 
 def _reported(comparison: Comparison) -> set[tuple[str, str, str]]:
-    return {(one.direction, _name(one.before), _name(one.after)) for one in comparison.differences}
-
-
-def _answer(policies: ActivePolicies, query: Query) -> Decision | BadQuery:
-    try:
-        return policies.decide(query)
-    except BadQuery as error:
-        return error
-
-
-def _name(answer: Decision | BadQuery) -> str:
-    return answer.policy if isinstance(answer, Decision) else answer.code
+    return {(one.direction, name_of(one.before), name_of(one.after)) for one in comparison.differences}
 
 
 @examples(500, same=True)

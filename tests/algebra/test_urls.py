@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.algebra import compare
-from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision import ActivePolicies, Query
 from cors_service.policy import PolicySet
 from tests.algebra.edits import read
-from tests.algebra.judge import Judge, differences
+from tests.algebra.judge import Judge, answer_of, differences, name_of
 from tests.examples import examples
 
 _HOSTS = ("a.x", "b.a.x", "x", "*.x", "*.a.x", "<t>.x", "*", "a.x:1", "*:1", "10.0.0.1")
@@ -100,23 +100,12 @@ def judge(seed: int) -> None:
     assert invented == [], f"invented: {invented[:1]}\n{shown}"
     assert comparison.unknown == (), shown
     old, new = ActivePolicies(before), ActivePolicies(after)
-    reported = {(one.direction, _name(one.before), _name(one.after)) for one in comparison.differences}
+    reported = {(one.direction, name_of(one.before), name_of(one.after)) for one in comparison.differences}
     for query in queries():
-        answers = _answer(old, query), _answer(new, query)
+        answers = answer_of(old, query), answer_of(new, query)
         for seen in differences(query, *answers):
-            key = (seen.direction, *map(_name, answers))
+            key = (seen.direction, *map(name_of, answers))
             assert seen.direction == "other" or key in reported, f"{query}\n{seen}\n{answers}\n{shown}"
-
-
-def _answer(policies: ActivePolicies, query: Query) -> Decision | BadQuery:
-    try:
-        return policies.decide(query)
-    except BadQuery as error:
-        return error
-
-
-def _name(answer: Decision | BadQuery) -> str:
-    return answer.policy if isinstance(answer, Decision) else answer.code
 
 
 @examples(200, same=True)
