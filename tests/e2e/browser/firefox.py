@@ -37,10 +37,11 @@ class Firefox:
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page, with its arguments; the last one takes the result."""
         listed = ", ".join([*map(json.dumps, arguments), "done"])
-        body = f"new Promise(done => (function () {{ {script} }})({listed})).then(JSON.stringify)"
-        target = {"context": self._context}
-        answer = self._connection.ask("script.evaluate", expression=body, target=target, awaitPromise=True)
-        return json.loads(answer["result"].get("value", "null"))
+        return self._value(f"new Promise(done => (function () {{ {script} }})({listed})).then(JSON.stringify)")
+
+    def evaluate(self, script: str, *arguments: object) -> Any:
+        """Run the body of a function in the page, with its arguments, and give what it returns."""
+        return self._value(f"JSON.stringify((function () {{ {script} }})({', '.join(map(json.dumps, arguments))}))")
 
     def console(self) -> list[str]:
         """Take what was printed to the console since the last call."""
@@ -57,6 +58,11 @@ class Firefox:
     def is_about(self, message: str, urls: Sequence[str]) -> bool:
         """Say whether a message that was printed is about one of these URLs."""
         return any(url in message for url in urls)
+
+    def _value(self, expression: str) -> Any:
+        target = {"context": self._context}
+        answer = self._connection.ask("script.evaluate", expression=expression, target=target, awaitPromise=True)
+        return json.loads(answer["result"].get("value", "null"))
 
 
 @contextmanager

@@ -63,6 +63,17 @@ class Browser:
         """
         return self._command("POST", "execute/async", {"script": script, "args": arguments})
 
+    def evaluate(self, script: str, *arguments: object) -> Any:
+        """Run the body of a function in the page, and give what it returns, also if the page is about to be left.
+
+        Where it is, a result that is handed over by a call may be lost, and the driver waits for it in vain.
+
+        Args:
+            script: JavaScript.
+            arguments: Its arguments.
+        """
+        return self._command("POST", "execute/sync", {"script": script, "args": arguments})
+
     def _command(self, method: str, name: str, parameters: object) -> Any:
         return command(self._driver, method, f"/session/{self._session}/{name}", parameters)
 

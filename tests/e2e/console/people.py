@@ -25,10 +25,10 @@ const [one] = found;
 const leads = one && (one.matches("a[href]") || (one.form && !one.closest("[hx-post], [hx-get]")));
 window.isLeft = Boolean(leads);
 if (one) one.click();
-arguments[2](found.length);
+return found.length;
 """
 )
-_IS_THERE: Final = "arguments[0](!window.isLeft && document.readyState === 'complete')"
+_IS_THERE: Final = "return !window.isLeft && document.readyState === 'complete'"
 _LABELLED: Final = """
 const [words, value] = [arguments[0], arguments[1]];
 const label = [...document.querySelectorAll("label")].find((one) => one.innerText.trim() === words);
@@ -39,7 +39,7 @@ if (field) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.dispatchEvent(new Event("change", { bubbles: true }));
 }
-arguments[2](Boolean(field));
+return Boolean(field);
 """
 
 
@@ -51,6 +51,9 @@ class Driven(Protocol):
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page; its last argument takes the result."""
+
+    def evaluate(self, script: str, *arguments: object) -> Any:
+        """Run the body of a function in the page, and give what it returns."""
 
     def console(self) -> list[str]:
         """Take what was printed to the console since the last call."""
@@ -86,24 +89,24 @@ class Person:
 
     def click(self, words: str, kinds: str = "a, button, summary") -> None:
         """Click what has these words, and wait for the page that it leads to, if it does."""
-        found = self.browser.run(_CLICK, kinds, words)
+        found = self.browser.evaluate(_CLICK, kinds, words)
         assert found, f"there is no {words!r} in {self.text!r}"
         self._is_loaded()
 
     def fill(self, label: str, value: str) -> None:
         """Put a text into the field of a label."""
-        assert self.browser.run(_LABELLED, label, value), f"there is no field {label!r} in {self.text!r}"
+        assert self.browser.evaluate(_LABELLED, label, value), f"there is no field {label!r} in {self.text!r}"
 
     @property
     def text(self) -> str:
         """What is written on the page, with one blank for any white space."""
-        found: str = self.browser.run("arguments[0](document.body.innerText)")
+        found: str = self.browser.evaluate("return document.body.innerText")
         return " ".join(found.split())
 
     @property
     def path(self) -> str:
         """The path of the page, with its query."""
-        found: str = self.browser.run("arguments[0](location.pathname + location.search)")
+        found: str = self.browser.evaluate("return location.pathname + location.search")
         return found
 
     def sees(self, words: str) -> None:
@@ -115,7 +118,7 @@ class Person:
         return [line for line in self.browser.console() if "content" in line.lower() and "security" in line.lower()]
 
     def _is_loaded(self) -> None:
-        wait_for(lambda: self.browser.run(_IS_THERE), "the page")
+        wait_for(lambda: self.browser.evaluate(_IS_THERE), "the page")
 
 
 class FirefoxPerson(Person):
@@ -188,8 +191,8 @@ def findings(person: Person, axe: str) -> list[str]:
         person: Who is on the page.
         axe: The source of axe-core.
     """
-    if not person.browser.run("arguments[0](Boolean(window.axe))"):
+    if not person.browser.evaluate("return Boolean(window.axe)"):
         # Once a page: it has 600 KB.
-        person.browser.run(f"{axe}; arguments[0]()")
+        person.browser.evaluate(axe)
     found = person.browser.run("const done = arguments[0]; axe.run().then((found) => done(found.violations))")
     return [f"{one['id']}: {json.dumps([node['html'] for node in one['nodes']])[:500]}" for one in found]

@@ -28,7 +28,7 @@ def person(firefox: Person, place: Place) -> Iterator[Person]:
 
 def replace(person: Person, old: str, new: str) -> None:
     """Replace something in the document that is edited."""
-    text = person.browser.run("arguments[0](document.getElementById('text').value)")
+    text = person.browser.evaluate("return document.getElementById('text').value")
     assert old in text
     person.fill(DOCUMENT, text.replace(old, new))
 
@@ -60,7 +60,7 @@ def test_a_blocked_developer(person: Person) -> None:
     person.sees("> OPTIONS /shop/7")
     person.click("Carry this into a change")
     person.sees("This lets the request through that you asked about.")
-    assert NEW in person.browser.run("arguments[0](document.getElementById('text').value)")
+    assert NEW in person.browser.evaluate("return document.getElementById('text').value")
 
 
 def test_an_owner_lets_a_partner_in(person: Person, place: Place) -> None:

@@ -102,7 +102,7 @@ def test_over_tls(firefox: FirefoxPerson, place: Place) -> None:
     person = Person(firefox.browser, place.secure_address)
     person.sign_out()
     person.sign_in("reader-token")
-    assert firefox.browser.run("arguments[0](document.cookie)") == ""
+    assert firefox.browser.evaluate("return document.cookie") == ""
     [cookie] = [one for one in firefox.browser.cookies() if one["name"] == "__Host-cors-session"]
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, True, "strict", "/")
     assert person.violations() == []

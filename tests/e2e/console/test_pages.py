@@ -110,17 +110,17 @@ def test_a_phone(reader: ChromiumPerson, used: Used) -> None:
     with reader.set(width=360):
         for path in used.pages:
             reader.open(path)
-            assert reader.browser.run(_SIDEWAYS) <= 0, path
+            assert reader.browser.evaluate(_SIDEWAYS) <= 0, path
     with reader.set(width=720):
         for path in used.pages:
             reader.open(path)
-            reader.browser.run("document.documentElement.style.fontSize = '200%'; arguments[0]()")
-            assert reader.browser.run(_SIDEWAYS) <= 0, path
+            reader.browser.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert reader.browser.evaluate(_SIDEWAYS) <= 0, path
     # The style that the test has set is one that the policy of the page does not allow in the page itself.
     reader.violations()
 
 
-_SIDEWAYS = "arguments[0](document.documentElement.scrollWidth - document.documentElement.clientWidth)"
+_SIDEWAYS = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def test_hostile_names(reader: ChromiumPerson, used: Used) -> None:
@@ -128,7 +128,7 @@ def test_hostile_names(reader: ChromiumPerson, used: Used) -> None:
     for path in ("/", "/history", f"/history/{used.seq}", "/policies/shop"):
         reader.open(path)
         wait_for(lambda: HOSTILE in reader.text, HOSTILE)
-        assert reader.browser.run("arguments[0](document.title)").endswith("cors-service")
+        assert reader.browser.evaluate("return document.title").endswith("cors-service")
         assert "\u202e" not in reader.text
 
 
@@ -150,44 +150,44 @@ def test_a_slow_network(reader: ChromiumPerson) -> None:
     with reader.slow():
         reader.open("/")
         assert "Most refused origins" in reader.text
-        wait_for(lambda: reader.browser.run("arguments[0](document.querySelectorAll('#plot canvas').length)"), "a plot")
+        wait_for(lambda: reader.browser.evaluate("return document.querySelectorAll('#plot canvas').length"), "a plot")
 
 
 def test_by_keyboard(reader: ChromiumPerson) -> None:
     """Whoever has no mouse reaches everything, sees where they are, and skips what is on every page."""
     reader.open("/")
     reader.press("Tab")
-    assert reader.browser.run(_FOCUSED) == "To the content"
+    assert reader.browser.evaluate(_FOCUSED) == "To the content"
     reader.press("Enter")
-    wait_for(lambda: reader.browser.run("arguments[0](document.activeElement.id)") == "content", "the content")
+    wait_for(lambda: reader.browser.evaluate("return document.activeElement.id") == "content", "the content")
     reader.open("/")
     for _ in range(10):
         reader.press("Tab")
-        if reader.browser.run(_FOCUSED) == "Policies":
+        if reader.browser.evaluate(_FOCUSED) == "Policies":
             break
-    assert reader.browser.run(_FOCUSED) == "Policies"
-    outline = "const found = getComputedStyle(document.activeElement); arguments[0](found.outlineStyle)"
-    assert reader.browser.run(outline) == "solid"
+    assert reader.browser.evaluate(_FOCUSED) == "Policies"
+    outline = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert reader.browser.evaluate(outline) == "solid"
     reader.press("Enter")
     reader.sees("2 policies.")
-    reader.browser.run("document.getElementById('q').focus(); arguments[0]()")
+    reader.browser.evaluate("document.getElementById('q').focus()")
     reader.type("shop")
     reader.press("Enter")
     wait_for(lambda: reader.path == "/policies?q=shop", "the answer")
     reader.sees("1 policy.")
 
 
-_FOCUSED = "arguments[0](document.activeElement.innerText.trim())"
+_FOCUSED = "return document.activeElement.innerText.trim()"
 
 
 def test_it_follows(reader: ChromiumPerson, used: Used) -> None:
     """What is decided now is on an overview that is open, without loading it again."""
     reader.open("/")
-    reader.browser.run("window.isSame = true; arguments[0]()")
+    reader.browser.evaluate("window.isSame = true")
     used.place.decide("https://stranger.example", times=3)
     reader.sees("https://stranger.example")
-    assert reader.browser.run("arguments[0](window.isSame === true)")
-    assert reader.browser.run("arguments[0](document.querySelectorAll('#plot canvas').length)") == 1
+    assert reader.browser.evaluate("return window.isSame === true")
+    assert reader.browser.evaluate("return document.querySelectorAll('#plot canvas').length") == 1
 
 
 def test_nothing_from_elsewhere(person: Person, used: Used) -> None:
@@ -196,9 +196,9 @@ def test_nothing_from_elsewhere(person: Person, used: Used) -> None:
     for path in used.pages:
         person.open(path)
     person.open("/")
-    wait_for(lambda: person.browser.run("arguments[0](document.querySelectorAll('#plot canvas').length)"), "the plot")
-    names = "arguments[0](performance.getEntriesByType('resource').map((one) => new URL(one.name).origin))"
-    assert set(person.browser.run(names)) == {used.place.address}
+    wait_for(lambda: person.browser.evaluate("return document.querySelectorAll('#plot canvas').length"), "the plot")
+    names = "return performance.getEntriesByType('resource').map((one) => new URL(one.name).origin)"
+    assert set(person.browser.evaluate(names)) == {used.place.address}
     assert person.violations() == []
 
 
@@ -211,7 +211,7 @@ def test_what_is_refused(person: Person, used: Used) -> None:
         "const other = document.createElement('script'); other.src = 'https://evil.example/x.js';"
         "document.body.append(other); setTimeout(arguments[0], 200)"
     )
-    assert person.browser.run("arguments[0](window.isOwned === undefined)")
+    assert person.browser.evaluate("return window.isOwned === undefined")
     assert person.violations()
 
 

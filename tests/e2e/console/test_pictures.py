@@ -64,7 +64,7 @@ _ASKED = "page=https://shop.example.net&url=https://app.example.com/api/orders/7
 
 def _mistype(person: ChromiumPerson) -> None:
     """Make two mistakes in the document that is edited."""
-    text = person.browser.run("arguments[0](document.getElementById('text').value)")
+    text = person.browser.evaluate("return document.getElementById('text').value")
     person.fill("The document, in TOML", text.replace('"POST"', '"PO ST"').replace("credentials", "credential"))
     person.sees("2 mistakes")
 
