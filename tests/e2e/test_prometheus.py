@@ -378,13 +378,19 @@ def test_dashboard(fleet: Fleet, title: str, expression: str) -> None:
 def test_what_is_recorded(fleet: Fleet) -> None:
     """Each rule that records gives a line for each policy, with the rates of the decisions that were made."""
     names = re.findall(r"- record: (\S+)", RULES.read_text(encoding="utf-8"))
-    assert names == ["policy:cors_decisions:rate5m", "policy:cors_refused:rate5m", "policy:cors_refused:ratio_rate5m"]
+    assert names == [
+        "policy:cors_decisions:rate5m",
+        "policy:cors_refused:rate5m",
+        "policy:cors_refused:ratio_rate5m",
+        "policy:cors_refused:ratio_avg6h",
+    ]
 
     def is_right() -> bool:
-        made, refused, ratio = (fleet.query(f'{name}{{job="cors-service"}}') for name in names)
-        if not (made and refused and ratio):
+        made, refused, ratio, usual = (fleet.query(f'{name}{{job="cors-service"}}') for name in names)
+        if not (made and refused and ratio and usual):
             return False
-        return (values(ratio, "policy"), made[0][1] > refused[0][1] > 0) == ({("shop",): 0.2}, True)
+        shares = values(ratio, "policy"), values(usual, "policy")
+        return (*shares, made[0][1] > refused[0][1] > 0) == ({("shop",): 0.2}, {("shop",): 0.2}, True)
 
     wait_for(is_right, "the rates")
 
