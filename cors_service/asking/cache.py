@@ -1,4 +1,4 @@
-"""A bounded cache of decisions of one revision, each for as long as the service allows."""
+"""A bounded cache of decisions, each for as long as the service allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class DecisionCache:
         """
         self._clock = clock
         self._size = size
-        self._revision = ""
+        # Until when each revision counts as known.
+        self._revisions: dict[str, float] = {}
         self._kept: dict[Query, tuple[float, Received]] = {}
         self._lock = threading.Lock()
 
@@ -37,17 +38,20 @@ class DecisionCache:
     def keep(self, query: Query, decision: Received) -> None:
         """Keep a decision for as long as it may be used again.
 
-        A decision of another revision shows that the policies have changed, so all earlier ones are dropped.
+        A decision of a new revision shows that the policies have changed, so all earlier ones are dropped. Where
+        replicas differ for a while, two revisions come in turns, and both are known.
         """
         with self._lock:
-            if decision.revision != self._revision:
-                self._revision = decision.revision
+            now = self._clock()
+            self._revisions = {name: until for name, until in self._revisions.items() if now < until}
+            if decision.revision not in self._revisions:
                 self._kept = {}
+            self._revisions[decision.revision] = now + decision.ttl
             if decision.ttl > 0 and query.is_small and self._size > 0:
                 self._kept.pop(query, None)
                 if len(self._kept) >= self._size:
                     del self._kept[next(iter(self._kept))]
-                self._kept[query] = (self._clock() + decision.ttl, decision)
+                self._kept[query] = (now + decision.ttl, decision)
 
 
 _NOTHING: Final[tuple[float, Received | None]] = (float("-inf"), None)

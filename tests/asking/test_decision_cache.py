@@ -68,6 +68,29 @@ def test_another_revision(time: Time) -> None:
     assert cache.get(A) is not None
 
 
+def test_replicas_differ(time: Time) -> None:
+    """While answers come from two revisions in turns, those of both are remembered, each for its ttl."""
+    cache, old, new = DecisionCache(time.seconds), decision(5, "1"), decision(5, "2")
+    cache.keep(A, old)
+    cache.keep(A, new)
+    cache.keep(B, old)
+    cache.keep(C, new)
+    assert [cache.get(query) for query in (A, B, C)] == [new, old, new]
+    time.now += 5
+    assert [cache.get(query) for query in (A, B, C)] == [None, None, None]
+
+
+def test_an_earlier_revision_again(time: Time) -> None:
+    """Who goes back to earlier policies after a while has changed them, too."""
+    cache = DecisionCache(time.seconds)
+    cache.keep(A, decision(5, "1"))
+    time.now += 1
+    cache.keep(B, decision(3600, "2"))
+    time.now += 5
+    cache.keep(C, decision(5, "1"))
+    assert cache.get(B) is None
+
+
 def test_bounded(time: Time) -> None:
     """The one that was kept first makes room; one that is renewed does not, and is the last again."""
     cache = DecisionCache(time.seconds, 2)
