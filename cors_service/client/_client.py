@@ -26,6 +26,7 @@ from cors_service._twisted import QuietPool
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
 from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
+from cors_service.asking.guards import Guards
 from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
@@ -78,7 +79,7 @@ class DecisionClient:
     access; the site still works. The log reports the first of them, and the service's return.
 
     Attributes:
-        is_guarded: Whether a decision had a guard that stops requests. Then so does what can't be decided.
+        guards: The policies that were seen to stop requests. They stop what can't be decided, too.
     """
 
     _log: Final = Logger()
@@ -129,7 +130,7 @@ class DecisionClient:
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
         self._http = HTTPClient(_agent(address, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
-        self.is_guarded = False
+        self.guards = Guards()
         self._is_silent = False
 
     def decide(self, query: Query) -> Deferred[Decision]:
@@ -156,14 +157,10 @@ class DecisionClient:
         try:
             received = await self._ask("/v1/decision", partial(write_query, query), partial(read_decision, query=query))
         except _CannotAsk as error:
-            return undecided(query, str(error), guarded=self.is_guarded or error.guarded)
-        self._note(received)
+            return undecided(query, str(error), guarded=self.guards.may_stop(query) or error.guarded)
+        self.guards.note(received)
         self._cache.keep(query, received)
         return received
-
-    def _note(self, received: Received) -> None:
-        if received.guard is not None and received.guard.mode == "enforce":
-            self.is_guarded = True
 
     async def _decide_all(self, queries: Sequence[Query]) -> list[Decision]:
         decisions: list[Decision] = []
@@ -177,10 +174,10 @@ class DecisionClient:
                 answers = [ReceivedProblem(str(error), error.guarded)] * len(batch)
             for query, answer in zip(batch, answers, strict=True):
                 if isinstance(answer, ReceivedProblem):
-                    guarded = self.is_guarded or answer.guarded
+                    guarded = self.guards.may_stop(query) or answer.guarded
                     decisions.append(undecided(query, answer.detail, guarded=guarded))
                 else:
-                    self._note(answer)
+                    self.guards.note(answer)
                     decisions.append(answer)
         return decisions
 

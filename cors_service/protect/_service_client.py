@@ -14,6 +14,7 @@ from typing import Final
 from cors_service.asking.address import CONNECTIONS, TIMEOUT, parse_address
 from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
+from cors_service.asking.guards import Guards
 from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
@@ -47,7 +48,7 @@ class ServiceClient:
     Attributes:
         address: The address of the service, as it was given.
         timeout: Seconds that a decision may take.
-        is_guarded: Whether a decision had a guard that stops requests. Then so does what can't be decided.
+        guards: The policies that were seen to stop requests. They stop what can't be decided, too.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class ServiceClient:
         self._tls = tls
         self._headers = authorization(token)
         self._cache = DecisionCache(time.monotonic, cache_size)
-        self.is_guarded = False
+        self.guards = Guards()
         self._is_silent = False
         self._forget_connections()
 
@@ -99,17 +100,16 @@ class ServiceClient:
             self._take_back()
             why = f"The decision service at {self.address} refuses the question: {in_words(error)}."
             _log.warning("%s", why)
-            return undecided(query, why, guarded=self.is_guarded or error.guarded)
+            return undecided(query, why, guarded=self.guards.may_stop(query) or error.guarded)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, TimeoutError):
                 # If one connection is silently dead, the others may be, too.
                 self.close()
             why = f"The decision service at {self.address} can't be asked: {in_words(error)}."
             self._complain(why)
-            return undecided(query, why, guarded=self.is_guarded)
+            return undecided(query, why, guarded=self.guards.may_stop(query))
         self._take_back()
-        if received.guard is not None and received.guard.mode == "enforce":
-            self.is_guarded = True
+        self.guards.note(received)
         self._cache.keep(query, received)
         return received
 

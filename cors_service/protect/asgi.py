@@ -116,7 +116,7 @@ class CORSMiddleware:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
         except TimeoutError:
             why = f"The decision service at {service.address} did not answer within {service.timeout:g} seconds."
-            return undecided(query, why, guarded=service.is_guarded)
+            return undecided(query, why, guarded=service.guards.may_stop(query))
 
     def _query(self, scope: Message, lines: list[tuple[str, str]]) -> Query:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]

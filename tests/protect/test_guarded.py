@@ -428,6 +428,17 @@ class TestUndecided:
             assert await down(serve, policy="plain", guarded=True) == (200, 503)
             assert await down(serve, guarded=False) == (200, 200)
 
+    async def test_a_shared_client(self) -> None:
+        """A site without a guard goes on while the service is gone, whatever else its client asks about."""
+        async with real(GUARDED) as there:
+            service = asgi.ServiceClient(f"http://127.0.0.1:{there.port}", timeout=20, cache_size=0)
+            with waitress_of(service, policy="tools") as tools, waitress_of(service, policy="plain") as plain:
+                statuses = [(await deferToThread(ask, port, "GET", [SAME], None)).status for port in (tools, plain)]
+                await there.stop()
+                statuses += [(await deferToThread(ask, port, "GET", [SAME], None)).status for port in (tools, plain)]
+            service.close()
+        assert statuses == [200, 200, 503, 200]
+
     async def test_a_site_whose_service_is_gone(self) -> None:
         """So does a resource of Twisted."""
         for policy, guarded, expected in (("tools", None, 503), ("plain", None, 200), ("plain", True, 503)):
