@@ -32,10 +32,10 @@ from cors_service.console.tree import mount_console
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.admin_settings import AdminSettings
 from cors_service.daemon.certificates import Certificates
+from cors_service.daemon.hangup import ReloadOnHangup
 from cors_service.daemon.json_log import log_as_json, log_refused_start
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
-from cors_service.daemon.service import ReloadOnHangup
 from cors_service.daemon.start import Endpoint, collecting, make_endpoint, open_log, refuse
 from cors_service.grammar.mistakes import InvalidDocument
 from cors_service.ledger.directory import DirectoryStore

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from twisted.python import usage
 
+from cors_service.daemon.hangup import ignore_hangups
 from cors_service.daemon.json_log import log_refused_start
 from cors_service.daemon.written_files import clash
 from cors_service.streams import open_closed
@@ -126,6 +127,8 @@ class PluginOptions(usage.Options):
             UsageError: Something is wrong with them, and nobody runs this as a command.
         """
         open_closed()
+        if self.parent is not None:
+            ignore_hangups()
         try:
             super().parseOptions(options)
         except usage.UsageError as refused:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.application.service import IService, Service
+from twisted.application.service import IService
 from twisted.internet.defer import Deferred, gatherResults
 
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.certificates import Certificates
 from cors_service.daemon.decision_log import LoggedService, make_log, make_replica, make_tally
+from cors_service.daemon.hangup import ReloadOnHangup
 from cors_service.daemon.json_log import log_as_json
 from cors_service.daemon.names import Names
 from cors_service.daemon.notify import Notifier
@@ -304,47 +304,6 @@ def supervise(
     ReloadOnHangup(reload, reactor, notifier).setServiceParent(services)
     notifier.setServiceParent(services)
     return services
-
-
-class ReloadOnHangup(Service):
-    """Reloads policies on SIGHUP, as daemons do."""
-
-    def __init__(self, reload: Callable[[], Deferred[None]], reactor: Any, notifier: Notifier) -> None:
-        """Make a service.
-
-        Args:
-            reload: Is called in the reactor's thread after each SIGHUP; the Deferred fires when that is done.
-            reactor: The reactor.
-            notifier: Is told when a reload begins and ends.
-        """
-        self._reload_policies = reload
-        self._reactor = reactor
-        self._notifier = notifier
-        self._before: Any = None
-
-    def startService(self) -> None:
-        """Install a signal handler as soon as the reactor runs, which installs handlers of its own."""
-        super().startService()
-        if hasattr(signal, "SIGHUP"):
-            self._reactor.callWhenRunning(self._install)
-
-    def stopService(self) -> None:
-        """Restore the handler that was there before."""
-        super().stopService()
-        if self._before is not None:
-            signal.signal(signal.SIGHUP, self._before)
-            self._before = None
-
-    def _install(self) -> None:
-        self._before = signal.signal(signal.SIGHUP, self._hangup)
-
-    def _hangup(self, *_: object) -> None:
-        # A signal can come between any two instructions: the reactor reloads in its own time.
-        self._reactor.callFromThread(self._reload)
-
-    def _reload(self) -> None:
-        self._notifier.reloading()
-        self._reload_policies().addCallback(lambda _: self._notifier.reloaded())
 
 
 def families_of(following: Following | None, processes: Sequence[Process], now: float) -> Iterable[Metric]:

@@ -15,8 +15,9 @@ from cors_service.daemon.tls import imports_for
 def main() -> None:
     """Serve until the supervisor tells the worker to end, or is gone itself."""
     settings, given = Settings.from_json(sys.argv[1]), json.loads(sys.argv[2])
-    # A terminal sends it to all processes of the service, and the supervisor then says what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Terminals and people send these to all processes of the service; the supervisor then says what is to be done.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # Processes that the worker starts must not hold any of these open.
     counts = [] if given["counts"] is None else [given["counts"]]
     for descriptor in (given["says"], given["loads"], *counts, *given["sockets"]):

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.e2e.daemons import ANY_PORT, DEADLINE, TWIST, TWISTD, Process, Service, allows, ask, is_gone, wait_for
 from tests.store.store_texts import TEN_MISTAKES, toml
 
@@ -232,7 +234,10 @@ def test_snapshot_cannot_be_written(start: Start, tmp_path: Path) -> None:
 
 @BOTH
 def test_drain(start: Start, by: tuple[str, ...]) -> None:
-    """At SIGTERM it accepts nobody, answers what was half asked, says that it closes, and ends at once."""
+    """At SIGTERM it accepts nobody, answers what was half asked, says that it closes, and ends at once.
+
+    No further signal changes that.
+    """
     body = b'{"policy": "one", "method": "GET", "origin": "https://one.example"}'
     head = f"POST /v1/decision HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     service = start("--drain-timeout", str(3 * DEADLINE), "--request-timeout", str(3 * DEADLINE), by=by)
@@ -247,6 +252,8 @@ def test_drain(start: Start, by: tuple[str, ...]) -> None:
         # As `timeout` does.
         service.signal(signal.SIGTERM)
         wait_for(lambda: not listens(service.port), "the end of the port")
+        # As what rotates logs or renews certificates does.
+        service.signal(signal.SIGHUP)
         assert idle.recv(1) == b""
         assert service.is_alive
         busy.sendall(body[20:])
@@ -266,6 +273,34 @@ def test_drain_timeout(start: Start) -> None:
         assert ask(service.port, "/livez").status == 200
         assert service.stop() == -signal.SIGTERM
     assert any("Cutting 1 connection " in line for line in service.out)
+
+
+def test_an_idle_client_over_tls(start: Start, tmp_path: Path) -> None:
+    """Who keeps a connection over TLS, and reads nothing for now, holds up no restart."""
+    authority, both = Authority("of the test"), tmp_path / "both.pem"
+    both.write_bytes(authority.sign("localhost").both)
+    listen = f"https:0:interface=127.0.0.1:key={both}:cert={both}"
+    service = start("--drain-timeout", str(3 * DEADLINE), listen=(listen,))
+    context = ssl.create_default_context(cadata=authority.certificate.decode())
+    with (
+        socket.create_connection(("127.0.0.1", service.port), timeout=DEADLINE) as connection,
+        context.wrap_socket(connection, server_hostname="localhost") as client,
+    ):
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(2**16).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert service.stop() == -signal.SIGTERM
+
+
+def test_hangup_at_the_start(run: Run, tmp_path: Path) -> None:
+    """SIGHUP does not end a service that is reading its policies for the first time."""
+    (tmp_path / "many").mkdir()
+    for number in range(3000):
+        write(tmp_path / "many" / f"{number}.toml", f"p{number}")
+    service = run(*TWIST, "--policies", tmp_path / "many", "--listen", ANY_PORT)
+    children = Path(f"/proc/{service.pid}/task/{service.pid}/children")
+    wait_for(children.read_text, "the process that reads")
+    service.signal(signal.SIGHUP)
+    service.said("is active: 3000 policies")
 
 
 @BOTH
