@@ -46,6 +46,11 @@ class OpenChannel(HTTPChannel):
         below = self._connection
         return 0 if below is None else len(below.dataBuffer) - below.offset + below._tempDataLen
 
+    def lose_below(self) -> None:
+        """Close the connection beneath TLS once all is sent, without waiting for the client to close TLS."""
+        if self._connection is not None:
+            self._connection.loseConnection()
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing was received of a request that is not answered yet."""

@@ -296,6 +296,16 @@ class DecisionChannel(OpenChannel):
         self.is_refused = True
         super().loseConnection()
 
+    def close_idle(self) -> None:
+        """Close a connection over which nothing is under way.
+
+        Over TLS, the client is told so, and not waited for (RFC 8446, 6.1): who keeps a connection for later reads
+        nothing now.
+        """
+        self.loseConnection()
+        if self.isSecure():
+            self.lose_below()
+
     def close_behind_answer(self) -> None:
         """Close once the request that is being received is answered."""
         if self.requests:

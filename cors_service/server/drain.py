@@ -116,7 +116,7 @@ class Drain:
     def _close_idle(self, spared: set[DecisionChannel] | tuple[()]) -> None:
         for channel in list(self._site.channels):
             if channel.is_idle and channel not in spared:
-                channel.loseConnection()
+                channel.close_idle()
 
     def _cut(self) -> None:
         channels = list(self._site.channels)
