@@ -16,6 +16,8 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from cors_service._twisted import endpoint_path
+from cors_service.server.left_behind import remove_left_behind
 from cors_service.server.site import DecisionSite
 
 
@@ -74,6 +76,8 @@ class Listener:
         self._has_begun = True
         failures: list[str] = []
         for description, endpoint in self._endpoints:
+            if path := endpoint_path(endpoint):
+                remove_left_behind(path)
             listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
             listening.addCallbacks(
                 self._listens,
@@ -159,4 +163,6 @@ def _accept_waiting(port: Port) -> None:
 def _why(description: str, failure: Failure) -> str:
     error = failure.value
     cause = error.socketError if isinstance(error, CannotListenError) else error
+    if cause == "Cannot acquire lock":
+        cause = "another process listens on it"
     return f"cannot listen on {description}: {cause.strerror or cause if isinstance(cause, OSError) else cause}"

@@ -403,6 +403,26 @@ def test_unix_socket(run: Run, policies: Path, tmp_path: Path, by: tuple[str, ..
     assert not path.exists()
 
 
+def test_a_socket_that_was_left_behind(run: Run, policies: Path, tmp_path: Path) -> None:
+    """A lock that names a process id which is somebody's by now, as 1 always is in containers, hinders no start."""
+    path = tmp_path / "cors.sock"
+    arguments = [*TWIST, "--policies", policies, "--listen", f"unix:{path}"]
+    killed = run(*arguments)
+    killed.said("Listening on UNIXAddress")
+    killed.kill()
+    lock = tmp_path / "cors.sock.lock"
+    assert (lock.is_symlink(), path.is_socket()) == (True, True)
+    lock.unlink()
+    lock.symlink_to(str(os.getpid()))
+    process = run(*arguments)
+    process.said("Listening on UNIXAddress")
+    assert allows(path, "one", "https://one.example")
+    second = run(*arguments)
+    assert second.ends() == 1
+    assert second.err == [f"cors-service: cannot listen on unix:{path}: another process listens on it"]
+    assert allows(path, "one", "https://one.example")
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_strangers_cannot_connect(run: Run, policies: Path, workers: int) -> None:
