@@ -41,6 +41,7 @@ from cors_service.ledger.entry import NO_ENTRY, Head
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore, is_url
 from cors_service.policy import read_document, revision
+from cors_service.policy.change import LARGEST_SEQ
 from cors_service.policy.revision import VERSION
 
 _EPOCH: Final = "SOURCE_DATE_EPOCH"
@@ -90,7 +91,7 @@ def _add_build(actions: Commands) -> None:
     parser.add_argument("--out", required=True, type=given_path, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--seq",
-        type=_positive,
+        type=_seq,
         metavar="N",
         help="the number of the change, where there is no ledger; it never goes back",
     )
@@ -368,4 +369,11 @@ def _now() -> datetime:
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+    return int(text)
+
+
+def _seq(text: str) -> int:
+    # int() itself refuses thousands of digits, in words of its own.
+    if not text.isdecimal() or len(text) > len(str(LARGEST_SEQ)) or not 1 <= int(text) <= LARGEST_SEQ:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {LARGEST_SEQ}")
     return int(text)

@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from cors_service.policy.change import Seq
 from cors_service.policy.revision import VERSION
 
 Kind = Literal["policy", "origin-set", "header-set"]
@@ -133,14 +134,14 @@ class Head(Struct, frozen=True, kw_only=True):
     """The newest change.
 
     Attributes:
-        seq: Its number.
+        seq: Its number; 0 as long as there is no change.
         revision: That of the policy set which it made.
         entry: The hash of its entry.
         format: The version of the document format that can say what is in the set.
         at: When it was made.
     """
 
-    seq: int
+    seq: Seq
     revision: str
     entry: str
     format: int

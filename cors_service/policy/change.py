@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import compress, filterfalse
 from operator import is_not
-from typing import Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.grammar.pattern import OriginPattern, SetName
 from cors_service.policy.model import Policy, PolicySet
 from cors_service.policy.revision import revision as revision_of
+
+LARGEST_SEQ: Final = (1 << 53) - 1
+"""The largest number that a change of a store may have: programs that read JSON may round larger ones."""
+Seq = Annotated[int, Meta(ge=0, le=LARGEST_SEQ)]
+"""The number of a change of a store; 0 as long as there is none."""
 
 _Part = TypeVar("_Part")
 

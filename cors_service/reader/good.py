@@ -8,6 +8,7 @@ from typing import Self
 from msgspec import Struct
 
 from cors_service.policy import PolicySet
+from cors_service.policy.change import Seq
 from cors_service.policy.draft import Draft
 from cors_service.policy.revision import revision as revision_of
 
@@ -23,7 +24,7 @@ class Seen(Struct, frozen=True, kw_only=True):
         origin: Which history it belongs to; None if the store does not say.
     """
 
-    seq: int
+    seq: Seq
     entry: str
     format: int
     at: str

@@ -145,8 +145,11 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
     ("words", "says"),
     [
         (["build", "policies", "--out", "x"], "give the number with --seq N"),
-        (["build", "policies", "--out", "x", "--seq", "0"], "0 is not a number of 1 or more"),
-        (["build", "policies", "--out", "x", "--seq", "many"], "many is not a number of 1 or more"),
+        (["build", "policies", "--out", "x", "--seq", "0"], "0 is not a number from 1 to 9007199254740991"),
+        (["build", "policies", "--out", "x", "--seq", "many"], "many is not a number from 1 to "),
+        # As `date +%Y%m%d%H%M%S%N` gives it.
+        (["build", "policies", "--out", "x", "--seq", "20261130050312123456789"], "is not a number from 1 to "),
+        (["build", "policies", "--out", "x", "--seq", "9007199254740992"], "is not a number from 1 to "),
         (["build", "absent", "--out", "x", "--seq", "1"], "absent"),
         (["build", "policies", "--out", "absent/x", "--seq", "1"], "'absent/x' can't be written: No such"),
         (["build", "nats://host?secret", "--out", "x"], "nats:// is not a kind of store"),

@@ -43,6 +43,16 @@ def test_every_kind() -> None:
 WRITTEN = json.loads(write_bundle(shop(1)))
 
 
+def numbered(seq: int) -> bytes:
+    """Write a bundle by hand, with any number."""
+    return json.dumps({**WRITTEN, "head": {**WRITTEN["head"], "seq": seq}}).encode()
+
+
+def test_largest_number() -> None:
+    """The largest number of a change is the largest one that every program reads exactly."""
+    assert read_bundle(numbered(2**53 - 1)).head.seq == 9007199254740991
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -55,6 +65,10 @@ WRITTEN = json.loads(write_bundle(shop(1)))
         (json.dumps({**WRITTEN, "document": []}).encode(), "This is not a bundle: "),
         (json.dumps({**WRITTEN, "document": {"version": 2}}).encode(), "written for a later version"),
         (json.dumps({**WRITTEN, "head": {**WRITTEN["head"], "format": 2}}).encode(), "its format is 2"),
+        (numbered(2**53), "This is not a bundle: "),
+        (numbered(2**64 - 1), "This is not a bundle: "),
+        (numbered(20261130050312123456789), "This is not a bundle: "),
+        (numbered(-1), "This is not a bundle: "),
         (json.dumps({**WRITTEN, "document": {"version": 1, "polices": {}}}).encode(), "the unknown key 'polices'"),
         (json.dumps({**WRITTEN, "document": {"version": 1, "policies": []}}).encode(), "policies is not a table"),
     ],

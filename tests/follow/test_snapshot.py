@@ -141,3 +141,16 @@ def test_full_disk(tmp_path: Path, *, is_added: bool) -> None:
     assert snapshot.keep(one.followed.good) is None
     assert loaded(path) == (set_of(policies(a="https://y.example")), 2)
     assert path.read_bytes().count(b"\n") == 1
+
+
+def test_number_that_is_too_large(tmp_path: Path) -> None:
+    """A snapshot with a number that no process can pass on is none: whoever began with it would end again and again."""
+    path = tmp_path / "snapshot"
+    held = kept(path, [{"shop": "https://shop.example"}])[0]
+    for seq, is_read in (("9007199254740991", True), ("9007199254740992", False), ("20261130050312123456789", False)):
+        path.write_bytes(held.replace(b'"seq":1', f'"seq":{seq}'.encode()))
+        if is_read:
+            assert loaded(path)[1] == int(seq)
+        else:
+            with pytest.raises(ValueError, match="is not a snapshot of policies"):
+                loaded(path)
