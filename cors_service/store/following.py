@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from twisted.logger import Logger
 
 from cors_service.reader.messages import Following
@@ -148,3 +149,50 @@ class FollowingLog:
             what = "there are no policies" if told.seq is None else f"change {told.seq} stays active"
             stays = f" Until that is mended, {what}."
         self._log.error("{message} [{code}]{stays}", message=message, code=told.problem, stays=stays)
+
+
+class FollowingReports:
+    """Reports what the reader of a store says, and that it fails: one that ends again and again says nothing of that.
+
+    Each report has a line in the log if what is wrong is something else than before.
+    """
+
+    def __init__(self, name: str, tell: Callable[[Following], object]) -> None:
+        """Report nothing yet.
+
+        Args:
+            name: What people call the store.
+            tell: Takes each report.
+        """
+        self._log = FollowingLog(name)
+        self._tell = tell
+        self._said = Following()
+        # What is wrong with the reader, as code and message; and how often that began, by code.
+        self._failure: tuple[str, str] | None = None
+        self._counts: Counter[str] = Counter()
+
+    def take(self, said: Following) -> None:
+        """Take what the reader says."""
+        self._said = said
+        self._report()
+
+    def has_failed(self, code: str, message: str) -> None:
+        """Take note that the reader fails, whatever it says, until it works."""
+        if self._failure is None:
+            self._counts[code] += 1
+        self._failure = code, message
+        self._report()
+
+    def works(self) -> None:
+        """Take note that the reader does not fail any more."""
+        if self._failure is not None:
+            self._failure = None
+            self._report()
+
+    def _report(self) -> None:
+        told = structs.replace(self._said, problems={**self._said.problems, **self._counts})
+        if self._failure is not None:
+            code, message = self._failure
+            told = structs.replace(told, problem=code, message=message)
+        self._log.take(told)
+        self._tell(told)

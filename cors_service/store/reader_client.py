@@ -36,7 +36,7 @@ from cors_service.reader.responder import Known
 from cors_service.reader.snapshot import SharedSnapshot, Snapshot
 from cors_service.reader.sources import shown_path
 from cors_service.store._signs import SignsOfLife
-from cors_service.store.following import FollowingLog
+from cors_service.store.following import FollowingReports
 
 FOLLOWS = "cors_service.follow"
 """The module that follows a store, in a process of its own."""
@@ -46,7 +46,10 @@ _SHARED: Final = 3
 """The descriptor at which a reader has the last good set in memory."""
 _LONGEST_PAUSE: Final = 60.0
 _PATIENCE: Final = 2
-"""How often the process has to end, with no answer in between, for those who ask to be told."""
+"""How often the process has to end in a row for those who ask to be told."""
+_STEADY_SECONDS: Final = 30.0
+"""How long a process has to run for its end not to count with those before. An answer is not enough: it may come from
+what was kept, and what is read next may end the process again."""
 
 _END_SECONDS: Final = 10.0
 """How long a process may take to end, while it keeps the last good set in the snapshot."""
@@ -63,7 +66,8 @@ class ReaderClient:
     """Keeps the process that reads policies running, and asks it.
 
     If it ends it is started again, after pauses that grow, and what was asked is asked again. If it ends time and
-    again, can't be started, or shows no sign of life, the answer is that policies can't be read, and why.
+    again, can't be started, or shows no sign of life, the answer is that policies can't be read, and why. Of a store,
+    that is reported until a process has run for a while.
 
     Attributes:
         name: What people call the source.
@@ -94,8 +98,7 @@ class ReaderClient:
         self.name = name_of(source)
         # What was accepted at a start is not accepted ever after.
         self._source = source if isinstance(source, Path) else structs.replace(source, accept_rollback=False)
-        self._told = told
-        self._following = FollowingLog(self.name)
+        self._reports = None if isinstance(source, Path) else FollowingReports(self.name, told)
         self._shared = snapshot if isinstance(snapshot, SharedSnapshot) else None
         self._given = snapshot if self._shared is None else None
         self._limits = limits
@@ -108,7 +111,9 @@ class ReaderClient:
         self._asked: deque[tuple[Load, Take]] = deque()
         self._process: PythonProcess | None = None
         self._ending: PythonProcess | None = None
+        # How many processes ended in a row, and when the last one was started.
         self._failures = 0
+        self._started_at = 0.0
         self._why: InvalidPolicies | None = None
         self._restart: IDelayedCall | None = None
         self._killing: IDelayedCall | None = None
@@ -175,6 +180,8 @@ class ReaderClient:
     def process_said(self, process: PythonProcess, message: bytes) -> None:
         """Pass on what the process says."""
         self._signs.note()
+        if self._reports is not None and self._is_steady:
+            self._reports.works()
         kind = type_of(message)
         if kind is Working:
             return
@@ -186,7 +193,6 @@ class ReaderClient:
         elif self._asked:
             _, take = self._asked[0]
             if kind in ENDS_OF_ANSWERS:
-                self._failures = 0
                 self._asked.popleft()
             take(message)
             self._rest()
@@ -198,8 +204,8 @@ class ReaderClient:
     def _take_following(self, message: bytes) -> None:
         told = decoded(message)
         assert isinstance(told, Following)
-        self._following.take(told)
-        self._told(told)
+        assert self._reports is not None
+        self._reports.take(told)
 
     def process_wrote(self, process: PythonProcess, line: str) -> None:
         """Log what the process complains of."""
@@ -222,6 +228,7 @@ class ReaderClient:
         """Start the process if it does not run."""
         if self._process or self._ending or self._restart:
             return
+        self._started_at = self._reactor.seconds()
         self._process = PythonProcess(self, self._reactor, says=1)
         options = [] if known is None else ["--known", known.revision, repr(known.loaded_at)]
         files = {}
@@ -317,11 +324,18 @@ class ReaderClient:
         if not self._is_wanted and not self._asked:
             self._rest()
             return
+        if self._is_steady:
+            self._failures = 0
         pause = min(2.0**self._failures, _LONGEST_PAUSE)
         self._failures += 1
         self._restart = self._reactor.callLater(pause, self._run_again)
         if (at_once or self._failures >= _PATIENCE) and not self._is_given_up:
             self._refuse_all(f"The process that reads the policies {what}; it is started again in {pause:g} seconds.")
+
+    @property
+    def _is_steady(self) -> bool:
+        """Whether the process has run, or had run, for so long that it was not started in vain."""
+        return bool(self._reactor.seconds() - self._started_at >= _STEADY_SECONDS)
 
     def _refuse_all(self, message: str) -> None:
         self._why = InvalidPolicies([PolicyError(_FAILED, message, file=self.name)])
@@ -329,6 +343,8 @@ class ReaderClient:
         answer = encoded(Refused(write_mistakes(self._why)))
         for _, take in asked:
             take(answer)
+        if self._reports is not None:
+            self._reports.has_failed(_FAILED, message)
         # Whoever does not wait for an answer has to ask, to hear of it.
         self._changed()
 

@@ -1,11 +1,13 @@
 """The process that follows a store, with one more kind of store: a file that a test writes.
 
-The file is JSON: `{"states": [{"policy/shop": {...}}, ...], "down": false}`. Each state is what one change leads to.
+The file is JSON: `{"states": [{"policy/shop": {...}}, ...], "down": false, "deadly": false}`. Each state is what one
+change leads to. Whoever reads a deadly store ends.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,11 +26,11 @@ from tests.follow.histories import history
 _LOOK_SECONDS = 0.02
 
 
-def write_store(path: Path, *states: Mapping[Key, Any], is_down: bool = False) -> None:
+def write_store(path: Path, *states: Mapping[Key, Any], is_down: bool = False, is_deadly: bool = False) -> None:
     """Write what a store holds; also a change of it, as one step."""
     written = [{f"{key.kind}/{key.name}": body for key, body in state.items()} for state in states]
     new = path.with_suffix(".new")
-    new.write_text(json.dumps({"states": written, "down": is_down}))
+    new.write_text(json.dumps({"states": written, "down": is_down, "deadly": is_deadly}))
     new.replace(path)
 
 
@@ -89,6 +91,8 @@ class FileStore:
             log.write(f"{what}\n")
         self._read = self._path.read_text()
         written = json.loads(self._read)
+        if written["deadly"]:
+            os._exit(7)
         states = [{_key(name): body for name, body in state.items()} for state in written["states"]]
         store = Store(history(*states))
         store.is_down = written["down"]

@@ -158,6 +158,35 @@ async def test_reader_is_killed(path: Path, services: list[Service]) -> None:
     assert asked(path).count("everything") == 1
 
 
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_reader_ends_again_and_again(
+    path: Path, services: list[Service], monkeypatch: pytest.MonkeyPatch, logged: list[tuple[str, str]]
+) -> None:
+    """A process that goes on from what is active, and then ends each time, is a problem until one runs for a while."""
+    service = Service(store_at(path))
+    services.append(service)
+    await until(lambda: service.is_at(1, FIRST))
+    write_store(path, FIRST, SECOND, is_deadly=True)
+    await until(lambda: service.problem == "reader-failed")
+    problem = service.store.problem
+    assert problem is not None
+    assert "The process that reads the policies has ended: exit status 7; it is started again in" in problem.message
+    count = len(asked(path))
+    # It does not go away meanwhile, although each process begins with saying what is active.
+    await until(lambda: len(asked(path)) > count or service.problem != "reader-failed")
+    assert (service.problem, service.policies.status.stale, service.store.seq) == ("reader-failed", True, 1)
+    clock: Any = reactor
+    answer = Caller(decision_resource(service.policies, clock=clock)).get("/v1/status").json
+    assert (answer["stale"], answer["store"]["problem"]["code"]) == (True, "reader-failed")
+
+    monkeypatch.setattr(reader_client, "_STEADY_SECONDS", 1.0)
+    write_store(path, FIRST, SECOND)
+    await until(lambda: service.is_at(2, SECOND))
+    assert not service.policies.status.stale
+    assert sum("[reader-failed] Until that is mended, change 1 stays active." in text for _, text in logged) == 1
+
+
 @pytest_twisted.ensureDeferred
 async def test_start_without_the_store(tmp_path: Path, path: Path, services: list[Service]) -> None:
     """A store that is down at a start: the snapshot decides, with its number; without one, there is one sentence."""

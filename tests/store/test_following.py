@@ -12,7 +12,7 @@ from cors_service.observe.process import Process
 from cors_service.observe.store_metrics import store_families
 from cors_service.reader.messages import Following
 from cors_service.store import LivePolicies, MemoryPolicyStore
-from cors_service.store.following import FollowingLog, StoreView
+from cors_service.store.following import FollowingLog, FollowingReports, StoreView
 from cors_service.web import decision_resource
 from tests.web.traversal import Caller
 
@@ -92,6 +92,23 @@ def test_log(logged: list[tuple[str, str]]) -> None:
         "db: This is store-ledger-broken. [store-ledger-broken]",
         "db is followed again, at change 7",
     ]
+
+
+def test_reader_that_fails(logged: list[tuple[str, str]]) -> None:
+    """That a reader fails hides what it says is wrong, until it works; how often it came to that is counted."""
+    found: list[Following] = []
+    reports = FollowingReports("db", found.append)
+    reports.take(told(A, 7))
+    for _ in range(2):
+        reports.has_failed("reader-failed", "It ended.")
+        reports.take(told(A, 7, problem="store-unreachable", message="No answer.", problems={"store-unreachable": 1}))
+        reports.works()
+        reports.works()
+    codes = ["reader-failed", "reader-failed", "store-unreachable"]
+    assert [one.problem for one in found] == [None, *codes, *codes]
+    assert found[-1].problems == {"store-unreachable": 1, "reader-failed": 2}
+    assert (found[-2].message, found[-2].seq) == ("It ended.", 7)
+    assert len(logged) == 4
 
 
 def test_metrics() -> None:
