@@ -72,7 +72,7 @@ def _ledger(options: argparse.Namespace) -> int:
         raise
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        print(f"cors-service ledger: {where} has no ledger that can be read: {why}", file=sys.stderr)
+        print(f"cors-service ledger: {where} has no ledger that can be read: {why}.", file=sys.stderr)
     return FAILED
 
 

@@ -70,14 +70,18 @@ class LedgerFiles:
 
         Raises:
             OSError: It can't be read.
-            ValueError: Something else is there.
+            ValueError: Something else is there, or only entries are: a ledger that began anew would write over them.
         """
+        # Before the head is read: of the first change, the entry is put into its place first.
+        has_entries = self._has_entries()
         # While a change is being put into place, its head is the newest.
         for path in (self._pending / _HEAD, self._path / _HEAD):
             try:
                 return msgspec.json.decode(path.read_bytes(), type=Head)
             except FileNotFoundError:
                 continue
+        if has_entries:
+            raise ValueError(f"the ledger has entries and no {_HEAD}: restore that file, or move {LEDGER} away")
         return None
 
     def entry(self, seq: int) -> Signed:
@@ -194,6 +198,11 @@ class LedgerFiles:
             place.unlink(missing_ok=True)
         else:
             new.rename(place)
+
+    def _has_entries(self) -> bool:
+        with suppress(FileNotFoundError), os.scandir(self._path / _ENTRIES) as entries:
+            return any(entries)
+        return False
 
     def _read(self, kind: str, seq: int) -> bytes:
         place = self._numbered(kind, seq)

@@ -91,6 +91,15 @@ def test_option_anywhere(here: Path, capsys: Captured, words: str) -> None:
     assert "'store' is not the URL of a store" in run(capsys, "store", "init", *words.split(), status=1)
 
 
+@pytest.mark.parametrize("action", ["list", "verify"])
+def test_head_is_missing(here: Path, capsys: Captured, action: str) -> None:
+    """Where the head of a ledger is missing and its entries are not, both commands say that, and what to do."""
+    DirectoryStore(here / "store").read()
+    (here / "store" / ".ledger" / "head.json").unlink()
+    told = run(capsys, "ledger", action, "store", status=1)
+    assert "the ledger has entries and no head.json: restore that file, or move .ledger away." in told
+
+
 @pytest.mark.skipif(os.name != "posix", reason="by a pipe of Unix")
 def test_reader_goes_away(here: Path) -> None:
     """A reader that goes away, such as head, gets no sentence about that, however long the ledger is."""

@@ -205,6 +205,24 @@ def test_empty(tmp_path: Path) -> None:
     assert list(read_policies(tmp_path).policies) == ["first"]
 
 
+def test_head_is_missing(path: Path) -> None:
+    """Entries without the head that names the newest one, as of half a backup, are never written over."""
+    store = DirectoryStore(path)
+    change(store, ("policy", "shop", SHOP))
+    head = path / ".ledger" / "head.json"
+    kept = head.read_bytes()
+    head.unlink()
+    before = {one.name: one.read_bytes() for one in path.glob(".ledger/entries/*")}
+    says = r"the ledger has entries and no head\.json: restore that file, or move \.ledger away\."
+    with pytest.raises(StoreUnavailable, match=says):
+        DirectoryStore(path).read()
+    with pytest.raises(StoreUnavailable, match=says):
+        change(store, ("policy", "shop", {"origins": ["*"]}))
+    assert {one.name: one.read_bytes() for one in path.glob(".ledger/entries/*")} == before
+    head.write_bytes(kept)
+    assert DirectoryStore(path).read().head.seq == 2
+
+
 def test_bodies_at(path: Path) -> None:
     """What was defined behind each change can be read later, as its author wrote it."""
     store = DirectoryStore(path)
