@@ -16,7 +16,7 @@ from cors_service.cli._lines import in_one_line
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.cli.arguments import Commands, add_actions, add_command
 from cors_service.grammar.mistakes import plural
-from cors_service.ledger.chain import Broken, verify
+from cors_service.ledger.chain import Broken, missing, verify
 from cors_service.ledger.edits import digest_of_body
 from cors_service.ledger.entry import Entry, Head, Signed, Touched
 from cors_service.ledger.kept import StoreUnavailable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 500
 _Checks = Callable[[list[Signed]], Iterable[Broken]]
 """Finds what is kept and is not what entries say."""
-_Read = tuple[Head | None, Iterable[Signed], _Checks]
+_Read = tuple[Head, Iterable[Signed], _Checks]
 """The newest entry, all entries, and what else is to be checked of them."""
 _MOST_NAMED: Final = 3
 
@@ -114,7 +114,6 @@ def _verify(_: argparse.Namespace, read: _Read) -> int:
         print(f"{one.seq}: {one.sentence}")
     if broken:
         return REFUSED
-    assert head is not None
     count = f"{head.seq} {plural(head.seq, 'entry', 'entries')}"
     print(f"{count}, nothing was tampered with. The newest: {head.entry}, {head.revision}")
     return ALLOWED
@@ -142,12 +141,21 @@ def _other_files(entries: Iterable[Signed], files: LedgerFiles) -> Iterator[Brok
 
 
 def _list(options: argparse.Namespace, read: _Read) -> int:
-    for signed in read[1]:
+    head, entries, _ = read
+    seq, gaps = 0, list[int]()
+    for signed in entries:
+        if signed.entry.seq > seq + 1:
+            gaps.append(seq + 1)
+        seq = signed.entry.seq
         if options.json:
             print(msgspec.json.encode({**msgspec.structs.asdict(signed.entry), "hash": signed.hash}).decode("utf-8"))
         else:
             print("\n".join(_lines(signed.entry)))
-    return ALLOWED
+    if head.seq > seq:
+        gaps.append(seq + 1)
+    for gap in gaps:
+        print(f"cors-service ledger: {gap}: {missing(gap, head).sentence}", file=sys.stderr)
+    return FAILED if gaps else ALLOWED
 
 
 def _lines(entry: Entry) -> Iterator[str]:

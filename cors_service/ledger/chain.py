@@ -48,9 +48,17 @@ def verify(entries: Iterable[Signed], head: Head | None) -> Iterator[Broken]:
         if revision_by(digests) != entry.revision:
             yield Broken(seq, "The revision is not that of the definitions that the entries lead to.")
         hash_before, newest = signed.hash, signed.head
-    if head != newest:
+    last = 0 if newest is None else newest.seq
+    if head is not None and head.seq > last:
+        yield missing(last + 1, head)
+    elif head != newest:
         names = "nothing" if head is None else f"entry {head.seq}, {head.entry[:12]}"
         yield Broken(seq, f"The head names {names}, which is not the newest entry.")
+
+
+def missing(seq: int, head: Head) -> Broken:
+    """Say that there is no entry of a number, although the head names it or a later one."""
+    return Broken(seq, f"This entry is missing; the head names entry {head.seq}.")
 
 
 def does_not_follow(head: Head, entries: Iterable[Signed]) -> Broken | None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from cors_service.ledger.chain import differences, digests_of_entries, revision_by, verify
+from cors_service.ledger.chain import Broken, differences, digests_of_entries, revision_by, verify
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.edits import digest_of_body, digests_of
 from cors_service.ledger.entry import Head, Key, Signed, Touched
@@ -55,8 +55,9 @@ TAMPERED: dict[str, tuple[Callable[[Entries], Entries], int]] = {
     "an entry that is gone": (lambda entries: [*entries[:1], *entries[2:]], 2),
     "two that are exchanged": (lambda entries: [entries[0], entries[2], entries[1], entries[3]], 2),
     "the first one": (lambda entries: entries[1:], 1),
-    "the last one": (lambda entries: entries[:-1], 3),
-    "all of them": (lambda _: [], 0),
+    "the last one": (lambda entries: entries[:-1], 4),
+    "the last two": (lambda entries: entries[:-2], 3),
+    "all of them": (lambda _: [], 1),
 }
 
 
@@ -74,6 +75,13 @@ def test_another_head(ledger: tuple[Entries, Head]) -> None:
     entries, head = ledger
     for other in (structs.replace(head, entry="0" * 64), structs.replace(head, seq=3), None):
         assert [one.seq for one in verify(entries, other)] == [4]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_missing(ledger: tuple[Entries, Head], kept: int) -> None:
+    """Where entries end before the head, the first one that is missing is named, and nothing else."""
+    entries, head = ledger
+    assert list(verify(entries[:kept], head)) == [Broken(kept + 1, "This entry is missing; the head names entry 4.")]
 
 
 def test_json(ledger: tuple[Entries, Head]) -> None:

@@ -42,6 +42,12 @@ def run(capsys: Captured, *words: str, status: int = 0) -> str:
     return err if status else out
 
 
+def run_both(capsys: Captured, *words: str) -> tuple[int, str, str]:
+    """Run `cors-service`, and give its exit status, what it printed and what it complained of."""
+    status = main(words)
+    return status, *capsys.readouterr()
+
+
 def test_push_into_a_directory(here: Path, capsys: Captured) -> None:
     """A whole directory becomes one change of a store, whose entry says who, why, and what becomes wider."""
     push = ["push", "new", "--to", "store", "--reason", "new shop"]
@@ -98,6 +104,20 @@ def test_head_is_missing(here: Path, capsys: Captured, action: str) -> None:
     (here / "store" / ".ledger" / "head.json").unlink()
     told = run(capsys, "ledger", action, "store", status=1)
     assert "the ledger has entries and no head.json: restore that file, or move .ledger away." in told
+
+
+@pytest.mark.parametrize("gone", [1, 2, 3])
+def test_entry_is_missing(here: Path, capsys: Captured, gone: int) -> None:
+    """Whichever entry is removed, both commands name it; `list` prints those before it, and does not end well."""
+    store = DirectoryStore(here / "store")
+    for number in (2, 3):
+        change(store, ("policy", "shop", {"origins": [f"https://{number}.example.com"]}))
+    (here / "store" / ".ledger" / "entries" / f"{gone:016}.json").unlink()
+    sentence = f"{gone}: This entry is missing; the head names entry 3."
+    assert run_both(capsys, "ledger", "verify", "store") == (2, f"{sentence}\n", "")
+    status, out, err = run_both(capsys, "ledger", "list", "store", "--json")
+    assert (status, err) == (1, f"cors-service ledger: {sentence}\n")
+    assert [json.loads(line)["seq"] for line in out.splitlines()] == list(range(1, gone))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="by a pipe of Unix")
