@@ -194,18 +194,28 @@ def check_times(statement: Statement, now: datetime, there: datetime | None = No
     Raises:
         BundleRefused: It has expired, or is not valid yet.
     """
-    begins, ends = read_time(statement.not_before), read_time(statement.expires)
-    if now >= ends:
-        clocks = clocks_apart(now, there) or " Sign it again."
-        raise BundleRefused(
-            f"The bundle expired {apart(now - ends)} ago, at {statement.expires}.{clocks}", "bundle-expired"
-        )
+    check_not_expired(statement, now, there)
+    begins = read_time(statement.not_before)
     if now < begins - timedelta(seconds=SKEW_SECONDS):
         clocks = clocks_apart(now, there) or " Compare the clocks of this machine and of the one that signs."
         raise BundleRefused(
             f"The bundle is not valid yet: it becomes valid in {apart(begins - now)}, at {statement.not_before}."
             f"{clocks}",
             "bundle-not-yet-valid",
+        )
+
+
+def check_not_expired(statement: Statement, now: datetime, there: datetime | None = None) -> None:
+    """Check that there is time left in which a bundle may be taken; see `check_times`.
+
+    Raises:
+        BundleRefused: It has expired.
+    """
+    ends = read_time(statement.expires)
+    if now >= ends:
+        clocks = clocks_apart(now, there) or " Sign it again."
+        raise BundleRefused(
+            f"The bundle expired {apart(now - ends)} ago, at {statement.expires}.{clocks}", "bundle-expired"
         )
 
 

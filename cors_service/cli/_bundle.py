@@ -16,6 +16,7 @@ from cors_service.bundle.envelope import (
     LONGEST,
     SUFFIX,
     Statement,
+    check_not_expired,
     check_times,
     read_envelope,
     read_stated,
@@ -46,6 +47,7 @@ from cors_service.policy.revision import VERSION
 
 _EPOCH: Final = "SOURCE_DATE_EPOCH"
 """The variable that says when what is built was made, for builds that give the same bytes again."""
+_FROM: Final = "0s"
 _VALID_FOR: Final = "7d"
 _SECRET_MODE: Final = 0o600
 _PUBLIC_MODE: Final = 0o644
@@ -113,11 +115,10 @@ def _add_sign(actions: Commands) -> None:
     )
     parser.add_argument(
         "--expires",
-        default=_VALID_FOR,
         metavar="WHEN",
         help=f"until when replicas take it for the newest: 12h, 7d, or a time; by default, {_VALID_FOR}",
     )
-    parser.add_argument("--not-before", default="0s", metavar="WHEN", help="from when; by default, from now")
+    parser.add_argument("--not-before", metavar="WHEN", help="from when; by default, from now")
     parser.add_argument(
         "--also", action="store_true", help="add signatures to those of the envelope, which stays what it is otherwise"
     )
@@ -248,8 +249,12 @@ def _sign(options: argparse.Namespace) -> int:
     place = _beside(options.bundle)
     signers = dict(map(read_signer, options.key))
     if options.also:
+        if options.expires is not None or options.not_before is not None:
+            options.parser.error("with --also, the envelope stays what it is: leave out --expires and --not-before.")
         envelope = sign_also(read_envelope(_read(place, LONGEST)), signers)
         statement = stated(envelope)
+        # It may well be valid from later on.
+        check_not_expired(statement, _now())
         read_stated(statement, data)
     else:
         statement = _statement(options, data, bundle)
@@ -263,8 +268,10 @@ def _sign(options: argparse.Namespace) -> int:
 
 def _statement(options: argparse.Namespace, data: bytes, bundle: Bundle) -> Statement:
     now = _now()
+    begins_at = _FROM if options.not_before is None else options.not_before
+    ends_at = _VALID_FOR if options.expires is None else options.expires
     try:
-        begins, ends = read_moment(options.not_before, now), read_moment(options.expires, now)
+        begins, ends = read_moment(begins_at, now), read_moment(ends_at, now)
     except ValueError as error:
         options.parser.error(f"{error}.")
     if not begins < ends > now:

@@ -12,7 +12,7 @@ from cors_service.bundle.form import read_bundle
 from cors_service.cli import main
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.entry import Key
-from tests.bundle.bundles import files, shop
+from tests.bundle.bundles import HOUR, KeyPair, files, sealed, shop
 from tests.bundle.served import Site
 from tests.ledger.stores import change, written
 
@@ -114,6 +114,22 @@ def test_threshold(here: Path, capsys: Captured) -> None:
     assert "[bundle-changed]" in run(capsys, "sign", "p.json", "--key", "two.key", "--also", status=2)
 
 
+def test_also_after_its_time(here: Path, capsys: Captured) -> None:
+    """Nobody signs an envelope that has expired; one that becomes valid later, as planned, is signed by both before."""
+    for name in ("one.key", "two.key"):
+        run(capsys, "keygen", name)
+    run(capsys, "build", "policies", "--seq", "1", "--out", "p.json")
+    data = (here / "p.json").read_bytes()
+    key, place = KeyPair(here / "one.key", here / "one.key.pub"), here / f"p.json{SUFFIX}"
+    place.write_bytes(sealed(data, read_bundle(data).head, [key], begins=-2 * HOUR, ends=-HOUR))
+    before = place.read_bytes()
+    told = run(capsys, "sign", "p.json", "--key", "two.key", "--also", status=2)
+    assert "[bundle-expired]" in told
+    assert place.read_bytes() == before
+    run(capsys, "sign", "p.json", "--key", "one.key", "--not-before", "1d")
+    run(capsys, "sign", "p.json", "--key", "two.key", "--also")
+
+
 def test_verify_at_its_url(here: Path, capsys: Captured, site: Site, url: str) -> None:
     """A bundle is checked where replicas read it."""
     run(capsys, "keygen", "release.key")
@@ -161,7 +177,11 @@ def test_wrong_revision(here: Path, capsys: Captured) -> None:
             "'soon' is not a time such as 2026-12-31T00:00:00Z, and",
         ),
         (["sign", "p.json", "--key", "k", "--expires", "2020-01-01T00:00:00Z"], "it would have expired before"),
+        # As of a variable that is not set.
+        (["sign", "p.json", "--key", "k", "--expires", ""], "'' is not a time such as"),
         (["sign", "p.json", "--key", "k", "--not-before", "9d"], "it would have expired before"),
+        (["sign", "p.json", "--key", "k", "--also", "--expires", "1h"], "the envelope stays what it is: leave out"),
+        (["sign", "p.json", "--key", "k", "--also", "--not-before", "1h"], "the envelope stays what it is: leave out"),
         (["sign", "p.json", "--key", "k", "--also"], f"'p.json{SUFFIX}': No such file or directory."),
         (["verify", "p.json", "--policies-key", "k.pub"], f"'p.json{SUFFIX}': No such file or directory."),
         (["verify", "p.json", "--policies-key", "k"], "'k' is a private key, which only whoever signs may have"),
