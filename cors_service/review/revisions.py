@@ -17,6 +17,8 @@ from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.sources import Progress, is_document_name, unreadable, within_limits
 
 _REGULAR: Final = ("100644", "100755")
+_NOT_FOUND: Final = 1
+"""The exit status of git where it looked, and found nothing; a larger one says that it could not look."""
 
 
 class AbsentError(OSError):
@@ -49,7 +51,7 @@ def read_revision(revision: str, path: str, limits: ReaderLimits, progress: Prog
     Raises:
         InvalidPolicies: The policies have mistakes.
         AbsentError: There is no such path in the revision.
-        OSError: There is no such revision, or no git.
+        OSError: There is no such revision, or no git, or git refuses to look; then the text has its words.
     """
     shown = f"{revision}:{path}"
     found = _object(shown)
@@ -125,7 +127,13 @@ def _git(*arguments: str) -> str:
         done = subprocess.run(_command(*arguments), capture_output=True, check=False)  # noqa: S603 - git
     except FileNotFoundError:
         raise OSError("git is not installed") from None
+    if done.returncode > _NOT_FOUND and done.stderr:
+        raise OSError(f"git says: {_in_one_line(done.stderr)}")
     return done.stdout.decode("utf-8", "backslashreplace") if done.returncode == 0 else ""
+
+
+def _in_one_line(words: bytes) -> str:
+    return " ".join(words.decode("utf-8", "backslashreplace").split()).removeprefix("fatal: ")
 
 
 def _command(*arguments: str) -> list[str]:

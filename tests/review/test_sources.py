@@ -100,6 +100,16 @@ def test_not_readable(repository: Path, source: str, words: str) -> None:
     assert source in str(caught.value)
 
 
+def test_git_refuses(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where git does not even look, it says itself why: the checkout is of somebody else, or is none."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(NotReadableError, match=r"git says: detected dubious ownership .* --add safe\.directory \S+$"):
+        read_source("HEAD:policies", DEFAULT_LIMITS)
+    (tmp_path / ".git").rename(tmp_path / "away")
+    with pytest.raises(NotReadableError, match=r"git says: not a git repository"):
+        read_source("HEAD:policies", DEFAULT_LIMITS)
+
+
 def test_mistakes_of_a_revision(repository: Path) -> None:
     """Mistakes of a revision name it, with their lines; what is no text, and links, are mistakes, too."""
     (repository / "policies" / "a.toml").write_text("version = 1\nnonsense = 1\n")
