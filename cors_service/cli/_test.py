@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,14 +70,15 @@ class _Target(Struct, frozen=True):
 
 
 def _test(options: argparse.Namespace) -> int:
-    paths = sorted({path for given in options.paths for path in _suites(given)})
-    if not paths:
+    found = _search(options.paths)
+    paths = sorted(found.suites)
+    if not paths and not found.broken:
         where = ", ".join(shown_path(path) for path in options.paths)
         print(f"cors-service test: There is no *{SUITE_SUFFIX} in {where}.", file=sys.stderr)
         return WRONG_USE
     targets: dict[Path, _Target] = {}
     runs: dict[Path, list[Run]] = {}
-    broken: list[tuple[str, str]] = []
+    broken = list(found.broken)
     for path in paths:
         try:
             draft = _draft(path)
@@ -107,14 +108,45 @@ def _test(options: argparse.Namespace) -> int:
     return FAILED if broken or any(one.has_failures for several in runs.values() for one in several) else ALLOWED
 
 
-def _suites(path: Path) -> Iterator[Path]:
-    """Find the suites that a path leads to."""
-    if not path.is_dir():
-        yield path
-        return
-    for directory, names, files in os.walk(path):
-        names[:] = [name for name in names if name[0] != "." and name not in _PASSED_OVER]
-        yield from (Path(directory, name) for name in files if name.endswith(SUITE_SUFFIX) and name[0] != ".")
+def _search(paths: Sequence[Path]) -> _Found:
+    """Find the suites that paths lead to, and say what is passed over."""
+    found = _Found()
+    for path in paths:
+        found.search(path)
+    passed_over = sorted(found.links.difference(paths))
+    if passed_over:
+        links = ", ".join(f"{shown_path(link)}/" for link in passed_over)
+        print(f"Not searched: {links}; name linked directories to have their suites run.", file=sys.stderr)
+    return found
+
+
+class _Found:
+    """What paths lead to.
+
+    Attributes:
+        suites: The suites.
+        links: Linked directories, which are not searched: they may lead anywhere, also back.
+        broken: Directories that can't be read, each with why.
+    """
+
+    def __init__(self) -> None:
+        self.suites: set[Path] = set()
+        self.links: set[Path] = set()
+        self.broken: list[tuple[str, str]] = []
+
+    def search(self, path: Path) -> None:
+        """Find the suites that a path leads to."""
+        if not path.is_dir():
+            self.suites.add(path)
+            return
+        for directory, names, files in os.walk(path, onerror=self._cannot_read):
+            names[:] = [name for name in names if name[0] != "." and name not in _PASSED_OVER]
+            self.links |= {link for name in names if (link := Path(directory, name)).is_symlink()}
+            self.suites |= {Path(directory, name) for name in files if name.endswith(SUITE_SUFFIX) and name[0] != "."}
+
+    def _cannot_read(self, error: OSError) -> None:
+        name = shown_path(Path(error.filename))
+        self.broken.append((name, f"cors-service test: {name} can't be read: {error.strerror}."))
 
 
 def _draft(path: Path) -> SuiteDraft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -96,6 +97,42 @@ def test_command_of_a_failure_shows_it(directory: Path, capsys: Captured) -> Non
     [line] = [line for line in capsys.readouterr().out.splitlines() if "cors-service decide" in line]
     assert main(line.split("cors-service ")[1].split()) == 2
     assert "[method-not-allowed]" in capsys.readouterr().out
+
+
+def test_linked_directories(directory: Path, capsys: Captured) -> None:
+    """A linked directory is not searched, which is said, unless it is named."""
+    (directory / "open.test.toml").write_text(GOOD)
+    real, top = directory / "real", directory / "top"
+    real.mkdir()
+    top.mkdir()
+    (real / "policies.toml").write_text(POLICIES)
+    (real / "app.test.toml").write_text(BAD)
+    (top / "policies.toml").write_text(POLICIES)
+    (top / "open.test.toml").write_text(GOOD)
+    (top / "team").symlink_to("../real")
+    (top / ".hidden").symlink_to("../real")
+    assert status_of("top") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].startswith("1 case: 1 passed")
+    assert err == "Not searched: top/team/; name linked directories to have their suites run.\n"
+    assert status_of("top", "top/team") == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("top/open.test.toml .\ntop/team/app.test.toml F\n")
+    assert err == ""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_directory_that_cannot_be_read(directory: Path, capsys: Captured) -> None:
+    """A directory that can't be searched is a mistake, since there may be suites in it, whatever the others say."""
+    (directory / "open.test.toml").write_text(GOOD)
+    (directory / "closed").mkdir(0o000)
+    assert status_of("--junit", "report.xml") == 1
+    out, err = capsys.readouterr()
+    assert "1 passed" in out
+    assert err == "cors-service test: closed can't be read: Permission denied.\n"
+    assert "Permission denied" in Path("report.xml").read_text()
+    assert status_of("closed") == 1
+    assert capsys.readouterr().err == "cors-service test: closed can't be read: Permission denied.\n"
 
 
 def test_many_failures(directory: Path, capsys: Captured) -> None:
