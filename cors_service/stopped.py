@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cors_service.decision import Decision, Reason
 from cors_service.decision.decision import Headers
+from cors_service.decision.enforced import without_grants
 from cors_service.wire.answers import PROBLEM, problem_fields
 from cors_service.wire.json_text import write_json
 
@@ -90,8 +91,3 @@ def speaks_rpc(accepts: Iterable[str]) -> bool:
     """
     types = (part.partition(";")[0].strip().lower() for line in accepts for part in line.split(","))
     return _EVENTS in types
-
-
-def without_grants(headers: Headers) -> Headers:
-    """Leave out the headers that let a page read an answer."""
-    return tuple(line for line in headers if not line[0].startswith("Access-Control-"))

@@ -6,6 +6,7 @@ handshakes (RFC 6455, 10.2), requests to a name that its author makes lead to so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct, structs
@@ -54,9 +55,8 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
     @classmethod
     def of(cls, guard: Guard, policy: Policy) -> CompiledGuard:
         """Compile a guard of a policy."""
-        hosts = guard.hosts or [match.key.partition("/")[0] for match in policy.match]
         mode: GuardMode = "report" if guard.mode == "report" else "enforce"
-        return cls(frozenset(guard.requests), guard.without_origin == "allow", frozenset(hosts), mode)
+        return cls(frozenset(guard.requests), guard.without_origin == "allow", frozenset(hosts_of(guard, policy)), mode)
 
     def judge(self, query: Query, url: URL | None, decision: Decision) -> GuardVerdict | None:
         """Say whether a request passes; None where the guard is not about it.
@@ -120,6 +120,11 @@ class CompiledGuard(Struct, frozen=True, eq=False, gc=False):
         if self.takes_nobodys:
             return _passes("no-origin", "The request has no Origin, like those of native clients and servers.")
         return _refused("origin-missing", "The request has no Origin, and the guard has without_origin = 'refuse'.")
+
+
+def hosts_of(guard: Guard, policy: Policy) -> Sequence[str]:
+    """Give the hosts by which the service of a policy may be called, as the keys of matches have them."""
+    return guard.hosts or [match.key.partition("/")[0] for match in policy.match]
 
 
 class Guards(Struct):

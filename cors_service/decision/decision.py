@@ -105,6 +105,11 @@ class Decision(Struct, frozen=True, gc=False):
     revision: str
     guard: GuardVerdict | None = None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the guard keeps the request from the service."""
+        return self.guard is not None and self.guard.stops
+
 
 _ABOUT_ORIGIN: Final = frozenset(
     {"multiple-origins", "origin-malformed", "origin-not-allowed", "origin-needs-url", "origin-refused"}

@@ -17,11 +17,11 @@ from cors_service.browser.request import (
     unsafe_request_header_names,
 )
 from cors_service.decision import Query
+from cors_service.decision.enforced import circumstances_of
 from cors_service.explain.exchange import PageRequest
 from cors_service.explain.explanation import ExchangeStep
 from cors_service.grammar.mistakes import cut
 from cors_service.grammar.origin import is_insecure_origin
-from cors_service.grammar.site import same_site
 
 _WEBSOCKET: Final = (("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"))
 _LONGEST: Final = 300
@@ -55,9 +55,9 @@ class Asked:
         return (self._query("OPTIONS", preflight_headers(self.request)), actual) if self.has_preflight else (actual,)
 
     def _query(self, method: str, lines: HeaderLines) -> Query:
-        exchange = self.exchange
-        lines = (*lines, *_circumstances(exchange, self.request))
-        return Query.received(method, lines, policy=exchange.policy, url=exchange.url)
+        exchange, own = self.exchange, self.request.url_origin
+        besides = () if own is None else circumstances_of(exchange.page, own, exchange.mode)
+        return Query.received(method, (*lines, *besides), policy=exchange.policy, url=exchange.url)
 
     @property
     def sent(self) -> HeaderLines:
@@ -138,21 +138,3 @@ def path_of(url: str) -> str:
     except ValueError:
         return url
     return (parts.path or "/") if parts.netloc else url
-
-
-def _circumstances(exchange: PageRequest, request: Request) -> HeaderLines:
-    """What else browsers send that a guard looks at."""
-    origin = request.url_origin
-    if origin is None:
-        return ()
-    host = ("Host", origin.partition("://")[2])
-    if is_insecure_origin(origin) or exchange.mode == "websocket":
-        # They send no fetch metadata where anybody could read it (Fetch Metadata, 2); Chromium none with WebSockets.
-        return (host,)
-    site = "cross-site"
-    if request.same_origin:
-        site = "same-origin"
-    elif same_site(request.origin, origin):
-        site = "same-site"
-    dest = (("Sec-Fetch-Dest", "document"),) if exchange.mode == "navigate" else ()
-    return (host, ("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", exchange.mode), *dest)

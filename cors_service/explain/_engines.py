@@ -10,6 +10,7 @@ from cors_service.browser import Behaviour, Failure, Step, Verdict, console_line
 from cors_service.browser.headers import values_of
 from cors_service.browser.sharing import corp_check
 from cors_service.decision import Decision
+from cors_service.decision.enforced import answer_of
 from cors_service.explain._asking import Asked
 from cors_service.explain.exchange import NOT_MODIFIED, Answer, Answers
 from cors_service.explain.explanation import Engine, ExchangeStep, Outcome, Seen
@@ -18,7 +19,6 @@ from cors_service.grammar.site import same_site
 NAMES: Final[Mapping[Engine, str]] = {"chromium": "Chromium", "firefox": "Firefox", "webkit": "WebKit"}
 BEHAVIOURS: Final[Mapping[Engine, Behaviour]] = {engine: Behaviour(engine) for engine in NAMES}
 _NOTHING: Final = Answer(0)
-_USUAL: Final = 200
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ALLOW_ORIGIN: Final = "access-control-allow-origin"
 
@@ -30,8 +30,8 @@ def answers_of(decisions: Sequence[Decision]) -> Answers:
     if not decisions:
         return Answers()
     *asked, actual = decisions
-    preflight = Answer(asked[0].status or _USUAL, asked[0].headers) if asked else None
-    return Answers(Answer(_USUAL, actual.headers), preflight)
+    preflight = Answer(*answer_of(asked[0])) if asked else None
+    return Answers(Answer(*answer_of(actual)), preflight)
 
 
 def verdicts(asked: Asked, answers: Answers) -> dict[Engine, Verdict]:

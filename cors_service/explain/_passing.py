@@ -14,7 +14,7 @@ def passes(asked: Asked, documents: Documents) -> bool:
         decisions = tuple(map(documents.active.decide, asked.queries))
     except BadQuery:
         return False
-    if decisions[-1].guard is not None and decisions[-1].guard.stops:
+    if decisions[-1].is_stopped:
         return False
     answers = _engines.answers_of(decisions)
     if asked.exchange.mode != "cors":

@@ -8,7 +8,7 @@ from typing import Final
 from cors_service.browser import Step
 from cors_service.browser.headers import byte_lowercase
 from cors_service.browser.request import is_forbidden_method, is_safelisted_method, unsafe_request_header_names
-from cors_service.decision import ActivePolicies, BadQuery, Decision
+from cors_service.decision import ActivePolicies, BadQuery, Decision, GuardVerdict
 from cors_service.explain import _afterwards, _elsewhere, _engines
 from cors_service.explain._asking import Asked, as_lines
 from cors_service.explain.documents import Documents
@@ -24,6 +24,7 @@ _OPEN: Final = (
     "So the browser takes the answer that it stored before. That one is not known here, and a 304 need not repeat the "
     "headers that say whether the page may read it. With the browser's cache disabled, a whole answer comes."
 )
+_NOT_TAKEN: Final = "The service never sees it: the 403 comes in the place of its answer, without CORS headers."
 _OF_ANSWERS: Final = frozenset({"preflight-answer", "request", "answer"})
 
 
@@ -105,18 +106,17 @@ def _judged(
     if asked.is_mixed:
         # Nothing is sent, whatever would have been asked first.
         return _engines.blocked_by_all(asked, Step.MIXED_CONTENT), tuple(elsewhere)
-    guards = [*_guards(asked, decisions)]
-    if asked.exchange.mode != "cors":
-        outcome, message = _without_cors(asked, answers, is_stopped=any(step.outcome == "stops" for step in guards))
+    is_stopped = bool(decisions) and decisions[-1].is_stopped
+    if asked.exchange.mode != "cors" or (is_stopped and asked.request.same_origin):
+        outcome, message = _without_cors(asked, answers, is_stopped=is_stopped)
         verdict = ExchangeStep("browser", "stops" if outcome == "blocked" else "passes", message)
-        return _engines.seen_by_all(outcome), (*_request(asked, answers, decisions), *guards, verdict, *elsewhere)
+        return _engines.seen_by_all(outcome), (*_request(asked, answers, decisions), verdict, *elsewhere)
     judged = _engines.verdicts(asked, answers)
     steps: list[ExchangeStep] = []
     if asked.has_preflight:
         steps += _preflight(answers, decisions, passes=not judged["chromium"].preflight)
     if not judged["chromium"].preflight:
         steps += _request(asked, answers, decisions)
-    steps += guards
     if _engines.is_open(asked, answers, judged):
         return _engines.seen_by_all("unknown"), (*steps, ExchangeStep("browser", "note", _OPEN), *elsewhere)
     steps += _engines.steps(judged)
@@ -129,6 +129,9 @@ def _preflight(answers: Answers, decisions: tuple[Decision, ...], *, passes: boo
     answer = answers.preflight
     if answer is None:
         return
+    guard = decisions[0].guard if decisions else None
+    if guard is not None and guard.stops:
+        yield _judged_by(guard)
     received = as_lines(str(answer.status), answer.headers)
     words = _in_words(decisions[0]) if decisions else f"The preflight was answered with {answer.status}."
     yield ExchangeStep("preflight-answer", "passes" if passes else "stops", words, received=received)
@@ -136,6 +139,8 @@ def _preflight(answers: Answers, decisions: tuple[Decision, ...], *, passes: boo
 
 def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) -> Iterator[ExchangeStep]:
     yield ExchangeStep("request", "note", "The browser sends the request.", sent=asked.request_lines())
+    if decisions:
+        yield from _guards(asked, decisions[-1])
     answer = answers.actual
     if answer is None:
         if not decisions:
@@ -143,10 +148,10 @@ def _request(asked: Asked, answers: Answers, decisions: tuple[Decision, ...]) ->
         return
     if decisions:
         decision = decisions[-1]
-        received = as_lines("(the status of the application)", answer.headers)
-        yield ExchangeStep(
-            "answer", "stops" if decision.allowed is False else "passes", _in_words(decision), received=received
-        )
+        stops = decision.allowed is False or decision.is_stopped
+        status = str(answer.status) if decision.is_stopped else "(the status of the application)"
+        received = as_lines(status, answer.headers)
+        yield ExchangeStep("answer", "stops" if stops else "passes", _in_words(decision), received=received)
         return
     received = as_lines(str(answer.status), answer.headers)
     yield ExchangeStep("answer", "note", f"The service answered with {answer.status}.", received=received)
@@ -187,35 +192,37 @@ def _of_cors(answer: Answer) -> list[tuple[str, str]]:
 
 
 def _in_words(decision: Decision) -> str:
+    if decision.is_stopped and decision.allowed is not False:
+        return _NOT_TAKEN
     verdict = {True: "Allowed", False: "Refused", None: "Not a matter of CORS"}[decision.allowed]
     words = f"{decision.reason.message} {decision.reason.hint}".rstrip()
     return f"{verdict} [{decision.reason.code}]: {words}"
 
 
-def _guards(asked: Asked, decisions: tuple[Decision, ...]) -> Iterator[ExchangeStep]:
-    # That of the request; a preflight that a guard stops is refused anyway.
-    guard = decisions[-1].guard if decisions else None
+def _guards(asked: Asked, decision: Decision) -> Iterator[ExchangeStep]:
+    guard = decision.guard
     if guard is None:
-        if asked.exchange.mode == "websocket" and decisions:
+        if asked.exchange.mode == "websocket":
             message = "The policy has no guard: any page of any site can open this WebSocket, and read."
             yield ExchangeStep("guard", "note", message)
         return
+    yield _judged_by(guard)
+
+
+def _judged_by(guard: GuardVerdict) -> ExchangeStep:
     words = f"{guard.reason.message} {guard.reason.hint}".rstrip()
     if guard.passes:
-        yield ExchangeStep("guard", "passes", f"The guard lets it through [{guard.reason.code}]: {words}")
-    elif guard.stops:
-        yield ExchangeStep("guard", "stops", f"The guard refuses it with a 403 [{guard.reason.code}]: {words}")
-    else:
-        yield ExchangeStep(
-            "guard", "note", f"The guard would refuse it, and only reports [{guard.reason.code}]: {words}"
-        )
+        return ExchangeStep("guard", "passes", f"The guard lets it through [{guard.reason.code}]: {words}")
+    if guard.stops:
+        return ExchangeStep("guard", "stops", f"The guard refuses it with a 403 [{guard.reason.code}]: {words}")
+    return ExchangeStep("guard", "note", f"The guard would refuse it, and only reports [{guard.reason.code}]: {words}")
 
 
 def _without_cors(asked: Asked, answers: Answers, *, is_stopped: bool) -> tuple[Outcome, str]:
-    """Say what comes of a request of another mode than `cors`, and why."""
+    """Say what comes of a request about which CORS has no say, and why."""
     request, mode = asked.request, asked.exchange.mode
     if is_stopped:
-        return "blocked", "The service refuses to take it."
+        return "blocked", "The page gets nothing of what it asks for: that 403 is all there is."
     if mode == "websocket":
         return "readable", "Browsers let every page open a WebSocket: CORS plays no part."
     if mode == "navigate":

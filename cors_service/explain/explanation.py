@@ -123,5 +123,5 @@ class Explanation(Struct, frozen=True):
     @property
     def passes(self) -> bool:
         """Whether no engine blocks it, and no guard stops it."""
-        is_stopped = any(decision.guard is not None and decision.guard.stops for decision in self.decisions)
+        is_stopped = any(decision.is_stopped for decision in self.decisions)
         return not is_stopped and all(seen.outcome != "blocked" for seen in self.engines.values())

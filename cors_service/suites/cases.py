@@ -9,13 +9,13 @@ from typing import Final
 from msgspec import Struct
 
 from cors_service.browser.verdict import Step
-from cors_service.decision.decision import REASONS
+from cors_service.decision.decision import REASONS, REFUSALS
 
 Lines = tuple[tuple[str, str], ...]
 """Names and values of headers."""
 
-CODES: Final = frozenset(REASONS | {str(step) for step in Step})
-"""What a case may expect as the reason: codes of decisions, and of the steps of browsers."""
+CODES: Final = frozenset(REASONS | REFUSALS | {str(step) for step in Step})
+"""What a case may expect as the reason: codes of decisions, of guards, and of the steps of browsers."""
 
 
 class Page(Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cors_service.decision import Decision, Query
+from cors_service.decision.query import CIRCUMSTANCES
 from cors_service.policy.model import PolicySet
 from cors_service.policy.words import rule_in_words
 from cors_service.suites.exchange import Exchange
@@ -87,25 +88,35 @@ def _failure(failure: Failure, policy_set: PolicySet, source: str) -> str:
     rows = [*(("problem", problem) for problem in failure.problems), *_decisions(done, failure.hint)]
     rows.append(("browser", _browser(done)))
     rows.append(("rule", _rule_at_work(policy_set, done.decision.policy, done.decision.rule)))
-    rows.append(("see it", command_for(done.query, source)))
+    rows.append(("see it", command_for(done, source)))
     return "\n".join([done.page.in_words(), *(f"  {name:<9}  {text}" for name, text in rows)])
 
 
 def _decisions(done: Exchange, hint: str) -> Iterator[tuple[str, str]]:
+    guard = done.stopped_by
+    own_hint = hint if guard is None else ""
     if done.preflight is not None:
-        yield "preflight", _decided(done.preflight, hint if done.decision is done.preflight else "")
+        yield "preflight", _decided(done.preflight, own_hint if done.decision is done.preflight else "")
     if done.decision is done.actual:
-        yield "request", _decided(done.actual, hint)
+        yield "request", _decided(done.actual, own_hint)
+    if guard is not None:
+        yield "guard", f"stops it with a 403 [{guard.code}]: {_sentences(guard.message, hint)}"
 
 
 def _decided(decision: Decision, hint: str) -> str:
     words = {True: "allowed", False: "refused", None: "not a CORS request"}[decision.allowed]
     status = f", {decision.status}" if decision.status else ""
-    return f"{words}{status} [{decision.reason.code}]: {f'{decision.reason.message} {hint}'.rstrip()}"
+    return f"{words}{status} [{decision.reason.code}]: {_sentences(decision.reason.message, hint)}"
+
+
+def _sentences(message: str, hint: str) -> str:
+    return f"{message} {hint}".rstrip()
 
 
 def _browser(done: Exchange) -> str:
     verdict = done.verdict
+    if verdict.allowed and done.stopped_by is not None:
+        return f"lets the page read that 403, and not what it asks for ({verdict.clause})"
     if verdict.allowed:
         return f"lets the page read the answer ({verdict.clause})"
     _, found, sentence = verdict.console.partition(_BLOCKED)
@@ -119,8 +130,9 @@ def _rule_at_work(policy_set: PolicySet, policy: str, number: int | None) -> str
     return f"{policy}, rule {number}: {rule_in_words(rule, policy_set)}"
 
 
-def command_for(query: Query, source: str) -> str:
-    """Write the command that shows the decision about a request."""
+def command_for(done: Exchange, source: str) -> str:
+    """Write the command that shows the decision on which a verdict depends."""
+    query = done.query
     words = ["cors-service", "decide", "--policies", source]
     if query.policy is not None:
         words += ["--policy", query.policy]
@@ -131,4 +143,12 @@ def command_for(query: Query, source: str) -> str:
         words += ["--method", query.method]
     words += [word for method in query.request_methods for word in ("--request-method", method)]
     words += [word for names in query.request_headers for word in ("--request-headers", names)]
+    if done.decision.guard is not None:
+        words += _circumstances(query)
     return shlex.join(words)
+
+
+def _circumstances(query: Query) -> Iterator[str]:
+    for name, attribute in CIRCUMSTANCES.items():
+        for value in getattr(query.circumstances, attribute, ()):
+            yield from ("-H", f"{name.title()}: {value}")

@@ -21,7 +21,7 @@ class Failure(Struct, frozen=True):
     Attributes:
         exchange: What came of it.
         problems: What is different, each a sentence.
-        hint: What to write in the policy, if the decision was a refusal.
+        hint: What to write in the policy, if the decision or its guard was a refusal.
     """
 
     exchange: Exchange
@@ -91,19 +91,22 @@ def _outcome(case: Case, active: ActivePolicies, reached: set[tuple[str, int]]) 
 
 
 def _hint(done: Exchange, active: ActivePolicies) -> str:
-    return active.advise(done.query).reason.hint if done.decision.allowed is False else ""
+    if done.decision.allowed is not False and done.stopped_by is None:
+        return ""
+    advised = active.advise(done.query)
+    of_guard = advised.guard.reason.hint if advised.guard is not None and done.stopped_by is not None else ""
+    return of_guard or advised.reason.hint
 
 
 def _problems(done: Exchange, expected: Expectation) -> Iterator[str]:
-    verdict, decision = done.verdict, done.decision
-    if verdict.allowed != expected.readable:
-        yield f"expected {_seen(expected.readable)}, and the page is {_seen(verdict.allowed)}"
-    if expected.reason is not None and expected.reason not in {decision.reason.code, verdict.step}:
-        codes = dict.fromkeys((decision.reason.code, str(verdict.step)))
-        yield f"expected the reason {expected.reason}, and it is {' or '.join(codes)}"
-    if expected.rule is not None and decision.rule != expected.rule:
-        yield f"expected rule {expected.rule} to decide, and {_rule(decision.rule)} does"
-    if not verdict.allowed:
+    rule = done.decision.rule
+    if done.is_readable != expected.readable:
+        yield f"expected {_seen(expected.readable)}, and the page is {_seen(done.is_readable)}"
+    if expected.reason is not None and expected.reason not in done.codes:
+        yield f"expected the reason {expected.reason}, and it is {' or '.join(dict.fromkeys(done.codes))}"
+    if expected.rule is not None and rule != expected.rule:
+        yield f"expected rule {expected.rule} to decide, and {_rule(rule)} does"
+    if not done.is_readable:
         return
     yield from _problems_of_headers(done, expected)
     if expected.timing is not None and done.may_measure != expected.timing:

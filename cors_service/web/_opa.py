@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from cors_service.decision import ActivePolicies, BadQuery, Decision, Query
+from cors_service.decision.enforced import without_grants
 from cors_service.decision.reported import Reported
 from cors_service.limits import Limits
-from cors_service.stopped import without_grants
 from cors_service.store import IPolicies
 from cors_service.web._advice import Advice
 from cors_service.web._decisions import SHORT, in_turn

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from cors_service.decision import ActivePolicies, BadQuery, Circumstances, Decision, Query
+from cors_service.decision.enforced import without_grants
 from cors_service.decision.query import CIRCUMSTANCES, CORS_HEADERS
 from cors_service.decision.reported import Reported
 from cors_service.grammar.mistakes import shown
@@ -26,7 +27,7 @@ from cors_service.grammar.path import encode_bytes
 from cors_service.limits import Limits
 from cors_service.observe.interfaces import ITally
 from cors_service.observe.tally import REPORTED, STOPPED
-from cors_service.stopped import detail_of, error_body, speaks_rpc, without_grants
+from cors_service.stopped import detail_of, error_body, speaks_rpc
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer

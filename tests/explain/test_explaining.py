@@ -323,3 +323,39 @@ def test_any_exchange(document: dict[str, object], random: object, mode: str) ->
     assert in_json(explanation)
     stops = any(step.outcome == "stops" for step in explanation.steps if step.step in {"browser", "elsewhere"})
     assert stops == (explanation.engines["chromium"].outcome == "blocked")
+
+
+STOPPING: Final = """\
+version = 1
+
+[policies.tools]
+match = ["tools.example.com/"]
+origins = ["https://shop.example.com"]
+methods = ["GET", "POST"]
+request_headers = ["content-type"]
+
+[policies.tools.guard]
+hosts = ["other.example.com"]
+"""
+
+
+@pytest.mark.parametrize("requests", ['"all"', '"state-changing"'])
+@pytest.mark.parametrize("headers", [(), JSON], ids=["simple", "preflight"])
+@pytest.mark.parametrize("page", [PAGE, "https://tools.example.com", "https://evil.example"])
+def test_a_guard_that_stops(page: str, headers: tuple[tuple[str, str], ...], requests: str) -> None:
+    """Where a guard stops what rules may let in, no step and no engine says that it passes, and a 403 is judged."""
+    policies = documents(f"{STOPPING}requests = {requests}\n")
+    explanation = explain(PageRequest(page, TOOLS, "POST", headers), policies)
+    said = steps(explanation)
+    assert ("browser", "stops") in said
+    if requests == '"all"' or page != "https://evil.example" or not headers:
+        # A preflight that the rules refuse keeps the request back, and the guard is not asked.
+        assert ("guard", "stops") in said
+        assert "[host-not-allowed]" in message(explanation, "guard")
+    if requests == '"all"' or not headers:
+        assert not any(outcome == "passes" for _, outcome in said)
+    received = [step.received for step in explanation.steps if step.step in {"preflight-answer", "answer"}]
+    assert received[-1][0] == "403"
+    assert not any(line.startswith("Access-Control-") for line in received[-1])
+    assert {seen.outcome for seen in explanation.engines.values()} == {"blocked"}
+    assert explanation.outcome == "blocked"
