@@ -11,7 +11,7 @@ from cors_service.cli._admin import AdminClient, NotAdministeredError
 from cors_service.cli._at_stores import STORE, definitions_at, is_admin, named, publish, store_at
 from cors_service.cli._documents import read_whole
 from cors_service.cli._progress import Progress
-from cors_service.cli._status import ALLOWED, FAILED, REFUSED
+from cors_service.cli._status import ALLOWED, FAILED, REFUSED, WAITS
 from cors_service.cli.arguments import Commands, add_command, add_links, given_path, reader_limits
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.editing import new_document
@@ -29,7 +29,7 @@ def add_push(commands: Commands) -> None:
     parser = add_command(
         commands,
         "push",
-        "publish a document, or a directory of documents, as one change",
+        "publish a document, or a directory, as one change; exit status 3 if it waits for a second person",
         "push policies --to http://127.0.0.1:8081 --reason 'the new shop'",
         'push policies --to https://cors-admin.internal --reason "$CI_COMMIT_TITLE" --if-seq 41',
         "push policies --to postgresql://cors_writer@db.internal/cors --reason 'the new shop'",
@@ -86,7 +86,7 @@ def _push(options: argparse.Namespace) -> int:
         print(f"cors-service push: {error}", file=sys.stderr)
         return FAILED
     print(write_json(made).decode("utf-8") if options.json else "\n".join(_told(made)))
-    return ALLOWED
+    return WAITS if made.get("proposal") is not None else ALLOWED
 
 
 def _reason(text: str) -> str:
@@ -165,7 +165,8 @@ def _told(made: dict[str, Any]) -> list[str]:
     if made["dry_run"]:
         return [*lines, f"It would change {names}{rest}."]
     if made.get("proposal") is not None:
-        return [*lines, f"It waits for a second person, as proposal {made['proposal']}: {names}{rest}."]
+        waits = f"Nothing is published yet: it waits for a second person, as proposal {made['proposal']}"
+        return [*lines, f"{waits}: {names}{rest}."]
     return [*lines, f"Change {made['entry']['seq']}: {names}{rest}.", *told_of_fleet(made.get("fleet"))]
 
 

@@ -53,7 +53,7 @@ def _status(options: argparse.Namespace) -> int:
         reply = client.send("GET", "/v1/status")
         if reply.status == HTTPStatus.NOT_FOUND:
             told, _ = client.get("fleet")
-            standing = of_fleet(told)
+            standing = of_fleet(told, _proposals(client))
         elif reply.is_ok:
             told = json.loads(reply.body)
             standing = of_service(told, datetime.now(UTC))
@@ -86,16 +86,27 @@ def of_service(told: _Told, now: datetime) -> Standing:
     return Standing(not (told["stale"] or is_behind or (store or {}).get("problem")), tuple(lines))
 
 
-def of_fleet(told: _Told) -> Standing:
+def _proposals(client: AdminClient) -> int:
+    """Count the changes that wait for a second person, as far as it is known."""
+    reply = client.send("GET", "status")
+    return int(client.told(reply, "proposals")["proposals"]) if reply.is_ok else 0
+
+
+def of_fleet(told: _Told, proposals: int = 0) -> Standing:
     """Read what an admin process says of its replicas.
 
     Args:
         told: What `/admin/v1/fleet` gives.
+        proposals: How many changes wait for a second person. Replicas can be well without them.
     """
     alive = [one for one in told["replicas"] if one["alive"]]
     lines = [f"change {told['seq']}, {told['revision']}: {told['confirmed']} of {len(alive)} live replicas have it"]
     for one in told["replicas"]:
         lines += _of_replica(one)
+    if proposals:
+        lines.append(
+            f"not published: {proposals} {plural(proposals, 'change waits', 'changes wait')} for a second person"
+        )
     is_well = not told["waiting"] and not any(one["problem"] for one in alive)
     return Standing(is_well, tuple(lines))
 

@@ -166,7 +166,7 @@ async def test_nobody_there(tmp_path: Path, capsys: Captured) -> None:
 async def test_second_person(
     start: Callable[..., AdminService], tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change that needs a second person is told to wait for one; a token that may not is told so."""
+    """A change that waits for a second person ends in a status of its own, and is not reported as published."""
     entries = [token_entry("team", "secret-1", ["read", "propose"]), token_entry("ci", "secret-2", ["read"])]
     (tmp_path / "auth.toml").write_text("\n".join(entries), encoding="utf-8")
     service = start("--listen", "tcp:0:interface=127.0.0.1", "--auth", "auth.toml")
@@ -174,7 +174,7 @@ async def test_second_person(
     path.write_text(SHOP.replace("shop.example", "web.example"), encoding="utf-8")
     push = ["push", str(path), "--to", url, "--reason", "a"]
     for token, status, text in (
-        ("secret-1", 0, "It waits for a second person, as proposal "),
+        ("secret-1", 3, "Nothing is published yet: it waits for a second person, as proposal "),
         ("secret-2", 1, "answers with 403: This caller lacks the verb write or propose."),
         ("nobody", 1, "answers with 401: The request has no known token"),
         ("a b", 1, "This is not a token"),
@@ -182,6 +182,16 @@ async def test_second_person(
         monkeypatch.setenv("CORS_SERVICE_TOKEN", token)
         assert status == await status_of(*push)
         assert text in "".join(capsys.readouterr())
+    monkeypatch.setenv("CORS_SERVICE_TOKEN", "secret-1")
+    assert await status_of(*push, "--dry-run") == 0
+    assert "It would change policy shop." in capsys.readouterr().out
+    path.write_text(SHOP.replace("shop.example", "net.example"), encoding="utf-8")
+    assert await status_of(*push, "--json") == 3
+    assert json.loads(capsys.readouterr().out)["proposal"]
+    assert await status_of("status", url) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("change 1, ")
+    assert second == "not published: 2 changes wait for a second person"
     await service.reload()
 
 

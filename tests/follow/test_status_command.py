@@ -123,8 +123,17 @@ def address() -> Iterator[str]:
                 "  The policies of change 43 have mistakes (1): no. [store-does-not-load]",
             ],
         ),
+        (
+            fleet([]) | {"/admin/v1/status": {"proposals": 1}},
+            0,
+            [
+                "change 42, sha256:1f: 1 of 0 live replicas have it",
+                "not published: 1 change waits for a second person",
+            ],
+        ),
+        (fleet([]) | {"/admin/v1/status": {"proposals": 0}}, 0, ["change 42, sha256:1f: 1 of 0 live replicas have it"]),
     ],
-    ids=["documents", "current", "behind", "never", "fleet", "waiting"],
+    ids=["documents", "current", "behind", "never", "fleet", "waiting", "proposal", "no proposal"],
 )
 def test_says(
     address: str, capsys: pytest.CaptureFixture[str], told: dict[str, Any], status: int, lines: list[str]
