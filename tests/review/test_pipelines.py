@@ -30,7 +30,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     # The client of GitHub keeps what it was to say.
-    (programs / "gh").write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/said"\ncat comment.md >> "{tmp_path}/said"\n')
+    said = f'"{tmp_path}/said"'
+    (programs / "gh").write_text(
+        f'#!/bin/sh\necho "$@" >> {said}\nif [ "$1" = pr ]; then cat comment.md >> {said}; fi\n'
+    )
     (programs / "gh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}")
     directory = tmp_path / "repository"
@@ -66,7 +69,8 @@ def hook(name: str) -> Done | None:
 
 def steps(*, wider: str) -> dict[str, Done]:
     """Run the steps of the workflow as GitHub does: all that have to run, whatever went wrong before."""
-    environment = {**os.environ, **WORKFLOW["env"], "BASE": "origin/main", "PULL_REQUEST": "7", "WIDER": wider}
+    given = {"BASE": "origin/main", "PULL_REQUEST": "7", "WIDER": wider, "GITHUB_REPOSITORY": "example/shop"}
+    environment = {**os.environ, **WORKFLOW["env"], **given}
     done: dict[str, Done] = {}
     for step in WORKFLOW["jobs"]["review"]["steps"]:
         if "run" not in step or step["name"] == "Install" or not runs(step, done, wider):
@@ -81,9 +85,27 @@ def runs(step: dict[str, Any], done: dict[str, Done], wider: str) -> bool:
     condition = step.get("if", "success()")
     if condition == "success()":
         return all(one.returncode == 0 for one in done.values())
+    if condition == "env.WIDER == 'outdated'":
+        return wider == "outdated"
     parts = condition.split(" && ")
-    assert set(parts) <= {"always()", "env.WIDER == 'unseen'"}
-    return len(parts) == 1 or wider == "unseen"
+    assert set(parts) <= {"always()", "env.WIDER != 'seen'"}
+    return len(parts) == 1 or wider != "seen"
+
+
+def standing(event: dict[str, Any]) -> str:
+    """Evaluate WIDER as GitHub does: its `&&` and `||` give one of their sides, as those of Python do."""
+    expression = WORKFLOW["jobs"]["review"]["env"]["WIDER"].removeprefix("${{").removesuffix("}}").strip()
+    facts = {
+        "github.event.pull_request.labels.*.name": event.get("labels", ["other"]),
+        "github.event.action": event["action"],
+        "github.event.changes.base": event.get("changes", {}).get("base"),
+    }
+    for name, fact in facts.items():
+        expression = expression.replace(name, repr(fact))
+    expression = expression.replace("&&", " and ").replace("||", " or ").replace("!contains", "not contains")
+    found = eval(expression, {"contains": lambda names, name: name in names})
+    assert isinstance(found, str)
+    return found
 
 
 def statuses(done: dict[str, Done]) -> list[int]:
@@ -182,3 +204,39 @@ def test_workflow_of_a_failing_test(repository: Path) -> None:
     (repository / "policies" / "app.toml").write_text(WIDER)
     assert statuses(steps(wider="seen")) == [0, 1, 0]
     assert "https://b.example" in (repository.parent / "said").read_text()
+
+
+LABELLED: dict[str, Any] = {"labels": ["other", "cors-wider"]}
+EDITED: dict[str, Any] = {"action": "edited", "changes": {"title": {"from": "a"}}}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"action": "opened"}, "unseen"),
+        ({"action": "synchronize"}, "unseen"),
+        ({"action": "unlabeled"}, "unseen"),
+        ({"action": "labeled", **LABELLED}, "seen"),
+        ({**EDITED, **LABELLED}, "seen"),
+        ({"action": "synchronize", **LABELLED}, "outdated"),
+        # While a pull request is closed, GitHub does not report what is pushed to it.
+        ({"action": "reopened", **LABELLED}, "outdated"),
+        ({"action": "edited", "changes": {"base": {"ref": {"from": "next"}}}, **LABELLED}, "outdated"),
+    ],
+    ids=str,
+)
+def test_what_a_label_stands_for(event: dict[str, Any], expected: str) -> None:
+    """The label stands for what the pull request was when it was given, and for nothing that came later."""
+    assert event["action"] in WORKFLOW[True]["pull_request"]["types"]
+    assert standing(event) == expected
+
+
+@pytest.mark.slow
+def test_workflow_of_an_outdated_label(repository: Path) -> None:
+    """What is pushed after the label was given takes it off, fails where it is wider, and gets a comment of its own."""
+    (repository / "policies" / "app.toml").write_text(WIDER)
+    (repository / "policies" / "app.test.toml").write_text(SUITE.replace("blocked", "readable"))
+    assert statuses(steps(wider="outdated")) == [0, 0, 0, 0, 2]
+    first, second, *_ = (repository.parent / "said").read_text().splitlines()
+    assert first == "api --method DELETE --silent repos/example/shop/issues/7/labels/cors-wider"
+    assert second == "pr comment 7 --body-file comment.md"
