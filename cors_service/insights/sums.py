@@ -45,16 +45,17 @@ class RuleSums:
     Attributes:
         count: Decisions, refusals of what it covers but does not grant among them.
         last: When it decided last.
+        masked: Decisions about origins that are not written as they are.
         preflights: Preflights that it allowed, by the method that they ask about.
         requests: Other requests that it allowed, by method.
         example: An origin that it allowed a preflight, if there was one.
         moments: For each origin, when it allowed it preflights.
     """
 
-    __slots__ = ("count", "example", "last", "moments", "preflights", "requests")
+    __slots__ = ("count", "example", "last", "masked", "moments", "preflights", "requests")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.masked = 0
         self.last = ""
         self.preflights: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
@@ -73,6 +74,7 @@ class Sums:
         other: Decisions that were not told apart.
         masked: Decisions whose origins were not written as they are.
         unplaced: Decisions of other revisions about which it is not known which rule of these policies covers them.
+        unplaced_of: The same by policy, for the policies of `active`.
         longest: Seconds of the longest interval of preflights.
         kinds: Decisions by their kind and by whether they were allowed.
         instances: The services, 1,000 at most.
@@ -95,6 +97,7 @@ class Sums:
         self.active = active
         self.begin = self.end = ""
         self.lines = self.other = self.masked = self.unplaced = 0
+        self.unplaced_of: Counter[str] = Counter()
         self.longest = 0.0
         self._moments = 0
         self.kinds: Counter[tuple[str, bool | None]] = Counter()
@@ -124,6 +127,11 @@ class Sums:
             self._cover(line.begin, line.end)
             self.other += line.count
             self.timeline.add(seconds_of(line.begin), "other", line.count)
+
+    def is_whole(self, policy: str, number: int) -> bool:
+        """Whether all origins are known about which a rule decided, as far as decisions were told apart at all."""
+        rule = self.rules.get((policy, number))
+        return not (self.unplaced_of[policy] or (rule is not None and rule.masked))
 
     def _cover(self, begin: str, end: str) -> None:
         self.lines += 1
@@ -161,6 +169,8 @@ class Sums:
             return
         if place is _UNKNOWN:
             self.unplaced += line.count
+            if policy in self.asked:
+                self.unplaced_of[policy] += line.count
             return
         number, pattern = place
         sums = self.rules.get((policy, number))
@@ -171,19 +181,23 @@ class Sums:
             sums = self.rules[policy, number] = RuleSums()
         sums.count += line.count
         sums.last = max(sums.last, line.seen)
+        if line.is_masked:
+            sums.masked += line.count
         if line.allowed:
             methods = sums.preflights if line.kind == "preflight" else sums.requests
             method = line.method if line.method in methods or len(methods) < _METHODS else ""
             methods[method] += line.count
             if line.kind == "preflight":
                 self._place_in_time(sums, line)
-        if pattern is None or line.page is None:
-            return
-        if pattern == line.page:
+        if pattern is not None and line.page is not None:
+            self._see(policy, number, pattern, line.page, line)
+
+    def _see(self, policy: str, number: int, pattern: str, page: str, line: Decisions) -> None:
+        if pattern == page:
             seen = self.exact.setdefault((policy, number), {})
             seen[pattern] = max(seen.get(pattern, ""), line.seen)
         else:
-            self.served.add((policy, number, pattern, line.page), line.count, line.seen)
+            self.served.add((policy, number, pattern, page), line.count, line.seen)
 
     def _place_in_time(self, sums: RuleSums, line: Decisions) -> None:
         if line.page is not None:

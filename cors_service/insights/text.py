@@ -10,7 +10,7 @@ from cors_service.insights._tables import WIDTH, Column, duration, number, plain
 from cors_service.insights.findings import Findings
 from cors_service.insights.preflights import Choice, RuleCost, is_long
 from cors_service.insights.refusals import Refused
-from cors_service.insights.unused import UnaskedGrant, Unused
+from cors_service.insights.unused import UnaskedGrant, UnknownUse, Unused
 from cors_service.policy.notes import LONG_MAX_AGE
 
 _SHOWN: Final = 10
@@ -135,7 +135,8 @@ def _choice(cost: RuleCost, choice: Choice) -> Sequence[str]:
 
 def _wildcards(findings: Findings) -> Iterator[str]:
     if not findings.wildcards:
-        yield "No wildcard served anybody."
+        is_known = not (findings.other or findings.masked or findings.unplaced)
+        yield "No wildcard served anybody." if is_known else "It is not known whom wildcards served."
         return
     reaches_back = findings.unused is not None and findings.unused.complete
     yield "Origins that wildcards served"
@@ -147,17 +148,22 @@ def _wildcards(findings: Findings) -> Iterator[str]:
         if one.origins_count > _ORIGINS:
             more = "at least " if not one.complete else ""
             yield f"    {'':>12}  and {more}{number(one.origins_count - _ORIGINS)} more"
-        elif one.complete and one.pattern != "*" and reaches_back:
+        elif not one.complete:
+            yield f"    {'':>12}  Others may have come, too."
+        elif one.pattern != "*" and reaches_back:
             yield f"    {'':>12}  That is all: a list would do."
     yield from _more(len(findings.wildcards))
 
 
 def _unused(findings: Findings, found: Unused) -> Iterator[str]:
     yield f"Never used in {duration(findings.seconds)}"
-    if findings.other or findings.masked or findings.unplaced:
+    if findings.other:
         yield "  Decisions that are not told apart may have used some of this."
     if not found.complete:
         yield f"  The lines do not reach back {found.days} days: what is used once a quarter may be missing."
+    if found.unknown:
+        what = "not listed, because it is not known which origins came"
+        yield from _list(what, list(map(_unknown, found.unknown)), found.unknown_count)
     yield from _list("policies", [cut(name, 60) for name in found.policies], found.policies_count)
     idle = [f"{cut(one.policy, 30)}, rule {one.rule}: {plain(one.words)}" for one in found.rules]
     yield from _list("rules", idle, found.rules_count)
@@ -171,6 +177,13 @@ def _unused(findings: Findings, found: Unused) -> Iterator[str]:
     if found.headers_unknown:
         rules = f"{number(found.headers_unknown)} {plural(found.headers_unknown, 'rule')}"
         yield f"  Lines hold no header names: for {rules}, it is not known which headers nobody asks for."
+
+
+def _unknown(one: UnknownUse) -> str:
+    decisions = f"{number(one.count)} {plural(one.count, 'decision')}"
+    if one.rule is None:
+        return f"{cut(one.policy, 20)}: {decisions} of other revisions, so it is not known which rule they belong to"
+    return f"{cut(one.policy, 20)}, rule {one.rule}: {decisions} about masked origins"
 
 
 def _grant(one: UnaskedGrant) -> str:

@@ -75,8 +75,25 @@ class UnaskedGrant(Struct, frozen=True):
     headers: tuple[str, ...] | None
 
 
+class UnknownUse(Struct, frozen=True):
+    """Decisions that keep it from being known what of a rule, or of a policy, somebody used.
+
+    Attributes:
+        policy: The name of the policy.
+        rule: The number of the rule that decided about masked origins, from 1; null if another revision decided, and
+            it may be any.
+        count: How many decisions there were.
+    """
+
+    policy: str
+    rule: int | None
+    count: int
+
+
 class Unused(Struct, frozen=True):
-    """What nobody used. Each list has 1,000 entries at most; beside it is their number.
+    """What nobody used, unless decisions did that are not told apart.
+
+    Each list has 1,000 entries at most; beside it is their number.
 
     Attributes:
         policies: Policies that nobody asked for.
@@ -89,6 +106,9 @@ class Unused(Struct, frozen=True):
         sets_count: Their number.
         grants: What the other rules grant and nobody asked for.
         grants_count: Their number.
+        unknown: Of which rules it is not known which origins they serve, so that neither these nor the sets that they
+            use are listed; of which policies nothing is known.
+        unknown_count: Their number.
         headers_unknown: Of how many rules it is not known which headers nobody asked about.
         days: Days for which an origin must not have been seen.
         complete: Whether the lines reach back so far.
@@ -104,6 +124,8 @@ class Unused(Struct, frozen=True):
     sets_count: int
     grants: list[UnaskedGrant]
     grants_count: int
+    unknown: list[UnknownUse]
+    unknown_count: int
     headers_unknown: int
     days: int
     complete: bool
@@ -123,6 +145,7 @@ def unused(sums: Sums, policy_set: PolicySet, days: int = UNSEEN_DAYS) -> Unused
     origins, origins_count = _some(_origins(sums, policy_set, since))
     sets, sets_count = _some(_sets(sums, policy_set))
     grants, grants_count = _some(_grants(sums, policy_set))
+    unknown, unknown_count = _some(_unknown(sums, policy_set))
     return Unused(
         policies=policies,
         policies_count=policies_count,
@@ -134,6 +157,8 @@ def unused(sums: Sums, policy_set: PolicySet, days: int = UNSEEN_DAYS) -> Unused
         sets_count=sets_count,
         grants=grants,
         grants_count=grants_count,
+        unknown=unknown,
+        unknown_count=unknown_count,
         headers_unknown=sum(
             bool(rule.request_headers and rule_sums.preflights)
             for _, _, rule, rule_sums in _used_rules(sums, policy_set)
@@ -148,10 +173,20 @@ def _some(items: Iterator[_Item]) -> tuple[list[_Item], int]:
     return first, len(first) + sum(1 for _ in items)
 
 
+def _unknown(sums: Sums, policy_set: PolicySet) -> Iterator[UnknownUse]:
+    for name, policy in policy_set.policies.items():
+        if sums.unplaced_of[name]:
+            yield UnknownUse(name, None, sums.unplaced_of[name])
+        for number in range(1, len(policy.rules) + 1):
+            found = sums.rules.get((name, number))
+            if found is not None and found.masked:
+                yield UnknownUse(name, number, found.masked)
+
+
 def _rules(sums: Sums, policy_set: PolicySet) -> Iterator[UnusedRule]:
     for name, policy in policy_set.policies.items():
         for number, rule in enumerate(policy.rules, 1):
-            if name in sums.asked and (name, number) not in sums.rules:
+            if name in sums.asked and (name, number) not in sums.rules and not sums.unplaced_of[name]:
                 yield UnusedRule(name, number, rule_in_words(rule, policy_set))
 
 
@@ -166,6 +201,8 @@ def _used_rules(sums: Sums, policy_set: PolicySet) -> Iterator[tuple[str, int, R
 def _origins(sums: Sums, policy_set: PolicySet, since: str) -> Iterator[UnseenOrigin]:
     served = {(policy, number, pattern) for (policy, number, pattern, _), _, _ in sums.served}
     for name, number, rule, _ in _used_rules(sums, policy_set):
+        if not sums.is_whole(name, number):
+            continue
         seen = sums.exact.get((name, number), {})
         for pattern in dict.fromkeys(expanded(policy_set.each_pattern(rule))):
             text = write_pattern(pattern)
@@ -188,14 +225,17 @@ def _sets(sums: Sums, policy_set: PolicySet) -> Iterator[str]:
                 if isinstance(listed, SetName):
                     users.setdefault(listed.name, []).append((name, number))
     for set_name, patterns in policy_set.origin_sets.items():
-        texts = frozenset(map(write_pattern, expanded(patterns)))
-        if all(came.get(user, set()).isdisjoint(texts) for user in users.get(set_name, ())):
+        listed_patterns = tuple(expanded(patterns))
+        if sums.served.missing and not all(isinstance(pattern, str) for pattern in listed_patterns):
+            continue
+        texts = frozenset(map(write_pattern, listed_patterns))
+        if all(sums.is_whole(*user) and came.get(user, set()).isdisjoint(texts) for user in users.get(set_name, ())):
             yield set_name
 
 
 def _grants(sums: Sums, policy_set: PolicySet) -> Iterator[UnaskedGrant]:
     for name, number, rule, found in _used_rules(sums, policy_set):
-        if rule.refuse:
+        if rule.refuse or sums.unplaced_of[name]:
             continue
         asked = {normalize_method(method) for method in (*found.preflights, *found.requests) if method}
         methods = tuple(

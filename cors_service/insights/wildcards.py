@@ -36,7 +36,7 @@ class Wildcard(Struct, frozen=True):
         count: Decisions about its origins.
         origins: Those that came most, 20 at most.
         origins_count: How many came.
-        complete: Whether that is all; otherwise there are more, and counts may be too small.
+        complete: Whether that is all; otherwise others may have come, too, and counts may be too small.
     """
 
     policy: str
@@ -53,11 +53,18 @@ def served_by_wildcards(sums: Sums) -> list[Wildcard]:
     came: dict[tuple[str, int, str], list[ServedOrigin]] = {}
     for (policy, number, pattern, origin), count, last in sums.served:
         came.setdefault((policy, number, pattern), []).append(ServedOrigin(origin, count, last))
+    told_apart = not (sums.other or sums.served.missing)
     found = [
         Wildcard(
-            *key, sum(one.count for one in origins), origins[:_LISTED], len(origins), complete=not sums.served.missing
+            policy,
+            number,
+            pattern,
+            sum(one.count for one in origins),
+            origins[:_LISTED],
+            len(origins),
+            complete=told_apart and sums.is_whole(policy, number),
         )
-        for key, origins in came.items()
+        for (policy, number, pattern), origins in came.items()
     ]
     found.sort(key=lambda one: (-one.count, one.policy, one.rule, one.pattern))
     return found[:_PATTERNS]

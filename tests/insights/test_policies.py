@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from cors_service.insights.unused import UnaskedGrant, UnseenOrigin, Unused
-from tests.insights.logs import DAY, REFUSED, active, asked, decided, found, preflight, written
+from typing import Any
+
+import pytest
+
+from cors_service.insights.text import in_text
+from cors_service.insights.unused import UnaskedGrant, UnknownUse, UnseenOrigin, Unused
+from tests.insights.logs import DAY, OTHERS, REFUSED, active, asked, decided, found, preflight, written
 
 APP = "https://app.example.com"
+HASHED: dict[str, Any] = {"origin": "0123456789abcdef", "origins": "hashed"}
+"""What is different of a line whose origin is not written as it was."""
 
 
 def unused_after(*lines: bytes, text: str | None = None) -> Unused:
@@ -104,6 +111,42 @@ def test_sets_never_used() -> None:
     assert unused_after(decided(policies, asked("https://nobody.example"))).sets == ["partners"]
 
 
+def test_masked_origins_may_be_any_of_their_rule() -> None:
+    """If a rule decided about a masked origin, none of its origins is called unused, nor is a set that it uses."""
+    policies = active()
+    lines = [
+        written(revision=policies.revision, rule=2, count=7, **HASHED),
+        decided(policies, asked(APP), 100 * DAY),
+    ]
+    unused = unused_after(*lines)
+    assert unused.complete
+    assert (unused.unknown, unused.unknown_count) == ([UnknownUse("app", 2, 7)], 1)
+    assert {one.rule for one in unused.origins} == {1}
+    assert unused.sets == ["nobody"]
+    assert [(one.policy, one.rule) for one in unused.rules] == [("app", 3)]
+    assert "app, rule 2: 7 decisions about masked origins" in in_text(found(*lines, policies=policies))
+
+
+def test_decisions_of_another_revision_may_be_of_any_rule() -> None:
+    """If it is not known which rule of a policy decided, nothing of that policy is called unused."""
+    policies = active()
+    lines = [written(rule=2, count=5, **HASHED), decided(policies, asked(APP), 100 * DAY)]
+    unused = unused_after(*lines)
+    assert (unused.unknown, unused.unknown_count) == ([UnknownUse("app", None, 5)], 1)
+    assert (unused.rules, unused.origins, unused.sets, unused.grants) == ([], [], [], [])
+    assert unused.policies == ["quiet"]
+    text = in_text(found(*lines, policies=policies))
+    assert "app: 5 decisions of other revisions, so it is not known which rule they belong to" in text
+
+
+def test_policies_that_are_gone_hide_nothing() -> None:
+    """What a policy decided that there is no more says nothing about those of today."""
+    policies = active()
+    unused = unused_after(written(policy="gone", **HASHED), decided(policies, asked(APP)))
+    assert unused.unknown == []
+    assert unused.sets == ["nobody", "partners"]
+
+
 def test_methods_never_asked() -> None:
     """A granted method that no request and no preflight used is named; HEAD goes with GET."""
     policies = active()
@@ -161,6 +204,42 @@ def test_whom_wildcards_served() -> None:
         ("https://a.partner.example", 6, "2026-08-01T00:00:59Z"),
         ("https://b.partner.example", 1, "2026-08-01T00:00:09Z"),
     ]
+
+
+def test_whom_else_wildcards_may_have_served() -> None:
+    """The origins of a wildcard are all only if no decision that is not told apart may be about another one."""
+    policies = active()
+    lines = [decided(policies, asked("https://a.partner.example"), at * DAY) for at in (0, 100)]
+    elsewhere = written(revision=policies.revision, rule=1, **HASHED)
+    for more, complete in (
+        ((), True),
+        ((elsewhere,), True),
+        ((written(revision=policies.revision, rule=2, **HASHED),), False),
+        ((written(rule=1, **HASHED),), False),
+        ((OTHERS,), False),
+    ):
+        findings = found(*lines, *more, policies=policies)
+        assert [one.complete for one in findings.wildcards] == [complete]
+        assert ("That is all: a list would do." in in_text(findings)) is complete
+        assert ("Others may have come, too." in in_text(findings)) is not complete
+
+
+def test_wildcards_that_served_nobody() -> None:
+    """That a wildcard served nobody is said only if no decision may be about one of its origins."""
+    policies = active()
+    assert "No wildcard served anybody." in in_text(found(decided(policies, asked(APP)), policies=policies))
+    for unknown in (OTHERS, written(**HASHED), written(revision=policies.revision, rule=2, **HASHED)):
+        text = in_text(found(decided(policies, asked(APP)), unknown, policies=policies))
+        assert "It is not known whom wildcards served." in text
+
+
+def test_sets_of_too_many_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set with a wildcard is not called unused if there were more origins than are counted."""
+    monkeypatch.setattr("cors_service.insights.sums._SERVED", 3)
+    policies = active()
+    partner = decided(policies, asked("https://a.partner.example"))
+    builds = (decided(policies, asked(f"https://pr-{number}.builds.example.com"), count=9) for number in range(9))
+    assert unused_after(partner, *builds).sets == ["nobody"]
 
 
 def test_expressions_and_everybody() -> None:

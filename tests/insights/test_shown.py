@@ -71,7 +71,9 @@ def test_text() -> None:
             policies=policies,
         )
     )
-    later = in_text(found(decided(policies, asked("https://a.partner.example"), 91 * DAY), OTHERS, policies=policies))
+    later = in_text(
+        found(*(decided(policies, asked("https://a.partner.example"), at * DAY) for at in (1, 91)), policies=policies)
+    )
     assert text.startswith("722 decisions in 10 s, by 1 service and 1 revision of the policies\n")
     assert "  13.9 % of the requests across origins are preflights.\n" in text
     assert f"    {policies.advise(asked('https://typo.example.com')).reason.hint}\n" in text
