@@ -44,6 +44,11 @@ INSERT INTO refused SELECT decisions.kind, sum(count), min(hour), max(last)
     FROM decisions JOIN kind ON number = decisions.kind WHERE allowed = 0 GROUP BY decisions.kind;
 COMMIT;
 """
+# Of the traffic of a minute, what could not be decided. Files of earlier programs lack it; these must still be able to
+# write theirs after a step back.
+_UNDECIDED: Final = """
+CREATE TABLE undecided (minute INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+"""
 _MODE: Final = 0o600
 
 
@@ -81,5 +86,6 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
         database.executescript(_TABLES)
     elif (application, version) != (_APPLICATION, _VERSION):
         raise CannotKeep(f"{path} is not a file of this program, or was written by a later version")
-    if not database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'refused'").fetchone()[0]:
-        database.executescript(_REFUSED)
+    for name, script in (("refused", _REFUSED), ("undecided", _UNDECIDED)):
+        if not database.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]:
+            database.executescript(script)

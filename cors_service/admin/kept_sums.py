@@ -104,8 +104,9 @@ class KeptSums:
             step: Seconds of a step, which are whole minutes.
         """
         rows = self._database.execute(
-            "SELECT minute - minute % :step AS at, sum(allowed), sum(preflights), sum(refused), sum(other) "
-            "FROM traffic WHERE minute >= :begin AND minute < :end GROUP BY at ORDER BY at",
+            "SELECT minute - minute % :step AS at, sum(allowed), sum(preflights), sum(refused), sum(other), "
+            "coalesce(sum(undecided.count), 0) FROM traffic LEFT JOIN undecided USING (minute) "
+            "WHERE minute >= :begin AND minute < :end GROUP BY at ORDER BY at",
             {"step": step, "begin": begin, "end": end},
         )
         return map(Point._make, rows)
@@ -140,8 +141,9 @@ class KeptSums:
         rows = self._rows(
             wanted,
             "SELECT hour, sum(count * (place = 0)), sum(count * (place = 1)), sum(count * (place = 2)), "
-            "sum(count * (place = 3)) FROM decisions JOIN (SELECT number, CASE WHEN number = 0 THEN 3 "
-            "WHEN allowed = 0 THEN 2 WHEN kind = 'preflight' THEN 1 ELSE 0 END AS place FROM kind "
+            "sum(count * (place = 3)), sum(count * (place = 4)) FROM decisions "
+            "JOIN (SELECT number, CASE WHEN number = 0 THEN 3 WHEN allowed = 0 THEN 2 WHEN kind = 'preflight' THEN 1 "
+            "WHEN kind = 'undecided' THEN 4 ELSE 0 END AS place FROM kind "
             "WHERE wanted(policy)) ON number = decisions.kind WHERE hour >= :begin AND hour < :end "
             "GROUP BY hour ORDER BY hour",
             {"begin": begin, "end": end},

@@ -7,6 +7,7 @@ of decision, and for each minute a row for what came of it.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from msgspec import UNSET, Struct
 from cors_service.admin.decisions_file import DAY, HOUR, KEPT_DAYS, MINUTE, OTHER, CannotKeep
 from cors_service.admin.kept_sums import KeptSums
 from cors_service.insights.lines import Decisions, NotALine, Others, read_line, seconds_of
+from cors_service.insights.timeline import outcome_of
 
 _BATCH_DAYS: Final = 30
 """For how long it is known that a batch was taken. A replica tries again within minutes."""
@@ -27,6 +29,9 @@ _HOURLY: Final = 10_000
 """Kinds of decisions in an hour."""
 _HOURS: Final = 4
 """Hours whose kinds are in memory."""
+
+_TRAFFIC: Final = ("allowed", "preflights", "refused", "other")
+"""What the table of that name has of a minute."""
 
 _Kind = tuple[str | None, int | None, str | None, str, str, str, bool | None, str, str | None]
 
@@ -115,6 +120,7 @@ class RollUps(KeptSums):
                 self._forget_refused(first - first % HOUR)
                 self._database.execute("DELETE FROM decisions WHERE hour < ?", (first - first % HOUR,))
                 self._database.execute("DELETE FROM traffic WHERE minute < ?", (first,))
+                self._database.execute("DELETE FROM undecided WHERE minute < ?", (first,))
                 self._database.execute("DELETE FROM batch WHERE at < ?", (int(now) - _BATCH_DAYS * DAY,))
                 rows = self._database.execute(
                     "DELETE FROM kind WHERE number != 0 AND number NOT IN (SELECT kind FROM decisions) RETURNING number"
@@ -128,7 +134,7 @@ class RollUps(KeptSums):
 
     def _keep(self, lines: Sequence[Decisions | Others], now: float, added: list[tuple[_Kind, int]]) -> None:
         hours: dict[tuple[int, int], list[tuple[int, str]]] = {}
-        minutes: dict[int, list[int]] = {}
+        minutes: dict[int, Counter[str]] = {}
         refused: set[int] = set()
         for line in lines:
             at = int(seconds_of(line.begin))
@@ -140,8 +146,7 @@ class RollUps(KeptSums):
             hours.setdefault((hour, number), []).append((line.count, seen))
             if isinstance(line, Decisions) and line.allowed is False and number != OTHER:
                 refused.add(number)
-            counts = minutes.setdefault(at - at % MINUTE, [0, 0, 0, 0])
-            counts[_place(line)] += line.count
+            minutes.setdefault(at - at % MINUTE, Counter())[_outcome(line)] += line.count
         self._database.executemany(
             "INSERT INTO kind VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", ((n, *k) for k, n in added)
         )
@@ -166,7 +171,11 @@ class RollUps(KeptSums):
             "INSERT INTO traffic VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "allowed = allowed + excluded.allowed, preflights = preflights + excluded.preflights, "
             "refused = refused + excluded.refused, other = other + excluded.other",
-            ((minute, *counts) for minute, counts in minutes.items()),
+            ((minute, *map(counts.__getitem__, _TRAFFIC)) for minute, counts in minutes.items()),
+        )
+        self._database.executemany(
+            "INSERT INTO undecided VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            ((minute, counts["undecided"]) for minute, counts in minutes.items() if counts["undecided"]),
         )
 
     def _forget_refused(self, first: int) -> None:
@@ -239,10 +248,6 @@ def _kind(line: Decisions) -> _Kind:
     )
 
 
-def _place(line: Decisions | Others) -> int:
+def _outcome(line: Decisions | Others) -> str:
     """Which of the counts of a minute a line belongs to."""
-    if isinstance(line, Others):
-        return 3
-    if line.allowed is False:
-        return 2
-    return 1 if line.kind == "preflight" else 0
+    return "other" if isinstance(line, Others) else outcome_of(line)

@@ -148,7 +148,7 @@ def _alarms(console: Console, replicas: Sequence[dict[str, object]]) -> h.Elemen
 
 def _traffic(span: str, points: Sequence[Point], step: int) -> h.Element:
     last = points[-1] if points else Point(0)
-    titles = ("From (UTC)", "allowed", "preflights", "refused", "other")
+    titles = ("From (UTC)", "allowed", "preflights", "refused", "other", "undecided")
     lines: list[list[h.Node]] = [[moment(point.at), *(_rate(each, step) for each in point[1:])] for point in points]
     now = ", ".join(f"{_rate(each, step)} {title}" for each, title in zip(last[1:], titles[1:], strict=True) if each)
     return _part(
@@ -162,7 +162,7 @@ def _traffic(span: str, points: Sequence[Point], step: int) -> h.Element:
         ],
         h.p[f"In the last {_STEPS[step]}: {now or 'none'}."],
         h.div("#plot", role="img", aria_label="Decisions a second over time; the table has the same figures."),
-        h.details[h.summary["The figures"], rows("Decisions a second", titles, lines, right=(1, 2, 3, 4))],
+        h.details[h.summary["The figures"], rows("Decisions a second", titles, lines, right=(1, 2, 3, 4, 5))],
     )
 
 

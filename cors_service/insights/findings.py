@@ -17,6 +17,7 @@ from cors_service.insights.wildcards import Wildcard, served_by_wildcards
 from cors_service.policy import PolicySet
 
 _LISTED: Final = 100
+_REASONS: Final = 50
 
 
 class KindCount(Struct, frozen=True):
@@ -52,10 +53,11 @@ class Step(Struct, frozen=True):
 
     Attributes:
         at: When it began.
-        allowed: Requests other than preflights that were not refused.
+        allowed: Requests other than preflights that were decided and not refused.
         preflights: Preflights that were allowed.
         refused: Requests of both kinds that were refused.
         other: Decisions about which nothing else is known.
+        undecided: Questions about which nothing could be decided.
     """
 
     at: str
@@ -63,6 +65,7 @@ class Step(Struct, frozen=True):
     preflights: int
     refused: int
     other: int
+    undecided: int
 
 
 class Traffic(Struct, frozen=True):
@@ -75,6 +78,20 @@ class Traffic(Struct, frozen=True):
 
     step: int
     steps: list[Step]
+
+
+class Undecided(Struct, frozen=True):
+    """Questions about which nothing could be decided, for one reason.
+
+    Attributes:
+        reason: The code of the reason.
+        count: How many there were.
+        last: When the last one was.
+    """
+
+    reason: str
+    count: int
+    last: str
 
 
 class Findings(Struct, frozen=True):
@@ -96,6 +113,8 @@ class Findings(Struct, frozen=True):
         traffic: Decisions over time.
         refusals: What was refused most, 100 at most.
         refusals_missing: By how much counts of refusals may be too small; 0 if they are exact.
+        undecided: Why nothing could be decided, the most frequent first, 50 reasons at most.
+        undecided_missing: By how much these counts may be too small; 0 if they are exact.
         preflights: What preflights cost, by rule, 100 at most; without policies, nothing.
         wildcards: Which origins wildcards served; without policies, nothing.
         unused: What nobody used; null without policies.
@@ -116,6 +135,8 @@ class Findings(Struct, frozen=True):
     traffic: Traffic
     refusals: list[Refused]
     refusals_missing: int
+    undecided: list[Undecided]
+    undecided_missing: int
     preflights: list[RuleCost]
     wildcards: list[Wildcard]
     unused: Unused | None
@@ -163,6 +184,8 @@ def findings_of(sums: Sums, days: int = UNSEEN_DAYS, policy_set: PolicySet | Non
         traffic=Traffic(sums.timeline.step, list(map(_step, sums.timeline.points()))),
         refusals=most_refused(sums),
         refusals_missing=sums.refusals.missing,
+        undecided=[Undecided(*one) for one in islice(sums.undecided, _REASONS)],
+        undecided_missing=sums.undecided.missing,
         preflights=costs_of(sums)[:_LISTED],
         wildcards=served_by_wildcards(sums),
         unused=None if policy_set is None else unused(sums, policy_set, days),

@@ -17,6 +17,7 @@ from cors_service.insights.timeline import Timeline
 _BLUE: Final = "#0072b2"
 _RED: Final = "#d55e00"
 _GREEN: Final = "#009e73"
+_PURPLE: Final = "#aa4499"
 _GREY: Final = "#767676"
 _WIDTH: Final = 800
 _LEFT: Final = 80
@@ -29,7 +30,7 @@ _DRAWN: Final = 200
 
 
 def traffic(findings: Findings) -> str:
-    """Draw requests over time: those that were allowed, preflights, those that were refused."""
+    """Draw requests over time: allowed ones, preflights, refused ones, and those that could not be decided."""
     timeline = _drawn(findings)
     steps, step = timeline.points(), timeline.step
     title = f"Requests per {duration(step)}"
@@ -37,6 +38,7 @@ def traffic(findings: Findings) -> str:
         ("allowed", _BLUE, "", [one.allowed for one in steps]),
         ("preflights", _GREEN, "8 3", [one.preflights for one in steps]),
         ("refused", _RED, "3 3", [one.refused for one in steps]),
+        ("undecided", _PURPLE, "12 3 3 3", [one.undecided for one in steps]),
     )
     if not steps:
         return _svg(title, "There were none.", 120, _text(_LEFT, 80, "There were none."))
@@ -81,8 +83,10 @@ def _drawn(findings: Findings) -> Timeline:
     timeline = Timeline(_DRAWN)
     for one in findings.traffic.steps:
         at = seconds_of(one.at)
-        for what, count in (("allowed", one.allowed), ("preflights", one.preflights), ("refused", one.refused)):
-            timeline.add(at, what, count)
+        timeline.add(at, "allowed", one.allowed)
+        timeline.add(at, "preflights", one.preflights)
+        timeline.add(at, "refused", one.refused)
+        timeline.add(at, "undecided", one.undecided)
     return timeline
 
 

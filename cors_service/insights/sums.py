@@ -13,13 +13,15 @@ from cors_service.decision.covering import RulePatterns
 from cors_service.insights._frequent import FrequentKeys
 from cors_service.insights._moments import Moments
 from cors_service.insights.lines import Decisions, Form, Line, Others, seconds_of
-from cors_service.insights.timeline import Timeline
+from cors_service.insights.timeline import Timeline, outcome_of
 
 _REFUSALS: Final = 20_000
 _SERVED: Final = 50_000
 _POLICIES: Final = 20_000
 _REVISIONS: Final = 100
 _INSTANCES: Final = 1000
+_REASONS: Final = 50
+"""Reasons why nothing can be decided; a service knows a handful."""
 _KINDS: Final = 50
 """Kinds of decisions; a service knows a handful."""
 _METHODS: Final = 20
@@ -82,6 +84,7 @@ class Sums:
         policies: Decisions by policy.
         asked: The policies of `active` that somebody asked for.
         refusals: Refused requests by `Refusal`.
+        undecided: Questions about which nothing could be decided, by the code of the reason.
         rules: By policy and rule; without policies those of the log, whatever its revisions meant by them.
         exact: For a policy and the number of a rule, when origins that it lists were seen last.
         served: Decisions by `Served`, where the pattern is not the origin itself.
@@ -106,6 +109,7 @@ class Sums:
         self.policies: FrequentKeys[str | None] = FrequentKeys(_POLICIES)
         self.asked: set[str] = set()
         self.refusals: FrequentKeys[Refusal] = FrequentKeys(_REFUSALS)
+        self.undecided: FrequentKeys[str] = FrequentKeys(_REASONS)
         self.rules: dict[tuple[str, int], RuleSums] = {}
         self.exact: dict[tuple[str, int], dict[str, str]] = {}
         self.served: FrequentKeys[Served] = FrequentKeys(_SERVED)
@@ -149,8 +153,10 @@ class Sums:
             self.instances.add(line.instance)
         if line.is_masked:
             self.masked += count
-        what = "refused" if allowed is False else "preflights" if line.kind == "preflight" else "allowed"
+        what = outcome_of(line)
         self.timeline.add(seconds_of(line.begin), what, count)
+        if what == "undecided":
+            self.undecided.add(line.reason, count, line.seen)
         if allowed is False:
             method = line.method if line.reason in _ABOUT_METHOD else ""
             origin = None if line.origin is UNSET else line.origin

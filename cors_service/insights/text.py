@@ -24,7 +24,10 @@ def in_text(findings: Findings) -> str:
     """Write findings for people: what came, what was refused, and what follows for the policies."""
     if findings.begin is None:
         return "The log has no lines about decisions."
-    parts: list[Iterable[str]] = [_head(findings), _traffic(findings), _policies(findings), _refusals(findings)]
+    parts: list[Iterable[str]] = [_head(findings), _traffic(findings), _policies(findings)]
+    if findings.undecided:
+        parts.append(_undecided(findings))
+    parts.append(_refusals(findings))
     if findings.unused is None:
         parts.append(["With --policies PATH, you also see what is never used, and what preflights cost."])
     else:
@@ -66,6 +69,14 @@ def _policies(findings: Findings) -> Iterator[str]:
     rows = [(one.name or "(none found)", number(one.count), _day(one.last)) for one in findings.policies[:_SHOWN]]
     yield from table((Column("policy", 60), _COUNT, Column("last", 10)), rows)
     yield from _more(len(findings.policies))
+
+
+def _undecided(findings: Findings) -> Iterator[str]:
+    yield "Could not be decided"
+    rows = [(number(one.count), one.reason, _day(one.last)) for one in findings.undecided[:_SHOWN]]
+    yield from table((_COUNT, Column("why", 60), Column("last", 10)), rows)
+    yield from _more(len(findings.undecided))
+    yield "  The log of the service names the policy, or says what is wrong with the URL."
 
 
 def _refusals(findings: Findings) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final, NamedTuple
 
+from cors_service.insights.lines import Decisions
+
 STEPS: Final = (60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600, 28 * 24 * 3600)
 """Seconds of a step."""
 _MOST: Final = 1000
@@ -15,10 +17,11 @@ class Point(NamedTuple):
 
     Attributes:
         at: When it began, in seconds since 1970.
-        allowed: Requests other than preflights that were not refused.
+        allowed: Requests other than preflights that were decided and not refused.
         preflights: Preflights that were allowed.
         refused: Requests of both kinds that were refused.
         other: Decisions about which nothing else is known.
+        undecided: Questions about which nothing could be decided.
     """
 
     at: int
@@ -26,6 +29,14 @@ class Point(NamedTuple):
     preflights: int = 0
     refused: int = 0
     other: int = 0
+    undecided: int = 0
+
+
+def outcome_of(line: Decisions) -> str:
+    """Say as which part of a `Point` decisions count."""
+    if line.allowed is False:
+        return "refused"
+    return _OUTCOMES.get(line.kind, "allowed")
 
 
 class Timeline:
@@ -51,7 +62,7 @@ class Timeline:
 
         Args:
             at: Seconds since 1970.
-            what: `allowed`, `preflights`, `refused` or `other`, as a `Point` has it.
+            what: `allowed`, `preflights`, `refused`, `other` or `undecided`, as a `Point` has it.
             count: How many.
         """
         number = int(at) // self.step
@@ -69,7 +80,7 @@ class Timeline:
         at = number * self.step
         self._first = min(self._first, number) if self._counts else number
         self._last = max(self._last, number) if self._counts else number
-        self._counts[number] = [0, 0, 0, 0]
+        self._counts[number] = [0] * len(_PLACES)
         self._coarsen()
         return self._counts[at // self.step]
 
@@ -79,10 +90,11 @@ class Timeline:
             step = STEPS[place] if place < len(STEPS) else self.step * 2
             merged: dict[int, list[int]] = {}
             for number, counts in self._counts.items():
-                into = merged.setdefault(number * self.step // step, [0, 0, 0, 0])
+                into = merged.setdefault(number * self.step // step, [0] * len(_PLACES))
                 into[:] = map(sum, zip(into, counts, strict=True))
             self._first, self._last = min(merged), max(merged)
             self._counts, self.step = merged, step
 
 
+_OUTCOMES: Final = {"undecided": "undecided", "preflight": "preflights"}
 _PLACES: Final = {name: place for place, name in enumerate(Point._fields[1:])}

@@ -15,7 +15,7 @@ from cors_service.insights.lines import instant_of
 from cors_service.insights.written import components
 from tests.admin.description import COMPONENTS
 from tests.admin.trees import NINE, Office, access
-from tests.insights.logs import REFUSED, written
+from tests.insights.logs import REFUSED, UNDECIDED, written
 from tests.observing import observed_by
 
 SHOP = "https://shop.example.com"
@@ -65,6 +65,16 @@ def test_insights(office: Office) -> None:
     assert findings["unused"]["sets"] == ["partners"]
     assert [cost["preflights"] for cost in findings["preflights"]] == [1]
     assert [step["refused"] for step in findings["traffic"]["steps"]] == [7]
+
+
+def test_what_could_not_be_decided(office: Office) -> None:
+    """What could not be decided is told with the reason, and apart from what was allowed."""
+    caller = office.caller()
+    caller.send("POST", "reports", report("1", line(**UNDECIDED, count=9), line()))
+    findings = caller.send("GET", "insights").json
+    assert [(one["reason"], one["count"]) for one in findings["undecided"]] == [("unknown-policy", 9)]
+    for traffic in (findings["traffic"], caller.send("GET", "traffic").json):
+        assert [(step["allowed"], step["undecided"]) for step in traffic["steps"]] == [(1, 9)]
 
 
 def test_insights_of_a_time_and_of_a_policy(office: Office) -> None:

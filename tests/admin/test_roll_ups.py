@@ -17,7 +17,7 @@ from cors_service.insights.findings import findings_of
 from cors_service.insights.lines import Decisions, instant_of, read_line
 from cors_service.insights.sums import Sums
 from cors_service.insights.timeline import Point
-from tests.insights.logs import BEGIN, REFUSED, active, asked, decided, preflight, written
+from tests.insights.logs import BEGIN, REFUSED, UNDECIDED, active, asked, decided, preflight, written
 
 NOW = BEGIN + DAY
 
@@ -113,6 +113,31 @@ def test_traffic(kept: RollUps) -> None:
     ]
     assert list(kept.traffic(begin, begin + HOUR, HOUR)) == [Point(begin, 2, 1, 5, 7)]
     assert list(kept.traffic(begin + 60, begin + 120, 60)) == []
+
+
+def test_what_could_not_be_decided(kept: RollUps) -> None:
+    """Questions without a decision are no allowed requests, by the minute and by the hour, and go when they are old."""
+    lines = [written(0, count=7, **UNDECIDED), written(0, count=2), written(20, **UNDECIDED)]
+    kept.take("a", "1", lines, NOW)
+    kept.take("a", "2", [written(30, count=4, **UNDECIDED)], NOW)
+    begin = int(BEGIN)
+    assert list(kept.traffic(begin, begin + HOUR, 60)) == [Point(begin, 2, undecided=12)]
+    assert list(kept.hours(begin, begin + HOUR)) == [Point(begin, 2, undecided=12)]
+    kept.forget(BEGIN + 100 * DAY)
+    assert kept._database.execute("SELECT count(*) FROM undecided").fetchone() == (0,)
+
+
+def test_a_file_without_what_could_not_be_decided(tmp_path: Path) -> None:
+    """A file of an earlier program, which counted nothing apart that could not be decided, does so from now on."""
+    path = tmp_path / "decisions.db"
+    before = RollUps(path)
+    before.take("x", "1", [written(count=2)], NOW)
+    before.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE undecided")
+    RollUps(path).take("x", "2", [written(count=3, **UNDECIDED)], NOW)
+    begin = int(BEGIN)
+    assert list(RollUps(path).traffic(begin, begin + HOUR, 60)) == [Point(begin, 2, undecided=3)]
 
 
 def test_lines_that_cannot_be_read(kept: RollUps) -> None:

@@ -13,7 +13,7 @@ from cors_service.insights.timeline import Point
 from tests.admin.trees import access
 from tests.console.reported import HOSTILE, SHOP, line, report
 from tests.console.visits import ConsoleOffice, Read
-from tests.insights.logs import REFUSED
+from tests.insights.logs import REFUSED, UNDECIDED
 
 
 @pytest.fixture
@@ -59,12 +59,13 @@ def test_problems_of_replicas(office: ConsoleOffice) -> None:
 def test_traffic(office: ConsoleOffice) -> None:
     """Decisions of the last hours are there by the second, and so is who was refused most."""
     refused = {**REFUSED, "origin": "https://evil.example", "count": 120}
-    report(office, "eu-1", line(count=600), line(**refused), line(-90, count=6, kind="preflight", method="PUT"))
+    preflights = line(-90, count=6, kind="preflight", method="PUT")
+    report(office, "eu-1", line(count=600), line(**refused), preflights, line(**UNDECIDED, count=180))
     text = Read(office.visitor().visit("/")).text
-    assert "2026-11-21 08:50:00 10 0 2 0" in text
-    assert "2026-11-21 08:58:00 0 0.1 0 0" in text
+    assert "2026-11-21 08:50:00 10 0 2 0 3" in text
+    assert "2026-11-21 08:58:00 0 0.1 0 0 0" in text
     assert "https://evil.example shop origin-not-allowed 120 2026-11-21 08:50:10" in text
-    assert "2026-11-21 08:50:00 1 0.01 0.2 0" in Read(office.visitor().visit("/?of=24h")).text
+    assert "2026-11-21 08:50:00 1 0.01 0.2 0 0.3" in Read(office.visitor().visit("/?of=24h")).text
     assert office.visitor().visit("/?of=1y").status == 400
 
 

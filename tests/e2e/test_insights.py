@@ -38,7 +38,18 @@ def services() -> Iterator[ExitStack]:
 
 def compared(findings: dict[str, Any]) -> dict[str, Any]:
     """What of findings does not depend on how long they are kept and how fine."""
-    parts = ("decisions", "other", "masked", "unplaced", "revision", "kinds", "policies", "wildcards", "unused")
+    parts = (
+        "decisions",
+        "other",
+        "masked",
+        "unplaced",
+        "revision",
+        "kinds",
+        "policies",
+        "wildcards",
+        "unused",
+        "undecided",
+    )
     told = {part: findings[part] for part in parts}
     text = json.dumps(told)
     assert "secret" not in text
@@ -86,4 +97,6 @@ def test_a_log_and_the_admin_process_say_the_same(services: ExitStack, tmp_path:
     assert [(one["pattern"], one["count"]) for one in from_log["wildcards"]] == [("https://*.partner.example", 3)]
     assert from_log["unused"]["policies"] == ["quiet"]
     assert [(cost["preflights"], cost["requests"]) for cost in from_log["preflights"]] == [(2, 4)]
-    assert sum(step["allowed"] for step in ask(admin.port, "/admin/v1/traffic").json["steps"]) == 15
+    assert [one["count"] for one in from_log["undecided"]] == [1]
+    steps = ask(admin.port, "/admin/v1/traffic").json["steps"]
+    assert [sum(step[part] for step in steps) for part in ("allowed", "undecided")] == [14, 1]

@@ -17,6 +17,15 @@ DAY = 24 * 3600
 REFUSED: dict[str, Any] = {"allowed": False, "reason": "origin-not-allowed", "rule": None}
 """What is different of a line about requests of an origin that no rule covers."""
 
+UNDECIDED: dict[str, Any] = {
+    "kind": "undecided",
+    "policy": None,
+    "rule": None,
+    "allowed": None,
+    "reason": "unknown-policy",
+}
+"""What is different of a line about questions without a decision."""
+
 OTHERS = (
     b'{"type": "other", "version": 1, "instance": "here", "from": "2026-08-02T00:00:00Z", '
     b'"to": "2026-08-02T00:00:10Z", "count": 5}'

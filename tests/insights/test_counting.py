@@ -53,7 +53,7 @@ def test_last_sight() -> None:
     st.lists(
         st.tuples(
             st.integers(0, 3 * 365 * 86400),
-            st.sampled_from(["allowed", "preflights", "refused", "other"]),
+            st.sampled_from(["allowed", "preflights", "refused", "other", "undecided"]),
             st.integers(1, 9),
         ),
         max_size=60,
@@ -67,7 +67,7 @@ def test_no_request_is_lost_over_time(counts: list[tuple[int, str, int]]) -> Non
         timeline.add(at, what, count)
         expected[what] += count
     points = timeline.points()
-    for what in ("allowed", "preflights", "refused", "other"):
+    for what in ("allowed", "preflights", "refused", "other", "undecided"):
         assert sum(getattr(point, what) for point in points) == expected[what]
     assert {point.at for point in points} == {at - at % timeline.step for at, _, _ in counts}
 

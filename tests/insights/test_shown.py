@@ -13,7 +13,7 @@ from cors_service.insights.findings import Findings
 from cors_service.insights.plots import PLOTS
 from cors_service.insights.text import in_text
 from cors_service.insights.written import SCHEMA, in_json
-from tests.insights.logs import DAY, OTHERS, active, asked, decided, found, preflight, written
+from tests.insights.logs import DAY, OTHERS, UNDECIDED, active, asked, decided, found, preflight, written
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "https://\x1b[31m<script>&\"'\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 500
@@ -33,7 +33,8 @@ def rich() -> Findings:
         written(policy=HOSTILE, origin=HOSTILE + str(number), reason=HOSTILE, allowed=False, rule=None, method=HOSTILE)
         for number in range(15)
     ]
-    return found(*lines, *strangers, OTHERS, policies=policies)
+    lost = [written(**{**UNDECIDED, "reason": reason}) for reason in ("unknown-policy", HOSTILE)]
+    return found(*lines, *strangers, *lost, OTHERS, policies=policies)
 
 
 MADE: dict[str, Callable[[], Findings]] = {
@@ -84,6 +85,17 @@ def test_text() -> None:
     assert "  origin sets: 1\n    @nobody\n" in text
     assert "    app, rule 1: methods POST, DELETE\n" in text
     assert "  The lines do not reach back 90 days" in text
+
+
+def test_what_could_not_be_decided() -> None:
+    """What could not be decided is said with the reason, and is not drawn as if it had been allowed."""
+    findings = found(written(count=100_000, **UNDECIDED), written(count=10))
+    text = in_text(findings)
+    assert "Could not be decided\n    count  why             last\n  100,000  unknown-policy  2026-08-01\n" in text
+    assert "Could not be decided" not in in_text(found(written()))
+    about = ET.fromstring(PLOTS["traffic"](findings)).find(f"{SVG}desc")
+    assert about is not None
+    assert str(about.text).endswith(": 10 allowed, 0 preflights, 0 refused, 100,000 undecided.")
 
 
 def test_text_without_policies() -> None:

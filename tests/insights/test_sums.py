@@ -6,10 +6,23 @@ import random
 
 import pytest
 
-from cors_service.insights.findings import findings_of
+from cors_service.insights.findings import Undecided, findings_of
 from cors_service.insights.lines import read_line
 from cors_service.insights.sums import Sums
-from tests.insights.logs import BEGIN, DAY, OTHERS, REFUSED, active, asked, decided, found, line, preflight, written
+from tests.insights.logs import (
+    BEGIN,
+    DAY,
+    OTHERS,
+    REFUSED,
+    UNDECIDED,
+    active,
+    asked,
+    decided,
+    found,
+    line,
+    preflight,
+    written,
+)
 
 
 def test_nothing() -> None:
@@ -129,14 +142,33 @@ def test_traffic() -> None:
         written(50, count=1, kind="preflight", method="PUT"),
         written(3600, count=4, **REFUSED),
         written(900 * 60, kind="no-origin", allowed=None, count=5),
+        written(900 * 60, count=7, **UNDECIDED),
     )
-    steps = [(one.at, one.allowed, one.preflights, one.refused, one.other) for one in findings.traffic.steps]
+    steps = [
+        (one.at, one.allowed, one.preflights, one.refused, one.other, one.undecided) for one in findings.traffic.steps
+    ]
     assert findings.traffic.step == 60
     assert steps == [
-        ("2026-08-01T00:00:00Z", 2, 1, 0, 0),
-        ("2026-08-01T01:00:00Z", 0, 0, 4, 0),
-        ("2026-08-01T15:00:00Z", 5, 0, 0, 0),
+        ("2026-08-01T00:00:00Z", 2, 1, 0, 0, 0),
+        ("2026-08-01T01:00:00Z", 0, 0, 4, 0, 0),
+        ("2026-08-01T15:00:00Z", 5, 0, 0, 0, 7),
     ]
+
+
+def test_what_could_not_be_decided() -> None:
+    """Questions without a decision are summed by the reason, the most frequent first."""
+    findings = found(
+        written(count=3, **UNDECIDED),
+        written(count=9, **{**UNDECIDED, "reason": "no-policy-for-url"}),
+        written(DAY, count=4, origin="https://other.example", **UNDECIDED),
+        written(count=10),
+    )
+    assert findings.undecided == [
+        Undecided("no-policy-for-url", 9, "2026-08-01T00:00:09Z"),
+        Undecided("unknown-policy", 7, "2026-08-02T00:00:09Z"),
+    ]
+    assert findings.undecided_missing == 0
+    assert found(written()).undecided == []
 
 
 def test_time() -> None:

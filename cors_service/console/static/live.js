@@ -13,7 +13,7 @@
   function figures() {
     const rows = [...area.querySelectorAll("#traffic tbody tr")];
     const columns = [rows.map((row) => Date.parse(row.querySelector("time").dateTime) / 1000)];
-    for (const place of [0, 1, 2]) {
+    for (const place of [0, 1, 2, 4]) {
       columns.push(rows.map((row) => Number(row.querySelectorAll("td")[place].textContent)));
     }
     return columns;
@@ -53,6 +53,7 @@
           line("allowed", "--allowed"),
           line("preflights", "--preflights", [8, 3]),
           line("refused", "--refused", [3, 3]),
+          line("undecided", "--undecided", [12, 3, 3, 3]),
         ],
       },
       figures(),
