@@ -21,11 +21,12 @@ from cors_service.web._decisions import FEW, SHORT, in_turn
 from cors_service.web._evaluations import completed, defaults_of, evaluations_of, read_evaluation, stop_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.body import json_body
-from cors_service.web.endpoint import Endpoint, EndpointWithPolicies
+from cors_service.web.endpoint import DecidingEndpoint, Endpoint
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.turns import Turns, seated
+from cors_service.web.warnings import Warnings
 from cors_service.wire.answers import write_decision
 from cors_service.wire.json_text import parse_json, write_json
 
@@ -37,11 +38,19 @@ EVALUATIONS: Final = b"/access/v1/evaluations"
 _REFUSED: Final = frozenset({"body-malformed", "query-malformed", "forbidden"})
 
 
-class EvaluationEndpoint(EndpointWithPolicies):
+class EvaluationEndpoint(DecidingEndpoint):
     """`/access/v1/evaluation`: one decision."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, advice: Advice) -> None:
-        super().__init__(ids, policies, limits)
+    def __init__(
+        self,
+        ids: Iterator[bytes],
+        policies: IPolicies,
+        limits: Limits,
+        warnings: Warnings,
+        turns: Turns,
+        advice: Advice,
+    ) -> None:
+        super().__init__(ids, policies, limits, warnings)
         self._turns = turns
         self._advice = advice
 
@@ -89,11 +98,12 @@ class EvaluationsEndpoint(EvaluationEndpoint):
         ids: Iterator[bytes],
         policies: IPolicies,
         limits: Limits,
+        warnings: Warnings,
         turns: Turns,
         advice: Advice,
         seats: DeferredSemaphore,
     ) -> None:
-        super().__init__(ids, policies, limits, turns, advice)
+        super().__init__(ids, policies, limits, warnings, turns, advice)
         self._seats = seats
 
     def answer_POST(self, request: AnyRequest) -> Answer | Later:

@@ -18,12 +18,13 @@ from cors_service.web._advice import Advice
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.body import json_body
-from cors_service.web.endpoint import UNREADABLE, EndpointWithPolicies
+from cors_service.web.endpoint import UNREADABLE, DecidingEndpoint
 from cors_service.web.later import Later, Steps
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.tags import tagged, unless_held
 from cors_service.web.turns import Turns, seated
+from cors_service.web.warnings import Warnings
 from cors_service.wire.answers import write_decision
 from cors_service.wire.json_text import parse_json, write_json
 from cors_service.wire.queries import read_form, read_query, read_query_text, split_queries
@@ -41,11 +42,19 @@ _Written = tuple[bytes, Fact]
 """A decision, or a problem in its place, and what counts it."""
 
 
-class DecisionEndpoint(EndpointWithPolicies):
+class DecisionEndpoint(DecidingEndpoint):
     """`/v1/decision`: one decision, asked for by JSON or by a form."""
 
-    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, advice: Advice) -> None:
-        super().__init__(ids, policies, limits)
+    def __init__(
+        self,
+        ids: Iterator[bytes],
+        policies: IPolicies,
+        limits: Limits,
+        warnings: Warnings,
+        turns: Turns,
+        advice: Advice,
+    ) -> None:
+        super().__init__(ids, policies, limits, warnings)
         self._turns = turns
         self._advice = advice
         self._by_body: Remembered[bytes, Answer] = Remembered()
@@ -91,13 +100,19 @@ class DecisionEndpoint(EndpointWithPolicies):
         return Answer(200, JSON, write_decision(decision, self._limits.ttl), {"Cache-Control": NO_STORE}, fact=fact)
 
 
-class DecisionsEndpoint(EndpointWithPolicies):
+class DecisionsEndpoint(DecidingEndpoint):
     """`/v1/decisions`: a batch, decided by one revision."""
 
     def __init__(
-        self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, turns: Turns, seats: DeferredSemaphore
+        self,
+        ids: Iterator[bytes],
+        policies: IPolicies,
+        limits: Limits,
+        warnings: Warnings,
+        turns: Turns,
+        seats: DeferredSemaphore,
     ) -> None:
-        super().__init__(ids, policies, limits)
+        super().__init__(ids, policies, limits, warnings)
         self._turns = turns
         self._seats = seats
         self._written: Remembered[bytes, _Written] = Remembered()
@@ -144,10 +159,9 @@ class DecisionsEndpoint(EndpointWithPolicies):
             written = remembered.get(text)
             if written is None:
                 try:
-                    written = self._decide(active, text, read_query_text)
+                    written = self._decide(active, text, read_query_text, remembered)
                 except BadQuery:
                     return None
-                remembered.offer(text, written)
                 anew += 1
                 taken += len(text) + _COSTS
                 if taken > _STEP:
@@ -177,8 +191,14 @@ class DecisionsEndpoint(EndpointWithPolicies):
             found.append(self._decide(active, query, read_query))
         return self._counted(found, len(found))
 
-    def _decide(self, active: ActivePolicies, form: _Form, read: Callable[[_Form], Query]) -> _Written:
-        """Write a decision, or a problem in its place.
+    def _decide(
+        self,
+        active: ActivePolicies,
+        form: _Form,
+        read: Callable[[_Form], Query],
+        remembered: Memo[_Form, _Written] | None = None,
+    ) -> _Written:
+        """Write a decision, or a problem in its place. A decision is remembered; a problem is found, and told, anew.
 
         Raises:
             BadQuery: The query is not JSON, so neither is the body (`body-malformed`).
@@ -190,9 +210,11 @@ class DecisionsEndpoint(EndpointWithPolicies):
         except BadQuery as error:
             if error.code == "body-malformed":
                 raise
-            fact = self.tally.undecided(query, error, active.revision)
-            return write_json({"error": Problem.of(error).as_dict()}), fact
-        return write_decision(decision, self._limits.ttl), self.tally.fact(query, decision)
+            return write_json({"error": Problem.of(error).as_dict()}), self._undecided_fact(query, error, active)
+        written = write_decision(decision, self._limits.ttl), self.tally.fact(query, decision)
+        if remembered is not None:
+            remembered.offer(form, written)
+        return written
 
 
 def in_turn(turns: Turns, decide: Callable[[], Answer]) -> Later:

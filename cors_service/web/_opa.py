@@ -20,7 +20,7 @@ from cors_service.web._decisions import SHORT, in_turn
 from cors_service.web._proxies import OriginalRequest, ProxyEndpoint, site_of
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.body import json_body
-from cors_service.web.endpoint import EndpointWithPolicies
+from cors_service.web.endpoint import DecidingEndpoint
 from cors_service.web.ids import PeekedIds
 from cors_service.web.later import Later
 from cors_service.web.request import AnyRequest
@@ -31,13 +31,21 @@ from cors_service.wire.json_text import parse_json, write_json
 from cors_service.wire.queries import read_query
 
 
-class DataDecisionEndpoint(EndpointWithPolicies):
+class DataDecisionEndpoint(DecidingEndpoint):
     """`/v1/data/cors/decision`: `/v1/decision` with an `input` and a `result`."""
 
     ids: PeekedIds
 
-    def __init__(self, ids: PeekedIds, policies: IPolicies, limits: Limits, turns: Turns, advice: Advice) -> None:
-        super().__init__(ids, policies, limits)
+    def __init__(
+        self,
+        ids: PeekedIds,
+        policies: IPolicies,
+        limits: Limits,
+        warnings: Warnings,
+        turns: Turns,
+        advice: Advice,
+    ) -> None:
+        super().__init__(ids, policies, limits, warnings)
         self._turns = turns
         self._advice = advice
 

@@ -31,7 +31,7 @@ from cors_service.stopped import detail_of, error_body, speaks_rpc
 from cors_service.store import IPolicies
 from cors_service.web._remembered import Remembered
 from cors_service.web.answer import NO_STORE, Answer
-from cors_service.web.endpoint import RETRY_SECONDS, EndpointWithPolicies
+from cors_service.web.endpoint import RETRY_SECONDS, DecidingEndpoint
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.web.warnings import Warnings
@@ -77,7 +77,7 @@ class Undecided(BadQuery):
     """Nothing can be decided, for a reason that only proxies see: it is never an error of its own."""
 
 
-class ProxyEndpoint(EndpointWithPolicies):
+class ProxyEndpoint(DecidingEndpoint):
     """An endpoint for a family of proxies: `.../POLICY`, with `-` or nothing to find the policy by the URL.
 
     Attributes:
@@ -89,6 +89,7 @@ class ProxyEndpoint(EndpointWithPolicies):
     """
 
     isLeaf = True
+    asked_by = "A proxy"
     trusted_headers: tuple[bytes, ...] = ()
     guarded_headers: tuple[bytes, ...] = _GUARDED_HEADERS
     refused_preflight = 200
@@ -98,8 +99,7 @@ class ProxyEndpoint(EndpointWithPolicies):
     def __init__(
         self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings, reported: Reported
     ) -> None:
-        super().__init__(ids, policies, limits)
-        self._warnings = warnings
+        super().__init__(ids, policies, limits, warnings)
         self._reported = reported
         self._remembered: Remembered[_Question, Answer] = Remembered()
         self._names = (*_CORS_HEADERS, *self.trusted_headers)
@@ -178,7 +178,7 @@ class ProxyEndpoint(EndpointWithPolicies):
                 raise Undecided("no-policies", "No policies are active yet.")
             decision = self._decide(active, query, original)
         except BadQuery as error:
-            self.tally.anew(self.tally.undecided(query, error, active.revision if active else None))
+            self.tally.anew(self._undecided_fact(query, error, active))
             if error.code == "forbidden":
                 raise
             return self._undecided(active, query, original, error)
@@ -243,10 +243,7 @@ class ProxyEndpoint(EndpointWithPolicies):
     def _undecided(
         self, active: ActivePolicies | None, query: Query, original: OriginalRequest, error: BadQuery
     ) -> Answer:
-        """Give no CORS headers where somebody's configuration is wrong, but cause no outage; warn in the log."""
-        # Names of policies are the proxy's; URLs are the client's, which must not fill the log with them.
-        subject = error.message if error.code == "unknown-policy" else error.code
-        self._warnings.warn(subject, f"A proxy asks what can't be decided: {error.message}")
+        """Give no CORS headers where somebody's configuration is wrong, but cause no outage."""
         headers = {
             "Vary": _VARY_PREFLIGHT if query.is_preflight else _VARY,
             "Cors-Decision": _UNDECIDED,

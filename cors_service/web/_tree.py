@@ -112,14 +112,14 @@ class DecisionTree(Paths):
 
         def endpoints_for(policies: IPolicies, scope: str = "") -> dict[bytes, Endpoint]:
             made = {
-                b"decision": DecisionEndpoint(ids, policies, limits, turns, advice),
-                b"decisions": DecisionsEndpoint(ids, policies, limits, turns, seats),
+                b"decision": DecisionEndpoint(ids, policies, limits, warnings, turns, advice),
+                b"decisions": DecisionsEndpoint(ids, policies, limits, warnings, turns, seats),
                 b"policies": PoliciesEndpoint(ids, policies, limits, turns, scope),
                 b"status": self.status,
                 METRICS: self.metrics,
-                EVALUATION: EvaluationEndpoint(ids, policies, limits, turns, advice),
-                EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, turns, advice, seats),
-                b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, turns, advice),
+                EVALUATION: EvaluationEndpoint(ids, policies, limits, warnings, turns, advice),
+                EVALUATIONS: EvaluationsEndpoint(ids, policies, limits, warnings, turns, advice, seats),
+                b"data/cors/decision": DataDecisionEndpoint(peeked, policies, limits, warnings, turns, advice),
                 b"data/cors/apisix": ApisixEndpoint(peeked, policies, limits, warnings, reported, turns),
                 **{
                     name: endpoint(ids, policies, limits, warnings, reported) for name, endpoint in _FOR_PROXIES.items()

@@ -28,8 +28,10 @@ from cors_service.web.hosts import Hosts
 from cors_service.web.later import Later, Reply
 from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
+from cors_service.web.warnings import Warnings
 
 RETRY_SECONDS: Final = 1
+_ABOUT_NAMES: Final = frozenset({"unknown-policy", "forbidden"})
 NOWHERE: Final = "none"
 """What is counted as the endpoint of requests that reach none."""
 
@@ -232,6 +234,20 @@ class EndpointWithPolicies(Endpoint):
             raise Problem(503, "no-policies", detail, {"Retry-After": str(RETRY_SECONDS)})
         return active
 
+
+class DecidingEndpoint(EndpointWithPolicies):
+    """An endpoint that decides. The log says what it is asked that can't be decided.
+
+    Attributes:
+        asked_by: Who asks it, for the log.
+    """
+
+    asked_by = "A caller"
+
+    def __init__(self, ids: Iterator[bytes], policies: IPolicies, limits: Limits, warnings: Warnings) -> None:
+        super().__init__(ids, policies, limits)
+        self._warnings = warnings
+
     def _made(
         self,
         active: ActivePolicies,
@@ -253,10 +269,19 @@ class EndpointWithPolicies(Endpoint):
         except BadQuery as error:
             # What is not even JSON is not a query.
             if error.code != "body-malformed":
-                self.tally.anew(self.tally.undecided(query, error, active.revision))
+                self.tally.anew(self._undecided_fact(query, error, active))
             raise
         self.tally.made(query, decision)
         return decision, self.tally.fact(query, decision) if is_kept else None
+
+    def _undecided_fact(self, query: Query, error: BadQuery, active: ActivePolicies | None) -> Fact:
+        """Warn of a query that can't be decided: somebody's configuration is wrong. Give what counts it."""
+        # Callers and proxies are configured with names of policies. URLs are the clients', who must not fill the log.
+        subject = error.message if error.code in _ABOUT_NAMES else error.code
+        self._warnings.warn(
+            f"{self.asked_by}: {subject}", f"{self.asked_by} asks what can't be decided: {error.message}"
+        )
+        return self.tally.undecided(query, error, active.revision if active else None)
 
 
 class NotFound(Endpoint):
