@@ -16,6 +16,7 @@ class FrequentKeys(Generic[Key]):
 
     Attributes:
         missing: By how much a count may be too small; 0 as long as all are exact.
+        distinct: How many keys there were; at least so many, if there were more than are kept.
     """
 
     def __init__(self, most: int) -> None:
@@ -28,6 +29,7 @@ class FrequentKeys(Generic[Key]):
         self._counts: dict[Key, int] = {}
         self._last: dict[Key, str] = {}
         self.missing = 0
+        self.distinct = 0
 
     def add(self, key: Key, count: int, seen: str) -> None:
         """Count a key.
@@ -39,6 +41,7 @@ class FrequentKeys(Generic[Key]):
         """
         counts = self._counts
         counts[key] = counts.get(key, 0) + count
+        self.distinct = max(self.distinct, len(counts))
         if seen >= self._last.get(key, ""):
             self._last[key] = seen
         if len(counts) >= 2 * self._most:

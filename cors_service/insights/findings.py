@@ -18,6 +18,7 @@ from cors_service.policy import PolicySet
 
 _LISTED: Final = 100
 _REASONS: Final = 50
+_PATTERNS: Final = 1000
 
 
 class KindCount(Struct, frozen=True):
@@ -109,14 +110,22 @@ class Findings(Struct, frozen=True):
         instances: How many services decided.
         kinds: Decisions by kind.
         revisions: Decisions by revision, the most frequent first, 100 at most.
+        revisions_count: How many revisions there were; at least so many, if `revisions_missing` is not 0.
+        revisions_missing: By how much their counts may be too small; 0 if they are exact.
         policies: Decisions by policy, the same.
+        policies_count: How many policies there were, the same.
+        policies_missing: By how much their counts may be too small; 0 if they are exact.
         traffic: Decisions over time.
         refusals: What was refused most, 100 at most.
+        refusals_count: How many different ones there were; at least so many, if `refusals_missing` is not 0.
         refusals_missing: By how much counts of refusals may be too small; 0 if they are exact.
         undecided: Why nothing could be decided, the most frequent first, 50 reasons at most.
+        undecided_count: How many reasons there were; at least so many, if `undecided_missing` is not 0.
         undecided_missing: By how much these counts may be too small; 0 if they are exact.
         preflights: What preflights cost, by rule, 100 at most; without policies, nothing.
-        wildcards: Which origins wildcards served; without policies, nothing.
+        preflights_count: How many such rules there are.
+        wildcards: Which origins wildcards served, the most used first, 1,000 at most; without policies, nothing.
+        wildcards_count: How many wildcards served anybody.
         unused: What nobody used; null without policies.
     """
 
@@ -131,14 +140,22 @@ class Findings(Struct, frozen=True):
     instances: int
     kinds: list[KindCount]
     revisions: list[Named]
+    revisions_count: int
+    revisions_missing: int
     policies: list[Named]
+    policies_count: int
+    policies_missing: int
     traffic: Traffic
     refusals: list[Refused]
+    refusals_count: int
     refusals_missing: int
     undecided: list[Undecided]
+    undecided_count: int
     undecided_missing: int
     preflights: list[RuleCost]
+    preflights_count: int
     wildcards: list[Wildcard]
+    wildcards_count: int
     unused: Unused | None
 
     def count_of(self, *kinds: str, allowed: bool | None = None) -> int:
@@ -168,6 +185,7 @@ def findings_of(sums: Sums, days: int = UNSEEN_DAYS, policy_set: PolicySet | Non
     active = sums.active
     if policy_set is None and active is not None:
         policy_set = active.policy_set
+    costs, wildcards = costs_of(sums), served_by_wildcards(sums)
     return Findings(
         begin=sums.begin or None,
         end=sums.end or None,
@@ -180,14 +198,22 @@ def findings_of(sums: Sums, days: int = UNSEEN_DAYS, policy_set: PolicySet | Non
         instances=len(sums.instances),
         kinds=[KindCount(*key, count) for key, count in sorted(sums.kinds.items(), key=str)],
         revisions=[Named(*one) for one in islice(sums.revisions, _LISTED)],
+        revisions_count=sums.revisions.distinct,
+        revisions_missing=sums.revisions.missing,
         policies=[Named(*one) for one in islice(sums.policies, _LISTED)],
+        policies_count=sums.policies.distinct,
+        policies_missing=sums.policies.missing,
         traffic=Traffic(sums.timeline.step, list(map(_step, sums.timeline.points()))),
         refusals=most_refused(sums),
+        refusals_count=sums.refusals.distinct,
         refusals_missing=sums.refusals.missing,
         undecided=[Undecided(*one) for one in islice(sums.undecided, _REASONS)],
+        undecided_count=sums.undecided.distinct,
         undecided_missing=sums.undecided.missing,
-        preflights=costs_of(sums)[:_LISTED],
-        wildcards=served_by_wildcards(sums),
+        preflights=costs[:_LISTED],
+        preflights_count=len(costs),
+        wildcards=wildcards[:_PATTERNS],
+        wildcards_count=len(wildcards),
         unused=None if policy_set is None else unused(sums, policy_set, days),
     )
 

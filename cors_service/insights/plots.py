@@ -10,7 +10,7 @@ from cors_service.grammar.mistakes import cut
 from cors_service.insights._tables import duration, number, plain
 from cors_service.insights.findings import Findings
 from cors_service.insights.lines import instant_of, seconds_of
-from cors_service.insights.preflights import RuleCost
+from cors_service.insights.preflights import NONE_KNOWN, RuleCost
 from cors_service.insights.timeline import Timeline
 
 # Colours that all eyes tell apart (Okabe and Ito); each line has a pattern of its own, too.
@@ -66,7 +66,7 @@ def refusals(findings: Findings) -> str:
 def preflights(findings: Findings) -> str:
     """Draw how many preflights there were, and would be with a longer max_age, for the most expensive rules."""
     bars = [bar for cost in findings.preflights[:_SHOWN] for bar in _bars_of(cost)]
-    about = "; ".join(f"{label}: {number(count)}" for label, count, _ in bars) or "No preflight was allowed."
+    about = "; ".join(f"{label}: {number(count)}" for label, count, _ in bars) or NONE_KNOWN
     return _bars("Preflights now, and the least number with a longer max_age", about, bars, _GREEN)
 
 

@@ -21,6 +21,9 @@ from cors_service.insights._moments import MINUTE, Moments
 from cors_service.insights.sums import RuleSums, Sums
 from cors_service.policy.notes import LONG_MAX_AGE
 
+NONE_KNOWN: Final = "No preflight is known to have been allowed by today's rules."
+"""What is said where nothing costs anything; preflights of other rules may have been allowed."""
+
 _MAX_AGE: Final = "Access-Control-Max-Age"
 _CHOICES: Final = tuple(sorted(MAX_AGE_CAPS.values()))
 

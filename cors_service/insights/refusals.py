@@ -12,7 +12,7 @@ from cors_service.decision import ActivePolicies, BadQuery, Query
 from cors_service.insights.lines import Form
 from cors_service.insights.sums import Sums
 
-_SHOWN: Final = 100
+_LISTED: Final = 100
 # Without the names of headers, which the log does not hold, the policies can't be asked again about other reasons.
 _ASKED_AGAIN: Final = frozenset(
     {"origin-not-allowed", "origin-refused", "origin-malformed", "method-not-allowed", "method-malformed"}
@@ -47,7 +47,7 @@ class Refused(Struct, frozen=True):
 
 def most_refused(sums: Sums) -> list[Refused]:
     """List what was refused most, 100 at most."""
-    return list(islice(_refused(sums), _SHOWN))
+    return list(islice(_refused(sums), _LISTED))
 
 
 def _refused(sums: Sums) -> Iterator[Refused]:

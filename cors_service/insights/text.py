@@ -8,7 +8,7 @@ from typing import Final
 from cors_service.grammar.mistakes import cut, plural
 from cors_service.insights._tables import WIDTH, Column, duration, number, plain, share, table
 from cors_service.insights.findings import Findings
-from cors_service.insights.preflights import Choice, RuleCost, is_long
+from cors_service.insights.preflights import NONE_KNOWN, Choice, RuleCost, is_long
 from cors_service.insights.refusals import Refused
 from cors_service.insights.unused import UnaskedGrant, UnknownUse, Unused
 from cors_service.policy.notes import LONG_MAX_AGE
@@ -36,11 +36,12 @@ def in_text(findings: Findings) -> str:
 
 
 def _head(findings: Findings) -> Iterator[str]:
-    revisions = len(findings.revisions)
+    revisions = findings.revisions_count
+    at_least = "at least " if findings.revisions_missing else ""
     yield (
         f"{number(findings.decisions)} {plural(findings.decisions, 'decision')} in {duration(findings.seconds)}, "
         f"by {findings.instances} {plural(findings.instances, 'service')} and "
-        f"{revisions} {plural(revisions, 'revision')} of the policies"
+        f"{at_least}{revisions} {plural(revisions, 'revision')} of the policies"
     )
     yield f"  from {findings.begin} to {findings.end}"
     if findings.other:
@@ -68,14 +69,14 @@ def _policies(findings: Findings) -> Iterator[str]:
     yield "Policies"
     rows = [(one.name or "(none found)", number(one.count), _day(one.last)) for one in findings.policies[:_SHOWN]]
     yield from table((Column("policy", 60), _COUNT, Column("last", 10)), rows)
-    yield from _more(len(findings.policies))
+    yield from _more(findings.policies_count, findings.policies, missing=findings.policies_missing)
 
 
 def _undecided(findings: Findings) -> Iterator[str]:
     yield "Could not be decided"
     rows = [(number(one.count), one.reason, _day(one.last)) for one in findings.undecided[:_SHOWN]]
     yield from table((_COUNT, Column("why", 60), Column("last", 10)), rows)
-    yield from _more(len(findings.undecided))
+    yield from _more(findings.undecided_count, findings.undecided, missing=findings.undecided_missing)
     yield "  The log of the service names the policy, or says what is wrong with the URL."
 
 
@@ -94,7 +95,7 @@ def _refusals(findings: Findings) -> Iterator[str]:
             yield "    The policies allow it today."
         elif one.hint:
             yield f"    {cut(plain(one.hint), WIDTH - 4)}"
-    yield from _more(len(findings.refusals))
+    yield from _more(findings.refusals_count, findings.refusals, missing=findings.refusals_missing)
     if findings.refusals_missing:
         yield f"  There were so many that counts may be too small, by at most {number(findings.refusals_missing)}."
     if any(one.reason.startswith("header") for one in shown):
@@ -108,7 +109,7 @@ def _refused(one: Refused) -> Sequence[str]:
 
 def _preflights(findings: Findings) -> Iterator[str]:
     if not findings.preflights:
-        yield "No preflight was allowed."
+        yield NONE_KNOWN
         return
     yield "Preflights now, and the least number with a longer max_age, if everybody used one browser"
     for cost in findings.preflights[:_FEW]:
@@ -120,7 +121,7 @@ def _preflights(findings: Findings) -> Iterator[str]:
         if any(is_long(cost, choice) for choice in cost.choices):
             long = duration(LONG_MAX_AGE)
             yield f"    It allows cookies: think twice before a grant lives on for more than {long}."
-    yield from _more(len(findings.preflights), _FEW)
+    yield from _more(findings.preflights_count, findings.preflights, _FEW)
 
 
 _COST_COLUMNS: Final = (
@@ -163,7 +164,7 @@ def _wildcards(findings: Findings) -> Iterator[str]:
             yield f"    {'':>12}  Others may have come, too."
         elif one.pattern != "*" and reaches_back:
             yield f"    {'':>12}  That is all: a list would do."
-    yield from _more(len(findings.wildcards))
+    yield from _more(findings.wildcards_count, findings.wildcards)
 
 
 def _unused(findings: Findings, found: Unused) -> Iterator[str]:
@@ -214,13 +215,22 @@ def _list(what: str, items: Sequence[str], count: int) -> Iterator[str]:
         return
     yield f"  {what}: {number(count)}"
     yield from (f"    {cut(item, WIDTH - 4)}" for item in items[:_SHOWN])
-    if count > _SHOWN:
-        yield f"    and {number(count - _SHOWN)} more: see --json"
+    yield from (f"  {line}" for line in _more(count, items))
 
 
-def _more(count: int, shown: int = _SHOWN) -> Iterator[str]:
+def _more(count: int, listed: Sequence[object], shown: int = _SHOWN, *, missing: int = 0) -> Iterator[str]:
+    """Say how much of a list is not shown.
+
+    Args:
+        count: How long the list is.
+        listed: What findings, and so the JSON, have of it.
+        shown: How much is shown.
+        missing: Is not 0 if the list may be longer.
+    """
     if count > shown:
-        yield f"  and {number(count - shown)} more: see --json"
+        at_least = "at least " if missing else ""
+        where = "see --json" if len(listed) == count and not missing else f"--json has the first {number(len(listed))}"
+        yield f"  and {at_least}{number(count - min(shown, len(listed)))} more: {where}"
 
 
 def _day(instant: str) -> str:

@@ -9,7 +9,6 @@ from msgspec import Struct
 from cors_service.insights.sums import Sums
 
 _LISTED: Final = 20
-_PATTERNS: Final = 1000
 
 
 class ServedOrigin(Struct, frozen=True):
@@ -49,7 +48,7 @@ class Wildcard(Struct, frozen=True):
 
 
 def served_by_wildcards(sums: Sums) -> list[Wildcard]:
-    """List the open patterns by what they served, the most used first, 1,000 at most."""
+    """List the open patterns by what they served, the most used first."""
     came: dict[tuple[str, int, str], list[ServedOrigin]] = {}
     for (policy, number, pattern, origin), count, last in sums.served:
         came.setdefault((policy, number, pattern), []).append(ServedOrigin(origin, count, last))
@@ -66,5 +65,4 @@ def served_by_wildcards(sums: Sums) -> list[Wildcard]:
         )
         for (policy, number, pattern), origins in came.items()
     ]
-    found.sort(key=lambda one: (-one.count, one.policy, one.rule, one.pattern))
-    return found[:_PATTERNS]
+    return sorted(found, key=lambda one: (-one.count, one.policy, one.rule, one.pattern))

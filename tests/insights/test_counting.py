@@ -41,6 +41,16 @@ def test_counts_are_too_small_by_no_more_than_is_said(counts: list[tuple[int, in
     assert keys.missing * (most + 1) <= expected.total()
 
 
+@given(COUNTS, st.integers(1, 8))
+def test_how_many_keys_there_were(counts: list[tuple[int, int]], most: int) -> None:
+    """The number of keys is exact as long as there is room, and never too large."""
+    keys: FrequentKeys[int] = FrequentKeys(most)
+    for key, count in counts:
+        keys.add(key, count, "")
+    there_were = len(dict(counts))
+    assert keys.distinct == (there_were if keys.missing == 0 else min(there_were, 2 * most))
+
+
 def test_last_sight() -> None:
     """A key was seen last at the latest of its times, in whatever order they come."""
     keys: FrequentKeys[str] = FrequentKeys(10)

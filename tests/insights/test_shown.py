@@ -13,7 +13,7 @@ from cors_service.insights.findings import Findings
 from cors_service.insights.plots import PLOTS
 from cors_service.insights.text import in_text
 from cors_service.insights.written import SCHEMA, in_json
-from tests.insights.logs import DAY, OTHERS, UNDECIDED, active, asked, decided, found, preflight, written
+from tests.insights.logs import DAY, OTHERS, REFUSED, UNDECIDED, active, asked, decided, found, preflight, written
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "https://\x1b[31m<script>&\"'\N{RIGHT-TO-LEFT OVERRIDE}" + "x" * 500
@@ -96,6 +96,51 @@ def test_what_could_not_be_decided() -> None:
     about = ET.fromstring(PLOTS["traffic"](findings)).find(f"{SVG}desc")
     assert about is not None
     assert str(about.text).endswith(": 10 allowed, 0 preflights, 0 refused, 100,000 undecided.")
+
+
+def test_what_is_cut_has_its_number() -> None:
+    """Of a long list, the text says how many more there are, and of how many the JSON has the rest."""
+    policies = active()
+    strangers = [decided(policies, asked(f"https://{number}.example"), count=1 + number % 7) for number in range(302)]
+    others = [written(policy=f"policy-{number}", revision=f"sha256:{number}") for number in range(150)]
+    findings = found(*strangers, *others, policies=policies)
+    assert (findings.refusals_count, len(findings.refusals)) == (302, 100)
+    assert (findings.policies_count, len(findings.policies)) == (151, 100)
+    assert (findings.revisions_count, len(findings.revisions)) == (151, 100)
+    text = in_text(findings)
+    assert "and 151 revisions of the policies\n" in text
+    assert "  and 292 more: --json has the first 100\n" in text
+    assert "  and 141 more: --json has the first 100\n" in text
+    assert "  and 5 more: see --json\n" in in_text(found(*strangers[:15], policies=policies))
+
+
+def test_what_is_too_much_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was too much to count one by one, it is said that there were at least so many."""
+    for name in ("_REFUSALS", "_POLICIES", "_REVISIONS"):
+        monkeypatch.setattr(f"cors_service.insights.sums.{name}", 10)
+    findings = found(
+        *(
+            written(origin=f"https://{number}.example", policy=f"policy-{number}", revision=f"{number}", **REFUSED)
+            for number in range(50)
+        )
+    )
+    assert (findings.refusals_count, findings.policies_count, findings.revisions_count) == (20, 20, 20)
+    assert min(findings.refusals_missing, findings.policies_missing, findings.revisions_missing) > 0
+    text = in_text(findings)
+    assert "and at least 20 revisions of the policies\n" in text
+    assert text.count("  and at least 10 more") == 2
+
+
+def test_preflights_of_other_policies() -> None:
+    """That no preflight was allowed is said only of today's rules: those of other policies were allowed, too."""
+    gone = written(kind="preflight", policy="gone", count=5)
+    for text in (
+        in_text(found(gone, policies=active())),
+        PLOTS["preflights"](found(gone, policies=active())),
+        PLOTS["preflights"](found(gone)),
+    ):
+        assert "No preflight is known to have been allowed by today's rules." in text.replace("&apos;", "'")
+        assert "No preflight was allowed." not in text
 
 
 def test_text_without_policies() -> None:
