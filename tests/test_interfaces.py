@@ -43,9 +43,9 @@ from cors_service.bundle import BundleSource
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
 from cors_service.client._client import _SocketEndpoint
 from cors_service.daemon.access import LiveAccess
+from cors_service.daemon.hangup import ReloadOnHangup
 from cors_service.daemon.json_log import JSONLines
 from cors_service.daemon.notify import Notifier
-from cors_service.daemon.service import ReloadOnHangup
 from cors_service.etcd import EtcdSource, EtcdStore
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.interfaces import IChangeStore
