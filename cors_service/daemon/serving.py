@@ -91,3 +91,5 @@ def serve(settings: Settings, given: dict[str, Any], channel: Channel, reactor: 
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
     worker.tell_sights()
+    if worker.has_failed:
+        sys.exit(1)

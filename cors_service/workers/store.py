@@ -6,11 +6,12 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
+from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
 from cors_service.policy.change import Change
-from cors_service.reader.messages import Answer, Changed, Load
+from cors_service.reader.messages import ENDS_OF_ANSWERS, Answer, Changed, Load
 from cors_service.reader.parts import IncomingChange
 from cors_service.store import IPolicyStore
 from cors_service.store.following import StoreView
@@ -38,6 +39,7 @@ class WorkerPolicyStore:
         self._channel = channel
         self._incoming = IncomingChange()
         self._loading: deque[Deferred[Change]] = deque()
+        self._is_cut_off = False
         self._changed: Callable[[], object] | None = None
 
     def read(self) -> Change:
@@ -59,6 +61,8 @@ class WorkerPolicyStore:
 
     def load(self, base: str | None, *, everything: bool = False) -> Deferred[Change]:
         """Ask for what changed."""
+        if self._is_cut_off:
+            return fail(self._why_not())
         self._loading.append(Deferred())
         self._channel.send(Load(base, everything))
         return self._loading[-1]
@@ -75,13 +79,31 @@ class WorkerPolicyStore:
             if self._changed is not None and not self._loading:
                 self._changed()
             return
+        loading = self._loading[0]
+        if isinstance(message, ENDS_OF_ANSWERS):
+            self._loading.popleft()
+        # What comes behind a part that could not be taken is still of the same answer.
+        if loading.called:
+            return
         try:
             change = self._incoming.take(message)
         except Exception:  # noqa: BLE001 - it is the answer
-            self._loading.popleft().errback()
+            loading.errback()
         else:
             if change is not None:
-                self._loading.popleft().callback(change)
+                loading.callback(change)
+
+    def cut_off(self) -> None:
+        """Expect nothing more of the supervisor: nobody may wait for an answer of it."""
+        self._is_cut_off = True
+        loading, self._loading = self._loading, deque()
+        for one in loading:
+            if not one.called:
+                one.errback(self._why_not())
+
+    def _why_not(self) -> InvalidPolicies:
+        message = "This worker hears nothing more of its supervisor, and ends."
+        return InvalidPolicies([PolicyError("reader-failed", message, file=self.name)])
 
     def _unwatch(self) -> None:
         self._changed = None

@@ -58,6 +58,7 @@ class Worker(Service):
     Attributes:
         number: Of the worker, from 1.
         log: What there is to say of the decision log, as JSON; None for nothing.
+        has_failed: Whether this worker ends because it could not do what the supervisor said.
     """
 
     _log: Final = Logger()
@@ -95,6 +96,7 @@ class Worker(Service):
         self._reactor = reactor
         self.number = number
         self.log: bytes | None = None
+        self.has_failed = False
         self._channel = channel
         self._store = store
         self._loads = loads
@@ -160,6 +162,7 @@ class Worker(Service):
 
     def connectionLost(self, reason: Failure) -> None:
         """The supervisor is gone: nobody would replace this worker, or tell it to end."""
+        self._store.cut_off()
         self._drain(rest=True)
 
     def _begin(self) -> None:
@@ -168,9 +171,8 @@ class Worker(Service):
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._channel.send, Ending()))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         fdesc.setNonBlocking(self._channel.hears)
-        for message in (*self._channel.postponed(), *self._channel.receive(b"")):
-            self._take(message)
         self._reactor.addReader(self)
+        self._heard(b"")
         self._telling.clock = self._reactor
         self._telling.start(TELLS_SECONDS)
 
@@ -203,8 +205,19 @@ class Worker(Service):
         )
 
     def _heard(self, data: bytes) -> None:
-        for message in self._channel.receive(data):
-            self._take(message)
+        try:
+            for message in itertools.chain(self._channel.postponed(), self._channel.receive(data)):
+                self._take(message)
+        except Exception:  # noqa: BLE001 - the reactor would take it for the end of the supervisor
+            self._fail()
+
+    def _fail(self) -> None:
+        """Leave the place to another worker: what comes next may rest on what this one has missed."""
+        self._log.failure("This worker can't do what its supervisor says, and ends")
+        self._reactor.removeReader(self)
+        self._store.cut_off()
+        self.has_failed = True
+        self._drain(rest=False)
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Answer | Changed):

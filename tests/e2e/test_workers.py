@@ -293,6 +293,16 @@ def test_connections_wait_for_the_next_worker(start: Start) -> None:
         assert connection.get("/livez").status == 200
 
 
+def test_a_worker_that_fails_costs_its_own_connections(start: Start) -> None:
+    """A worker that can't do what it is told is replaced, and the port is open all the time."""
+    service = start()
+    failing, other = serving(service.port)
+    Path(f"/proc/{failing}/fd/0").write_bytes(bytes([255] * 8))
+    service.said(rf"Worker 1 \(process {failing}\) ended: exit status 1")
+    replaced, still = serving(service.port)
+    assert (replaced != failing, still) == (True, other)
+
+
 def test_a_worker_can_be_told_to_end(start: Start) -> None:
     """SIGTERM to a worker has it answer what it was asked, and another one takes its place."""
     service = start("--drain-timeout", str(3 * DEADLINE))

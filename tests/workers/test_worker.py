@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from twisted.internet import reactor
+from twisted.internet import fdesc, reactor
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import Logger, LogLevel, LogPublisher, formatEvent
 from twisted.python import log as legacy
@@ -23,7 +23,9 @@ from cors_service.reader.messages import (
     End,
     Load,
     Logged,
+    Measured,
     Message,
+    Part,
     Refused,
     Reload,
     Reloaded,
@@ -212,6 +214,19 @@ def test_loads(ends: Ends) -> None:
     assert names(now(good)) == ["one"]
     with pytest.raises(InvalidPolicies):
         now(bad)
+
+
+def test_loads_behind_a_failure(ends: Ends) -> None:
+    """An answer of which a part can't be taken is a failure, once; the next answer is the next question's."""
+    store = store_of(ends)
+    bad, good = store.load(None), store.load(None)
+    begin, *rest = parts_of(Change.whole(read_document(ONE)))
+    odd = Part(origin_sets={"odd": ()}, in_pieces=(-1,))
+    for message in (begin, odd, odd, *rest, *parts_of(Change.whole(read_document(TWO)))):
+        store.take(message)
+    with pytest.raises(ValueError, match="islice"):
+        now(bad)
+    assert names(now(good)) == ["two"]
 
 
 def test_watches(ends: Ends) -> None:
@@ -435,3 +450,24 @@ def test_supervisor_is_gone(bench: Bench) -> None:
     bench.worker.connectionLost(Failure(ConnectionError()))
     bench.reactor.advance(GRACE_SECONDS)
     assert (bench.acceptor.did, bench.reactor.is_stopped) == ("took the rest", True)
+
+
+def test_cannot_do_what_it_is_told(bench: Bench, nothing_left_behind: list[Any]) -> None:
+    """A worker that fails at what its supervisor says leaves what waits to others, and ends as a failure."""
+    bench.ends.say(Measured(7, "text/plain", b"of a question that it has not asked"))
+    fdesc.setNonBlocking(bench.ends.channel.hears)
+    assert bench.worker.doRead() is None
+    assert (bench.acceptor.did, bench.reactor.is_stopped, bench.worker.has_failed) == ("left", True, True)
+    assert len(nothing_left_behind) == 1
+    nothing_left_behind.clear()
+
+
+def test_hears_nothing_while_it_loads(bench: Bench) -> None:
+    """A load that gets no answer any more is a failure, as is the next; it does not keep the worker from ending."""
+    bench.policies.startService()
+    loading = bench.policies.reload()
+    bench.policies.reload()
+    bench.worker.connectionLost(Failure(ConnectionError()))
+    now(loading)
+    now(bench.policies.stopService())
+    assert (bench.policies.status.stale, bench.policies.status.revision) == (True, revision(read_document(ONE)))
