@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
@@ -356,13 +357,15 @@ class Supervisor(Service):
             seconds=slot.delay,
         )
         if all(slot.cannot_start for slot in self._slots):
-            self._give_up()
+            self._give_up("no worker can be started; the log says why")
+            return
+        if any(map(_is_shut, self.ports)):
+            self._give_up("nobody can connect any more: a worker has shut the socket")
             return
         slot.pending = self._reactor.callLater(slot.delay, self._start, slot)
         self.tell_all_soon()
 
-    def _give_up(self) -> None:
-        why = "no worker can be started; the log says why"
+    def _give_up(self, why: str) -> None:
         self._log.critical("{why}", why=why)
         if sys.__stderr__ is not None:
             sys.__stderr__.write(f"cors-service: {why}\n")
@@ -399,6 +402,13 @@ class SharedFactory(Factory):
     """The factory of a socket at which this process accepts nothing; its name is in the log."""
 
     noisy = False
+
+
+def _is_shut(port: Port | Acceptor) -> bool:
+    """Whether a socket listens no more, which a process that shares it can bring about."""
+    poll = select.poll()
+    poll.register(port.fileno(), 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
 def _exit() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import re
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -420,6 +422,20 @@ def test_gives_up(bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
     assert (bench.reactor.is_stopped, len(bench.started), len(registered)) == (True, 2 * ATTEMPTS, 1)
     assert bench.told("no worker can be started", "critical") == 1
     assert "cors-service: no worker can be started; the log says why" in capfd.readouterr().err.splitlines()
+
+
+def test_nothing_listens(bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """If a socket is shut for all, no worker can help: it says so and ends the process, which is then an error."""
+    registered: list[Callable[[], object]] = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    first, _ = bench.begin()
+    [port] = bench.supervisor.ports
+    with socket.socket(fileno=os.dup(port.fileno())) as listening:
+        listening.shutdown(socket.SHUT_RDWR)
+    first.ends()
+    assert (bench.reactor.is_stopped, len(registered)) == (True, 1)
+    assert bench.told("nobody can connect any more", "critical") == 1
+    assert "cors-service: nobody can connect any more" in capfd.readouterr().err
 
 
 def test_goes_on_with_one(bench: Bench) -> None:
