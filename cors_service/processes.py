@@ -104,7 +104,9 @@ class PythonProcess(ProcessProtocol):
         self.transport.closeStdin()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, if it ever ran."""
+        if self.pid is None:
+            return
         try:
             self.transport.signalProcess("KILL")
         except ProcessExitedAlready:

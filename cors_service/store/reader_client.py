@@ -232,10 +232,10 @@ class ReaderClient:
         self._process = PythonProcess(self, self._reactor, says=1)
         options = [] if known is None else ["--known", known.revision, repr(known.loaded_at)]
         files = {}
-        if isinstance(self.snapshot, SharedSnapshot):
-            options += ["--shared", str(_SHARED)]
-            files[_SHARED] = self.snapshot.fileno()
         try:
+            if isinstance(self.snapshot, SharedSnapshot):
+                options += ["--shared", str(_SHARED)]
+                files[_SHARED] = self.snapshot.fileno()
             self._process.start(_arguments(self._source, self._given, self._limits, *options), files)
         except OSError as error:
             self._process = None

@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, cast
 
 from twisted.application.service import Service
@@ -241,34 +242,36 @@ class Supervisor(Service):
         if not self.running:
             return
         worker = slot.worker = WorkerProcess(self, self._reactor, slot, self._relay)
+        try:
+            self._run(worker)
+        except OSError as error:
+            self._has_ended(worker, f"can't be started: {error}")
+
+    def _run(self, worker: WorkerProcess) -> None:
         sockets = {FIRST_SOCKET + index: port.fileno() for index, port in enumerate(self.ports)}
         files = {LOADS: self._loads_file, **sockets}
-        counts = kept = None
-        if self._totals is not None:
-            counts = files[COUNTS] = Table.make()
-            worker.table = Table(counts)
-            self._totals.open(worker.table)
+        kept = None
         if self._kept_file is not None:
             kept = FIRST_SOCKET + len(sockets)
             files[kept] = self._kept_file
         given = {
-            "number": slot.number,
+            "number": worker.slot.number,
             "workers": self._count,
             "reactor": type(self._reactor).__module__,
             "hears": HEARS,
             "says": SAYS,
             "loads": LOADS,
-            "counts": None if counts is None else COUNTS,
+            "counts": None if self._totals is None else COUNTS,
             "sockets": list(sockets),
             "kept": kept,
         }
-        try:
+        with ExitStack() as stack:
+            if self._totals is not None:
+                files[COUNTS] = Table.make()
+                stack.callback(os.close, files[COUNTS])
+                worker.table = Table(files[COUNTS])
+                self._totals.open(worker.table)
             worker.start([*self._command, json.dumps(given)], files)
-        except OSError as error:
-            self._has_ended(worker, f"can't be started: {error}")
-        finally:
-            if counts is not None:
-                os.close(counts)
 
     # What workers do.
 

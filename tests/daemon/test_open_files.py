@@ -68,6 +68,19 @@ def test_refused(most: int, values: dict[str, Any]) -> None:
     assert "--max-connections=380" in said
 
 
+def test_workers_count_too() -> None:
+    """The first process of many workers has some files open for each."""
+    assert fit(256, 2000, workers=256) == [900, 1320]
+    assert fit(256, 2000, workers=2) == [900, 1020]
+
+
+def test_too_many_workers() -> None:
+    """More workers than the first process can have files open for are refused; it says how many are possible."""
+    said = fit(256, 500, workers=100)
+    assert said.startswith("--workers 100 is not possible: 540 files have to be open")
+    assert said.endswith("--workers=92.")
+
+
 def test_nearly_none() -> None:
     """Without files for anything but the service itself, it does not start."""
     assert "ulimit" in fit(60, 60)

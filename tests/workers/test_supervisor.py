@@ -24,6 +24,7 @@ from twisted.logger import LogEvent, LogLevel, eventAsJSON, formatEvent
 from twisted.python.failure import Failure
 
 from cors_service.grammar.mistakes import InvalidPolicies, PolicyError
+from cors_service.observe.totals import Totals
 from cors_service.policy.change import Change
 from cors_service.processes import LINGER_SECONDS
 from cors_service.reader.frames import Frames, decoded, framed
@@ -47,9 +48,10 @@ from cors_service.reader.messages import (
 from cors_service.reader.parts import parts_of, write_mistakes
 from cors_service.server.server import CannotServe
 from cors_service.workers.relay import PATIENCE_SECONDS
-from cors_service.workers.slots import ATTEMPTS, MOST_SECONDS, STEADY_SECONDS
+from cors_service.workers.slots import ATTEMPTS, MOST_SECONDS, STEADY_SECONDS, Slot, WorkerProcess
 from cors_service.workers.supervisor import GRACE_SECONDS, SETTLE_SECONDS, SharedFactory, Supervisor
 from tests.observing import observed_by
+from tests.open_files import files_left
 
 DRAIN = 7.0
 REVISION = "sha256:" + "0" * 64
@@ -211,7 +213,7 @@ class Bench:
         served: How often the supervisor said that it serves.
     """
 
-    def __init__(self, log: list[tuple[str, str]]) -> None:
+    def __init__(self, log: list[tuple[str, str]], totals: Totals | None = None) -> None:
         self.reactor = FakeReactor()
         endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
         self.supervisor = Supervisor(
@@ -222,6 +224,7 @@ class Bench:
             policies=Path("policies.toml"),
             drain_timeout=DRAIN,
             when_serving=self._serves,
+            totals=totals,
         )
         self.served = 0
         self.log = log
@@ -269,7 +272,17 @@ def log() -> Iterator[list[tuple[str, str]]]:
 @pytest.fixture
 def bench(log: list[tuple[str, str]]) -> Iterator[Bench]:
     """Give a bench; what was started ends with the test."""
-    made = Bench(log)
+    yield from _bench(log)
+
+
+@pytest.fixture
+def counting(log: list[tuple[str, str]]) -> Iterator[Bench]:
+    """Give a bench whose workers count."""
+    yield from _bench(log, Totals(0.0))
+
+
+def _bench(log: list[tuple[str, str]], totals: Totals | None = None) -> Iterator[Bench]:
+    made = Bench(log, totals)
     yield made
     if made.supervisor.running:
         ending = made.supervisor.stopService()
@@ -458,6 +471,39 @@ def test_cannot_fork(bench: Bench) -> None:
     bench.reactor.refuses = None
     bench.reactor.advance(MOST_SECONDS)
     assert bench.states()[0] == ("starting", 1002, 2)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_cannot_count(counting: Bench, left: int) -> None:
+    """That there is no file left for the counts of a worker is no fault but a reason, and is tried again."""
+    first, _ = counting.begin()
+    with files_left(left):
+        first.ends(by=signal.SIGKILL)
+        counting.reactor.advance(0)
+        if left:
+            os.close(os.dup(0))
+    assert counting.told("Worker 1 (process None) can't be started: [Errno 24]") == 1
+    counting.reactor.advance(MOST_SECONDS)
+    assert counting.states()[0] == ("starting", 1002, 2)
+
+
+def test_cannot_count_from_the_start(counting: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that can't be started keeps no other from its start."""
+    counting.supervisor.privilegedStartService()
+    begin: list[Callable[[], object]] = []
+    monkeypatch.setattr(counting.reactor, "callWhenRunning", begin.append)
+    counting.supervisor.startService()
+    with files_left(0):
+        begin[0]()
+    counting.reactor.advance(0)
+    assert sorted(process.given["number"] for process in counting.started) == [1, 2]
+    counting.reactor.advance(MOST_SECONDS)
+    assert len(counting.reactor.readers) == 1
+
+
+def test_kills_what_never_ran(bench: Bench) -> None:
+    """A process that was never started needs no end."""
+    WorkerProcess(bench.supervisor, bench.reactor, Slot(1), bench.supervisor._relay).kill()
 
 
 def test_a_worker_that_shall_end(bench: Bench) -> None:
