@@ -108,6 +108,11 @@ class Looks:
         self._restless.pop(name, None)
         self.due.discard(name)
 
+    def forget(self, name: str) -> None:
+        """Take a document for one that was not read in the state that was seen last."""
+        self._read.pop(name, None)
+        self._changed.add(name)
+
     def settle(self) -> None:
         """Take note that every document was read once, if it was."""
         if self._seen.keys() <= self._read.keys():

@@ -30,6 +30,10 @@ from cors_service.reader.sources import (
     within_limits,
 )
 
+RETRY_SECONDS: Final = 10.0
+"""The least time until documents that could not be read are tried again."""
+# So many times as long as a try took, the next one waits at least.
+_REST: Final = 20
 _MOST_BEHIND: Final = 1000
 
 
@@ -41,7 +45,12 @@ class Documents(Policies):
     """
 
     def __init__(
-        self, path: Path, limits: ReaderLimits = DEFAULT_LIMITS, *, working: Callable[[], object] = lambda: None
+        self,
+        path: Path,
+        limits: ReaderLimits = DEFAULT_LIMITS,
+        *,
+        working: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make the documents of a file or directory, before anything is read.
 
@@ -49,11 +58,16 @@ class Documents(Policies):
             path: The file or directory.
             limits: What reading may take.
             working: Is called before each document: reading many takes long.
+            clock: Gives the time, in seconds.
         """
         super().__init__()
         self._path = path
         self._limits = limits
         self._working = working
+        self._clock = clock
+        # The names of documents that could not be read, and when to try them again.
+        self._unreadable: set[str] = set()
+        self._next_try = 0.0
         self.looks = Looks(path, limits)
         self._assembly = Assembly()
         self._has_changed = True
@@ -69,6 +83,8 @@ class Documents(Policies):
         Returns:
             Whether there is something to read.
         """
+        if self._unreadable and self._clock() >= self._next_try:
+            self._try_again()
         is_due = self.looks.look(names)
         if self.looks.is_complete:
             return is_due
@@ -131,6 +147,7 @@ class Documents(Policies):
         for name in list(names):
             self._working()
             state = self.looks.state(name)
+            self._unreadable.discard(name)
             if state is None:
                 self._put(name, None)
                 continue
@@ -138,9 +155,22 @@ class Documents(Policies):
             if as_it_is or now == state or self.looks.may_go_on_changing(name):
                 self._put(name, found)
 
+    def _try_again(self) -> None:
+        """Find out which documents can be read now: what kept them from it need not have changed them."""
+        began = self._clock()
+        for name in self._unreadable:
+            self._working()
+            if isinstance(read_text(self._path, name, self._limits)[0], Source):
+                self.looks.forget(name)
+        now = self._clock()
+        self._next_try = now + max(RETRY_SECONDS, _REST * (now - began))
+
     def _read_one(self, name: str) -> tuple[Draft | PolicyError, object]:
         source, state = read_text(self._path, name, self._limits)
         if isinstance(source, PolicyError):
+            if not self._unreadable:
+                self._next_try = max(self._next_try, self._clock() + RETRY_SECONDS)
+            self._unreadable.add(name)
             return source, state
         known = self._assembly.get(name)
         if isinstance(known, Draft) and known.source == source:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 
 from cors_service.decision import ActivePolicies
 from cors_service.decision.steps import at_once
@@ -20,10 +21,11 @@ from cors_service.policy import InvalidPolicies, PolicySet, revision
 from cors_service.policy.change import Behind
 from cors_service.reader.limits import ReaderLimits
 from cors_service.reader.looking import PATIENCE, PATIENCE_WITH_OTHERS
-from cors_service.reader.reading import Documents, read_at_start
+from cors_service.reader.reading import RETRY_SECONDS, Documents, read_at_start
 from cors_service.reader.snapshot import Snapshot
 from cors_service.reader.sources import read_policies, read_text
 from tests.examples import examples
+from tests.open_files import files_left
 from tests.store.store_texts import toml
 
 TIMES = count(1)
@@ -288,6 +290,45 @@ def test_single_file(tmp_path: Path) -> None:
     assert (reader.look(), reader.look(), names(reader)) == (False, True, ["one"])
     put(path, toml("two").encode())
     assert (reader.look(), reader.look(), names(reader)) == (False, True, ["two"])
+
+
+def test_cannot_be_read_for_a_moment(tmp_path: Path) -> None:
+    """A document that could not be read is tried again, now and then, until it is read, though it changes no more."""
+    path, clock = tmp_path / "policies.toml", Clock()
+    put(path, TEXTS[0].encode())
+    reader = Documents(path, clock=clock.seconds)
+    reader.look()
+    good = reader.read()
+    put(path, TEXTS[1].encode())
+    reader.look()
+    assert reader.look()
+    with files_left(0):
+        mistaken = outcome(reader.read)
+        assert not reader.look()
+        clock.advance(RETRY_SECONDS)
+        assert not reader.look()
+    assert mistaken[0] is None
+    assert not reader.look()
+    clock.advance(RETRY_SECONDS)
+    assert reader.look()
+    assert outcome(reader.read) == outcome(lambda: read_policies(path)) != (good, revision(good))
+    clock.advance(RETRY_SECONDS)
+    assert not reader.look()
+
+
+def test_cannot_be_read_until_it_is_gone(reader: Documents, tmp_path: Path) -> None:
+    """A document that could not be read, and is removed, is not tried again."""
+    (tmp_path / "b.toml").unlink()
+    (tmp_path / "b.toml").symlink_to(tmp_path / "nowhere")
+    while not reader.look():
+        continue
+    assert outcome(reader.read)[0] is None
+    (tmp_path / "b.toml").unlink()
+    while not reader.look():
+        continue
+    reader.read()
+    assert not reader.look()
+    assert reader.looks.names() == {"a.toml"}
 
 
 def test_directory_that_comes_back(reader: Documents, tmp_path: Path) -> None:
