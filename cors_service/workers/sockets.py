@@ -145,7 +145,12 @@ class Acceptor(FileDescriptor):
     def _accept(self) -> bool:
         """Take up a connection; say whether there may be more."""
         try:
-            connection, _ = self._socket.accept()
+            # Taking it up needs a second file: without one, the connection stays in the queue, where others find it.
+            second = os.dup(self._socket.fileno())
+            try:
+                connection, _ = self._socket.accept()
+            finally:
+                os.close(second)
         except OSError as error:
             if error.errno in _SHUT_BY_ANOTHER:
                 self.leave()
@@ -158,7 +163,7 @@ class Acceptor(FileDescriptor):
             try:
                 self.reactor.adoptStreamConnection(connection.fileno(), self._socket.family, self._factory)
             except OSError as error:
-                # Its client is gone already, or this was the last file that could be opened.
+                # Its client is gone already.
                 self._log.debug("A connection is lost: {error}", error=error)
         return True
 

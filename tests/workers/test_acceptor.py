@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from zope.interface.verify import verifyObject
 
 from cors_service.workers.sockets import GIVE_WAY_SECONDS, MOST_IN_A_TURN, OUT_OF_FILES_SECONDS, Acceptor
 from tests.observing import observed_by
+from tests.open_files import files_left
 
 
 class Reactor(Clock):
@@ -46,9 +48,10 @@ class Reactor(Clock):
         self.readers.discard(reader)
 
     def adoptStreamConnection(self, descriptor: int, family: int, factory: object) -> None:
-        """Count a connection."""
+        """Count a connection; as Twisted does, fail if there is no file for it."""
         if self.refuses is not None:
             raise self.refuses
+        os.close(os.dup(descriptor))
         self.taken += 1
 
     def turn(self) -> None:
@@ -218,6 +221,20 @@ def test_out_of_files(bench: Bench, log: list[str]) -> None:
     assert log[0].startswith("Can't accept a connection: ")
     bench.reactor.advance(OUT_OF_FILES_SECONDS)
     assert len(bench.reactor.readers) == 1
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_few_files_left(bench: Bench, log: list[str], left: int) -> None:
+    """It accepts nothing that it has no file to take up with: what waits is there later, or for another worker."""
+    bench.acceptor()
+    bench.connect(3)
+    with files_left(left):
+        bench.reactor.turn()
+        bench.reactor.turn()
+    assert (bench.reactor.taken, len(log), bench.reactor.readers) == (0, 1, set())
+    bench.reactor.advance(OUT_OF_FILES_SECONDS)
+    bench.reactor.turn()
+    assert bench.reactor.taken == 3
 
 
 def test_out_of_files_at_the_end(bench: Bench) -> None:
