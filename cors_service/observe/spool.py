@@ -26,6 +26,8 @@ BATCH_BYTES: Final = 256 * 1024
 
 # "CORS", in the head of the file.
 _APPLICATION: Final = 0x434F5253
+# https://www.sqlite.org/fileformat.html#the_database_header
+_APPLICATION_AT: Final = 68
 _TABLES: Final = (
     f"PRAGMA application_id = {_APPLICATION}",
     "PRAGMA user_version = 1",
@@ -240,8 +242,18 @@ def _opened(path: Path) -> sqlite3.Connection:
         raise
     except (sqlite3.Error, CannotSpool) as error:
         database.close()
+        # One that is cut short is found to be spoilt by the first statement that reads it.
+        if _code(error) == sqlite3.SQLITE_CORRUPT and _has_our_head(path):
+            raise _Damaged from None
         raise CannotSpool(f"{str(path)!a} {_why(error)}") from None
     return database
+
+
+def _has_our_head(path: Path) -> bool:
+    """Say whether a file that is no sound database was a spool; to be asked while no connection has it open."""
+    with path.open("rb") as file:
+        file.seek(_APPLICATION_AT)
+        return file.read(4) == _APPLICATION.to_bytes(4, "big")
 
 
 def _check(database: sqlite3.Connection) -> None:
@@ -269,13 +281,19 @@ def _check(database: sqlite3.Connection) -> None:
 
 
 def _why(error: Exception) -> str:
-    match getattr(error, "sqlite_errorcode", None):
+    match _code(error):
         case sqlite3.SQLITE_BUSY:
             return "is in use by another process"
         case sqlite3.SQLITE_NOTADB:
             return "is not a spool"
         case _:
             return str(error) if isinstance(error, CannotSpool) else f"can't be used: {error}"
+
+
+def _code(error: Exception) -> int | None:
+    """The primary result code of SQLite; None of what is no error of it."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -137,21 +138,57 @@ def test_not_a_spool(path: Path, content: bytes | None, why: str) -> None:
     assert path.read_bytes() == before
 
 
-def test_damaged(path: Path) -> None:
-    """A spool that a disk has spoilt is put aside, and another one begun."""
+def spoilt_by_randomness(data: bytearray) -> None:
+    """Spoil some batches."""
+    data[8192:200_000] = random.Random(1).randbytes(200_000 - 8192)
+
+
+def without_tables(data: bytearray) -> None:
+    """Spoil what says which tables there are."""
+    data[100:4096] = bytes(4096 - 100)
+
+
+def cut_to(size: int) -> Callable[[bytearray], None]:
+    """Cut a spool short."""
+
+    def cut(data: bytearray) -> None:
+        del data[size:]
+
+    return cut
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [spoilt_by_randomness, without_tables, cut_to(300_000), cut_to(5000), cut_to(4096), cut_to(100)],
+    ids=["random", "tables", "300000", "5000", "4096", "100"],
+)
+def test_damaged(path: Path, spoil: Callable[[bytearray], None]) -> None:
+    """A spool that a disk has spoilt or cut short is put aside, and another one begun."""
     spool = Spool(path, LARGE)
     for _ in range(100):
         spool.put([b'"%b"' % (b"x" * 5000)])
     spool.close()
     data = bytearray(path.read_bytes())
-    data[8192:200_000] = random.Random(1).randbytes(200_000 - 8192)
+    spoil(data)
     path.write_bytes(data)
     again = Spool(path, LARGE)
     assert again.damaged == path.with_name("reports.spool.damaged")
-    assert again.damaged.exists()
+    assert again.damaged.read_bytes() == data
     again.put(LINES)
     assert [*everything(again)] == LINES
     again.close()
+
+
+def test_a_damaged_database_of_another_program(path: Path) -> None:
+    """A database that is damaged and is not a spool is refused, and not touched."""
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (number INTEGER)")
+    other.close()
+    os.truncate(path, 1000)
+    before = path.read_bytes()
+    with pytest.raises(CannotSpool, match="malformed"):
+        Spool(path, LARGE)
+    assert path.read_bytes() == before
 
 
 def test_full_disk(tmp_path: Path) -> None:
