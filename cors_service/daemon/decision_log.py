@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 LINGER_SECONDS: Final = 3.0
-"""Seconds that the last reports may take when the service ends; what is not sent by then waits in the spool."""
+"""Seconds that writing and sending the last lines may take when the service ends: with those of --drain-timeout, less
+than a service manager waits."""
 
 _MIB: Final = 1 << 20
 _log: Final = Logger()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from msgspec import UNSET, Struct, structs
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from cors_service.grammar.mistakes import plural
@@ -21,6 +20,7 @@ from cors_service.observe.reports import Reports
 from cors_service.observe.rolling import Roll, Roller
 from cors_service.observe.sights import Sight
 from cors_service.observe.spool import Spool
+from cors_service.observe.threads import in_own_thread
 from cors_service.observe.totals import Interval
 from cors_service.observe.words import INTERVAL_SECONDS
 
@@ -30,6 +30,10 @@ MOST_NAMED: Final = 10
 _KEEPERS: Final = {"file": "The decision log", "reports": "The spool of reports"}
 _LOOK_SECONDS: Final = 1.0
 _MINUTE: Final = 60.0
+# What takes longer to be written hangs, as far as anybody can tell.
+_LONG_SECONDS: Final = 10.0
+_TOO_LONG: Final = f"it has taken more than {_LONG_SECONDS:g} seconds"
+_CLOSING_SECONDS: Final = 1.0
 _MOST_SIGHTS: Final = 50_000
 
 
@@ -43,6 +47,18 @@ class _Done(Struct, frozen=True):
 
     roll: Roll
     faults: dict[str, str | None]
+
+
+class _Fault(Struct, frozen=True):
+    """What is wrong with what should take lines.
+
+    Attributes:
+        why: What it is.
+        since: Since when lines wait, in seconds since 1970.
+    """
+
+    why: str
+    since: float
 
 
 class DecisionLog:
@@ -93,7 +109,7 @@ class DecisionLog:
         self._own = sights
         self._when_rolled = when_rolled
         # Where nothing can block, there is no thread: a process that has one pays more for each of its system calls.
-        self._in_thread = in_thread or (maybeDeferred if file is None and spool is None else deferToThread)
+        self._in_thread = in_thread or (maybeDeferred if file is None and spool is None else in_own_thread)
         self._one = DeferredLock()
         self._waiting: Deferred[None] | None = None
         self._looping = LoopingCall(self._begin)
@@ -101,7 +117,11 @@ class DecisionLog:
         self._looking = LoopingCall(self._look)
         self._looping.clock = self._looking.clock = reactor
         self._sights: list[Sight] = []
-        self._faults: dict[str, str | None] = {}
+        self._faults: dict[str, _Fault] = {}
+        # What is being written: how many decisions, and by what; the thread says that.
+        self._unwritten = 0
+        self._keeping: str | None = None
+        self._writing: Deferred[Any] | None = None
         # Of the lines that were dropped: how many the log of the service tells of, and when it told last.
         self._dropped = {name: account.dropped for name, account in self.accounts().items()}
         self._dropped_at = float("-inf")
@@ -123,11 +143,12 @@ class DecisionLog:
             self._reports.startService()
 
     async def finish(self, seconds: float) -> None:
-        """Write what was decided last, and send what can be sent in some seconds; then stop.
+        """Write what was decided last, and send what can be sent; then stop, whatever a disk does.
 
         Args:
-            seconds: For sending; what is not sent then waits in the spool.
+            seconds: For both; what is not sent then waits in the spool, what is not written is lost.
         """
+        end = self._reactor.seconds() + seconds
         for looping in (self._looping, self._looking):
             if looping.running:
                 looping.stop()
@@ -135,20 +156,21 @@ class DecisionLog:
         self._patience = 0.0
         if self._waiting is not None:
             self._waiting.cancel()
-        await self._one.run(self.roll)
-        if self._reports is not None:
-            await self._reports.flush(seconds)
+        if await self._is_done(self._one.run(self.roll), seconds):
+            if self._reports is not None:
+                await self._reports.flush(max(0.0, end - self._reactor.seconds()))
+            await self._is_done(self._in_thread(self._close), _CLOSING_SECONDS)
+        else:
+            await self._give_up()
         self._tell_dropped()
         if self._spool is not None:
-            await self._in_thread(self._spool.close)
             self._mourn(self._spool.unsaved)
         if self._file is not None:
-            await self._in_thread(self._file.close)
             self._mourn(self._file.account.queued)
 
     def reopen(self) -> Deferred[None]:
         """Open the file anew, after it was renamed."""
-        return self._one.run(self._in_thread, self._reopen).addCallback(self._told)
+        return self._one.run(self._watched, self._reopen).addCallback(self._told)
 
     def roll(self) -> Deferred[None]:
         """Write what was decided since that was done last."""
@@ -167,7 +189,12 @@ class DecisionLog:
         """The accounts as JSON types, and what is wrong."""
         said: dict[str, object] = {}
         for name, account in self.accounts().items():
-            said[name] = {**structs.asdict(account), "problem": self._faults.get(name)}
+            fault = self._faults.get(name)
+            said[name] = {
+                **structs.asdict(account),
+                "failing_since": None if fault is None else written_time(fault.since),
+                "problem": None if fault is None else fault.why,
+            }
         if self._reports is not None:
             sending = self._reports.sending
             since = sending.failing_since
@@ -198,11 +225,17 @@ class DecisionLog:
             self._waiting = None
         self.note(self._own())
         sights, self._sights = self._sights, []
+        self._unwritten = interval.decisions
         try:
-            done: _Done = await self._in_thread(self._write, interval, sights)
+            done: _Done = await self._watched(self._write, interval, sights)
+        except CancelledError:
+            # The service ends without it.
+            return
         except Exception:  # noqa: BLE001 - the next interval is written all the same
+            self._unwritten = 0
             self._log.failure("The decision log can't be written")
             return
+        self._unwritten = 0
         self._told(done.faults)
         if _is_over(self._dropped_at, self._reactor.seconds()):
             self._tell_dropped()
@@ -211,6 +244,24 @@ class DecisionLog:
             # How the replica is may have changed, too.
             self._reports.wake()
         self._when_rolled()
+
+    def _watched(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Run a function that may block, and say so if it takes long."""
+        watching = self._reactor.callLater(_LONG_SECONDS, self._takes_long)
+
+        def over(result: object) -> object:
+            if watching.active():
+                watching.cancel()
+            return result
+
+        self._writing = self._in_thread(function, *arguments).addBoth(over)
+        return self._writing
+
+    def _takes_long(self) -> None:
+        name = self._keeping
+        if name is not None:
+            self._told({name: _TOO_LONG}, self._reactor.seconds() - _LONG_SECONDS)
+            self._when_rolled()
 
     def _write(self, interval: Interval, sights: Sequence[Sight]) -> _Done:
         """Write the lines of an interval, in a thread."""
@@ -222,10 +273,12 @@ class DecisionLog:
         faults: dict[str, str | None] = {}
         for name, keep in self._keepers():
             faults[name] = None
+            self._keeping = name
             try:
                 keep(roll.lines)
             except OSError as error:
                 faults[name] = error.strerror or str(error)
+        self._keeping = None
         return _Done(roll, faults)
 
     def _mourn(self, lines: int) -> None:
@@ -242,18 +295,56 @@ class DecisionLog:
         """Open the file anew, in a thread."""
         if self._file is None:
             return {}
+        self._keeping = "file"
         try:
             self._file.reopen()
         except OSError as error:
             return {"file": error.strerror or str(error)}
+        finally:
+            self._keeping = None
         return {}
 
-    def _told(self, faults: dict[str, str | None]) -> None:
-        """Say what is wrong, when it begins, and when it is over."""
+    def _close(self) -> None:
+        """Close everything, in a thread."""
+        if self._spool is not None:
+            self._spool.close()
+        if self._file is not None:
+            self._file.close()
+
+    async def _is_done(self, doing: Deferred[Any], seconds: float) -> bool:
+        """Wait for something for some seconds; say whether it is done."""
+        try:
+            await doing.addTimeout(seconds, self._reactor, _too_late)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _give_up(self) -> None:
+        """Leave the thread that writes alone: it may never end, and ends with the process."""
+        decisions = self._unwritten + self._take().decisions
+        self._log.error(
+            "{what} takes too long to be written, and the service ends: {decisions} may be missing from it",
+            what=_KEEPERS[self._keeping or "file"],
+            decisions=f"{decisions} {plural(decisions, 'decision')}",
+        )
+        if self._writing is not None:
+            self._writing.cancel()
+        if self._reports is not None:
+            await self._reports.stopService()
+
+    def _told(self, faults: dict[str, str | None], began: float | None = None) -> None:
+        """Say what is wrong, when it begins, and when it is over.
+
+        Args:
+            faults: What is wrong.
+            began: When it began, in seconds since 1970; None for now.
+        """
+        since = self._reactor.seconds() if began is None else began
         for name, why in faults.items():
-            before = self._faults.get(name)
-            self._faults[name] = why
+            before = self._faults.pop(name, None)
             what = _KEEPERS[name]
+            if why is not None:
+                self._faults[name] = _Fault(why, since if before is None else before.since)
             if why is not None and before is None:
                 self._log.error("{what} can't be written: {why}. Lines wait in memory.", what=what, why=why)
             elif why is None and before is not None:
@@ -294,3 +385,7 @@ class DecisionLog:
 def _is_over(begin: float, now: float) -> bool:
     """Say whether a minute is over; one that has not begun yet is, too, since the clock was set back."""
     return not 0 <= now - begin < _MINUTE
+
+
+def _too_late(_: object, seconds: float) -> NoReturn:
+    raise TimeoutError(f"not done within {seconds:g} seconds")

@@ -17,7 +17,6 @@ from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
@@ -27,6 +26,7 @@ from twisted.web.iweb import IPolicyForHTTPS, IResponse
 from cors_service._twisted import QuietPool
 from cors_service.observe.retry import Retry
 from cors_service.observe.spool import Batch, Outcome, Spool
+from cors_service.observe.threads import in_own_thread
 
 PATH: Final = "/admin/v1/reports"
 """Where an admin process takes reports; for a URL without a path, or with `/` alone."""
@@ -128,7 +128,7 @@ class Reports(Service):
         headers: Mapping[str, str] = {},
         tls: IPolicyForHTTPS | None = None,
         retry: Retry | None = None,
-        in_thread: Callable[..., Deferred[Any]] = deferToThread,
+        in_thread: Callable[..., Deferred[Any]] = in_own_thread,
     ) -> None:
         """Make a sender.
 

@@ -66,7 +66,7 @@ class Roller:
             sights: Single decisions of it.
         """
         kept = self._kept(interval.rows)
-        others = interval.others + sum(row.count for row in interval.rows.values()) - sum(row.count for _, row in kept)
+        others = interval.decisions - sum(row.count for _, row in kept)
         rows = (Sight(what, row.first, None, None) for what, row in interval.rows.items())
         seen = [*islice(self._new(chain((one for one in sights if not one.is_sample), rows)), MOST_SEEN)]
         begin, end = written_time(interval.begin), written_time(interval.end)
@@ -78,7 +78,7 @@ class Roller:
 
     def only_counted(self, interval: Interval) -> Roll:
         """Write that there were decisions that can't be told apart."""
-        count = interval.others + sum(row.count for row in interval.rows.values())
+        count = interval.decisions
         begin, end = written_time(interval.begin), written_time(interval.end)
         line = Other(instance=self._instance, begin=begin, end=end, count=count)
         return Roll([write_line(line)] if count else [], [])

@@ -99,8 +99,8 @@ class Spool:
             self.damaged = path.with_name(f"{path.name}.damaged")
             path.replace(self.damaged)
             self._database = _opened(path)
-        # Also if nobody says that it is needed no more.
-        finalize(self, self._database.close)
+        # Also if nobody says that it is needed no more; but the end of the process waits for no thread that uses it.
+        finalize(self, self._database.close).atexit = False
         self._name, emitted, delivered, dropped = self._database.execute("SELECT * FROM account").fetchone()
         lines, self._bytes = self._database.execute(
             "SELECT coalesce(sum(lines), 0), coalesce(sum(length(body)), 0) FROM batch"

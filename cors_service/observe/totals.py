@@ -70,6 +70,11 @@ class Interval(NamedTuple):
     rows: dict[Counted, Row]
     others: int
 
+    @property
+    def decisions(self) -> int:
+        """How many decisions there were."""
+        return self.others + sum(row.count for row in self.rows.values())
+
 
 Counts = Mapping[str, Counter[Labels]]
 """By names and labels."""

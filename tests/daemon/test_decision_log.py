@@ -70,8 +70,22 @@ async def test_a_service(policies: Path, tmp_path: Path, log: list[str]) -> None
     [line] = [line for line in map(json.loads, path.read_text().splitlines()) if line["type"] == "decisions"]
     assert (line["instance"], line["policy"], line["count"]) == ("eu-1", "one", 1)
     told = json.loads(service.log_told() or b"")
-    assert told["file"] == {"emitted": 2, "delivered": 2, "dropped": 0, "queued": 0, "problem": None}
-    assert told["reports"] == {"emitted": 2, "delivered": 0, "dropped": 0, "queued": 2, "problem": None}
+    assert told["file"] == {
+        "emitted": 2,
+        "delivered": 2,
+        "dropped": 0,
+        "queued": 0,
+        "failing_since": None,
+        "problem": None,
+    }
+    assert told["reports"] == {
+        "emitted": 2,
+        "delivered": 0,
+        "dropped": 0,
+        "queued": 2,
+        "failing_since": None,
+        "problem": None,
+    }
     assert {family.name for family in service.log_families()} == {"cors_log_lines", "cors_log_lines_queued"}
     again = Spool(spool, 1 << 20)
     assert again.account == Account(emitted=2, queued=2)

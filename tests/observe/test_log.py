@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +80,8 @@ async def test_both(tmp_path: Path, clock: Clock, decided: Decided) -> None:
     assert len(of_type("seen", path)) == 2
     assert log.accounts() == {"file": Account(emitted=5, delivered=5), "reports": Account(emitted=5, queued=5)}
     assert log.as_dict() == {
-        "file": {"emitted": 5, "delivered": 5, "dropped": 0, "queued": 0, "problem": None},
-        "reports": {"emitted": 5, "delivered": 0, "dropped": 0, "queued": 5, "problem": None},
+        "file": {"emitted": 5, "delivered": 5, "dropped": 0, "queued": 0, "failing_since": None, "problem": None},
+        "reports": {"emitted": 5, "delivered": 0, "dropped": 0, "queued": 5, "failing_since": None, "problem": None},
     }
 
 
@@ -137,6 +140,109 @@ def test_a_slow_disk(clock: Clock, decided: Decided) -> None:
     writing[1].callback(None)
 
 
+class HangingFile(LogFile):
+    """A file on a disk that does not answer: what is told of that is known while a line is written."""
+
+    asks: Any = None
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Write, and let time pass meanwhile."""
+        super().write(lines)
+        if self.asks is not None:
+            self.asks()
+
+
+async def test_a_disk_that_hangs(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
+    """What is not written after a while is told of as a fault, with its beginning, and so is the end of that."""
+    file = HangingFile(str(tmp_path / "decisions.log"))
+    statuses: list[Any] = []
+    log: DecisionLog = decision_log(
+        decided, clock, file=file, when_rolled=lambda: statuses.append(log.as_dict()["file"])
+    )
+    clock.advance(7)
+    file.asks = lambda: clock.advance(10)
+    await log.roll()
+    [during, after] = statuses
+    assert (during["failing_since"], during["problem"]) == (
+        "1970-01-01T00:00:07.000+00:00",
+        "it has taken more than 10 seconds",
+    )
+    assert (after["failing_since"], after["problem"]) == (None, None)
+    assert told == [
+        "The decision log can't be written: it has taken more than 10 seconds. Lines wait in memory.",
+        "The decision log is written again",
+    ]
+
+
+def test_an_end_while_a_disk_hangs(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
+    """The end waits for a disk for some seconds, and says how much may be lost."""
+    disk: list[Deferred[Any]] = []
+
+    def hangs(*_: object) -> Deferred[Any]:
+        disk.append(Deferred())
+        return disk[-1]
+
+    log = decision_log(decided, clock, file=LogFile(str(tmp_path / "decisions.log")), in_thread=hangs)
+    log.start()
+    decided.whats = [ALLOWED]
+    clock.advance(INTERVAL_SECONDS)
+    decided.whats = [ALLOWED, REFUSED]
+    finishing = Deferred.fromCoroutine(log.finish(3.0))
+    clock.advance(2.9)
+    assert not finishing.called
+    clock.advance(0.1)
+    assert finishing.called
+    assert told == [
+        "The decision log takes too long to be written, and the service ends: 3 decisions may be missing from it"
+    ]
+    # If it answers after all, nobody is surprised.
+    disk[0].callback(None)
+    assert (len(disk), clock.getDelayedCalls()) == (1, [])
+
+
+def test_a_last_interval_that_hangs(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
+    """It is the same if the disk hangs only when the last interval is written."""
+    log = decision_log(decided, clock, file=LogFile(str(tmp_path / "decisions.log")), in_thread=lambda *_: Deferred())
+    decided.whats = [ALLOWED]
+    finishing = Deferred.fromCoroutine(log.finish(3.0))
+    clock.advance(3.0)
+    assert finishing.called
+    assert told == [
+        "The decision log takes too long to be written, and the service ends: 1 decision may be missing from it"
+    ]
+
+
+HANGS = """
+import sys, time
+from pathlib import Path
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from cors_service.observe.log import DecisionLog
+from cors_service.observe.masking import Masking
+from cors_service.observe.rolling import Roller
+from cors_service.observe.spool import Spool
+from tests.observe.intervals import ALLOWED, interval
+
+spool = Spool(Path(sys.argv[1]), 1 << 30)
+spool._database.create_function("hang", 0, lambda: time.sleep(3600))
+spool.put = lambda lines: spool._database.execute("SELECT hang()")
+log = DecisionLog(lambda: interval(ALLOWED), Roller("eu-1", Masking("full", time.time, print)), reactor, spool=spool)
+reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(log.finish(0.1)))
+reactor.callWhenRunning(reactor.stop)
+reactor.run()
+print("ended")
+"""
+
+
+def test_a_process_that_ends_while_a_disk_hangs(tmp_path: Path) -> None:
+    """A process ends although a thread of it waits for a disk, in the middle of writing the spool."""
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS, str(tmp_path / "spool")], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "ended\n"
+
+
 async def test_a_file_that_can_not_be_written(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
     """What can't be written waits, and the log of the service has the beginning and the end of it."""
     path = tmp_path / "logs" / "decisions.log"
@@ -144,12 +250,14 @@ async def test_a_file_that_can_not_be_written(tmp_path: Path, clock: Clock, deci
     for _ in range(2):
         decided.whats = [ALLOWED]
         await log.roll()
+        clock.advance(INTERVAL_SECONDS)
     assert log.accounts()["file"] == Account(emitted=3, queued=3)
     assert log.as_dict()["file"] == {
         "emitted": 3,
         "delivered": 0,
         "dropped": 0,
         "queued": 3,
+        "failing_since": "1970-01-01T00:00:00.000+00:00",
         "problem": "No such file or directory",
     }
     path.parent.mkdir()
