@@ -61,7 +61,7 @@ def check_log(settings: Settings) -> None:
     except ValueError as error:
         # Without its text, in which a password or a token may be.
         raise UsageError(f"--report-to is not the URL of a collector: {error}.") from None
-    _report_headers(settings)
+    _report_token(settings)
     try:
         import treq  # noqa: F401 - only whether it is there
     except ImportError:
@@ -114,7 +114,8 @@ def make_log(
     spool = reports = None
     if settings.report_to is not None:
         spool = _make_spool(settings)
-        url, headers = report_url(settings.report_to), _report_headers(settings)
+        token = _report_token(settings)
+        url, headers = report_url(settings.report_to), None if token is None else token.headers
         reports = Reports(url, spool, replica, reactor, headers=headers)
     return DecisionLog(
         lambda: totals.take(reactor.seconds()),
@@ -153,6 +154,45 @@ def make_replica(settings: Settings, processes: Iterable[Process], following: Fo
         workers=len(ready),
         problem=problem,
     )
+
+
+class NoToken(Exception):
+    """The file with the token has none; the text says why."""
+
+
+class ReportToken:
+    """The token of reports, which is read anew for each of them: it may be replaced at any time."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it for the first time.
+
+        Args:
+            path: Of its file.
+
+        Raises:
+            NoToken: There is none.
+        """
+        self._path = path
+        self._headers = self._read()
+        self._problem: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers that show it; while the file has no token, as when it is being replaced, the last one."""
+        try:
+            self._headers = self._read()
+            self._problem = None
+        except NoToken as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                _log.error("{problem} Reports go on with the token that was read before.", problem=self._problem)
+        return self._headers
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return authorization(self._path.read_text(encoding="ascii").strip())
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it does not hold a token"
+            raise NoToken(f"--report-token {str(self._path)!a} can't be used: {why}.") from None
 
 
 class LoggedService(MultiService):
@@ -227,19 +267,18 @@ def _make_spool(settings: Settings) -> Spool:
     return spool
 
 
-def _report_headers(settings: Settings) -> dict[str, str]:
-    """The headers of reports.
+def _report_token(settings: Settings) -> ReportToken | None:
+    """The token of reports; None for none.
 
     Raises:
         UsageError: There is no token in the file that should have one.
     """
     if settings.report_token is None:
-        return {}
+        return None
     try:
-        return authorization(Path(settings.report_token).read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it does not hold a token"
-        raise UsageError(f"--report-token {settings.report_token!a} can't be used: {why}.") from None
+        return ReportToken(Path(settings.report_token))
+    except NoToken as error:
+        raise UsageError(str(error)) from None
 
 
 def _check_place(option: str, path: str) -> None:

@@ -125,7 +125,7 @@ class Reports(Service):
         replica: Callable[[], Replica],
         reactor: Any,
         *,
-        headers: Mapping[str, str] = {},
+        headers: Callable[[], Mapping[str, str]] | None = None,
         tls: IPolicyForHTTPS | None = None,
         retry: Retry | None = None,
         in_thread: Callable[..., Deferred[Any]] = in_own_thread,
@@ -137,7 +137,7 @@ class Reports(Service):
             spool: What is to be sent.
             replica: Says how the replica is.
             reactor: The reactor.
-            headers: Further headers, such as Authorization.
+            headers: Gives further headers of a report, such as Authorization; it may block. None for none.
             tls: The certificates for TLS.
             retry: When to try again.
             in_thread: Runs a function where it may block; gives a Deferred of the result.
@@ -149,9 +149,7 @@ class Reports(Service):
         self._spool = spool
         self._replica = replica
         self._reactor = cast(IReactorTime, reactor)
-        self._headers = Headers({"Content-Type": ["application/json"]})
-        for name, value in headers.items():
-            self._headers.addRawHeader(name, value)
+        self._further_headers = headers
         self._retry = retry or Retry()
         self._in_thread = in_thread
         self._pool = QuietPool(reactor, persistent=True)
@@ -298,8 +296,12 @@ class Reports(Service):
 
     async def _ask(self, body: bytes) -> tuple[int, float]:
         """Give the status of the answer, and for how long the collector wants to be left alone."""
+        headers = Headers({"Content-Type": ["application/json"]})
+        if self._further_headers is not None:
+            for name, value in (await self._in_thread(self._further_headers)).items():
+                headers.addRawHeader(name, value)
         response: IResponse = await self._http.post(
-            self._url, data=body, headers=self._headers, allow_redirects=False, unbuffered=True
+            self._url, data=body, headers=headers, allow_redirects=False, unbuffered=True
         )
         response.deliverBody(_Unread())
         [asked] = response.headers.getRawHeaders(b"retry-after", [b""])[:1]

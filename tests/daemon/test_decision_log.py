@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 
-from cors_service.daemon.decision_log import instance_of, make_log, make_replica, make_tally
+from cors_service.daemon.decision_log import ReportToken, instance_of, make_log, make_replica, make_tally
 from cors_service.daemon.service import DecisionService
 from cors_service.daemon.settings import Settings
 from cors_service.observe.pending import Account
@@ -146,6 +146,28 @@ async def test_a_damaged_spool(tmp_path: Path, log: list[str]) -> None:
     assert made.accounts() == {"reports": Account()}
     made._in_thread = maybeDeferred
     await made.finish(0)
+
+
+def test_a_token_that_is_replaced(tmp_path: Path, log: list[str]) -> None:
+    """Reports have the token that is in the file now; while there is none, the last one, and the log says so once."""
+    path = tmp_path / "token"
+    path.write_text("old\n")
+    token = ReportToken(path)
+    assert token.headers() == {"Authorization": "Bearer old"}
+    path.write_text("new\n")
+    assert token.headers() == {"Authorization": "Bearer new"}
+    path.write_text("")
+    for _ in range(2):
+        assert token.headers() == {"Authorization": "Bearer new"}
+    path.unlink()
+    assert token.headers() == {"Authorization": "Bearer new"}
+    path.write_text("newer")
+    assert token.headers() == {"Authorization": "Bearer newer"}
+    kept = "Reports go on with the token that was read before."
+    assert log == [
+        f"--report-token '{path}' can't be used: it does not hold a token. {kept}",
+        f"--report-token '{path}' can't be used: No such file or directory. {kept}",
+    ]
 
 
 @pytest.mark.parametrize(

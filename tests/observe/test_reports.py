@@ -65,7 +65,7 @@ async def failing(reports: Reports) -> str:
 async def test_a_report(spool: Spool) -> None:
     """A report says how the replica is, and has a batch of lines with its name; and who sends it."""
     spool.put(LINES)
-    async with collecting() as collector, sending(spool, collector.port, headers={"Authorization": "Bearer x"}):
+    async with collecting() as collector, sending(spool, collector.port, headers=lambda: {"Authorization": "Bearer x"}):
         await settled(spool)
     [[name, report]] = collector.reports.items()
     assert report == {
@@ -100,6 +100,18 @@ async def test_nothing_to_tell(spool: Spool) -> None:
         await reports.flush(1)
     assert [report["replica"]["revision"] for report in collector.reports.values()] == ["sha256:12", "sha256:34"]
     assert collector.lines == []
+
+
+async def test_headers_that_change(spool: Spool) -> None:
+    """Each report has the headers of its time, such as a token that was replaced."""
+    tokens = iter(["Bearer old", "Bearer new"])
+    async with collecting() as collector:
+        collector.status = 401
+        async with sending(spool, collector.port, headers=lambda: {"Authorization": next(tokens)}) as reports:
+            await failing(reports)
+            collector.status = 204
+            await collector.until(lambda: bool(collector.reports))
+    assert collector.authorizations == ["Bearer old", "Bearer new"]
 
 
 @pytest.mark.parametrize("status", [500, 503, 401, 404, 302, 429])
