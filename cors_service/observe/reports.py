@@ -24,7 +24,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS, IResponse
 
 from cors_service._twisted import QuietPool
-from cors_service.observe.retry import Retry
+from cors_service.observe.retry import Retry, seconds_asked
 from cors_service.observe.spool import Batch, Outcome, Spool
 from cors_service.observe.threads import in_own_thread
 
@@ -305,7 +305,7 @@ class Reports(Service):
         )
         response.deliverBody(_Unread())
         [asked] = response.headers.getRawHeaders(b"retry-after", [b""])[:1]
-        return response.code, float(asked) if asked.isdigit() else 0.0
+        return response.code, seconds_asked(asked, self._reactor.seconds())
 
     def _wait(self, seconds: float) -> Deferred[None]:
         self._is_retrying = self.sending.failing_since is not None

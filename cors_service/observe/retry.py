@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from random import random
 from typing import Final
 
@@ -36,3 +38,23 @@ class Retry:
     def succeeded(self) -> None:
         """Begin anew."""
         self._ceiling = self._first
+
+
+def seconds_asked(written: bytes, now: float) -> float:
+    """Give the seconds for which `Retry-After` asks; 0 if it is neither a number nor a date.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+
+    Args:
+        written: Its value.
+        now: Seconds since 1970.
+    """
+    if written.isdigit():
+        return float(written)
+    try:
+        until = parsedate_to_datetime(written.decode("ascii"))
+        # One of the forms of a date does not name its zone, which is GMT.
+        until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        return max(0.0, until.timestamp() - now)
+    except (ValueError, OverflowError):
+        return 0.0

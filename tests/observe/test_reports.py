@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from twisted.internet.task import deferLater
 
 from cors_service.observe.pending import Account
 from cors_service.observe.reports import MOST_REFUSALS, PATH, Replica, Reports, report_url
-from cors_service.observe.retry import Retry
+from cors_service.observe.retry import Retry, seconds_asked
 from cors_service.observe.spool import Spool
 from tests.answering import Talker, free_port, impostor, silent
 from tests.observe.collectors import collecting
@@ -238,6 +242,27 @@ async def test_flush(spool: Spool) -> None:
         assert spool.account == Account(emitted=10, delivered=5, queued=5)
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("17", 17),
+        ("in a while", 0),
+        ("-5", 0),
+        ("\N{SUPERSCRIPT TWO}", 0),
+        ("9" * 400, math.inf),
+        ("Mon, 30 Nov 2026 23:00:17 GMT", 17),
+        ("Monday, 30-Nov-26 23:00:17 GMT", 17),
+        ("Mon Nov 30 23:00:17 2026", 17),
+        ("Mon, 30 Nov 2026 22:00:00 GMT", 0),
+        ("Mon, 30 Nov 99999 23:00:00 GMT", 0),
+    ],
+)
+def test_seconds_asked(written: str, seconds: float) -> None:
+    """`Retry-After` is a number of seconds or a date; anything else asks for nothing."""
+    now = datetime(2026, 11, 30, 23, tzinfo=UTC).timestamp()
+    assert seconds_asked(written.encode(), now) == seconds
+
+
 async def test_what_a_collector_asks_for(spool: Spool) -> None:
     """A collector that says for how long it wants to be left alone is left alone for so long."""
     asked: list[float] = []
@@ -252,8 +277,11 @@ async def test_what_a_collector_asks_for(spool: Spool) -> None:
         reports = Reports(f"http://127.0.0.1:{collector.port}{PATH}", spool, lambda: REPLICA, reactor, retry=Noting())
         reports.startService()
         await collector.until(lambda: collector.asked == 2)
+        collector.headers = {"Retry-After": formatdate(time.time() + 100, usegmt=True)}
+        await collector.until(lambda: collector.asked == 4)
         await reports.flush(SOON)
     assert asked[0] == 17
+    assert 90 < asked[2] <= 100
 
 
 def test_retry() -> None:
