@@ -127,6 +127,8 @@ class LogFile:
         self._delivered(data.count(b"\n", 0, whole))
         if written < len(data):
             os.ftruncate(descriptor, size + whole)
+            # A shell's `>` does not append: what is written next would come behind a gap of zeros.
+            os.lseek(descriptor, 0, os.SEEK_END)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _feed(self, descriptor: int) -> None:

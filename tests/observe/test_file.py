@@ -114,6 +114,37 @@ def test_full_disk(tmp_path: Path) -> None:
         log.close()
 
 
+# Standard output is a file on a full disk, as of `> FILE`; there is room after the first try.
+OVERFLOWS = """
+import sys
+from pathlib import Path
+from cors_service.observe.file import LogFile
+log = LogFile("-")
+lines = [b'{"type":"decisions","text":"%s"}' % (b"%05d" % number * 20) for number in range(100)]
+try:
+    log.write(lines)
+except OSError as error:
+    sys.stderr.write(error.strerror)
+Path(sys.argv[1]).unlink()
+log.write([])
+"""
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_standard_output_on_a_full_disk(mode: str, tmp_path: Path) -> None:
+    """Lines stay whole and follow each other in a file that a shell has opened, whether with `>` or with `>>`."""
+    with small_disk(tmp_path, 64) as disk:
+        filler = fill(disk, leave=4096)
+        with (disk / "out").open(mode) as out:
+            done = subprocess.run(
+                [sys.executable, "-c", OVERFLOWS, str(filler)], stdout=out, stderr=subprocess.PIPE, check=True
+            )
+        assert done.stderr == b"No space left on device"
+        assert told(disk / "out") == [
+            b'{"type":"decisions","text":"%s"}' % (b"%05d" % number * 20) for number in range(100)
+        ]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_no_end_of_it() -> None:
     """If a disk stays full, the oldest lines are dropped, and counted."""
