@@ -131,6 +131,7 @@ class Totals:
             table: One that was taken in.
             now: Seconds since 1970.
         """
+        self._see(now)
         self._read(table, now)
         reading = self._tables.pop(table)
         self._ended.update(dict(reading.series()))
@@ -142,6 +143,7 @@ class Totals:
         Args:
             now: Seconds since 1970.
         """
+        self._see(now)
         for table in self._tables:
             self._read(table, now)
         self._looked = now
@@ -189,6 +191,15 @@ class Totals:
         counts[ANEW][()] += made
         self._remembered = max(self._remembered, counts[DECISIONS].total() - made - anew)
         return Sums(counts, unnamed, self._remembered)
+
+    def _see(self, now: float) -> None:
+        """If the clock was set back, let nothing that was read be later than now."""
+        if now >= self._looked:
+            return
+        self._looked = now
+        self._begin = min(self._begin, now)
+        for row in self._rows.values():
+            row.first, row.last = min(row.first, now), min(row.last, now)
 
     def _read(self, table: Table, now: float) -> None:
         for what, count in self._tables[table].rows():

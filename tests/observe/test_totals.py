@@ -102,6 +102,29 @@ def test_a_row_has_all_that_is_told() -> None:
     assert totals.take(30).rows == {}
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["take", "close"])
+def test_the_clock_is_set_back(ends: bool) -> None:
+    """An interval over which the clock was set back ends no earlier than it began, and so with all that is in it."""
+    table, totals = Table(), Totals(3600)
+    totals.open(table)
+    tally = RowTally(table)
+    facts = [fact_of(tally, query) for query in QUERIES[:3]]
+    for fact in facts[:2]:
+        tally.anew(fact)
+    totals.look(3605)
+    for fact in facts[1:]:
+        tally.anew(fact)
+    if ends:
+        totals.close(table, 10)
+    interval = totals.take(12)
+    assert interval.decisions == 4
+    assert interval.begin <= interval.end == 12
+    assert len(interval.rows) == 3
+    for row in interval.rows.values():
+        assert interval.begin <= row.first <= row.last <= interval.end
+    assert totals.take(20) == (12, 20, {}, 0)
+
+
 def test_what_callers_send_is_cut() -> None:
     """No origin and no method takes more memory than an honest one may."""
     table, totals = Table(), Totals(0)
