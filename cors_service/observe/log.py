@@ -163,10 +163,10 @@ class DecisionLog:
         else:
             await self._give_up()
         self._tell_dropped()
-        if self._spool is not None:
-            self._mourn(self._spool.unsaved)
         if self._file is not None:
-            self._mourn(self._file.account.queued)
+            self._mourn("file", self._file.account.queued)
+        if self._spool is not None:
+            self._mourn("reports", self._spool.unsaved)
 
     def reopen(self) -> Deferred[None]:
         """Open the file anew, after it was renamed."""
@@ -281,9 +281,10 @@ class DecisionLog:
         self._keeping = None
         return _Done(roll, faults)
 
-    def _mourn(self, lines: int) -> None:
+    def _mourn(self, name: str, lines: int) -> None:
         if lines:
-            self._log.error("{lines} lines of the decision log are lost: they could not be written", lines=lines)
+            lost = f"{lines} {plural(lines, 'line: it', 'lines: they')}"
+            self._log.error("{what} has lost {lost} could not be written", what=_KEEPERS[name], lost=lost)
 
     def _keepers(self) -> Iterable[tuple[str, Callable[[Sequence[bytes]], None]]]:
         if self._file is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -287,14 +289,24 @@ async def test_reopened(tmp_path: Path, clock: Clock, decided: Decided, told: li
     await decision_log(decided, clock).reopen()
 
 
+class Unwritable(Spool):
+    """A spool on a full disk."""
+
+    def _save(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 async def test_what_is_lost_at_the_end(tmp_path: Path, clock: Clock, decided: Decided, told: list[str]) -> None:
-    """What can't be written before the service ends is told of."""
-    log = decision_log(decided, clock, file=LogFile(str(tmp_path / "absent" / "decisions.log")))
+    """What can't be written before the service ends is told of, of the file and of the spool."""
+    file, spool = LogFile(str(tmp_path / "absent" / "decisions.log")), Unwritable(tmp_path / "spool", 1 << 30)
+    log = decision_log(decided, clock, file=file, spool=spool)
     decided.whats = [ALLOWED]
     await log.finish(0)
     assert told == [
         "The decision log can't be written: No such file or directory. Lines wait in memory.",
-        "2 lines of the decision log are lost: they could not be written",
+        "The spool of reports can't be written: No space left on device. Lines wait in memory.",
+        "The decision log has lost 2 lines: they could not be written",
+        "The spool of reports has lost 2 lines: they could not be written",
     ]
 
 
