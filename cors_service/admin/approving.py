@@ -200,7 +200,10 @@ def does_something_else(proposal: Proposal, comparison: Comparison) -> bool:
 def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:
     """Give a proposal as JSON types."""
     edits = [{"kind": edit.key.kind, "name": edit.key.name, "document": edit.body} for edit in proposal.edits]
-    return {**structs.asdict(proposal), "edits": edits, "outdated": is_outdated(proposal, kept)}
+    told = {**structs.asdict(proposal), "edits": edits, "outdated": is_outdated(proposal, kept)}
+    # Whoever sees it may see all these policies, or any.
+    del told["reaches"]
+    return told
 
 
 def seen_by(caller: Caller, desk: Desk, kept: Kept) -> list[Proposal]:
@@ -210,13 +213,15 @@ def seen_by(caller: Caller, desk: Desk, kept: Kept) -> list[Proposal]:
 
 
 def may_see(caller: Caller, proposal: Proposal, of_others: AbstractSet[Key]) -> bool:
-    """Whether all policies that a proposal changes are the caller's own.
+    """Whether all policies that a proposal reaches are the caller's own.
 
     Args:
         caller: The caller.
         proposal: The proposal.
         of_others: The sets that other policies use.
     """
-    policies = {one.name for one in proposal.changes if one.kind == "policy"}
-    policies |= {one["policy"] for one in proposal.differences}
-    return all(map(caller.may_touch, policies)) and of_others.isdisjoint(one.key for one in proposal.changes)
+    if caller.policies is None:
+        return True
+    if proposal.reaches is None:
+        return False
+    return all(map(caller.may_touch, proposal.reaches)) and of_others.isdisjoint(one.key for one in proposal.changes)

@@ -33,7 +33,6 @@ from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, 
 from cors_service.ledger.past import set_behind
 from cors_service.ledger.widening import narrows, witness_of
 from cors_service.policy import PolicySet, revision
-from cors_service.policy.change import Change
 from cors_service.review import written
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.problem import Problem
@@ -148,22 +147,20 @@ async def _made(desk: Desk, order: Order, attempts: int = _ATTEMPTS) -> Made:
     return await _made(desk, order, attempts - 1)
 
 
-def check_scope(caller: Caller, before: PolicySet, after: PolicySet, comparison: Comparison) -> None:
+def check_scope(caller: Caller, comparison: Comparison) -> None:
     """Refuse a change that reaches further than the caller may.
 
     A set belongs to the policies that use it; a `match` may take URLs away from another policy.
 
     Raises:
-        Problem: It does.
+        Problem: It does, or so much changes that it may.
     """
     if caller.policies is None:
         return
-    change = Change.between(None, before, "", after)
-    reached = {*change.removed, *(policy.name for policy in change.policies)}
-    for one in comparison.differences:
-        answers = [answer for answer in (one.before, one.after) if isinstance(answer, Decision)]
-        reached |= {one.policy, *(answer.policy for answer in answers if answer.policy is not None)}
-    foreign = sorted(name for name in reached if not caller.may_touch(name))
+    if comparison.reaches is None:
+        detail = "So many matches change at once that nobody can say which policies this reaches: make it in parts."
+        raise Problem(403, "forbidden", detail)
+    foreign = sorted(name for name in comparison.reaches if not caller.may_touch(name))
     if foreign:
         detail = f"This changes what {foreign[0]} decides, and this caller may not change that."
         raise Problem(403, "forbidden", detail)
@@ -176,6 +173,7 @@ def shown_to(caller: Caller, comparison: Comparison) -> Comparison:
     return Comparison(
         tuple(one for one in comparison.differences if caller.may_touch(one.policy)),
         tuple(one for one in comparison.unknown if caller.may_touch(one.policy)),
+        comparison.reaches,
     )
 
 
@@ -224,7 +222,7 @@ def _make(desk: Desk, order: Order, kept: Kept) -> Made:
     edits = order.edits(kept)
     plan = store.plan(kept, edits)
     comparison = compare(kept.policy_set, plan.policy_set)
-    check_scope(order.caller, kept.policy_set, plan.policy_set, comparison)
+    check_scope(order.caller, comparison)
     made = Made(before=kept, plan=plan, comparison=comparison)
     if order.is_dry:
         return made
@@ -279,6 +277,7 @@ def _propose(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> Pro
         base=made.before.head.seq,
         edits=tuple(edits),
         changes=made.plan.changes,
+        reaches=None if made.comparison.reaches is None else tuple(sorted(made.comparison.reaches)),
         **told,
     )
     desk.proposals.add(proposal)

@@ -38,6 +38,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
         narrower: Whether it keeps back what was let through.
         differences: What it lets through and keeps back, with requests that show it, as JSON types.
         unknown: What was too large to be compared.
+        reaches: The names of the policies that would decide otherwise, or about other URLs; None if nobody knows, as of
+            proposals of earlier versions.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     narrower: bool
     differences: Sequence[Any]
     unknown: Sequence[Any]
+    reaches: tuple[str, ...] | None = None
 
 
 class ProposalTooLarge(Exception):

@@ -114,13 +114,19 @@ class _Met:
 
 
 class URLs:
-    """The matches of two policy sets."""
+    """The matches of two policy sets.
+
+    Attributes:
+        unknown: What was not compared.
+        reaches: The names of the policies that other URLs find; None if it may be any. Both are known in the end.
+    """
 
     def __init__(self, before: PolicySet, after: PolicySet) -> None:
         self._sets = before, after
         self._keys = _keys(before), _keys(after)
         self._met: dict[tuple[object, object], _Met] = {}
         self.unknown: list[Unknown] = []
+        self.reaches: frozenset[str] | None = frozenset()
 
     def compare(self) -> Iterator[tuple[str, list[Found]]]:
         """Give the name of a policy that other URLs find, and how the answers to these differ."""
@@ -140,6 +146,8 @@ class URLs:
                 group = groups[kind] = _Group(where, {})
             group.where.add(site, path, is_example=is_example)
             group.by_key.setdefault(key, []).append(site + path)
+        if self.reaches is not None:
+            self.reaches = frozenset(name for kind in groups for name in (kind.before[0], kind.after[0]) if name)
         seen: set[tuple[str, object]] = set()
         for kind, group in groups.items():
             for direction, key, found in self._differences(kind, group):
@@ -179,6 +187,7 @@ class URLs:
         last = max(changed)
         name = self._keys[1].get(last) or self._keys[0].get(last) or ""
         self.unknown.append(Unknown(name, f"Not all URLs were compared: {why}."))
+        self.reaches = None
 
     def _finds(self, site: str, path: str, before: str | None, after: str | None) -> bool:
         kind = self._kind(site + path)

@@ -55,10 +55,12 @@ class Comparison(Struct, frozen=True):
     Attributes:
         differences: By policy, in the order of the names; for each policy the wider ones first.
         unknown: What was not compared as a whole.
+        reaches: The names of the policies that decide otherwise, or about other URLs, or may; None if any may.
     """
 
     differences: tuple[Difference, ...]
     unknown: tuple[Unknown, ...] = ()
+    reaches: frozenset[str] | None = frozenset()
 
     @property
     def is_wider(self) -> bool:

@@ -43,7 +43,9 @@ def compare(before: PolicySet, after: PolicySet) -> Comparison:
     for name, found in urls.compare():
         differences += _in_words(name, found)
     differences.sort(key=lambda one: (one.policy, _ORDER[one.direction]))
-    return Comparison(tuple(differences), (*unknown, *urls.unknown))
+    # A policy may find that URLs are taken from it without a difference that names it.
+    reaches = None if urls.reaches is None else urls.reaches.union(changed)
+    return Comparison(tuple(differences), (*unknown, *urls.unknown), reaches)
 
 
 def _changed(before: PolicySet, after: PolicySet) -> list[str]:

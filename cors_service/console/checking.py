@@ -153,7 +153,7 @@ class Checks:
         before = self.read(store, kept)
         after = before.changed({edit.key: edit.body for edit in edits}) if edits else before
         comparison = compare(before.policy_set, after.policy_set)
-        check_scope(caller, before.policy_set, after.policy_set, comparison)
+        check_scope(caller, comparison)
         keys = [edit.key for edit in edits]
         changes = differences(
             {key: before.digests[key] for key in keys if key in before.digests},

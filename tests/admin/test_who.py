@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,33 @@ def test_no_further(office: Office, method: str, path: str, value: Any) -> None:
     answer = office.caller("shops").send(method, path, value, If_Match="*" if "shop-a" not in path else "")
     assert answer.problem == (403, "forbidden")
     assert before == office.desk.changes.kept.head
+
+
+def test_same_rules(office: Office) -> None:
+    """A caller with some policies takes no URLs away from others, although it lets in the same pages as they do."""
+    own = {"origins": ["@partners"], "match": ["*.example.com/"]}
+    office.caller("writes").put("policies/pay", own)
+    same = {"origins": ["@partners"], "match": ["pay.example.com/"]}
+    answer = office.caller("shops").send("PUT", "policies/shop-a", same)
+    assert answer.problem == (403, "forbidden")
+    assert "pay" in answer.json["detail"]
+
+
+def test_too_many_urls(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller with some policies takes no URLs away from others by sending more matches than are compared."""
+    monkeypatch.setattr("cors_service.algebra._urls._MOST_URLS", 40)
+    office.caller("writes").put("policies/pay", {"origins": ["@partners"], "match": ["pay.example.com/"]})
+    match = ["pay.example.com/v1/", *(f"a{number}.example.com/" for number in range(40))]
+    change = {"kind": "policy", "name": "shop-a", "document": {"origins": ["https://evil.example"], "match": match}}
+    body = {"reason": "a", "changes": [change]}
+    answer = office.caller("shops").send("POST", "changes", body, If_Match="*")
+    assert answer.problem == (403, "forbidden")
+    assert "in parts" in answer.json["detail"]
+    proposed = office.caller("proposes").send("POST", "changes", body, If_Match="*").json["proposal"]
+    assert office.caller("shops").send("GET", f"proposals/{proposed}").problem == (404, "unknown-proposal")
+    assert office.caller("approves").send("POST", f"proposals/{proposed}/approve").status == 200
+    change["document"] = {"origins": ["https://evil.example"], "match": [*match, "b.example.com/"]}
+    assert office.caller("shops").send("POST", "changes", body, If_Match="*").status == 200
 
 
 def test_texts_of_others(office: Office) -> None:
@@ -334,6 +362,17 @@ def test_proposals_of_others(office: Office) -> None:
     assert shops.send("GET", "proposals").json["proposals"] == []
     for method, path in (("GET", name), ("DELETE", name), ("POST", f"{name}/approve")):
         assert shops.send(method, f"proposals/{path}").problem == (404, "unknown-proposal")
+
+
+def test_proposals_of_earlier_versions(office: Office) -> None:
+    """A proposal that does not say which policies it reaches is seen by callers who may see any."""
+    name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
+    path = office.data / "proposals" / f"{name}.json"
+    kept = json.loads(path.read_bytes())
+    del kept["reaches"]
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    assert office.caller("shops").send("GET", "proposals").json == {"proposals": []}
+    assert [one["id"] for one in office.caller("reads").send("GET", "proposals").json["proposals"]] == [name]
 
 
 def test_proposals_are_kept(office: Office, tmp_path: Path) -> None:

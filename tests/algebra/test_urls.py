@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cors_service.algebra import compare
-from cors_service.decision import ActivePolicies, Query
+from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import PolicySet
 from tests.algebra.edits import read
 from tests.algebra.judge import Judge, answer_of, differences, name_of
@@ -99,10 +99,14 @@ def judge(seed: int) -> None:
     invented = Judge(before, after, comparison).invented()
     assert invented == [], f"invented: {invented[:1]}\n{shown}"
     assert comparison.unknown == (), shown
+    assert comparison.reaches is not None, shown
     old, new = ActivePolicies(before), ActivePolicies(after)
     reported = {(one.direction, name_of(one.before), name_of(one.after)) for one in comparison.differences}
     for query in queries():
         answers = answer_of(old, query), answer_of(new, query)
+        found = [one.policy for one in answers if isinstance(one, Decision)]
+        is_same = name_of(answers[0]) == name_of(answers[1])
+        assert is_same or comparison.reaches.issuperset(found), f"{query}\n{comparison.reaches}\n{shown}"
         for seen in differences(query, *answers):
             key = (seen.direction, *map(name_of, answers))
             assert seen.direction == "other" or key in reported, f"{query}\n{seen}\n{answers}\n{shown}"
