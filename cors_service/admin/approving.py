@@ -10,6 +10,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.access.callers import Caller
+from cors_service.admin.basis import basis_of
 from cors_service.admin.conditions import seconds_to_wait
 from cors_service.admin.definitions import used_by_others
 from cors_service.admin.desk import Desk
@@ -19,6 +20,7 @@ from cors_service.admin.proposals import Proposal
 from cors_service.algebra import Comparison
 from cors_service.ledger.entry import Key
 from cors_service.ledger.kept import Kept
+from cors_service.policy import PolicySet
 from cors_service.web.answer import JSON, NO_STORE, Answer
 from cors_service.web.endpoint import NotFound
 from cors_service.web.later import Later
@@ -26,7 +28,7 @@ from cors_service.web.problem import Problem
 from cors_service.web.request import AnyRequest
 from cors_service.wire.json_text import write_json
 
-SOMETHING_ELSE: Final = "This would let through something else now than when it was proposed: propose it again."
+SOMETHING_ELSE: Final = "This may let through something else now than when it was proposed: propose it again."
 
 
 class ProposalsEndpoint(AdminEndpoint):
@@ -118,10 +120,10 @@ def approval(desk: Desk, proposal: Proposal, caller: Caller, request_id: str, *,
         if is_outdated(proposal, kept):
             refuse(kept, "The policies have changed since this was proposed: propose it again.")
 
-    def review(kept: Kept, comparison: Comparison) -> None:
+    def review(kept: Kept, after: PolicySet, comparison: Comparison) -> None:
         # It may have been removed while this waited.
         found(desk, proposal.id, caller)
-        if does_something_else(proposal, comparison):
+        if may_do_something_else(proposal, kept, after, comparison):
             refuse(kept, SOMETHING_ELSE)
 
     return Order(
@@ -186,23 +188,33 @@ def is_outdated(proposal: Proposal, kept: Kept) -> bool:
     return any(kept.digests.get(one.key) != one.before for one in proposal.changes)
 
 
-def does_something_else(proposal: Proposal, comparison: Comparison) -> bool:
-    """Whether a proposal lets through or keeps back something else than when it was made.
+def may_do_something_else(proposal: Proposal, kept: Kept, after: PolicySet, comparison: Comparison) -> bool:
+    """Whether a proposal may let through or keep back something else than when it was made.
 
     What it changes may be as it was, and yet a set that it uses is not, or another policy uses a set that it changes.
+
+    Args:
+        proposal: The proposal.
+        kept: What is there.
+        after: The policies that it would lead to now.
+        comparison: What it would let through and keep back now.
     """
     told = {(one["direction"], one["policy"], one["what"], one["sentence"]) for one in proposal.differences}
     now = {(one.direction, one.policy, one.what, one.sentence) for one in comparison.differences}
     unknown = {(one["policy"], one["sentence"]) for one in proposal.unknown}
-    return told != now or unknown != {(one.policy, one.sentence) for one in comparison.unknown}
+    if told != now or unknown != {(one.policy, one.sentence) for one in comparison.unknown}:
+        return True
+    # The sentences leave out much: see there.
+    return proposal.basis != basis_of(kept, proposal.edits, after, comparison)
 
 
 def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:
     """Give a proposal as JSON types."""
     edits = [{"kind": edit.key.kind, "name": edit.key.name, "document": edit.body} for edit in proposal.edits]
-    told = {**structs.asdict(proposal), "edits": edits, "outdated": is_outdated(proposal, kept)}
-    # Whoever sees it may see all these policies, or any.
-    del told["reaches"]
+    outdated = proposal.basis is None or not proposal.basis.holds(kept)
+    told = {**structs.asdict(proposal), "edits": edits, "outdated": outdated}
+    # Who sees it may see all these policies, or any; digests are of no use to anybody.
+    del told["reaches"], told["basis"]
     return told
 
 

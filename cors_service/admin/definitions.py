@@ -9,6 +9,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from cors_service.access.callers import Caller
+from cors_service.admin.basis import sets_used_by
 from cors_service.admin.conditions import check_definition, seconds_to_wait, tags
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import AdminEndpoint, flag, parameters, request_id
@@ -158,10 +159,7 @@ def used_by_others(kept: Kept, caller: Caller) -> set[Key]:
 
 
 def _used_by(policies: Sequence[Policy]) -> set[Key]:
-    return {
-        *(Key("origin-set", name) for policy in policies for name in policy.uses),
-        *(Key("header-set", name) for policy in policies for name in policy.uses_headers),
-    }
+    return {key for policy in policies for key in sets_used_by(policy)}
 
 
 def document(desk: Desk, keys: Sequence[Key], kind: Kind) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 
 from cors_service.access.callers import Caller
+from cors_service.admin.basis import basis_of
 from cors_service.admin.desk import Desk
 from cors_service.admin.endpoint import DetailedProblem
 from cors_service.admin.proposals import (
@@ -77,7 +78,7 @@ class Order(Struct, kw_only=True):
     created: Callable[[Kept], bool] = lambda _: False
     tag: Callable[[Kept], str | None] = lambda kept: f'"{kept.head.seq}"'
     approved: Proposal | None = None
-    review: Callable[[Kept, Comparison], None] | None = None
+    review: Callable[[Kept, PolicySet, Comparison], None] | None = None
 
 
 class Made(Struct, kw_only=True):
@@ -239,7 +240,7 @@ def _carry_on(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> No
     """Make a change, or propose it."""
     kept, plan, comparison = made.before, made.plan, made.comparison
     if order.review is not None:
-        order.review(kept, comparison)
+        order.review(kept, plan.policy_set, comparison)
     if order.created(kept):
         made.status = 201
     if order.approved is None and needs_second(order.caller, comparison):
@@ -278,6 +279,7 @@ def _propose(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> Pro
         edits=tuple(edits),
         changes=made.plan.changes,
         reaches=None if made.comparison.reaches is None else tuple(sorted(made.comparison.reaches)),
+        basis=basis_of(made.before, edits, made.plan.policy_set, made.comparison),
         **told,
     )
     desk.proposals.add(proposal)

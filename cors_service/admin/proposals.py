@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from cors_service.admin.basis import Basis
 from cors_service.ledger.edits import Edit
 from cors_service.ledger.entry import Touched
 
@@ -40,6 +41,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
         unknown: What was too large to be compared.
         reaches: The names of the policies that would decide otherwise, or about other URLs; None if nobody knows, as of
             proposals of earlier versions.
+        basis: What it rests on; None for proposals of earlier versions, which are outdated.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     differences: Sequence[Any]
     unknown: Sequence[Any]
     reaches: tuple[str, ...] | None = None
+    basis: Basis | None = None
 
 
 class ProposalTooLarge(Exception):

@@ -10,6 +10,7 @@ with a query that was decided.
 * `_questions` says which methods and headers to ask about, `_effects` what two decisions about a query differ in.
 * `_authorities` divides the hosts and ports of URLs, `_paths` their paths; `_where` says which matter to an origin.
 * `_policies` compares two policies, `_urls` which policy a URL finds, `_guards` what guards let pass.
+* `neighbours` says which other matches the effect of a change depends on.
 
 Where it would take too long to try all classes, the comparison says that it does not know, and never that nothing
 differs: see `Unknown`.

@@ -12,7 +12,7 @@ from typing import Final
 from cors_service.decision.routes import hosts_for
 from cors_service.grammar.host import ANY_PORT
 from cors_service.grammar.match import ANY, ANY_HOST
-from cors_service.policy.model import Policy
+from cors_service.policy.model import Policy, PolicySet
 
 _FRESH: Final = "q9q"
 _DEFAULTS: Final = {"https": "443", "http": "80"}
@@ -82,6 +82,11 @@ def fresh_name(taken: Collection[str]) -> str:
     while any(name in text for text in taken):
         name += "q"
     return name
+
+
+def keys_of(policy_set: PolicySet) -> dict[str, str]:
+    """The policy of each match, by its key."""
+    return {match.key: policy.name for policy in policy_set.policies.values() for match in policy.match}
 
 
 def split_authority(authority: str) -> tuple[str, str]:

@@ -14,7 +14,14 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from cors_service.algebra._addresses import TooMany
-from cors_service.algebra._authorities import Authorities, authorities_of, fresh_name, guarded_by, split_authority
+from cors_service.algebra._authorities import (
+    Authorities,
+    authorities_of,
+    fresh_name,
+    guarded_by,
+    keys_of,
+    split_authority,
+)
 from cors_service.algebra._engines import Engines
 from cors_service.algebra._guards import lists_host
 from cors_service.algebra._paths import Keys, Path, Paths
@@ -123,7 +130,7 @@ class URLs:
 
     def __init__(self, before: PolicySet, after: PolicySet) -> None:
         self._sets = before, after
-        self._keys = _keys(before), _keys(after)
+        self._keys = keys_of(before), keys_of(after)
         self._met: dict[tuple[object, object], _Met] = {}
         self.unknown: list[Unknown] = []
         self.reaches: frozenset[str] | None = frozenset()
@@ -249,10 +256,6 @@ def _again(engines: Engines, one: Found, urls: list[str]) -> Found | None:
 def _uses_bound(side: Side) -> bool:
     rules = side.policy.rules if side.policy else ()
     return any(isinstance(pattern, BoundHost) for rule in rules for pattern in side.policy_set.each_pattern(rule))
-
-
-def _keys(policy_set: PolicySet) -> dict[str, str]:
-    return {match.key: policy.name for policy in policy_set.policies.values() for match in policy.match}
 
 
 def _found(routes: Routes, url: str) -> str | BadQuery:

@@ -79,12 +79,14 @@ class Checked(Struct, frozen=True, kw_only=True):
     Attributes:
         edits: What it writes and removes.
         changes: What that does to definitions.
+        after: The policies that they lead to.
         comparison: What it lets through and keeps back.
         failures: The tests that would fail.
     """
 
     edits: Sequence[Edit]
     changes: Sequence[Touched]
+    after: PolicySet
     comparison: Comparison
     failures: Sequence[FailedTest]
 
@@ -160,7 +162,7 @@ class Checks:
             {key: after.digests[key] for key in keys if key in after.digests},
         )
         failures = self._failing(store, before.policy_set, after.policy_set) if changes else []
-        return Checked(edits=edits, changes=changes, comparison=comparison, failures=failures)
+        return Checked(edits=edits, changes=changes, after=after.policy_set, comparison=comparison, failures=failures)
 
     def _failing(self, store: IChangeStore, before: PolicySet, after: PolicySet) -> list[FailedTest]:
         """Run the suites of the store, and name the tests that a change would let fail, and that pass now."""

@@ -12,10 +12,10 @@ from cors_service.admin.approving import (
     SOMETHING_ELSE,
     approval,
     check_approver,
-    does_something_else,
     found,
     is_outdated,
     is_own,
+    may_do_something_else,
     remove_proposal,
 )
 from cors_service.admin.desk import Desk
@@ -136,7 +136,7 @@ class ProposalPage(Page):
         except InvalidPolicies as invalid:
             detail = f"The policies would have mistakes now: {invalid.mistakes[0]}"
             raise Problem(422, "invalid-policies", detail) from None
-        if does_something_else(proposal, checked.comparison):
+        if may_do_something_else(proposal, kept, checked.after, checked.comparison):
             raise Problem(412, "outdated", SOMETHING_ELSE)
         return checked
 

@@ -277,6 +277,128 @@ def test_what_was_reviewed(office: Office) -> None:
     assert office.desk.changes.kept.head.seq == 2
 
 
+def proposed(office: Office, *changes: tuple[str, str, Any]) -> str:
+    """Propose changes, each a kind, a name and a document; give the name of the proposal."""
+    listed = [{"kind": kind, "name": name, "document": document} for kind, name, document in changes]
+    answer = office.caller("proposes").send("POST", "changes", {"reason": "a", "changes": listed}, If_Match="*")
+    assert answer.status == 202
+    return str(answer.json["proposal"])
+
+
+def written(office: Office, *changes: tuple[str, str, Any]) -> None:
+    """Make changes, each a kind, a name and a document."""
+    listed = [{"kind": kind, "name": name, "document": document} for kind, name, document in changes]
+    body = {"reason": "a", "changes": listed}
+    assert office.caller("writes").send("POST", "changes", body, If_Match="*").json["changed"]
+
+
+HEADERS: dict[str, Any] = {"origins": ["https://o.example"], "request_headers": ["@hs", "*"]}
+NEW: dict[str, Any] = {"origins": ["https://n.example"], "credentials": True, "request_headers": ["@hs"]}
+DELETE: dict[str, Any] = {"origins": ["@partners"], "methods": ["GET", "DELETE"]}
+AT_PAY: dict[str, Any] = {"origins": ["@partners"], "match": ["api.example.com/shop/pay/"]}
+WHOLE: dict[str, Any] = {**SHOP, "match": ["api.example.com/"]}
+BEHIND: dict[str, Any] = {
+    "a set that the policy uses grew": (
+        [],
+        [("policy", "pay", DELETE)],
+        [("origin-set", "partners", ["https://a.example", "https://evil.test"])],
+    ),
+    "a header set that a new policy uses grew": (
+        [("header-set", "hs", ["x-a"]), ("policy", "other", HEADERS)],
+        [("policy", "new", NEW)],
+        [("header-set", "hs", ["x-a", "x-admin"])],
+    ),
+    "a set that the policy no longer uses grew": (
+        [("policy", "shop", {**SHOP, "rules": [{"origins": ["@partners"]}]})],
+        [("policy", "shop", SHOP)],
+        [("origin-set", "partners", ["https://a.example", "https://b.example"])],
+    ),
+    "a policy that uses the set lets more through": (
+        [],
+        [("origin-set", "partners", ["https://a.example", "https://b.example"])],
+        [("policy", "pay", {**DELETE, "credentials": True})],
+    ),
+    "another set of a policy that uses the set grew": (
+        [("header-set", "hs", ["x-a"]), ("policy", "pay", {"origins": ["@partners"], "request_headers": ["@hs"]})],
+        [("origin-set", "partners", ["https://a.example", "https://b.example"])],
+        [("header-set", "hs", ["x-a", "x-admin"])],
+    ),
+    "a policy that uses the set is new, and lets nobody in": (
+        [],
+        [("origin-set", "partners", ["https://a.example", "https://b.example"])],
+        [("policy", "no", {"origins": ["@partners"], "refuse": True})],
+    ),
+    "the policy that URLs are taken from takes back": (
+        [("policy", "pay", {**DELETE, "match": ["*.example.com/"]})],
+        [("policy", "shop", {**DELETE, "match": [*SHOP["match"], "b.example.com/"]})],
+        [("policy", "pay", {"origins": ["@partners"], "match": ["*.example.com/"]})],
+    ),
+    "a policy beneath the match is gone": (
+        [("policy", "pay", AT_PAY)],
+        [("policy", "shop", WHOLE)],
+        [("policy", "pay", {"origins": ["@partners"]})],
+    ),
+    "something that is written again as it was is less": (
+        [("policy", "pay", DELETE)],
+        [("policy", "shop", WIDER), ("policy", "pay", DELETE)],
+        [("policy", "pay", {"origins": ["@partners"]})],
+    ),
+}
+
+
+@pytest.mark.parametrize(("first", "proposal", "meanwhile"), BEHIND.values(), ids=BEHIND)
+def test_behind_a_proposal(office: Office, first: Any, proposal: Any, meanwhile: Any) -> None:
+    """A proposal is approved for what it was shown to rest on, whatever others can change of that."""
+    if first:
+        written(office, *first)
+    name = proposed(office, *proposal)
+    assert not office.caller("reads").send("GET", f"proposals/{name}").json["outdated"]
+    written(office, *meanwhile)
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").problem == (412, "outdated")
+
+
+@pytest.mark.parametrize("case", list(BEHIND)[:5])
+def test_seen_to_be_outdated(office: Office, case: str) -> None:
+    """A proposal says that it is outdated once something of what it was shown to rest on is another."""
+    first, proposal, meanwhile = BEHIND[case]
+    if first:
+        written(office, *first)
+    name = proposed(office, *proposal)
+    written(office, *meanwhile)
+    assert office.caller("reads").send("GET", f"proposals/{name}").json["outdated"]
+
+
+BESIDE: dict[str, Any] = {
+    "another policy": ([], [("policy", "shop", WIDER)], [("policy", "pay", DELETE)]),
+    "a set that it does not use": (
+        [],
+        [("policy", "shop", WIDER)],
+        [("origin-set", "partners", ["https://a.example", "https://b.example"])],
+    ),
+    "another new policy on the host, taken from the same": (
+        [("policy", "pay", {"origins": ["@partners"], "match": ["*.example.com/"]})],
+        [("policy", "new", {"origins": ["https://n.example"], "match": ["api.example.com/new/"]})],
+        [("policy", "newer", {"origins": ["https://m.example"], "match": ["api.example.com/newer/"]})],
+    ),
+    "the rules of a policy beneath the match": (
+        [("policy", "pay", AT_PAY)],
+        [("policy", "shop", WHOLE)],
+        [("policy", "pay", {**DELETE, **AT_PAY, "max_age": 7})],
+    ),
+}
+
+
+@pytest.mark.parametrize(("first", "proposal", "meanwhile"), BESIDE.values(), ids=BESIDE)
+def test_beside_a_proposal(office: Office, first: Any, proposal: Any, meanwhile: Any) -> None:
+    """A proposal is approved although others have changed what makes no difference to it."""
+    if first:
+        written(office, *first)
+    name = proposed(office, *proposal)
+    written(office, *meanwhile)
+    assert not office.caller("reads").send("GET", f"proposals/{name}").json["outdated"]
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").status == 200
+
+
 def test_a_set_that_more_policies_use(office: Office) -> None:
     """A proposal that widens a set is not approved for the policies that came to use it meanwhile."""
     wider = ["https://partner.example", "https://new.example"]
@@ -294,7 +416,7 @@ def test_removed_while_it_is_approved(office: Office) -> None:
     office.desk.proposals.remove(name)
     assert order.review is not None
     with pytest.raises(Problem, match="no longer exists"):
-        order.review(office.desk.changes.kept, Comparison((), ()))
+        order.review(office.desk.changes.kept, office.desk.changes.kept.policy_set, Comparison((), ()))
 
 
 def test_removed_while_it_is_carried_out(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,14 +487,17 @@ def test_proposals_of_others(office: Office) -> None:
 
 
 def test_proposals_of_earlier_versions(office: Office) -> None:
-    """A proposal that does not say which policies it reaches is seen by callers who may see any."""
+    """A proposal that does not say what it reaches and rests on is seen by callers who may see any, and is outdated."""
     name = office.caller("proposes").put("policies/shop", WIDER).json["proposal"]
     path = office.data / "proposals" / f"{name}.json"
     kept = json.loads(path.read_bytes())
-    del kept["reaches"]
+    del kept["reaches"], kept["basis"]
     path.write_text(json.dumps(kept), encoding="utf-8")
     assert office.caller("shops").send("GET", "proposals").json == {"proposals": []}
-    assert [one["id"] for one in office.caller("reads").send("GET", "proposals").json["proposals"]] == [name]
+    [told] = office.caller("reads").send("GET", "proposals").json["proposals"]
+    assert (told["id"], told["outdated"]) == (name, True)
+    assert office.caller("approves").send("POST", f"proposals/{name}/approve").problem == (412, "outdated")
+    assert office.caller("approves").send("DELETE", f"proposals/{name}").status == 204
 
 
 def test_proposals_are_kept(office: Office, tmp_path: Path) -> None:
