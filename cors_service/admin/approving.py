@@ -199,13 +199,10 @@ def may_do_something_else(proposal: Proposal, kept: Kept, after: PolicySet, comp
         after: The policies that it would lead to now.
         comparison: What it would let through and keep back now.
     """
-    told = {(one["direction"], one["policy"], one["what"], one["sentence"]) for one in proposal.differences}
-    now = {(one.direction, one.policy, one.what, one.sentence) for one in comparison.differences}
-    unknown = {(one["policy"], one["sentence"]) for one in proposal.unknown}
-    if told != now or unknown != {(one.policy, one.sentence) for one in comparison.unknown}:
-        return True
-    # The sentences leave out much: see there.
-    return proposal.basis != basis_of(kept, proposal.edits, after, comparison)
+    told: set[tuple[str, ...]] = {(one.direction, one.policy, one.what, one.sentence) for one in comparison.differences}
+    told |= {(one.policy, one.sentence) for one in comparison.unknown}
+    # The sentences leave out much: see `Basis`.
+    return proposal.told != told or proposal.basis != basis_of(kept, proposal.edits, after, comparison)
 
 
 def as_dict(proposal: Proposal, kept: Kept) -> dict[str, Any]:

@@ -268,6 +268,7 @@ def needs_second(caller: Caller, comparison: Comparison) -> bool:
 
 
 def _propose(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> Proposal:
+    """Keep a proposal, unless the same one waits already."""
     told = as_told(made.comparison, made.before.head.revision, made.plan.revision)
     proposal = Proposal(
         id=Proposals.new_id(),
@@ -282,6 +283,10 @@ def _propose(desk: Desk, order: Order, made: Made, edits: Sequence[Edit]) -> Pro
         basis=basis_of(made.before, edits, made.plan.policy_set, made.comparison),
         **told,
     )
+    # A pipeline proposes the same each time that it runs. What waits for other policies is another proposal.
+    waiting = next(filter(proposal.is_again, desk.proposals.all()), None)
+    if waiting is not None:
+        return waiting
     desk.proposals.add(proposal)
     return proposal
 

@@ -59,6 +59,18 @@ class Proposal(Struct, frozen=True, kw_only=True):
     reaches: tuple[str, ...] | None = None
     basis: Basis | None = None
 
+    @property
+    def told(self) -> set[tuple[str, ...]]:
+        """What it lets through and keeps back, and what was too large to be compared, in words."""
+        told = {(one["direction"], one["policy"], one["what"], one["sentence"]) for one in self.differences}
+        return told | {(one["policy"], one["sentence"]) for one in self.unknown}
+
+    def is_again(self, other: Proposal) -> bool:
+        """Whether another proposal is the same, made at another time."""
+        if (self.author, self.reason, self.basis, self.told) != (other.author, other.reason, other.basis, other.told):
+            return False
+        return {edit.key: edit.body for edit in self.edits} == {edit.key: edit.body for edit in other.edits}
+
 
 class ProposalTooLarge(Exception):
     """It is more than a second person would read."""

@@ -399,6 +399,30 @@ def test_beside_a_proposal(office: Office, first: Any, proposal: Any, meanwhile:
     assert office.caller("approves").send("POST", f"proposals/{name}/approve").status == 200
 
 
+def test_proposed_again(office: Office) -> None:
+    """Whoever proposes the same again is given the proposal that waits; it is one as long as it can be approved."""
+    changes = [("policy", "shop", WIDER), ("policy", "pay", DELETE)]
+    name = proposed(office, *changes)
+    assert proposed(office, *reversed(changes)) == name
+    assert len(office.desk.proposals) == 1
+    written(office, ("origin-set", "partners", ["https://a.example", "https://b.example"]))
+    again = proposed(office, *changes)
+    assert again != name
+    assert proposed(office, *changes) == again
+    assert office.caller("approves").send("POST", f"proposals/{again}/approve").status == 200
+
+
+def test_proposed_otherwise(office: Office) -> None:
+    """A proposal of somebody else, for something else or for another reason is one of its own."""
+    answers = [
+        office.caller("proposes").put("policies/shop", WIDER),
+        office.caller("careful").put("policies/shop", WIDER),
+        office.caller("proposes").put("policies/shop", NARROWER),
+        office.caller("proposes").put("policies/shop", WIDER, "?reason=b"),
+    ]
+    assert len({answer.json["proposal"] for answer in answers}) == len(office.desk.proposals) == 4
+
+
 def test_a_set_that_more_policies_use(office: Office) -> None:
     """A proposal that widens a set is not approved for the policies that came to use it meanwhile."""
     wider = ["https://partner.example", "https://new.example"]
@@ -470,7 +494,7 @@ def test_approved_on_top(office: Office) -> None:
 
 def test_remove(office: Office) -> None:
     """A proposal is removed by its author, or by who could approve it, and by nobody else."""
-    names = [office.caller("proposes").put("policies/shop", WIDER).json["proposal"] for _ in range(2)]
+    names = [office.caller("proposes").put("policies/shop", each).json["proposal"] for each in (WIDER, NARROWER)]
     assert office.caller("writes").send("DELETE", f"proposals/{names[0]}").problem == (403, "forbidden")
     assert office.caller("proposes").send("DELETE", f"proposals/{names[0]}").status == 204
     assert office.caller("approves").send("DELETE", f"proposals/{names[1]}").status == 204
