@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from cors_service.etcd.address import Address, Endpoint
 from cors_service.etcd.answers import Failure
-from cors_service.etcd.refusals import is_old_token, is_passing, quoted, refused
+from cors_service.etcd.refusals import is_nobody, is_old_token, is_passing, quoted, refused
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.sockets import shut
 
@@ -183,11 +183,18 @@ class Member:
                 raise self._not_etcd(status) from None
             # What stands before the gateway writes text.
             failure = Failure(data.decode("utf-8", "replace"))
-        if is_old_token(failure.code, failure.message) and self._address.credentials is not None:
+        if self._has_to_sign_in(failure):
             raise OldToken
         if is_passing(failure.code, failure.message) or status == http.client.SERVICE_UNAVAILABLE:
             raise Unanswered(quoted(failure.message) or f"status {status}")
         raise refused(self._address, failure.message)
+
+    def _has_to_sign_in(self, failure: Failure) -> bool:
+        """Whether to sign in, or to do so again, and whether that is possible."""
+        if is_nobody(failure.message):
+            # Authentication was enabled, or the file got its user, after there was no need or no way to sign in.
+            return "user" in self._address.private()
+        return is_old_token(failure.code, failure.message) and self._address.credentials is not None
 
     def _not_etcd(self, status: int) -> Unanswered:
         what = "from 3.4 on with its JSON gateway"

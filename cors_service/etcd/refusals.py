@@ -66,6 +66,11 @@ def is_old_token(code: int, message: str) -> bool:
     return code == _UNAUTHENTICATED or any(one in message for one in _OLD_TOKEN)
 
 
+def is_nobody(message: str) -> bool:
+    """Whether who asks shows no token, and needs one."""
+    return _NOBODY in message
+
+
 def is_denied(message: str) -> bool:
     """Whether somebody may not do this."""
     return _DENIED in message
@@ -93,7 +98,8 @@ def refused(address: Address, message: str) -> Refused:
     elif _WRONG_PASSWORD in message:
         sentence = f"{name} refuses the user or the password in {file}: correct them."
     elif _NOBODY in message:
-        sentence = f"{name} wants a user and a password: name a file with them by ?credentials=FILE."
+        how = f"write them into {file}" if address.credentials else "name a file with them by ?credentials=FILE"
+        sentence = f"{name} wants a user and a password: {how}."
     elif _DENIED in message:
         sentence = (
             f"{name} does not let the user in {file} do this: "

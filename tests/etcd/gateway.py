@@ -73,6 +73,8 @@ class Gateway(ThreadingHTTPServer):
         """Refuse what is not to be answered."""
         if path == "/v3/auth/authenticate":
             return
+        if self.password is not None and token is None:
+            raise Refusal(400, 3, "etcdserver: user name is empty")
         if self.password is not None and token != self.token:
             raise Refusal(401, 16, "etcdserver: invalid auth token")
         if self.refusal is not None:

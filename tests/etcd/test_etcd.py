@@ -195,6 +195,29 @@ def test_signing_in(etcd: Gateway, source: EtcdSource, tmp_path: Path) -> None:
     signed_in.close()
 
 
+@pytest.mark.parametrize("has_user", [True, False])
+def test_authentication_is_enabled_later(etcd: Gateway, source: EtcdSource, tmp_path: Path, *, has_user: bool) -> None:
+    """Whoever has read and written without signing in signs in once etcd asks for it and the file has a user."""
+    file, user = tmp_path / "credentials.toml", 'user = "cors"\npassword = "one"\n'
+    file.write_text(user if has_user else "")
+    url = f"{etcd.url}?credentials={file}"
+    reading, store = EtcdSource(url), EtcdStore(url)
+    head = reading.everything().head
+    assert store.read().head == head
+    etcd.password = "one"
+    if not has_user:
+        wanted = "wants a user and a password: write them into the file of credentials "
+        with pytest.raises(StoreUnavailable, match=wanted):
+            reading.head()
+        file.write_text(user)
+    assert reading.head() == store.read().head == head
+    signed = store.commit(store.plan(store.read(), edits(WIDER)), about())
+    assert reading.wait(WAIT)
+    assert [step.signed for step in reading.since(head) or ()] == [signed]
+    reading.close()
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("message", "said"),
     [

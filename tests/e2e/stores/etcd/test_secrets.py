@@ -135,6 +135,24 @@ def test_a_token_that_expires(closed: Cluster, tmp_path: Path) -> None:
     replica.source.close()
 
 
+def test_authentication_is_enabled_later(tmp_path: Path) -> None:
+    """Authentication may be enabled under replicas and writers that run: they sign in, and need no restart."""
+    for cluster in started(Cluster(tmp_path / "open", arguments=["--bcrypt-cost", "4"])):
+        url = cluster.url("/cors", options=credentials(tmp_path, 'user = "root"\npassword = "secret"\n'))
+        changed(url, *FIRST)
+        replica, store = Replica(url), EtcdStore(url)
+        assert store.read().head == replica.head
+        for command in ("user add root:secret", "user grant-role root root", "auth enable"):
+            cluster.control(*command.split())
+        assert replica.newest() == store.read().head == replica.head
+        signed = changed(url, ("policy", "shop", WIDER))
+        assert wait_for(partial(replica.source.wait, DEADLINE), "news")
+        replica.follow()
+        assert replica.head == store.read().head == signed.head
+        replica.source.close()
+        store.close()
+
+
 def test_nothing_secret_is_shown(closed: Cluster, tmp_path: Path) -> None:
     """Neither the log, nor the status, nor the list of processes has the password or a token of a service."""
     url = closed.url("/cors", options=credentials(tmp_path))
