@@ -195,7 +195,10 @@ class Followed(Policies):
     def _take_whole(self, everything: Everything) -> None:
         head, self._is_asked = everything.head, False
         self._note(head)
-        if self._goes_back(everything):
+        if self._lags(everything):
+            self._head = None
+            return
+        if self._is_older(head) and not self._accept_rollback:
             self._head = None
             self._refuse(WENT_BACK, self._how_it_went_back(everything))
             return
@@ -219,8 +222,8 @@ class Followed(Policies):
         newest = steps[-1].signed.head
         self._note(newest)
         if self._head is None:
-            # What went back is of no use before it is newer.
-            if self._problem is None or self._problem.code != WENT_BACK or self._is_newer(newest):
+            # What went back, or lags, is of no use before it is newer.
+            if self._is_newer(newest) or self._accept_rollback:
                 self._read_again()
         elif not self._follows(self._head, steps):
             self._read_again()
@@ -246,6 +249,9 @@ class Followed(Policies):
         # By the time it is served there may be a newer one, so the moment counts then, too.
         self._awaited.append((head, confirmed.moment))
         if self._problem is not None and self._problem.code == REVISION_DIFFERS and self._clock() > self._retry_at:
+            self._read_again()
+        elif self._problem is None and self._head is None and self._is_older(head):
+            # What was read last came from a standby that lagged, and was promoted without the last changes.
             self._read_again()
 
     def _confirm(self, heads: Iterable[Head]) -> None:
@@ -363,12 +369,17 @@ class Followed(Policies):
         elif self._behind_since is None:
             self._behind_since = self._clock()
 
-    def _goes_back(self, everything: Everything) -> bool:
-        """Whether a store holds less than it held, or something else in its place."""
-        before = None if self.good is None else _head_of(self.good)
-        if before is None or self._accept_rollback:
+    def _lags(self, everything: Everything) -> bool:
+        """Whether a standby holds less than is served, and no primary has said that it has lost that."""
+        if not everything.may_lag or not self._is_older(everything.head):
             return False
-        head = everything.head
+        return self._newest is None or not self._is_older(self._newest)
+
+    def _is_older(self, head: Head) -> bool:
+        """Whether a change is before the one that is served, or another one in its place."""
+        before = None if self.good is None else _head_of(self.good)
+        if before is None:
+            return False
         is_same = (head.seq, head.entry, head.revision) == (before.seq, before.entry, before.revision)
         return head.seq <= before.seq and not is_same
 

@@ -31,11 +31,13 @@ class Everything(Struct, frozen=True):
         bodies: All definitions.
         origin: Which history it belongs to: `system_identifier/timeline` of PostgreSQL, `cluster_id` of etcd; None if
             the store does not say.
+        may_lag: Whether it was read from a standby, which may lack changes that the store has.
     """
 
     head: Head
     bodies: Mapping[Key, Body]
     origin: str | None
+    may_lag: bool = False
 
 
 class IStoreSource(Interface):
@@ -62,7 +64,8 @@ class IStoreSource(Interface):
             head: The change before the first.
 
         Returns:
-            The changes; None where they can't be had: compaction, a gap, another history.
+            The changes; none where a standby has not got that far; None where they can't be had: compaction, a gap,
+            another history.
 
         Raises:
             StoreUnavailable: It can't be read.

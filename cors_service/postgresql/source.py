@@ -89,7 +89,10 @@ class PostgreSQLSource:
             self._listen(connection)
             with connection.transaction():
                 limit(connection)
-                return steps(connection, head, newest(connection, self.name))
+                found = newest(connection, self.name)
+                if found.seq < head.seq and is_standby(connection):
+                    return []  # it lags
+                return steps(connection, head, found)
 
         return self._session.run(read)
 
@@ -132,12 +135,14 @@ class PostgreSQLSource:
 
     def _everything(self, connection: Rows, deadline: Deadline) -> Everything:
         self._listen(connection)
+        # Asked before anything is read: a standby that is promoted meanwhile may have had all changes by then.
+        may_lag = is_standby(connection)
         with connection.transaction():
             limit(connection, _COPY_SECONDS)
             head = newest(connection, self.name)
             which = origin(connection)
             bodies = written(connection, deadline)
-        return Everything(head, decoded(bodies), which)
+        return Everything(head, decoded(bodies), which, may_lag)
 
     def _head(self, connection: Rows, deadline: Deadline) -> Head | None:
         if is_standby(connection):

@@ -27,7 +27,8 @@ class Store:
         has_fault: Whether what speaks to it fails in a way that nobody thought of.
         is_compacted: Whether it has forgotten its changes.
         loses: Whether it leaves out a change.
-        lags: How many changes what is read is behind the newest one.
+        lags: How many changes what is read is behind the newest one: it comes from a standby.
+        has_primary: Whether somebody knows which change is the newest.
         spoils: Whether a definition is missing in what is read.
     """
 
@@ -39,6 +40,7 @@ class Store:
         self.asked: list[str] = []
         self.is_down = self.has_fault = self.is_compacted = self.loses = self.spoils = False
         self.lags = 0
+        self.has_primary = True
 
     def everything(self) -> Everything:
         """Read all."""
@@ -47,7 +49,7 @@ class Store:
         bodies = dict(self.history.states[seq - 1])
         if self.spoils:
             del bodies[max(bodies)]
-        return Everything(self.history.steps[seq - 1].signed.head, bodies, self.origin)
+        return Everything(self.history.steps[seq - 1].signed.head, bodies, self.origin, may_lag=self.lags > 0)
 
     def since(self, head: Head) -> list[Step] | None:
         """Read changes."""
@@ -70,6 +72,8 @@ class Store:
     def head(self) -> Head:
         """Read the newest change."""
         self._ask("head")
+        if not self.has_primary:
+            raise StoreUnavailable(f"{self.name} is a standby.")
         return self.history.steps[-1].signed.head
 
     def wait(self, seconds: float) -> bool:

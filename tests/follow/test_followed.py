@@ -247,6 +247,56 @@ def test_another_change_of_the_same_number(bodies: dict[Key, object], author: st
     assert one.state() == (4, None)
 
 
+def test_a_standby_that_lags() -> None:
+    """What a standby lacks is not lost: nothing goes back, and all is read again once there is something newer."""
+    store = Store(three())
+    one = replica(store)
+    store.lags, store.has_primary = 2, False
+    one.followed.read(everything=True)
+    one.rounds(3)
+    assert one.state() == (3, "store-unreachable")
+    store.lags = 1
+    one.rounds(3)
+    assert (one.state(), store.asked.count("everything")) == ((3, "store-unreachable"), 2)
+    store.lags, store.has_primary = 0, True
+    store.history.change(FIRST)
+    one.rounds(3)
+    assert (one.state(), store.asked.count("everything")) == ((4, None), 3)
+    assert one.followed.told.problems == {"store-unreachable": 2}
+
+
+def test_a_standby_is_promoted_without_the_last_changes() -> None:
+    """Once a primary says that it has less than is served, that is lost."""
+    store = Store(three())
+    one = replica(store)
+    store.lags, store.has_primary = 1, False
+    one.followed.read(everything=True)
+    one.rounds(2)
+    store.history, store.lags, store.has_primary = three().copy(2), 0, True
+    one.rounds(3)
+    assert one.state() == (3, "store-went-back")
+    assert store.asked.count("everything") == 3
+
+
+def test_a_primary_has_lost_changes_behind_a_standby() -> None:
+    """What a primary has lost is lost, also where a standby is read that has even less."""
+    store = Store(three())
+    one = replica(store)
+    store.history, store.lags = three().copy(2), 1
+    one.rounds(3)
+    assert one.state() == (3, "store-went-back")
+
+
+def test_a_standby_is_ahead_of_its_primary() -> None:
+    """A change that a synchronous standby shows before its primary does is not lost."""
+    store = Store(three())
+    one = replica(store)
+    behind = Store(three().copy(2)).head
+    store.head = behind  # type: ignore[method-assign]
+    one.rounds(2)
+    assert one.state() == (3, None)
+
+
 def test_comes_back() -> None:
     """A store that holds again what it held before is followed as if nothing had been."""
     store = Store(three())

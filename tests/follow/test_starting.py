@@ -82,6 +82,15 @@ def test_store_went_back(changes: History, snapshot: Snapshot) -> None:
     assert (followed.told.seq, followed.told.problem) == (1, None)
 
 
+@pytest.mark.parametrize("accepts", [False, True])
+def test_only_a_standby_is_left(changes: History, snapshot: Snapshot, *, accepts: bool) -> None:
+    """What a standby lacks is kept from the snapshot, also at a start that accepts what a primary has lost."""
+    store = Store(changes)
+    store.lags, store.has_primary, store.is_compacted = 2, False, True
+    followed = read_at_start(store, snapshot, accept_rollback=accepts)
+    assert (followed.told.seq, followed.told.problem) == (2, None)
+
+
 def test_does_not_load(changes: History, snapshot: Snapshot) -> None:
     """Of a set with mistakes, the last good one takes the place; without any, all of the mistakes are said."""
     changes.write_bad(Key("policy", "shop"), {"origins": ["https://NO.example"]})

@@ -221,6 +221,7 @@ def test_standby_and_failover() -> None:
             closing(PostgreSQLSource(standby.url(database.name))) as reader,
         ):
             check_standby(store, reader)
+            check_lagging(primary, standby, store, both)
             check_preferring(standby, store, f"{both}?target_session_attrs=prefer-standby&application_name=other")
             check_failover(primary, standby, store, follower, reader)
 
@@ -232,6 +233,26 @@ def check_standby(store: PostgreSQLStore, reader: PostgreSQLSource) -> None:
     wait_for(lambda: reader.wait(0.05) and follow(reader, head) == newest, "the standby")
     with pytest.raises(StoreUnavailable, match="is a standby, so it may lack the newest change: name the primary"):
         reader.head()
+
+
+def check_lagging(primary: Server, standby: Server, store: PostgreSQLStore, url: str) -> None:
+    """What a standby lacks when its primary goes is neither lost nor read again and again."""
+    with closing(PostgreSQLSource(url)) as source:
+        before = source.everything()
+        standby.sql("postgres", "SELECT pg_wal_replay_pause()")
+        newest = publish(store, 5).head
+        assert follow(source, before.head) == newest == source.head()
+        assert not source.everything().may_lag
+        primary.stop()
+        assert source.since(newest) == []
+        with pytest.raises(StoreUnavailable, match="is a standby, so it may lack the newest change"):
+            source.head()
+        found = source.everything()
+        assert (found.head, found.may_lag) == (before.head, True)
+        primary.start()
+        standby.sql("postgres", "SELECT pg_wal_replay_resume()")
+        wait_for(lambda: problem_of(source) is None, "the primary")
+        assert source.since(newest) == []
 
 
 def check_preferring(standby: Server, store: PostgreSQLStore, url: str) -> None:
