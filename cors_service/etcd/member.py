@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
-from threading import Event, Timer
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from threading import Event, Thread
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +27,8 @@ SECONDS: Final = 2.0
 LONG: Final = 10.0
 """How long it has for what takes long: to read much, to write."""
 _MOST_BYTES: Final = 256 * 1024 * 1024
+_SLOWEST: Final = 32_000
+"""Bytes per second of the slowest link over which a large answer is waited for."""
 _NO_TLS: Final = "it does not speak TLS: write etcd://"
 
 _T = TypeVar("_T")
@@ -110,9 +114,9 @@ class Member:
         try:
             connection = self._connected()
             # On a member that is cut off from the others, a watch would stay open and silent without this.
-            with _ending(connection, SECONDS):
+            with _Ending(connection, SECONDS) as ending:
                 response = _send(connection, "watch", body, token, {"Grpc-Metadata-hasleader": "true"})
-                data = b"" if response.status == http.client.OK else _read(response)
+                data = b"" if response.status == http.client.OK else _read(response, ending)
             if response.status != http.client.OK:
                 self._refuse(response.status, data)
         except BaseException as error:
@@ -164,9 +168,9 @@ class Member:
         assert connection.sock is not None
         connection.sock.settimeout(question.seconds)
         # Each part of the answer has its time; all of it does not have that of all parts.
-        with _ending(connection, 3 * question.seconds):
+        with _Ending(connection, 3 * question.seconds) as ending:
             response = _send(connection, question.path, question.body, token)
-            data = _read(response)
+            data = _read(response, ending)
         if response.status != http.client.OK:
             self._refuse(response.status, data)
         try:
@@ -234,41 +238,54 @@ def _send(
     return connection.getresponse()
 
 
-@contextmanager
-def _ending(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """End what is done with a connection in time, also where a byte comes now and then.
+class _Ending:
+    """Ends what is done with a connection in time, also where a byte comes now and then."""
 
-    Raises:
-        TimeoutError: It took longer.
-    """
-    sock, is_late = connection.sock, Event()
+    def __init__(self, connection: HTTPConnection, seconds: float) -> None:
+        self._sock = connection.sock
+        self._end = monotonic() + seconds
+        self._is_over = Event()
+        self._is_late = False
+        self._thread = Thread(target=self._watch, daemon=True)
 
-    def end() -> None:
-        is_late.set()
-        shut(sock)
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-    timer = Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException):
-        if not is_late.is_set():
-            raise
-    finally:
-        timer.cancel()
-    # What was shut down may look as if it had come to its end.
-    if is_late.is_set():
-        raise TimeoutError
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Watch no longer.
+
+        Raises:
+            TimeoutError: It took longer.
+        """
+        self._is_over.set()
+        self._thread.join()
+        # What was shut down may look as if it had come to its end.
+        if self._is_late and (error is None or isinstance(error, OSError | http.client.HTTPException)):
+            raise TimeoutError
+
+    def came(self, size: int) -> None:
+        """Give more time, since so many bytes came."""
+        self._end += size / _SLOWEST
+
+    def _watch(self) -> None:
+        while (left := self._end - monotonic()) > 0:
+            if self._is_over.wait(left):
+                return
+        self._is_late = True
+        shut(self._sock)
 
 
-def _read(response: HTTPResponse) -> bytes:
+def _read(response: HTTPResponse, ending: _Ending) -> bytes:
     """Read an answer, but not without an end."""
     parts: list[bytes] = []
     size = 0
     while part := response.read1(1 << 20):
         parts.append(part)
         size += len(part)
+        ending.came(len(part))
         if size > _MOST_BYTES:
             raise http.client.HTTPException
     # The connection can be used again only when the answer has been read to its end.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,8 @@ from cors_service.ledger.source import Step
 
 MOST_STEPS: Final = 2000
 """Changes that are read one by one; more are read as everything that they lead to."""
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""What these may take, for the same reason."""
 
 _FIRST_PAGE: Final = 64
 _LARGEST_PAGE: Final = 5000
@@ -102,16 +105,14 @@ class Reading:
         at = self._at(Range(answer.header, newest.kvs))
         if at.head is None or at.head.seq < head.seq or at.head.seq - head.seq > MOST_STEPS:
             return at, None
+        more = self.pages(changes.kvs[-1].key + b"\0", end, at, _AT_ONCE) if changes.more else ()
         try:
-            kvs = list(changes.kvs)
-            if changes.more:
-                kvs += self.pages(kvs[-1].key + b"\0", end, at)
-            steps = [read_record(self._whole(kv.value, at)).step for kv in kvs]
+            steps = self._steps(chain(changes.kvs, more), at)
         except Refused as error:
             if not error.is_history:
                 raise
             return at, None
-        return at, steps if _leads_on(head, steps, at.head) else None
+        return at, steps if steps is not None and _leads_on(head, steps, at.head) else None
 
     def changes(self, after: int, most: int) -> Iterator[bytes]:
         """Give the records of changes in their order.
@@ -129,19 +130,20 @@ class Reading:
         for kv in self.pages(start, self._keys.change(last + 1), at):
             yield self._whole(kv.value, at)
 
-    def pages(self, start: bytes, end: bytes, at: At) -> Iterator[KeyValue]:
+    def pages(self, start: bytes, end: bytes, at: At, most: int = _LARGEST_PAGE) -> Iterator[KeyValue]:
         """Read keys in pages, at one revision.
 
         Args:
             start: The first key.
             end: The first key after them.
             at: Where in the history of etcd; revision 0 for the newest.
+            most: The keys of a page; few, where the next ones may be far larger.
 
         Raises:
             Refused: Etcd does not have this revision any more.
             StoreUnavailable: They can't be read.
         """
-        limit = _FIRST_PAGE
+        limit = min(_FIRST_PAGE, most)
         while start < end:
             body = {"key": start, "range_end": end, "limit": limit, "revision": at.revision}
             page = self._gateway.call("kv/range", body, Range, LONG)
@@ -152,7 +154,7 @@ class Reading:
                 return
             start = page.kvs[-1].key + b"\0"
             size = sum(len(kv.value) + len(kv.key) for kv in page.kvs)
-            limit = max(1, min(_LARGEST_PAGE, _PAGE_BYTES * len(page.kvs) // size))
+            limit = max(1, min(most, _PAGE_BYTES * len(page.kvs) // size))
 
     def _at(self, answer: Range) -> At:
         [kv] = answer.kvs or (KeyValue(),)
@@ -166,6 +168,18 @@ class Reading:
     def _definitions(self, at: At, generation: str) -> dict[Key, bytes]:
         start, end = self._keys.definitions(generation)
         return {self._keys.defined_at(generation, kv.key): kv.value for kv in self.pages(start, end, at)}
+
+    def _steps(self, kvs: Iterable[KeyValue], at: At) -> list[Step] | None:
+        """Read changes; None if that is too much."""
+        steps: list[Step] = []
+        size = 0
+        for kv in kvs:
+            record = self._whole(kv.value, at)
+            size += len(record)
+            if size > MOST_BYTES:
+                return None
+            steps.append(read_record(record).step)
+        return steps
 
     def _whole(self, value: bytes, at: At) -> bytes:
         """Give the record of a change, with all its pieces."""

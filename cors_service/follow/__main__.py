@@ -17,7 +17,7 @@ from typing import Final
 from cors_service.follow.events import Event
 from cors_service.follow.followed import Followed, unreadable
 from cors_service.follow.follower import Follower
-from cors_service.follow.starting import kept_by, read_at_start
+from cors_service.follow.starting import PATIENCE, kept_by, read_at_start
 from cors_service.follow.store import StoreToFollow
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.source import IStoreSource
@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 def _checked(store: StoreToFollow, snapshot: Snapshot | None, options: argparse.Namespace) -> Iterator[Message]:
     """Give the policies to start with, or what is wrong."""
     try:
-        followed = in_time(options.timeout, lambda: _read(store.open(), snapshot, store))
+        followed = in_time(options.timeout, lambda: _read(store.open(), snapshot, store, options.timeout))
     except InvalidPolicies as invalid:
         yield Refused(write_mistakes(invalid))
         return
@@ -158,9 +158,11 @@ def _checked(store: StoreToFollow, snapshot: Snapshot | None, options: argparse.
     yield from parts_of(followed.change(None))
 
 
-def _read(source: IStoreSource, snapshot: Snapshot | None, store: StoreToFollow) -> Followed:
+def _read(source: IStoreSource, snapshot: Snapshot | None, store: StoreToFollow, timeout: float) -> Followed:
+    # A part of the time is left for the snapshot.
+    patience = min(PATIENCE, timeout / 2)
     try:
-        return read_at_start(source, snapshot, accept_rollback=store.accept_rollback)
+        return read_at_start(source, snapshot, accept_rollback=store.accept_rollback, patience=patience)
     finally:
         source.close()
 

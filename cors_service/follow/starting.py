@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from cors_service.follow.events import Unreachable
-from cors_service.follow.followed import Followed
+from cors_service.follow.followed import UNREACHABLE, Followed
 from cors_service.follow.follower import Follower
 from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import IStoreSource
 from cors_service.reader.good import GoodSet
+from cors_service.reader.limits import TooLongError, in_time
 from cors_service.reader.snapshot import SKEW_SECONDS, Snapshot
 
-_ATTEMPTS = 3
+PATIENCE: Final = 10.0
+"""Seconds to wait for what a store has to say, where there is a snapshot."""
+_ATTEMPTS: Final = 3
 """How often to read a store that does not hold what it says."""
 
 
-def read_at_start(source: IStoreSource, snapshot: Snapshot | None, *, accept_rollback: bool = False) -> Followed:
+def read_at_start(
+    source: IStoreSource, snapshot: Snapshot | None, *, accept_rollback: bool = False, patience: float = PATIENCE
+) -> Followed:
     """Read a store for a start.
 
     Args:
         source: The store.
         snapshot: What was served last: only what is newer is read. It takes the place of a store that can't be read.
         accept_rollback: Whether what is there is taken even if it is older than the snapshot.
+        patience: Seconds after which the snapshot takes that place, too.
 
     Returns:
         What is to be served.
@@ -31,19 +38,16 @@ def read_at_start(source: IStoreSource, snapshot: Snapshot | None, *, accept_rol
     Raises:
         InvalidPolicies: There is nothing to serve.
     """
-    followed = Followed(source.name, accept_rollback=accept_rollback)
     kept = kept_by(snapshot)
-    if kept is not None:
-        followed.begin_with(kept)
-    follower = Follower(source, followed.take, followed.head, 0)
-    followed.again = follower.again
-    try:
-        follower.read()
-        for _ in range(_ATTEMPTS):
-            if follower.is_due:
-                follower.read()
-    except StoreUnavailable as error:
-        followed.take(Unreachable(error.code, str(error)))
+    if kept is None:
+        followed = _read(source, None, accept_rollback=accept_rollback)
+    else:
+        try:
+            followed = in_time(patience, lambda: _read(source, kept, accept_rollback=accept_rollback))
+        except TooLongError:
+            # What goes on being read comes to another one, which nobody uses.
+            followed = _begun(source, kept_by(snapshot))
+            followed.take(Unreachable(UNREACHABLE, f"{source.name} takes longer than {patience:g} seconds to read."))
     if followed.mistakes is not None and (followed.good is None or _is_too_old(kept, snapshot)):
         raise followed.mistakes if snapshot is None else _with_reason(followed.mistakes, snapshot)
     return followed
@@ -57,6 +61,27 @@ def kept_by(snapshot: Snapshot | None) -> GoodSet | None:
         return snapshot.load()
     except (OSError, ValueError):
         return None
+
+
+def _begun(source: IStoreSource, kept: GoodSet | None, *, accept_rollback: bool = False) -> Followed:
+    followed = Followed(source.name, accept_rollback=accept_rollback)
+    if kept is not None:
+        followed.begin_with(kept)
+    return followed
+
+
+def _read(source: IStoreSource, kept: GoodSet | None, *, accept_rollback: bool) -> Followed:
+    followed = _begun(source, kept, accept_rollback=accept_rollback)
+    follower = Follower(source, followed.take, followed.head, 0)
+    followed.again = follower.again
+    try:
+        follower.read()
+        for _ in range(_ATTEMPTS):
+            if follower.is_due:
+                follower.read()
+    except StoreUnavailable as error:
+        followed.take(Unreachable(error.code, str(error)))
+    return followed
 
 
 def _is_too_old(kept: GoodSet | None, snapshot: Snapshot | None) -> bool:

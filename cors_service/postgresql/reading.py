@@ -14,7 +14,7 @@ from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Step
 from cors_service.policy.revision import VERSION as FORMAT
 from cors_service.postgresql.sentences import BROKEN, DOES_NOT_LOAD, INIT
-from cors_service.postgresql.session import Deadline, Rows
+from cors_service.postgresql.session import Rows
 
 VERSION: Final = 1
 """That of the schema."""
@@ -24,6 +24,8 @@ MOST_STEPS: Final = 1000
 """Changes that are followed one by one; behind more, it is quicker to read everything."""
 MOST_ROWS: Final = 10_000
 """What these may have written, for the same reason."""
+MOST_BYTES: Final = 1024 * 1024
+"""What that may take, as the server keeps it, unless everything takes more."""
 
 _HEAD: Final = """\
 SELECT seq, revision, encode(entry, 'hex'), format, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -41,7 +43,8 @@ _DOCUMENTS: Final = "COPY cors.document (kind, name, body) TO STDOUT (FORMAT bin
 _ENTRIES: Final = """\
 SELECT seq, entry::text, encode(hash, 'hex') FROM cors.ledger WHERE seq > %s ORDER BY seq LIMIT %s
 """
-_COUNT: Final = "SELECT count(*) FROM cors.change WHERE seq > %s"
+_SIZE: Final = "SELECT count(*), coalesce(sum(pg_column_size(body)), 0) FROM cors.change WHERE seq > %s"
+_WHOLE_SIZE: Final = "SELECT coalesce(sum(pg_column_size(body)), 0) FROM cors.document"
 _WRITTEN: Final = "SELECT seq, kind, name, body::text FROM cors.change WHERE seq > %s AND digest IS NOT NULL"
 _AT: Final = """\
 SELECT kind, name, body::text FROM (
@@ -120,7 +123,7 @@ def origin(connection: Rows) -> str | None:
     return None if row is None else f"{row[0]}/{row[1]}"
 
 
-def written(connection: Rows, deadline: Deadline) -> dict[Key, bytes]:
+def written(connection: Rows) -> dict[Key, bytes]:
     """Read the JSON of all definitions."""
     found: dict[Key, bytes] = {}
     kinds = {kind.encode(): kind for kind in KINDS}
@@ -131,7 +134,6 @@ def written(connection: Rows, deadline: Deadline) -> dict[Key, bytes]:
                     "The store has definitions of a newer cors-service: update this one.", DOES_NOT_LOAD
                 )
             found[Key(kinds[kind], name.decode())] = body
-            deadline.goes_on()
     return found
 
 
@@ -160,12 +162,9 @@ def steps(connection: Rows, base: Head, head: Head) -> list[Step] | None:
         head: The newest.
 
     Returns:
-        The changes; None if they don't lead from the one to the other.
+        The changes; None if they don't lead from the one to the other, or are more to read than everything is.
     """
-    if not 0 <= head.seq - base.seq <= MOST_STEPS:
-        return None
-    row = connection.execute(_COUNT, (base.seq,)).fetchone()
-    if row is None or row[0] > MOST_ROWS:
+    if not 0 <= head.seq - base.seq <= MOST_STEPS or _is_much(connection, base.seq):
         return None
     known = entries(connection, base.seq - 1, MOST_STEPS + 1)
     if not known or known[0].head != base or known[-1].head != head:
@@ -175,6 +174,17 @@ def steps(connection: Rows, base: Head, head: Head) -> list[Step] | None:
     for seq, kind, name, body in connection.execute(_WRITTEN, (base.seq,)) if signed else ():
         bodies.setdefault(seq, {})[Key(kind, name)] = msgspec.json.decode(body)
     return [Step(one, bodies.get(one.entry.seq, {})) for one in signed]
+
+
+def _is_much(connection: Rows, after: int) -> bool:
+    """Whether it is quicker to read everything than what was written after a change."""
+    [[rows, size]] = connection.execute(_SIZE, (after,))
+    if rows > MOST_ROWS:
+        return True
+    if size <= MOST_BYTES:
+        return False
+    [[everything]] = connection.execute(_WHOLE_SIZE)
+    return bool(size > everything)
 
 
 def check_ledger(connection: Rows, name: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import psycopg
 from psycopg import Connection, IsolationLevel
+from psycopg.waiting import Ready
 
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.postgresql.address import SECONDS, Address
@@ -34,6 +35,31 @@ logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 class ConnectionLost(StoreUnavailable):
     """The connection broke: nobody knows what became of what was being done."""
+
+
+class _Heard(Connection[tuple[Any, ...]]):
+    """A connection that knows when something came.
+
+    Attributes:
+        heard: When that was last, as `monotonic` has it.
+    """
+
+    heard = 0.0
+
+    def wait(self, gen: Generator[Any, Any, _Result], *limits: Any, **more: Any) -> _Result:
+        """Do what may have to wait for the server."""
+        return super().wait(self._noting(gen), *limits, **more)
+
+    def _noting(self, gen: Generator[Any, Any, _Result]) -> Generator[Any, Any, _Result]:
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready and ready & Ready.R:
+                    self.heard = monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return cast(_Result, end.value)
 
 
 class Session:
@@ -60,7 +86,7 @@ class Session:
         self._level = level
         self._primary = primary
         self._options: dict[str, Any] = {}
-        self._connection: Rows | None = None
+        self._connection: _Heard | None = None
         self._closing = Lock()
         self._is_closed = False
         self._busy = Lock()
@@ -125,7 +151,7 @@ class Session:
             self.drop()
             self._busy.release()
 
-    def _open(self) -> Rows:
+    def _open(self) -> _Heard:
         if self._is_closed:
             raise StoreUnavailable(f"{self._address.name} was closed.")
         if self._connection is None:
@@ -141,17 +167,17 @@ class Session:
                 raise
         return self._connection
 
-    def _watch(self, connection: Rows) -> Deadline:
+    def _watch(self, connection: _Heard) -> Deadline:
         self._deadline = Deadline(connection)
         return self._deadline
 
-    def _connect(self) -> Rows:
+    def _connect(self) -> _Heard:
         options = self._options = self._address.conninfo()
         error: psycopg.Error | None = None
         for wanted in self._kinds():
             try:
                 # Statements are not prepared: a pool between would lose them.
-                connection = psycopg.connect(**{**options, **wanted}, autocommit=True, prepare_threshold=None)
+                connection = _Heard.connect(**{**options, **wanted}, autocommit=True, prepare_threshold=None)
             except psycopg.Error as failure:
                 error = error or failure
             else:
@@ -175,9 +201,10 @@ class Deadline:
         has_passed: Whether it was broken.
     """
 
-    def __init__(self, connection: Rows) -> None:
+    def __init__(self, connection: _Heard) -> None:
         """Prepare to watch a connection."""
         self.has_passed = False
+        self._connection = connection
         self._connected = _same_socket(connection)
         self._seconds = float(SECONDS)
         self._last = monotonic()
@@ -197,32 +224,29 @@ class Deadline:
         self._thread.join()
         self._connected.close()
 
-    def goes_on(self) -> None:
-        """Take note that something came."""
-        self._last = monotonic()
-
     def give(self, seconds: float) -> None:
         """Give more time for what comes next."""
         self._seconds = seconds
-        self.goes_on()
+        self._last = monotonic()
 
     def _watch(self) -> None:
-        while (left := self._last + self._seconds - monotonic()) > 0:
+        while (left := max(self._last, self._connection.heard) + self._seconds - monotonic()) > 0:
             if self._is_over.wait(left):
                 return
         self.has_passed = True
         _break(self._connected)
 
 
-def limit(connection: Rows, seconds: float = SECONDS) -> None:
+def limit(connection: Rows, seconds: float = SECONDS, *, idle: float = 2 * SECONDS) -> None:
     """Limit what a transaction may take, at the server: what hangs there holds no lock for ever.
 
     Args:
         connection: Where the transaction has begun.
         seconds: For a statement.
+        idle: Between two of them. The server begins to count while what it has sent is still on its way.
     """
-    statement = str(int(seconds * 1000))
-    connection.execute(_LIMITS, (statement, str(_LOCK_MILLISECONDS), str(2 * SECONDS * 1000)))
+    statement, between = (str(int(one * 1000)) for one in (seconds, idle))
+    connection.execute(_LIMITS, (statement, str(_LOCK_MILLISECONDS), between))
 
 
 def _same_socket(connection: Rows) -> socket.socket:

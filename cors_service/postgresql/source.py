@@ -37,8 +37,8 @@ _CHECK_SHARE: Final = 100
 """How many times as long as a check takes the next one waits."""
 _LONGEST_CHECK: Final = 2.0
 """For which one may go on; less than a server may keep silent."""
-_COPY_SECONDS: Final = 60.0
-"""For which reading everything may go on."""
+_READ_SECONDS: Final = 600.0
+"""For which reading policies may go on, over a link that is slow, as long as something comes."""
 _WAKES: Final = 1 << 10
 
 
@@ -88,7 +88,7 @@ class PostgreSQLSource:
         def read(connection: Rows, deadline: Deadline) -> list[Step] | None:
             self._listen(connection)
             with connection.transaction():
-                limit(connection)
+                limit(connection, _READ_SECONDS, idle=_READ_SECONDS)
                 found = newest(connection, self.name)
                 if found.seq < head.seq and is_standby(connection):
                     return []  # it lags
@@ -138,10 +138,10 @@ class PostgreSQLSource:
         # Asked before anything is read: a standby that is promoted meanwhile may have had all changes by then.
         may_lag = is_standby(connection)
         with connection.transaction():
-            limit(connection, _COPY_SECONDS)
+            limit(connection, _READ_SECONDS, idle=_READ_SECONDS)
             head = newest(connection, self.name)
             which = origin(connection)
-            bodies = written(connection, deadline)
+            bodies = written(connection)
         return Everything(head, decoded(bodies), which, may_lag)
 
     def _head(self, connection: Rows, deadline: Deadline) -> Head | None:

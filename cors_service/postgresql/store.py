@@ -149,7 +149,7 @@ class PostgreSQLStore(DefinitionStore):
         if kept is None:
             return False
         with connection.transaction():
-            limit(connection)
+            limit(connection, _READ_SECONDS, idle=_READ_SECONDS)
             head = newest(connection, self.name)
             if kept.head == head:
                 return True
@@ -158,8 +158,8 @@ class PostgreSQLStore(DefinitionStore):
 
     def _everything(self, connection: Rows, deadline: Deadline) -> tuple[Head, dict[Key, bytes]]:
         with connection.transaction():
-            limit(connection, _READ_SECONDS)
-            return newest(connection, self.name), written(connection, deadline)
+            limit(connection, _READ_SECONDS, idle=_READ_SECONDS)
+            return newest(connection, self.name), written(connection)
 
     def _take_steps(self, head: Head, followed: Iterable[Step]) -> bool:
         """Take changes; False if they don't lead where they should."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from cors_service.etcd import EtcdSource, EtcdStore, prepare_store
+from cors_service.etcd import EtcdSource, EtcdStore, prepare_store, reading
 from cors_service.etcd.address import read_address
 from cors_service.etcd.answers import Range
 from cors_service.etcd.member import Member, Question, Unanswered
@@ -320,6 +321,39 @@ def test_strange_heads(etcd: Gateway, source: EtcdSource, head: str, said: str) 
         source.everything()
     assert said in str(caught.value)
     assert caught.value.code == "store-does-not-load"
+
+
+def test_a_slow_link() -> None:
+    """A large answer may take longer than a small one, as long as it keeps coming."""
+    value = base64.b64encode(b"x" * 60_000)
+    body = b'{"kvs": [{"value": "%b"}]}' % value
+
+    def send() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+            for start in range(0, len(body), 8000):
+                Event().wait(0.05)
+                connection.sendall(body[start : start + 8000])
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = read_address(f"etcd://127.0.0.1:{listening.getsockname()[1]}/cors")
+        thread = Thread(target=send, daemon=True)
+        thread.start()
+        with closing(Member(address, address.endpoints[0])) as member:
+            answer = member.ask(Question("kv/range", {}, Range, 0.1), "")
+        thread.join()
+    assert answer.kvs[0].value == b"x" * 60_000
+
+
+def test_far_behind(etcd: Gateway, source: EtcdSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where much was written meanwhile, everything is read at once."""
+    head = source.everything().head
+    signed = [change(etcd.url, ("policy", "shop", {"origins": [f"https://{i}.example.com"]})) for i in range(40)]
+    assert [step.signed for step in source.since(head) or ()] == signed
+    monkeypatch.setattr(reading, "MOST_BYTES", 20_000)
+    assert source.since(signed[30].head) is not None
+    assert source.since(head) is None
 
 
 @pytest.mark.parametrize("filler", [b"X-Filler: 1\r\n", b"x"], ids=["lines", "bytes"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 from msgspec import structs
 
 from cors_service.follow.starting import read_at_start
 from cors_service.grammar.mistakes import InvalidPolicies
-from cors_service.ledger.entry import Key
+from cors_service.ledger.entry import Head, Key
 from cors_service.reader.snapshot import Snapshot
 from tests.follow.followers import Replica, Store
 from tests.follow.histories import History, history, policies
@@ -72,6 +73,21 @@ def test_store_is_down(changes: History, snapshot: Snapshot) -> None:
     first, second = caught.value.mistakes
     assert "does not answer" in first.message
     assert "--max-snapshot-age is 60" in second.message
+
+
+def test_store_is_slow(changes: History, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that takes long to read does not keep a service with a snapshot from its start."""
+    store, is_over = Store(changes), Event()
+
+    def since(head: Head) -> None:
+        is_over.wait()
+
+    monkeypatch.setattr(store, "since", since)
+    followed = read_at_start(store, snapshot, patience=0.1)
+    is_over.set()
+    assert (followed.told.seq, followed.told.problem) == (2, "store-unreachable")
+    assert followed.mistakes is not None
+    assert "fake://store takes longer than 0.1 seconds to read." in followed.mistakes.report()
 
 
 def test_store_went_back(changes: History, snapshot: Snapshot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,11 @@ from cors_service.ledger.edits import digest_of_body
 from cors_service.ledger.entry import Head, Key, Signed
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Everything, IStoreSource
-from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store, reading
+from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store, reading, session
 from tests.e2e.daemons import wait_for
 from tests.e2e.stores.postgresql.conftest import Database, new_database, pair
 from tests.e2e.stores.postgresql.servers import Server, pool, server
+from tests.e2e.stores.slow import slow_link
 from tests.ledger.stores import change
 
 LONG = 60.0
@@ -98,6 +100,26 @@ def test_far_behind(
     heads = [publish(store, number).head for number in range(5)]
     assert source.since(begun) is None
     assert follow(source, heads[1]) == heads[4] == source.everything().head
+
+
+def test_a_slow_link(
+    database: Database, store: PostgreSQLStore, source: PostgreSQLSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever takes longer than a server may keep silent is read all the same, be it much or one large definition."""
+    monkeypatch.setattr(session, "SECONDS", 1)
+    begun = source.everything().head
+    origins = [f"https://{secrets.token_hex(12)}.example.com" for _ in range(20_000)]
+    for number in (1, 2):
+        change(store, ("policy", "shop", {"origins": [*origins, f"https://{number}.example.com"]}))
+    with slow_link(database.server.port, 600_000) as port:
+        url = database.url().replace(f":{database.server.port}/", f":{port}/")
+        with closing(PostgreSQLSource(url)) as slow, closing(PostgreSQLStore(url)) as other:
+            monkeypatch.setattr(reading, "MOST_BYTES", 1 << 30)
+            assert follow(slow, begun) == source.head()
+            monkeypatch.setattr(reading, "MOST_BYTES", 1 << 10)
+            assert slow.since(begun) is None
+            assert slow.everything() == source.everything()
+            assert other.read().head == source.head()
 
 
 def test_notified(store: PostgreSQLStore, source: PostgreSQLSource) -> None:
