@@ -64,7 +64,7 @@ def main() -> None:
     inbox: Inbox = SimpleQueue()
     try:
         source = store.open()
-        followed = Followed(source.name, working=Signs(output).give)
+        followed = Followed(source.name, accept_rollback=store.accept_rollback, working=Signs(output).give)
         kept = kept_by(snapshot)
         if kept is not None:
             followed.begin_with(kept)

@@ -73,7 +73,8 @@ class Followed(Policies):
 
         Args:
             name: What people call the store.
-            accept_rollback: Whether the first set is taken that is older than the last good one.
+            accept_rollback: Whether a set is taken that is older than the last good one, if that is what the store has
+                when it is read for the first time.
             clock: Gives seconds since 1970.
             working: Is called now and then while much is read.
         """
@@ -239,6 +240,7 @@ class Followed(Policies):
     def _take_head(self, confirmed: Confirmed) -> None:
         head, good = confirmed.head, self.good
         self._note(head, is_certain=True)
+        self._accept_rollback = self._accept_rollback and self._is_older(head)
         if good is not None and _head_of(good) == head:
             self._confirmed = (head.seq, confirmed.moment)
             self._awaited.clear()

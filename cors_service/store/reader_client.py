@@ -96,8 +96,7 @@ class ReaderClient:
             told: Takes what is said of a store.
         """
         self.name = name_of(source)
-        # What was accepted at a start is not accepted ever after.
-        self._source = source if isinstance(source, Path) else structs.replace(source, accept_rollback=False)
+        self._source = source
         self._reports = None if isinstance(source, Path) else FollowingReports(self.name, told)
         self._shared = snapshot if isinstance(snapshot, SharedSnapshot) else None
         self._given = snapshot if self._shared is None else None
@@ -205,6 +204,9 @@ class ReaderClient:
         told = decoded(message)
         assert isinstance(told, Following)
         assert self._reports is not None
+        if told.confirmed is not None and isinstance(self._source, StoreToFollow):
+            # What is accepted at a start is not accepted ever after: the next process does without.
+            self._source = structs.replace(self._source, accept_rollback=False)
         self._reports.take(told)
 
     def process_wrote(self, process: PythonProcess, line: str) -> None:

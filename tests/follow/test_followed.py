@@ -399,6 +399,23 @@ def test_rollback_accepted_once() -> None:
     assert one.state() == (2, "store-went-back")
 
 
+def test_rollback_accepted_until_the_store_was_read() -> None:
+    """What a start accepts, it accepts until the store says for the first time what its newest change is."""
+    before = replica(Store(three())).followed.good
+    assert before is not None
+    store = Store(three())
+    store.is_down = True
+    followed = Followed(store.name, accept_rollback=True)
+    followed.begin_with(before)
+    one = Replica(store, followed).rounds(2)
+    assert one.state() == (3, "store-unreachable")
+    store.is_down = False
+    one.rounds()
+    store.history = three().copy(2)
+    one.rounds(2)
+    assert one.state() == (3, "store-went-back")
+
+
 def test_snapshot_of_documents() -> None:
     """What was kept of documents stays until the store was read, whatever number that has."""
     store = Store(three())

@@ -231,6 +231,29 @@ async def test_rollback(tmp_path: Path, path: Path, services: list[Service]) -> 
     await until(lambda: accepting.is_at(1, FIRST))
 
 
+@pytest_twisted.ensureDeferred
+async def test_rollback_of_a_store_that_comes_later(tmp_path: Path, path: Path, services: list[Service]) -> None:
+    """A start that accepts what went back does so once the store is there, and no later than that."""
+    snapshot = Snapshot(tmp_path / "snapshot.json")
+    write_store(path, FIRST, SECOND)
+    first = Service(store_at(path, snapshot))
+    await until(lambda: first.is_at(2, SECOND))
+    await first.policies.stopService()
+    write_store(path, FIRST, is_down=True)
+    service = Service(store_at(path, snapshot, accept_rollback=True))
+    services.append(service)
+    await until(lambda: service.problem == "store-unreachable")
+    assert service.store.seq == 2
+    write_store(path, FIRST)
+    await until(lambda: service.is_at(1, FIRST))
+    write_store(path, FIRST, SECOND)
+    await until(lambda: service.is_at(2, SECOND))
+    kill_readers()
+    write_store(path, FIRST)
+    await until(lambda: service.problem == "store-went-back")
+    assert service.store.seq == 2
+
+
 def test_what_decides_speaks_to_no_store() -> None:
     """The processes that decide import nothing that speaks to PostgreSQL, to etcd or to a bundle."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
