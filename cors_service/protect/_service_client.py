@@ -113,6 +113,12 @@ class ServiceClient:
         self._cache.keep(query, received)
         return received
 
+    def too_late(self, query: Query) -> Decision:
+        """Refuse a request whose decision was not there in time, and report that."""
+        why = f"The decision service at {self.address} did not answer within {self.timeout:g} seconds."
+        self._complain(why)
+        return undecided(query, why, guarded=self.guards.may_stop(query))
+
     def close(self) -> None:
         """Close the open connections."""
         with suppress(queue.Empty):

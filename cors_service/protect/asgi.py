@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from cors_service.asking.address import CONNECTIONS
 from cors_service.asking.headers import decorate
-from cors_service.asking.undecided import undecided
 from cors_service.decision import Decision, Query
 from cors_service.decision.query import CIRCUMSTANCES, CORS_HEADERS
 from cors_service.grammar.path import encode_bytes
@@ -110,13 +109,16 @@ class CORSMiddleware:
         kept = service.kept(query)
         if kept is not None:
             return kept
+        asking = asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
         try:
             # This also holds while all threads wait for a slow service.
-            async with asyncio.timeout(service.timeout):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, service.decide, query)
-        except TimeoutError:
-            why = f"The decision service at {service.address} did not answer within {service.timeout:g} seconds."
-            return undecided(query, why, guarded=service.guards.may_stop(query))
+            await asyncio.wait([asking], timeout=service.timeout)
+            # Where the loop was blocked, the time is up before the loop sees an answer that a thread has had for long.
+            if asking.done():
+                return asking.result()
+        finally:
+            asking.cancel()
+        return service.too_late(query)
 
     def _query(self, scope: Message, lines: list[tuple[str, str]]) -> Query:
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,11 +19,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from twisted.internet.threads import deferToThread
 
+from cors_service.asking.address import CONNECTIONS
 from cors_service.decision import ActivePolicies, Decision, Query
 from cors_service.policy import read_document
 from cors_service.protect.asgi import CORSMiddleware, ServiceClient
 from tests.answering import CHANGED, DOCUMENT, Talker, impostor, real, silent
-from tests.questions import LIARS, SOON, STRANGER, A, B
+from tests.questions import LIARS, LONG, SOON, STRANGER, A, B
 
 POLICIES = read_document(DOCUMENT)
 ALLOWED = {"access-control-allow-origin": A, "access-control-allow-credentials": "true"}
@@ -377,6 +379,46 @@ class TestService:
         assert [(200, {}, b"page")] * many == [(answer[0], cors(answer), answer[2]) for answer in answers]
         # Had each waited for a thread, and then for the service, the service would have been asked by all of them.
         assert asked < many / 2
+
+    async def test_an_answer_that_comes_while_the_loop_is_blocked(self) -> None:
+        """It counts, however late the loop sees it."""
+
+        def run(port: int) -> Answer:
+            service = ServiceClient(f"http://127.0.0.1:{port}", timeout=LONG)
+            app = CORSMiddleware(PlainTextResponse("page"), service, policy="app")
+
+            async def blocked() -> Answer:
+                loop = asyncio.get_running_loop()
+                asking = asyncio.create_task(call(app, scope_of("GET", "/", [("Origin", A)])))
+                await asyncio.sleep(0)
+                # Nothing else happens until the thread has its answer, and by then the time is up.
+                app._threads.shutdown()
+                now = loop.time()
+                loop.time = lambda: now + LONG + 1  # type: ignore[method-assign]
+                return answer_of(await asking)
+
+            try:
+                return asyncio.run(blocked())
+            finally:
+                service.close()
+
+        async with real() as there:
+            assert cors(await deferToThread(run, there.port)) == ALLOWED
+
+    def test_the_log_says_that_time_was_up(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Once, also where no thread was free to ask."""
+        service = ServiceClient("http://127.0.0.1:1", timeout=0.01)
+        app = CORSMiddleware(PlainTextResponse("page"), service, policy="app")
+        end = threading.Event()
+        for _ in range(CONNECTIONS):
+            app._threads.submit(end.wait)
+        for _ in range(2):
+            assert cors(ask(app, "GET", "/", A)) == {}
+        end.set()
+        app._threads.shutdown()
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+            ("ERROR", "The decision service at http://127.0.0.1:1 did not answer within 0.01 seconds.")
+        ]
 
     @pytest.mark.parametrize("talk", LIARS.values(), ids=LIARS.keys())
     async def test_lies(self, talk: Callable[[Talker, bytes], None]) -> None:
