@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
@@ -32,6 +32,7 @@ from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
 from cors_service.client._interfaces import IDecider
+from cors_service.client._patience import in_time
 from cors_service.decision import Decision, Query
 from cors_service.wire.queries import write_queries, write_query
 from cors_service.wire.received import Received, ReceivedProblem, read_decision, read_decisions, read_problem
@@ -129,7 +130,7 @@ class DecisionClient:
             self._headers.addRawHeader(name, value)
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
-        self._http = HTTPClient(_agent(address, timeout, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
+        self._http = HTTPClient(_agent(address, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
         self.guards = Guards()
         self._is_silent = False
 
@@ -189,7 +190,7 @@ class DecisionClient:
         """
         try:
             asking = Deferred.fromCoroutine(self._insist(path, write()))
-            answer = read(await asking.addTimeout(self._timeout, self._reactor, _too_late))
+            answer = read(await in_time(asking, self._timeout, self._reactor))
         except CancelledError:
             raise
         except _Refused as error:
@@ -265,15 +266,11 @@ def _pool(reactor: Any) -> HTTPConnectionPool:
     return pool
 
 
-def _agent(address: Address, timeout: float, tls: IPolicyForHTTPS, pool: HTTPConnectionPool, reactor: Any) -> Agent:
+def _agent(address: Address, tls: IPolicyForHTTPS, pool: HTTPConnectionPool, reactor: Any) -> Agent:
     if address.socket is None:
-        return Agent(reactor, tls, connectTimeout=timeout, pool=pool)
+        return Agent(reactor, tls, pool=pool)
     agent: Agent = Agent.usingEndpointFactory(reactor, _SocketEndpoint(reactor, address.socket), pool=pool)
     return agent
-
-
-def _too_late(result: object, seconds: float) -> NoReturn:
-    raise TimeoutError(f"it did not answer within {seconds:g} seconds")
 
 
 def _cause(error: Exception) -> BaseException:

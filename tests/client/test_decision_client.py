@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
@@ -258,6 +260,16 @@ class TestFaults:
             assert log == [("error", text)]
             assert decision.reason.code == UNDECIDED
             await other.closed()
+
+    async def test_an_answer_that_comes_while_the_reactor_is_blocked(self, log: list[tuple[str, str]]) -> None:
+        """It counts, over a new connection and over a kept one; nobody complains about the service."""
+        async with real() as service, client(service.port, timeout=SOON) as asking:
+            for _ in range(2):
+                deciding = asking.decide(ask())
+                # What a handler of the same program may do.
+                reactor.callLater(0, time.sleep, 2 * SOON)
+                assert (await deciding).allowed
+        assert log == []
 
     async def test_slow_with_a_batch(self) -> None:
         """Every query of it is refused."""
