@@ -54,3 +54,12 @@ def test_headers_of_the_same_name(deciders: dict[int, Decider]) -> None:
     assert [value for name, value in answer.lines if name.lower() == "set-cookie"] == ["a=1", "b=2"]
     assert set(answer.vary) == {"accept-encoding", "origin", "x-language"}
     assert answer.cors == DECIDED[PARTNER]
+
+
+def test_an_answer_that_comes_while_the_process_is_blocked(deciders: dict[int, Decider]) -> None:
+    """It counts: timers come before sockets, but the answer was there in time."""
+    with running(FRAMEWORK, deciders[NEVER].switch.port) as port:
+        subject = Asking(port, deciders[NEVER])
+        wait_for(subject.is_warm, "a first decision")
+        for _ in range(3):
+            assert subject.ask("GET", "/catalogue/blocking", [("Origin", PARTNER)]).cors == DECIDED[PARTNER]

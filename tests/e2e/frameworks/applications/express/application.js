@@ -26,6 +26,17 @@ const told = (req) =>
   });
 
 const app = express();
+
+// Blocks the process for longer than a decision may take, once the question about this request is on its way.
+const block = () => {
+  const end = Date.now() + 500;
+  while (Date.now() < end);
+};
+app.use("/catalogue/blocking", (req, res, next) => {
+  setImmediate(block);
+  next();
+});
+
 app.use(corsDecision({ service: process.env.CORS_SERVICE, policy: "catalogue" }));
 
 // Set by themselves and of a piece, in an object and in a list: as Node takes them when the head is written.
