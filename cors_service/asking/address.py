@@ -39,6 +39,12 @@ class Address(Struct, frozen=True):
         return host if self.port is None else f"{host}:{self.port}"
 
     @property
+    def tcp_port(self) -> int:
+        """Its port, or the scheme's."""
+        default = 443 if self.is_secure else 80
+        return default if self.port is None else self.port
+
+    @property
     def url(self) -> str:
         """The URL to which its paths are added."""
         return f"{'https' if self.is_secure else 'http'}://{self.authority}{self.prefix}"

@@ -7,10 +7,12 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPResponse
 from typing import Any, Final
 
 from cors_service.asking.address import Address
+from cors_service.asking.lookup import Addresses, Lookup
 
 _LONGEST: Final = 1024 * 1024
 
@@ -18,8 +20,11 @@ _LONGEST: Final = 1024 * 1024
 class Connection:
     """A connection, made for the first exchange and kept open for others."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, address: Address, lookup: Lookup, tls: ssl.SSLContext | None, headers: Mapping[str, str]
+    ) -> None:
         self._address = address
+        self._lookup = lookup
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._tls = tls or ssl.create_default_context() if address.is_secure else None
         self._socket: socket.socket | None = None
@@ -78,9 +83,7 @@ class Connection:
 
     def _connect(self, until: float) -> None:
         if self._address.socket is None:
-            default = 443 if self._address.is_secure else 80
-            address = (self._address.host, default if self._address.port is None else self._address.port)
-            self._socket = socket.create_connection(address, _left(until))
+            self._socket = _connected(self._lookup.addresses(_left(until)), until)
             # Everything is sent at once and as a whole.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
@@ -90,6 +93,31 @@ class Connection:
         if self._tls is not None:
             self._socket.settimeout(_left(until))
             self._socket = self._tls.wrap_socket(self._socket, server_hostname=self._address.host)
+
+
+def _connected(addresses: Addresses, until: float) -> socket.socket:
+    """Connect to the first address that takes a connection; each gets its share of the time.
+
+    Raises:
+        OSError: None does; that of the last.
+    """
+    *others, last = addresses
+    for number, address in enumerate(others):
+        with suppress(OSError):
+            return _connected_to(address, _left(until) / (len(addresses) - number))
+    return _connected_to(last, _left(until))
+
+
+def _connected_to(address: tuple[Any, ...], seconds: float) -> socket.socket:
+    *kind, _, there = address
+    connection = socket.socket(*kind)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(there)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class _Timed(io.RawIOBase):

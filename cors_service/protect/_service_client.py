@@ -15,6 +15,7 @@ from cors_service.asking.address import CONNECTIONS, TIMEOUT, parse_address
 from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
 from cors_service.asking.guards import Guards
+from cors_service.asking.lookup import Lookup
 from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
@@ -140,7 +141,7 @@ class ServiceClient:
         # There may be no open one, or the service may have closed it.
         with suppress(queue.Empty, ConnectionError, HTTPException):
             return self._exchange_over(self._idle.get_nowait(), body, until)
-        return self._exchange_over(Connection(self._address, self._tls, self._headers), body, until)
+        return self._exchange_over(Connection(self._address, self._lookup, self._tls, self._headers), body, until)
 
     def _exchange_over(self, connection: Connection, body: bytes, until: float) -> tuple[int, bytes]:
         answer = connection.exchange(_PATH, body, until)
@@ -152,8 +153,9 @@ class ServiceClient:
         return answer
 
     def _forget_connections(self) -> None:
-        # A forked process must not read the answers to its parent's questions.
+        # A forked process must not read the answers to its parent's questions; nor has it the thread of a look-up.
         self._process = os.getpid()
+        self._lookup = Lookup(self._address.host, self._address.tcp_port)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue(CONNECTIONS)
 
     def _complain(self, why: str) -> None:

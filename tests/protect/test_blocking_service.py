@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from tests.answering import (
     Talker,
     answer,
     demanding,
+    free_port,
     impostor,
     real,
     saying,
@@ -200,6 +204,128 @@ async def test_unreachable() -> None:
         async with asked(port, timeout=SOON) as service:
             text = f"The decision service at http://127.0.0.1:{port} can't be asked: timed out."
             assert (await decided(service)).reason.message == text
+
+
+class Resolver:
+    """Stands in for the system's, where one name is concerned.
+
+    Attributes:
+        ports: Those of 127.0.0.1 that it finds for the name, each as an address of its own.
+        asked: How often it was asked for the name.
+        fails: Whether it finds nothing.
+        may_answer: Whether it answers, rather than have everybody wait.
+    """
+
+    NAME = "cors.internal"
+
+    def __init__(self, *ports: int) -> None:
+        self.ports = ports
+        self.asked = 0
+        self.fails = False
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self._real = socket.getaddrinfo
+
+    def __call__(self, host: str, port: int, *args: Any, **options: Any) -> Any:
+        """Look up addresses, as `socket.getaddrinfo`."""
+        if host != self.NAME or options.get("flags"):
+            return self._real(host, port, *args, **options)
+        self.asked += 1
+        # As long as a resolver that is down may take.
+        self.may_answer.wait(10)
+        if self.fails:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in self.ports]
+
+
+@contextmanager
+def resolving(*ports: int) -> Iterator[Resolver]:
+    """Have a name resolve to these ports until the block ends."""
+    resolver = Resolver(*ports)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolver)
+        yield resolver
+    resolver.may_answer.set()
+
+
+class TestLookup:
+    """A service may have a name, and the name several addresses."""
+
+    async def test_a_slow_resolver(self) -> None:
+        """A thread waits for it no longer than it may, and one look-up is enough for all who wait."""
+        with resolving() as resolver:
+            resolver.may_answer.clear()
+            service = ServiceClient(f"http://{resolver.NAME}:1", timeout=SOON)
+            before = time.monotonic()
+            decisions = await gatherResults([decided_later(service, A) for _ in range(5)])
+            assert time.monotonic() - before < 5
+        text = f"The decision service at http://{resolver.NAME}:1 can't be asked: {resolver.NAME} can't be looked up: "
+        assert {text + "it takes too long."} == {decision.reason.message for decision in decisions}
+        assert resolver.asked == 1
+
+    async def test_a_resolver_that_fails(self) -> None:
+        """The message is its own."""
+        with resolving() as resolver:
+            resolver.fails = True
+            decision = await decided(ServiceClient(f"http://{resolver.NAME}:1", timeout=LONG))
+        assert decision.reason.message.endswith("Temporary failure in name resolution.")
+
+    @pytest.mark.parametrize("is_slow", [True, False])
+    async def test_the_last_addresses_are_good_while_the_resolver_is_down(self, is_slow: bool) -> None:
+        """It may be slow, or fail at once."""
+        async with real() as there:
+            with resolving(there.port) as resolver:
+                service = ServiceClient(f"http://{resolver.NAME}:1", timeout=2)
+                assert (await decided(service)).allowed
+                if is_slow:
+                    resolver.may_answer.clear()
+                resolver.fails = True
+                for _ in range(2):
+                    await there.hang_up()
+                    assert (await decided(service)).allowed
+                service.close()
+
+    async def test_the_addresses_of_a_name_may_change(self) -> None:
+        """Each new connection goes to those that it has now."""
+        async with real() as there:
+            with resolving(there.port) as resolver:
+                service = ServiceClient(f"http://{resolver.NAME}:1", timeout=LONG)
+                assert (await decided(service)).allowed
+                await there.hang_up()
+                async with real() as other:
+                    resolver.ports = (other.port,)
+                    assert (await decided(service)).allowed
+                    assert (there.connections, other.connections) == (1, 1)
+                    service.close()
+
+    async def test_all_addresses_together_have_the_time(self) -> None:
+        """However many there are that can't be reached."""
+        with ExitStack() as stack:
+            ports = [stack.enter_context(unreachable()) for _ in range(8)]
+            service = ServiceClient(f"http://{Resolver.NAME}:1", timeout=SOON)
+            with resolving(*ports):
+                before = time.monotonic()
+                assert (await decided(service)).reason.message.endswith("can't be asked: timed out.")
+                assert time.monotonic() - before < 4 * SOON
+
+    async def test_an_address_that_cannot_be_reached_leaves_time_for_the_next(self) -> None:
+        """It gets its share, and no more; so does one that refuses."""
+        async with real() as there:
+            with unreachable() as dead, resolving(dead, free_port(), there.port) as resolver:
+                service = ServiceClient(f"http://{resolver.NAME}:1", timeout=1.5)
+                assert (await decided(service)).allowed
+                service.close()
+
+    async def test_without_a_thread_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The request is refused like any other."""
+        service = ServiceClient("http://cors.internal:1")
+
+        def start(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        message = service.decide(ask()).reason.message
+        assert message.endswith("cors.internal can't be looked up: can't start new thread.")
 
 
 async def test_dead_connections_are_not_tried_one_by_one() -> None:

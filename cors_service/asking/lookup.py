@@ -1,0 +1,88 @@
+"""Looks up the addresses of a service's host, within the time of a decision."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Final
+
+Addresses = Sequence[tuple[int, int, int, str, tuple[Any, ...]]]
+"""What `socket.getaddrinfo` gives."""
+
+
+class Lookup:
+    """Looks a host up for all who ask its service. Several threads may use it at once.
+
+    A resolver that is down may take its time, and can't be interrupted. So one thread looks the host up for all who
+    wait, and nobody waits for its end. While it finds nothing, the last addresses are good.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        """Make one. It looks nothing up until somebody needs it.
+
+        Args:
+            host: The name of the host, or its IP address, which needs no look-up.
+            port: The port of the service.
+        """
+        self._host: Final = host
+        self._port: Final = port
+        self._known: Addresses = ()
+        self._looking: Future[Addresses] | None = None
+        self._lock = threading.Lock()
+        with suppress(OSError, ValueError):
+            self._known = self._found(socket.AI_NUMERICHOST)
+        self._is_number: Final = bool(self._known)
+
+    def addresses(self, seconds: float) -> Addresses:
+        """Give the addresses, in the order in which to try them.
+
+        Args:
+            seconds: How long that may take; where addresses are known, half of it, which leaves time to use them.
+
+        Raises:
+            OSError: The host is not found, or not in time.
+            ValueError: It can't be the name of a host.
+        """
+        if self._is_number:
+            return self._known
+        try:
+            return self._look().result(seconds / 2 if self._known else seconds)
+        except (TimeoutError, RuntimeError) as error:
+            if self._known:
+                return self._known
+            why = "it takes too long" if isinstance(error, TimeoutError) else error
+        # Not a TimeoutError, which would say something about connections.
+        raise OSError(f"{self._host} can't be looked up: {why}")
+
+    def _look(self) -> Future[Addresses]:
+        """Look the host up, unless a thread is at it.
+
+        Raises:
+            RuntimeError: There is no thread for it.
+        """
+        with self._lock:
+            if self._looking is None:
+                looking: Future[Addresses] = Future()
+                # It does not hold up the end of the process.
+                threading.Thread(target=self._run, args=(looking,), name="cors-lookup", daemon=True).start()
+                self._looking = looking
+            return self._looking
+
+    def _run(self, looking: Future[Addresses]) -> None:
+        error: Exception | None = None
+        try:
+            self._known = self._found()
+        except (OSError, ValueError) as failure:
+            error = failure
+        with self._lock:
+            self._looking = None
+        if error is None or self._known:
+            looking.set_result(self._known)
+        else:
+            looking.set_exception(error)
+
+    def _found(self, flags: int = 0) -> Addresses:
+        return socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=flags)
