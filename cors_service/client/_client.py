@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
@@ -33,6 +33,7 @@ from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
 from cors_service.client._interfaces import IDecider
 from cors_service.client._patience import in_time
+from cors_service.client._sharing import Sharing
 from cors_service.decision import Decision, Query
 from cors_service.wire.queries import write_queries, write_query
 from cors_service.wire.received import Received, ReceivedProblem, read_decision, read_decisions, read_problem
@@ -131,12 +132,15 @@ class DecisionClient:
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
         self._http = HTTPClient(_agent(address, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
+        self._sharing: Sharing[Query, Decision] = Sharing(lambda query: Deferred.fromCoroutine(self._decide(query)))
+        self._turns = DeferredSemaphore(CONNECTIONS)
         self.guards = Guards()
         self._is_silent = False
 
     def decide(self, query: Query) -> Deferred[Decision]:
         """Ask about one request, unless an earlier decision still holds."""
-        return Deferred.fromCoroutine(self._decide(query))
+        decision = self._cache.get(query)
+        return self._sharing.ask(query) if decision is None else succeed(decision)
 
     def decide_all(self, queries: Sequence[Query]) -> Deferred[list[Decision]]:
         """Ask about many requests at once.
@@ -152,9 +156,6 @@ class DecisionClient:
         return closing
 
     async def _decide(self, query: Query) -> Decision:
-        decision = self._cache.get(query)
-        if decision is not None:
-            return decision
         try:
             received = await self._ask("/v1/decision", partial(write_query, query), partial(read_decision, query=query))
         except _CannotAsk as error:
@@ -189,7 +190,8 @@ class DecisionClient:
             _CannotAsk: There is no answer.
         """
         try:
-            asking = Deferred.fromCoroutine(self._insist(path, write()))
+            # No more at once than connections are kept: a burst would make each of the others for one question.
+            asking: Deferred[bytes] = self._turns.run(self._insist, path, write())
             answer = read(await in_time(asking, self._timeout, self._reactor))
         except CancelledError:
             raise

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
+from cors_service.asking.address import CONNECTIONS
 from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
@@ -49,6 +50,8 @@ from tests.questions import (
     ask,
     plain,
 )
+
+METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 
 @asynccontextmanager
@@ -123,6 +126,27 @@ class TestAsking:
             decisions = await gatherResults([asking.decide(ask(origin)) for origin in origins])
             assert [origin != STRANGER for origin in origins] == [decision.allowed for decision in decisions]
             await asking.close()
+
+    async def test_equal_questions_at_the_same_time(self) -> None:
+        """One is asked for all who wait, and the next one anew."""
+        async with real() as service, client(service.port) as asking:
+            for connections, questions in ((1, 1), (1, 500)):
+                decisions = await gatherResults([asking.decide(ask()) for _ in range(questions)])
+                assert all(decision.allowed for decision in decisions)
+                assert connections == service.connections
+        body = write_decision(EXPECTED.decide(ask()), 0)
+        async with impostor(saying(answer("200 OK", body))) as other, client(other.port) as asking:
+            for times in (1, 2):
+                await gatherResults([asking.decide(ask()) for _ in range(5)])
+                assert times == len(other.asked)
+
+    async def test_no_more_connections_are_open_than_there_may_be(self) -> None:
+        """Who finds none free waits for one, so a burst does not connect once for each question."""
+        async with real() as service, client(service.port) as asking:
+            origins = [f"https://{number}.example" for number in range(3 * CONNECTIONS)]
+            decisions = await gatherResults([asking.decide(ask(origin)) for origin in origins])
+            assert {"origin-not-allowed"} == {decision.reason.code for decision in decisions}
+            assert service.connections == CONNECTIONS
 
     async def test_a_path_before_those_of_the_service(self) -> None:
         """The service may be under any path of a site."""
@@ -296,8 +320,8 @@ class TestFaults:
                 talker.transport.write(answer("200 OK", body))
 
         async with impostor(talk) as other, client(other.port) as asking:
-            await gatherResults([asking.decide(ask()) for _ in range(5)])
-            assert len(other.open) == 5
+            await gatherResults([asking.decide(ask(A, method)) for method in METHODS])
+            assert len(other.open) == len(METHODS)
             alive[0] = False
             asking._timeout = SOON
             assert not (await decided(asking)).allowed
@@ -366,6 +390,29 @@ class TestFaults:
                 await other.closed()
                 assert len(other.asked) == 1
         assert log == []
+
+    async def test_who_cancels_a_question_leaves_it_to_others(self) -> None:
+        """It is theirs as well; when all have left, it ends, and whoever comes then asks anew."""
+        body = write_decision(EXPECTED.decide(ask()), 0)
+        waiting: list[Talker] = []
+
+        def talk(talker: Talker, _: bytes) -> None:
+            waiting.append(talker)
+            talker.impostor.told()
+
+        async with impostor(talk) as other, client(other.port) as asking:
+            first, second = asking.decide(ask()), asking.decide(ask())
+            await other.heard
+            first.cancel()
+            with pytest.raises(CancelledError):
+                await first
+            waiting[0].transport.write(answer("200 OK", body))
+            assert (await second).allowed
+            for last in (asking.decide(ask()), asking.decide(ask())):
+                last.addErrback(lambda failure: failure.trap(CancelledError)).cancel()
+            await other.closed()
+            other.talk = saying(answer("200 OK", body))
+            assert (await decided(asking)).allowed
 
     async def test_what_cannot_be_written(self) -> None:
         """A query that has no place in JSON is refused as well, and raises nothing."""
