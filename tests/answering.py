@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import secrets
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
+from unittest.mock import patch
 
 from twisted.internet import endpoints, reactor
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -293,6 +295,47 @@ def unreachable() -> Iterator[int]:
     finally:
         for one in crowd:
             one.close()
+
+
+class Resolver:
+    """Stands in for the system's, where one name is concerned.
+
+    Attributes:
+        ports: Those of 127.0.0.1 that it finds for the name, each as an address of its own.
+        asked: How often it was asked for the name.
+        fails: Whether it finds nothing.
+        may_answer: Whether it answers, rather than have everybody wait.
+    """
+
+    NAME = "cors.internal"
+
+    def __init__(self, *ports: int) -> None:
+        self.ports = ports
+        self.asked = 0
+        self.fails = False
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self._real = socket.getaddrinfo
+
+    def __call__(self, host: str, port: int, *args: Any, **options: Any) -> Any:
+        """Look up addresses, as `socket.getaddrinfo`."""
+        if host != self.NAME or options.get("flags"):
+            return self._real(host, port, *args, **options)
+        self.asked += 1
+        # As long as a resolver that is down may take.
+        self.may_answer.wait(10)
+        if self.fails:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in self.ports]
+
+
+@contextmanager
+def resolving(*ports: int) -> Iterator[Resolver]:
+    """Have a name resolve to these ports until the block ends."""
+    resolver = Resolver(*ports)
+    with patch.object(socket, "getaddrinfo", resolver):
+        yield resolver
+    resolver.may_answer.set()
 
 
 def free_port() -> int:

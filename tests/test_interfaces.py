@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IPushProducer,
     IReadDescriptor,
+    IStreamClientEndpoint,
     IStreamServerEndpointStringParser,
 )
 from twisted.internet.protocol import Factory
@@ -39,9 +40,11 @@ import cors_service
 from cors_service.access import Access
 from cors_service.access.callers import VERBS
 from cors_service.access.tokens import token_entry
+from cors_service.asking.address import Address
+from cors_service.asking.lookup import Lookup
 from cors_service.bundle import BundleSource
 from cors_service.client import ClientTLS, Decider, DecisionClient, IDecider
-from cors_service.client._client import _SocketEndpoint
+from cors_service.client._endpoints import ServiceEndpoint, _HostEndpoint
 from cors_service.daemon.access import LiveAccess
 from cors_service.daemon.hangup import ReloadOnHangup
 from cors_service.daemon.json_log import JSONLines
@@ -201,7 +204,8 @@ PROVIDERS: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {
     NoRequests: (IRequests, NoRequests),
     Reply: (IPushProducer, reply),
     PoliciesInScope: (IPolicies, lambda: PoliciesInScope(live(), ("open",))),
-    _SocketEndpoint: (IAgentEndpointFactory, lambda: _SocketEndpoint(Clock(), "cors.sock")),
+    ServiceEndpoint: (IAgentEndpointFactory, lambda: ServiceEndpoint(Address("localhost"), ClientTLS(), 1, Clock())),
+    _HostEndpoint: (IStreamClientEndpoint, lambda: _HostEndpoint(Lookup("localhost", 80), 1, Clock())),
 }
 # What others make of it: the interfaces of Twisted that a class has from its base.
 INHERITED: dict[type, tuple[InterfaceClass, Callable[[], Any]]] = {

@@ -18,6 +18,10 @@ class Lookup:
 
     A resolver that is down may take its time, and can't be interrupted. So one thread looks the host up for all who
     wait, and nobody waits for its end. While it finds nothing, the last addresses are good.
+
+    Attributes:
+        known: The last addresses; none before they are found.
+        is_number: Whether the host is an IP address: it is known from the start.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -29,12 +33,12 @@ class Lookup:
         """
         self._host: Final = host
         self._port: Final = port
-        self._known: Addresses = ()
+        self.known: Addresses = ()
         self._looking: Future[Addresses] | None = None
         self._lock = threading.Lock()
         with suppress(OSError, ValueError):
-            self._known = self._found(socket.AI_NUMERICHOST)
-        self._is_number: Final = bool(self._known)
+            self.known = self._found(socket.AI_NUMERICHOST)
+        self.is_number: Final = bool(self.known)
 
     def addresses(self, seconds: float) -> Addresses:
         """Give the addresses, in the order in which to try them.
@@ -46,19 +50,22 @@ class Lookup:
             OSError: The host is not found, or not in time.
             ValueError: It can't be the name of a host.
         """
-        if self._is_number:
-            return self._known
+        if self.is_number:
+            return self.known
         try:
-            return self._look().result(seconds / 2 if self._known else seconds)
+            return self.look().result(seconds / 2 if self.known else seconds)
         except (TimeoutError, RuntimeError) as error:
-            if self._known:
-                return self._known
+            if self.known:
+                return self.known
             why = "it takes too long" if isinstance(error, TimeoutError) else error
         # Not a TimeoutError, which would say something about connections.
         raise OSError(f"{self._host} can't be looked up: {why}")
 
-    def _look(self) -> Future[Addresses]:
+    def look(self) -> Future[Addresses]:
         """Look the host up, unless a thread is at it.
+
+        Returns:
+            A future of the addresses, or of the last ones if there are none now. It is called back in that thread.
 
         Raises:
             RuntimeError: There is no thread for it.
@@ -74,13 +81,13 @@ class Lookup:
     def _run(self, looking: Future[Addresses]) -> None:
         error: Exception | None = None
         try:
-            self._known = self._found()
+            self.known = self._found()
         except (OSError, ValueError) as failure:
             error = failure
         with self._lock:
             self._looking = None
-        if error is None or self._known:
-            looking.set_result(self._known)
+        if error is None or self.known:
+            looking.set_result(self.known)
         else:
             looking.set_exception(error)
 

@@ -7,11 +7,9 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
-from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.client import (
-    URI,
     Agent,
     BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
@@ -19,11 +17,11 @@ from twisted.web.client import (
     ResponseFailed,
 )
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
+from twisted.web.iweb import IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 from cors_service._twisted import QuietPool
-from cors_service.asking.address import CONNECTIONS, TIMEOUT, Address, parse_address
+from cors_service.asking.address import CONNECTIONS, TIMEOUT, parse_address
 from cors_service.asking.arguments import check_limits
 from cors_service.asking.cache import CACHE_SIZE, DecisionCache
 from cors_service.asking.guards import Guards
@@ -31,6 +29,7 @@ from cors_service.asking.token import authorization
 from cors_service.asking.undecided import undecided
 from cors_service.asking.words import in_words
 from cors_service.client._body import read_body
+from cors_service.client._endpoints import ServiceEndpoint
 from cors_service.client._interfaces import IDecider
 from cors_service.client._patience import in_time
 from cors_service.client._sharing import Sharing
@@ -131,7 +130,8 @@ class DecisionClient:
             self._headers.addRawHeader(name, value)
         self._cache = DecisionCache(self._reactor.seconds, cache_size)
         self._pool = _pool(reactor)
-        self._http = HTTPClient(_agent(address, tls or BrowserLikePolicyForHTTPS(), self._pool, reactor))
+        endpoint = ServiceEndpoint(address, tls or BrowserLikePolicyForHTTPS(), timeout, reactor)
+        self._http = HTTPClient(Agent.usingEndpointFactory(reactor, endpoint, pool=self._pool))
         self._sharing: Sharing[Query, Decision] = Sharing(lambda query: Deferred.fromCoroutine(self._decide(query)))
         self._turns = DeferredSemaphore(CONNECTIONS)
         self.guards = Guards()
@@ -247,18 +247,6 @@ class DecisionClient:
             self._log.error("The decision service at {service} answers again", service=self._service)
 
 
-@implementer(IAgentEndpointFactory)
-class _SocketEndpoint:
-    """Sends every request to one Unix socket."""
-
-    def __init__(self, reactor: Any, path: str) -> None:
-        self._reactor = reactor
-        self._path = path
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        return UNIXClientEndpoint(self._reactor, self._path)
-
-
 def _pool(reactor: Any) -> HTTPConnectionPool:
     pool = QuietPool(reactor, persistent=True)
     pool.maxPersistentPerHost = CONNECTIONS
@@ -266,13 +254,6 @@ def _pool(reactor: Any) -> HTTPConnectionPool:
     # That is done here, within the timeout.
     pool.retryAutomatically = False
     return pool
-
-
-def _agent(address: Address, tls: IPolicyForHTTPS, pool: HTTPConnectionPool, reactor: Any) -> Agent:
-    if address.socket is None:
-        return Agent(reactor, tls, pool=pool)
-    agent: Agent = Agent.usingEndpointFactory(reactor, _SocketEndpoint(reactor, address.socket), pool=pool)
-    return agent
 
 
 def _cause(error: Exception) -> BaseException:

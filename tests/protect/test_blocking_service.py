@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,14 @@ from cors_service.wire.answers import write_decision
 from cors_service.wire.json_text import write_json
 from tests.answering import (
     CHANGED,
+    Resolver,
     Talker,
     answer,
     demanding,
     free_port,
     impostor,
     real,
+    resolving,
     saying,
     silent,
     unreachable,
@@ -204,48 +205,6 @@ async def test_unreachable() -> None:
         async with asked(port, timeout=SOON) as service:
             text = f"The decision service at http://127.0.0.1:{port} can't be asked: timed out."
             assert (await decided(service)).reason.message == text
-
-
-class Resolver:
-    """Stands in for the system's, where one name is concerned.
-
-    Attributes:
-        ports: Those of 127.0.0.1 that it finds for the name, each as an address of its own.
-        asked: How often it was asked for the name.
-        fails: Whether it finds nothing.
-        may_answer: Whether it answers, rather than have everybody wait.
-    """
-
-    NAME = "cors.internal"
-
-    def __init__(self, *ports: int) -> None:
-        self.ports = ports
-        self.asked = 0
-        self.fails = False
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        self._real = socket.getaddrinfo
-
-    def __call__(self, host: str, port: int, *args: Any, **options: Any) -> Any:
-        """Look up addresses, as `socket.getaddrinfo`."""
-        if host != self.NAME or options.get("flags"):
-            return self._real(host, port, *args, **options)
-        self.asked += 1
-        # As long as a resolver that is down may take.
-        self.may_answer.wait(10)
-        if self.fails:
-            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in self.ports]
-
-
-@contextmanager
-def resolving(*ports: int) -> Iterator[Resolver]:
-    """Have a name resolve to these ports until the block ends."""
-    resolver = Resolver(*ports)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", resolver)
-        yield resolver
-    resolver.may_answer.set()
 
 
 class TestLookup:
