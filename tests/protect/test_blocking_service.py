@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import ssl
 import threading
 import time
@@ -19,6 +20,7 @@ from twisted.internet.threads import deferToThread
 from cors_service.client import DecisionClient
 from cors_service.decision import Decision, Query
 from cors_service.policy import read_document
+from cors_service.protect._connection import _Timed
 from cors_service.protect.wsgi import ServiceClient
 from cors_service.stopped import UNDECIDED
 from cors_service.wire.answers import write_decision
@@ -197,6 +199,18 @@ async def test_no_time_at_all() -> None:
     async with impostor(silent) as other, asked(other.port, timeout=0) as service:
         assert (await decided(service)).reason.code == UNDECIDED
         assert other.asked == []
+
+
+def test_what_came_while_the_process_was_halted() -> None:
+    """It is read, although the time is up; what comes then is not."""
+    here, there = socket.socketpair()
+    with here, there:
+        reader = _Timed(here, time.monotonic() - 1).makefile("rb")
+        there.sendall(b"answer")
+        assert reader.read1() == b"answer"
+        there.sendall(b"more")
+        with pytest.raises(TimeoutError):
+            reader.read1()
 
 
 async def test_unreachable() -> None:
