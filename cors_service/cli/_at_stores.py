@@ -14,8 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from cors_service.algebra import compare
-from cors_service.ledger.chain import Broken
-from cors_service.ledger.edits import Body, bodies_of, digest_of_body, replacing
+from cors_service.ledger.edits import Body, bodies_of, replacing
 from cors_service.ledger.entry import Head, Key, Signed
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Outdated, StoreUnavailable
@@ -190,23 +189,18 @@ def everything_at(url: str) -> Everything:
         source.close()
 
 
-def other_definitions(entries: Iterable[Signed], bodies: Mapping[Key, Body]) -> Iterator[Broken]:
-    """Find definitions in a store that are not those that its ledger leads to."""
-    last: dict[Key, tuple[int, str]] = {}
-    newest = 0
-    for signed in entries:
-        newest = signed.entry.seq
-        for touched in signed.entry.changes:
-            last.pop(touched.key, None)
-            if touched.after is not None:
-                last[touched.key] = signed.entry.seq, touched.after
-    for key, (seq, digest) in last.items():
-        if key not in bodies:
-            yield Broken(seq, f"The {key.kind} {key.name} that it wrote is gone, and no entry says why.")
-        elif digest_of_body(key, bodies[key]) != digest:
-            yield Broken(seq, f"What is kept of the {key.kind} {key.name} is not what it wrote.")
-    for key in sorted(bodies.keys() - last.keys()):
-        yield Broken(newest, f"There is the {key.kind} {key.name}, which no entry has written.")
+def kept_at(url: str, newest: int) -> Iterator[tuple[int, Mapping[Key, Body | None]]]:
+    """Read what the ledger of a store keeps of each change.
+
+    Args:
+        url: The URL of the store.
+        newest: The number of the last change to read.
+
+    Raises:
+        StoreUnavailable: It can't be read.
+    """
+    with store_at(url) as store:
+        yield from store.bodies_of_changes(newest)
 
 
 def _entries(store: IChangeStore, newest: int) -> Iterator[Signed]:

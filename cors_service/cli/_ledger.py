@@ -6,21 +6,21 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
 from cors_service.cli._admin import AdminClient, NotAdministeredError
-from cors_service.cli._at_stores import STORE, is_admin, ledger_at, named, other_definitions
+from cors_service.cli._at_stores import STORE, StoredLedger, is_admin, kept_at, ledger_at, named
 from cors_service.cli._lines import in_one_line
 from cors_service.cli._status import ALLOWED, FAILED, REFUSED
 from cors_service.cli.arguments import Commands, add_actions, add_command
 from cors_service.grammar.mistakes import plural
 from cors_service.ledger.chain import Broken, missing, verify
-from cors_service.ledger.edits import digest_of_body
-from cors_service.ledger.entry import Entry, Head, Signed, Touched
+from cors_service.ledger.entry import Entry, Head, Key, Kind, Signed, Touched
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.urls import NoSuchStore, is_url
+from cors_service.ledger.written import other_bodies, other_definitions
 
 if TYPE_CHECKING:
     from cors_service.ledger.files import LedgerFiles  # which needs Unix
@@ -83,7 +83,7 @@ def _read(where: str) -> _Read:
         return msgspec.convert(first["head"], Head), _asked(client), lambda _: ()
     if is_url(where):
         ledger = ledger_at(where)
-        return ledger.head, ledger.entries, lambda entries: other_definitions(entries, ledger.bodies)
+        return ledger.head, ledger.entries, lambda entries: _others(entries, where, ledger)
     # Imported late: it needs Unix.
     from cors_service.ledger.files import LedgerFiles
 
@@ -109,7 +109,8 @@ def _asked(client: AdminClient) -> Iterator[Signed]:
 def _verify(_: argparse.Namespace, read: _Read) -> int:
     head, entries, checks = read
     known = list(entries)
-    broken = [*verify(known, head), *checks(known)]
+    # The same may be wrong with a definition and with what the ledger keeps of it.
+    broken = dict.fromkeys([*verify(known, head), *checks(known)])
     for one in broken:
         print(f"{one.seq}: {one.sentence}")
     if broken:
@@ -119,25 +120,26 @@ def _verify(_: argparse.Namespace, read: _Read) -> int:
     return ALLOWED
 
 
+def _others(entries: list[Signed], url: str, ledger: StoredLedger) -> Iterator[Broken]:
+    """Find what a store holds, or its ledger keeps, and is not what the entries wrote."""
+    yield from other_definitions(entries, ledger.bodies)
+    yield from other_bodies(entries, kept_at(url, ledger.head.seq))
+
+
 def _other_files(entries: Iterable[Signed], files: LedgerFiles) -> Iterator[Broken]:
     """Find files that are kept and are not those of an entry, or not what it wrote."""
     for signed in entries:
-        entry = signed.entry
+        seq = signed.entry.seq
         try:
-            kept = files.bodies(entry.seq)
-            is_exact = files.is_exact(entry.seq)
+            kept = files.bodies(seq)
+            is_exact = files.is_exact(seq)
         except (OSError, ValueError) as error:
-            yield Broken(entry.seq, f"The definitions that it wrote can't be read: {error}.")
+            yield Broken(seq, f"The definitions that it wrote can't be read: {error}.")
             continue
-        for one in entry.changes:
-            body = kept.get(one.kind, {}).get(one.name)
-            if one.after is not None and (body is None or digest_of_body(one.key, body) != one.after):
-                yield Broken(entry.seq, f"What is kept of the {one.kind} {one.name} is not what it wrote.")
-        written = {(one.kind, one.name) for one in entry.changes if one.after is not None}
-        for kind, name in sorted({(kind, name) for kind, bodies in kept.items() for name in bodies} - written):
-            yield Broken(entry.seq, f"There is the {kind} {name}, which it did not write.")
+        bodies = {Key(cast(Kind, kind), name): body for kind, some in kept.items() for name, body in some.items()}
+        yield from other_bodies([signed], [(seq, bodies)])
         if not is_exact:
-            yield Broken(entry.seq, "Its files are not to the byte what was written: look for what stands there twice.")
+            yield Broken(seq, "Its files are not to the byte what was written: look for what stands there twice.")
 
 
 def _list(options: argparse.Namespace, read: _Read) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Final
 
 from cors_service.etcd.address import read_address
 from cors_service.etcd.gateway import Gateway
@@ -13,11 +12,9 @@ from cors_service.etcd.keys import Keys, read_record
 from cors_service.etcd.reading import At, Reading
 from cors_service.etcd.writing import Writing
 from cors_service.ledger.definitions import begun
-from cors_service.ledger.entry import Key, canonical
+from cors_service.ledger.entry import Key, Signed, canonical
 from cors_service.ledger.kept import Outdated, StoreUnavailable
-from cors_service.ledger.memory import put_bodies
-
-_MOST_NAMED: Final = 3
+from cors_service.ledger.written import repair
 
 
 def prepare_store(url: str) -> list[str]:
@@ -45,22 +42,24 @@ def prepare_store(url: str) -> list[str]:
                 return [f"Began the ledger below {address.prefix}: there are no policies yet."]
             count = f"{at.pointer.head.seq} {'entry' if at.pointer.head.seq == 1 else 'entries'}"
             done = [f"The ledger below {address.prefix} is there already, with {count}."]
-            return done + _restore(reading, writing, at, written)
+            return done + _restore(address.name, reading, writing, at, written)
         except Outdated:
             raise StoreUnavailable(f"Somebody has changed {address.name} meanwhile: try again.") from None
 
 
-def _restore(reading: Reading, writing: Writing, at: At, written: Mapping[Key, bytes]) -> list[str]:
+def _restore(name: str, reading: Reading, writing: Writing, at: At, written: Mapping[Key, bytes]) -> list[str]:
     """Put back what somebody changed by hand, out of what each change wrote."""
     assert at.head is not None
-    bodies: dict[Key, object] = {}
+    kept: dict[Key, bytes] = {}
+    entries = list[Signed]()
     for record in reading.changes(0, at.head.seq):
-        put_bodies(bodies, read_record(record).step)
-    wanted = {key: canonical(body) for key, body in bodies.items()}
-    differing = sorted(key for key in wanted.keys() | written.keys() if wanted.get(key) != written.get(key))
-    if not differing:
-        return []
-    writing.restore(at, {key: wanted.get(key) for key in differing})
-    names = ", ".join(f"{key.kind} {key.name}" for key in differing[:_MOST_NAMED])
-    more = f" and {len(differing) - _MOST_NAMED} more" if len(differing) > _MOST_NAMED else ""
-    return [f"Restored what was changed by hand: {names}{more}."]
+        step = read_record(record).step
+        entries.append(step.signed)
+        for touched in step.signed.entry.changes:
+            kept.pop(touched.key, None)
+            if touched.key in step.bodies:
+                kept[touched.key] = canonical(step.bodies[touched.key])
+    found = repair(name, at.head, entries, kept, written)
+    if found.texts:
+        writing.restore(at, found.texts)
+    return found.sentences

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from zope.interface import implementer
@@ -87,6 +87,12 @@ class EtcdStore(DefinitionStore):
         if found != seq or not seq:
             raise LookupError(f"The ledger has no entry {seq}.")
         return bodies
+
+    def bodies_of_changes(self, last: int) -> Iterator[tuple[int, Mapping[Key, Body | None]]]:
+        """Give what the ledger keeps of each change; see `IChangeStore`."""
+        for record in self._reading.changes(0, last):
+            step = read_record(record).step
+            yield step.signed.entry.seq, step.bodies
 
     def close(self) -> None:
         """Close the connection."""

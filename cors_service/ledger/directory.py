@@ -20,7 +20,7 @@ from cors_service.ledger.chain import differences, put, revision_by
 from cors_service.ledger.definitions import EMPTY
 from cors_service.ledger.editing import NotEditable, edited, new_document, read_structure
 from cors_service.ledger.edits import Body, Edit, as_document, changing, check_bodies, digests_of
-from cors_service.ledger.entry import NO_ENTRY, TABLES, Head, Key, Signed
+from cors_service.ledger.entry import KINDS, NO_ENTRY, TABLES, Head, Key, Signed
 from cors_service.ledger.files import LedgerFiles, Texts, hash_of_text
 from cors_service.ledger.interfaces import IChangeStore
 from cors_service.ledger.kept import About, Kept, Outdated, Plan, StoreIsWrong, StoreUnavailable
@@ -163,6 +163,13 @@ class DirectoryStore:
                 raise LookupError(f"The ledger has no entry {seq}.")
             found_bodies = {number: self._files.bodies(number) for number in set(written.values())}
         return {key: found_bodies[number][key.kind][key.name] for key, number in written.items()}
+
+    def bodies_of_changes(self, last: int) -> Iterator[tuple[int, Mapping[Key, Body | None]]]:
+        """Give what the ledger keeps of each change; see `IChangeStore`."""
+        for seq in range(1, last + 1):
+            with self._available():
+                bodies = self._files.bodies(seq)
+            yield seq, {Key(kind, name): body for kind in KINDS for name, body in bodies.get(kind, {}).items()}
 
     def suites(self) -> list[tuple[str, str]]:
         """Give the test suites that lie beside the documents; see `IChangeStore`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
@@ -78,6 +78,19 @@ class IChangeStore(Interface):
 
         Raises:
             LookupError: The ledger does not have them.
+        """
+
+    def bodies_of_changes(last: int) -> Iterator[tuple[int, Mapping[Key, Body | None]]]:
+        """Give what the ledger keeps of each change, in their order; what is not read of it is not kept in memory.
+
+        Args:
+            last: The number of the last change to give.
+
+        Yields:
+            The number of a change and its definitions; None, or nothing, for one that it removed.
+
+        Raises:
+            StoreUnavailable: It can't be read.
         """
 
     def suites() -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from psycopg import errors
@@ -52,6 +52,11 @@ SELECT kind, name, body::text FROM (
     WHERE seq <= %s ORDER BY kind, name, seq DESC
 ) AS newest WHERE digest IS NOT NULL
 """
+_CHANGED: Final = """\
+SELECT seq, kind, name, body::text FROM cors.change
+WHERE seq <= %s AND (seq, kind, name) > (%s, %s, %s) ORDER BY seq, kind, name LIMIT %s
+"""
+_PAGE: Final = 1000
 # The hash of an entry is that of its text, so the server can check all of them, and how they follow each other.
 _BROKEN: Final = """\
 SELECT min(seq) FROM (
@@ -62,6 +67,20 @@ SELECT min(seq) FROM (
 WHERE sha256(convert_to(entry::text, 'UTF8')) <> hash OR entry ->> 'previous' IS DISTINCT FROM before
     OR entry ->> 'seq' IS DISTINCT FROM number::text OR seq <> number
 """
+
+
+class Changed(NamedTuple):
+    """A definition that a change wrote or removed, as the ledger keeps it.
+
+    Attributes:
+        seq: The number of the change.
+        key: What is defined.
+        body: The definition; None for one that was removed.
+    """
+
+    seq: int
+    key: Key
+    body: Body | None
 
 
 def check_schema(connection: Rows, name: str) -> None:
@@ -137,11 +156,26 @@ def written(connection: Rows) -> dict[Key, bytes]:
     return found
 
 
-def written_at(connection: Rows, seq: int) -> dict[Key, Body] | None:
-    """Read all definitions as they were after a change; None if there is no such change."""
+def written_at(connection: Rows, seq: int) -> dict[Key, bytes] | None:
+    """Read the JSON of all definitions as they were after a change; None if there is no such change."""
     if connection.execute("SELECT FROM cors.ledger WHERE seq = %s", (seq,)).fetchone() is None:
         return None
-    return {Key(kind, name): msgspec.json.decode(body) for kind, name, body in connection.execute(_AT, (seq,))}
+    return {Key(kind, name): body.encode() for kind, name, body in connection.execute(_AT, (seq,))}
+
+
+def changed(connection: Rows, after: Changed | None, last: int) -> list[Changed]:
+    """Read some of what the ledger keeps of changes, in the order of these.
+
+    Args:
+        connection: Where to read.
+        after: What was read before it; None for nothing.
+        last: The number of the last change to read.
+    """
+    first = (0, "", "") if after is None else (after.seq, after.key.kind, after.key.name)
+    return [
+        Changed(seq, Key(kind, name), None if body is None else msgspec.json.decode(body))
+        for seq, kind, name, body in connection.execute(_CHANGED, (last, *first, _PAGE))
+    ]
 
 
 def entries(connection: Rows, after: int, most: int) -> list[Signed]:

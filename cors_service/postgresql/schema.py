@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
 from psycopg import IsolationLevel, errors
 
 from cors_service.ledger.definitions import begun
-from cors_service.ledger.entry import canonical
+from cors_service.ledger.entry import Head, Key, canonical
 from cors_service.ledger.kept import StoreUnavailable
+from cors_service.ledger.written import repair
 from cors_service.postgresql.address import Address
-from cors_service.postgresql.reading import VERSION
+from cors_service.postgresql.reading import VERSION, entries, newest, written, written_at
 from cors_service.postgresql.session import Deadline, Rows, Session, limit
 
 _SECONDS: Final = 60.0
 _LOCK: Final = 0x636F7273
 """Only one at a time makes the schema."""
 _ROLES: Final = "cors_reader and cors_writer"
-_MOST_NAMED: Final = 3
 
 _SET_VERSION: Final = """\
 INSERT INTO cors.version (version) VALUES (%s) ON CONFLICT (one) DO UPDATE SET version = excluded.version
@@ -32,28 +33,13 @@ SELECT count(*) = 2, count(*) = 2 AND bool_and(has_schema_privilege(oid, 'cors',
     AND bool_or(has_table_privilege(oid, 'cors.ledger', 'INSERT'))
 FROM pg_roles WHERE rolname IN ('cors_reader', 'cors_writer')
 """
-# What each change wrote leads to what there is to be.
-_RESTORE: Final = (
-    """\
-WITH newest AS (
-    SELECT DISTINCT ON (kind, name) kind, name, seq, body, digest FROM cors.change ORDER BY kind, name, change.seq DESC
-)
+_PUT_BACK: Final = """\
 INSERT INTO cors.document (kind, name, seq, body, digest)
-SELECT kind, name, seq, body, digest FROM newest WHERE digest IS NOT NULL
+SELECT kind, name, seq, body, digest FROM cors.change WHERE kind = %s AND name = %s ORDER BY change.seq DESC LIMIT 1
 ON CONFLICT (kind, name) DO UPDATE SET seq = excluded.seq, body = excluded.body, digest = excluded.digest
-WHERE document.body::text <> excluded.body::text OR document.digest <> excluded.digest OR document.seq <> excluded.seq
-RETURNING kind, name
-""",
-    """\
-WITH newest AS (
-    SELECT DISTINCT ON (kind, name) kind, name, digest FROM cors.change ORDER BY kind, name, change.seq DESC
-)
-DELETE FROM cors.document WHERE NOT EXISTS (
-    SELECT FROM newest WHERE digest IS NOT NULL AND newest.kind = document.kind AND newest.name = document.name
-)
-RETURNING kind, name
-""",
-)
+"""
+_IS_NEWEST: Final = "SELECT FROM cors.head WHERE seq = %s AND entry = decode(%s, 'hex') FOR UPDATE"
+_REMOVE: Final = "DELETE FROM cors.document WHERE kind = %s AND name = %s"
 
 
 def prepare_store(url: str) -> list[str]:
@@ -89,8 +75,9 @@ def _prepare(connection: Rows, deadline: Deadline, address: Address) -> list[str
                 f"{address.name} does not let this user make a schema: GRANT CREATE ON DATABASE to it, or run this as "
                 "the owner of the database."
             ) from None
-        done += [_make_roles(connection), *_restore(connection)]
-    return done
+        done.append(_make_roles(connection))
+    # If this can't be done, there are the schema and the roles all the same.
+    return done + _restore(connection, deadline, address)
 
 
 def _make_schema(connection: Rows, address: Address) -> str:
@@ -141,13 +128,31 @@ def _make_roles(connection: Rows) -> str:
     return f"{made} {_ROLES}: grant them to those who read and to those who write."
 
 
-def _restore(connection: Rows) -> list[str]:
+def _restore(connection: Rows, deadline: Deadline, address: Address) -> list[str]:
     """Put back what somebody changed by hand, out of what each change wrote."""
-    names = sorted({f"{kind} {name}" for statement in _RESTORE for kind, name in connection.execute(statement)})
-    if not names:
-        return []
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return [f"Restored what was changed by hand: {', '.join(names[:_MOST_NAMED])}{more}."]
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        limit(connection, _SECONDS)
+        head = newest(connection, address.name)
+        known = entries(connection, 0, head.seq)
+        kept, there = written_at(connection, head.seq), written(connection)
+    # This may take long, and writers need not wait for it.
+    found = repair(address.name, head, known, kept or {}, there)
+    deadline.goes_on()
+    if found.texts:
+        with connection.transaction():
+            limit(connection, _SECONDS)
+            _write(connection, found.texts, head, address)
+    return found.sentences
+
+
+def _write(connection: Rows, texts: Mapping[Key, bytes | None], head: Head, address: Address) -> None:
+    if connection.execute(_IS_NEWEST, (head.seq, head.entry)).fetchone() is None:
+        raise StoreUnavailable(f"Somebody has changed {address.name} meanwhile: try again.")
+    with connection.cursor() as cursor:
+        for statement, is_kept in ((_PUT_BACK, True), (_REMOVE, False)):
+            keys = [(key.kind, key.name) for key, text in texts.items() if (text is not None) == is_kept]
+            cursor.executemany(statement, keys)
 
 
 def _sql(name: str) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import groupby
 from typing import Final, NamedTuple
 
 import msgspec
@@ -22,6 +24,8 @@ from cors_service.ledger.source import Step
 from cors_service.postgresql.address import SECONDS, Address
 from cors_service.postgresql.reading import (
     CHANNEL,
+    Changed,
+    changed,
     check_schema,
     decoded,
     entries,
@@ -126,19 +130,38 @@ class PostgreSQLStore(DefinitionStore):
     def bodies_at(self, seq: int) -> dict[Key, Body]:
         """Give all definitions as they were after a change; see `IChangeStore`."""
 
-        def read(connection: Rows, deadline: Deadline) -> dict[Key, Body] | None:
+        def read(connection: Rows, deadline: Deadline) -> dict[Key, bytes] | None:
             deadline.give(_READ_SECONDS)
             return written_at(connection, seq)
 
         found = self._reading.run(read)
         if found is None:
             raise LookupError(f"The ledger has no entry {seq}.")
-        return found
+        return decoded(found)
+
+    def bodies_of_changes(self, last: int) -> Iterator[tuple[int, Mapping[Key, Body | None]]]:
+        """Give what the ledger keeps of each change; see `IChangeStore`."""
+        for seq, rows in groupby(self._changed_rows(last), lambda row: row.seq):
+            yield seq, {row.key: row.body for row in rows}
 
     def close(self) -> None:
         """Let go of the database; any thread may call it."""
         self._reading.close()
         self._writing.close()
+
+    def _changed_rows(self, last: int) -> Iterator[Changed]:
+        """Give what changes wrote, page by page."""
+        after: Changed | None = None
+        while True:
+            page = self._reading.run(partial(self._changed_page, after, last))
+            yield from page
+            if not page:
+                return
+            after = page[-1]
+
+    def _changed_page(self, after: Changed | None, last: int, connection: Rows, deadline: Deadline) -> list[Changed]:
+        deadline.give(_READ_SECONDS)
+        return changed(connection, after, last)
 
     def _begin(self, connection: Rows) -> None:
         check_schema(connection, self.name)

@@ -69,6 +69,11 @@ class Gateway(ThreadingHTTPServer):
             self._history.setdefault(key.encode(), []).append((self.revision, value))
             self.changed.notify_all()
 
+    def value(self, key: str) -> bytes:
+        """Give what stands at a key."""
+        [(_, value, _)] = self._found(key.encode(), key.encode() + b"\0", self.revision)
+        return value
+
     def check(self, path: str, token: str | None) -> None:
         """Refuse what is not to be answered."""
         if path == "/v3/auth/authenticate":

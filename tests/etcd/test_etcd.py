@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cors_service.cli import main
 from cors_service.etcd import EtcdSource, EtcdStore, prepare_store, reading
 from cors_service.etcd.address import read_address
 from cors_service.etcd.answers import Range
@@ -304,6 +305,22 @@ def test_prepared(etcd: Gateway) -> None:
     assert prepare_store(etcd.url) == [there, "Restored what was changed by hand: policy shop."]
     assert prepare_store(etcd.url) == [there]
     assert EtcdStore(etcd.url).read().head.seq == 2
+
+
+def test_a_tampered_ledger(etcd: Gateway, source: EtcdSource, capsys: pytest.CaptureFixture[str]) -> None:
+    """What somebody has changed in the ledger is named, and does not take the place of a definition that is right."""
+    change(etcd.url, ("policy", "pay", SHOP[2]))
+    good = source.everything()
+    place = "/cors/ledger/0000000000000002"
+    etcd.put(place, etcd.value(place).replace(b"https://shop.example.com", b"https://evil.example"))
+    assert main(["ledger", "verify", etcd.url]) == 2
+    assert capsys.readouterr().out == "2: What is kept of the policy pay is not what it wrote.\n"
+    [_, said] = prepare_store(etcd.url)
+    assert "Entry 2: What is kept of the policy pay is not what it wrote." in said
+    assert source.everything() == good
+    etcd.put("/cors/d/0/policy/pay", b'{"origins": ["https://evil.example"]}')
+    with pytest.raises(StoreUnavailable, match="Nothing was restored"):
+        prepare_store(etcd.url)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from threading import Thread
 import pytest
 
 from cors_service.cli import main
-from cors_service.cli._at_stores import other_definitions
 from cors_service.cli._push import told_of_fleet
 from cors_service.ledger.directory import DirectoryStore
 from cors_service.ledger.entry import Key
 from cors_service.ledger.files import LedgerFiles
+from cors_service.ledger.written import other_definitions
 from tests.ledger.stores import change, written
 
 Captured = pytest.CaptureFixture[str]

@@ -18,6 +18,13 @@ def test_commands(cluster: Cluster, prefix: str, tmp_path: Path) -> None:
     check_commands(url, tmp_path)
     cluster.put(f"{prefix}/d/0/policy/shop", '{"origins": ["*"]}')
     assert broken_at(url, tmp_path) == [3]
+    assert "Restored what was changed by hand: policy shop." in command(tmp_path, "store", "init", url)
+    newest = f"{prefix}/ledger/{3:016}"
+    cluster.put(newest, cluster.value(newest).replace('{"origins":["https://new', '{"origins":["https://evil'))
+    assert broken_at(url, tmp_path) == [3]
+    said = command(tmp_path, "store", "init", url)
+    assert "Entry 3: What is kept of the policy shop is not what it wrote." in said
+    assert "https://new.example.com" in command(tmp_path, "pull", url)
     place = f"{prefix}/ledger/{2:016}"
     cluster.put(place, cluster.value(place).replace("the first", "the last"))
     assert set(broken_at(url, tmp_path)) == {2, 3}
