@@ -162,7 +162,9 @@ def _read(source: IStoreSource, snapshot: Snapshot | None, store: StoreToFollow,
     # A part of the time is left for the snapshot.
     patience = min(PATIENCE, timeout / 2)
     try:
-        return read_at_start(source, snapshot, accept_rollback=store.accept_rollback, patience=patience)
+        return read_at_start(
+            source, snapshot, accept_rollback=store.accept_rollback, patience=patience, complain=complain
+        )
     finally:
         source.close()
 

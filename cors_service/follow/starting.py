@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from cors_service.follow.events import Unreachable
@@ -14,6 +15,7 @@ from cors_service.ledger.source import IStoreSource
 from cors_service.reader.good import GoodSet
 from cors_service.reader.limits import TooLongError, in_time
 from cors_service.reader.snapshot import SKEW_SECONDS, Snapshot
+from cors_service.reader.sources import shown_path
 
 PATIENCE: Final = 10.0
 """Seconds to wait for what a store has to say, where there is a snapshot."""
@@ -22,7 +24,12 @@ _ATTEMPTS: Final = 3
 
 
 def read_at_start(
-    source: IStoreSource, snapshot: Snapshot | None, *, accept_rollback: bool = False, patience: float = PATIENCE
+    source: IStoreSource,
+    snapshot: Snapshot | None,
+    *,
+    accept_rollback: bool = False,
+    patience: float = PATIENCE,
+    complain: Callable[[str], object] = lambda _: None,
 ) -> Followed:
     """Read a store for a start.
 
@@ -31,6 +38,7 @@ def read_at_start(
         snapshot: What was served last: only what is newer is read. It takes the place of a store that can't be read.
         accept_rollback: Whether what is there is taken even if it is older than the snapshot.
         patience: Seconds after which the snapshot takes that place, too.
+        complain: Takes a sentence about a snapshot that can't be read, unless there is nothing to serve anyway.
 
     Returns:
         What is to be served.
@@ -38,7 +46,7 @@ def read_at_start(
     Raises:
         InvalidPolicies: There is nothing to serve.
     """
-    kept = kept_by(snapshot)
+    kept, problem = _load(snapshot)
     if kept is None:
         followed = _read(source, None, accept_rollback=accept_rollback)
     else:
@@ -50,17 +58,30 @@ def read_at_start(
             followed.take(Unreachable(UNREACHABLE, f"{source.name} takes longer than {patience:g} seconds to read."))
     if followed.mistakes is not None and (followed.good is None or _is_too_old(kept, snapshot)):
         raise followed.mistakes if snapshot is None else _with_reason(followed.mistakes, snapshot)
+    if problem is not None:
+        complain(problem)
     return followed
 
 
 def kept_by(snapshot: Snapshot | None) -> GoodSet | None:
     """Read a snapshot, however old it is; None if there is none."""
+    kept, _ = _load(snapshot)
+    return kept
+
+
+def _load(snapshot: Snapshot | None) -> tuple[GoodSet | None, str | None]:
+    """Read a snapshot, or say why it can't be read although there is one."""
     if snapshot is None:
-        return None
+        return None, None
     try:
-        return snapshot.load()
-    except (OSError, ValueError):
-        return None
+        return snapshot.load(), None
+    except FileNotFoundError:
+        return None, None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        shown = shown_path(snapshot.path)
+        what = "What the store holds decides, even if the store has lost changes."
+        return None, f"Can't read the snapshot {shown}: {why}. {what}"
 
 
 def _begun(source: IStoreSource, kept: GoodSet | None, *, accept_rollback: bool = False) -> Followed:

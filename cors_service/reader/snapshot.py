@@ -172,8 +172,8 @@ class Snapshot:
             text = self._read()
         except OSError:
             return False
-        if b"\n" in text[:-1]:
-            return False
+        if text.find(b"\n") != len(text) - 1:
+            return False  # it has other lines, or was cut off
         found = _HEAD.match(text)
         expected = (good.revision, _layout(good))
         return found is not None and tuple(map(bytes.decode, found.groups())) == expected
@@ -199,7 +199,7 @@ class Snapshot:
             seen = convert(written.get("seen"), Seen | None)
             date = datetime.fromtimestamp(loaded_at, UTC)
         except (ArithmeticError, LookupError, TypeError, ValueError, OSError, RecursionError, InvalidPolicies):
-            raise ValueError(f"{str(self.path)!r} is not a snapshot of policies") from None
+            raise ValueError("it is not a snapshot of policies, or is damaged") from None
         age = time.time() - loaded_at
         if age < -SKEW_SECONDS:
             raise ValueError(f"its date lies in the future: {date.isoformat(timespec='seconds')}")

@@ -254,6 +254,18 @@ async def test_rollback_of_a_store_that_comes_later(tmp_path: Path, path: Path, 
     assert service.store.seq == 2
 
 
+def test_damaged_snapshot(tmp_path: Path, path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The log says once that a start has found a snapshot that it can't read."""
+    snapshot = Snapshot(tmp_path / "snapshot.json")
+    store_at(path, snapshot).read()
+    assert capfd.readouterr().err == ""
+    snapshot.path.write_bytes(snapshot.path.read_bytes()[:-20])
+    store_at(path, snapshot).read()
+    assert capfd.readouterr().err.startswith(f"Can't read the snapshot {snapshot.path}: ")
+    store_at(path, snapshot).read()
+    assert capfd.readouterr().err == ""
+
+
 def test_what_decides_speaks_to_no_store() -> None:
     """The processes that decide import nothing that speaks to PostgreSQL, to etcd or to a bundle."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)

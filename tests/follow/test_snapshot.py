@@ -152,5 +152,5 @@ def test_number_that_is_too_large(tmp_path: Path) -> None:
         if is_read:
             assert loaded(path)[1] == int(seq)
         else:
-            with pytest.raises(ValueError, match="is not a snapshot of policies"):
+            with pytest.raises(ValueError, match="is not a snapshot of policies, or is damaged"):
                 loaded(path)

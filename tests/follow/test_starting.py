@@ -107,6 +107,28 @@ def test_only_a_standby_is_left(changes: History, snapshot: Snapshot, *, accepts
     assert (followed.told.seq, followed.told.problem) == (2, None)
 
 
+def test_damaged_snapshot(changes: History, snapshot: Snapshot) -> None:
+    """A snapshot that can't be read is told, since nobody knows then whether the store went back."""
+    said: list[str] = []
+    assert read_at_start(Store(changes), Snapshot(snapshot.path.parent / "none"), complain=said.append).told.seq == 3
+    assert read_at_start(Store(changes), snapshot, complain=said.append).told.seq == 3
+    assert said == []
+    snapshot.path.write_bytes(snapshot.path.read_bytes()[:-20])
+    followed = read_at_start(Store(changes.copy(1)), snapshot, complain=said.append)
+    assert (followed.told.seq, followed.told.problem) == (1, None)
+    [sentence] = said
+    assert sentence == (
+        f"Can't read the snapshot {snapshot.path}: it is not a snapshot of policies, or is damaged. "
+        "What the store holds decides, even if the store has lost changes."
+    )
+    store = Store(changes)
+    store.is_down = True
+    with pytest.raises(InvalidPolicies) as caught:
+        read_at_start(store, snapshot, complain=said.append)
+    assert "The snapshot can't be used either: it is not" in caught.value.mistakes[-1].message
+    assert len(said) == 1
+
+
 def test_does_not_load(changes: History, snapshot: Snapshot) -> None:
     """Of a set with mistakes, the last good one takes the place; without any, all of the mistakes are said."""
     changes.write_bad(Key("policy", "shop"), {"origins": ["https://NO.example"]})
