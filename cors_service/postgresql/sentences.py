@@ -19,6 +19,10 @@ DOES_NOT_LOAD: Final = "store-does-not-load"
 INIT: Final = "`cors-service store init URL`"
 SILENT: Final = f"does not answer within {SECONDS} seconds: see whether the server is stopped or the network is down."
 _NO_SCHEMA: Final = f"has no schema of cors-service in this database: run {INIT}, or name another database."
+_LOCKED: Final = (
+    "is being written by somebody else who does not finish, or waits for a synchronous standby: see pg_stat_activity. "
+    "Try again in two seconds."
+)
 _LONGEST: Final = 200
 
 # What libpq and the server say before there is a connection: it has no code then, unlike later.
@@ -63,7 +67,7 @@ _LATER: Final[tuple[tuple[type[psycopg.Error], str], ...]] = (
         errors.InsufficientPrivilege,
         "does not let {user} do that: grant it cors_reader to read, or cors_writer to write.",
     ),
-    (errors.LockNotAvailable, "is being written by somebody else who does not finish: try again in two seconds."),
+    (errors.LockNotAvailable, _LOCKED),
     (errors.DiskFull, "has no room on its disk: make some. Until then, nothing is written."),
     (errors.ReadOnlySqlTransaction, "takes no changes: it is a standby or read-only. Name the primary, or wait."),
     (errors.QueryCanceled, "takes too long: see whether it is overloaded. It is asked again."),

@@ -55,7 +55,7 @@ def test_default_user() -> None:
 FAILED = {
     errors.UndefinedTable: "has no schema of cors-service",
     errors.InsufficientPrivilege: "does not let user me do that",
-    errors.LockNotAvailable: "is being written by somebody else",
+    errors.LockNotAvailable: "is being written by somebody else who does not finish, or waits for a",
     errors.DiskFull: "has no room on its disk",
     errors.ReadOnlySqlTransaction: "takes no changes",
     psycopg.OperationalError: "has closed the connection",

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -19,7 +19,8 @@ from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from cors_service.policy import InvalidPolicies, revision
 from cors_service.postgresql import PostgreSQLStore, prepare_store
 from tests.e2e.daemons import wait_for
-from tests.e2e.stores.postgresql.conftest import Database
+from tests.e2e.stores.postgresql.conftest import Database, new_database
+from tests.e2e.stores.postgresql.servers import server
 from tests.ledger.model import CHANGES, SETS, Model
 from tests.ledger.stores import about, change, edits
 
@@ -165,6 +166,24 @@ def test_stuck_writer(database: Database, store: PostgreSQLStore) -> None:
             store.commit(plan, about())
         assert store.read().head.seq == 1
     assert store.commit(plan, about()).entry.seq == 2
+
+
+def test_no_synchronous_standby() -> None:
+    """While a synchronous standby is gone, changes are refused with that reason; the first is made when it is back."""
+    with server() as one, closing(PostgreSQLStore(new_database(one).url())) as store:
+        prepare_store(one.url("cors"))
+        plan = store.plan(store.read(), edits(("policy", "shop", SHOP)))
+        one.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        one.sql("postgres", "SELECT pg_reload_conf()")
+        wait_for(lambda: one.sql("postgres", "SHOW synchronous_standby_names") == ["*"], "the setting")
+        why = "or waits for a synchronous standby: see pg_stat_activity"
+        for end in (r"Nobody knows whether change 2 was made: look at the ledger first\.$", r"in two seconds\.$"):
+            with pytest.raises(StoreUnavailable, match=f"{why}.*{end}"):
+                store.commit(plan, about())
+        assert store.read().head.seq == 1
+        one.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
+        one.sql("postgres", "SELECT pg_reload_conf()")
+        wait_for(lambda: store.read().head.seq == 2, "the change")
 
 
 def test_killed_while_writing(database: Database) -> None:
