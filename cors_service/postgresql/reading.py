@@ -57,15 +57,17 @@ SELECT seq, kind, name, body::text FROM cors.change
 WHERE seq <= %s AND (seq, kind, name) > (%s, %s, %s) ORDER BY seq, kind, name LIMIT %s
 """
 _PAGE: Final = 1000
-# The hash of an entry is that of its text, so the server can check all of them, and how they follow each other.
-_BROKEN: Final = """\
-SELECT min(seq) FROM (
+# The hash of an entry is that of its text, so the server can check entries, and how they follow each other.
+_CHECK: Final = """\
+SELECT min(seq) FILTER (WHERE sha256(convert_to(entry::text, 'UTF8')) <> hash
+        OR number > %(first)s AND entry ->> 'previous' IS DISTINCT FROM before
+        OR entry ->> 'seq' IS DISTINCT FROM number::text OR seq <> number),
+    count(*), max(seq)
+FROM (
     SELECT seq, entry, hash, lag(encode(hash, 'hex'), 1, '') OVER (ORDER BY seq) AS before,
-        row_number() OVER (ORDER BY seq) AS number
-    FROM cors.ledger
+        greatest(%(first)s, 1) + row_number() OVER (ORDER BY seq) - 1 AS number
+    FROM (SELECT seq, entry, hash FROM cors.ledger WHERE seq >= %(first)s ORDER BY seq LIMIT %(most)s) AS kept
 ) AS entries
-WHERE sha256(convert_to(entry::text, 'UTF8')) <> hash OR entry ->> 'previous' IS DISTINCT FROM before
-    OR entry ->> 'seq' IS DISTINCT FROM number::text OR seq <> number
 """
 
 
@@ -221,19 +223,31 @@ def _is_much(connection: Rows, after: int) -> bool:
     return bool(size > everything)
 
 
-def check_ledger(connection: Rows, name: str) -> None:
-    """Have the server check the whole ledger.
+def check_ledger(connection: Rows, name: str, first: int, most: int) -> int:
+    """Have the server check some entries of the ledger.
+
+    Args:
+        connection: Where to read.
+        name: What people call the store.
+        first: The number of the entry to go on from, which was checked before; 0 to begin.
+        most: How many entries to check.
+
+    Returns:
+        What to go on from; 0 behind the last entry.
 
     Raises:
-        StoreUnavailable: Somebody has tampered with it; the text names the first entry that does not fit.
+        StoreUnavailable: Somebody has tampered with them; the text names the first entry that does not fit.
     """
-    row = connection.execute(_BROKEN).fetchone()
-    if row is not None and row[0] is not None:
+    # The one to go on from is read again: the next must follow it.
+    values = {"first": first, "most": most + 1}
+    [[broken, count, last]] = connection.execute(_CHECK, values)
+    if broken is not None:
         raise StoreUnavailable(
-            f"Entry {row[0]} of the ledger of {name} was changed, or one before it is missing: "
+            f"Entry {broken} of the ledger of {name} was changed, or one before it is missing: "
             "run `cors-service ledger verify`.",
             BROKEN,
         )
+    return int(last) if count > most else 0
 
 
 def decoded(bodies: Mapping[Key, bytes]) -> dict[Key, Body]:

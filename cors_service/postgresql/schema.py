@@ -138,7 +138,7 @@ def _restore(connection: Rows, deadline: Deadline, address: Address) -> list[str
         kept, there = written_at(connection, head.seq), written(connection)
     # This may take long, and writers need not wait for it.
     found = repair(address.name, head, known, kept or {}, there)
-    deadline.goes_on()
+    deadline.give(_SECONDS)
     if found.texts:
         with connection.transaction():
             limit(connection, _SECONDS)

@@ -32,13 +32,15 @@ from cors_service.postgresql.sentences import standby
 from cors_service.postgresql.session import Deadline, Rows, Session, limit
 
 _CHECK_SECONDS: Final = 60.0
-"""The least time between two checks of the whole ledger."""
+"""The least time between two checks of the ledger."""
 _CHECK_SHARE: Final = 100
 """How many times as long as a check takes the next one waits."""
 _LONGEST_CHECK: Final = 2.0
 """For which one may go on; less than a server may keep silent."""
 _READ_SECONDS: Final = 600.0
 """For which reading policies may go on, over a link that is slow, as long as something comes."""
+_MOST_CHECKED: Final = 10_000
+"""Entries that are checked at a time, so that it is little work for the server, however long the ledger is."""
 _WAKES: Final = 1 << 10
 
 
@@ -58,7 +60,7 @@ class PostgreSQLSource:
 
         Args:
             url: The URL of the database.
-            check_seconds: The least time between two checks of the whole ledger.
+            check_seconds: The least time between two checks of the ledger.
 
         Raises:
             NoSuchStore: The URL can't be read.
@@ -73,6 +75,9 @@ class PostgreSQLSource:
         self._check_seconds = check_seconds
         self._check_due = 0.0
         self._has_checked = False
+        # What the next check goes on from, and how many entries it checks.
+        self._first = 0
+        self._most = _MOST_CHECKED
 
     def __del__(self) -> None:
         os.close(self._woken)
@@ -169,10 +174,13 @@ class PostgreSQLSource:
         if begun < self._check_due:
             return
         try:
-            # One that takes too long to check is for `cors-service ledger verify`.
-            with suppress(errors.QueryCanceled), connection.transaction():
+            with connection.transaction():
                 limit(connection, _LONGEST_CHECK)
-                check_ledger(connection, self.name)
+                self._first = check_ledger(connection, self.name, self._first, self._most)
+            self._most = min(2 * self._most, _MOST_CHECKED)
+        except errors.QueryCanceled:
+            # Entries may be large, or the server busy.
+            self._most = max(self._most // 10, 1)
         finally:
             self._has_checked = not connection.broken
             # What is broken is told, and does not keep the newest change from being read.

@@ -16,6 +16,7 @@ from cors_service.ledger.entry import Head, Key, Signed
 from cors_service.ledger.kept import StoreUnavailable
 from cors_service.ledger.source import Everything, IStoreSource
 from cors_service.postgresql import PostgreSQLSource, PostgreSQLStore, prepare_store, reading, session
+from cors_service.postgresql import source as postgresql_source
 from tests.e2e.daemons import wait_for
 from tests.e2e.stores.postgresql.conftest import Database, new_database, pair
 from tests.e2e.stores.postgresql.servers import Server, pool, server
@@ -187,6 +188,54 @@ def test_tampered(database: Database, store: PostgreSQLStore) -> None:
         assert problem.code == "store-ledger-broken"
         assert str(problem).startswith("Entry 3 of the ledger of")
         assert source.everything().head == head
+
+
+def test_tampered_anywhere(database: Database, store: PostgreSQLStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that is too long to be checked at once is checked in parts, again and again: any entry is found."""
+    monkeypatch.setattr(postgresql_source, "_MOST_CHECKED", 3)
+    for number in range(8):
+        publish(store, number)
+    with closing(PostgreSQLSource(database.url(), check_seconds=0)) as source:
+        source.head()
+        for seq in range(1, 10):
+            for change in ("replace(entry::text, 'request_id', 'request_ID')", "entry::text || ' '"):
+                entry = database.sql(f"SELECT entry::text FROM cors.ledger WHERE seq = {seq}")
+                tamper(database, f"UPDATE cors.ledger SET entry = ({change})::json WHERE seq = {seq}")
+                problem = wait_for(lambda: problem_of(source), f"entry {seq}")
+                assert str(problem).startswith(f"Entry {seq} of the ledger of")
+                tamper(database, f"UPDATE cors.ledger SET entry = %s WHERE seq = {seq}", *entry)
+        assert [problem_of(source) for _ in range(9)] == [None] * 9
+        tamper(database, "DELETE FROM cors.ledger WHERE seq = 4")
+        assert str(wait_for(lambda: problem_of(source), "entry 4")).startswith("Entry 5 of the ledger of")
+
+
+def test_check_takes_long(database: Database, store: PostgreSQLStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that the server does not do in time is done in smaller parts, and what was tampered with is found."""
+    monkeypatch.setattr(postgresql_source, "_LONGEST_CHECK", 0.1)
+    for number in range(12):
+        publish(store, number)
+    # Each entry takes as long to read as a very large one.
+    database.sql(SLOW_ENTRIES)
+    with closing(PostgreSQLSource(database.url(), check_seconds=0)) as source:
+        monkeypatch.setattr(postgresql_source, "_CHECK_SHARE", 0)
+        tamper(database, "UPDATE cors.ledger_kept SET entry = (entry::text || ' ')::json WHERE seq = 9")
+        problem = wait_for(lambda: problem_of(source), "entry 9")
+        assert str(problem).startswith("Entry 9 of the ledger of")
+
+
+SLOW_ENTRIES = """
+ALTER TABLE cors.ledger RENAME TO ledger_kept;
+CREATE FUNCTION cors.slow(entry json) RETURNS json STABLE LANGUAGE plpgsql
+    AS 'BEGIN PERFORM pg_sleep(0.02); RETURN entry; END';
+CREATE VIEW cors.ledger AS SELECT seq, cors.slow(entry) AS entry, hash FROM cors.ledger_kept;
+"""
+
+
+def tamper(database: Database, statement: str, *values: object) -> None:
+    """Get around what protects the ledger."""
+    with database.server.connect(database.name) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(statement.encode(), values or None)
 
 
 def problem_of(source: IStoreSource) -> StoreUnavailable | None:
