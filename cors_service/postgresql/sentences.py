@@ -25,6 +25,9 @@ _LOCKED: Final = (
 )
 _LONGEST: Final = 200
 
+_NAME: Final = re.compile(r"""\"[^"\n]*"|'[^'\n]*'""")
+"""What they name, such as a host or a file: no word in it is a reason."""
+
 # What libpq and the server say before there is a connection: it has no code then, unlike later.
 _CONNECTING: Final[tuple[tuple[str, str], ...]] = (
     ("no password supplied", "asks {user} for a password: put it into the file that ?credentials=FILE names."),
@@ -44,7 +47,7 @@ _CONNECTING: Final[tuple[tuple[str, str], ...]] = (
     ("certificate file|private key file", "needs a certificate that can't be read here: see ?sslcert= and ?sslkey=."),
     ("tlsv1 alert|sslv3 alert|requires a valid client certificate", "wants another certificate: see ?sslcert=FILE."),
     ("does not support SSL", "does not speak TLS, and ?sslmode= demands it: switch it on at the server."),
-    ("SSL", "and this program can't agree on TLS: see ?sslmode= and ?sslrootcert= in the URL."),
+    ("SSL", "can't agree with this program on TLS: see ?sslmode= and ?sslrootcert= in the URL."),
     ("could not translate host name|Name or service not known|resolve", "has an unknown host: correct its name."),
     ("Connection refused", "does not listen there: start it, or correct the host and the port."),
     ("No such file or directory", "has no socket there: start it, or correct the directory of the socket."),
@@ -87,7 +90,8 @@ def not_connected(address: Address, options: Mapping[str, Any], error: psycopg.E
         error: What it says.
     """
     text = str(error)
-    found = (sentence for pattern, sentence in _CONNECTING if re.search(pattern, text, re.IGNORECASE))
+    reason = _NAME.sub("", text)
+    found = (sentence for pattern, sentence in _CONNECTING if re.search(pattern, reason, re.IGNORECASE))
     sentence = next(found, f"can't be reached: {_said(text, options)}.")
     words = {"user": _user(options), "database": str(options.get("dbname"))}
     return f"{address.name} {_filled(sentence, words)}"

@@ -29,7 +29,7 @@ CONNECTING = {
     'server certificate for "a" does not match host name "b"': "shows a certificate for another host",
     "tlsv1 alert unknown ca": "wants another certificate",
     "FATAL:  terminating connection due to administrator command": "has closed the connection. It is asked again.",
-    "SSL SYSCALL error": "can't agree on TLS",
+    "SSL SYSCALL error": "can't agree with this program on TLS: see",
     "connection timeout expired": "does not answer within 5 seconds",
     "something else with h1dden in it\nand more": "can't be reached: connection to server",
 }
@@ -44,6 +44,18 @@ def test_not_connected(text: str, sentence: str) -> None:
     assert said.endswith(".")
     assert "\n" not in said
     assert "h1dden" not in said
+
+
+@pytest.mark.parametrize("name", ["pgssl", "timeout", "recovery", "unreachable", "starting up"])
+def test_words_in_names(name: str) -> None:
+    """A name is no reason, whatever is in it."""
+    for text, sentence in {
+        f"failed to resolve host '{name}.invalid': [Errno -2] Name or service not known": "has an unknown host",
+        f'connection to server on socket "/{name}/.s.PGSQL.5432" failed: No such file or directory': "has no socket",
+        f'{REFUSED}FATAL:  database "{name}" does not exist': "has no database cors",
+        f'connection to server at "{name}" (192.0.2.1), port 1 failed: something else': "can't be reached: ",
+    }.items():
+        assert sentence in not_connected(ADDRESS, OPTIONS, psycopg.OperationalError(text))
 
 
 def test_default_user() -> None:
