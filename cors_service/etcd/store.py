@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from msgspec import structs
 from zope.interface import implementer
 
 from cors_service.etcd.address import read_address
@@ -102,6 +103,8 @@ class EtcdStore(DefinitionStore):
         """Take what others have changed meanwhile; False if that does not lead to what the head names."""
         if not steps:
             return True
+        if self.kept is not None and self.kept.mistakes is not None:
+            return False
         bodies: dict[Key, Body | None] = {}
         for step in steps:
             bodies |= {one.key: step.bodies.get(one.key) for one in step.signed.entry.changes}
@@ -120,7 +123,13 @@ class EtcdStore(DefinitionStore):
     def _read_all(self) -> None:
         at, written = self._reading.definitions()
         head = at.head or NO_CHANGE
-        definitions = Definitions.of(read_bodies(self.name, written)) if written else NOTHING
+        try:
+            definitions = Definitions.of(read_bodies(self.name, written)) if written else NOTHING
+        except InvalidPolicies as invalid:
+            if self.kept is None:
+                raise
+            self.kept = structs.replace(self.kept, head=head, mistakes=invalid)
+            return
         if definitions.revision != head.revision:
             how = "`cors-service store init URL` puts it back"
             message = f"Somebody has changed what {self.name} has, without an entry in the ledger: {how}."

@@ -18,9 +18,10 @@ from cors_service.etcd import EtcdSource, EtcdStore, prepare_store, reading
 from cors_service.etcd.address import read_address
 from cors_service.etcd.answers import Range
 from cors_service.etcd.member import Member, Question, Unanswered
+from cors_service.grammar.mistakes import InvalidPolicies
 from cors_service.ledger.chain import verify
 from cors_service.ledger.entry import Key, Kind, Signed
-from cors_service.ledger.kept import Outdated, StoreUnavailable
+from cors_service.ledger.kept import Outdated, StoreIsWrong, StoreUnavailable
 from tests.etcd.gateway import Gateway, Refusal, gateway
 from tests.ledger.stores import about, edits
 
@@ -305,6 +306,29 @@ def test_prepared(etcd: Gateway) -> None:
     assert prepare_store(etcd.url) == [there, "Restored what was changed by hand: policy shop."]
     assert prepare_store(etcd.url) == [there]
     assert EtcdStore(etcd.url).read().head.seq == 2
+
+
+def test_does_not_load(etcd: Gateway, source: EtcdSource) -> None:
+    """A change that somebody else wrote, with mistakes, leaves the last good policies until it is mended."""
+    store = EtcdStore(etcd.url)
+    good = store.read()
+    head, shop = (etcd.value(f"/cors/{place}") for place in ("head", "d/0/policy/shop"))
+    newer = head.replace(b'"seq":1', b'"seq":2')
+    etcd.put("/cors/d/0/policy/shop", b'{"origins": ["nonsense"]}')
+    etcd.put("/cors/head", newer)
+    for _ in range(2):
+        kept = store.read()
+        assert (kept.head.seq, kept.policy_set) == (2, good.policy_set)
+        assert kept.mistakes is not None
+        assert "policies.shop.origins[0]" in kept.mistakes.report()
+        with pytest.raises(StoreIsWrong):
+            store.plan(kept, edits(("policy", "shop", None)))
+    with pytest.raises(InvalidPolicies):
+        EtcdStore(etcd.url).read()
+    etcd.put("/cors/d/0/policy/shop", shop)
+    etcd.put("/cors/head", newer.replace(b'"seq":2', b'"seq":3'))
+    kept = store.read()
+    assert (kept.head.seq, kept.policy_set, kept.mistakes) == (3, good.policy_set, None)
 
 
 def test_a_tampered_ledger(etcd: Gateway, source: EtcdSource, capsys: pytest.CaptureFixture[str]) -> None:
