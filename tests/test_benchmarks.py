@@ -558,7 +558,7 @@ def test_the_way_of_a_document_is_counted(tmp_path: Path) -> None:
     traced = hops.Traced(Path(hops.__file__).parents[1], tmp_path)
     trip = hops.document(traced)
     files = {file for _, before, file in traced.moves(0, float("inf")) for file in (before, file) if file}
-    assert {"cli/_check.py", "grammar/origin.py"} <= files
+    assert {"cli/_decide.py", "grammar/origin.py"} <= files
     assert trip.processes == 1
     assert trip.moves > trip.files > 5
 
