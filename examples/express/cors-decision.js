@@ -4,8 +4,7 @@ const ASKED = ["origin", "access-control-request-method", "access-control-reques
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 // All headers that a decision can have, as lines.
 const LINES = [
-  "Access-Control-Allow-Origin: [!-~]+",
-  "Timing-Allow-Origin: [!-~]+(, [!-~]+)*",
+  "Access-Control-Allow-Origin: [!-~]+", "Timing-Allow-Origin: [!-~]+(, [!-~]+)*",
   "Access-Control-Allow-Credentials: true",
   `(Access-Control-(Allow-Methods|Allow-Headers|Expose-Headers)|Vary): ${TOKEN}(, ?${TOKEN})*`,
   "Access-Control-Max-Age: [0-9]{1,5}",
@@ -15,12 +14,9 @@ const LINE = new RegExp(`^(${LINES.join("|")})$`);
 // The possible decisions about each kind of request: allowed or not, and the status.
 const VERDICTS = {
   preflight: ["[true,200]", "[true,204]", "[false,403]"],
-  actual: ["[true,null]", "[false,null]"],
-  "no-origin": ["[null,null]"],
+  actual: ["[true,null]", "[false,null]"], "no-origin": ["[null,null]"],
 };
 const ORIGIN = /^(null|[a-z][a-z0-9+.-]*:\/\/[^/, ]*)$/;
-const LONGEST = 3600; // seconds
-const SLICES = 8;
 
 // Throws unless this can be a decision of the service: nothing that answers in its place may grant more.
 function check(decision, { policy, origins, preflight }) {
@@ -39,7 +35,7 @@ function check(decision, { policy, origins, preflight }) {
   const fits =
     decision.policy === policy && decision.kind === kind && typeof decision.revision === "string" &&
     VERDICTS[kind].includes(JSON.stringify([decision.allowed, decision.status])) &&
-    Number.isInteger(decision.ttl) && decision.ttl >= 0 && decision.ttl <= LONGEST &&
+    Number.isInteger(decision.ttl) && decision.ttl >= 0 && decision.ttl <= 3600 && // seconds
     headers.size === lines.length && lines.flat().every((part) => typeof part === "string") &&
     lines.every((line) => LINE.test(line.join(": "))) &&
     (named.includes(allows) || isStatic) &&
@@ -49,22 +45,21 @@ function check(decision, { policy, origins, preflight }) {
 }
 
 // Timers come before sockets: where a handler has blocked the process, the answer may have been there for long.
-// So the time is counted in slices, and a block costs one of them, however long it is.
+// So the time is counted in eight slices, and a block costs one of them, however long it is.
 function patience(milliseconds) {
+  const late = new Error(`it did not answer within ${milliseconds} milliseconds`);
   const giving = new AbortController();
-  let left = SLICES;
-  const passed = () => --left || giving.abort(new Error(`it did not answer within ${milliseconds} milliseconds`));
-  const timer = setInterval(passed, milliseconds / SLICES);
+  let left = 8;
+  const timer = setInterval(() => --left || giving.abort(late), milliseconds / 8);
   return { signal: giving.signal, end: () => clearInterval(timer) };
 }
 
 export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   const url = new URL("/v1/decision", service);
   const kept = new Map(); // what was asked -> the decision, and until when it holds; the oldest comes first
-  let revision;
-  let silent = false;
+  let revision, silent = false;
 
-  async function ask({ body, ...asked }, signal) {
+  async function ask(body, asked, signal) {
     const headers = { "content-type": "application/json" };
     const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
     const decision = await response.json(); // in any case, so that the connection is free for the next question
@@ -73,14 +68,13 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
     return decision;
   }
 
-  async function decide(question) {
-    const { body } = question;
+  async function decide(body, asked) {
     const now = performance.now();
     const known = kept.get(body);
     if (known && now < known.until) return known.decision;
     const { signal, end } = patience(timeout);
     // A kept-alive connection may have died meanwhile: ask once more, within the same timeout.
-    const decision = await ask(question, signal).catch(() => ask(question, signal)).finally(end);
+    const decision = await ask(body, asked, signal).catch(() => ask(body, asked, signal)).finally(end);
     if (decision.revision !== revision) kept.clear(); // the policies have changed
     revision = decision.revision;
     kept.delete(body);
@@ -98,15 +92,14 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
   }
 
   // The first question takes longest, since much is loaded for it: ask before the first client comes.
-  const first = { body: JSON.stringify({ policy, method: "GET" }), origins: [], preflight: false };
-  ask(first, AbortSignal.timeout(5000)).catch(undecided);
+  ask(JSON.stringify({ policy, method: "GET" }), { origins: [] }, AbortSignal.timeout(5000)).catch(undecided);
 
   return async (req, res, next) => {
     const headers = Object.fromEntries(ASKED.map((name) => [name, req.headersDistinct[name] ?? []]));
     const preflight = req.method === "OPTIONS" && ASKED.slice(0, 2).every((name) => headers[name].length === 1);
     const body = JSON.stringify({ policy, method: req.method, headers });
-    const question = { body, origins: headers.origin, preflight };
-    const decision = await decide(question).catch((error) => undecided(error, preflight));
+    const asked = { origins: headers.origin, preflight };
+    const decision = await decide(body, asked).catch((error) => undecided(error, preflight));
     const { writeHead } = res; // the head of every answer of the application passes here
     res.writeHead = (status, ...rest) => {
       const reason = typeof rest[0] === "string" ? [rest.shift()] : [];
@@ -123,7 +116,6 @@ export function corsDecision({ service, policy, timeout = 200, size = 1000 }) {
       }
       return writeHead.call(res, status, ...reason);
     };
-    if (decision.status === null) next();
-    else res.status(decision.status).end();
+    return decision.status === null ? next() : res.status(decision.status).end();
   };
 }
